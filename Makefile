@@ -1,0 +1,36 @@
+# What a fresh machine needs: `make demo` and `make test`. Each target installs what it lacks through `setup`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# The oldest protoc whose Python code we support, so that callers need not have the newest protobuf.
+PROTOC_TOOLS := grpcio-tools==1.62.3
+PROTOC := PYTHONPATH=$(VENV)/protoc $(BIN)/python -W ignore -m grpc_tools.protoc -I protos -I $(VENV)/protoc/grpc_tools/_proto
+GENERATED ?= clients/python
+
+.PHONY: setup demo test lint types fmt protos clean
+
+setup:
+	@.ci/setup "$(PYTHON)" "$(VENV)" "$(PROTOC_TOOLS)"
+
+demo: setup
+	@$(BIN)/python examples/demo.py
+
+test: setup
+	@$(BIN)/pytest
+
+lint: setup
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: setup
+	@$(BIN)/mypy
+
+fmt: setup
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+protos: setup
+	@$(PROTOC) --python_out=$(GENERATED) --pyi_out=$(GENERATED) --grpc_python_out=$(GENERATED) protos/scorebridge/v1/scoring.proto
+
+clean:
+	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,65 @@
+"""Backends predict; the bridge scores. What a backend must be, and the one place that picks it for a bundle.
+
+Importing this package pulls in neither xgboost nor R: a backend's own module is imported when a bundle needs it.
+"""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from bridge.calls import Call, Outcome, Output
+from bridge.columns import Batch
+from bridge.features import Feature
+
+__all__ = ["Backend", "Description"]
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a loaded model says of itself.
+
+    Attributes:
+        features: in the model's own order.
+        outputs: names and types; None while nobody knows them (no golden rows, no `[features]`, no call yet).
+        proposed: the features as the model's own terms would type them, for whoever writes `[features]`; may be empty.
+        engine: what computes the scores, such as "xgboost 3.2.0" or "R 4.2.2".
+        engine_reason: why that engine and not another.
+        row_wise: a row's score does not depend on the rows beside it, so batches may be cut and joined.
+        row_wise_reason: why not, in words, where it is not.
+        workers: how many calls the backend can run at once.
+    """
+
+    features: tuple[Feature, ...]
+    outputs: tuple[Output, ...] | None
+    proposed: tuple[Feature, ...] = ()
+    engine: str = ""
+    engine_reason: str = ""
+    row_wise: bool = False
+    row_wise_reason: str = ""
+    workers: int = 1
+
+
+class Backend(Protocol):
+    """One resident version of one model."""
+
+    @property
+    def description(self) -> Description:
+        """What the model says of itself."""
+
+    def bind(self, batch: Batch) -> Batch:
+        """The caller's rows as this model takes them: its columns, in its order, of its types.
+
+        Raises:
+            InvalidRequest: names the column, row, type or limit that is wrong. No worker is touched.
+        """
+
+    async def score(self, call: Call) -> Outcome:
+        """Scores a bound, non-empty batch.
+
+        Cancelling returns at once; what still runs is finished or killed in the background and its answer dropped.
+
+        Raises:
+            BackendError: the model or its worker failed.
+        """
+
+    async def close(self) -> None:
+        """Frees every process, thread and file of this version; idempotent."""

@@ -1,0 +1,1 @@
+"""The R backend: supervised Rserve, the QAP wire, connections and their pool."""

@@ -1,0 +1,152 @@
+"""What a bundle is: the folder that is deployed, its manifest, and the digest that names its every byte."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bridge.calls import Output
+from bridge.columns import Type
+from bridge.errors import BundleError
+from bridge.model_settings import ModelSettings, read_model_settings
+
+__all__ = ["MANIFEST", "Bundle", "Manifest", "bundle_files", "make_manifest", "read_bundle", "read_manifest", "verify"]
+
+MANIFEST = "manifest.json"
+PRED_R = "Pred.R"
+_XGBOOST_FILES = ("model.ubj", "model.json")
+_R_OBJECTS = (".rdata", ".rda", ".rds")
+
+BackendName = Literal["xgboost", "rserve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What deploy wrote down.
+
+    Attributes:
+        files: relative path to sha256 hex digits, of every file but the manifest.
+        outputs: what check saw the model give; None if nothing could be scored.
+        digest: "sha256:" and the hex digits over the manifest's own bytes.
+    """
+
+    files: dict[str, str]
+    outputs: tuple[Output, ...] | None
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A folder that holds a model.
+
+    Attributes:
+        path: the folder.
+        backend: what predicts.
+        settings: `model.toml`.
+        manifest: None before it is deployed.
+    """
+
+    path: Path
+    backend: BackendName
+    settings: ModelSettings
+    manifest: Manifest | None
+
+    @property
+    def digest(self) -> str:
+        """The digest of every byte; empty before it is deployed."""
+        return self.manifest.digest if self.manifest else ""
+
+    @property
+    def model_file(self) -> Path:
+        """The booster's file of an xgboost bundle."""
+        return next(self.path / name for name in _XGBOOST_FILES if (self.path / name).exists())
+
+
+def read_bundle(path: Path) -> Bundle:
+    """The bundle in a folder; nothing is loaded.
+
+    Raises:
+        BundleError: the folder is not a complete bundle, or a setting is wrong.
+    """
+    if not path.is_dir():
+        raise BundleError(f"{path.name} is not a folder")
+    settings = read_model_settings(path)
+    backend = _backend(path, settings)
+    manifest = read_manifest(path) if (path / MANIFEST).exists() else None
+    return Bundle(path, backend, settings, manifest)
+
+
+def _backend(path: Path, settings: ModelSettings) -> BackendName:
+    names = {entry.name for entry in path.iterdir() if entry.is_file()}
+    boosters = [name for name in _XGBOOST_FILES if name in names]
+    r_objects = sorted(name for name in names if Path(name).suffix.lower() in _R_OBJECTS)
+    is_r, is_xgboost = PRED_R in names or bool(r_objects), bool(boosters)
+    if settings.backend is None and is_r and is_xgboost:
+        raise BundleError(
+            f"the bundle holds {boosters[0]} and R files; say which is meant with `backend` in model.toml"
+        )
+    backend = settings.backend or ("xgboost" if is_xgboost else "rserve")
+    if backend == "xgboost":
+        if len(boosters) != 1:
+            raise BundleError("an xgboost bundle holds exactly one of model.ubj and model.json")
+    elif PRED_R not in names:
+        missing = f"there is no {PRED_R} beside {r_objects[0]}" if r_objects else "there is no model in the folder"
+        raise BundleError(
+            f"{missing}: an R bundle is Pred.R and its objects, an xgboost bundle model.ubj or model.json"
+        )
+    elif not r_objects:
+        raise BundleError(f"there is no model beside {PRED_R}: no file *.RData, *.rda or *.rds")
+    return backend
+
+
+def bundle_files(path: Path) -> list[str]:
+    """Relative paths of all files of a bundle but its manifest, sorted."""
+    files = (entry.relative_to(path).as_posix() for entry in path.rglob("*") if not entry.is_dir())
+    return sorted(name for name in files if name != MANIFEST)
+
+
+def make_manifest(path: Path, outputs: tuple[Output, ...] | None) -> bytes:
+    """The bytes of the manifest of a folder: sorted keys, no white space, so that equal bundles have equal digests."""
+    described = None if outputs is None else [{"name": output.name, "type": str(output.type)} for output in outputs]
+    content = {"files": {name: _sha256(path / name) for name in bundle_files(path)}, "outputs": described}
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def read_manifest(path: Path) -> Manifest:
+    """What deploy wrote down of the bundle in this folder.
+
+    Raises:
+        BundleError: the manifest can't be read.
+    """
+    try:
+        raw = (path / MANIFEST).read_bytes()
+        content: dict[str, Any] = json.loads(raw)
+        files, outputs = dict(content["files"]), content["outputs"]
+        described = outputs and tuple(Output(str(line["name"]), Type(line["type"])) for line in outputs)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise BundleError(f"{MANIFEST} can't be read: {type(error).__name__}") from error
+    return Manifest(files, described, "sha256:" + hashlib.sha256(raw).hexdigest())
+
+
+def verify(bundle: Bundle) -> None:
+    """Holds every file against the manifest; a bundle that was never deployed has nothing to be held against.
+
+    Raises:
+        BundleError: a file was changed, removed or added since it was deployed.
+    """
+    if bundle.manifest is None:
+        return
+    expected, found = bundle.manifest.files, bundle_files(bundle.path)
+    for name in sorted({*expected, *found}):
+        if name not in expected:
+            raise BundleError(f"{name} was added after the bundle was deployed")
+        if name not in found:
+            raise BundleError(f"{name} is gone since the bundle was deployed")
+        if _sha256(bundle.path / name) != expected[name]:
+            raise BundleError(f"{name} was altered after the bundle was deployed: its sha256 is not the manifest's")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

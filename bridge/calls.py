@@ -1,0 +1,159 @@
+"""What is asked and what is answered: immutable values, no I/O.
+
+The theory of the bridge in two types: a *scorer* is `async Call -> Outcome`, a *layer* is `(call, inner) -> Outcome`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Self
+
+from bridge.columns import Batch, Column, Type, constant
+from bridge.errors import BridgeError
+
+__all__ = ["Call", "Deadline", "DefaultScore", "Layer", "ModelRef", "Outcome", "Output", "Range", "Scorer", "now"]
+
+
+def now() -> float:
+    """The instant on the monotonic clock of the running loop, seconds."""
+    return asyncio.get_running_loop().time()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRef:
+    """One version of one model; the digest covers every byte of its bundle."""
+
+    model: str
+    version: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.model}/{self.version}"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Deadline:
+    """An instant on the loop's clock after which an answer is worth nothing."""
+
+    instant: float
+
+    @classmethod
+    def after(cls, timeout_s: float) -> Self:
+        """The deadline that is `timeout_s` seconds from now."""
+        return cls(now() + timeout_s)
+
+    def remaining_s(self) -> float:
+        """Seconds left; negative once it has passed."""
+        return self.instant - now()
+
+    def expired(self) -> bool:
+        """No time is left."""
+        return self.remaining_s() <= 0
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One named score that a model gives for each row."""
+
+    name: str
+    type: Type
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultScore:
+    """What one output is answered with where the model can't be asked in time."""
+
+    output: Output
+    value: float | bool | str
+
+    def column(self, rows: int) -> Column:
+        """The default for this many rows."""
+        return constant(self.output.name, self.output.type, self.value, rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One batch on its way to one resident version.
+
+    Attributes:
+        request_id: the caller's, or made for it.
+        model: the version that was resolved, once, at arrival.
+        batch: bound to the model's features, never empty.
+        arrived: when the request was whole, on the loop's clock.
+        deadline: the caller's own until the deadline layer has fixed the one that counts; None if the caller set none.
+        defaults: one per output, or empty if a default is not configured or not allowed.
+    """
+
+    request_id: str
+    model: ModelRef
+    batch: Batch
+    arrived: float
+    deadline: Deadline | None = None
+    defaults: tuple[DefaultScore, ...] = ()
+
+    @property
+    def rows(self) -> int:
+        """How many rows are to be scored."""
+        return self.batch.rows
+
+    def elapsed_s(self) -> float:
+        """Seconds since the call arrived."""
+        return now() - self.arrived
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Range:
+    """Neighbouring rows that share their fate.
+
+    Scores without an error are the model's; an error without scores is a failure; both together are default scores and
+    the reason for them.
+    """
+
+    first: int
+    count: int
+    scores: tuple[Column, ...] = ()
+    error: BridgeError | None = None
+
+    def __post_init__(self) -> None:
+        if not self.scores and self.error is None:
+            raise ValueError("a range has scores or an error")
+
+    @property
+    def failed(self) -> bool:
+        """These rows have no scores at all."""
+        return not self.scores
+
+    @property
+    def defaulted(self) -> bool:
+        """These rows carry default scores."""
+        return bool(self.scores) and self.error is not None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What became of a call: its rows in ranges, ascending and without gaps.
+
+    Attributes:
+        ranges: cover every row once.
+        attempts: how many times a backend was asked, summed over chunks.
+        queue_s: seconds spent waiting for a free worker.
+        backend_s: seconds from the first send to the last answer.
+    """
+
+    ranges: tuple[Range, ...]
+    attempts: int = 0
+    queue_s: float = field(default=0.0, kw_only=True)
+    backend_s: float = field(default=0.0, kw_only=True)
+
+    @classmethod
+    def failed(cls, rows: int, error: BridgeError) -> Self:
+        """No row was scored."""
+        return cls((Range(0, rows, error=error),))
+
+    def first_failure(self) -> BridgeError | None:
+        """The error of the first range that has no scores, if there is one."""
+        return next((part.error for part in self.ranges if part.failed), None)
+
+
+Scorer = Callable[[Call], Awaitable[Outcome]]
+Layer = Callable[[Call, Scorer], Awaitable[Outcome]]

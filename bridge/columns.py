@@ -1,0 +1,155 @@
+"""Typed columns and matrices: what travels between a caller, a model and the log.
+
+What "missing" is, for each type: a double or float is missing where it is NaN; every other type has a mask, because no
+value of it can stand for "missing". A placeholder (0, False, "") sits where the mask is set.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Array", "Batch", "Column", "Mask", "Matrix", "Table", "Type", "concatenate", "constant"]
+
+Array = NDArray[Any]
+Mask = NDArray[np.bool_]
+
+
+class Type(StrEnum):
+    """The types of a column; `float` and `long` exist on the wire only, a model declares the others."""
+
+    DOUBLE = "double"
+    FLOAT = "float"
+    INT = "int"
+    LONG = "long"
+    BOOL = "bool"
+    STRING = "string"
+    FACTOR = "factor"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The numpy type of the values; strings are objects, a factor holds 0-based codes."""
+        return _DTYPES[self]
+
+    @property
+    def is_floating(self) -> bool:
+        """NaN is this type's missing value."""
+        return self in (Type.DOUBLE, Type.FLOAT)
+
+
+_DTYPES: dict[Type, np.dtype[Any]] = {
+    Type.DOUBLE: np.dtype(np.float64),
+    Type.FLOAT: np.dtype(np.float32),
+    Type.INT: np.dtype(np.int32),
+    Type.LONG: np.dtype(np.int64),
+    Type.BOOL: np.dtype(np.bool_),
+    Type.STRING: np.dtype(object),
+    Type.FACTOR: np.dtype(np.int32),
+}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Column:
+    """One named, typed vector.
+
+    Attributes:
+        name: as the model knows it.
+        type: what the values are.
+        values: shape (rows,), of `type.dtype`.
+        mask: shape (rows,), true where the value is missing; None if none is, and always for double and float.
+        levels: of a factor, the strings that its codes count.
+    """
+
+    name: str
+    type: Type
+    values: Array
+    mask: Mask | None = None
+    levels: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def missing(self) -> Mask:
+        """Which rows are missing, shape (rows,)."""
+        if self.type.is_floating:
+            return np.isnan(self.values)
+        return np.zeros(len(self.values), np.bool_) if self.mask is None else self.mask
+
+    def slice(self, first: int, count: int) -> Self:
+        """The rows `first` to `first + count`, without a copy."""
+        rows = slice(first, first + count)
+        return replace(self, values=self.values[rows], mask=None if self.mask is None else self.mask[rows])
+
+    def renamed(self, name: str) -> Self:
+        """The same column under another name."""
+        return replace(self, name=name)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matrix:
+    """Rows of numbers of one type.
+
+    Attributes:
+        names: of the columns, in order; empty if the model's own order is meant.
+        values: shape (rows, columns), C order, float64 or float32; NaN is missing.
+    """
+
+    names: tuple[str, ...]
+    values: Array
+
+    @property
+    def rows(self) -> int:
+        """How many rows."""
+        return int(self.values.shape[0])
+
+    def slice(self, first: int, count: int) -> Self:
+        """The rows `first` to `first + count`, without a copy."""
+        return replace(self, values=self.values[first : first + count])
+
+    def table(self, names: Sequence[str]) -> "Table":
+        """The same rows as columns under these names."""
+        column_type = Type.FLOAT if self.values.dtype == np.float32 else Type.DOUBLE
+        by_column = np.ascontiguousarray(self.values.T)
+        columns = tuple(Column(name, column_type, values) for name, values in zip(names, by_column, strict=True))
+        return Table(columns, self.rows)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Table:
+    """Columns of one length, each of its own type.
+
+    Attributes:
+        columns: in the order of the caller, or of the model once bound to it.
+        rows: their common length.
+    """
+
+    columns: tuple[Column, ...]
+    rows: int
+
+    def slice(self, first: int, count: int) -> Self:
+        """The rows `first` to `first + count`, without a copy."""
+        return replace(self, columns=tuple(column.slice(first, count) for column in self.columns), rows=count)
+
+
+Batch = Matrix | Table
+
+
+def constant(name: str, column_type: Type, value: float | bool | str, rows: int) -> Column:
+    """A column that holds one value in every row."""
+    values = np.empty(rows, column_type.dtype)
+    values[:] = value
+    return Column(name, column_type, values)
+
+
+def concatenate(parts: Sequence[Column]) -> Column:
+    """The parts end to end; they must agree in name and type."""
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    values = np.concatenate([part.values for part in parts])
+    masked = any(part.mask is not None for part in parts)
+    mask = np.concatenate([part.missing() for part in parts]) if masked and not first.type.is_floating else None
+    return replace(first, values=values, mask=mask)

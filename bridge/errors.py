@@ -1,0 +1,197 @@
+"""Every way a call or a bundle can fail, by whose fault it was.
+
+    BridgeError
+    |-- CallerError              the caller's doing: never retried, never defaulted
+    |   |-- InvalidRequest         columns, types, lengths, values or sizes that the model can't take
+    |   |-- ModelNotFound          no such model or version, or it was retired
+    |   `-- VersionRefused         the version is there, but did not pass its own checks
+    |-- CapacityError            nobody's fault: the bridge can't take the call now
+    |   |-- Overloaded             the queue is full, or the call could not finish in time
+    |   |-- CircuitOpen            the model failed so often that calls are not passed on for a while
+    |   |-- ModelNotReady          the version is still loading
+    |   `-- Draining               the gateway is going down and its grace is over
+    |-- DeadlineExceeded         the call's or the model's time was over before the scores were there
+    |-- BackendError             the model's or its worker's doing
+    |   |-- WorkerLost             the R process died or its socket broke; another worker may do better
+    |   |-- PoisonCall             the same call lost two workers
+    |   |-- PredictionFailed       the R function raised, or xgboost failed
+    |   |-- MalformedPrediction    wrong length, no scores, a type it must not have
+    |   `-- MissingScore           the model itself gave NA or NaN for a row
+    |-- BundleError              the model's files are not what they must be (check, deploy, load)
+    `-- InternalError            our bug
+
+Messages name model, column, row number, limit and elapsed time, never input values. Nothing here knows gRPC: the table
+from errors to statuses is in `bridge.service`.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+__all__ = [
+    "BackendError",
+    "BridgeError",
+    "BundleError",
+    "CallerError",
+    "CapacityError",
+    "CircuitOpen",
+    "DeadlineExceeded",
+    "DefaultReason",
+    "Draining",
+    "InternalError",
+    "InvalidRequest",
+    "MalformedPrediction",
+    "MissingScore",
+    "ModelNotFound",
+    "ModelNotReady",
+    "Overloaded",
+    "PoisonCall",
+    "PredictionFailed",
+    "VersionRefused",
+    "WorkerLost",
+]
+
+
+class DefaultReason(StrEnum):
+    """Why a row carries a default score: the names of the proto's enum, less its prefix."""
+
+    DEADLINE = "DEADLINE"
+    WORKER_LOST = "WORKER_LOST"
+    MODEL_ERROR = "MODEL_ERROR"
+    MALFORMED_PREDICTION = "MALFORMED_PREDICTION"
+    MISSING_SCORE = "MISSING_SCORE"
+    OVERLOADED = "OVERLOADED"
+    CIRCUIT_OPEN = "CIRCUIT_OPEN"
+    MODEL_NOT_READY = "MODEL_NOT_READY"
+    DRAINING = "DRAINING"
+
+
+class BridgeError(Exception):
+    """The root: what happened, in a sentence that may reach the caller.
+
+    Attributes:
+        reason: UPPER_SNAKE name of the event, sent as `google.rpc.ErrorInfo.reason`.
+        default_reason: the reason a default score would carry; None if this event is never answered with a default.
+        retryable: another worker may answer the same call.
+        limit: the limit that was passed, in words, if one was.
+        private: what only the prediction log may hold, such as the message of an R condition.
+    """
+
+    reason: ClassVar[str] = "INTERNAL"
+    default_reason: ClassVar[DefaultReason | None] = None
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, limit: str = "", private: str = "") -> None:
+        super().__init__(message)
+        self.limit = limit
+        self.private = private
+
+
+class CallerError(BridgeError):
+    """The caller's doing."""
+
+
+class InvalidRequest(CallerError):
+    """The request can't be scored as it is; the message names the column, the row or the limit."""
+
+    reason = "INVALID_REQUEST"
+
+
+class ModelNotFound(CallerError):
+    """No such model or version, or it was retired."""
+
+    reason = "MODEL_NOT_FOUND"
+
+
+class VersionRefused(CallerError):
+    """The version exists but did not pass its checks at load."""
+
+    reason = "VERSION_REFUSED"
+
+
+class CapacityError(BridgeError):
+    """The bridge can't take the call now."""
+
+
+class Overloaded(CapacityError):
+    """The model's queue is full, or the call could not finish before its deadline."""
+
+    reason = "OVERLOADED"
+    default_reason = DefaultReason.OVERLOADED
+
+
+class CircuitOpen(CapacityError):
+    """The model failed several times in a row and is being left alone for a while."""
+
+    reason = "CIRCUIT_OPEN"
+    default_reason = DefaultReason.CIRCUIT_OPEN
+
+
+class ModelNotReady(CapacityError):
+    """The version is still loading."""
+
+    reason = "MODEL_NOT_READY"
+    default_reason = DefaultReason.MODEL_NOT_READY
+
+
+class Draining(CapacityError):
+    """The gateway is going down and its grace is over."""
+
+    reason = "DRAINING"
+    default_reason = DefaultReason.DRAINING
+
+
+class DeadlineExceeded(BridgeError):
+    """The time for the call was over before the scores were there."""
+
+    reason = "DEADLINE"
+    default_reason = DefaultReason.DEADLINE
+
+
+class BackendError(BridgeError):
+    """The model's or its worker's doing."""
+
+
+class WorkerLost(BackendError):
+    """The worker died or broke the protocol while it had the call."""
+
+    reason = "WORKER_LOST"
+    default_reason = DefaultReason.WORKER_LOST
+    retryable = True
+
+
+class PoisonCall(BackendError):
+    """The same call lost two workers; it is not given a third."""
+
+    reason = "POISON_CALL"
+    default_reason = DefaultReason.WORKER_LOST
+
+
+class PredictionFailed(BackendError):
+    """The model's own code raised."""
+
+    reason = "MODEL_ERROR"
+    default_reason = DefaultReason.MODEL_ERROR
+
+
+class MalformedPrediction(BackendError):
+    """The model answered with something that is not one typed score per row."""
+
+    reason = "MALFORMED_PREDICTION"
+    default_reason = DefaultReason.MALFORMED_PREDICTION
+
+
+class MissingScore(BackendError):
+    """The model gave NA or NaN for these rows."""
+
+    reason = "MISSING_SCORE"
+    default_reason = DefaultReason.MISSING_SCORE
+
+
+class BundleError(BridgeError):
+    """A bundle's files are not what they must be; one sentence, for whoever deploys it."""
+
+    reason = "BUNDLE_REFUSED"
+
+
+class InternalError(BridgeError):
+    """Our bug: please report it."""

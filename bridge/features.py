@@ -1,0 +1,187 @@
+"""What a model takes: its features, and a caller's batch brought into their names, order and types.
+
+Everything that is checked here protects from silently wrong scores: R scores strings for numbers and leftover globals
+for missing columns without a word, xgboost takes columns by position.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bridge.columns import Array, Batch, Column, Matrix, Table, Type
+from bridge.errors import InvalidRequest
+
+__all__ = ["Feature", "bind_table", "by_name", "column_order"]
+
+_INT_MIN = -(2**31)
+_INT_MAX = 2**31 - 1
+_DOUBLE_EXACT = 2**53
+_NAMES_SHOWN = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """One input of a model.
+
+    Attributes:
+        name: exact, including case and blanks.
+        type: double, int, bool, string or factor; None if nobody declared it and the caller's own type is passed on.
+        levels: of a factor, in the model's order.
+        required: the model has no default for it.
+    """
+
+    name: str
+    type: Type | None = None
+    levels: tuple[str, ...] = ()
+    required: bool = True
+
+
+def by_name(features: Sequence[Feature]) -> dict[str, Feature]:
+    """Features by their names."""
+    return {feature.name: feature for feature in features}
+
+
+def _counted(names: Sequence[str]) -> str:
+    noun = "column" if len(names) == 1 else "columns"
+    shown = ", ".join(f"'{name}'" for name in names[:_NAMES_SHOWN])
+    return f"{noun} {shown}" if len(names) <= _NAMES_SHOWN else f"{noun} {shown} and {len(names) - _NAMES_SHOWN} more"
+
+
+def column_order(names: Sequence[str], features: Sequence[Feature]) -> list[int | None]:
+    """For each feature, where the caller's columns hold it; None for one that is optional and was left out.
+
+    Raises:
+        InvalidRequest: a column is there twice, is not a feature, or a required one is missing.
+    """
+    positions: dict[str, int] = {}
+    for position, name in enumerate(names):
+        if positions.setdefault(name, position) != position:
+            raise InvalidRequest(f"column '{name}' is there twice")
+    known = by_name(features)
+    unknown = [name for name in names if name not in known]
+    absent = [feature.name for feature in features if feature.required and feature.name not in positions]
+    complaints = [f"missing {_counted(absent)}"] if absent else []
+    complaints += [f"the model does not know {_counted(unknown)}"] if unknown else []
+    if complaints:
+        raise InvalidRequest("; ".join(complaints))
+    return [positions.get(feature.name) for feature in features]
+
+
+def bind_table(batch: Batch, features: Sequence[Feature]) -> Table:
+    """The batch as columns in the model's order and types; optional features that were left out stay out.
+
+    Raises:
+        InvalidRequest: names the column and what is wrong with it.
+    """
+    if isinstance(batch, Matrix):
+        if not batch.names and batch.values.shape[1] != len(features):
+            raise InvalidRequest(
+                f"the matrix has {batch.values.shape[1]} columns and no names; the model takes {len(features)}",
+                limit=f"{len(features)} columns",
+            )
+        table = batch.table(batch.names or [feature.name for feature in features])
+        known = by_name(features)
+        table = replace(table, columns=tuple(_whole_numbers(column, known) for column in table.columns))
+    else:
+        table = batch
+    order = column_order([column.name for column in table.columns], features)
+    columns = tuple(
+        _typed(table.columns[position], feature)
+        for position, feature in zip(order, features, strict=True)
+        if position is not None
+    )
+    return Table(columns, table.rows)
+
+
+def _whole_numbers(column: Column, features: dict[str, Feature]) -> Column:
+    """A matrix has one type for all its columns, so whole numbers in it may stand for a declared int."""
+    if column.name not in features or features[column.name].type is not Type.INT:
+        return column
+    missing = column.missing()
+    numbers = np.where(missing, 0.0, column.values)
+    bad = (numbers != np.rint(numbers)) | (np.abs(numbers) > _INT_MAX)
+    if bad.any():
+        raise InvalidRequest(f"column '{column.name}', row {int(bad.argmax())}: not a whole number that fits int")
+    return Column(column.name, Type.INT, numbers.astype(np.int32), missing if missing.any() else None)
+
+
+def _typed(column: Column, feature: Feature) -> Column:
+    if feature.type is None:
+        if column.type is Type.LONG:
+            return _long_to_double(column)
+        return _float_to_double(column) if column.type is Type.FLOAT else _checked_int(column)
+    convert = _CONVERSIONS.get((column.type, feature.type))
+    if convert is None:
+        raise InvalidRequest(f"column '{column.name}' is {column.type}, the model takes {feature.type}")
+    if feature.type is Type.FACTOR:
+        return _to_factor(column, feature.levels)
+    return convert(column)
+
+
+def _same(column: Column) -> Column:
+    return column
+
+
+def _float_to_double(column: Column) -> Column:
+    return Column(column.name, Type.DOUBLE, column.values.astype(np.float64))
+
+
+def _with_nan(column: Column, values: Array) -> Column:
+    if column.mask is not None:
+        values[column.mask] = np.nan
+    return Column(column.name, Type.DOUBLE, values)
+
+
+def _int_to_double(column: Column) -> Column:
+    return _with_nan(column, column.values.astype(np.float64))
+
+
+def _long_to_double(column: Column) -> Column:
+    _refuse_outside(column, -_DOUBLE_EXACT, _DOUBLE_EXACT, "+-2^53, the whole numbers that a double holds exactly")
+    return _int_to_double(column)
+
+
+def _long_to_int(column: Column) -> Column:
+    _refuse_outside(column, _INT_MIN + 1, _INT_MAX, "+-(2^31 - 1), R's integers")
+    return Column(column.name, Type.INT, column.values.astype(np.int32), column.mask)
+
+
+def _checked_int(column: Column) -> Column:
+    if column.type is Type.INT:
+        _refuse_outside(column, _INT_MIN + 1, _INT_MAX, "+-(2^31 - 1), R's integers: -2147483648 is its NA")
+    return column
+
+
+def _refuse_outside(column: Column, low: int, high: int, limit: str) -> None:
+    bad = (column.values < low) | (column.values > high)
+    if column.mask is not None:
+        bad &= ~column.mask
+    if bad.any():
+        raise InvalidRequest(f"column '{column.name}', row {int(bad.argmax())}: outside {limit}", limit=limit)
+
+
+def _to_factor(column: Column, levels: tuple[str, ...]) -> Column:
+    codes = {level: code for code, level in enumerate(levels)}
+    found = np.fromiter((codes.get(value, -1) for value in column.values), np.int32, len(column))
+    unknown = found < 0
+    if column.mask is not None:
+        unknown &= ~column.mask
+        found[column.mask] = 0
+    if unknown.any():
+        row = int(unknown.argmax())
+        raise InvalidRequest(f"column '{column.name}', row {row}: not one of its {len(levels)} levels")
+    return Column(column.name, Type.FACTOR, found, column.mask, levels)
+
+
+_CONVERSIONS = {
+    (Type.DOUBLE, Type.DOUBLE): _same,
+    (Type.FLOAT, Type.DOUBLE): _float_to_double,
+    (Type.INT, Type.DOUBLE): _int_to_double,
+    (Type.LONG, Type.DOUBLE): _long_to_double,
+    (Type.INT, Type.INT): _checked_int,
+    (Type.LONG, Type.INT): _long_to_int,
+    (Type.BOOL, Type.BOOL): _same,
+    (Type.STRING, Type.STRING): _same,
+    (Type.STRING, Type.FACTOR): _same,  # the levels do the work
+}

@@ -1,0 +1,106 @@
+"""Golden rows: inputs and the scores that a version must give for them, bit for bit, before it may serve."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from bridge.columns import Array, Column, Table, Type
+from bridge.csv_cells import Cell, CellError, parse_column, read_cells
+from bridge.errors import BundleError
+from bridge.features import Feature, by_name
+
+__all__ = ["FILE_NAME", "GoldenRows", "compare", "read_golden"]
+
+FILE_NAME = "golden.csv"
+_SCORE_PREFIX = "score."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class GoldenRows:
+    """Rows and what they must score.
+
+    Attributes:
+        inputs: as a caller would send them.
+        expected: by output name, one cell a row; typed only when compared, by what the model answers.
+    """
+
+    inputs: Table
+    expected: dict[str, list[Cell]]
+
+
+def read_golden(bundle: Path, features: Sequence[Feature]) -> GoldenRows | None:
+    """The golden rows of a bundle, None if it has none; types come from the features, never from the cells.
+
+    Raises:
+        BundleError: the file is no CSV, a column is no feature or has no declared type, or a cell is not of its type.
+    """
+    path = bundle / FILE_NAME
+    if not path.exists():
+        return None
+    try:
+        rows = read_cells(path.read_text(encoding="utf-8"))
+        return _typed(rows, features)
+    except (CellError, UnicodeDecodeError) as error:
+        raise BundleError(f"{FILE_NAME}: {error}") from error
+
+
+def _typed(rows: list[list[Cell]], features: Sequence[Feature]) -> GoldenRows:
+    if len(rows) < 2:  # noqa: PLR2004 - a header and a row
+        raise CellError("there is no row in it")
+    header = [cell.text for cell in rows[0]]
+    known = by_name(features)
+    inputs: list[Column] = []
+    expected: dict[str, list[Cell]] = {}
+    for position, name in enumerate(header):
+        cells = [row[position] for row in rows[1:]]
+        if name in known:
+            feature_type = known[name].type
+            if feature_type is None:
+                raise CellError(f"column '{name}' has no type; declare it in [features]")
+            inputs.append(parse_column(name, feature_type, cells))
+        elif name.startswith(_SCORE_PREFIX):
+            expected[name.removeprefix(_SCORE_PREFIX)] = cells
+        else:
+            raise CellError(f"column '{name}' is neither a feature of the model nor 'score.<output>'")
+    if not expected:
+        raise CellError("there is no column 'score.<output>' in it")
+    return GoldenRows(Table(tuple(inputs), len(rows) - 1), expected)
+
+
+def compare(golden: GoldenRows, scores: Sequence[Column], tolerance: float = 0.0) -> None:
+    """Holds what the model answered against what it must answer.
+
+    Args:
+        golden: the rows and their expected scores.
+        scores: one column per output, in the rows' order.
+        tolerance: the largest difference of two numbers that still counts as equal; 0 asks for equal bits.
+
+    Raises:
+        BundleError: the outputs differ in name, or a score in value; the sentence counts rows and names the first.
+    """
+    names = [column.name for column in scores]
+    if sorted(names) != sorted(golden.expected):
+        raise BundleError(f"{FILE_NAME} expects the outputs {sorted(golden.expected)}, the model gives {sorted(names)}")
+    for column in scores:
+        cells = golden.expected[column.name]
+        try:
+            expected = parse_column(column.name, column.type, cells)
+        except CellError as error:
+            raise BundleError(f"{FILE_NAME}: score.{column.name} is not of the output's type: {error}") from error
+        differs = _differs(expected, column, tolerance)
+        if differs.any():
+            raise BundleError(
+                f"golden rows don't come out: output '{column.name}' differs in {int(differs.sum())} of {len(column)} "
+                f"rows, first in row {int(differs.argmax())}"
+            )
+
+
+def _differs(expected: Column, actual: Column, tolerance: float) -> Array:
+    missing = expected.missing()
+    if expected.type is Type.STRING or not tolerance:
+        unequal = expected.values != actual.values
+    else:
+        unequal = ~np.isclose(expected.values, actual.values, rtol=0, atol=tolerance)
+    return np.asarray((missing != actual.missing()) | (~missing & unequal))

@@ -1,0 +1,87 @@
+"""Fallback: rows that can't be scored get the model's default score, marked, or stay failed."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from bridge.calls import Call, DefaultScore, Outcome, Output, Range, Scorer
+from bridge.columns import Column
+from bridge.errors import BridgeError, DefaultReason, InvalidRequest, MissingScore
+from bridge.model_settings import default_scores
+
+__all__ = ["Fallback"]
+
+
+class Fallback:
+    """Fills failed ranges that may be answered with a default; never a caller's error, never a cancellation.
+
+    What a scorer below raises counts for every row of the call. Without defaults in the call nothing is filled.
+
+    Args:
+        reasons: the events that this model's author answers with a default.
+        missing_passes: rows whose score the model itself gave as missing are returned as they are.
+    """
+
+    def __init__(self, reasons: Collection[DefaultReason], *, missing_passes: bool) -> None:
+        self._reasons = frozenset(reasons)
+        self._fills_missing = not missing_passes and DefaultReason.MISSING_SCORE in self._reasons
+
+    async def __call__(self, call: Call, inner: Scorer) -> Outcome:
+        """Scores the call; the outcome has failed ranges only where no default may stand."""
+        try:
+            outcome = await inner(call)
+        except BridgeError as error:
+            outcome = Outcome.failed(call.rows, error)
+        return self._filled(call, outcome) if call.defaults else outcome
+
+    def _filled(self, call: Call, outcome: Outcome) -> Outcome:
+        try:
+            defaults = _for_outputs(call.defaults, outcome)
+        except InvalidRequest:
+            # The outputs were not known when the call came, and the default does not fit them: none is known.
+            return outcome
+        ranges: list[Range] = []
+        for part in outcome.ranges:
+            if part.error is None and self._fills_missing:
+                ranges += _split_missing(call, part, defaults)
+            elif part.failed and part.error is not None and part.error.default_reason in self._reasons:
+                ranges.append(_default_range(part.first, part.count, part.error, defaults))
+            else:
+                ranges.append(part)
+        return replace(outcome, ranges=tuple(ranges))
+
+
+def _default_range(first: int, count: int, error: BridgeError, defaults: Sequence[DefaultScore]) -> Range:
+    return Range(first, count, tuple(default.column(count) for default in defaults), error)
+
+
+def _for_outputs(defaults: Sequence[DefaultScore], outcome: Outcome) -> Sequence[DefaultScore]:
+    """The defaults under the names and types that the model answered with, where it answered at all."""
+    scored = next((part.scores for part in outcome.ranges if part.scores), None)
+    if scored is None:
+        return defaults
+    outputs = [Output(column.name, column.type) for column in scored]
+    if [default.output for default in defaults] == outputs:
+        return defaults
+    alone = defaults[0].value if len(defaults) == 1 else {one.output.name: one.value for one in defaults}
+    return default_scores(alone, outputs)
+
+
+def _split_missing(call: Call, part: Range, defaults: Sequence[DefaultScore]) -> list[Range]:
+    missing = np.logical_or.reduce([column.missing() for column in part.scores])
+    if not missing.any():
+        return [part]
+    error = MissingScore(f"{call.model}: the model gave no score")
+    edges = [0, *(np.flatnonzero(np.diff(missing)) + 1).tolist(), part.count]
+    return [
+        _default_range(part.first + start, end - start, error, defaults)
+        if missing[start]
+        else Range(part.first + start, end - start, _sliced(part.scores, start, end - start))
+        for start, end in pairwise(edges)
+    ]
+
+
+def _sliced(columns: Sequence[Column], first: int, count: int) -> tuple[Column, ...]:
+    return tuple(column.slice(first, count) for column in columns)

@@ -1,0 +1,216 @@
+"""Messages of scorebridge.v1 to batches, and outcomes to messages: the only place that knows both.
+
+A packed repeated field of fixed width is on the wire what an array is in memory, so arrays are copied as bytes in both
+directions; element by element costs ten times as much (design.md section 12).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+from google.protobuf.message import DecodeError
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.calls import Outcome
+from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, concatenate
+from bridge.errors import InvalidRequest
+
+__all__ = ["parse_request", "read_batch", "write_columns", "write_defaulted", "write_scores", "write_source"]
+
+_VALUES_TAG = b"\x0a"  # field 1, length-delimited: `repeated ... values = 1`, packed
+_ARRAYS: dict[Type, Any] = {
+    Type.DOUBLE: ("doubles", pb.DoubleArray),
+    Type.FLOAT: ("floats", pb.FloatArray),
+    Type.INT: ("int32s", pb.Int32Array),
+    Type.LONG: ("int64s", pb.Int64Array),
+    Type.BOOL: ("bools", pb.BoolArray),
+}
+_TYPES = {name: column_type for column_type, (name, _) in _ARRAYS.items()} | {"strings": Type.STRING}
+
+
+def parse_request(request: bytes) -> pb.ScoreRequest:
+    """The message in these bytes.
+
+    Raises:
+        InvalidRequest: they are no ScoreRequest; text that is not UTF-8 is named by column and row.
+    """
+    try:
+        return pb.ScoreRequest.FromString(request)
+    except DecodeError as error:
+        raise InvalidRequest(_why_unreadable(request)) from error
+
+
+def _why_unreadable(request: bytes) -> str:
+    """Protobuf says nothing of where bad text is, so the bytes are read again with bytes in the place of strings."""
+    try:
+        twin = _bytes_twin().FromString(request)
+    except DecodeError:
+        return "the bytes are not a scorebridge.v1.ScoreRequest"
+    for column in twin.table.columns:
+        for row, value in enumerate(column.strings.values):
+            if not _is_utf8(value):
+                return f"column '{column.name.decode(errors='replace')}', row {row}: not UTF-8"
+        if not _is_utf8(column.name):
+            return "the name of a column is not UTF-8"
+    return "a text in the request is not UTF-8"
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _bytes_twin() -> Any:
+    text, raw = descriptor_pb2.FieldDescriptorProto.TYPE_STRING, descriptor_pb2.FieldDescriptorProto.TYPE_BYTES
+    file = descriptor_pb2.FileDescriptorProto()
+    pb.DESCRIPTOR.CopyToProto(file)
+    for message in file.message_type:
+        for field in [*message.field, *(field for nested in message.nested_type for field in nested.field)]:
+            if field.type == text:
+                field.type = raw
+    # A map's key can't be bytes; labels are read as the repeated entries that a map is on the wire.
+    for message in file.message_type:
+        for nested in message.nested_type:
+            nested.options.Clear()
+    pool = descriptor_pool.DescriptorPool()
+    duration = descriptor_pb2.FileDescriptorProto()
+    pb.DESCRIPTOR.dependencies[0].CopyToProto(duration)
+    pool.Add(duration)
+    pool.Add(file)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName("scorebridge.v1.ScoreRequest"))
+
+
+def read_batch(request: pb.ScoreRequest) -> Batch:
+    """The rows of a request, checked for what can be checked without knowing the model.
+
+    Raises:
+        InvalidRequest: names the column and what is wrong with it.
+    """
+    kind = request.WhichOneof("features")
+    if kind is None:
+        raise InvalidRequest("the request has neither a matrix nor a table")
+    return _read_matrix(request.matrix) if kind == "matrix" else _read_table(request.table)
+
+
+def _read_matrix(matrix: pb.Matrix) -> Matrix:
+    kind = matrix.WhichOneof("values")
+    dtype = np.dtype(np.float32) if kind == "floats" else np.dtype(np.float64)
+    values = np.array(getattr(matrix, kind).values, dtype) if kind else np.empty(0, dtype)
+    names = tuple(matrix.columns)
+    if matrix.rows == 0:
+        if len(values):
+            raise InvalidRequest(f"the matrix has {len(values)} values for 0 rows")
+        return Matrix(names, values.reshape(0, len(names)))
+    width = len(names) or len(values) // matrix.rows
+    if len(values) != matrix.rows * width:
+        raise InvalidRequest(f"the matrix has {len(values)} values for {matrix.rows} rows of {width} columns")
+    return Matrix(names, values.reshape(matrix.rows, width))
+
+
+def _read_table(table: pb.Table) -> Table:
+    if not table.columns:
+        raise InvalidRequest("the table has no columns")
+    columns = tuple(_read_column(column) for column in table.columns)
+    rows = len(columns[0])
+    for column in columns:
+        if len(column) != rows:
+            raise InvalidRequest(
+                f"column '{column.name}' has {len(column)} rows, column '{columns[0].name}' has {rows}"
+            )
+    return Table(columns, rows)
+
+
+def _read_column(column: pb.Column) -> Column:
+    kind = column.WhichOneof("values")
+    if kind is None:
+        raise InvalidRequest(f"column '{column.name}' has no values")
+    column_type = _TYPES[kind]
+    entries = getattr(column, kind).values
+    if column_type is Type.STRING:
+        for row, text in enumerate(entries):
+            if "\0" in text:
+                raise InvalidRequest(f"column '{column.name}', row {row}: holds a NUL character")
+        values = np.empty(len(entries), object)
+        values[:] = entries
+    else:
+        values = np.array(entries, column_type.dtype)
+    if not column.missing_rows:
+        return Column(column.name, column_type, values)
+    mask = _read_missing(column, len(values))
+    if column_type.is_floating:
+        values[mask] = np.nan
+        return Column(column.name, column_type, values)
+    return Column(column.name, column_type, values, mask)
+
+
+def _read_missing(column: pb.Column, rows: int) -> Mask:
+    missing = np.array(column.missing_rows, np.int64)
+    if missing[-1] >= rows or (len(missing) > 1 and (np.diff(missing) <= 0).any()):
+        raise InvalidRequest(f"column '{column.name}': missing_rows must be ascending and below {rows}")
+    mask = np.zeros(rows, np.bool_)
+    mask[missing] = True
+    return mask
+
+
+def write_columns(columns: Sequence[Column]) -> list[pb.Column]:
+    """Columns as messages."""
+    return [_write_column(column) for column in columns]
+
+
+def _write_column(column: Column) -> pb.Column:
+    message = pb.Column(name=column.name)
+    if column.type is Type.STRING:
+        message.strings.values.extend(column.values.tolist())
+    else:
+        field, array = _ARRAYS[column.type]
+        getattr(message, field).CopyFrom(array.FromString(_packed(column.values)))
+    missing = column.missing()
+    if missing.any():
+        message.missing_rows.extend(np.flatnonzero(missing).tolist())
+    return message
+
+
+def _packed(values: Array) -> bytes:
+    raw = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
+    return _VALUES_TAG + _varint(len(raw)) + raw
+
+
+def _varint(number: int) -> bytes:
+    encoded = bytearray()
+    while number > 0x7F:  # noqa: PLR2004 - seven bits a byte, the eighth says that more follow
+        encoded.append(number & 0x7F | 0x80)
+        number >>= 7
+    encoded.append(number)
+    return bytes(encoded)
+
+
+def write_scores(outcome: Outcome) -> list[pb.Column]:
+    """The scores of an outcome without failed ranges, one column per output."""
+    parts = [part.scores for part in outcome.ranges]
+    return write_columns([concatenate(columns) for columns in zip(*parts, strict=True)])
+
+
+def write_source(outcome: Outcome) -> pb.ScoreSource:
+    """Where the scores of an outcome come from."""
+    defaulted = {part.defaulted for part in outcome.ranges}
+    if defaulted == {True}:
+        return pb.SCORE_SOURCE_DEFAULT
+    return pb.SCORE_SOURCE_MIXED if True in defaulted else pb.SCORE_SOURCE_MODEL
+
+
+def write_defaulted(outcome: Outcome) -> list[pb.DefaultedRows]:
+    """The defaulted ranges of an outcome."""
+    return [
+        pb.DefaultedRows(
+            first=part.first,
+            count=part.count,
+            reason=f"DEFAULT_REASON_{part.error.default_reason}",
+            detail=str(part.error),
+        )
+        for part in outcome.ranges
+        if part.defaulted and part.error is not None
+    ]

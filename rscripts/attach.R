@@ -1,0 +1,17 @@
+# Where the bridge's own code lives: an environment at the end of the search path, just before base.
+# There Rserve finds `oc.init` from the global environment, nothing of the model's or its packages' is masked, and
+# nothing that a bundle defines can mask what this code calls: behind it comes base alone. So every function of
+# another package is called as package::name.
+
+# Attaches the bridge's code.
+#   scripts  character(1): the folder of these files.
+# Returns the environment, still open; `bridge_model` is put there by bridge_install().
+bridge_attach <- function(scripts) {
+  code <- attach(NULL, pos = length(search()), name = "scorebridge")
+  for (file in c("conditions.R", "outputs.R", "load.R", "score.R", "features.R", "golden.R", "worker.R")) {
+    sys.source(file.path(scripts, file), envir = code, keep.source = FALSE)
+  }
+  # Compiled before the fork: else R does it in every worker during its first two calls, which costs them 80 ms.
+  for (name in ls(code)) if (is.function(code[[name]])) assign(name, compiler::cmpfun(code[[name]]), envir = code)
+  code
+}

@@ -1,0 +1,14 @@
+# Run by write_bundle in a fresh R process: Rscript check.R <bundle> <request.rds> <reply.rds>. Loads the bundle exactly
+# as a worker does, then writes the expected scores into golden.csv, or holds the scores against it.
+#   request  list: step "score" or "compare"; features, named list of list(type, levels).
+#   reply    list: error character(1) or NULL; features character; outputs, named character of types; rows integer(1).
+local({
+  arguments <- commandArgs(trailingOnly = TRUE)
+  scripts <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
+  source(file.path(scripts, "attach.R"), local = TRUE, keep.source = FALSE)
+  code <- bridge_attach(scripts)
+  sys.source(file.path(scripts, "golden_check.R"), envir = code, keep.source = FALSE)
+  request <- readRDS(arguments[2L])
+  code$bridge_start(arguments[1L], "", 1L)
+  saveRDS(code$bridge_check(file.path(arguments[1L], "golden.csv"), request), arguments[3L])
+})

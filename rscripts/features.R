@@ -1,0 +1,62 @@
+# What a bundle's own models say about its features' types. A proposal: what they disagree on stays unknown.
+
+# The types and levels of features, from the fitted models among some objects.
+#   names    character: the features.
+#   objects  list: where to look; models in plain lists count too.
+# Returns list: types character ("" where unknown, else "double", "bool", "string" or "factor"); levels, a list of
+# character vectors, empty but for factors.
+bridge_propose_features <- function(names, objects = as.list(globalenv())) {
+  plain <- vapply(objects, function(object) is.list(object) && !is.object(object), NA)
+  models <- c(objects[!plain], unlist(unname(objects[plain]), recursive = FALSE))
+  proposals <- lapply(models, bridge_proposed_by)
+  proposed <- lapply(names, function(name) {
+    found <- unique(Filter(Negate(is.null), lapply(proposals, `[[`, name)))
+    if (length(found) == 1L) found[[1L]] else list(type = "", levels = character())
+  })
+  list(types = vapply(proposed, `[[`, "", "type"), levels = lapply(proposed, `[[`, "levels"))
+}
+
+# What one object says about the variables it was fitted on.
+#   object  anything; what is no model says nothing.
+# Returns named list of list(type, levels).
+bridge_proposed_by <- function(object) {
+  if (!is.list(object) || is.data.frame(object)) return(list())
+  parts <- unclass(object)
+  by_terms <- bridge_proposed_by_terms(parts[["terms"]], parts[["xlevels"]])
+  forest <- parts[["forest"]]
+  by_forest <- if (is.list(forest)) bridge_proposed_by_forest(forest[["xlevels"]]) else list()
+  c(by_terms, by_forest[setdiff(names(by_forest), names(by_terms))])
+}
+
+# What terms say: the class of each variable when the model was fitted.
+#   terms   terms object or NULL.
+#   levels  named list of character, or NULL: the levels of the factors, and the known values of text.
+bridge_proposed_by_terms <- function(terms, levels) {
+  classes <- attr(terms, "dataClasses")
+  response <- attr(terms, "response")
+  if (is.null(classes)) return(list())
+  if (isTRUE(response > 0L)) classes <- classes[-response]
+  types <- c(numeric = "double", logical = "bool", character = "string", factor = "factor", ordered = "factor")
+  known <- classes[classes %in% names(types)]
+  proposals <- lapply(names(known), function(name) {
+    bridge_proposal(types[[known[[name]]]], if (is.list(levels)) levels[[name]])
+  })
+  names(proposals) <- names(known)
+  Filter(Negate(is.null), proposals)
+}
+
+# What a random forest says: its levels where a variable is a factor, a number where it is not.
+#   levels  named list, or NULL.
+bridge_proposed_by_forest <- function(levels) {
+  if (!is.list(levels)) return(list())
+  lapply(levels, function(known) {
+    if (is.character(known)) bridge_proposal("factor", known) else bridge_proposal("double", NULL)
+  })
+}
+
+# One variable's proposal; NULL for a factor whose levels are not known, because its codes mean nothing then.
+#   type  character(1); levels  character or NULL.
+bridge_proposal <- function(type, levels) {
+  if (type != "factor") return(list(type = type, levels = character()))
+  if (length(levels)) list(type = type, levels = enc2utf8(levels))
+}

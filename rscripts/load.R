@@ -1,0 +1,140 @@
+# Loading a bundle into the global environment, as its author saved it: saved functions and formulas refer to it.
+# Where two files hold an object of one name, the later one in sorted order wins, as it would in a session.
+
+# Loads a bundle; bridge_lock_globals() comes after it.
+#   folder  character(1): the bundle.
+# Returns the model (see bridge_model_of). Raises bridge_bundle_error.
+bridge_load <- function(folder) {
+  file <- file.path(folder, "Pred.R")
+  if (!file.exists(file)) stop(bridge_bundle_error("there is no file Pred.R in the bundle"))
+  bridge_load_objects(folder)
+  defined <- bridge_source_predict(file)
+  bridge_refuse_hooks()
+  bridge_model_of(bridge_predict_name(defined))
+}
+
+# Loads every saved object, in sorted order.
+#   folder  character(1).
+bridge_load_objects <- function(folder) {
+  files <- sort(list.files(folder, pattern = "\\.(rdata|rda|rds)$", ignore.case = TRUE), method = "radix")
+  for (file in files) {
+    path <- file.path(folder, file)
+    tryCatch(
+      if (grepl("\\.rds$", file, ignore.case = TRUE)) {
+        assign(sub("\\.[^.]*$", "", file), readRDS(path), envir = globalenv())
+      } else {
+        load(path, envir = globalenv())
+      },
+      error = function(e) stop(bridge_bundle_error(file, " can't be loaded: it is damaged or was not saved by R"))
+    )
+  }
+}
+
+# Evaluates Pred.R in the global environment, with the bundle as working directory while it lasts.
+#   file  character(1): its path.
+# Returns the names of the functions that the file defines: those it bound anew, and those it assigns at its top
+# level, which count even if a saved object of the same name was identical.
+bridge_source_predict <- function(file) {
+  expressions <- bridge_parse(file)
+  before <- bridge_global_functions()
+  previous <- setwd(dirname(file))
+  on.exit(setwd(previous))
+  tryCatch(
+    for (expression in expressions) eval(expression, globalenv()),
+    error = function(e) stop(bridge_bundle_error("Pred.R failed while it was loaded: ", bridge_one_line(e)))
+  )
+  after <- bridge_global_functions()
+  changed <- vapply(names(after), function(name) !identical(after[[name]], before[[name]]), NA)
+  assigned <- unlist(lapply(expressions, bridge_assigned_name))
+  sort(union(names(after)[changed], intersect(names(after), assigned)), method = "radix")
+}
+
+# The functions in the global environment, by name.
+bridge_global_functions <- function() Filter(is.function, as.list(globalenv(), all.names = TRUE))
+
+# The expressions of an R file in UTF-8, with or without a byte order mark.
+#   file  character(1).
+bridge_parse <- function(file) {
+  lines <- readLines(file, warn = FALSE, encoding = "UTF-8")
+  if (!all(validUTF8(lines))) stop(bridge_bundle_error(basename(file), " is not UTF-8"))
+  lines[1L] <- sub("^\ufeff", "", lines[1L])
+  tryCatch(
+    parse(text = lines, keep.source = FALSE, encoding = "UTF-8"),
+    error = function(e) {
+      line <- sub("^<text>:([0-9]+):.*$", "line \\1", strsplit(conditionMessage(e), "\n", fixed = TRUE)[[1L]][1L])
+      stop(bridge_bundle_error(basename(file), " is not R code: ", line))
+    }
+  )
+}
+
+# The name that a top-level expression assigns, or NULL.
+#   expression  any element of a parsed file.
+bridge_assigned_name <- function(expression) {
+  assigns <- is.call(expression) && length(expression) == 3L &&
+    (identical(expression[[1L]], as.name("<-")) || identical(expression[[1L]], as.name("=")))
+  if (assigns && (is.symbol(expression[[2L]]) || is.character(expression[[2L]]))) as.character(expression[[2L]])
+}
+
+# A condition's text on one line.
+#   condition  an error.
+bridge_one_line <- function(condition) gsub("[[:space:]]+", " ", bridge_message(condition, 500L))
+
+# Refuses a bundle that would take the place of the bridge's code: Rserve looks its hooks up by name.
+bridge_refuse_hooks <- function() {
+  hooks <- grep("^(oc\\.init|\\.Rserve\\..*)$", ls(globalenv(), all.names = TRUE), value = TRUE)
+  if (length(hooks)) stop(bridge_bundle_error("the bundle holds an object named ", hooks[1L], ", which is Rserve's own"))
+}
+
+# Which function predicts.
+#   defined  character: the functions that the file Pred.R defines.
+# Returns character(1).
+bridge_predict_name <- function(defined) {
+  if ("Pred.R" %in% defined) return("Pred.R")
+  if (length(defined) == 1L) return(defined)
+  if (!length(defined)) stop(bridge_bundle_error("Pred.R defines no function"))
+  stop(bridge_bundle_error(
+    "Pred.R defines ", length(defined), " functions (", paste(defined, collapse = ", "), ") and none is named Pred.R"
+  ))
+}
+
+# What a worker has to know about the predict function.
+#   name  character(1): its name in the global environment.
+# Returns list: name; feature_names character; feature_required logical (no default); call, the usual call of all
+# features, built once.
+bridge_model_of <- function(name) {
+  features <- bridge_features(get(name, envir = globalenv(), mode = "function"), name)
+  c(list(name = name), features, list(call = bridge_call(name, features$feature_names)))
+}
+
+# The features that a function takes: its formals, but for `...`.
+#   predict  function.
+#   name     character(1): what the messages call it.
+# Returns list: feature_names character, feature_required logical.
+bridge_features <- function(predict, name) {
+  if (is.primitive(predict)) stop(bridge_bundle_error(name, " is a primitive: its arguments have no names"))
+  arguments <- as.list(formals(predict))
+  if (identical(names(arguments), "...")) {
+    stop(bridge_bundle_error(name, " takes only `...`: its arguments are the features, so they need names"))
+  }
+  arguments <- arguments[names(arguments) != "..."]
+  if (!length(arguments)) stop(bridge_bundle_error(name, " takes no arguments: its arguments are the features"))
+  required <- vapply(seq_along(arguments), function(i) identical(arguments[[i]], quote(expr = )), NA)
+  list(feature_names = enc2utf8(names(arguments)), feature_required = required)
+}
+
+# The call name(a = a, b = b): of symbols alone, because R writes the values in a call into error messages and
+# match.call().
+#   name   character(1): the function.
+#   names  character: the arguments.
+bridge_call <- function(name, names) {
+  arguments <- lapply(names, as.name)
+  names(arguments) <- names
+  as.call(c(list(as.name(name)), arguments))
+}
+
+# Makes the generator's state and locks everything else: nothing a call leaves behind can meet the next one.
+bridge_lock_globals <- function() {
+  set.seed(1L, "Mersenne-Twister", "Inversion", "Rejection")
+  lockEnvironment(globalenv(), bindings = TRUE)
+  unlockBinding(".Random.seed", globalenv())
+}

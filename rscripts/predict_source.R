@@ -1,0 +1,107 @@
+# A predict function of the session as the text of a file Pred.R that needs nothing but the bundle and its packages.
+
+# The lines of the file.
+#   name     character(1): the function's name.
+#   predict  function.
+#   objects  named list: what the bundle holds beside it.
+bridge_predict_source <- function(name, predict, objects) {
+  functions <- c(list(predict), Filter(is.function, objects))
+  for (fun in functions) bridge_refuse_unpassed(fun, name, c(name, names(objects)))
+  packages <- bridge_needed_packages(unlist(lapply(functions, bridge_free_names)), objects)
+  text <- bridge_function_text(predict)
+  text[1L] <- paste(bridge_quoted_name(name), "<-", text[1L])
+  c(if (length(packages)) c(paste0("library(", packages, ")"), ""), text)
+}
+
+# A function's source: as it was typed if that is known, else deparsed so that it parses to the same function.
+#   fun  function.
+bridge_function_text <- function(fun) {
+  typed <- attr(fun, "srcref")
+  if (!is.null(typed)) return(as.character(typed, useSource = TRUE))
+  control <- c("keepNA", "keepInteger", "niceNames", "showAttributes")
+  for (digits in c("digits17", "hexNumeric")) {
+    text <- deparse(fun, control = c(control, digits))
+    # Attributes of byte code and environments follow the text of some functions; neither belongs to the source.
+    text <- text[!grepl("^<(bytecode|environment).*>$", text)]
+    read <- tryCatch(eval(parse(text = text, keep.source = FALSE)[[1L]], baseenv()), error = function(e) NULL)
+    if (identical(body(read), body(fun)) && identical(formals(read), formals(fun))) return(text)
+  }
+  stop(bridge_bundle_error("the predict function can't be written as text: something in it is no R code"))
+}
+
+# A name as it is written in code.
+#   name  character(1).
+bridge_quoted_name <- function(name) paste(deparse(as.name(name), backtick = TRUE), collapse = "")
+
+# Refuses a function that uses what is in the session, or in the function that made it, and was not passed.
+#   fun     function; name  character(1), for the sentence; passed  character.
+bridge_refuse_unpassed <- function(fun, name, passed) {
+  names <- setdiff(bridge_free_names(fun), passed)
+  place <- environment(fun)
+  repeat {
+    if (is.null(place) || identical(place, emptyenv()) || identical(place, baseenv())) return(invisible())
+    found <- names[vapply(names, exists, NA, envir = place, inherits = FALSE)]
+    if (length(found)) {
+      stop(bridge_bundle_error(name, " uses '", found[1L], "', which is in this session and was not passed to write_bundle"))
+    }
+    if (identical(place, globalenv())) return(invisible())
+    place <- parent.env(place)
+  }
+}
+
+# The names that a function takes from outside: variables and functions, without what it binds itself.
+# Formulas and quoted code are left out: their names are columns as a rule. (codetools is not in every R.)
+#   fun  function.
+bridge_free_names <- function(fun) {
+  if (is.primitive(fun)) return(character())
+  bound <- c(names(formals(fun)), bridge_assigned_names(body(fun)))
+  used <- unlist(c(lapply(as.list(formals(fun)), bridge_used_names), bridge_used_names(body(fun))))
+  setdiff(unique(used), bound)
+}
+
+# The names that code uses, its own included.
+#   code  any language object or constant.
+bridge_used_names <- function(code) {
+  if (missing(code) || identical(code, quote(expr = ))) return(character())
+  if (is.symbol(code)) return(as.character(code))
+  if (is.pairlist(code)) return(unlist(lapply(as.list(code), bridge_used_names)))
+  if (!is.call(code)) return(character())
+  head <- if (is.symbol(code[[1L]])) as.character(code[[1L]]) else ""
+  if (head %in% c("::", ":::", "quote", "bquote", "~")) return(character())
+  if (head %in% c("$", "@")) return(c(head, bridge_used_names(code[[2L]])))
+  if (head == "function") {
+    inner <- unlist(c(lapply(as.list(code[[2L]]), bridge_used_names), bridge_used_names(code[[3L]])))
+    return(setdiff(inner, c(names(code[[2L]]), bridge_assigned_names(code[[3L]]))))
+  }
+  unlist(lapply(as.list(code), bridge_used_names))
+}
+
+# The names that code assigns, nested functions left out.
+#   code  any language object or constant.
+bridge_assigned_names <- function(code) {
+  if (!is.call(code)) return(character())
+  head <- if (is.symbol(code[[1L]])) as.character(code[[1L]]) else ""
+  if (head %in% c("function", "quote", "bquote", "~", "::", ":::")) return(character())
+  target <- if (head %in% c("<-", "=", "for") && (is.symbol(code[[2L]]) || is.character(code[[2L]]))) code[[2L]]
+  # An empty argument, as in x[, 1], has no value to pass on.
+  parts <- Filter(is.call, as.list(code))
+  c(if (!is.null(target)) as.character(target), unlist(lapply(parts, bridge_assigned_names)))
+}
+
+# The packages that a worker must attach, oldest first, so that they mask each other as in this session.
+#   names    character: what the functions use.
+#   objects  named list: also the predict methods of their classes, and the functions in their formulas.
+bridge_needed_packages <- function(names, objects) {
+  formulas <- lapply(Filter(function(x) is.list(x) && !is.data.frame(x), objects), function(x) unclass(x)[["terms"]])
+  names <- unique(c(names, unlist(lapply(formulas, all.names))))
+  places <- grep("^package:", search(), value = TRUE)
+  owners <- unlist(lapply(names, function(name) {
+    Filter(function(place) exists(name, where = place, mode = "function", inherits = FALSE), places)[1L]
+  }))
+  classes <- unique(unlist(lapply(objects, class)))
+  methods <- lapply(classes, function(class) utils::getS3method("predict", class, optional = TRUE))
+  homes <- vapply(Filter(is.function, methods), function(method) environmentName(topenv(environment(method))), "")
+  always <- c("base", "methods", "datasets", "utils", "grDevices", "graphics", "stats", "R_GlobalEnv", "")
+  needed <- setdiff(c(sub("^package:", "", owners[!is.na(owners)]), homes), always)
+  needed[order(-match(paste0("package:", needed), search(), nomatch = 0L))]
+}

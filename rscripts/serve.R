@@ -1,0 +1,15 @@
+# Sourced by Rserve's parent. Reads the environment variables
+#   SCOREBRIDGE_RSCRIPTS  the folder of these files
+#   SCOREBRIDGE_BUNDLE    the bundle's folder
+#   SCOREBRIDGE_DIGEST    the bundle's digest, may be empty
+#   SCOREBRIDGE_SEED      what every call's random numbers start from, 1 if empty
+# Nothing is left in the global environment but the bundle's objects.
+local({
+  scripts <- Sys.getenv("SCOREBRIDGE_RSCRIPTS")
+  seed <- suppressWarnings(as.integer(Sys.getenv("SCOREBRIDGE_SEED", "1")))
+  source(file.path(scripts, "attach.R"), local = TRUE, keep.source = FALSE)
+  code <- bridge_attach(scripts)
+  # Before the fork, and not attached: the model's search path is its own.
+  loadNamespace("Rserve")
+  code$bridge_start(Sys.getenv("SCOREBRIDGE_BUNDLE"), Sys.getenv("SCOREBRIDGE_DIGEST"), if (is.na(seed)) 1L else seed)
+})

@@ -1,0 +1,33 @@
+# What models say about their features' types and levels.
+source("tests/r/expect.R")
+code <- bridge_code("features.R")
+suppressMessages(library(randomForest))
+set.seed(1)
+rows <- data.frame(
+  age = runif(60), sex = factor(rep(c("m", "f"), 30), levels = c("m", "f")), smoker = rep(c(TRUE, FALSE), 30),
+  town = rep(c("a", "b", "c"), 20), grade = factor(rep(1:3, 20), ordered = TRUE), count = 1:60
+)
+rows$y <- rows$age + as.integer(rows$sex) + rnorm(60)
+fit <- lm(y ~ ., rows)
+forest <- randomForest(rows[c("age", "sex", "count")], rows$y, ntree = 5)
+by_formula <- randomForest(y ~ age + sex, rows, ntree = 5)
+names <- c("age", "sex", "smoker", "town", "grade", "count", "other", "y")
+proposed <- function(...) code$bridge_propose_features(names, list(...))
+
+found <- proposed(fit = fit, noise = 3, f = sum, d = rows)
+expect_identical("lm: types", found$types, c("double", "factor", "bool", "string", "factor", "double", "", ""))
+expect_identical("lm: levels", found$levels, list(character(), c("m", "f"), character(), character(), c("1", "2", "3"), character(), character(), character()))
+expect_identical("randomForest: types", proposed(forest)$types, c("double", "factor", "", "", "", "double", "", ""))
+expect_identical("randomForest: levels", proposed(forest)$levels[[2L]], c("m", "f"))
+expect_identical("randomForest by formula", proposed(by_formula)$types[1:2], c("double", "factor"))
+expect_identical("two that agree", proposed(fit, forest)$types[1:2], c("double", "factor"))
+expect_identical("in a list", proposed(list(a = fit))$types[2L], "factor")
+expect_identical("no model", proposed(1, NULL, list(), globalenv())$types, rep("", 8L))
+rows$sex <- factor(rows$sex, levels = c("f", "m"))
+rows$age <- as.character(round(rows$age, 1))
+other <- lm(y ~ age + sex, rows)
+found <- proposed(fit, other)
+expect_identical("two that disagree", found$types[1:2], c("", ""))
+expect_identical("disagreement has no levels", found$levels[[2L]], character())
+expect_identical("a transformed variable is not the feature", proposed(lm(y ~ log(count), rows))$types, rep("", 8L))
+cat("test-features: ok\n")
