@@ -1,0 +1,209 @@
+"""One connection to one R worker: one exchange at a time, each reply checked against its request."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Self
+
+from bridge.backends.rserve.qap import (
+    HEADER_BYTES,
+    OC_INIT,
+    RESPONSE_ERROR,
+    RESPONSE_OK,
+    Header,
+    ProtocolError,
+    decode,
+    encode_call,
+    parse_header,
+)
+from bridge.backends.rserve.rvalues import RList, RValue
+
+__all__ = ["Connection", "ConnectionLost", "RemoteError"]
+
+_MAX_REPLY_BYTES = 256 << 20  # above Rserve's own `maxsendbuf`; more is a lie about a length
+_MSG_IDS = 1 << 31
+
+
+class ConnectionLost(Exception):
+    """The worker closed the connection or its socket broke."""
+
+
+class RemoteError(Exception):
+    """Rserve answered with an error instead of a value; the connection stays usable.
+
+    Attributes:
+        status: 127 if R raised, 0x4c if the reply was over `maxsendbuf`; below 64 R's parser's, else Rserve's own.
+    """
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"Rserve answered with status {status:#x}")
+        self.status = status
+
+
+class Connection(asyncio.Protocol):
+    """A persistent connection in object-capability mode.
+
+    A caller that is cancelled leaves its exchange behind: the late reply is read whole, checked and dropped, and only
+    then is the connection idle again. What breaks the protocol loses the connection.
+
+    Attributes:
+        largest_bytes: of any request so far.
+    """
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._greeting: asyncio.Future[bytearray] = loop.create_future()
+        self._reply: asyncio.Future[bytearray] | None = None
+        self._settled = asyncio.Event()
+        self._received = bytearray()
+        self._header: Header | None = None
+        self._msg_id = 0
+        self.largest_bytes = 0
+        self._lost: Exception | None = None
+        self._on_lost: Callable[[], None] | None = None
+
+    @classmethod
+    async def open(cls, path: Path) -> tuple[Self, RList]:
+        """Connects and reads the greeting, in which the worker hands out its capabilities.
+
+        Cancel it to limit the time: that closes the connection.
+
+        Raises:
+            OSError: nobody listens.
+            ConnectionLost: the worker went away before it greeted.
+            ProtocolError: what came is no greeting.
+        """
+        _, connection = await asyncio.get_running_loop().create_unix_connection(cls, str(path))
+        try:
+            return connection, await connection.greeted()
+        except BaseException:
+            connection.close()
+            raise
+
+    async def greeted(self) -> RList:
+        """What the worker sent first; see `oc.init` in rscripts/worker.R."""
+        greeting = decode(await self._greeting)
+        if not isinstance(greeting, RList):
+            raise ProtocolError("the greeting is no list")
+        return greeting
+
+    @property
+    def lost(self) -> bool:
+        """It can't be used any more."""
+        return self._lost is not None
+
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """Calls back once, when the connection is lost by itself; not after `close`."""
+        self._on_lost = callback
+
+    async def call(self, capability: str, arguments: Sequence[RValue]) -> RValue:
+        """Calls the function behind a capability, in one round trip.
+
+        Cancelling leaves the exchange to be finished; see `settled`.
+
+        Raises:
+            ConnectionLost: the worker died or broke the protocol.
+            ProtocolError: the reply is no R value.
+            RemoteError: R raised outside of our code, or Rserve refused.
+        """
+        if self._transport is None or self._lost is not None:
+            raise ConnectionLost("the connection was lost before the call") from self._lost
+        if not self._settled.is_set():
+            raise RuntimeError("one exchange at a time")
+        self._msg_id = (self._msg_id + 1) % _MSG_IDS
+        message = encode_call(capability, arguments, self._msg_id)
+        self.largest_bytes = max(self.largest_bytes, len(message))
+        self._reply = asyncio.get_running_loop().create_future()
+        self._settled.clear()
+        self._transport.write(message)
+        body = await self._reply
+        return decode(body)
+
+    async def settled(self) -> None:
+        """Returns once no exchange is under way.
+
+        Raises:
+            ConnectionLost: there never will be a reply.
+        """
+        await self._settled.wait()
+        if self._lost is not None:
+            raise ConnectionLost("the connection was lost") from self._lost
+
+    def close(self) -> None:
+        """Closes at once; who still waits for a reply gets ConnectionLost."""
+        self._on_lost = None
+        self._lose(ConnectionLost("the connection was closed"))
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's own contract for stream sockets
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Called by the event loop."""
+        error = ConnectionLost("the worker closed the connection")
+        error.__cause__ = exc
+        self._lose(error)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by the event loop."""
+        self._received += data
+        try:
+            while self._lost is None and self._take_message():
+                pass
+        except ProtocolError as error:
+            self._lose(error)
+
+    def _take_message(self) -> bool:
+        if self._header is None:
+            if len(self._received) < HEADER_BYTES:
+                return False
+            self._header = parse_header(self._received)
+            self._check(self._header)
+        if len(self._received) < HEADER_BYTES + self._header.length:
+            return False
+        end = HEADER_BYTES + self._header.length
+        body, header = self._received[HEADER_BYTES:end], self._header
+        del self._received[:end]
+        self._header = None
+        self._deliver(header, body)
+        return True
+
+    def _check(self, header: Header) -> None:
+        if header.length > _MAX_REPLY_BYTES:
+            raise ProtocolError(f"a reply of {header.length} bytes")
+        if not self._greeting.done():
+            if header.command != OC_INIT:
+                raise ProtocolError("the first message is no greeting")
+        elif self._settled.is_set():
+            raise ProtocolError("a message that nobody asked for")
+        elif header.command not in (RESPONSE_OK, RESPONSE_ERROR) or header.msg_id != self._msg_id:
+            raise ProtocolError("a message that does not answer the request")
+
+    def _deliver(self, header: Header, body: bytearray) -> None:
+        self._settled.set()
+        if not self._greeting.done():
+            self._greeting.set_result(body)
+            return
+        reply, self._reply = self._reply, None
+        if reply is None or reply.done():
+            return
+        if header.command == RESPONSE_ERROR:
+            reply.set_exception(RemoteError(header.status))
+        else:
+            reply.set_result(body)
+
+    def _lose(self, error: Exception) -> None:
+        if self._lost is not None:
+            return
+        self._lost = error
+        if self._transport is not None:
+            self._transport.abort()
+        for waiting in (self._greeting, self._reply):
+            if waiting is not None and not waiting.done():
+                waiting.set_exception(error)
+                waiting.exception()  # whoever waits sees it; if nobody does, it is no news
+        self._settled.set()
+        if self._on_lost is not None:
+            self._on_lost()

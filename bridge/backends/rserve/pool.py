@@ -1,0 +1,263 @@
+"""The workers of one resident version: leased one call at a time, killed when lost, replaced in the background."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponential
+
+from bridge.backends.rserve.connection import ConnectionLost, RemoteError
+from bridge.backends.rserve.process import RserveProcess
+from bridge.backends.rserve.qap import ProtocolError
+from bridge.backends.rserve.rvalues import RValue
+from bridge.backends.rserve.worker import Greeting, Worker
+from bridge.calls import now
+from bridge.errors import BundleError
+from bridge.model_settings import ModelSettings
+
+__all__ = ["OUT_OF_REPLY_SPACE", "R_ERROR", "Exchange", "WorkerPool"]
+
+_log = logging.getLogger(__name__)
+
+R_ERROR = 127
+OUT_OF_REPLY_SPACE = 0x4C
+_FORK_TIMEOUT_S = 10.0  # a fork with its first full collection can take seconds on a model of many small parts
+_OUTSIZED_BYTES = 16 << 20  # a worker's input buffer never shrinks
+_BACKOFF_S, _BACKOFF_MAX_S = 0.1, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A reply and what it took: seconds until a worker was free, and seconds it worked."""
+
+    value: RValue
+    queue_s: float
+    backend_s: float
+
+
+class WorkerPool:
+    """Always `workers` of them, as far as R lets us.
+
+    Args:
+        bundle: the folder to load.
+        digest: its name, which each worker must repeat.
+        settings: the model's; `workers`, `load_timeout_s`, `kill_after_s`, `worker_recycle_calls`, `memory_limit_mb`
+            and `seed` count here.
+    """
+
+    def __init__(self, bundle: Path, digest: str, settings: ModelSettings) -> None:
+        self._bundle = bundle
+        self._digest = digest
+        self._settings = settings
+        self._processes: set[RserveProcess] = set()
+        self._process: RserveProcess | None = None
+        self._forking = asyncio.Lock()
+        self._workers: set[Worker] = set()
+        self._idle: list[Worker] = []
+        self._waiting: deque[asyncio.Future[Worker]] = deque()
+        self._failure: Exception | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    async def start(self) -> Greeting:
+        """Loads the bundle and starts all workers; what the first one says of it.
+
+        Raises:
+            BundleError: R is not there, the bundle does not load, or not within `load_timeout_s`.
+        """
+        try:
+            async with asyncio.timeout(self._settings.load_timeout_s):
+                greeting = await self._add_worker()
+                for _ in range(1, self._settings.workers):
+                    await self._add_worker()
+        except TimeoutError as error:
+            await self.close()
+            limit = f"{self._settings.load_timeout_s:g} s"
+            raise BundleError(f"the bundle was not loaded within {limit}", limit=limit) from error
+        except (ConnectionLost, ProtocolError) as error:
+            await self.close()
+            raise BundleError(f"R died while it loaded the bundle: {error}") from error
+        except BaseException:
+            await self.close()
+            raise
+        return greeting
+
+    async def call(self, arguments: Sequence[RValue]) -> Exchange:
+        """Has a free worker score; waits for one if there is none.
+
+        Cancelling returns at once. A worker that is at work then gets the rest of `kill_after_s` to finish, or is
+        killed; its answer is dropped.
+
+        Raises:
+            ConnectionLost: the worker died, or none can be started.
+            ProtocolError: the worker answered nonsense.
+            RemoteError: Rserve answered with an error.
+        """
+        asked = now()
+        worker = await self._acquire()
+        sent = now()
+        try:
+            value = await worker.call(arguments)
+        except asyncio.CancelledError:
+            self._spawn(self._settle(worker, sent))
+            raise
+        except RemoteError as error:
+            if error.status in (R_ERROR, OUT_OF_REPLY_SPACE):
+                self._release(worker)
+            else:
+                self._discard(worker)
+            raise
+        except BaseException:
+            self._discard(worker)
+            raise
+        self._release(worker)
+        return Exchange(value, sent - asked, now() - sent)
+
+    async def close(self) -> None:
+        """Kills every worker and parent; idempotent."""
+        self._closed = True
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._refuse_waiting(ConnectionLost("the version is being unloaded"))
+        for process in list(self._processes):
+            await process.close()
+        self._processes.clear()
+        for worker in self._workers:
+            worker.forget()
+        self._workers.clear()
+        self._idle.clear()
+
+    async def _acquire(self) -> Worker:
+        while self._idle:
+            worker = self._idle.pop()
+            if not worker.connection.lost:
+                return worker
+        if self._closed or (self._failure is not None and not self._workers):
+            raise ConnectionLost("no R worker can be started") from self._failure
+        waiter: asyncio.Future[Worker] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            # It may have been handed over in the very moment of the cancellation.
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self._release(waiter.result())
+            raise
+
+    def _release(self, worker: Worker) -> None:
+        spent = worker.calls >= self._settings.worker_recycle_calls or worker.connection.largest_bytes > _OUTSIZED_BYTES
+        if worker.connection.lost or spent:
+            self._discard(worker)
+            return
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(worker)
+                return
+        self._idle.append(worker)
+
+    def _discard(self, worker: Worker) -> None:
+        if worker not in self._workers or self._closed:
+            return
+        self._workers.remove(worker)
+        if worker in self._idle:
+            self._idle.remove(worker)
+        self._spawn(self._replace(worker))
+
+    async def _settle(self, worker: Worker, sent: float) -> None:
+        """Waits for an exchange that nobody waits for any more; the worker's limit counts from when it was sent."""
+        try:
+            async with asyncio.timeout_at(sent + self._settings.worker_limit_s):
+                await worker.connection.settled()
+        except TimeoutError:
+            _log.warning("worker %d was killed: busy for more than %g s", worker.pid, self._settings.worker_limit_s)
+            self._discard(worker)
+        except ConnectionLost:
+            self._discard(worker)
+        else:
+            self._release(worker)
+
+    async def _replace(self, worker: Worker) -> None:
+        await worker.kill()
+        await self._retire_processes()
+        again = AsyncRetrying(
+            retry=retry_if_exception_type((ConnectionLost, ProtocolError, TimeoutError, BundleError, OSError)),
+            wait=wait_random_exponential(_BACKOFF_S, _BACKOFF_MAX_S),
+        )
+        async for attempt in again:
+            with attempt:
+                await self._try_add_worker()
+
+    async def _try_add_worker(self) -> None:
+        fresh = self._process is not None and self._process.alive
+        try:
+            async with asyncio.timeout(_FORK_TIMEOUT_S if fresh else self._settings.load_timeout_s):
+                await self._add_worker()
+        except Exception as error:
+            _log.warning("no new worker for %s: %s", self._bundle.name, error or type(error).__name__)
+            self._failure = error
+            if isinstance(error, TimeoutError) and self._process is not None:
+                self._process.kill_parent()  # it hangs; its workers may go on
+            if not self._workers:
+                self._refuse_waiting(error)
+            raise
+
+    async def _add_worker(self) -> Greeting:
+        # One at a time: the parent forks one at a time anyway, and only one of us may start a new parent.
+        async with self._forking:
+            process = await self._living_process()
+            worker = await Worker.fork(process)
+        error = worker.greeting.error
+        if error is None and worker.greeting.digest != self._digest:
+            error = "the worker has loaded another bundle"
+        if error is not None:
+            await worker.kill()
+            raise BundleError(error)
+        self._workers.add(worker)
+        worker.connection.on_lost(lambda: self._note_lost(worker))
+        self._failure = None
+        self._release(worker)
+        return worker.greeting
+
+    async def _living_process(self) -> RserveProcess:
+        if self._process is None or not self._process.alive:
+            settings = self._settings
+            self._process = await RserveProcess.start(
+                self._bundle, self._digest, settings.seed, settings.memory_limit_mb
+            )
+            self._processes.add(self._process)
+            self._process.on_exit(lambda: self._spawn(self._restart()))
+        return self._process
+
+    async def _restart(self) -> None:
+        """Has the bundle loaded again before a worker is needed, because loading may take long."""
+        _log.warning("the Rserve of %s ended; its workers go on, and a new one is started", self._bundle)
+        async with self._forking:
+            await self._living_process()
+
+    async def _retire_processes(self) -> None:
+        """Removes what is left of parents that are gone, once their last worker is."""
+        used = {worker.process for worker in self._workers}
+        for process in [one for one in self._processes if one not in used and not one.alive]:
+            self._processes.remove(process)
+            await process.close()
+
+    def _note_lost(self, worker: Worker) -> None:
+        if worker in self._idle:
+            self._discard(worker)
+
+    def _refuse_waiting(self, error: Exception) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(ConnectionLost(f"no R worker can be started: {error}"))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

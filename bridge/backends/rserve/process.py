@@ -1,0 +1,202 @@
+"""One Rserve: a parent that has loaded a bundle once, and forks a worker for every connection.
+
+It lives in a process group that a shim of sh leads. The shim reads a pipe whose other end only the gateway holds: at
+end of file, however the gateway came to its end, it kills the group. (PDEATHSIG follows the thread that started the
+process, and forks don't inherit it.)
+"""
+
+import asyncio
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from types import MappingProxyType
+from typing import Self
+
+from bridge.errors import BundleError
+
+__all__ = ["RserveProcess", "rscripts"]
+
+_SYSTEM_CONF = Path("/etc/Rserv.conf")
+_SHIM = "read _; kill -KILL 0"
+_LIMITED = 'ulimit -c 0; [ -z "$1" ] || ulimit -v "$1"; shift; exec "$@"'
+_MAX_REQUEST_KB = 262_144
+_MAX_REPLY_KB = 131_072
+# One thread each: OpenMP that ran in the parent before the fork hangs every worker for ever.
+_ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        "LC_ALL": "C.UTF-8",
+        "MC_CORES": "1",
+        "OMP_NUM_THREADS": "1",
+        "OMP_THREAD_LIMIT": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+    }
+)
+# A boolean is true only if it begins with 1, y, e or T; unknown keys are ignored without a word.
+_CONF = """\
+socket {folder}/socket
+sockmod 0600
+workdir {folder}/work
+remote disable
+daemon disable
+interactive no
+encoding utf8
+fileio disable
+shutdown disable
+qap.oc enable
+msg.id enable
+maxinbuf {max_request_kb}
+maxsendbuf {max_reply_kb}
+source {rscripts}/serve.R
+"""
+
+
+def rscripts() -> Path:
+    """The folder of the R side: inside an installed package, or beside it in a checkout."""
+    package = Path(__file__).parents[2]
+    installed = package / "rscripts"
+    return installed if installed.is_dir() else package.parent / "rscripts"
+
+
+@cache
+def _rserve_binary() -> str:
+    """Rserve's own program; asking R takes a quarter of a second.
+
+    Raises:
+        BundleError: R or its package Rserve is not installed, or the machine has a configuration of its own for it.
+    """
+    if shutil.which("Rscript") is None or shutil.which("R") is None:
+        raise BundleError("R is not installed: there is no Rscript on the PATH")
+    # Rserve reads this file before ours, and it could open ports or hand out eval.
+    if _SYSTEM_CONF.exists():
+        raise BundleError(f"{_SYSTEM_CONF} exists, and every Rserve obeys it; remove it")
+    asked = subprocess.run(
+        ["Rscript", "--vanilla", "-e", 'cat(system.file("libs", "Rserve", package = "Rserve"))'],  # noqa: S607 - the PATH's R is the one to use
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if asked.returncode != 0 or not asked.stdout:
+        raise BundleError("R's package Rserve is not installed")
+    return asked.stdout
+
+
+class RserveProcess:
+    """A running Rserve and the private folder (0700) of its socket, workers' folders and R's temporary files."""
+
+    def __init__(self, folder: Path, shim: subprocess.Popen[bytes], parent: subprocess.Popen[bytes]) -> None:
+        self._folder = folder
+        self._shim = shim
+        self._parent = parent
+        self._pidfd = os.pidfd_open(parent.pid)
+        self._exited = asyncio.Event()
+        self._on_exit: Callable[[], None] | None = None
+        asyncio.get_running_loop().add_reader(self._pidfd, self._note_exit)
+
+    @classmethod
+    async def start(cls, bundle: Path, digest: str, seed: int, memory_limit_mb: int | None = None) -> Self:
+        """Starts an Rserve that loads this bundle; ready only once a connection was greeted.
+
+        Raises:
+            BundleError: R or Rserve is not installed.
+        """
+        binary = await asyncio.to_thread(_rserve_binary)
+        folder = Path(tempfile.mkdtemp(prefix="scorebridge-rserve-"))
+        conf = folder / "conf"
+        conf.write_text(
+            _CONF.format(folder=folder, rscripts=rscripts(), max_request_kb=_MAX_REQUEST_KB, max_reply_kb=_MAX_REPLY_KB)
+        )
+        (folder / "tmp").mkdir()
+        shim = subprocess.Popen(  # noqa: ASYNC220, S603 - exec of a constant takes a millisecond
+            ["/bin/sh", "-c", _SHIM], stdin=subprocess.PIPE, process_group=0
+        )
+        limit = "" if memory_limit_mb is None else str(memory_limit_mb * 1024)
+        try:
+            parent = subprocess.Popen(  # noqa: ASYNC220, S603 - the arguments are ours
+                ["/bin/sh", "-c", _LIMITED, "sh", limit, "R", "CMD", binary, "--vanilla", "--RS-conf", str(conf)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,  # whatever a model prints may hold input values
+                stderr=subprocess.DEVNULL,
+                cwd=folder,
+                env=os.environ | _ENVIRONMENT | _bundle_environment(bundle, digest, seed, folder),
+                process_group=shim.pid,
+            )
+        except BaseException:
+            _end(shim)
+            shutil.rmtree(folder)
+            raise
+        return cls(folder, shim, parent)
+
+    @property
+    def socket(self) -> Path:
+        """Where workers are to be had; there is one from when the bundle was loaded."""
+        return self._folder / "socket"
+
+    @property
+    def group(self) -> int:
+        """The process group of the parent and of all its workers."""
+        return self._shim.pid
+
+    @property
+    def pid(self) -> int:
+        """The parent's."""
+        return self._parent.pid
+
+    @property
+    def alive(self) -> bool:
+        """The parent runs, so new workers can be had."""
+        return not self._exited.is_set()
+
+    def worker_folder(self, pid: int) -> Path:
+        """The working directory that Rserve made for a worker."""
+        return self._folder / "work" / f"conn{pid}"
+
+    def on_exit(self, callback: Callable[[], None]) -> None:
+        """Calls back once, when the parent ends by itself; its workers may go on."""
+        self._on_exit = callback
+
+    def kill_parent(self) -> None:
+        """Ends the parent alone; its workers finish what they have."""
+        if self.alive:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    async def close(self) -> None:
+        """Kills the group, waits for the parent's end and removes the folder; idempotent."""
+        if not self._folder.exists():
+            return
+        self._on_exit = None
+        _end(self._shim)
+        await self._exited.wait()
+        os.close(self._pidfd)
+        # A worker that is being torn down may still put a file into its folder.
+        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _note_exit(self) -> None:
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        self._parent.wait()
+        self._exited.set()
+        if self._on_exit is not None:
+            self._on_exit()
+
+
+def _bundle_environment(bundle: Path, digest: str, seed: int, folder: Path) -> dict[str, str]:
+    return {
+        "SCOREBRIDGE_RSCRIPTS": str(rscripts()),
+        "SCOREBRIDGE_BUNDLE": str(bundle.resolve()),
+        "SCOREBRIDGE_DIGEST": digest,
+        "SCOREBRIDGE_SEED": str(seed),
+        "TMPDIR": str(folder / "tmp"),
+    }
+
+
+def _end(shim: subprocess.Popen[bytes]) -> None:
+    """Kills the shim's whole group; the shim, not yet waited for, keeps its number from being anyone else's."""
+    os.killpg(shim.pid, signal.SIGKILL)
+    if shim.stdin is not None:
+        shim.stdin.close()
+    shim.wait()

@@ -1,0 +1,51 @@
+"""A process and all that descends from it, to be ended together."""
+
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+__all__ = ["kill_tree"]
+
+
+def kill_tree(pid: int, pidfd: int, group: int, folder: Path) -> None:
+    """Kills a worker and whatever it started; blocks for some milliseconds, so call it in a thread.
+
+    Each process is stopped before its children are looked for, so that none is born meanwhile. Children whose own
+    parent is gone belong to init; they are known by their group and the worker's folder, in which they were started.
+
+    Args:
+        pid: the worker's.
+        pidfd: the same, not to be mistaken for another process of that number.
+        group: the process group of all workers of its Rserve.
+        folder: the worker's own working directory.
+    """
+    with suppress(ProcessLookupError):
+        signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
+    victims: dict[int, int] = {}
+    try:
+        while found := [one for one in _relatives(pid, group, folder) if one not in victims]:
+            for one in found:
+                with suppress(ProcessLookupError):
+                    victims[one] = os.pidfd_open(one)
+                    signal.pidfd_send_signal(victims[one], signal.SIGSTOP)
+        for each in (pidfd, *victims.values()):
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(each, signal.SIGKILL)
+    finally:
+        for each in victims.values():
+            os.close(each)
+
+
+def _relatives(pid: int, group: int, folder: Path) -> list[int]:
+    found: set[int] = set()
+    with suppress(psutil.NoSuchProcess):
+        found.update(child.pid for child in psutil.Process(pid).children(recursive=True))
+    for other in psutil.pids():
+        with suppress(OSError):
+            if os.getpgid(other) == group and Path(f"/proc/{other}/cwd").readlink() == folder:
+                found.add(other)
+    found.discard(pid)
+    return sorted(found)

@@ -1,0 +1,303 @@
+"""QAP1, the wire of Rserve, for object-capability calls: R values to bytes and back.
+
+Source of every fact: Rserve 1.8 (`Rsrv.h`, `src/qap_encode.c`, `src/qap_decode.c`). A message is a header of 16 bytes
+(command, low length, message id, high length; little-endian) and parameters. A parameter and an R value each begin with
+one byte of type and three of length, or seven of length where the type's bit 0x40 is set, which is due from 0xfffff0
+bytes on. Rserve checks no length while it decodes, so nothing but this module's own bytes may ever be sent.
+
+Missing values: NA of a number is a bit pattern that travels unchanged (see `bridge.backends.rserve.rvalues`); NA of an
+int is -2^31, of a logical the byte 2, of a string the byte 0xff.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bridge.backends.rserve.rvalues import Dim, RDouble, RFactor, RInt, RList, RLogical, RNull, RString, RValue
+from bridge.columns import Array, Mask
+
+__all__ = [
+    "HEADER_BYTES",
+    "OC_INIT",
+    "RESPONSE_ERROR",
+    "RESPONSE_OK",
+    "Header",
+    "ProtocolError",
+    "decode",
+    "encode_call",
+    "parse_header",
+]
+
+HEADER_BYTES = 16
+OC_CALL = 0x00F
+OC_INIT = 0x434F7352
+RESPONSE_OK = 0x10001
+RESPONSE_ERROR = 0x10002
+
+_DT_SEXP = 10
+_LARGE, _HAS_ATTRIBUTES, _TYPE_BITS = 0x40, 0x80, 0x3F
+_LARGE_FROM = 0xFFFFF0
+_NULL, _VECTOR, _SYMBOL_NAME, _TAGGED_LIST, _CALL = 0, 16, 19, 21, 22
+_INTS, _DOUBLES, _STRINGS, _LOGICALS = 32, 33, 34, 36
+_NA_INT = -(2**31)
+_NA_LOGICAL = 2
+_NA_STRING = b"\xff"
+_MAX_DEPTH = 32
+_HEADER = struct.Struct("<IIII")
+
+
+class ProtocolError(Exception):
+    """These bytes are not what Rserve may send; the connection they came from is of no use any more."""
+
+
+class Header(NamedTuple):
+    """What a message begins with; `status` is Rserve's or R's error code, 0 if there is none."""
+
+    command: int
+    status: int
+    length: int
+    msg_id: int
+
+
+def parse_header(header: bytes | bytearray) -> Header:
+    """The first 16 bytes of a message."""
+    command, low, msg_id, high = _HEADER.unpack_from(header)
+    if command & 0xFFFFFF == RESPONSE_ERROR:
+        return Header(RESPONSE_ERROR, command >> 24, low | high << 32, msg_id)
+    return Header(command, 0, low | high << 32, msg_id)
+
+
+def encode_call(capability: str, arguments: Iterable[RValue], msg_id: int) -> bytes:
+    """A whole message that calls the function behind a capability; it must leave in one send.
+
+    Raises:
+        ValueError: an int is -2^31 (R's NA), or a text holds NUL or a lone surrogate.
+    """
+    parts = [_encode(RString([capability]))]
+    parts += [_encode(argument) for argument in arguments]
+    call = _item(_CALL, parts)
+    body = _head(_DT_SEXP, len(call)) + call
+    return _HEADER.pack(OC_CALL, len(body) & 0xFFFFFFFF, msg_id, len(body) >> 32) + body
+
+
+def _head(kind: int, length: int) -> bytes:
+    if length < _LARGE_FROM:
+        return struct.pack("<I", kind | length << 8)
+    return struct.pack("<Q", kind | _LARGE | length << 8)
+
+
+def _item(kind: int, parts: Sequence[Any], attributes: Sequence[tuple[str, RValue]] = ()) -> bytes:
+    if attributes:
+        tagged = [encoded for name, value in attributes for encoded in (_encode(value), _symbol(name))]
+        parts = [_item(_TAGGED_LIST, tagged), *parts]
+        kind |= _HAS_ATTRIBUTES
+    length = sum(memoryview(part).nbytes for part in parts)
+    return b"".join((_head(kind, length), *parts))
+
+
+def _padded(raw: bytes, filler: bytes) -> bytes:
+    return raw + filler * (-len(raw) % 4)
+
+
+def _symbol(name: str) -> bytes:
+    return _item(_SYMBOL_NAME, [_padded(name.encode() + b"\0", b"\0")])
+
+
+def _encode(value: RValue) -> bytes:
+    attributes: list[tuple[str, RValue]] = []
+    parts: list[Any]
+    match value:
+        case RDouble(values, dim):
+            kind, parts, attributes = _DOUBLES, [np.ascontiguousarray(values, "<f8").data], _dim(dim)
+        case RInt(values, missing, dim):
+            kind, parts, attributes = _INTS, [_with_na(values, missing).data], _dim(dim)
+        case RLogical(values, missing, dim):
+            raw = np.asarray(values, np.uint8)
+            raw = raw if missing is None else np.where(missing, np.uint8(_NA_LOGICAL), raw)
+            kind, parts = _LOGICALS, [struct.pack("<I", len(raw)), _padded(raw.tobytes(), b"\xff")]
+            attributes = _dim(dim)
+        case RString(strings, dim):
+            kind, parts, attributes = _STRINGS, [_padded(_joined(strings), b"\x01")], _dim(dim)
+        case RFactor(codes, levels, missing):
+            kind, parts = _INTS, [_with_na(np.asarray(codes, np.int32) + np.int32(1), missing).data]
+            attributes = [("levels", RString(levels)), ("class", RString(["factor"]))]
+        case RList(elements, names):
+            kind, parts = _VECTOR, [_encode(element) for element in elements]
+            attributes = [("names", RString(names))] if names else []
+        case RNull():
+            kind, parts = _NULL, []
+    return _item(kind, parts, attributes)
+
+
+def _dim(dim: Dim | None) -> list[tuple[str, RValue]]:
+    return [("dim", RInt(np.array(dim, np.int32)))] if dim else []
+
+
+def _with_na(values: Array, missing: Mask | None) -> Array:
+    values = np.ascontiguousarray(values, "<i4")
+    present = values if missing is None else values[~missing]
+    if (present == _NA_INT).any():
+        raise ValueError("-2147483648 is R's missing integer")
+    return values if missing is None else np.where(missing, np.int32(_NA_INT), values)
+
+
+def _joined(strings: Sequence[str | None]) -> bytes:
+    encoded = [_NA_STRING if text is None else text.encode() for text in strings]
+    joined = b"\0".join((*encoded, b"")) if encoded else b""
+    if joined.count(b"\0") != len(encoded):
+        raise ValueError("a text holds NUL, which ends a string in R")
+    return joined
+
+
+def decode(body: bytes | bytearray) -> RValue:
+    """The one R value in the body of a message.
+
+    Raises:
+        ProtocolError: the bytes are cut short, lie about a length, nest too deep or hold what we never ask for.
+    """
+    view = memoryview(body)
+    kind, start, end = _read_head(view, 0, len(view))
+    if kind & ~_LARGE != _DT_SEXP or end != len(view):
+        raise ProtocolError(f"a parameter of type {kind}, {end - start} bytes long, in a body of {len(view)}")
+    value, after = _decode(view, start, end, 0)
+    if after != end:
+        raise ProtocolError(f"{end - after} bytes are left over")
+    return value
+
+
+def _read_head(view: memoryview, at: int, end: int) -> tuple[int, int, int]:
+    """Type, start and end of the item at a place; the end never lies past the given one."""
+    size = 8 if at < end and view[at] & _LARGE else 4
+    if at + size > end:
+        raise ProtocolError("a header is cut short")
+    start = at + size
+    stop = start + int.from_bytes(view[at + 1 : start], "little")
+    if stop > end:
+        raise ProtocolError(f"an item of {stop - start} bytes where {end - start} are left")
+    return view[at], start, stop
+
+
+def _decode(view: memoryview, at: int, end: int, depth: int) -> tuple[RValue, int]:
+    if depth > _MAX_DEPTH:
+        raise ProtocolError(f"values nest deeper than {_MAX_DEPTH}")
+    head, start, stop = _read_head(view, at, end)
+    attributes: dict[str, RValue] = {}
+    if head & _HAS_ATTRIBUTES:
+        attributes, start = _decode_attributes(view, start, stop, depth + 1)
+    kind = head & _TYPE_BITS
+    if kind == _VECTOR:
+        values: list[RValue] = []
+        while start < stop:
+            value, start = _decode(view, start, stop, depth + 1)
+            values.append(value)
+        return RList(values, _names(attributes, len(values))), stop
+    return _decode_vector(kind, view[start:stop], attributes), stop
+
+
+def _decode_vector(kind: int, raw: memoryview, attributes: dict[str, RValue]) -> RValue:
+    if kind == _DOUBLES:
+        values = _numbers(raw, "<f8")
+        return RDouble(values, _shape(attributes, len(values)))
+    if kind == _INTS:
+        values = _numbers(raw, "<i4")
+        absent = values == _NA_INT
+        missing = absent if absent.any() else None
+        if missing is not None:
+            values[missing] = 0
+        if isinstance(attributes.get("levels"), RString):
+            return _factor(values, missing, attributes["levels"])
+        return RInt(values, missing, _shape(attributes, len(values)))
+    if kind == _LOGICALS:
+        return _decode_logicals(raw, attributes)
+    if kind == _STRINGS:
+        strings = _split(bytes(raw))
+        return RString(strings, _shape(attributes, len(strings)))
+    if kind == _NULL and not raw:
+        return RNull()
+    raise ProtocolError(f"an R value of type {kind}, {len(raw)} bytes long, which no reply of ours holds")
+
+
+def _decode_logicals(raw: memoryview, attributes: dict[str, RValue]) -> RLogical:
+    if len(raw) < 4 or (count := int.from_bytes(raw[:4], "little")) > len(raw) - 4:  # noqa: PLR2004 - the count's bytes
+        raise ProtocolError("logicals are cut short")
+    values = np.frombuffer(raw, np.uint8, count, 4)
+    if (values > _NA_LOGICAL).any():
+        raise ProtocolError("a logical that is neither true, false nor missing")
+    absent = values == _NA_LOGICAL
+    return RLogical(values == 1, absent if absent.any() else None, _shape(attributes, count))
+
+
+def _decode_attributes(view: memoryview, at: int, end: int, depth: int) -> tuple[dict[str, RValue], int]:
+    """A tagged list: value, symbol, value, symbol …; and where the value that carries them begins."""
+    head, start, stop = _read_head(view, at, end)
+    if head & _TYPE_BITS != _TAGGED_LIST or head & _HAS_ATTRIBUTES:
+        raise ProtocolError(f"attributes of type {head}")
+    attributes: dict[str, RValue] = {}
+    while start < stop:
+        value, start = _decode(view, start, stop, depth)
+        tag, first, start = _read_head(view, start, stop)
+        if tag & ~_LARGE != _SYMBOL_NAME:
+            raise ProtocolError(f"an attribute's name of type {tag}")
+        attributes[_text(bytes(view[first:start]).rstrip(b"\0"))] = value
+    return attributes, stop
+
+
+def _numbers(raw: memoryview, dtype: str) -> Array:
+    if len(raw) % np.dtype(dtype).itemsize:
+        raise ProtocolError(f"{len(raw)} bytes are no whole number of {dtype}")
+    return np.frombuffer(raw, dtype).copy()  # aligned, and free of the reply's buffer
+
+
+def _split(raw: bytes) -> list[str | None]:
+    end = raw.rfind(b"\0")
+    if raw[end + 1 :].strip(b"\x01"):
+        raise ProtocolError("the last string is cut short")
+    if end < 0:
+        return []
+    if _NA_STRING not in raw:
+        return list(_text(raw[:end]).split("\0"))
+    return [None if one == _NA_STRING else _text(one) for one in raw[:end].split(b"\0")]
+
+
+def _text(raw: bytes) -> str:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError as error:
+        raise ProtocolError("a text that is not UTF-8") from error
+
+
+def _names(attributes: dict[str, RValue], count: int) -> list[str] | None:
+    names = attributes.get("names")
+    if names is None:
+        return None
+    if not isinstance(names, RString) or len(names.values) != count:
+        raise ProtocolError(f"the names of a list of {count} do not fit it")
+    return [name or "" for name in names.values]
+
+
+def _shape(attributes: dict[str, RValue], count: int) -> Dim | None:
+    dim = attributes.get("dim")
+    if dim is None:
+        return None
+    if not isinstance(dim, RInt) or dim.missing is not None or (dim.values < 0).any():
+        raise ProtocolError("dimensions that are none")
+    shape = tuple(dim.values.tolist())
+    product = 1
+    for extent in shape:
+        product *= extent
+    if product != count:
+        raise ProtocolError(f"dimensions of {product} values on {count}")
+    return shape
+
+
+def _factor(codes: Array, missing: Mask | None, levels: RValue) -> RFactor:
+    names = [name or "" for name in levels.values] if isinstance(levels, RString) else []
+    present = codes if missing is None else codes[~missing]
+    if ((present < 1) | (present > len(names))).any():
+        raise ProtocolError("a factor's code without a level")
+    codes = codes - 1
+    if missing is not None:
+        codes[missing] = 0
+    return RFactor(codes, tuple(names), missing)

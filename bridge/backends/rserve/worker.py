@@ -1,0 +1,156 @@
+"""One R process that has the model, and the connection over which it is asked."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from bridge.backends.rserve.connection import Connection, ConnectionLost
+from bridge.backends.rserve.process import RserveProcess
+from bridge.backends.rserve.process_tree import kill_tree
+from bridge.backends.rserve.qap import ProtocolError
+from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RString, RValue
+from bridge.columns import Type
+from bridge.features import Feature
+
+__all__ = ["Greeting", "Worker"]
+
+_POLL_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a worker says when it is connected to; made by `oc.init` in rscripts/worker.R.
+
+    Attributes:
+        pid: the worker's process.
+        digest: of the bundle that it has loaded.
+        error: why the bundle did not load; None if it did.
+        capability: the right to call the score function; empty if there is an error.
+        features: the formals of the predict function, in order, without types.
+        proposed: the same with the types that the model's own terms give them.
+        r_version: such as "4.2.2".
+        packages: "name version" of each loaded package that is not R's own.
+    """
+
+    pid: int
+    digest: str
+    error: str | None
+    capability: str
+    features: tuple[Feature, ...]
+    proposed: tuple[Feature, ...]
+    r_version: str
+    packages: tuple[str, ...]
+
+    @classmethod
+    def read(cls, value: RList) -> Self:
+        """The greeting in an R list.
+
+        Raises:
+            ProtocolError: a part is missing or not of its type.
+        """
+        parts = value.named()
+        pid, required, levels = parts.get("pid"), parts.get("feature_required"), parts.get("proposed_levels")
+        if not (isinstance(pid, RInt) and isinstance(required, RLogical) and isinstance(levels, RList)):
+            raise ProtocolError("the greeting is incomplete")
+        names = _texts(parts, "feature_names")
+        known = zip(names, required.values.tolist(), strict=True)
+        features = tuple(Feature(name, required=need) for name, need in known)
+        proposed = tuple(
+            Feature(feature.name, Type(kind) if kind else None, _strings(known_levels), feature.required)
+            for feature, kind, known_levels in zip(
+                features, _texts(parts, "proposed_types"), levels.values, strict=True
+            )
+        )
+        error, capability = _texts(parts, "error"), _texts(parts, "score")
+        return cls(
+            pid=int(pid.values[0]),
+            digest="".join(_texts(parts, "digest")),
+            error=error[0] if error else None,
+            capability=capability[0] if capability else "",
+            features=features,
+            proposed=proposed,
+            r_version="".join(_texts(parts, "r_version")),
+            packages=_texts(parts, "packages"),
+        )
+
+
+def _texts(parts: dict[str, RValue], name: str) -> tuple[str, ...]:
+    return _strings(parts[name]) if name in parts else ()
+
+
+def _strings(value: RValue) -> tuple[str, ...]:
+    return tuple(text or "" for text in value.values) if isinstance(value, RString) else ()
+
+
+class Worker:
+    """A forked R process; one call at a time."""
+
+    def __init__(self, process: RserveProcess, connection: Connection, greeting: Greeting) -> None:
+        self.process = process
+        self.connection = connection
+        self.greeting = greeting
+        self.calls = 0
+        self._pidfd = os.pidfd_open(greeting.pid)
+
+    @classmethod
+    async def fork(cls, process: RserveProcess) -> Self:
+        """Waits until the parent has loaded its bundle, then has it fork a worker.
+
+        Cancel it to limit the time.
+
+        Raises:
+            ConnectionLost: the parent ended before.
+            ProtocolError: what answers is not our R side.
+        """
+        while process.alive:
+            try:
+                connection, value = await Connection.open(process.socket)
+            except (OSError, ConnectionLost):
+                # Not listening yet, or the parent could not fork: there is nothing to wait on but time.
+                await asyncio.sleep(_POLL_S)
+                continue
+            try:
+                return cls(process, connection, Greeting.read(value))
+            except ProcessLookupError as error:
+                connection.close()
+                raise ConnectionLost("the worker died after it greeted") from error
+            except BaseException:
+                connection.close()
+                raise
+        raise ConnectionLost("R ended before it could be connected to")
+
+    @property
+    def pid(self) -> int:
+        """Of the R process."""
+        return self.greeting.pid
+
+    async def call(self, arguments: Sequence[RValue]) -> RValue:
+        """One exchange; see `Connection.call`."""
+        self.calls += 1
+        return await self.connection.call(self.greeting.capability, arguments)
+
+    async def kill(self) -> None:
+        """Ends the process and what it started; a cancellation does not stop it from doing so."""
+        self.connection.close()
+        pidfd, self._pidfd = self._pidfd, -1
+        if pidfd >= 0:
+            await asyncio.to_thread(self._kill, pidfd)
+
+    def _kill(self, pidfd: int) -> None:
+        folder = self.process.worker_folder(self.pid)
+        try:
+            kill_tree(self.pid, pidfd, self.process.group, folder)
+        finally:
+            os.close(pidfd)
+        # A killed process can't remove its folder itself.
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def forget(self) -> None:
+        """Closes what the gateway holds of it, where its whole group is being killed."""
+        self.connection.close()
+        pidfd, self._pidfd = self._pidfd, -1
+        if pidfd >= 0:
+            os.close(pidfd)

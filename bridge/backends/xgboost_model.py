@@ -1,0 +1,138 @@
+"""What an xgboost model file says of itself, read in a process of its own: a damaged file can crash xgboost's loader.
+
+Run as `python -m bridge.backends.xgboost_model FILE`, it prints the facts as one line of JSON.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from bridge.errors import BundleError
+
+__all__ = ["CATEGORICAL", "ModelFacts", "inspect"]
+
+CATEGORICAL = "c"
+_NOT_INSTALLED = 3
+_CUT_CATEGORIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """Facts of a booster.
+
+    Attributes:
+        names: of the features; empty if it was trained without.
+        types: xgboost's own, one per feature, "c" for a category; empty if it was trained without.
+        categories: by position of a feature: the strings or numbers that its codes count.
+        features: how many there are.
+        outputs: how many scores it gives for one row.
+        best_iteration: where early stopping found it best; None if it was trained without.
+        version: of xgboost.
+    """
+
+    names: list[str]
+    types: list[str]
+    categories: dict[str, list[str | float]]
+    features: int
+    outputs: int
+    best_iteration: int | None
+    version: str
+
+
+async def inspect(path: Path, timeout_s: float) -> ModelFacts:
+    """Loads the file in a child process and scores one row there.
+
+    Raises:
+        BundleError: the file can't be loaded, crashes the loader or takes longer than `timeout_s` seconds.
+    """
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        __name__,
+        str(path),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            printed, _ = await child.communicate()
+    except TimeoutError as error:
+        raise BundleError(f"{path.name} was not loaded within {timeout_s:g} s", limit=f"{timeout_s:g} s") from error
+    finally:
+        if child.returncode == _CUT_CATEGORIES:
+        raise BundleError(f"{path.name} holds categories that are no UTF-8: xgboost 3.2 cuts those beyond ASCII")
+    if child.returncode is None:
+            with suppress(ProcessLookupError):
+                child.kill()
+            await child.wait()
+    if child.returncode == _NOT_INSTALLED:
+        raise BundleError("xgboost is not installed: pip install 'scorebridge-gateway[xgboost]'")
+    if child.returncode == _CUT_CATEGORIES:
+        raise BundleError(f"{path.name} holds categories that are no UTF-8: xgboost 3.2 cuts those beyond ASCII")
+    if child.returncode is None or child.returncode < 0:
+        raise BundleError(f"{path.name} crashes xgboost's loader: it is damaged")
+    if child.returncode != 0:
+        raise BundleError(f"{path.name} can't be loaded: it is damaged, or no model of an xgboost that we know")
+    return ModelFacts(**json.loads(printed))
+
+
+def _facts(path: str) -> ModelFacts:
+    try:
+        import numpy as np  # noqa: PLC0415 - only the child needs them
+        import xgboost  # noqa: PLC0415
+    except ImportError:
+        raise SystemExit(_NOT_INSTALLED) from None
+    booster = xgboost.Booster(model_file=path)
+    types = list(booster.feature_types or ())
+    best = booster.attr("best_iteration")
+    row = xgboost.DMatrix(np.full((1, booster.num_features()), np.nan, np.float32), feature_types=types or None)
+    return ModelFacts(
+        names=list(booster.feature_names or ()),
+        types=types,
+        categories=_categories(json.loads(booster.save_raw("json"))) if CATEGORICAL in types else {},
+        features=booster.num_features(),
+        outputs=int(booster.predict(row, validate_features=False).size),
+        best_iteration=None if best is None else int(best),
+        version=xgboost.__version__,
+    )
+
+
+def _categories(model: dict[str, Any]) -> dict[str, list[str | float]]:
+    """The categories that xgboost 3.1 and newer keep in a model; older ones keep none."""
+    for stored in _found("cats", model):
+        return {
+            str(position): values for position, encoded in enumerate(stored["enc"]) if (values := _decoded(encoded))
+        }
+    return {}
+
+
+def _found(key: str, tree: Any) -> Iterator[Any]:
+    if not isinstance(tree, dict):
+        return
+    for name, branch in tree.items():
+        if name == key:
+            yield branch
+        elif name != "trees":
+            yield from _found(key, branch)
+
+
+def _decoded(encoded: dict[str, Any]) -> list[str | float]:
+    if "offsets" not in encoded:
+        return list(encoded["values"])
+    text = bytes(value & 0xFF for value in encoded["values"])
+    edges = encoded["offsets"]
+    try:
+        return [text[start:end].decode() for start, end in pairwise(edges)]
+    except UnicodeDecodeError:
+        raise SystemExit(_CUT_CATEGORIES) from None
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(asdict(_facts(sys.argv[1]))))
