@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
+from scorebridge.arrays import pack
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Outcome
-from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, concatenate
+from bridge.columns import Batch, Column, Mask, Matrix, Table, Type, concatenate
 from bridge.errors import InvalidRequest
 
 __all__ = ["parse_request", "read_batch", "write_columns", "write_defaulted", "write_scores", "write_source"]
 
-_VALUES_TAG = b"\x0a"  # field 1, length-delimited: `repeated ... values = 1`, packed
 _ARRAYS: dict[Type, Any] = {
     Type.DOUBLE: ("doubles", pb.DoubleArray),
     Type.FLOAT: ("floats", pb.FloatArray),
@@ -167,25 +167,11 @@ def _write_column(column: Column) -> pb.Column:
         message.strings.values.extend(column.values.tolist())
     else:
         field, array = _ARRAYS[column.type]
-        getattr(message, field).CopyFrom(array.FromString(_packed(column.values)))
+        getattr(message, field).CopyFrom(pack(array, column.values))
     missing = column.missing()
     if missing.any():
         message.missing_rows.extend(np.flatnonzero(missing).tolist())
     return message
-
-
-def _packed(values: Array) -> bytes:
-    raw = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
-    return _VALUES_TAG + _varint(len(raw)) + raw
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:  # noqa: PLR2004 - seven bits a byte, the eighth says that more follow
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
 
 
 def write_scores(outcome: Outcome) -> list[pb.Column]:

@@ -111,7 +111,7 @@ class ScoreRequest(_message.Message):
     default_policy: DefaultPolicy
     batch_id: str
     labels: _containers.ScalarMap[str, str]
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., matrix: _Optional[_Union[Matrix, _Mapping]] = ..., table: _Optional[_Union[Table, _Mapping]] = ..., row_keys: _Optional[_Iterable[str]] = ..., default_score: _Optional[float] = ..., default_policy: _Optional[_Union[DefaultPolicy, str]] = ..., batch_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., matrix: _Optional[_Union[Matrix, _Mapping[str, object]]] = ..., table: _Optional[_Union[Table, _Mapping[str, object]]] = ..., row_keys: _Optional[_Iterable[str]] = ..., default_score: _Optional[float] = ..., default_policy: _Optional[_Union[DefaultPolicy, str]] = ..., batch_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class Matrix(_message.Message):
     __slots__ = ("columns", "rows", "doubles", "floats")
@@ -123,13 +123,13 @@ class Matrix(_message.Message):
     rows: int
     doubles: DoubleArray
     floats: FloatArray
-    def __init__(self, columns: _Optional[_Iterable[str]] = ..., rows: _Optional[int] = ..., doubles: _Optional[_Union[DoubleArray, _Mapping]] = ..., floats: _Optional[_Union[FloatArray, _Mapping]] = ...) -> None: ...
+    def __init__(self, columns: _Optional[_Iterable[str]] = ..., rows: _Optional[int] = ..., doubles: _Optional[_Union[DoubleArray, _Mapping[str, object]]] = ..., floats: _Optional[_Union[FloatArray, _Mapping[str, object]]] = ...) -> None: ...
 
 class Table(_message.Message):
     __slots__ = ("columns",)
     COLUMNS_FIELD_NUMBER: _ClassVar[int]
     columns: _containers.RepeatedCompositeFieldContainer[Column]
-    def __init__(self, columns: _Optional[_Iterable[_Union[Column, _Mapping]]] = ...) -> None: ...
+    def __init__(self, columns: _Optional[_Iterable[_Union[Column, _Mapping[str, object]]]] = ...) -> None: ...
 
 class Column(_message.Message):
     __slots__ = ("name", "doubles", "floats", "int32s", "int64s", "strings", "bools", "missing_rows")
@@ -149,7 +149,7 @@ class Column(_message.Message):
     strings: StringArray
     bools: BoolArray
     missing_rows: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, name: _Optional[str] = ..., doubles: _Optional[_Union[DoubleArray, _Mapping]] = ..., floats: _Optional[_Union[FloatArray, _Mapping]] = ..., int32s: _Optional[_Union[Int32Array, _Mapping]] = ..., int64s: _Optional[_Union[Int64Array, _Mapping]] = ..., strings: _Optional[_Union[StringArray, _Mapping]] = ..., bools: _Optional[_Union[BoolArray, _Mapping]] = ..., missing_rows: _Optional[_Iterable[int]] = ...) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., doubles: _Optional[_Union[DoubleArray, _Mapping[str, object]]] = ..., floats: _Optional[_Union[FloatArray, _Mapping[str, object]]] = ..., int32s: _Optional[_Union[Int32Array, _Mapping[str, object]]] = ..., int64s: _Optional[_Union[Int64Array, _Mapping[str, object]]] = ..., strings: _Optional[_Union[StringArray, _Mapping[str, object]]] = ..., bools: _Optional[_Union[BoolArray, _Mapping[str, object]]] = ..., missing_rows: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class DoubleArray(_message.Message):
     __slots__ = ("values",)
@@ -209,7 +209,7 @@ class ScoreResponse(_message.Message):
     attempts: int
     queue_time: _duration_pb2.Duration
     backend_time: _duration_pb2.Duration
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., scores: _Optional[_Iterable[_Union[Column, _Mapping]]] = ..., source: _Optional[_Union[ScoreSource, str]] = ..., defaulted_rows: _Optional[_Iterable[_Union[DefaultedRows, _Mapping]]] = ..., attempts: _Optional[int] = ..., queue_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., backend_time: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., scores: _Optional[_Iterable[_Union[Column, _Mapping[str, object]]]] = ..., source: _Optional[_Union[ScoreSource, str]] = ..., defaulted_rows: _Optional[_Iterable[_Union[DefaultedRows, _Mapping[str, object]]]] = ..., attempts: _Optional[int] = ..., queue_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., backend_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ...) -> None: ...
 
 class DefaultedRows(_message.Message):
     __slots__ = ("first", "count", "reason", "detail")
@@ -231,7 +231,7 @@ class ListModelsResponse(_message.Message):
     __slots__ = ("versions",)
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     versions: _containers.RepeatedCompositeFieldContainer[ModelVersion]
-    def __init__(self, versions: _Optional[_Iterable[_Union[ModelVersion, _Mapping]]] = ...) -> None: ...
+    def __init__(self, versions: _Optional[_Iterable[_Union[ModelVersion, _Mapping[str, object]]]] = ...) -> None: ...
 
 class ModelVersion(_message.Message):
     __slots__ = ("model", "version", "state", "state_reason", "backend", "digest", "serving")
@@ -263,7 +263,7 @@ class GetModelResponse(_message.Message):
     __slots__ = ("versions",)
     VERSIONS_FIELD_NUMBER: _ClassVar[int]
     versions: _containers.RepeatedCompositeFieldContainer[ModelDetail]
-    def __init__(self, versions: _Optional[_Iterable[_Union[ModelDetail, _Mapping]]] = ...) -> None: ...
+    def __init__(self, versions: _Optional[_Iterable[_Union[ModelDetail, _Mapping[str, object]]]] = ...) -> None: ...
 
 class ModelDetail(_message.Message):
     __slots__ = ("version", "engine", "engine_reason", "features", "outputs", "default_scores", "timeout", "row_wise", "row_wise_reason", "workers", "circuit")
@@ -289,7 +289,7 @@ class ModelDetail(_message.Message):
     row_wise_reason: str
     workers: int
     circuit: str
-    def __init__(self, version: _Optional[_Union[ModelVersion, _Mapping]] = ..., engine: _Optional[str] = ..., engine_reason: _Optional[str] = ..., features: _Optional[_Iterable[_Union[Feature, _Mapping]]] = ..., outputs: _Optional[_Iterable[_Union[OutputColumn, _Mapping]]] = ..., default_scores: _Optional[_Iterable[_Union[DefaultScore, _Mapping]]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping]] = ..., row_wise: bool = ..., row_wise_reason: _Optional[str] = ..., workers: _Optional[int] = ..., circuit: _Optional[str] = ...) -> None: ...
+    def __init__(self, version: _Optional[_Union[ModelVersion, _Mapping[str, object]]] = ..., engine: _Optional[str] = ..., engine_reason: _Optional[str] = ..., features: _Optional[_Iterable[_Union[Feature, _Mapping[str, object]]]] = ..., outputs: _Optional[_Iterable[_Union[OutputColumn, _Mapping[str, object]]]] = ..., default_scores: _Optional[_Iterable[_Union[DefaultScore, _Mapping[str, object]]]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., row_wise: bool = ..., row_wise_reason: _Optional[str] = ..., workers: _Optional[int] = ..., circuit: _Optional[str] = ...) -> None: ...
 
 class Feature(_message.Message):
     __slots__ = ("name", "type", "levels", "required")

@@ -1,0 +1,38 @@
+"""Python client of scorebridge: scores in time, each row marked as the model's or a default.
+
+>>> from scorebridge import ScoringClient
+>>> with ScoringClient("127.0.0.1:8081") as client:
+...     answer = client.score("diabetes", frame, timeout_s=0.05)  # doctest: +SKIP
+"""
+
+from scorebridge.aio import AsyncScoringClient
+from scorebridge.client import ScoringClient
+from scorebridge.errors import (
+    CallerError,
+    DeadlineExceeded,
+    InvalidRequest,
+    MessageTooLarge,
+    ModelNotFound,
+    PredictionFailed,
+    ScoringError,
+    Unavailable,
+    VersionRefused,
+)
+from scorebridge.result import DefaultedRows, Scores, Source
+
+__all__ = [
+    "AsyncScoringClient",
+    "CallerError",
+    "DeadlineExceeded",
+    "DefaultedRows",
+    "InvalidRequest",
+    "MessageTooLarge",
+    "ModelNotFound",
+    "PredictionFailed",
+    "Scores",
+    "ScoringClient",
+    "ScoringError",
+    "Source",
+    "Unavailable",
+    "VersionRefused",
+]

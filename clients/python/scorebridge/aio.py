@@ -1,0 +1,87 @@
+"""The client for asyncio: the same calls as the blocking one, to be awaited."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from scorebridge.errors import translate
+from scorebridge.request import GET_MODEL, LIST_MODELS, SCORE, CallOptions, Method, build_request, check_timeout
+from scorebridge.result import Scores, read_scores
+from scorebridge.v1 import scoring_pb2 as pb
+
+__all__ = ["AsyncScoringClient"]
+
+
+class AsyncScoringClient:
+    """Scores batches at a gateway, on one event loop. Close it, or use it in an `async with` statement.
+
+    Cancelling a call tells the gateway, which stops waiting for the model. The arguments are those of `ScoringClient`.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        timeout_s: float | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        options: Sequence[tuple[str, Any]] = (),
+    ) -> None:
+        self._timeout_s = check_timeout(timeout_s)
+        self._channel = (
+            grpc.aio.insecure_channel(target, options=options)
+            if credentials is None
+            else grpc.aio.secure_channel(target, credentials, options=options)
+        )
+
+    async def score(
+        self,
+        model: str,
+        rows: Any,
+        *,
+        timeout_s: float | None = None,
+        default: float | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Scores:
+        """Scores a batch; see `ScoringClient.score`."""
+        request = build_request(model, rows, default, **options)
+        chosen_s = self._timeout_s if timeout_s is None else timeout_s
+        response: pb.ScoreResponse = await self._call(SCORE, request, chosen_s)
+        return read_scores(response, request)
+
+    async def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
+        """Every version of every model."""
+        response: pb.ListModelsResponse = await self._call(LIST_MODELS, pb.ListModelsRequest(), timeout_s)
+        return list(response.versions)
+
+    async def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[pb.ModelDetail]:
+        """All there is to know of a model's versions, or of one."""
+        request = pb.GetModelRequest(model=name, version=version)
+        response: pb.GetModelResponse = await self._call(GET_MODEL, request, timeout_s)
+        return list(response.versions)
+
+    async def close(self) -> None:
+        """Closes the connection; calls under way are cancelled."""
+        await self._channel.close(None)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def _call(self, method: Method, request: Message, timeout_s: float | None) -> Any:
+        stub: Any = self._channel.unary_unary(
+            method.path,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=method.response.FromString,
+        )
+        try:
+            return await stub(request, timeout=check_timeout(timeout_s))
+        except grpc.RpcError as error:
+            raise translate(error) from error

@@ -1,0 +1,105 @@
+"""The blocking client."""
+
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self, Unpack
+
+import grpc
+from google.protobuf.message import Message
+
+from scorebridge.errors import translate
+from scorebridge.request import GET_MODEL, LIST_MODELS, SCORE, CallOptions, Method, build_request, check_timeout
+from scorebridge.result import Scores, read_scores
+from scorebridge.v1 import scoring_pb2 as pb
+
+__all__ = ["ScoringClient"]
+
+
+class ScoringClient:
+    """Scores batches at a gateway; may be shared by threads. Close it, or use it in a `with` statement.
+
+    Args:
+        target: "host:port" of the gateway.
+        timeout_s: for calls that give none, seconds; None leaves it to the model's own `timeout_s`.
+        credentials: for TLS; plain text without.
+        options: of the gRPC channel.
+    """
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        timeout_s: float | None = None,
+        credentials: grpc.ChannelCredentials | None = None,
+        options: Sequence[tuple[str, Any]] = (),
+    ) -> None:
+        self._timeout_s = check_timeout(timeout_s)
+        self._channel = (
+            grpc.insecure_channel(target, options=options)
+            if credentials is None
+            else grpc.secure_channel(target, credentials, options=options)
+        )
+
+    def score(
+        self,
+        model: str,
+        rows: Any,
+        *,
+        timeout_s: float | None = None,
+        default: float | None = None,
+        **options: Unpack[CallOptions],
+    ) -> Scores:
+        """Scores a batch.
+
+        Args:
+            model: the model's name.
+            rows: a pandas or polars frame, a pyarrow table, a dict of columns, or a numpy array of shape
+                (rows, columns). NaN, None and nulls are missing.
+            timeout_s: the answer, be it the default score, comes within this many seconds.
+            default: replaces the model's own default score in this call.
+            options: see `CallOptions`.
+
+        Raises:
+            CallerError: mend the call.
+            DeadlineExceeded: no score in time and no default to give.
+            Unavailable: not now.
+            PredictionFailed: the model's fault.
+            TypeError, ValueError: the rows are of a kind that no model takes; nothing was sent.
+        """
+        request = build_request(model, rows, default, **options)
+        response: pb.ScoreResponse = self._call(SCORE, request, self._timeout_s if timeout_s is None else timeout_s)
+        return read_scores(response, request)
+
+    def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
+        """Every version of every model."""
+        response: pb.ListModelsResponse = self._call(LIST_MODELS, pb.ListModelsRequest(), timeout_s)
+        return list(response.versions)
+
+    def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[pb.ModelDetail]:
+        """All there is to know of a model's versions, or of one."""
+        request = pb.GetModelRequest(model=name, version=version)
+        response: pb.GetModelResponse = self._call(GET_MODEL, request, timeout_s)
+        return list(response.versions)
+
+    def close(self) -> None:
+        """Closes the connection; calls under way are cancelled."""
+        self._channel.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _call(self, method: Method, request: Message, timeout_s: float | None) -> Any:
+        stub: Any = self._channel.unary_unary(
+            method.path,
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=method.response.FromString,
+        )
+        try:
+            return stub(request, timeout=check_timeout(timeout_s))
+        except grpc.RpcError as error:
+            raise translate(error) from error

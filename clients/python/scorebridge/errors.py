@@ -1,0 +1,134 @@
+"""What a call can raise, by whose fault.
+
+    ScoringError
+    |-- CallerError              mend the call: trying again gives the same
+    |   |-- InvalidRequest         columns, types, lengths, values or sizes that the model can't take
+    |   |-- MessageTooLarge        the request is over the gateway's message limit
+    |   |-- ModelNotFound          no such model or version
+    |   `-- VersionRefused         the version did not pass its own checks
+    |-- DeadlineExceeded         no score in time, and no default score to give
+    |-- Unavailable              not now: overloaded, circuit open, still loading, draining, worker lost, gateway away
+    `-- PredictionFailed         the model raised, or answered with something that is no score
+
+`reason` tells the events apart, as the gateway names them (google.rpc.ErrorInfo).
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+
+__all__ = [
+    "CallerError",
+    "DeadlineExceeded",
+    "InvalidRequest",
+    "MessageTooLarge",
+    "ModelNotFound",
+    "PredictionFailed",
+    "ScoringError",
+    "Unavailable",
+    "VersionRefused",
+    "translate",
+]
+
+_DETAILS_KEY = "grpc-status-details-bin"
+_DOMAIN = "scorebridge.io"
+
+
+class ScoringError(Exception):
+    """A call that brought no scores.
+
+    Attributes:
+        reason: UPPER_SNAKE name of the event, such as "CIRCUIT_OPEN"; the gRPC status' name if the gateway gave none.
+        model: the model's name, if the gateway said it.
+        version: the version's number in words, if the gateway said it.
+        limit: the limit that was passed, in words, if one was.
+    """
+
+    def __init__(self, message: str, reason: str, model: str = "", version: str = "", limit: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.model = model
+        self.version = version
+        self.limit = limit
+
+
+class CallerError(ScoringError):
+    """Mend the call: trying again gives the same."""
+
+
+class InvalidRequest(CallerError):
+    """Columns, types, lengths, values or sizes that the model can't take; the message names them."""
+
+
+class MessageTooLarge(CallerError):
+    """The request is over the gateway's message limit; send fewer rows at a time."""
+
+
+class ModelNotFound(CallerError):
+    """No such model or version."""
+
+
+class VersionRefused(CallerError):
+    """The version did not pass its own checks."""
+
+
+class DeadlineExceeded(ScoringError):
+    """No score came in time, and there is no default score to give."""
+
+
+class Unavailable(ScoringError):
+    """Not now; `reason` says why."""
+
+
+class PredictionFailed(ScoringError):
+    """The model raised, or answered with something that is no score."""
+
+
+_BY_STATUS: dict[grpc.StatusCode, type[ScoringError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
+    grpc.StatusCode.NOT_FOUND: ModelNotFound,
+    grpc.StatusCode.FAILED_PRECONDITION: VersionRefused,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Unavailable,
+    grpc.StatusCode.INTERNAL: PredictionFailed,
+}
+
+
+def translate(error: grpc.RpcError) -> ScoringError:
+    """What a gRPC error means."""
+    call: Any = error
+    status: grpc.StatusCode = call.code()
+    info = _error_info(call.trailing_metadata() or ())
+    kind = _BY_STATUS.get(status, ScoringError)
+    if status is grpc.StatusCode.RESOURCE_EXHAUSTED and info is None:
+        kind = MessageTooLarge  # the gRPC library's own doing, on either side
+    if info is None:
+        return kind(call.details() or status.name, status.name)
+    metadata = info.metadata
+    return kind(
+        call.details() or info.reason,
+        info.reason,
+        metadata.get("model", ""),
+        metadata.get("version", ""),
+        metadata.get("limit", ""),
+    )
+
+
+def _error_info(metadata: Iterable[tuple[str, str | bytes]]) -> ErrorInfo | None:
+    for key, value in metadata:
+        if key != _DETAILS_KEY or isinstance(value, str):
+            continue
+        try:
+            status = Status.FromString(value)
+        except DecodeError:
+            return None
+        for detail in status.details:
+            info = ErrorInfo()
+            if detail.Unpack(info) and info.domain == _DOMAIN:
+                return info
+    return None
