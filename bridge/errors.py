@@ -74,6 +74,8 @@ class BridgeError(Exception):
         retryable: another worker may answer the same call.
         limit: the limit that was passed, in words, if one was.
         private: what only the prediction log may hold, such as the message of an R condition.
+        model: the model that the call was for, once it is known.
+        version: its version; 0 while it is not known.
     """
 
     reason: ClassVar[str] = "INTERNAL"
@@ -84,6 +86,8 @@ class BridgeError(Exception):
         super().__init__(message)
         self.limit = limit
         self.private = private
+        self.model = ""
+        self.version = 0
 
 
 class CallerError(BridgeError):

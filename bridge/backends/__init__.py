@@ -6,11 +6,12 @@ Importing this package pulls in neither xgboost nor R: a backend's own module is
 from dataclasses import dataclass
 from typing import Protocol
 
+from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output
 from bridge.columns import Batch
 from bridge.features import Feature
 
-__all__ = ["Backend", "Description"]
+__all__ = ["Backend", "Description", "load_backend"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,18 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Frees every process, thread and file of this version; idempotent."""
+
+
+async def load_backend(bundle: Bundle) -> Backend:
+    """Loads a bundle's model with the backend that it asks for.
+
+    Raises:
+        BundleError: the files are damaged, don't fit their settings, or what they need is not installed.
+    """
+    if bundle.backend == "xgboost":
+        from bridge.backends.xgboost import XgboostBackend  # noqa: PLC0415 - see the module's docstring
+
+        return await XgboostBackend.load(bundle)
+    from bridge.backends.rserve.backend import RserveBackend  # noqa: PLC0415
+
+    return await RserveBackend.load(bundle)

@@ -1,0 +1,197 @@
+"""Whether a version may serve: its bundle is loaded for real and has to score what it must before anyone sees it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bridge.backends import Backend, Description, load_backend
+from bridge.bundle import Bundle, verify
+from bridge.calls import Call, DefaultScore, ModelRef, Output, now
+from bridge.columns import Array, Batch, Column, Table, Type, concatenate, constant
+from bridge.errors import BackendError, BridgeError, BundleError, InvalidRequest, MalformedPrediction, PredictionFailed
+from bridge.features import Feature
+from bridge.golden import GoldenRows, compare, read_golden
+from bridge.model_settings import default_scores
+
+__all__ = ["Accepted", "accept"]
+
+_MOST_ROWS_ALONE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """A version that may serve.
+
+    Attributes:
+        bundle: what was loaded.
+        backend: has it resident, warm; whoever gets this closes it.
+        description: as the backend gave it, with what the trial added: the outputs, and whether rows are independent.
+        defaults: the configured default score of every output.
+        golden_rows: how many came out; 0 if the bundle has none.
+        self_test: a row that the model is known to score, or None.
+        remark: why the self-test row could not be scored, where the bundle has no golden rows; empty if it could.
+    """
+
+    bundle: Bundle
+    backend: Backend
+    description: Description
+    defaults: tuple[DefaultScore, ...]
+    golden_rows: int
+    self_test: Batch | None
+    remark: str
+
+
+async def accept(bundle: Bundle) -> Accepted:
+    """Verifies a bundle's files, loads it, and scores its golden rows, or a row made up for it.
+
+    Raises:
+        BundleError: it may not serve; one sentence says why. Nothing of it stays loaded.
+    """
+    settings = bundle.settings
+    await asyncio.to_thread(verify, bundle)
+    backend = await load_backend(bundle)
+    try:
+        async with asyncio.timeout(settings.load_timeout_s):
+            return await _try(bundle, backend)
+    except TimeoutError as error:
+        await backend.close()
+        limit = f"{settings.load_timeout_s:g} s"
+        raise BundleError(f"the trial rows were not scored within {limit}", limit=limit) from error
+    except BaseException:
+        await backend.close()
+        raise
+
+
+async def _try(bundle: Bundle, backend: Backend) -> Accepted:
+    description, remark = backend.description, ""
+    golden = read_golden(bundle.path, description.features)
+    rows: Batch | None
+    if golden is None:
+        rows, scores, remark = await _self_test(bundle, backend)
+    else:
+        rows, scores = await _golden(bundle, backend, golden)
+    outputs = description.outputs
+    if scores is not None:
+        outputs = _agreed(bundle, tuple(Output(column.name, column.type) for column in scores))
+    if description.row_wise and rows is not None and (reason := await _refute_row_wise(bundle, backend, rows)):
+        description = replace(description, row_wise=False, row_wise_reason=reason)
+    try:
+        defaults = default_scores(bundle.settings.default_score, outputs)
+    except InvalidRequest as error:
+        raise BundleError(f"model.toml: {error}") from error
+    return Accepted(
+        bundle=bundle,
+        backend=backend,
+        description=replace(description, outputs=outputs),
+        defaults=defaults,
+        golden_rows=0 if golden is None else golden.inputs.rows,
+        self_test=None if rows is None else rows.slice(0, 1),
+        remark=remark,
+    )
+
+
+async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows) -> tuple[Batch, tuple[Column, ...]]:
+    try:
+        rows = backend.bind(golden.inputs)
+        scores = await _scores(bundle, backend, rows)
+    except BundleError:
+        raise
+    except BridgeError as error:
+        raise BundleError(f"the golden rows can't be scored: {error}", private=error.private) from error
+    compare(golden, scores, bundle.settings.golden_tolerance)
+    return rows, scores
+
+
+async def _self_test(bundle: Bundle, backend: Backend) -> tuple[Batch | None, tuple[Column, ...] | None, str]:
+    """Scores one made-up row: what a worker does not survive refuses the bundle, an error of the model does not."""
+    proposed = {feature.name: feature for feature in backend.description.proposed}
+    features = [
+        proposed.get(feature.name, feature) if feature.type is None else feature
+        for feature in backend.description.features
+    ]
+    made_up = Table(tuple(_made_up(feature) for feature in features if feature.required), 1)
+    try:
+        rows = backend.bind(made_up)
+        return rows, await _scores(bundle, backend, rows), ""
+    except (InvalidRequest, PredictionFailed, MalformedPrediction) as error:
+        return None, None, str(error)
+    except BackendError as error:
+        raise BundleError(f"a row of zeros can't be scored: {error}") from error
+
+
+def _made_up(feature: Feature) -> Column:
+    if feature.type in (Type.STRING, Type.FACTOR):
+        return constant(feature.name, Type.STRING, feature.levels[0] if feature.levels else "", 1)
+    return constant(feature.name, feature.type or Type.DOUBLE, 0, 1)
+
+
+async def _scores(bundle: Bundle, backend: Backend, rows: Batch) -> tuple[Column, ...]:
+    model = ModelRef(bundle.path.parent.name, int(bundle.path.name) if bundle.path.name.isdecimal() else 0, "")
+    outcome = await backend.score(Call("acceptance", model, rows, now()))
+    return tuple(concatenate(columns) for columns in zip(*(part.scores for part in outcome.ranges), strict=True))
+
+
+def _agreed(bundle: Bundle, seen: tuple[Output, ...]) -> tuple[Output, ...]:
+    """The outputs that were seen, if nobody said anything else before."""
+    declared = bundle.settings.declared_outputs()
+    if declared is not None and declared != seen:
+        raise BundleError(f"model.toml declares the outputs {_listed(declared)}, the model gives {_listed(seen)}")
+    deployed = bundle.manifest.outputs if bundle.manifest else None
+    if deployed is not None and deployed != seen:
+        raise BundleError(f"the outputs were {_listed(deployed)} when it was deployed, now they are {_listed(seen)}")
+    return seen
+
+
+def _listed(outputs: Sequence[Output]) -> str:
+    return ", ".join(f"'{output.name}' ({output.type})" for output in outputs)
+
+
+async def _refute_row_wise(bundle: Bundle, backend: Backend, rows: Batch) -> str:
+    """Scores rows together and one by one; why they are not independent, or nothing if nothing shows it.
+
+    Rows with a missing value are among them where the model takes such rows: what one model drops from a batch shifts
+    the scores of all others.
+    """
+    rows = rows.slice(0, min(rows.rows, _MOST_ROWS_ALONE))
+    for trial in (_with_missing(rows), rows):
+        try:
+            together = await _scores(bundle, backend, trial)
+            alone = [await _scores(bundle, backend, trial.slice(row, 1)) for row in range(trial.rows)]
+        except (PredictionFailed, MalformedPrediction):
+            continue
+        for column, *single in zip(together, *alone, strict=True):
+            if not _equal(column, concatenate(single)):
+                return f"the output '{column.name}' of a row depends on the rows beside it"
+        return ""
+    return "rows could not be scored one by one"
+
+
+def _with_missing(rows: Batch) -> Batch:
+    """The rows, and after each of the first ones the same with one column missing."""
+    if not isinstance(rows, Table):
+        values = np.concatenate([rows.values, rows.values[:1]])
+        values[-1, 0] = np.nan
+        return replace(rows, values=values)
+    columns = []
+    for position, column in enumerate(rows.columns):
+        both = concatenate([column, column.slice(0, 1)])
+        columns.append(_without_last(both) if position == 0 else both)
+    return Table(tuple(columns), rows.rows + 1)
+
+
+def _without_last(column: Column) -> Column:
+    if column.type.is_floating:
+        values: Array = column.values.copy()
+        values[-1] = np.nan
+        return replace(column, values=values)
+    mask = column.missing().copy()
+    mask[-1] = True
+    return replace(column, mask=mask)
+
+
+def _equal(one: Column, other: Column) -> bool:
+    missing = one.missing()
+    same = (missing == other.missing()) & (missing | (one.values == other.values))
+    return bool(same.all())

@@ -1,0 +1,98 @@
+"""The gateway's settings: one TOML file, SCOREBRIDGE_* environment variables over it, the command line over both."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from bridge.errors import BridgeError
+from bridge.model_settings import describe_invalid
+
+__all__ = ["ConfigError", "GatewaySettings", "read_settings"]
+
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class ConfigError(BridgeError):
+    """The gateway can't be started as it was asked to."""
+
+    reason = "CONFIGURATION"
+
+
+class GatewaySettings(BaseSettings):
+    """How one gateway runs.
+
+    Attributes:
+        repository: the folder of bundles.
+        host: the address to listen on.
+        grpc_port: for gRPC; 0 picks a free one.
+        http_port: for /livez and /readyz; 0 picks a free one.
+        front: "native" is pygrpc-native, "grpc" is grpc.aio; "auto" takes the first where it can serve.
+        max_message_bytes: a larger request is refused by the gRPC library.
+        grace_s: how long calls may go on after SIGTERM.
+        tls_certificate: PEM file of the certificate chain; TLS is served if it is set.
+        tls_key: PEM file of its private key.
+        tls_client_ca: PEM file; clients must show a certificate of one of these authorities.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="SCOREBRIDGE_", extra="forbid", frozen=True)
+
+    repository: Path
+    host: str = "127.0.0.1"
+    grpc_port: Port = 8081
+    http_port: Port = 8082
+    front: Literal["auto", "native", "grpc"] = "auto"
+    max_message_bytes: Annotated[int, Field(gt=0)] = 4 << 20
+    grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+
+    @model_validator(mode="after")
+    def _tls_is_whole(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key belong together")
+        if self.tls_client_ca is not None and self.tls_certificate is None:
+            raise ValueError("tls_client_ca needs tls_certificate and tls_key")
+        if self.tls_certificate is not None and self.front == "native":
+            raise ValueError("front = 'native' does not do TLS")
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The command line first, then the environment, then the file."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def read_settings(path: Path | None, **given: Any) -> GatewaySettings:
+    """The settings of the command line, the environment and a file; what comes first counts.
+
+    Args:
+        path: a TOML file; None for none.
+        given: what the command line says; None where it says nothing.
+
+    Raises:
+        ConfigError: the file can't be read, or a value is not what its key takes.
+    """
+    if path is not None and not path.is_file():
+        raise ConfigError(f"there is no file {path}")
+
+    class FromFile(GatewaySettings):
+        model_config = SettingsConfigDict(toml_file=path)
+
+    try:
+        return FromFile(**{name: value for name, value in given.items() if value is not None})
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except ValidationError as error:
+        raise ConfigError(describe_invalid(error)) from error

@@ -1,0 +1,113 @@
+"""The gRPC server underneath, with the same servicers on either: pygrpc-native where it can serve, or grpc.aio."""
+
+from collections.abc import Iterable
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from bridge.config import ConfigError, GatewaySettings
+
+__all__ = ["Front", "Methods", "add_health_and_reflection"]
+
+_NATIVE = "pygrpc_native"
+
+
+class Methods:
+    """All methods of all services behind ONE generic handler, which is what grpcio looks up fastest.
+
+    It also takes the place of a server for the `add_…_to_server` functions of generated code.
+    """
+
+    def __init__(self) -> None:
+        self.services: dict[str, dict[str, Any]] = {}
+        self._by_path: dict[str, Any] = {}
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
+        """Does nothing: what they hold comes by `add_registered_method_handlers` too."""
+
+    def add_registered_method_handlers(self, service: str, methods: dict[str, Any]) -> None:
+        """Adds one service."""
+        self.services[service] = methods
+        self._by_path |= {f"/{service}/{name}": method for name, method in methods.items()}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """The method that a call is for."""
+        return self._by_path.get(handler_call_details.method)
+
+
+class Front:
+    """A server that is bound by `start` and answers until `stop`."""
+
+    def __init__(self, settings: GatewaySettings, methods: Methods) -> None:
+        self._settings = settings
+        options = [
+            ("grpc.so_reuseport", 0),  # else a second gateway takes the same port without a word
+            ("grpc.max_receive_message_length", settings.max_message_bytes),
+            ("grpc.max_send_message_length", -1),
+        ]
+        self.name = self._choose()
+        if self.name == "native":
+            self._server: Any = import_module(f"{_NATIVE}.aio").server(options=options)
+            for service, handlers in methods.services.items():
+                self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+                # Generic handlers alone would take its slow path.
+                self._server.add_registered_method_handlers(service, handlers)
+        else:
+            self._server = grpc.aio.server(options=options)
+            self._server.add_generic_rpc_handlers((methods,))
+
+    async def start(self) -> int:
+        """Binds and serves; the port.
+
+        Raises:
+            ConfigError: the port is taken, or a file of TLS can't be read.
+        """
+        host, port = self._settings.host, self._settings.grpc_port
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        credentials = _credentials(self._settings)
+        try:
+            if credentials is None:
+                bound = self._server.add_insecure_port(address)
+            else:
+                bound = self._server.add_secure_port(address, credentials)
+            await self._server.start()
+        except (RuntimeError, OSError) as error:
+            raise ConfigError(f"gRPC can't listen on {address}: is the port taken?") from error
+        return int(bound)
+
+    async def stop(self, grace_s: float | None) -> None:
+        """Takes no new calls; ends the last ones after the grace, seconds."""
+        await self._server.stop(grace_s)
+
+    def _choose(self) -> str:
+        if self._settings.front == "grpc" or self._settings.tls_certificate is not None:
+            return "grpc"
+        if find_spec(_NATIVE) is not None:
+            return "native"
+        if self._settings.front == "native":
+            raise ConfigError("front = 'native' needs pip install 'scorebridge-gateway[fast]'")
+        return "grpc"
+
+
+def _credentials(settings: GatewaySettings) -> grpc.ServerCredentials | None:
+    if settings.tls_certificate is None or settings.tls_key is None:
+        return None
+    try:
+        key, chain = settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes()
+        client_ca = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
+    except OSError as error:
+        raise ConfigError(f"TLS: {error}") from error
+    return grpc.ssl_server_credentials([(key, chain)], client_ca, require_client_auth=client_ca is not None)
+
+
+def add_health_and_reflection(methods: Methods, health: Any, service: str) -> None:
+    """Registers grpc.health.v1 and server reflection beside the services that are there."""
+    health_pb2_grpc.add_HealthServicer_to_server(health, methods)
+    names = (service, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+    collected: Any = methods  # a server as far as generated code looks
+    reflection.enable_server_reflection(names, collected)

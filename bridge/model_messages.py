@@ -1,0 +1,63 @@
+"""What is known of the versions, as messages of scorebridge.v1."""
+
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.calls import DefaultScore
+from bridge.columns import Type
+from bridge.features import Feature
+from bridge.registry import Version
+
+__all__ = ["write_detail", "write_version"]
+
+
+def write_version(version: Version, *, serving: bool) -> pb.ModelVersion:
+    """One version in short."""
+    return pb.ModelVersion(
+        model=version.stored.model,
+        version=version.stored.version,
+        state=f"VERSION_STATE_{version.state}",
+        state_reason=version.reason,
+        backend=version.bundle.backend if version.bundle else "",
+        digest=version.ref.digest,
+        serving=serving,
+    )
+
+
+def write_detail(version: Version, *, serving: bool) -> pb.ModelDetail:
+    """All there is to know of one version."""
+    detail = pb.ModelDetail(
+        version=write_version(version, serving=serving),
+        default_scores=[_default(default) for default in version.defaults],
+    )
+    detail.timeout.FromMicroseconds(round(version.settings.timeout_s * 1e6))
+    if version.accepted is not None:
+        description = version.accepted.description
+        detail.engine = description.engine
+        detail.engine_reason = description.engine_reason
+        detail.features.extend(_feature(feature) for feature in description.features)
+        detail.outputs.extend(
+            pb.OutputColumn(name=output.name, type=_type(output.type)) for output in description.outputs or ()
+        )
+        detail.row_wise = description.row_wise
+        detail.row_wise_reason = description.row_wise_reason
+        detail.workers = description.workers
+    return detail
+
+
+def _feature(feature: Feature) -> pb.Feature:
+    return pb.Feature(name=feature.name, type=_type(feature.type), levels=feature.levels, required=feature.required)
+
+
+def _type(column_type: Type | None) -> str:
+    return f"COLUMN_TYPE_{'UNSPECIFIED' if column_type is None else column_type.name}"
+
+
+def _default(default: DefaultScore) -> pb.DefaultScore:
+    message = pb.DefaultScore(output=default.output.name)
+    if isinstance(default.value, bool):
+        message.truth = default.value
+    elif isinstance(default.value, str):
+        message.text = default.value
+    else:
+        message.number = default.value
+    return message

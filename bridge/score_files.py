@@ -1,0 +1,130 @@
+"""What the command line asks a gateway: scoring a CSV file, listing models."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table as RichTable
+from scorebridge import Scores, ScoringClient, ScoringError
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.columns import Array, Column, Type
+from bridge.csv_cells import Cell, CellError, format_cells, parse_column, read_cells
+from bridge.errors import BridgeError
+from bridge.features import Feature
+
+__all__ = ["print_models", "score_csv", "toml_line"]
+
+
+class CommandFailed(BridgeError):
+    """The gateway refused, or a file can't be used."""
+
+
+def toml_line(feature: Feature) -> str:
+    """A feature as a line of `[features]`."""
+    key = json.dumps(feature.name, ensure_ascii=False)
+    if not feature.levels:
+        return f'{key} = "{feature.type}"'
+    return f'{key} = {{type = "{feature.type}", levels = {json.dumps(list(feature.levels), ensure_ascii=False)}}}'
+
+
+def print_models(url: str) -> None:
+    """Prints a table of the versions that a gateway has."""
+    with ScoringClient(url) as client:
+        try:
+            versions = client.models()
+        except ScoringError as error:
+            raise CommandFailed(str(error)) from error
+    table = RichTable("model", "version", "state", "backend", "digest", "reason", box=None)
+    for version in versions:
+        state = pb.VersionState.Name(version.state).removeprefix("VERSION_STATE_").lower().replace("_", " ")
+        serving = " (serves)" if version.serving else ""
+        table.add_row(
+            version.model,
+            str(version.version),
+            state + serving,
+            version.backend,
+            version.digest[:19],
+            version.state_reason,
+        )
+    Console(soft_wrap=True).print(table)
+
+
+def score_csv(
+    url: str,
+    model: str,
+    source: Path,
+    target: Path,
+    *,
+    timeout_s: float | None = None,
+    default: float | None = None,
+    version: int = 0,
+) -> str:
+    """Scores a CSV file in one call; a sentence for the terminal.
+
+    The output has a row for each input row, in order: the outputs, `source` (MODEL or DEFAULT) and `reason`.
+
+    Raises:
+        CommandFailed: the file is no CSV of the model's features, or the gateway refused.
+    """
+    try:
+        rows = read_cells(source.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, CellError) as error:
+        raise CommandFailed(f"{source}: {error}") from error
+    if not rows:
+        raise CommandFailed(f"{source}: there is no header in it")
+    with ScoringClient(url) as client:
+        try:
+            detail = next(
+                (one for one in client.model(model, version) if version or one.version.serving), pb.ModelDetail()
+            )
+            columns = _columns(rows, detail.features)
+            answer = client.score(
+                model,
+                columns,
+                timeout_s=timeout_s,
+                default=default,
+                version=version,
+            )
+        except ScoringError as error:
+            raise CommandFailed(f"{error.reason}: {error}") from error
+        except (CellError, ValueError) as error:
+            raise CommandFailed(f"{source}: {error}") from error
+    target.write_text(format_cells(_result(answer)), encoding="utf-8")
+    defaulted = int(answer.defaulted.sum())
+    return f"{answer.rows} rows by {answer.model}/{answer.version}, {defaulted} of them with the default score"
+
+
+def _columns(rows: list[list[Cell]], features: Iterable[pb.Feature]) -> dict[str, list[object] | Array]:
+    types = {feature.name: feature.type for feature in features}
+    columns: dict[str, list[object] | Array] = {}
+    for position, cell in enumerate(rows[0]):
+        cells = [row[position] for row in rows[1:]]
+        declared = types.get(cell.text, pb.COLUMN_TYPE_UNSPECIFIED)
+        columns[cell.text] = _values(cell.text, _type(declared, cells), cells)
+    return columns
+
+
+def _type(declared: int, cells: list[Cell]) -> Type:
+    if declared != pb.COLUMN_TYPE_UNSPECIFIED:
+        return Type[pb.ColumnType.Name(declared).removeprefix("COLUMN_TYPE_")]
+    return Type.STRING if any(cell.quoted for cell in cells) else Type.DOUBLE
+
+
+def _values(name: str, column_type: Type, cells: list[Cell]) -> list[object] | Array:
+    if column_type in (Type.STRING, Type.FACTOR):
+        # People's CSV files seldom quote their texts.
+        return [None if cell.missing else cell.text for cell in cells]
+    column: Column = parse_column(name, column_type, cells)
+    if column.mask is None:
+        return column.values
+    return [None if absent else value for value, absent in zip(column.values.tolist(), column.mask, strict=True)]
+
+
+def _result(answer: Scores) -> Iterable[list[Cell]]:
+    yield [Cell(name, quoted=True) for name in (*answer.columns, "source", "reason")]
+    columns = [values.tolist() for values in answer.columns.values()]
+    for row, reason in enumerate(answer.reasons):
+        marks = ["MODEL" if reason is None else "DEFAULT", reason or ""]
+        yield [*(Cell.of(values[row]) for values in columns), *(Cell.of(mark) for mark in marks)]

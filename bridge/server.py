@@ -1,0 +1,158 @@
+"""The gateway's life: bind, load, serve, drain, end."""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from typing import Any
+
+from aiohttp import web
+from grpc_health.v1 import health, health_pb2
+
+from bridge.config import ConfigError, GatewaySettings
+from bridge.front import Front, Methods, add_health_and_reflection
+from bridge.registry import Registry, State
+from bridge.repository import Repository
+from bridge.service import SERVICE, ScoringService
+
+__all__ = ["Gateway", "serve"]
+
+_log = logging.getLogger(__name__)
+
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Gateway:
+    """One gateway process: both ports, the health services, and the registry behind them.
+
+    Attributes:
+        registry: its versions.
+        grpc_address: "host:port" once it is started.
+        http_address: the same of /livez and /readyz.
+    """
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        self.registry = Registry(Repository(settings.repository), self._update_health)
+        self.grpc_address = self.http_address = ""
+        servicers: Any = health  # its stubs don't know the asyncio half
+        self._health = servicers.aio.HealthServicer()
+        self._draining = False
+        self._decided = False
+        self._health_updates: set[asyncio.Task[None]] = set()
+        methods = Methods()
+        methods.add_registered_method_handlers(SERVICE, ScoringService(self.registry).handlers())
+        add_health_and_reflection(methods, self._health, SERVICE)
+        self._front = Front(settings, methods)
+        self._web = web.AppRunner(self._web_app(), access_log=None)
+
+    async def start(self) -> None:
+        """Binds both ports; calls are answered from here on, with defaults while their models load.
+
+        Raises:
+            ConfigError: a port is taken, or the repository is no folder.
+        """
+        if not self._settings.repository.is_dir():
+            raise ConfigError(f"the repository {self._settings.repository} is not a folder")
+        await self.registry.discover()
+        host = self._settings.host
+        await self._health.set("", _NOT_SERVING)
+        self.grpc_address = f"{host}:{await self._front.start()}"
+        await self._web.setup()
+        site = web.TCPSite(self._web, host, self._settings.http_port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise ConfigError(f"HTTP can't listen on {host}:{self._settings.http_port}: is the port taken?") from error
+        self.http_address = f"{host}:{self._web.addresses[0][1]}"
+
+    async def load(self) -> None:
+        """Loads what is to be resident; returns when every version is decided."""
+        await self.registry.refresh()
+        self._decided = True
+        for model in self.registry.models() or [""]:
+            self._update_health(model)
+        await asyncio.gather(*self._health_updates)
+
+    async def close(self) -> None:
+        """Drains for the grace at most, then ends every process and connection; idempotent."""
+        self._draining = True
+        await self._health.enter_graceful_shutdown()
+        await self._front.stop(self._settings.grace_s)
+        await self._web.cleanup()
+        await self.registry.close()
+
+    def _update_health(self, model: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._set_health(model))
+        self._health_updates.add(task)
+        task.add_done_callback(self._health_updates.discard)
+
+    async def _set_health(self, model: str) -> None:
+        if model:
+            await self._health.set(model, _SERVING if self.registry.serving(model) else _NOT_SERVING)
+        await self._health.set("", _SERVING if self._ready() else _NOT_SERVING)
+
+    def _ready(self) -> bool:
+        """At least one model is served, or there is none and that is known."""
+        models = self.registry.models()
+        served = any(self.registry.serving(model) for model in models)
+        return not self._draining and (served or (self._decided and not models))
+
+    def _web_app(self) -> web.Application:
+        async def live(_: web.Request) -> web.Response:
+            return web.Response(text="ok\n")
+
+        async def ready(_: web.Request) -> web.Response:
+            return web.Response(status=200 if self._ready() else 503, text=self._readiness())
+
+        app = web.Application()
+        app.router.add_get("/livez", live)
+        app.router.add_get("/readyz", ready)
+        return app
+
+    def _readiness(self) -> str:
+        lines = ["draining"] if self._draining else []
+        for version in self.registry.versions():
+            serving = " serving" if self.registry.serving(version.stored.model) is version else ""
+            reason = f": {version.reason}" if version.reason else ""
+            lines.append(f"{version.ref} {version.state.lower()}{serving}{reason}")
+        return "\n".join(lines) + "\n"
+
+
+async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
+    """Runs a gateway until SIGTERM or SIGINT.
+
+    Args:
+        settings: the gateway's.
+        tell: gets `refused MODEL/VERSION: reason` for each bundle that is, then one line `ready grpc=… http=…`.
+
+    Raises:
+        ConfigError: it could not start.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    gateway = Gateway(settings)
+    try:
+        await gateway.start()
+        loading = loop.create_task(_load(gateway, tell))
+        stopping = loop.create_task(stop.wait())
+        await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if loading.done():
+            loading.result()
+        else:
+            loading.cancel()
+            await asyncio.wait({loading})
+        await stopping
+    finally:
+        await gateway.close()
+
+
+async def _load(gateway: Gateway, tell: Callable[[str], None]) -> None:
+    await gateway.load()
+    for version in gateway.registry.versions():
+        if version.state is State.REFUSED:
+            tell(f"refused {version.ref}: {version.reason}")
+    tell(f"ready grpc={gateway.grpc_address} http={gateway.http_address}")

@@ -1,0 +1,208 @@
+"""The servicer of scorebridge.v1: messages to calls, outcomes to messages, the one table from errors to statuses."""
+
+import logging
+import uuid
+from typing import Any, NoReturn
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.calls import Call, Deadline, DefaultScore, Outcome, Range, now
+from bridge.columns import Batch, Column, Matrix, constant
+from bridge.errors import (
+    BridgeError,
+    CircuitOpen,
+    DeadlineExceeded,
+    Draining,
+    InternalError,
+    InvalidRequest,
+    ModelNotFound,
+    ModelNotReady,
+    Overloaded,
+    VersionRefused,
+    WorkerLost,
+)
+from bridge.messages import parse_request, read_batch, write_defaulted, write_scores, write_source
+from bridge.model_messages import write_detail, write_version
+from bridge.model_settings import default_scores
+from bridge.registry import Registry, Version
+
+__all__ = ["SERVICE", "ScoringService"]
+
+_log = logging.getLogger(__name__)
+
+SERVICE = "scorebridge.v1.ScoringService"
+_DOMAIN = "scorebridge.io"
+_DETAILS_KEY = "grpc-status-details-bin"
+_MAX_REQUEST_ID = 128
+_NO_DEADLINE_S = 1e8  # pygrpc-native gives a huge number where grpcio gives None
+
+# What is not here is INTERNAL: the model's fault, or ours.
+_STATUS: dict[type[BridgeError], grpc.StatusCode] = {
+    InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    ModelNotFound: grpc.StatusCode.NOT_FOUND,
+    VersionRefused: grpc.StatusCode.FAILED_PRECONDITION,
+    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    CircuitOpen: grpc.StatusCode.UNAVAILABLE,
+    ModelNotReady: grpc.StatusCode.UNAVAILABLE,
+    Draining: grpc.StatusCode.UNAVAILABLE,
+    WorkerLost: grpc.StatusCode.UNAVAILABLE,
+    DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+}
+
+
+class ScoringService:
+    """Answers requests given as bytes, so that a message is parsed once and its bytes can be kept."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    def handlers(self) -> dict[str, Any]:
+        """The methods by name."""
+        return {
+            "Score": grpc.unary_unary_rpc_method_handler(self.score),
+            "ListModels": grpc.unary_unary_rpc_method_handler(self.list_models),
+            "GetModel": grpc.unary_unary_rpc_method_handler(self.get_model),
+        }
+
+    async def score(self, request: bytes, context: Any) -> bytes:
+        """Scores one batch."""
+        arrived = now()
+        try:
+            return await self._score(request, arrived, context.time_remaining())
+        except BridgeError as error:
+            await _abort(context, error)
+        except Exception:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller
+            _log.exception("a call failed inside the bridge")
+            await _abort(context, InternalError("the bridge failed; its log says where"))
+
+    async def list_models(self, request: bytes, context: Any) -> bytes:
+        """Every version of every model."""
+        del request, context
+        return pb.ListModelsResponse(
+            versions=[write_version(version, serving=self._serves(version)) for version in self._registry.versions()]
+        ).SerializeToString()
+
+    async def get_model(self, request: bytes, context: Any) -> bytes:
+        """All there is to know of one model."""
+        try:
+            asked = pb.GetModelRequest.FromString(request)
+        except DecodeError:
+            await _abort(context, InvalidRequest("the bytes are not a scorebridge.v1.GetModelRequest"))
+        found = [
+            version for version in self._registry.versions(asked.model) if asked.version in (0, version.stored.version)
+        ]
+        if not found:
+            which = f"version {asked.version} of '{asked.model}'" if asked.version else f"model '{asked.model}'"
+            await _abort(context, ModelNotFound(f"there is no {which}"))
+        return pb.GetModelResponse(
+            versions=[write_detail(version, serving=self._serves(version)) for version in found]
+        ).SerializeToString()
+
+    def _serves(self, version: Version) -> bool:
+        return self._registry.serving(version.stored.model) is version
+
+    async def _score(self, raw: bytes, arrived: float, remaining_s: float | None) -> bytes:
+        request = parse_request(raw)
+        request_id = _request_id(request)
+        version = self._registry.resolve(request.model, request.version)
+        try:
+            call = Call(
+                request_id=request_id,
+                model=version.ref,
+                batch=_bound(request, version),
+                arrived=arrived,
+                deadline=None
+                if remaining_s is None or remaining_s > _NO_DEADLINE_S
+                else Deadline(arrived + remaining_s),
+                defaults=_defaults(request, version),
+            )
+            outcome = await version.score(call) if call.rows else _nothing(version)
+            if (failure := outcome.first_failure()) is not None:
+                raise failure
+        except BridgeError as error:
+            error.model, error.version = version.ref.model, version.ref.version
+            raise
+        return _reply(call, outcome)
+
+
+def _request_id(request: pb.ScoreRequest) -> str:
+    given = request.request_id
+    if not given:
+        return str(uuid.uuid4())
+    if len(given) > _MAX_REQUEST_ID or not (given.isascii() and given.isprintable()):
+        raise InvalidRequest(
+            f"request_id must be 1 to {_MAX_REQUEST_ID} printable ASCII characters",
+            limit=f"{_MAX_REQUEST_ID} characters",
+        )
+    return given
+
+
+def _deadline(arrived: float, remaining_s: float | None) -> Deadline | None:
+    return None if remaining_s is None or remaining_s > _NO_DEADLINE_S else Deadline(arrived + remaining_s)
+
+
+def _bound(request: pb.ScoreRequest, version: Version) -> Batch:
+    batch = read_batch(request)
+    if request.row_keys and len(request.row_keys) != batch.rows:
+        raise InvalidRequest(f"{len(request.row_keys)} row_keys for {batch.rows} rows")
+    most = version.settings.max_batch_rows
+    if batch.rows > most:
+        raise InvalidRequest(f"{batch.rows} rows; {version.ref} takes {most} a call", limit=f"{most} rows")
+    if isinstance(batch, Matrix) and not batch.rows and not batch.names:
+        return batch  # nothing in it could be wrong
+    return version.bind(batch)
+
+
+def _defaults(request: pb.ScoreRequest, version: Version) -> tuple[DefaultScore, ...]:
+    if request.default_policy == pb.DEFAULT_POLICY_NEVER:
+        return ()
+    if not request.HasField("default_score"):
+        return version.defaults
+    return default_scores(request.default_score, version.outputs)
+
+
+def _nothing(version: Version) -> Outcome:
+    """The outcome of a batch of zero rows, for which nobody is asked."""
+    columns: tuple[Column, ...] = tuple(
+        constant(output.name, output.type, "" if output.type.dtype == object else 0, 0)
+        for output in version.outputs or ()
+    )
+    return Outcome((Range(0, 0, columns),)) if columns else Outcome(())
+
+
+def _reply(call: Call, outcome: Outcome) -> bytes:
+    response = pb.ScoreResponse(
+        request_id=call.request_id,
+        model=call.model.model,
+        version=call.model.version,
+        digest=call.model.digest,
+        scores=write_scores(outcome),
+        source=write_source(outcome),
+        defaulted_rows=write_defaulted(outcome),
+        attempts=outcome.attempts,
+    )
+    response.queue_time.FromNanoseconds(round(outcome.queue_s * 1e9))
+    response.backend_time.FromNanoseconds(round(outcome.backend_s * 1e9))
+    return response.SerializeToString()
+
+
+async def _abort(context: Any, error: BridgeError) -> NoReturn:
+    """Ends the call with the error's status and a google.rpc.ErrorInfo that names it."""
+    code = _STATUS.get(type(error), grpc.StatusCode.INTERNAL)
+    info = ErrorInfo(reason=error.reason, domain=_DOMAIN)
+    if error.model:
+        info.metadata["model"] = error.model
+    if error.version:
+        info.metadata["version"] = str(error.version)
+    if error.limit:
+        info.metadata["limit"] = error.limit
+    detail = AnyMessage()
+    detail.Pack(info)
+    status = Status(code=code.value[0], message=str(error), details=[detail])
+    await context.abort(code, str(error), trailing_metadata=((_DETAILS_KEY, status.SerializeToString()),))
+    raise AssertionError("abort returned")
