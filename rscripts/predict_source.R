@@ -103,5 +103,7 @@ bridge_needed_packages <- function(names, objects) {
   homes <- vapply(Filter(is.function, methods), function(method) environmentName(topenv(environment(method))), "")
   always <- c("base", "methods", "datasets", "utils", "grDevices", "graphics", "stats", "R_GlobalEnv", "")
   needed <- setdiff(c(sub("^package:", "", owners[!is.na(owners)]), homes), always)
+  # paste0() would make one name of none.
+  if (!length(needed)) return(character())
   needed[order(-match(paste0("package:", needed), search(), nomatch = 0L))]
 }

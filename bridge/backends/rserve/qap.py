@@ -75,11 +75,18 @@ def encode_call(capability: str, arguments: Iterable[RValue], msg_id: int) -> by
     Raises:
         ValueError: an int is -2^31 (R's NA), or a text holds NUL or a lone surrogate.
     """
-    parts = [_encode(RString([capability]))]
-    parts += [_encode(argument) for argument in arguments]
-    call = _item(_CALL, parts)
-    body = _head(_DT_SEXP, len(call)) + call
-    return _HEADER.pack(OC_CALL, len(body) & 0xFFFFFFFF, msg_id, len(body) >> 32) + body
+    values = [RString([capability]), *arguments]
+    call = _item(_CALL, [part for value in values for part in _encode(value)])
+    body = [_head(_DT_SEXP, _size(call)), *call]
+    length = _size(body)
+    return b"".join((_HEADER.pack(OC_CALL, length & 0xFFFFFFFF, msg_id, length >> 32), *body))
+
+
+Parts = list[Any]  # of bytes and views of arrays: joined once, because each copy of a big batch costs milliseconds
+
+
+def _size(parts: Parts) -> int:
+    return sum(memoryview(part).nbytes for part in parts)
 
 
 def _head(kind: int, length: int) -> bytes:
@@ -88,47 +95,46 @@ def _head(kind: int, length: int) -> bytes:
     return struct.pack("<Q", kind | _LARGE | length << 8)
 
 
-def _item(kind: int, parts: Sequence[Any], attributes: Sequence[tuple[str, RValue]] = ()) -> bytes:
+def _item(kind: int, content: Parts, attributes: Sequence[tuple[str, RValue]] = ()) -> Parts:
     if attributes:
-        tagged = [encoded for name, value in attributes for encoded in (_encode(value), _symbol(name))]
-        parts = [_item(_TAGGED_LIST, tagged), *parts]
+        tagged = [part for name, value in attributes for part in (*_encode(value), *_symbol(name))]
+        content = [*_item(_TAGGED_LIST, tagged), *content]
         kind |= _HAS_ATTRIBUTES
-    length = sum(memoryview(part).nbytes for part in parts)
-    return b"".join((_head(kind, length), *parts))
+    return [_head(kind, _size(content)), *content]
+
+
+def _symbol(name: str) -> Parts:
+    return _item(_SYMBOL_NAME, [_padded(name.encode() + b"\0", b"\0")])
 
 
 def _padded(raw: bytes, filler: bytes) -> bytes:
     return raw + filler * (-len(raw) % 4)
 
 
-def _symbol(name: str) -> bytes:
-    return _item(_SYMBOL_NAME, [_padded(name.encode() + b"\0", b"\0")])
-
-
-def _encode(value: RValue) -> bytes:
+def _encode(value: RValue) -> Parts:
     attributes: list[tuple[str, RValue]] = []
-    parts: list[Any]
+    content: Parts
     match value:
         case RDouble(values, dim):
-            kind, parts, attributes = _DOUBLES, [np.ascontiguousarray(values, "<f8").data], _dim(dim)
+            kind, content, attributes = _DOUBLES, [np.ascontiguousarray(values, "<f8").data], _dim(dim)
         case RInt(values, missing, dim):
-            kind, parts, attributes = _INTS, [_with_na(values, missing).data], _dim(dim)
+            kind, content, attributes = _INTS, [_with_na(values, missing).data], _dim(dim)
         case RLogical(values, missing, dim):
             raw = np.asarray(values, np.uint8)
             raw = raw if missing is None else np.where(missing, np.uint8(_NA_LOGICAL), raw)
-            kind, parts = _LOGICALS, [struct.pack("<I", len(raw)), _padded(raw.tobytes(), b"\xff")]
+            kind, content = _LOGICALS, [struct.pack("<I", len(raw)), _padded(raw.tobytes(), b"\xff")]
             attributes = _dim(dim)
         case RString(strings, dim):
-            kind, parts, attributes = _STRINGS, [_padded(_joined(strings), b"\x01")], _dim(dim)
+            kind, content, attributes = _STRINGS, [_padded(_joined(strings), b"\x01")], _dim(dim)
         case RFactor(codes, levels, missing):
-            kind, parts = _INTS, [_with_na(np.asarray(codes, np.int32) + np.int32(1), missing).data]
+            kind, content = _INTS, [_with_na(np.asarray(codes, np.int32) + np.int32(1), missing).data]
             attributes = [("levels", RString(levels)), ("class", RString(["factor"]))]
         case RList(elements, names):
-            kind, parts = _VECTOR, [_encode(element) for element in elements]
+            kind, content = _VECTOR, [part for element in elements for part in _encode(element)]
             attributes = [("names", RString(names))] if names else []
         case RNull():
-            kind, parts = _NULL, []
-    return _item(kind, parts, attributes)
+            kind, content = _NULL, []
+    return _item(kind, content, attributes)
 
 
 def _dim(dim: Dim | None) -> list[tuple[str, RValue]]:

@@ -1,0 +1,71 @@
+"""What every test is held to: nothing it started may outlive it."""
+
+import asyncio
+import gc
+import logging
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+pytest_plugins = ["fixtures"]
+
+
+class _Errors(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.messages.append(record.getMessage())
+
+
+def _workers() -> set[int]:
+    """Live R processes, whoever their parent is."""
+    return {
+        process.pid
+        for process in psutil.process_iter(["name", "status"])
+        if process.info["name"] == "Rserve" and process.info["status"] != psutil.STATUS_ZOMBIE
+    }
+
+
+def _children() -> set[int]:
+    return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
+
+
+def _folders() -> set[str]:
+    return {entry.name for entry in Path(tempfile.gettempdir()).glob("scorebridge-*")}
+
+
+def _pidfds() -> int:
+    found = 0
+    for entry in Path("/proc/self/fd").iterdir():
+        with suppress(OSError):
+            found += "pidfd" in str(entry.readlink())
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _no_leaks() -> Iterator[None]:
+    """No R process, child, pidfd or temporary folder is left, and the event loop had nothing to complain of."""
+    errors = _Errors()
+    logging.getLogger("asyncio").addHandler(errors)
+    before = _workers(), _children(), _folders(), _pidfds()
+    yield
+    gc.collect()
+    logging.getLogger("asyncio").removeHandler(errors)
+    after = _workers() - before[0], _children() - before[1], _folders() - before[2], max(0, _pidfds() - before[3])
+    assert after == (set(), set(), set(), 0), "left behind: R processes, children, folders, pidfds"
+    assert not errors.messages
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def _no_leaked_tasks() -> AsyncIterator[None]:
+    before = asyncio.all_tasks()
+    yield
+    left = {task for task in asyncio.all_tasks() - before if task is not asyncio.current_task()}
+    assert not left, f"tasks left behind: {left}"
