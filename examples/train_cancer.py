@@ -5,6 +5,7 @@ python examples/train_cancer.py FOLDER makes FOLDER/cancer.
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import xgboost
@@ -13,7 +14,8 @@ from sklearn.datasets import load_breast_cancer
 
 def train(folder: Path) -> tuple[xgboost.Booster, pd.DataFrame]:
     """Writes the bundle into `folder`/cancer; the booster to compare with, and the rows."""
-    rows, target = load_breast_cancer(return_X_y=True, as_frame=True)
+    loaded: Any = load_breast_cancer(return_X_y=True, as_frame=True)
+    rows, target = loaded
     training = xgboost.DMatrix(rows[100:], target[100:])
     booster = xgboost.train({"objective": "binary:logistic", "max_depth": 6, "eta": 0.1}, training, 200)
     bundle = folder / "cancer"
