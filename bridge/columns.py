@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Batch", "Column", "Mask", "Matrix", "Table", "Type", "concatenate", "constant"]
+__all__ = ["Array", "Batch", "Column", "Mask", "Matrix", "Table", "Type", "all_missing", "concatenate", "constant"]
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -142,6 +142,14 @@ def constant(name: str, column_type: Type, value: float | bool | str, rows: int)
     values = np.empty(rows, column_type.dtype)
     values[:] = value
     return Column(name, column_type, values)
+
+
+def all_missing(name: str, column_type: Type, rows: int, levels: tuple[str, ...] = ()) -> Column:
+    """A column without a value in any row."""
+    if column_type.is_floating:
+        return constant(name, column_type, np.nan, rows)
+    placeholder = constant(name, column_type, "" if column_type is Type.STRING else 0, rows)
+    return replace(placeholder, mask=np.ones(rows, np.bool_), levels=levels)
 
 
 def concatenate(parts: Sequence[Column]) -> Column:

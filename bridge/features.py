@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bridge.columns import Array, Batch, Column, Matrix, Table, Type
+from bridge.columns import Array, Batch, Column, Matrix, Table, Type, all_missing
 from bridge.errors import InvalidRequest
 
 __all__ = ["Feature", "bind_table", "by_name", "column_order"]
@@ -112,6 +112,9 @@ def _typed(column: Column, feature: Feature) -> Column:
             return _long_to_double(column)
         return _float_to_double(column) if column.type is Type.FLOAT else _checked_int(column)
     convert = _CONVERSIONS.get((column.type, feature.type))
+    if convert is None and column.missing().all():
+        # A caller's library can't know the type of a column that has no value, or no row.
+        return all_missing(column.name, feature.type, len(column), feature.levels)
     if convert is None:
         raise InvalidRequest(f"column '{column.name}' is {column.type}, the model takes {feature.type}")
     if feature.type is Type.FACTOR:

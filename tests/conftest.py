@@ -11,8 +11,9 @@ from pathlib import Path
 import psutil
 import pytest
 import pytest_asyncio
+from fixtures import cancer, connect, front, pima, repository, start_gateway
 
-pytest_plugins = ["fixtures"]
+__all__ = ["cancer", "connect", "front", "pima", "repository", "start_gateway"]
 
 
 class _Errors(logging.Handler):

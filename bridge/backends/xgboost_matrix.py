@@ -80,6 +80,8 @@ def _ordered(matrix: Matrix, features: tuple[Feature, ...]) -> Array:
 
 
 def _numbers(column: Column, feature: Feature, facts: ModelFacts, position: int) -> Any:
+    if column.missing().all():
+        return np.nan  # of whatever type: a caller's library can't know it
     if column.type is Type.STRING:
         if feature.type is not Type.FACTOR:
             raise InvalidRequest(f"column '{column.name}' is string, the model takes numbers")

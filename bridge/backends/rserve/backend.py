@@ -13,7 +13,7 @@ from bridge.backends.rserve.rvalues import RInt, RList, RNull, RString, RValue, 
 from bridge.backends.rserve.worker import Greeting
 from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output, Range
-from bridge.columns import Batch, Column, Table, Type
+from bridge.columns import Batch, Column, Table, Type, all_missing
 from bridge.errors import BackendError, BundleError, MalformedPrediction, PredictionFailed, WorkerLost
 from bridge.features import Feature, bind_table, by_name
 from bridge.model_settings import ModelSettings
@@ -156,17 +156,8 @@ def _of_type(call: Call, column: Column, output: Output) -> Column:
     if column.type is output.type:
         return column
     if _says_nothing(column):
-        return _all_missing(output, len(column))
+        return all_missing(output.name, output.type, len(column))
     raise MalformedPrediction(f"{call.model}: the output '{column.name}' is {column.type}, not {output.type} as before")
-
-
-def _all_missing(output: Output, rows: int) -> Column:
-    if output.type.is_floating:
-        return Column(output.name, output.type, np.full(rows, np.nan, output.type.dtype))
-    placeholder = np.zeros(rows, output.type.dtype)
-    if output.type is Type.STRING:
-        placeholder[:] = ""
-    return Column(output.name, output.type, placeholder, np.ones(rows, np.bool_))
 
 
 def _quoted(named: tuple[Column, ...] | tuple[Output, ...]) -> str:
