@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import logging
+import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
@@ -16,6 +18,16 @@ from fixtures import cancer, connect, front, pima, repository, start_gateway
 __all__ = ["cancer", "connect", "front", "pima", "repository", "start_gateway"]
 
 
+# A folder for everything temporary: it names this session's R processes, and shows what they leave.
+_SESSION = tempfile.mkdtemp(prefix="sb-")
+os.environ["TMPDIR"] = tempfile.tempdir = _SESSION
+
+
+def pytest_unconfigure() -> None:
+    """Called by pytest at its very end."""
+    shutil.rmtree(_SESSION, ignore_errors=True)
+
+
 class _Errors(logging.Handler):
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
@@ -26,12 +38,14 @@ class _Errors(logging.Handler):
 
 
 def _workers() -> set[int]:
-    """Live R processes, whoever their parent is."""
-    return {
-        process.pid
-        for process in psutil.process_iter(["name", "status"])
-        if process.info["name"] == "Rserve" and process.info["status"] != psutil.STATUS_ZOMBIE
-    }
+    """Live R processes of this session, whoever their parent is."""
+    found = set()
+    for process in psutil.process_iter(["name", "status"]):
+        if process.info["name"] == "Rserve" and process.info["status"] != psutil.STATUS_ZOMBIE:
+            with suppress(psutil.NoSuchProcess):
+                if process.environ().get("TMPDIR", "").startswith(_SESSION):
+                    found.add(process.pid)
+    return found
 
 
 def _children() -> set[int]:
@@ -39,7 +53,7 @@ def _children() -> set[int]:
 
 
 def _folders() -> set[str]:
-    return {entry.name for entry in Path(tempfile.gettempdir()).glob("scorebridge-*")}
+    return {entry.name for entry in Path(_SESSION).glob("scorebridge-*")}
 
 
 def _pidfds() -> int:

@@ -33,7 +33,7 @@ async def test_r_scores_are_r_s_own(
         frame,
         frame[reversed(pima.names)],
         pl.DataFrame(pima.table()),
-        pa.table(frame.to_dict("list")),
+        pa.Table.from_pandas(frame),
         pima.table(),
         pima.rows,
     ]

@@ -57,6 +57,7 @@ class WorkerPool:
         self._process: RserveProcess | None = None
         self._forking = asyncio.Lock()
         self._workers: set[Worker] = set()
+        self._dying: set[Worker] = set()
         self._idle: list[Worker] = []
         self._waiting: deque[asyncio.Future[Worker]] = deque()
         self._failure: Exception | None = None
@@ -127,9 +128,10 @@ class WorkerPool:
         for process in list(self._processes):
             await process.close()
         self._processes.clear()
-        for worker in self._workers:
+        for worker in self._workers | self._dying:
             worker.forget()
         self._workers.clear()
+        self._dying.clear()
         self._idle.clear()
 
     async def _acquire(self) -> Worker:
@@ -165,6 +167,7 @@ class WorkerPool:
         if worker not in self._workers or self._closed:
             return
         self._workers.remove(worker)
+        self._dying.add(worker)
         if worker in self._idle:
             self._idle.remove(worker)
         self._spawn(self._replace(worker))
@@ -184,6 +187,7 @@ class WorkerPool:
 
     async def _replace(self, worker: Worker) -> None:
         await worker.kill()
+        self._dying.discard(worker)
         await self._retire_processes()
         again = AsyncRetrying(
             retry=retry_if_exception_type((ConnectionLost, ProtocolError, TimeoutError, BundleError, OSError)),
@@ -220,6 +224,7 @@ class WorkerPool:
             raise BundleError(error)
         self._workers.add(worker)
         worker.connection.on_lost(lambda: self._note_lost(worker))
+        process.on_exit(lambda: self._spawn(self._restart()))
         self._failure = None
         self._release(worker)
         return worker.greeting
@@ -231,7 +236,6 @@ class WorkerPool:
                 self._bundle, self._digest, settings.seed, settings.memory_limit_mb
             )
             self._processes.add(self._process)
-            self._process.on_exit(lambda: self._spawn(self._restart()))
         return self._process
 
     async def _restart(self) -> None:

@@ -1,0 +1,109 @@
+"""The command line as a person uses it."""
+
+import signal
+import subprocess
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from fixtures import ROOT, SCOREBRIDGE, Pima, make_r_bundle
+
+
+def run(*command: object, code: int = 0) -> str:
+    done = subprocess.run(
+        [str(SCOREBRIDGE), *(str(part) for part in command)], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+@contextmanager
+def serving(repository: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], list[str]]]:
+    """A gateway process, and what it printed up to its ready line."""
+    command = [str(SCOREBRIDGE), "serve", "--repository", str(repository), "--grpc-port", "0", "--http-port", "0"]
+    with subprocess.Popen(
+        [*command, *options], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            lines: list[str] = []
+            while not (lines and lines[-1].startswith("ready ")):
+                line = (process.stdout.readline() if process.stdout else "").rstrip("\n")
+                assert line, "the gateway ended before it was ready"
+                lines.append(line)
+            yield process, lines
+        finally:
+            process.kill()
+
+
+@pytest.mark.parametrize("front", ["native", "grpc"])
+def test_check_deploy_serve_models_score(pima: Pima, tmp_path: Path, front: str) -> None:
+    repository = tmp_path / "repository"
+    checked = run("check", pima.folder / "glm")
+    assert "outputs: score (double)" in checked
+    assert "20 golden rows came out" in checked
+    assert "age: double" in checked
+    assert "deployed glm/1" in run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm")
+    assert "deployed glm/2" in run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm")
+    again = run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm", "--version", 2, code=1)
+    assert again.strip() == "glm/2 is there already; a version is never replaced"
+    assert "is not a model's name" in run(
+        "deploy", pima.folder / "glm", "--repository", repository, "--model", "GLM", code=1
+    )
+    broken = repository / "broken" / "1"
+    broken.mkdir(parents=True)
+    (broken / "manifest.json").write_text("{}")
+    source, target = tmp_path / "in.csv", tmp_path / "out.csv"
+    rows = [",".join(f"{value:.17g}" for value in row) for row in pima.rows]
+    source.write_text("\n".join([",".join(pima.names), *rows]) + "\n")
+    with serving(repository, "--front", front) as (process, lines):
+        assert lines[0].startswith("refused broken/1: ")
+        _, grpc_part, http_part = lines[-1].split()
+        url, http = grpc_part.removeprefix("grpc="), http_part.removeprefix("http=")
+        listed = run("models", "--url", url)
+        assert "ready (serves)" in listed
+        assert "refused" in listed
+        said = run("score", "glm", "--url", url, "--input", source, "--output", target, "--timeout", 10)
+        assert said.strip() == "332 rows by glm/2, 0 of them with the default score"
+        scored = [float(line.split(",")[0]) for line in target.read_text().splitlines()[1:]]
+        assert scored == pima.direct["glm"].tolist()
+        assert urllib.request.urlopen(f"http://{http}/livez").read() == b"ok\n"
+        assert b"glm/2 ready serving" in urllib.request.urlopen(f"http://{http}/readyz").read()
+        taken = run(
+            "serve", "--repository", repository, "--grpc-port", url.rpartition(":")[2], "--front", front, code=1
+        )
+        assert "is the port taken?" in taken
+        assert "NOT_FOUND" in run("score", "nobody", "--url", url, "--input", source, "--output", target, code=1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+
+
+def test_a_bundle_without_features_gets_them_proposed(tmp_path: Path) -> None:
+    code = "Pred.R <- function(speed, extra = 1) predict(fit, data.frame(speed))"
+    bundle = make_r_bundle(tmp_path / "cars", code, "fit <- lm(dist ~ speed, cars)")
+    checked = run("check", bundle)
+    assert "any type: what the caller sends is passed on" in checked
+    assert '[features]\n"speed" = "double"' in checked
+    assert "outputs: score (double)" in checked
+
+
+def test_an_empty_repository_is_served(tmp_path: Path) -> None:
+    with serving(tmp_path) as (process, lines):
+        assert len(lines) == 1
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+    assert "is not a folder" in run("serve", "--repository", tmp_path / "nowhere", code=1)
+
+
+def test_the_demo_runs(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [str(SCOREBRIDGE.with_name("python")), str(ROOT / "examples" / "demo.py")],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("MODEL") == 3
+    assert "DEFAULT (DEADLINE)" in done.stdout
