@@ -82,6 +82,28 @@ def deploy(
 
 
 @_command
+def promote(
+    model: Annotated[str, typer.Argument(help="The model's name.")],
+    version: Annotated[int, typer.Argument(help="The version that is to serve.")],
+    repository: RepositoryOption,
+) -> None:
+    """Make a version serve, whatever is deployed later; this is also how to roll back."""
+    Repository(repository).promote(model, version)
+    typer.echo(f"{model}/{version} serves")
+
+
+@_command
+def retire(
+    model: Annotated[str, typer.Argument(help="The model's name.")],
+    version: Annotated[int, typer.Argument(help="The version to be taken out.")],
+    repository: RepositoryOption,
+) -> None:
+    """Take a version out of the repository; gateways finish its calls and let it go."""
+    aside = Repository(repository).retire(model, version)
+    typer.echo(f"{model}/{version} is retired, to {aside.name}")
+
+
+@_command
 def models(url: UrlOption = "127.0.0.1:8081") -> None:
     """List the versions that a gateway has."""
     score_files.print_models(url)
@@ -113,6 +135,7 @@ async def _check(path: Path) -> None:
 
 
 async def _deploy(path: Path, repository: Repository, model: str, version: int | None) -> StoredVersion:
+    read_bundle(path)  # what is wrong with the folder is said of the folder itself, not of a copy
     with repository.staged(path) as staged:
         accepted = await accept(read_bundle(staged))
         await accepted.backend.close()
@@ -128,7 +151,7 @@ def _print_accepted(accepted: Accepted) -> None:
     for feature in description.features:
         typer.echo(f"  {_described(feature)}")
     if description.outputs is None:
-        typer.echo(f"outputs: not known, because there are no golden rows and {accepted.remark}")
+        typer.echo("outputs: not known, because nothing was scored")
     else:
         outputs = (f"{output.name} ({output.type})" for output in description.outputs)
         typer.echo(f"outputs: {', '.join(outputs)}")
@@ -136,6 +159,8 @@ def _print_accepted(accepted: Accepted) -> None:
         typer.echo(f"default score: {default.output.name} = {default.value}")
     rows = f"{accepted.golden_rows} golden rows came out" if accepted.golden_rows else "no golden rows"
     typer.echo(f"golden: {rows}")
+    if accepted.remark:
+        typer.echo(f"self-test: a row of zeros was not scored: {accepted.remark}")
     typer.echo(f"row-wise: {'yes' if description.row_wise else f'no, {description.row_wise_reason}'}")
     _print_proposal(accepted)
 

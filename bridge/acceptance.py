@@ -73,7 +73,7 @@ async def _try(bundle: Bundle, backend: Backend) -> Accepted:
     else:
         rows, scores = await _golden(bundle, backend, golden)
     outputs = description.outputs
-    if scores is not None:
+    if scores is not None and not any(says_nothing(column) for column in scores):
         outputs = _agreed(bundle, tuple(Output(column.name, column.type) for column in scores))
     if description.row_wise and rows is not None and (reason := await _refute_row_wise(bundle, backend, rows)):
         description = replace(description, row_wise=False, row_wise_reason=reason)
@@ -116,7 +116,8 @@ async def _self_test(bundle: Bundle, backend: Backend) -> tuple[Batch | None, tu
         rows = backend.bind(made_up)
         return rows, await _scores(bundle, backend, rows), ""
     except (InvalidRequest, PredictionFailed, MalformedPrediction) as error:
-        return None, None, str(error)
+        private = f" ({error.private})" if error.private else ""
+        return None, None, f"{error}{private}"
     except BackendError as error:
         raise BundleError(f"a row of zeros can't be scored: {error}") from error
 
@@ -128,8 +129,7 @@ def _made_up(feature: Feature) -> Column:
 
 
 async def _scores(bundle: Bundle, backend: Backend, rows: Batch) -> tuple[Column, ...]:
-    model = ModelRef(bundle.path.parent.name, int(bundle.path.name) if bundle.path.name.isdecimal() else 0, "")
-    outcome = await backend.score(Call("acceptance", model, rows, now()))
+    outcome = await backend.score(Call("acceptance", ModelRef("the model", 0, bundle.digest), rows, now()))
     return tuple(concatenate(columns) for columns in zip(*(part.scores for part in outcome.ranges), strict=True))
 
 

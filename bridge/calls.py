@@ -11,7 +11,19 @@ from typing import Self
 from bridge.columns import Batch, Column, Type, constant
 from bridge.errors import BridgeError
 
-__all__ = ["Call", "Deadline", "DefaultScore", "Layer", "ModelRef", "Outcome", "Output", "Range", "Scorer", "now"]
+__all__ = [
+    "Call",
+    "Deadline",
+    "DefaultScore",
+    "Layer",
+    "ModelRef",
+    "Outcome",
+    "Output",
+    "Range",
+    "Scorer",
+    "Trace",
+    "now",
+]
 
 
 def now() -> float:
@@ -28,7 +40,7 @@ class ModelRef:
     digest: str
 
     def __str__(self) -> str:
-        return f"{self.model}/{self.version}"
+        return f"{self.model}/{self.version}" if self.version else self.model
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -71,6 +83,42 @@ class DefaultScore:
         return constant(self.output.name, self.output.type, self.value, rows)
 
 
+@dataclass(slots=True, eq=False)
+class Trace:
+    """What was done for a call so far: the one thing about it that changes. Its chunks share it.
+
+    Attributes:
+        attempts: how many times a worker or booster was asked.
+        queue_s: the longest wait for a free worker, seconds.
+        sent: when a worker was first asked, on the loop's clock; None if none was.
+        answered: when one answered last.
+    """
+
+    attempts: int = 0
+    queue_s: float = 0.0
+    sent: float | None = None
+    answered: float | None = None
+
+    @property
+    def backend_s(self) -> float:
+        """Seconds from the first question to the last answer."""
+        return 0.0 if self.sent is None or self.answered is None else self.answered - self.sent
+
+    def ask(self, asked: float, sent: float) -> None:
+        """A worker was free at `sent`, for which the call had waited since `asked`."""
+        self.attempts += 1
+        self.queue_s = max(self.queue_s, sent - asked)
+        if self.sent is None:
+            self.sent = sent
+
+    def add(self, other: "Trace") -> None:
+        """What was done for this call together with others."""
+        self.attempts += other.attempts
+        self.queue_s = max(self.queue_s, other.queue_s)
+        self.sent = other.sent if self.sent is None else self.sent
+        self.answered = self.answered if other.answered is None else other.answered
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Call:
     """One batch on its way to one resident version.
@@ -82,6 +130,9 @@ class Call:
         arrived: when the request was whole, on the loop's clock.
         deadline: the caller's own until the deadline layer has fixed the one that counts; None if the caller set none.
         defaults: one per output, or empty if a default is not configured or not allowed.
+        joint: several callers' rows are predicted together.
+        lost: how many workers were lost with these rows before.
+        trace: what was done for it.
     """
 
     request_id: str
@@ -90,6 +141,9 @@ class Call:
     arrived: float
     deadline: Deadline | None = None
     defaults: tuple[DefaultScore, ...] = ()
+    joint: bool = False
+    lost: int = 0
+    trace: Trace = field(default_factory=Trace)
 
     @property
     def rows(self) -> int:
@@ -135,15 +189,9 @@ class Outcome:
 
     Attributes:
         ranges: cover every row once.
-        attempts: how many times a backend was asked, summed over chunks.
-        queue_s: seconds spent waiting for a free worker.
-        backend_s: seconds from the first send to the last answer.
     """
 
     ranges: tuple[Range, ...]
-    attempts: int = 0
-    queue_s: float = field(default=0.0, kw_only=True)
-    backend_s: float = field(default=0.0, kw_only=True)
 
     @classmethod
     def failed(cls, rows: int, error: BridgeError) -> Self:

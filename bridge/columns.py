@@ -12,7 +12,20 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Array", "Batch", "Column", "Mask", "Matrix", "Table", "Type", "all_missing", "concatenate", "constant"]
+__all__ = [
+    "Array",
+    "Batch",
+    "Column",
+    "Mask",
+    "Matrix",
+    "Table",
+    "Type",
+    "all_missing",
+    "concatenate",
+    "constant",
+    "join",
+    "says_nothing",
+]
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -152,6 +165,11 @@ def all_missing(name: str, column_type: Type, rows: int, levels: tuple[str, ...]
     return replace(placeholder, mask=np.ones(rows, np.bool_), levels=levels)
 
 
+def says_nothing(column: Column) -> bool:
+    """R's plain NA: a logical without any value, whatever type the column would otherwise have had."""
+    return column.type is Type.BOOL and bool(column.missing().all())
+
+
 def concatenate(parts: Sequence[Column]) -> Column:
     """The parts end to end; they must agree in name and type."""
     first = parts[0]
@@ -161,3 +179,13 @@ def concatenate(parts: Sequence[Column]) -> Column:
     masked = any(part.mask is not None for part in parts)
     mask = np.concatenate([part.missing() for part in parts]) if masked and not first.type.is_floating else None
     return replace(first, values=values, mask=mask)
+
+
+def join(batches: Sequence[Batch]) -> Batch:
+    """The rows of batches that have the same columns, end to end."""
+    first = batches[0]
+    if isinstance(first, Matrix):
+        return replace(first, values=np.concatenate([one.values for one in batches if isinstance(one, Matrix)]))
+    tables = [one for one in batches if isinstance(one, Table)]
+    columns = tuple(concatenate(parts) for parts in zip(*(table.columns for table in tables), strict=True))
+    return Table(columns, sum(table.rows for table in tables))

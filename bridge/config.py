@@ -32,6 +32,7 @@ class GatewaySettings(BaseSettings):
         front: "native" is pygrpc-native, "grpc" is grpc.aio; "auto" takes the first where it can serve.
         max_message_bytes: a larger request is refused by the gRPC library.
         grace_s: how long calls may go on after SIGTERM.
+        watch_interval_s: how often the repository is looked into for new, promoted and retired versions.
         tls_certificate: PEM file of the certificate chain; TLS is served if it is set.
         tls_key: PEM file of its private key.
         tls_client_ca: PEM file; clients must show a certificate of one of these authorities.
@@ -46,6 +47,7 @@ class GatewaySettings(BaseSettings):
     front: Literal["auto", "native", "grpc"] = "auto"
     max_message_bytes: Annotated[int, Field(gt=0)] = 4 << 20
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
+    watch_interval_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None

@@ -104,7 +104,14 @@ def _parse(cell: Cell, column_type: Type) -> float | bool | str:
         if cell.text not in _TRUTHS:
             raise ValueError("neither TRUE nor FALSE")
         return _TRUTHS[cell.text]
-    return float(cell.text) if column_type.is_floating else int(cell.text)
+    if "_" in cell.text:
+        raise ValueError("Python alone reads 1_0 as ten")
+    if column_type.is_floating:
+        return float(cell.text)
+    number = int(cell.text)
+    if not np.iinfo(column_type.dtype).min < number <= np.iinfo(column_type.dtype).max:
+        raise OverflowError("the least value of the type is R's NA")
+    return number
 
 
 def format_cells(rows: Iterable[Sequence[Cell]]) -> str:

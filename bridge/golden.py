@@ -40,7 +40,7 @@ def read_golden(bundle: Path, features: Sequence[Feature]) -> GoldenRows | None:
     if not path.exists():
         return None
     try:
-        rows = read_cells(path.read_text(encoding="utf-8"))
+        rows = read_cells(path.read_bytes().decode())
         return _typed(rows, features)
     except (CellError, UnicodeDecodeError) as error:
         raise BundleError(f"{FILE_NAME}: {error}") from error

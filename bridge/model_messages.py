@@ -5,7 +5,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 from bridge.calls import DefaultScore
 from bridge.columns import Type
 from bridge.features import Feature
-from bridge.registry import Version
+from bridge.version import Version
 
 __all__ = ["write_detail", "write_version"]
 
@@ -40,7 +40,8 @@ def write_detail(version: Version, *, serving: bool) -> pb.ModelDetail:
         )
         detail.row_wise = description.row_wise
         detail.row_wise_reason = description.row_wise_reason
-        detail.workers = description.workers
+        detail.workers = version.accepted.backend.load.workers
+        detail.circuit = version.stack.circuit.state if version.stack else ""
     return detail
 
 

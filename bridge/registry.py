@@ -3,141 +3,21 @@
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from enum import StrEnum
+from functools import partial
 from typing import Any
 
-from bridge.acceptance import Accepted, accept
-from bridge.bundle import Bundle, read_bundle
-from bridge.calls import Call, DefaultScore, ModelRef, Outcome, Output, Scorer
-from bridge.columns import Batch
-from bridge.errors import BundleError, InvalidRequest, ModelNotFound, ModelNotReady, VersionRefused
-from bridge.model_settings import ModelSettings, default_scores
-from bridge.repository import Repository, StoredVersion
-from bridge.stack import build_scorer, build_waiting_scorer
+from bridge.acceptance import accept
+from bridge.bundle import read_bundle
+from bridge.errors import BundleError, ModelNotFound, ModelNotReady, VersionRefused
+from bridge.layers.drain import Drain
+from bridge.repository import Repository
+from bridge.version import State, Version
 
-__all__ = ["Registry", "State", "Version"]
+__all__ = ["Registry"]
 
 _log = logging.getLogger(__name__)
 
 _GOOD_VERSIONS = 2
-
-
-class State(StrEnum):
-    """What state a version is in: the names of the proto's enum, less its prefix."""
-
-    LOADING = "LOADING"
-    READY = "READY"
-    REFUSED = "REFUSED"
-    DRAINING = "DRAINING"
-    NOT_RESIDENT = "NOT_RESIDENT"
-    NOT_DEPLOYED = "NOT_DEPLOYED"
-
-
-@dataclass(eq=False)
-class Version:
-    """One version of one model, resident or not.
-
-    Attributes:
-        stored: where it is.
-        state: what state it is in.
-        reason: why, if it is refused; never holds input values.
-        bundle: None while it can't be read.
-        accepted: what is loaded; None unless it is ready or draining.
-        defaults: what calls are answered with where the model can't be asked.
-    """
-
-    stored: StoredVersion
-    state: State = State.NOT_RESIDENT
-    reason: str = ""
-    bundle: Bundle | None = None
-    accepted: Accepted | None = None
-    defaults: tuple[DefaultScore, ...] = ()
-    _scorer: Scorer | None = None
-    _calls: int = 0
-    _unused: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def ref(self) -> ModelRef:
-        """Its name, as calls carry it."""
-        return ModelRef(self.stored.model, self.stored.version, self.bundle.digest if self.bundle else "")
-
-    @property
-    def ready(self) -> bool:
-        """Calls are scored."""
-        return self.state is State.READY
-
-    @property
-    def settings(self) -> ModelSettings:
-        """The author's settings; the defaults while the bundle can't be read."""
-        return self.bundle.settings if self.bundle else ModelSettings()
-
-    @property
-    def outputs(self) -> tuple[Output, ...] | None:
-        """What it gives for each row; None while nobody knows."""
-        if self.accepted is not None:
-            return self.accepted.description.outputs
-        return _known_outputs(self.bundle) if self.bundle else None
-
-    def bind(self, batch: Batch) -> Batch:
-        """The caller's rows as the model takes them; as they are while it is not loaded."""
-        return self.accepted.backend.bind(batch) if self.accepted else batch
-
-    async def score(self, call: Call) -> Outcome:
-        """Scores a call; the version is not unloaded meanwhile."""
-        if self._scorer is None:
-            raise ModelNotReady(f"{self.ref} is still loading")
-        self._calls += 1
-        try:
-            return await self._scorer(call)
-        finally:
-            self._calls -= 1
-            if not self._calls:
-                self._unused.set()
-
-    def begin_loading(self, bundle: Bundle) -> None:
-        """Calls get the default score until it is loaded, if they have one."""
-        self.bundle, self.state, self.reason = bundle, State.LOADING, ""
-        self.defaults = _known_defaults(bundle)
-        self._scorer = build_waiting_scorer(self._not_ready, bundle.settings)
-
-    def begin_serving(self, accepted: Accepted) -> None:
-        """Calls are scored from now on."""
-        self.accepted, self.defaults = accepted, accepted.defaults
-        self._scorer = build_scorer(accepted.backend.score, accepted.bundle.settings)
-        self.state = State.READY
-
-    async def unload(self) -> None:
-        """Lets the calls it has finish, then frees it."""
-        accepted = self.accepted
-        if accepted is None:
-            return
-        self.state = State.DRAINING
-        while self._calls:
-            self._unused.clear()
-            await self._unused.wait()
-        await self.close()
-        self.state = State.NOT_RESIDENT
-
-    async def close(self) -> None:
-        """Frees it at once; idempotent."""
-        accepted, self.accepted, self._scorer = self.accepted, None, None
-        if accepted is not None:
-            await accepted.backend.close()
-
-    async def _not_ready(self, call: Call) -> Outcome:
-        raise ModelNotReady(f"{call.model} is still loading")
-
-
-def _known_outputs(bundle: Bundle) -> tuple[Output, ...] | None:
-    return bundle.settings.declared_outputs() or (bundle.manifest.outputs if bundle.manifest else None)
-
-
-def _known_defaults(bundle: Bundle) -> tuple[DefaultScore, ...]:
-    try:
-        return default_scores(bundle.settings.default_score, _known_outputs(bundle))
-    except InvalidRequest:
-        return ()  # acceptance will refuse the version for it
 
 
 class Registry:
@@ -146,14 +26,18 @@ class Registry:
     Args:
         repository: where they are.
         on_change: called with a model's name whenever what serves may have changed.
+        drain: the gateway's deadline for all calls.
     """
 
-    def __init__(self, repository: Repository, on_change: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, repository: Repository, on_change: Callable[[str], None] = lambda _: None, drain: Drain | None = None
+    ) -> None:
         self._repository = repository
+        self._drain = drain or Drain()
         self._on_change = on_change
         self._models: dict[str, dict[int, Version]] = {}
         self._serving: dict[str, Version] = {}
-        self._refreshing = asyncio.Lock()
+        self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._unloading: set[asyncio.Task[None]] = set()
 
     async def refresh(self) -> None:
@@ -161,9 +45,25 @@ class Registry:
 
         New versions are loaded beside the old ones, one at a time for each model; the old ones are let go afterwards.
         """
-        async with self._refreshing:
-            found = await self.discover()
-            await asyncio.gather(*(self._refresh_model(model, versions) for model, versions in found.items()))
+        await asyncio.gather(*await self.begin_refresh())
+
+    async def begin_refresh(self) -> list[asyncio.Task[None]]:
+        """The same, without waiting: one task for each model, so that one that loads slowly holds up no other."""
+        for model, versions in (await self.discover()).items():
+            if model not in self._refreshing:
+                task = asyncio.get_running_loop().create_task(self._refresh_model(model, versions))
+                self._refreshing[model] = task
+                task.add_done_callback(partial(self._end_refresh, model))
+        return list(self._refreshing.values())
+
+    async def watch(self, interval_s: float) -> None:
+        """Looks into the repository again and again, until it is cancelled."""
+        while True:
+            await asyncio.sleep(interval_s)
+            try:
+                await self.begin_refresh()
+            except OSError as error:
+                _log.warning("the repository can't be read: %s", error)
 
     async def discover(self) -> dict[str, set[int]]:
         """Learns what is in the repository, without loading it: the versions of each model that is or was there."""
@@ -210,11 +110,17 @@ class Registry:
 
     async def close(self) -> None:
         """Frees every version at once."""
-        for task in self._unloading:
+        tasks = [*self._unloading, *self._refreshing.values()]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._unloading, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         self._serving.clear()
         await asyncio.gather(*(version.close() for version in self.versions()))
+
+    def _end_refresh(self, model: str, task: asyncio.Task[None]) -> None:
+        del self._refreshing[model]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("%s could not be refreshed", model, exc_info=error)
 
     def _first_to_serve(self, model: str) -> Version:
         """What version 0 means while none serves yet."""
@@ -249,7 +155,7 @@ class Registry:
             if version.state is State.NOT_DEPLOYED or (others >= _GOOD_VERSIONS and number != promoted):
                 continue
             if version.state is State.NOT_RESIDENT:
-                await _load(version)
+                await self._load(version)
                 self._on_change(model)
             if version.ready:
                 wanted.append(version)
@@ -266,6 +172,16 @@ class Registry:
             self._serving[model] = chosen
             _log.info("%s serves", chosen.ref)
 
+    async def _load(self, version: Version) -> None:
+        version.state = State.LOADING
+        try:
+            bundle = await asyncio.to_thread(read_bundle, version.stored.path)
+            version.begin_loading(bundle)
+            version.begin_serving(await accept(bundle), self._drain)
+        except BundleError as error:
+            version.state, version.reason = State.REFUSED, str(error)
+            _log.warning("refused %s: %s", version.ref, error)
+
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._unloading.add(task)
@@ -280,14 +196,3 @@ def _usable(version: Version) -> Version:
     if version.state in (State.NOT_RESIDENT, State.DRAINING):
         raise ModelNotFound(f"{version.ref} is not resident")
     return version
-
-
-async def _load(version: Version) -> None:
-    version.state = State.LOADING
-    try:
-        bundle = await asyncio.to_thread(read_bundle, version.stored.path)
-        version.begin_loading(bundle)
-        version.begin_serving(await accept(bundle))
-    except BundleError as error:
-        version.state, version.reason = State.REFUSED, str(error)
-        _log.warning("refused %s: %s", version.ref, error)

@@ -20,6 +20,7 @@ _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _VERSION_NAME = re.compile(r"[1-9][0-9]{0,8}")
 _SERVING = "serving"
 _STAGING_PREFIX = ".staging-"
+_RETIRED_PREFIX = ".retired-"
 _AT_FDCWD = -100
 _RENAME_NOREPLACE = 1  # linux/fs.h: fail instead of replacing, also an empty folder
 
@@ -74,6 +75,43 @@ class Repository:
         except (OSError, UnicodeDecodeError):
             return None
         return int(text) if _VERSION_NAME.fullmatch(text) else None
+
+    def promote(self, model: str, version: int) -> None:
+        """Makes a deployed version the one that serves, whatever is deployed later.
+
+        Raises:
+            BundleError: there is no such version, or it is not deployed.
+        """
+        self._deployed(model, version)
+        folder = self.path / model
+        descriptor, name = tempfile.mkstemp(prefix=f".{_SERVING}-", dir=folder)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(f"{version}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(folder / _SERVING)
+        _fsync(folder)
+
+    def retire(self, model: str, version: int) -> Path:
+        """Takes a version out of the repository, to a folder aside; where that is.
+
+        Raises:
+            BundleError: there is no such version, or it is the promoted one.
+        """
+        stored = self._deployed(model, version)
+        if self.promoted(model) == version:
+            raise BundleError(f"{model}/{version} is the promoted version; promote another one first")
+        aside = Path(tempfile.mkdtemp(prefix=f"{_RETIRED_PREFIX}{model}-{version}-", dir=self.path))
+        # A folder may take the place of an empty one.
+        stored.path.rename(aside)
+        _fsync(stored.path.parent)
+        return aside
+
+    def _deployed(self, model: str, version: int) -> StoredVersion:
+        stored = StoredVersion(check_model_name(model), version, self.path / model / str(version))
+        if version < 1 or not stored.deployed:
+            raise BundleError(f"{model}/{version} is not deployed in {self.path}")
+        return stored
 
     @contextmanager
     def staged(self, bundle: Path) -> Iterator[Path]:

@@ -69,7 +69,7 @@ def score_csv(
         CommandFailed: the file is no CSV of the model's features, or the gateway refused.
     """
     try:
-        rows = read_cells(source.read_text(encoding="utf-8"))
+        rows = read_cells(source.read_bytes().decode())
     except (OSError, UnicodeDecodeError, CellError) as error:
         raise CommandFailed(f"{source}: {error}") from error
     if not rows:
@@ -91,7 +91,7 @@ def score_csv(
             raise CommandFailed(f"{error.reason}: {error}") from error
         except (CellError, ValueError) as error:
             raise CommandFailed(f"{source}: {error}") from error
-    target.write_text(format_cells(_result(answer)), encoding="utf-8")
+    target.write_bytes(format_cells(_result(answer)).encode())
     defaulted = int(answer.defaulted.sum())
     return f"{answer.rows} rows by {answer.model}/{answer.version}, {defaulted} of them with the default score"
 

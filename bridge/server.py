@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from aiohttp import web
@@ -11,14 +11,17 @@ from grpc_health.v1 import health, health_pb2
 
 from bridge.config import ConfigError, GatewaySettings
 from bridge.front import Front, Methods, add_health_and_reflection
-from bridge.registry import Registry, State
+from bridge.layers.drain import Drain
+from bridge.registry import Registry
 from bridge.repository import Repository
 from bridge.service import SERVICE, ScoringService
+from bridge.version import State
 
 __all__ = ["Gateway", "serve"]
 
 _log = logging.getLogger(__name__)
 
+_LAST_ANSWERS_S = 0.5  # for default scores to leave, when the grace is over
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
@@ -34,13 +37,15 @@ class Gateway:
 
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
-        self.registry = Registry(Repository(settings.repository), self._update_health)
+        self._drain = Drain()
+        self.registry = Registry(Repository(settings.repository), self._update_health, self._drain)
         self.grpc_address = self.http_address = ""
         servicers: Any = health  # its stubs don't know the asyncio half
         self._health = servicers.aio.HealthServicer()
         self._draining = False
         self._decided = False
         self._health_updates: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
         methods = Methods()
         methods.add_registered_method_handlers(SERVICE, ScoringService(self.registry).handlers())
         add_health_and_reflection(methods, self._health, SERVICE)
@@ -68,20 +73,36 @@ class Gateway:
         self.http_address = f"{host}:{self._web.addresses[0][1]}"
 
     async def load(self) -> None:
-        """Loads what is to be resident; returns when every version is decided."""
+        """Loads what is to be resident; returns when every version is decided. From then on changes are followed."""
         await self.registry.refresh()
+        self._watching = asyncio.get_running_loop().create_task(self.registry.watch(self._settings.watch_interval_s))
         self._decided = True
         for model in self.registry.models() or [""]:
             self._update_health(model)
         await asyncio.gather(*self._health_updates)
 
-    async def close(self) -> None:
-        """Drains for the grace at most, then ends every process and connection; idempotent."""
+    async def drain(self) -> None:
+        """Takes no new calls, and gives those under way the grace; what is left then gets its default scores."""
         self._draining = True
         await self._health.enter_graceful_shutdown()
-        await self._front.stop(self._settings.grace_s)
+        stopping = asyncio.get_running_loop().create_task(self._front.stop(self._settings.grace_s + _LAST_ANSWERS_S))
+        try:
+            await asyncio.wait({stopping}, timeout=self._settings.grace_s)
+        finally:
+            self._drain.end()
+        await stopping
+
+    async def close(self) -> None:
+        """Ends every call, process and connection at once; idempotent."""
+        self._draining = True
+        self._drain.end()
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
+        await self._front.stop(_LAST_ANSWERS_S)
         await self._web.cleanup()
         await self.registry.close()
+        await asyncio.gather(*self._health_updates)
 
     def _update_health(self, model: str) -> None:
         task = asyncio.get_running_loop().create_task(self._set_health(model))
@@ -127,27 +148,43 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
         settings: the gateway's.
         tell: gets `refused MODEL/VERSION: reason` for each bundle that is, then one line `ready grpc=… http=…`.
 
+    A first signal drains: health says NOT_SERVING, calls under way get the grace and then their default scores.
+    A second one ends it at once.
+
     Raises:
         ConfigError: it could not start.
     """
-    stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def note_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, note_signal)
     gateway = Gateway(settings)
     try:
         await gateway.start()
-        loading = loop.create_task(_load(gateway, tell))
-        stopping = loop.create_task(stop.wait())
-        await asyncio.wait({loading, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if loading.done():
-            loading.result()
-        else:
-            loading.cancel()
-            await asyncio.wait({loading})
-        await stopping
+        if await _first(_load(gateway, tell), stop.wait()):
+            await stop.wait()
+        _log.info("draining")
+        await _first(gateway.drain(), hurry.wait())
     finally:
         await gateway.close()
+
+
+async def _first(work: Coroutine[Any, Any, None], end: Coroutine[Any, Any, Any]) -> bool:
+    """Does the work until the end comes; whether the work was done before."""
+    loop = asyncio.get_running_loop()
+    working, ending = loop.create_task(work), loop.create_task(end)
+    await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
+    done = working.done()
+    working.cancel()
+    ending.cancel()
+    await asyncio.wait({working, ending})
+    if done:
+        working.result()
+    return done
 
 
 async def _load(gateway: Gateway, tell: Callable[[str], None]) -> None:

@@ -29,7 +29,8 @@ from bridge.errors import (
 from bridge.messages import parse_request, read_batch, write_defaulted, write_scores, write_source
 from bridge.model_messages import write_detail, write_version
 from bridge.model_settings import default_scores
-from bridge.registry import Registry, Version
+from bridge.registry import Registry
+from bridge.version import Version
 
 __all__ = ["SERVICE", "ScoringService"]
 
@@ -184,10 +185,10 @@ def _reply(call: Call, outcome: Outcome) -> bytes:
         scores=write_scores(outcome),
         source=write_source(outcome),
         defaulted_rows=write_defaulted(outcome),
-        attempts=outcome.attempts,
+        attempts=call.trace.attempts,
     )
-    response.queue_time.FromNanoseconds(round(outcome.queue_s * 1e9))
-    response.backend_time.FromNanoseconds(round(outcome.backend_s * 1e9))
+    response.queue_time.FromNanoseconds(round(call.trace.queue_s * 1e9))
+    response.backend_time.FromNanoseconds(round(call.trace.backend_s * 1e9))
     return response.SerializeToString()
 
 

@@ -1,30 +1,59 @@
 """The one place that states the order of the layers, outermost first, each with its reason."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import reduce
 
+from bridge.acceptance import Accepted
 from bridge.calls import Call, Layer, Outcome, Scorer
+from bridge.layers.admission import Admission
+from bridge.layers.batching import Batching
+from bridge.layers.circuit import Circuit
 from bridge.layers.deadline import DeadlineLayer
+from bridge.layers.drain import Drain
 from bridge.layers.fallback import Fallback
+from bridge.layers.retry import Retry, RetryBudget
 from bridge.model_settings import ModelSettings
 
-__all__ = ["build_scorer", "build_waiting_scorer", "fold"]
+__all__ = ["Stack", "build_stack", "build_waiting_scorer", "fold"]
 
 
-def build_scorer(backend: Scorer, settings: ModelSettings) -> Scorer:
-    """The scorer of one resident version: its backend under every layer."""
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What scores one resident version, and the one layer of it that has a life of its own."""
+
+    scorer: Scorer
+    circuit: Circuit
+
+
+def build_stack(accepted: Accepted, drain: Drain) -> Stack:
+    """The scorer of a version that may serve: its backend under every layer."""
+    settings, backend, description = accepted.bundle.settings, accepted.backend, accepted.description
+    load = backend.load
+    circuit = Circuit(settings.circuit.failures, settings.circuit.open_s, accepted.self_test, settings.worker_limit_s)
+    load.on_overrun = circuit.overrun
     layers: list[Layer] = [
         # record (to come) sits here: it must see every outcome, a default and a cancellation included.
         # Above everything that can fail, so that one place decides what is answered with a default.
         _fallback(settings),
         # Above admission and batching, so that queueing is paid from the caller's time.
-        DeadlineLayer(settings.timeout_s, settings.max_timeout_s, settings.reply_reserve_s),
-        # circuit (to come): below the deadline, so that a caller's short deadline never counts as the model's failure.
-        # admission (to come): below the circuit, so that calls a sick model would not answer take no place in it.
-        # batching (to come): below admission, so that what is cut or joined has been let in row by row.
-        # retry (to come): below batching, so that a lost worker repeats one chunk and not a whole batch.
+        DeadlineLayer(settings.timeout_s, settings.max_timeout_s, settings.reply_reserve_s, drain),
+        # Below the deadline, so that a caller's short deadline never counts as the model's failure.
+        circuit,
+        # Below the circuit, so that calls a sick model would not answer take no place among those that wait.
+        Admission(load, settings.max_pending_rows),
+        # Below admission, so that what is cut or joined has been let in.
+        Batching(
+            load,
+            row_wise=description.row_wise,
+            coalesce=description.row_wise and settings.coalesce is not False,
+            chunk_rows=settings.chunk_rows or description.chunk_rows,
+            least_rows=min(description.least_rows, settings.chunk_rows or description.least_rows),
+        ),
+        # Below batching, so that a lost worker repeats one chunk and not a whole batch.
+        Retry(settings.retry.attempts, settings.retry.backoff_s, RetryBudget()),
     ]
-    return fold(layers, backend)
+    return Stack(fold(layers, backend.score), circuit)
 
 
 def build_waiting_scorer(unready: Scorer, settings: ModelSettings) -> Scorer:

@@ -1,4 +1,4 @@
-"""Trains three models, deploys them, starts a gateway, scores real rows over gRPC, and shows what came of it."""
+"""Trains four models, deploys them, starts a gateway, scores real rows over gRPC, and shows what came of it."""
 
 import subprocess
 import sys

@@ -10,6 +10,7 @@ from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output
 from bridge.columns import Batch
 from bridge.features import Feature
+from bridge.load import Load
 
 __all__ = ["Backend", "Description", "load_backend"]
 
@@ -26,7 +27,8 @@ class Description:
         engine_reason: why that engine and not another.
         row_wise: a row's score does not depend on the rows beside it, so batches may be cut and joined.
         row_wise_reason: why not, in words, where it is not.
-        workers: how many calls the backend can run at once.
+        chunk_rows: the most rows that are worth one run.
+        least_rows: fewer are not worth a run of their own, so a batch is cut into no smaller pieces.
     """
 
     features: tuple[Feature, ...]
@@ -36,7 +38,8 @@ class Description:
     engine_reason: str = ""
     row_wise: bool = False
     row_wise_reason: str = ""
-    workers: int = 1
+    chunk_rows: int = 10_000
+    least_rows: int = 1_000
 
 
 class Backend(Protocol):
@@ -46,6 +49,10 @@ class Backend(Protocol):
     def description(self) -> Description:
         """What the model says of itself."""
 
+    @property
+    def load(self) -> Load:
+        """How many calls it can run at once, and how many it still runs for nobody."""
+
     def bind(self, batch: Batch) -> Batch:
         """The caller's rows as this model takes them: its columns, in its order, of its types.
 
@@ -54,7 +61,7 @@ class Backend(Protocol):
         """
 
     async def score(self, call: Call) -> Outcome:
-        """Scores a bound, non-empty batch.
+        """Scores a bound, non-empty batch: all of it, in one range, or nothing; the call's trace says what it took.
 
         Cancelling returns at once; what still runs is finished or killed in the background and its answer dropped.
 
@@ -75,7 +82,7 @@ async def load_backend(bundle: Bundle) -> Backend:
     if bundle.backend == "xgboost":
         from bridge.backends.xgboost import XgboostBackend  # noqa: PLC0415 - see the module's docstring
 
-        return await XgboostBackend.load(bundle)
+        return await XgboostBackend.open(bundle)
     from bridge.backends.rserve.backend import RserveBackend  # noqa: PLC0415
 
-    return await RserveBackend.load(bundle)
+    return await RserveBackend.open(bundle)

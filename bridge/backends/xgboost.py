@@ -24,12 +24,14 @@ from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output, Range, now
 from bridge.columns import Array, Batch, Column, Matrix, Type
 from bridge.errors import BundleError, PredictionFailed
+from bridge.load import Load
 from bridge.model_settings import ModelSettings
 
 __all__ = ["XgboostBackend"]
 
 _BLOCK_ROWS = 64  # what one OpenMP thread of xgboost takes at a time, so a smaller piece gains nothing
-_PIECE_ROWS = 8192  # the longest that a cancelled call keeps a thread busy
+_CHUNK_ROWS = 8192  # what a cancelled call keeps a thread busy with at most
+_LEAST_ROWS = 256
 _INLINE_S = 0.0005  # a hop to a thread and back costs about a tenth of a millisecond, a stalled loop costs everybody
 
 
@@ -39,13 +41,13 @@ class XgboostBackend:
     def __init__(self, predict: Callable[[Array], Array], facts: ModelFacts, bundle: Bundle) -> None:
         self._predict = predict
         self._facts = facts
-        self._threads = bundle.settings.workers
-        self._pool = ThreadPoolExecutor(self._threads, thread_name_prefix="xgboost")
+        self._load = Load(bundle.settings.workers)
+        self._pool = ThreadPoolExecutor(self._load.workers, thread_name_prefix="xgboost")
         self._description = _describe(bundle.settings, facts)
         self._inline_rows = self._measured_inline_rows()
 
     @classmethod
-    async def load(cls, bundle: Bundle) -> Self:
+    async def open(cls, bundle: Bundle) -> Self:
         """Loads the booster, after a process of its own has shown that the file can be.
 
         Raises:
@@ -64,6 +66,11 @@ class XgboostBackend:
         """What the model says of itself."""
         return self._description
 
+    @property
+    def load(self) -> Load:
+        """See `Backend.load`."""
+        return self._load
+
     def bind(self, batch: Batch) -> Matrix:
         """See `Backend.bind`; the matrix is float32, in the booster's order."""
         return to_matrix(batch, self._facts, self._description.features)
@@ -72,34 +79,26 @@ class XgboostBackend:
         """See `Backend.score`."""
         matrix = call.batch if isinstance(call.batch, Matrix) else self.bind(call.batch)
         sent = now()
+        call.trace.ask(sent, sent)
         try:
             if call.rows <= self._inline_rows:
                 raw = self._predict(matrix.values)
             else:
-                raw = await self._spread(matrix.values)
+                raw = await asyncio.get_running_loop().run_in_executor(self._pool, self._predict, matrix.values)
         except _XgboostError as error:
             raise PredictionFailed(f"{call.model}: xgboost failed", private=str(error)) from error
+        finally:
+            call.trace.answered = now()
         outputs = self._description.outputs or ()
         by_output = np.ascontiguousarray(raw.reshape(call.rows, len(outputs)).T)
         scores = tuple(
             Column(output.name, output.type, values) for output, values in zip(outputs, by_output, strict=True)
         )
-        return Outcome((Range(0, call.rows, scores),), 1, backend_s=now() - sent)
+        return Outcome((Range(0, call.rows, scores),))
 
     async def close(self) -> None:
         """See `Backend.close`."""
         self._pool.shutdown(wait=False, cancel_futures=True)
-
-    async def _spread(self, values: Array) -> Array:
-        """The rows in pieces over the threads; pieces that have not begun are dropped on cancellation."""
-        loop = asyncio.get_running_loop()
-        rows = len(values)
-        piece = min(_PIECE_ROWS, math.ceil(rows / self._threads / _BLOCK_ROWS) * _BLOCK_ROWS)
-        pieces = [
-            loop.run_in_executor(self._pool, self._predict, values[first : first + piece])
-            for first in range(0, rows, piece)
-        ]
-        return np.concatenate(await asyncio.gather(*pieces))
 
     def _measured_inline_rows(self) -> int:
         """How many rows are scored faster than a thread is worth."""
@@ -144,7 +143,8 @@ def _describe(settings: ModelSettings, facts: ModelFacts) -> Description:
         engine_reason="the booster is the reference",
         row_wise=row_wise,
         row_wise_reason="" if row_wise else "its author says row_wise = false",
-        workers=settings.workers,
+        chunk_rows=_CHUNK_ROWS,
+        least_rows=_LEAST_ROWS,
     )
 
 

@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import replace
 
 from bridge.calls import Call, Deadline, Outcome, Scorer
-from bridge.errors import DeadlineExceeded
+from bridge.errors import BridgeError, DeadlineExceeded, Draining
+from bridge.layers.drain import Drain
 
 __all__ = ["DeadlineLayer"]
 
@@ -19,9 +20,11 @@ class DeadlineLayer:
         timeout_s: what a call without a deadline gets, seconds.
         max_timeout_s: caps the deadline of any call, seconds.
         reserve_s: kept back from the caller's deadline for the way back, seconds; None for 8 ms or 5 %, the larger.
+        drain: the gateway's own deadline for all calls.
     """
 
-    def __init__(self, timeout_s: float, max_timeout_s: float, reserve_s: float | None = None) -> None:
+    def __init__(self, timeout_s: float, max_timeout_s: float, reserve_s: float | None, drain: Drain) -> None:
+        self._drain = drain
         self._timeout_s = timeout_s
         self._max_timeout_s = max_timeout_s
         self._reserve_s = reserve_s
@@ -31,19 +34,28 @@ class DeadlineLayer:
 
         Raises:
             DeadlineExceeded: the time is over; what runs below was cancelled.
+            Draining: the gateway's grace is over, likewise.
         """
         deadline = self._fixed(call)
         # asyncio.timeout with a deadline in the past would still start the call.
-        if deadline.expired():
-            raise _exceeded(call, deadline)
+        if deadline.expired() or self._drain.over:
+            raise self._late(call, deadline)
         timeout = asyncio.timeout_at(deadline.instant)
+        self._drain.add(timeout)
         try:
             async with timeout:
                 return await inner(replace(call, deadline=deadline))
         except TimeoutError as error:
             if timeout.expired():
-                raise _exceeded(call, deadline) from error
+                raise self._late(call, deadline) from error
             raise
+        finally:
+            self._drain.discard(timeout)
+
+    def _late(self, call: Call, deadline: Deadline) -> BridgeError:
+        if self._drain.over and not deadline.expired():
+            return Draining(f"{call.model}: the gateway is going down")
+        return _exceeded(call, deadline)
 
     def _fixed(self, call: Call) -> Deadline:
         if call.deadline is None:

@@ -7,15 +7,16 @@ import numpy as np
 
 from bridge.backends import Description
 from bridge.backends.rserve.connection import ConnectionLost, RemoteError
-from bridge.backends.rserve.pool import OUT_OF_REPLY_SPACE, R_ERROR, Exchange, WorkerPool
+from bridge.backends.rserve.pool import OUT_OF_REPLY_SPACE, R_ERROR, WorkerPool
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RInt, RList, RNull, RString, RValue, from_column, to_column
 from bridge.backends.rserve.worker import Greeting
 from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output, Range
-from bridge.columns import Batch, Column, Table, Type, all_missing
+from bridge.columns import Batch, Column, Table, all_missing, says_nothing
 from bridge.errors import BackendError, BundleError, MalformedPrediction, PredictionFailed, WorkerLost
 from bridge.features import Feature, bind_table, by_name
+from bridge.load import Load
 from bridge.model_settings import ModelSettings
 
 __all__ = ["RserveBackend"]
@@ -24,23 +25,25 @@ __all__ = ["RserveBackend"]
 class RserveBackend:
     """One version of an R model, resident in an Rserve of its own."""
 
-    def __init__(self, pool: WorkerPool, description: Description) -> None:
+    def __init__(self, pool: WorkerPool, load: Load, description: Description) -> None:
         self._pool = pool
+        self._load = load
         self._description = description
         self._names = tuple(feature.name for feature in description.features)
         self._outputs = description.outputs
 
     @classmethod
-    async def load(cls, bundle: Bundle) -> Self:
+    async def open(cls, bundle: Bundle) -> Self:
         """Starts R with this bundle and waits until every worker is warm.
 
         Raises:
             BundleError: R or the bundle can't do it; the sentence says why.
         """
-        pool = WorkerPool(bundle.path, bundle.digest, bundle.settings)
+        load = Load(bundle.settings.workers)
+        pool = WorkerPool(bundle.path, bundle.digest, bundle.settings, load)
         greeting = await pool.start()
         try:
-            return cls(pool, _describe(bundle, greeting))
+            return cls(pool, load, _describe(bundle, greeting))
         except BaseException:
             await pool.close()
             raise
@@ -49,6 +52,11 @@ class RserveBackend:
     def description(self) -> Description:
         """What the model says of itself."""
         return self._description
+
+    @property
+    def load(self) -> Load:
+        """See `Backend.load`."""
+        return self._load
 
     def bind(self, batch: Batch) -> Table:
         """See `Backend.bind`."""
@@ -64,20 +72,19 @@ class RserveBackend:
             RList([from_column(column) for column in table.columns]),
         ]
         try:
-            exchange = await self._pool.call(arguments)
+            value = await self._pool.call(arguments, call.trace)
         except (ConnectionLost, ProtocolError) as error:
             raise WorkerLost(f"{call.model}: the R worker was lost after {call.elapsed_s():.3f} s: {error}") from error
         except RemoteError as error:
             raise _refused(call, error) from error
-        scores = self._read(call, exchange)
-        return Outcome((Range(0, call.rows, scores),), 1, queue_s=exchange.queue_s, backend_s=exchange.backend_s)
+        return Outcome((Range(0, call.rows, self._read(call, value)),))
 
     async def close(self) -> None:
         """See `Backend.close`."""
         await self._pool.close()
 
-    def _read(self, call: Call, exchange: Exchange) -> tuple[Column, ...]:
-        match exchange.value:
+    def _read(self, call: Call, value: RValue) -> tuple[Column, ...]:
+        match value:
             case RList([RInt(status), RString(names), RList(values)]) if status.tolist() == [0]:
                 return self._pinned(call, _columns(call, names, values))
             case RList([RInt(), RString([str(kind)]), RString([str(condition)]), RString([str(message)])]):
@@ -91,7 +98,7 @@ class RserveBackend:
     def _pinned(self, call: Call, columns: tuple[Column, ...]) -> tuple[Column, ...]:
         """The scores, if they are of the names and types that every answer of this version has."""
         if self._outputs is None:
-            if not any(_says_nothing(column) for column in columns):
+            if not any(says_nothing(column) for column in columns):
                 self._outputs = tuple(Output(column.name, column.type) for column in columns)
             return columns
         if [column.name for column in columns] != [output.name for output in self._outputs]:
@@ -112,7 +119,6 @@ def _describe(bundle: Bundle, greeting: Greeting) -> Description:
         engine_reason="the bundle is an R model",
         row_wise=row_wise,
         row_wise_reason="" if row_wise else "its author does not say row_wise = true",
-        workers=settings.workers,
     )
 
 
@@ -147,15 +153,10 @@ def _columns(call: Call, names: Sequence[str | None], values: Sequence[RValue]) 
     return columns
 
 
-def _says_nothing(column: Column) -> bool:
-    """R's plain NA is a logical, whatever the scores would have been."""
-    return column.type is Type.BOOL and bool(column.missing().all())
-
-
 def _of_type(call: Call, column: Column, output: Output) -> Column:
     if column.type is output.type:
         return column
-    if _says_nothing(column):
+    if says_nothing(column):
         return all_missing(output.name, output.type, len(column))
     raise MalformedPrediction(f"{call.model}: the output '{column.name}' is {column.type}, not {output.type} as before")
 

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Coroutine, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +14,12 @@ from bridge.backends.rserve.process import RserveProcess
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RValue
 from bridge.backends.rserve.worker import Greeting, Worker
-from bridge.calls import now
+from bridge.calls import Trace, now
 from bridge.errors import BundleError
+from bridge.load import Load
 from bridge.model_settings import ModelSettings
 
-__all__ = ["OUT_OF_REPLY_SPACE", "R_ERROR", "Exchange", "WorkerPool"]
+__all__ = ["OUT_OF_REPLY_SPACE", "R_ERROR", "WorkerPool"]
 
 _log = logging.getLogger(__name__)
 
@@ -30,15 +30,6 @@ _OUTSIZED_BYTES = 16 << 20  # a worker's input buffer never shrinks
 _BACKOFF_S, _BACKOFF_MAX_S = 0.1, 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A reply and what it took: seconds until a worker was free, and seconds it worked."""
-
-    value: RValue
-    queue_s: float
-    backend_s: float
-
-
 class WorkerPool:
     """Always `workers` of them, as far as R lets us.
 
@@ -47,9 +38,11 @@ class WorkerPool:
         digest: its name, which each worker must repeat.
         settings: the model's; `workers`, `load_timeout_s`, `kill_after_s`, `worker_recycle_calls`, `memory_limit_mb`
             and `seed` count here.
+        load: is told of workers that go on for nobody, and of those that overran.
     """
 
-    def __init__(self, bundle: Path, digest: str, settings: ModelSettings) -> None:
+    def __init__(self, bundle: Path, digest: str, settings: ModelSettings, load: Load) -> None:
+        self._load = load
         self._bundle = bundle
         self._digest = digest
         self._settings = settings
@@ -87,8 +80,8 @@ class WorkerPool:
             raise
         return greeting
 
-    async def call(self, arguments: Sequence[RValue]) -> Exchange:
-        """Has a free worker score; waits for one if there is none.
+    async def call(self, arguments: Sequence[RValue], trace: Trace) -> RValue:
+        """Has a free worker score; waits for one if there is none. The trace says what it took.
 
         Cancelling returns at once. A worker that is at work then gets the rest of `kill_after_s` to finish, or is
         killed; its answer is dropped.
@@ -101,9 +94,11 @@ class WorkerPool:
         asked = now()
         worker = await self._acquire()
         sent = now()
+        trace.ask(asked, sent)
         try:
             value = await worker.call(arguments)
         except asyncio.CancelledError:
+            self._load.occupy()
             self._spawn(self._settle(worker, sent))
             raise
         except RemoteError as error:
@@ -115,8 +110,10 @@ class WorkerPool:
         except BaseException:
             self._discard(worker)
             raise
+        finally:
+            trace.answered = now()
         self._release(worker)
-        return Exchange(value, sent - asked, now() - sent)
+        return value
 
     async def close(self) -> None:
         """Kills every worker and parent; idempotent."""
@@ -180,10 +177,13 @@ class WorkerPool:
         except TimeoutError:
             _log.warning("worker %d was killed: busy for more than %g s", worker.pid, self._settings.worker_limit_s)
             self._discard(worker)
+            self._load.on_overrun()
         except ConnectionLost:
             self._discard(worker)
         else:
             self._release(worker)
+        finally:
+            self._load.free()
 
     async def _replace(self, worker: Worker) -> None:
         await worker.kill()

@@ -10,13 +10,13 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
+from bridge.backends.rserve.leftovers import make_folder, sweep, temporary_files
 from bridge.errors import BundleError
 
 __all__ = ["RserveProcess", "rscripts"]
@@ -64,11 +64,12 @@ def rscripts() -> Path:
 
 @cache
 def _rserve_binary() -> str:
-    """Rserve's own program; asking R takes a quarter of a second.
+    """Rserve's own program; asked for once, before the first Rserve is started, and R takes a quarter of a second.
 
     Raises:
         BundleError: R or its package Rserve is not installed, or the machine has a configuration of its own for it.
     """
+    sweep()
     if shutil.which("Rscript") is None or shutil.which("R") is None:
         raise BundleError("R is not installed: there is no Rscript on the PATH")
     # Rserve reads this file before ours, and it could open ports or hand out eval.
@@ -105,12 +106,11 @@ class RserveProcess:
             BundleError: R or Rserve is not installed.
         """
         binary = await asyncio.to_thread(_rserve_binary)
-        folder = Path(tempfile.mkdtemp(prefix="scorebridge-rserve-"))
+        folder = make_folder()
         conf = folder / "conf"
         conf.write_text(
             _CONF.format(folder=folder, rscripts=rscripts(), max_request_kb=_MAX_REQUEST_KB, max_reply_kb=_MAX_REPLY_KB)
         )
-        (folder / "tmp").mkdir()
         shim = subprocess.Popen(  # noqa: ASYNC220, S603 - exec of a constant takes a millisecond
             ["/bin/sh", "-c", _SHIM], stdin=subprocess.PIPE, process_group=0
         )
@@ -190,7 +190,7 @@ def _bundle_environment(bundle: Path, digest: str, seed: int, folder: Path) -> d
         "SCOREBRIDGE_BUNDLE": str(bundle.resolve()),
         "SCOREBRIDGE_DIGEST": digest,
         "SCOREBRIDGE_SEED": str(seed),
-        "TMPDIR": str(folder / "tmp"),
+        "TMPDIR": str(temporary_files(folder)),
     }
 
 

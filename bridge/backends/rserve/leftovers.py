@@ -1,0 +1,67 @@
+"""What a gateway that came to a sudden end has left behind: found by the folder it kept its R processes' files in."""
+
+import json
+import logging
+import os
+import shutil
+import signal
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+
+__all__ = ["make_folder", "sweep", "temporary_files"]
+
+_log = logging.getLogger(__name__)
+
+_PREFIX = "scorebridge-rserve-"
+_OWNER = "owner"
+
+
+def make_folder() -> Path:
+    """A private folder (0700) that says whose it is."""
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    temporary_files(folder).mkdir()
+    (folder / _OWNER).write_text(json.dumps(_identity(psutil.Process())))
+    return folder
+
+
+def temporary_files(folder: Path) -> Path:
+    """Where the R processes of a folder put theirs: it is in their environment, and so tells whose they are."""
+    return folder / "tmp"
+
+
+def sweep() -> None:
+    """Ends the R processes and removes the folders of gateways that are gone; blocks for some milliseconds."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        try:
+            owner = json.loads((folder / _OWNER).read_text())
+            if _identity(psutil.Process(owner["pid"])) == owner:
+                continue
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # another one's, or just being made
+        except psutil.NoSuchProcess:
+            pass
+        _kill_all(folder)
+        shutil.rmtree(folder, ignore_errors=True)
+        _log.warning("swept up after a gateway that had ended without doing so")
+
+
+def _identity(process: psutil.Process) -> dict[str, float]:
+    return {"pid": process.pid, "started": process.create_time()}
+
+
+def _kill_all(folder: Path) -> None:
+    mark = str(temporary_files(folder))
+    for process in psutil.process_iter():
+        with suppress(psutil.Error, ProcessLookupError):
+            if process.environ().get("TMPDIR") != mark:
+                continue
+            pidfd = os.pidfd_open(process.pid)
+            try:
+                # Once more: the number may have become another's before the pidfd held it.
+                if process.is_running():
+                    signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            finally:
+                os.close(pidfd)

@@ -1,0 +1,55 @@
+"""Admission: a call that would only wait in vain is turned away while its caller still has time for something else."""
+
+from bridge.calls import Call, Outcome, Scorer
+from bridge.errors import Overloaded
+from bridge.load import Load
+
+__all__ = ["Admission"]
+
+
+class Admission:
+    """Bounds the rows that wait for one version.
+
+    Args:
+        load: the version's; batching tells it what runs.
+        max_pending_rows: of all calls that are let in and not answered; more are turned away.
+    """
+
+    def __init__(self, load: Load, max_pending_rows: int) -> None:
+        self._load = load
+        self._max_pending_rows = max_pending_rows
+
+    async def __call__(self, call: Call, inner: Scorer) -> Outcome:
+        """Lets the call in, or not.
+
+        Raises:
+            Overloaded: too many rows wait already, or what waits would take longer than the call has.
+        """
+        load = self._load
+        # While a worker is free the call costs nobody anything, and it is how the cost is learned anew.
+        if not load.idle:
+            self._check(call)
+        load.pending_rows += call.rows
+        try:
+            return await inner(call)
+        finally:
+            load.pending_rows -= call.rows
+
+    def _check(self, call: Call) -> None:
+        load = self._load
+        if load.pending_rows + call.rows > self._max_pending_rows:
+            raise Overloaded(
+                f"{call.model}: {load.pending_rows} rows wait already, and no more than {self._max_pending_rows} may",
+                limit=f"{self._max_pending_rows} rows",
+            )
+        # Joined calls share a run's base, so what is ahead is counted by its rows and one base for each worker.
+        ahead_s = load.cost.seconds(load.pending_rows, load.workers)
+        own_s = load.cost.seconds(call.rows)
+        if ahead_s is None or own_s is None or call.deadline is None:
+            return
+        expected_s, left_s = ahead_s / load.workers + own_s, call.deadline.remaining_s()
+        if expected_s > left_s:
+            raise Overloaded(
+                f"{call.model}: it would take {expected_s:.3f} s, and the call has {left_s:.3f} s left",
+                limit=f"{left_s:.3f} s",
+            )

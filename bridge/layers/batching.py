@@ -1,0 +1,171 @@
+"""Batching: big batches in chunks over the workers, small calls together while every worker is busy, never by a timer.
+
+Only for models whose rows don't depend on each other. A call is cut into pieces; a run predicts one piece, or several
+small ones together. A run begins at once while a worker is free; what arrives meanwhile is the next run. At the
+deadline a call gets the ranges that are finished; pieces that nobody waits for any more are not begun.
+"""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import replace
+
+from bridge.calls import Call, Outcome, Scorer, now
+from bridge.errors import (
+    BridgeError,
+    InternalError,
+    MalformedPrediction,
+    PredictionFailed,
+    WorkerLost,
+)
+from bridge.layers.pieces import Member, Piece, expire, fail, fit, halves, joint, outcome_of, share
+from bridge.load import Load
+
+__all__ = ["Batching"]
+
+_log = logging.getLogger(__name__)
+
+_AHEAD_S = 0.001  # before the deadline layer ends the call, which would throw the finished ranges away
+_ALIGNED_ROWS = 64  # xgboost's block; for R it is as good as any
+
+
+class Batching:
+    """Cuts, joins and bisects the calls of one version.
+
+    Args:
+        load: the version's; runs are counted and their cost is learned there.
+        row_wise: nothing is cut, joined or bisected without it.
+        coalesce: calls are joined.
+        chunk_rows: the most rows of a run.
+        least_rows: a piece smaller than this is not worth a run of its own.
+    """
+
+    def __init__(self, load: Load, *, row_wise: bool, coalesce: bool, chunk_rows: int, least_rows: int) -> None:
+        self._load = load
+        load.on_free = self._begin_runs
+        self._row_wise = row_wise
+        self._coalesce = coalesce and row_wise
+        self._chunk_rows = chunk_rows
+        self._least_rows = least_rows
+        self._waiting: deque[Piece] = deque()
+        self._runs: dict[asyncio.Task[None], list[Piece]] = {}
+
+    async def __call__(self, call: Call, inner: Scorer) -> Outcome:
+        """Scores the call in as many runs as it takes; failed rows are failed ranges.
+
+        Cancelling drops its pieces; a run that has no other member is cancelled with it.
+        """
+        member = Member(call, inner, rows_left=call.rows)
+        pieces = deque(self._cut(member))
+        if len(pieces) == 1 and self._load.idle and not self._waiting:
+            # The usual case, without a task or a queue: this call is the run.
+            try:
+                return await self._run_directly(pieces[0])
+            except PredictionFailed:
+                if not self._row_wise or call.rows == 1:
+                    raise
+                pieces = deque(halves(pieces[0]))
+        # Not more at a time than there are workers, so that a big batch leaves room for the calls of others.
+        self._waiting.extend(pieces.popleft() for _ in range(min(len(pieces), self._load.workers)))
+        member.rest = pieces
+        self._begin_runs()
+        try:
+            async with asyncio.timeout_at(None if call.deadline is None else call.deadline.instant - _AHEAD_S):
+                await member.done.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self._leave(member)
+        return outcome_of(member)
+
+    async def _run_directly(self, piece: Piece) -> Outcome:
+        self._load.running += 1
+        try:
+            return await self._timed(piece.call(), piece.member.inner)
+        finally:
+            self._load.running -= 1
+            self._begin_runs()
+
+    def _cut(self, member: Member) -> Iterator[Piece]:
+        rows = member.call.rows
+        size = rows
+        if self._row_wise and rows >= 2 * self._least_rows:
+            share = -(-rows // self._load.workers)
+            aligned = -(-max(self._least_rows, share) // _ALIGNED_ROWS) * _ALIGNED_ROWS
+            size = min(self._chunk_rows, aligned)
+        for first in range(0, rows, size):
+            yield Piece(member, first, min(size, rows - first), lost=member.call.lost)
+
+    def _begin_runs(self) -> None:
+        while self._load.idle and (pieces := self._next_run()):
+            self._load.running += 1
+            task = asyncio.get_running_loop().create_task(self._run(pieces))
+            self._runs[task] = pieces
+            task.add_done_callback(self._end_run)
+
+    def _end_run(self, task: asyncio.Task[None]) -> None:
+        for piece in self._runs.pop(task):
+            if piece.member.rest:
+                self._waiting.append(piece.member.rest.popleft())
+        self._load.running -= 1
+        self._begin_runs()
+
+    def _next_run(self) -> list[Piece]:
+        """What has waited longest and is still wanted, with what may join it."""
+        pieces: list[Piece] = []
+        rows = 0
+        while self._waiting:
+            piece = self._waiting[0]
+            if piece.member.gone or expire(piece):
+                self._waiting.popleft()
+                continue
+            if pieces and (piece.alone or not fit(pieces[0], piece) or rows + piece.count > self._chunk_rows):
+                break
+            self._waiting.popleft()
+            pieces.append(piece)
+            rows += piece.count
+            if piece.alone or not self._coalesce:
+                break
+        return pieces
+
+    async def _run(self, pieces: list[Piece]) -> None:
+        call = pieces[0].call() if len(pieces) == 1 else joint(pieces)
+        try:
+            outcome = await self._timed(call, pieces[0].member.inner)
+        except BridgeError as error:
+            again = self._repeated(pieces, error)
+            self._waiting.extendleft(reversed(again))
+            if not again:
+                fail(pieces, error)
+        except Exception:  # noqa: BLE001 - its members must not wait for ever
+            _log.exception("a run failed inside the bridge")
+            fail(pieces, InternalError(f"{call.model}: the bridge failed; its log says where"))
+        else:
+            share(pieces, outcome)
+        finally:
+            if call.joint:
+                for piece in pieces:
+                    piece.member.call.trace.add(call.trace)
+
+    def _repeated(self, pieces: list[Piece], error: BridgeError) -> list[Piece]:
+        """What is run again after an error; nothing if that is how it stays."""
+        if len(pieces) > 1 and isinstance(error, WorkerLost | PredictionFailed | MalformedPrediction):
+            # One member's rows may be the cause: each gets another run, for itself.
+            lost = isinstance(error, WorkerLost)
+            return [replace(piece, alone=True, lost=piece.lost + lost) for piece in pieces]
+        if len(pieces) == 1 and self._row_wise and isinstance(error, PredictionFailed):
+            return halves(pieces[0])
+        return []
+
+    async def _timed(self, call: Call, inner: Scorer) -> Outcome:
+        began = now()
+        outcome = await inner(call)
+        self._load.cost.learn(call.rows, now() - began)
+        return outcome
+
+    def _leave(self, member: Member) -> None:
+        member.gone = True
+        for task, pieces in self._runs.items():
+            if all(piece.member.gone for piece in pieces):
+                task.cancel()

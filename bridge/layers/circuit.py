@@ -1,0 +1,124 @@
+"""Circuit: a model that fails again and again is left alone for a while, then asked with a row known to be good."""
+
+import asyncio
+import logging
+from enum import StrEnum
+
+from bridge.calls import Call, Deadline, ModelRef, Outcome, Scorer, now
+from bridge.columns import Batch
+from bridge.errors import BridgeError, CircuitOpen, MalformedPrediction, PoisonCall, PredictionFailed, WorkerLost
+
+__all__ = ["Circuit", "CircuitState"]
+
+_log = logging.getLogger(__name__)
+
+# Never a model's own error, an overload or a caller's short deadline: no caller may close a model to the others.
+_COUNTED = (WorkerLost, PoisonCall, MalformedPrediction)
+
+
+class CircuitState(StrEnum):
+    """Closed lets calls through; open lets none; half-open waits for one to succeed."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+    HALF_OPEN = "half-open"
+
+
+class Circuit:
+    """Counts a version's failures in a row.
+
+    Args:
+        failures: so many in a row open it.
+        open_s: how long it stays open before the model is asked again, seconds.
+        probe: a row that the model is known to score; without one, a single call is let through instead.
+        probe_timeout_s: how long the model has for that row, seconds.
+    """
+
+    def __init__(self, failures: int, open_s: float, probe: Batch | None, probe_timeout_s: float) -> None:
+        self._failures = failures
+        self._open_s = open_s
+        self._probe = probe
+        self._probe_timeout_s = probe_timeout_s
+        self._in_a_row = 0
+        self._probing: asyncio.Task[None] | None = None
+        self._let_one_through = False
+        self._target: tuple[ModelRef, Scorer] | None = None
+        self.state = CircuitState.CLOSED
+
+    async def __call__(self, call: Call, inner: Scorer) -> Outcome:
+        """Passes the call on, unless the circuit is open.
+
+        Raises:
+            CircuitOpen: nobody was asked.
+        """
+        self._target = call.model, inner
+        trial = False
+        if self.state is not CircuitState.CLOSED:
+            trial, self._let_one_through = self._let_one_through, False
+            if not trial:
+                raise CircuitOpen(f"{call.model} failed {self._failures} times in a row and is left alone for a while")
+        try:
+            outcome = await inner(call)
+            self._note(next((part.error for part in outcome.ranges if isinstance(part.error, _COUNTED)), None))
+        except BridgeError as error:
+            self._note(error)
+            raise
+        finally:
+            if trial and self.state is CircuitState.HALF_OPEN:
+                self._open()
+        return outcome
+
+    def overrun(self) -> None:
+        """A worker had to be killed for taking too long; nobody waited for it any more."""
+        self._count()
+
+    async def close(self) -> None:
+        """Stops asking."""
+        if self._probing is not None:
+            self._probing.cancel()
+            await asyncio.wait({self._probing})
+
+    def _note(self, error: BridgeError | None) -> None:
+        if isinstance(error, _COUNTED):
+            self._count()
+        elif error is None or isinstance(error, PredictionFailed):
+            self._close()  # a model that raises is there
+
+    def _count(self) -> None:
+        self._in_a_row += 1
+        if self._in_a_row >= self._failures and self.state is CircuitState.CLOSED:
+            self._open()
+
+    def _close(self) -> None:
+        self._in_a_row = 0
+        if self.state is CircuitState.HALF_OPEN:
+            _log.info("the circuit is closed again")
+            self.state = CircuitState.CLOSED
+
+    def _open(self) -> None:
+        if self._target is None:
+            return
+        _log.warning("the circuit of %s is open: %d failures in a row", self._target[0], self._in_a_row)
+        self.state = CircuitState.OPEN
+        self._probing = asyncio.get_running_loop().create_task(self._ask_again(*self._target))
+
+    async def _ask_again(self, model: ModelRef, inner: Scorer) -> None:
+        while True:
+            await asyncio.sleep(self._open_s)
+            self.state = CircuitState.HALF_OPEN
+            if self._probe is None:
+                self._let_one_through = True
+                return
+            at = now()
+            deadline = Deadline(at + self._probe_timeout_s)
+            try:
+                async with asyncio.timeout_at(deadline.instant):
+                    outcome = await inner(Call("circuit", model, self._probe, at, deadline))
+                failure: Exception | None = outcome.first_failure()
+            except (BridgeError, TimeoutError) as error:
+                failure = error
+            if failure is None:
+                self._close()
+                return
+            _log.warning("%s still fails: %s", model, failure or type(failure).__name__)
+            self.state = CircuitState.OPEN

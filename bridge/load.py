@@ -1,0 +1,88 @@
+"""How busy one version is, and what its runs cost: admission reads it, batching keeps it."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from bridge.calls import now
+
+__all__ = ["Cost", "Load"]
+
+_HALF_LIFE_S = 5.0
+_LEAST_WEIGHT = 0.5  # below this the last runs are too long ago to say anything
+
+
+class Cost:
+    """Seconds that a run takes, as slope * rows + base, from completed runs; what is old fades within seconds."""
+
+    def __init__(self) -> None:
+        self._at = -math.inf
+        self._weight = self._rows = self._seconds = self._rows_rows = self._rows_seconds = 0.0
+
+    def learn(self, rows: int, seconds: float) -> None:
+        """One more run that was completed."""
+        self._fade()
+        self._weight += 1
+        self._rows += rows
+        self._seconds += seconds
+        self._rows_rows += rows * rows
+        self._rows_seconds += rows * seconds
+
+    def seconds(self, rows: int, runs: int = 1) -> float | None:
+        """What rows in this many runs would take; None while nothing recent is known."""
+        self._fade()
+        if self._weight < _LEAST_WEIGHT:
+            return None
+        mean_rows, mean_seconds = self._rows / self._weight, self._seconds / self._weight
+        spread = self._rows_rows / self._weight - mean_rows**2
+        together = self._rows_seconds / self._weight - mean_rows * mean_seconds
+        slope = max(0.0, together / spread) if spread > 1 else 0.0
+        base = max(0.0, mean_seconds - slope * mean_rows)
+        return slope * rows + base * runs
+
+    def _fade(self) -> None:
+        at = now()
+        kept = 0.5 ** ((at - self._at) / _HALF_LIFE_S) if self._at > -math.inf else 0.0
+        self._at = at
+        self._weight *= kept
+        self._rows *= kept
+        self._seconds *= kept
+        self._rows_rows *= kept
+        self._rows_seconds *= kept
+
+
+@dataclass
+class Load:
+    """One version's load.
+
+    Attributes:
+        workers: how many runs can go on at once.
+        running: how many do.
+        occupied: workers that are still at work on what nobody waits for any more.
+        pending_rows: of the calls that were let in and are not answered.
+        cost: of a run.
+        on_free: called when an occupied worker is free again.
+        on_overrun: called when a worker was killed for taking too long.
+    """
+
+    workers: int
+    running: int = 0
+    occupied: int = 0
+    pending_rows: int = 0
+    cost: Cost = field(default_factory=Cost)
+    on_free: Callable[[], None] = field(default=lambda: None)
+    on_overrun: Callable[[], None] = field(default=lambda: None)
+
+    @property
+    def idle(self) -> bool:
+        """A worker is free."""
+        return self.running + self.occupied < self.workers
+
+    def occupy(self) -> None:
+        """A worker goes on although its caller has left."""
+        self.occupied += 1
+
+    def free(self) -> None:
+        """It has finished, or was killed."""
+        self.occupied -= 1
+        self.on_free()

@@ -1,0 +1,140 @@
+"""One version of one model, from the folder it is in to the calls it scores."""
+
+import asyncio
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bridge.acceptance import Accepted
+from bridge.bundle import Bundle
+from bridge.calls import Call, DefaultScore, ModelRef, Outcome, Output, Scorer
+from bridge.columns import Batch
+from bridge.errors import InvalidRequest, ModelNotReady
+from bridge.layers.drain import Drain
+from bridge.model_settings import ModelSettings, default_scores
+from bridge.repository import StoredVersion
+from bridge.stack import Stack, build_stack, build_waiting_scorer
+
+__all__ = ["State", "Version"]
+
+
+class State(StrEnum):
+    """What state a version is in: the names of the proto's enum, less its prefix."""
+
+    LOADING = "LOADING"
+    READY = "READY"
+    REFUSED = "REFUSED"
+    DRAINING = "DRAINING"
+    NOT_RESIDENT = "NOT_RESIDENT"
+    NOT_DEPLOYED = "NOT_DEPLOYED"
+
+
+@dataclass(eq=False)
+class Version:
+    """One version of one model, resident or not.
+
+    Attributes:
+        stored: where it is.
+        state: what state it is in.
+        reason: why, if it is refused; never holds input values.
+        bundle: None while it can't be read.
+        accepted: what is loaded; None unless it is ready or draining.
+        defaults: what calls are answered with where the model can't be asked.
+        stack: the layers around it; None unless it is loaded.
+    """
+
+    stored: StoredVersion
+    state: State = State.NOT_RESIDENT
+    reason: str = ""
+    bundle: Bundle | None = None
+    accepted: Accepted | None = None
+    defaults: tuple[DefaultScore, ...] = ()
+    stack: Stack | None = None
+    _scorer: Scorer | None = None
+    _calls: int = 0
+    _unused: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def ref(self) -> ModelRef:
+        """Its name, as calls carry it."""
+        return ModelRef(self.stored.model, self.stored.version, self.bundle.digest if self.bundle else "")
+
+    @property
+    def ready(self) -> bool:
+        """Calls are scored."""
+        return self.state is State.READY
+
+    @property
+    def settings(self) -> ModelSettings:
+        """The author's settings; the defaults while the bundle can't be read."""
+        return self.bundle.settings if self.bundle else ModelSettings()
+
+    @property
+    def outputs(self) -> tuple[Output, ...] | None:
+        """What it gives for each row; None while nobody knows."""
+        if self.accepted is not None:
+            return self.accepted.description.outputs
+        return _known_outputs(self.bundle) if self.bundle else None
+
+    def bind(self, batch: Batch) -> Batch:
+        """The caller's rows as the model takes them; as they are while it is not loaded."""
+        return self.accepted.backend.bind(batch) if self.accepted else batch
+
+    async def score(self, call: Call) -> Outcome:
+        """Scores a call; the version is not unloaded meanwhile."""
+        if self._scorer is None:
+            raise ModelNotReady(f"{self.ref} is still loading")
+        self._calls += 1
+        try:
+            return await self._scorer(call)
+        finally:
+            self._calls -= 1
+            if not self._calls:
+                self._unused.set()
+
+    def begin_loading(self, bundle: Bundle) -> None:
+        """Calls get the default score until it is loaded, if they have one."""
+        self.bundle, self.state, self.reason = bundle, State.LOADING, ""
+        self.defaults = _known_defaults(bundle)
+        self._scorer = build_waiting_scorer(self._not_ready, bundle.settings)
+
+    def begin_serving(self, accepted: Accepted, drain: Drain) -> None:
+        """Calls are scored from now on."""
+        self.accepted, self.defaults = accepted, accepted.defaults
+        self.stack = build_stack(accepted, drain)
+        self._scorer = self.stack.scorer
+        self.state = State.READY
+
+    async def unload(self) -> None:
+        """Lets the calls it has finish, then frees it."""
+        accepted = self.accepted
+        if accepted is None:
+            return
+        self.state = State.DRAINING
+        while self._calls:
+            self._unused.clear()
+            await self._unused.wait()
+        await self.close()
+        self.state = State.NOT_RESIDENT
+
+    async def close(self) -> None:
+        """Frees it at once; idempotent."""
+        accepted, stack = self.accepted, self.stack
+        self.accepted = self.stack = self._scorer = None
+        if stack is not None:
+            await stack.circuit.close()
+        if accepted is not None:
+            await accepted.backend.close()
+
+    async def _not_ready(self, call: Call) -> Outcome:
+        raise ModelNotReady(f"{call.model} is still loading")
+
+
+def _known_outputs(bundle: Bundle) -> tuple[Output, ...] | None:
+    return bundle.settings.declared_outputs() or (bundle.manifest.outputs if bundle.manifest else None)
+
+
+def _known_defaults(bundle: Bundle) -> tuple[DefaultScore, ...]:
+    try:
+        return default_scores(bundle.settings.default_score, _known_outputs(bundle))
+    except InvalidRequest:
+        return ()  # acceptance will refuse the version for it
