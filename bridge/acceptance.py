@@ -9,7 +9,7 @@ import numpy as np
 from bridge.backends import Backend, Description, load_backend
 from bridge.bundle import Bundle, verify
 from bridge.calls import Call, DefaultScore, ModelRef, Output, now
-from bridge.columns import Array, Batch, Column, Table, Type, concatenate, constant
+from bridge.columns import Array, Batch, Column, Table, Type, concatenate, constant, says_nothing
 from bridge.errors import BackendError, BridgeError, BundleError, InvalidRequest, MalformedPrediction, PredictionFailed
 from bridge.features import Feature
 from bridge.golden import GoldenRows, compare, read_golden

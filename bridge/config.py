@@ -93,8 +93,9 @@ def read_settings(path: Path | None, **given: Any) -> GatewaySettings:
         model_config = SettingsConfigDict(toml_file=path)
 
     try:
-        return FromFile(**{name: value for name, value in given.items() if value is not None})
+        found = FromFile(**{name: value for name, value in given.items() if value is not None})
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: {error}") from error
     except ValidationError as error:
         raise ConfigError(describe_invalid(error)) from error
+    return GatewaySettings.model_construct(**dict(found))
