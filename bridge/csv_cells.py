@@ -3,6 +3,7 @@
 Python's csv module forgets whether a cell was quoted, and so could not tell the two apart.
 """
 
+import math
 import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Self
@@ -107,7 +108,10 @@ def _parse(cell: Cell, column_type: Type) -> float | bool | str:
     if "_" in cell.text:
         raise ValueError("Python alone reads 1_0 as ten")
     if column_type.is_floating:
-        return float(cell.text)
+        value = float(cell.text)
+        if math.isfinite(value) and abs(value) > np.finfo(column_type.dtype).max:
+            raise OverflowError("it would become infinite")
+        return value
     number = int(cell.text)
     if not np.iinfo(column_type.dtype).min < number <= np.iinfo(column_type.dtype).max:
         raise OverflowError("the least value of the type is R's NA")

@@ -199,7 +199,10 @@ def _of_type(value: DefaultValue, output: Output) -> float | bool | str:
 
 
 def _fits_number(value: float, output_type: Type) -> bool:
-    if not math.isfinite(value):
+    try:
+        if not math.isfinite(value):
+            return False
+    except OverflowError:  # a whole number that no double holds
         return False
     if output_type is Type.INT:
         return value == int(value) and abs(value) <= _INT32_MAX

@@ -1,0 +1,41 @@
+"""The faults run on the front that is the default where it is installed; the contract tests run on both."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from fixtures import StartGateway, put
+from scorebridge import AsyncScoringClient
+from sick import Sick, StartSick, make_sick_bundle
+
+from bridge.server import Gateway
+
+
+@pytest.fixture
+def front() -> str:
+    """One front is enough here."""
+    return "native"
+
+
+@pytest_asyncio.fixture
+async def start_sick(
+    tmp_path: Path,
+    repository: Path,
+    start_gateway: StartGateway,
+    connect: Callable[[Gateway], AsyncScoringClient],
+) -> AsyncIterator[StartSick]:
+    """Starts a gateway with the sick model, under settings of one's own."""
+
+    async def start(settings: str = "", *, default: bool = True) -> Sick:
+        put(make_sick_bundle(tmp_path / "bundle", settings, default=default), repository, "sick")
+        gateway = await start_gateway(repository)
+        return Sick(gateway, connect(gateway))
+
+    yield start
+
+
+@pytest_asyncio.fixture
+async def sick(start_sick: StartSick) -> Sick:
+    """The sick model as it usually is: two workers, a default score, killed after half a second."""
+    return await start_sick()
