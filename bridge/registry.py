@@ -151,8 +151,8 @@ class Registry:
         # The promoted one first: no other may serve before it is decided.
         for number in sorted(numbers, key=lambda one: (one != promoted, -one)):
             version = self._models[model][number]
-            others = sum(one.stored.version != promoted for one in wanted)
-            if version.state is State.NOT_DEPLOYED or (others >= _GOOD_VERSIONS and number != promoted):
+            higher = sum(one.stored.version > number for one in wanted)
+            if version.state is State.NOT_DEPLOYED or (higher >= _GOOD_VERSIONS and number != promoted):
                 continue
             if version.state is State.NOT_RESIDENT:
                 await self._load(version)

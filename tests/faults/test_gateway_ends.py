@@ -1,0 +1,173 @@
+"""The gateway's own end: SIGTERM under load, a second one, kill -9, and the next start."""
+
+import asyncio
+import os
+import resource
+import signal
+import subprocess
+import time
+from collections import Counter
+from pathlib import Path
+
+import psutil
+import pytest
+from fixtures import SCOREBRIDGE, put
+from scorebridge import AsyncScoringClient, ScoringError
+from sick import DEFAULT, make_sick_bundle
+from waiting import eventually, runs
+
+
+class Process:
+    """A gateway in a process of its own."""
+
+    def __init__(self, repository: Path, config: Path | None = None) -> None:
+        command = [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", "0", "--http-port", "0"]
+        command += ["--config", config] if config else []
+        self.popen = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self.popen.stdout is not None
+        line = self.popen.stdout.readline()
+        assert line.startswith("ready "), line
+        self.url = line.split()[1].removeprefix("grpc=")
+
+    def family(self) -> set[int]:
+        """Everything it started."""
+        return {child.pid for child in psutil.Process(self.popen.pid).children(recursive=True)}
+
+    def limit_files(self, most: int) -> int:
+        """Lets it have so many file descriptors; what it might have before."""
+        soft, hard = resource.prlimit(self.popen.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self.popen.pid, resource.RLIMIT_NOFILE, (most, hard))
+        return soft
+
+    def end(self, number: int) -> int:
+        """Sends it a signal and waits; its exit code."""
+        self.popen.send_signal(number)
+        return self.close()
+
+    def close(self) -> int:
+        """Waits for its end; its exit code."""
+        code = self.popen.wait(30)
+        if self.popen.stdout is not None:
+            self.popen.stdout.close()
+        return code
+
+
+@pytest.fixture
+def served(tmp_path: Path, repository: Path) -> Path:
+    put(make_sick_bundle(tmp_path / "sick", "row_wise = true"), repository, "sick")
+    return repository
+
+
+def _folders() -> set[Path]:
+    return set(Path(os.environ["TMPDIR"]).glob("scorebridge-rserve-*"))
+
+
+def _config(tmp_path: Path, grace_s: float) -> Path:
+    path = tmp_path / "gateway.toml"
+    path.write_text(f"grace_s = {grace_s}\n")
+    return path
+
+
+async def _call(client: AsyncScoringClient, do: str, x: float = 1.0) -> str:
+    try:
+        answer = await client.score("sick", {"do": [do], "x": [x]}, timeout_s=10)
+    except ScoringError as error:
+        return error.reason
+    if answer.reasons == [None]:
+        assert answer.scores.tolist() == [2 * x]
+        return "MODEL"
+    assert answer.scores.tolist() == [DEFAULT]
+    return str(answer.reasons[0])
+
+
+async def test_sigterm_lets_calls_finish_gives_the_rest_their_defaults_and_leaves_nothing(
+    tmp_path: Path, served: Path
+) -> None:
+    gateway = Process(served, _config(tmp_path, 0.6))
+    family = gateway.family()
+    async with AsyncScoringClient(gateway.url) as client:
+        await _call(client, "score")
+        quick = asyncio.create_task(_call(client, "nap", 0.3))
+        hung = asyncio.create_task(_call(client, "loop"))
+        gateway_sees = asyncio.create_task(_call(client, "score", 5.0))
+        await asyncio.wait({quick, hung, gateway_sees}, timeout=0.1)
+        gateway.popen.send_signal(signal.SIGTERM)
+        assert await quick == "MODEL"
+        assert await hung == "DRAINING"
+        assert await gateway_sees == "MODEL"
+        assert await asyncio.to_thread(gateway.close) == 0
+    await eventually(lambda: not any(runs(pid) for pid in family))
+
+
+async def test_under_load_every_call_is_answered_or_refused_as_unavailable(tmp_path: Path, served: Path) -> None:
+    gateway = Process(served, _config(tmp_path, 2.0))
+    seen: Counter[str] = Counter()
+
+    async def caller(client: AsyncScoringClient, number: int) -> None:
+        for call in range(10_000):
+            result = await _call(client, "score", float(number * 10_000 + call))
+            seen[result] += 1
+            if result != "MODEL":
+                return
+
+    async with AsyncScoringClient(gateway.url) as client:
+        callers = [asyncio.create_task(caller(client, number)) for number in range(8)]
+        await eventually(lambda: seen["MODEL"] > 100)
+        gateway.popen.send_signal(signal.SIGTERM)
+        await asyncio.gather(*callers)
+    assert await asyncio.to_thread(gateway.close) == 0
+    assert set(seen) <= {"MODEL", "DRAINING", "UNAVAILABLE"}
+    assert seen["MODEL"] > 100
+
+
+async def test_a_second_sigterm_is_immediate(tmp_path: Path, served: Path) -> None:
+    gateway = Process(served, _config(tmp_path, 100))
+    family = gateway.family()
+    async with AsyncScoringClient(gateway.url) as client:
+        await _call(client, "score")
+        hung = asyncio.create_task(_call(client, "loop"))
+        await asyncio.wait({hung}, timeout=0.1)
+        gateway.popen.send_signal(signal.SIGTERM)
+        await asyncio.wait({hung}, timeout=0.2)
+        assert not hung.done()
+        began = time.monotonic()
+        assert await asyncio.to_thread(gateway.end, signal.SIGTERM) == 0
+        assert time.monotonic() - began < 20
+        assert await hung == "DRAINING"
+    await eventually(lambda: not any(runs(pid) for pid in family))
+
+
+async def test_kill_9_leaves_no_r_process_and_the_next_start_sweeps_up_and_serves(served: Path) -> None:
+    gateway = Process(served)
+    family = gateway.family()
+    folders = _folders()
+    async with AsyncScoringClient(gateway.url) as client:
+        hung = asyncio.create_task(_call(client, "children"))
+        await asyncio.wait({hung}, timeout=0.3)
+        family |= gateway.family()
+        assert await asyncio.to_thread(gateway.end, signal.SIGKILL) == -signal.SIGKILL
+        assert await hung == "UNAVAILABLE"
+    await eventually(lambda: not any(runs(pid) for pid in family))
+    assert folders
+    again = Process(served)
+    async with AsyncScoringClient(again.url) as client:
+        assert await _call(client, "score") == "MODEL"
+        assert not folders & _folders()
+    assert await asyncio.to_thread(again.end, signal.SIGTERM) == 0
+
+
+async def test_without_file_descriptors_what_is_connected_is_served_on(served: Path) -> None:
+    gateway = Process(served)
+    async with AsyncScoringClient(gateway.url) as client:
+        assert await _call(client, "score") == "MODEL"
+        limits = gateway.limit_files(psutil.Process(gateway.popen.pid).num_fds())
+        assert await _call(client, "score", 2.0) == "MODEL"
+        assert await _call(client, "quit") == "WORKER_LOST"
+        gateway.limit_files(limits)
+        for _ in range(200):
+            if await _call(client, "score", 3.0) == "MODEL":
+                break
+        assert await _call(client, "score", 4.0) == "MODEL"
+    assert await asyncio.to_thread(gateway.end, signal.SIGTERM) == 0
