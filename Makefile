@@ -7,7 +7,7 @@ PROTOC_TOOLS := grpcio-tools==1.62.3
 PROTOC := PYTHONPATH=$(VENV)/protoc $(BIN)/python -W ignore -m grpc_tools.protoc -I protos -I $(VENV)/protoc/grpc_tools/_proto
 GENERATED ?= clients/python
 
-.PHONY: setup demo test lint types fmt protos clean
+.PHONY: setup demo test soak lint types fmt protos clean
 
 setup:
 	@.ci/setup "$(PYTHON)" "$(VENV)" "$(PROTOC_TOOLS)"
@@ -17,6 +17,9 @@ demo: setup
 
 test: setup
 	@$(BIN)/pytest
+
+soak: setup
+	@PYTHONPATH=tests:examples $(BIN)/python tests/soak.py
 
 lint: setup
 	@$(BIN)/ruff check .

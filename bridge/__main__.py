@@ -19,12 +19,14 @@ from bridge.features import Feature
 from bridge.repository import Repository, StoredVersion, check_model_name
 from bridge.server import serve as run_gateway
 
-T = TypeVar("T")
+__all__ = ["app", "check", "deploy", "main", "models", "promote", "retire", "score", "serve"]
+
+_T = TypeVar("_T")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Scores in time.")
 
-RepositoryOption = Annotated[Path, typer.Option("--repository", help="The folder of bundles.", show_default=False)]
-UrlOption = Annotated[str, typer.Option(help="HOST:PORT of the gateway.")]
+_RepositoryOption = Annotated[Path, typer.Option("--repository", help="The folder of bundles.", show_default=False)]
+_UrlOption = Annotated[str, typer.Option(help="HOST:PORT of the gateway.")]
 
 
 def _command(function: Callable[..., None]) -> Callable[..., None]:
@@ -72,7 +74,7 @@ def check(bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")]) 
 @_command
 def deploy(
     bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
-    repository: RepositoryOption,
+    repository: _RepositoryOption,
     model: Annotated[str, typer.Option(help="The model's name.")],
     version: Annotated[int | None, typer.Option(help="The version; one above the highest if not given.")] = None,
 ) -> None:
@@ -85,7 +87,7 @@ def deploy(
 def promote(
     model: Annotated[str, typer.Argument(help="The model's name.")],
     version: Annotated[int, typer.Argument(help="The version that is to serve.")],
-    repository: RepositoryOption,
+    repository: _RepositoryOption,
 ) -> None:
     """Make a version serve, whatever is deployed later; this is also how to roll back."""
     Repository(repository).promote(model, version)
@@ -96,7 +98,7 @@ def promote(
 def retire(
     model: Annotated[str, typer.Argument(help="The model's name.")],
     version: Annotated[int, typer.Argument(help="The version to be taken out.")],
-    repository: RepositoryOption,
+    repository: _RepositoryOption,
 ) -> None:
     """Take a version out of the repository; gateways finish its calls and let it go."""
     aside = Repository(repository).retire(model, version)
@@ -104,7 +106,7 @@ def retire(
 
 
 @_command
-def models(url: UrlOption = "127.0.0.1:8081") -> None:
+def models(url: _UrlOption = "127.0.0.1:8081") -> None:
     """List the versions that a gateway has."""
     score_files.print_models(url)
 
@@ -115,7 +117,7 @@ def score(
     source: Annotated[Path, typer.Option("--input", help="CSV file with a header.")],
     *,
     target: Annotated[Path, typer.Option("--output", help="CSV file to be written.")],
-    url: UrlOption = "127.0.0.1:8081",
+    url: _UrlOption = "127.0.0.1:8081",
     timeout: Annotated[float | None, typer.Option(help="Seconds for the answer.")] = None,
     default: Annotated[float | None, typer.Option(help="Score for rows that can't be scored.")] = None,
     version: Annotated[int, typer.Option(help="The version; 0 for the one that serves.")] = 0,
@@ -124,7 +126,7 @@ def score(
     typer.echo(score_files.score_csv(url, model, source, target, timeout_s=timeout, default=default, version=version))
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
     return asyncio.run(work)
 
 

@@ -14,11 +14,11 @@ from bridge.model_settings import ModelSettings, read_model_settings
 __all__ = ["MANIFEST", "Bundle", "Manifest", "bundle_files", "make_manifest", "read_bundle", "read_manifest", "verify"]
 
 MANIFEST = "manifest.json"
-PRED_R = "Pred.R"
+_PRED_R = "Pred.R"
 _XGBOOST_FILES = ("model.ubj", "model.json")
 _R_OBJECTS = (".rdata", ".rda", ".rds")
 
-BackendName = Literal["xgboost", "rserve"]
+_BackendName = Literal["xgboost", "rserve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Bundle:
     """
 
     path: Path
-    backend: BackendName
+    backend: _BackendName
     settings: ModelSettings
     manifest: Manifest | None
 
@@ -77,11 +77,11 @@ def read_bundle(path: Path) -> Bundle:
     return Bundle(path, backend, settings, manifest)
 
 
-def _backend(path: Path, settings: ModelSettings) -> BackendName:
+def _backend(path: Path, settings: ModelSettings) -> _BackendName:
     names = {entry.name for entry in path.iterdir() if entry.is_file()}
     boosters = [name for name in _XGBOOST_FILES if name in names]
     r_objects = sorted(name for name in names if Path(name).suffix.lower() in _R_OBJECTS)
-    is_r, is_xgboost = PRED_R in names or bool(r_objects), bool(boosters)
+    is_r, is_xgboost = _PRED_R in names or bool(r_objects), bool(boosters)
     if settings.backend is None and is_r and is_xgboost:
         raise BundleError(
             f"the bundle holds {boosters[0]} and R files; say which is meant with `backend` in model.toml"
@@ -90,13 +90,13 @@ def _backend(path: Path, settings: ModelSettings) -> BackendName:
     if backend == "xgboost":
         if len(boosters) != 1:
             raise BundleError("an xgboost bundle holds exactly one of model.ubj and model.json")
-    elif PRED_R not in names:
-        missing = f"there is no {PRED_R} beside {r_objects[0]}" if r_objects else "there is no model in the folder"
+    elif _PRED_R not in names:
+        missing = f"there is no {_PRED_R} beside {r_objects[0]}" if r_objects else "there is no model in the folder"
         raise BundleError(
             f"{missing}: an R bundle is Pred.R and its objects, an xgboost bundle model.ubj or model.json"
         )
     elif not r_objects:
-        raise BundleError(f"there is no model beside {PRED_R}: no file *.RData, *.rda or *.rds")
+        raise BundleError(f"there is no model beside {_PRED_R}: no file *.RData, *.rda or *.rds")
     return backend
 
 

@@ -12,7 +12,7 @@ from bridge.model_settings import describe_invalid
 
 __all__ = ["ConfigError", "GatewaySettings", "read_settings"]
 
-Port = Annotated[int, Field(ge=0, le=65535)]
+_Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 class ConfigError(BridgeError):
@@ -42,8 +42,8 @@ class GatewaySettings(BaseSettings):
 
     repository: Path
     host: str = "127.0.0.1"
-    grpc_port: Port = 8081
-    http_port: Port = 8082
+    grpc_port: _Port = 8081
+    http_port: _Port = 8082
     front: Literal["auto", "native", "grpc"] = "auto"
     max_message_bytes: Annotated[int, Field(gt=0)] = 4 << 20
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0

@@ -113,8 +113,9 @@ def _parse(cell: Cell, column_type: Type) -> float | bool | str:
             raise OverflowError("it would become infinite")
         return value
     number = int(cell.text)
-    if not np.iinfo(column_type.dtype).min < number <= np.iinfo(column_type.dtype).max:
-        raise OverflowError("the least value of the type is R's NA")
+    least, most = np.iinfo(column_type.dtype).min, np.iinfo(column_type.dtype).max
+    if not least <= number <= most or (column_type is Type.INT and number == least):
+        raise OverflowError("outside of the type, or R's NA")
     return number
 
 

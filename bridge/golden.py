@@ -1,4 +1,4 @@
-"""Golden rows: inputs and the scores that a version must give for them, bit for bit, before it may serve."""
+"""Golden rows: inputs and the scores, identical in R's sense, that a version must give before it may serve."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -75,7 +75,7 @@ def compare(golden: GoldenRows, scores: Sequence[Column], tolerance: float = 0.0
     Args:
         golden: the rows and their expected scores.
         scores: one column per output, in the rows' order.
-        tolerance: the largest difference of two numbers that still counts as equal; 0 asks for equal bits.
+        tolerance: the largest difference of two numbers that still counts as equal; 0 asks for what R calls identical.
 
     Raises:
         BundleError: the outputs differ in name, or a score in value; the sentence counts rows and names the first.

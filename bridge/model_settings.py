@@ -20,16 +20,16 @@ FILE_NAME = "model.toml"
 _INT32_MAX = 2**31 - 1
 _FLOAT32_MAX = (2 - 2**-23) * 2.0**127
 
-DefaultValue = bool | int | float | str
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(gt=0)]
+_DefaultValue = bool | int | float | str
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Count = Annotated[int, Field(gt=0)]
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class FeatureSettings(_Section):
+class _FeatureSettings(_Section):
     """One line of `[features]`: `age = "double"` or `sex = {type = "factor", levels = ["f", "m"]}`."""
 
     type: Literal["double", "int", "bool", "string", "factor"]
@@ -44,28 +44,28 @@ class FeatureSettings(_Section):
         return self
 
 
-class RetrySettings(_Section):
+class _RetrySettings(_Section):
     """Calls whose worker was lost, on another worker."""
 
-    attempts: Count = 2
+    attempts: _Count = 2
     backoff_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
-class CircuitSettings(_Section):
+class _CircuitSettings(_Section):
     """When a failing model is left alone, and for how long."""
 
-    failures: Count = 5
-    open_s: Seconds = 5.0
+    failures: _Count = 5
+    open_s: _Seconds = 5.0
 
 
-class XgboostSettings(_Section):
+class _XgboostSettings(_Section):
     """How the booster predicts."""
 
     trees: Literal["all", "best"] | None = None
     missing: float = math.nan
 
 
-class EngineSettings(_Section):
+class _EngineSettings(_Section):
     """What computes the scores of an xgboost model."""
 
     name: Literal["auto", "xgboost", "lignum"] = "auto"
@@ -79,30 +79,30 @@ class ModelSettings(_Section):
     """The author's settings; lengths of time in seconds, `None` where the default depends on something else."""
 
     backend: Literal["xgboost", "rserve"] | None = None
-    timeout_s: Seconds = 1.0
-    max_timeout_s: Seconds = 60.0
-    kill_after_s: Seconds | None = None
-    load_timeout_s: Seconds = 120.0
+    timeout_s: _Seconds = 1.0
+    max_timeout_s: _Seconds = 60.0
+    kill_after_s: _Seconds | None = None
+    load_timeout_s: _Seconds = 120.0
     reply_reserve_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    default_score: DefaultValue | dict[str, DefaultValue] | None = None
+    default_score: _DefaultValue | dict[str, _DefaultValue] | None = None
     default_on: list[Annotated[DefaultReason, Field(strict=False)]] = list(DefaultReason)
     missing_score: Literal["default", "pass"] | None = None
     golden_tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     row_wise: bool | None = None
     coalesce: bool | None = None
-    max_batch_rows: Count = 1_000_000
-    chunk_rows: Count | None = None
-    workers: Count = os.cpu_count() or 1
-    worker_recycle_calls: Count = 100_000
-    memory_limit_mb: Count | None = None
+    max_batch_rows: _Count = 1_000_000
+    chunk_rows: _Count | None = None
+    workers: _Count = os.cpu_count() or 1
+    worker_recycle_calls: _Count = 100_000
+    memory_limit_mb: _Count | None = None
     seed: Annotated[int, Field(ge=0, le=_INT32_MAX)] = 1
-    max_pending_rows: Count = 200_000
-    features: dict[str, Annotated[FeatureSettings, BeforeValidator(_short_form)]] = {}
+    max_pending_rows: _Count = 200_000
+    features: dict[str, Annotated[_FeatureSettings, BeforeValidator(_short_form)]] = {}
     outputs: dict[str, Literal["double", "float", "int", "bool", "string"]] = {}
-    retry: RetrySettings = RetrySettings()
-    circuit: CircuitSettings = CircuitSettings()
-    xgboost: XgboostSettings = XgboostSettings()
-    engine: EngineSettings = EngineSettings()
+    retry: _RetrySettings = _RetrySettings()
+    circuit: _CircuitSettings = _CircuitSettings()
+    xgboost: _XgboostSettings = _XgboostSettings()
+    engine: _EngineSettings = _EngineSettings()
 
     @model_validator(mode="after")
     def _default_is_a_score(self) -> Self:
@@ -153,7 +153,7 @@ def describe_invalid(error: ValidationError) -> str:
 
 
 def default_scores(
-    configured: DefaultValue | Mapping[str, DefaultValue] | None, outputs: Sequence[Output] | None
+    configured: _DefaultValue | Mapping[str, _DefaultValue] | None, outputs: Sequence[Output] | None
 ) -> tuple[DefaultScore, ...]:
     """The default of every output, in their order; empty if none is configured.
 
@@ -178,13 +178,13 @@ def default_scores(
     return tuple(DefaultScore(output, _of_type(configured[output.name], output)) for output in outputs)
 
 
-def _type_of(value: DefaultValue) -> Type:
+def _type_of(value: _DefaultValue) -> Type:
     if isinstance(value, bool):
         return Type.BOOL
     return Type.STRING if isinstance(value, str) else Type.DOUBLE
 
 
-def _of_type(value: DefaultValue, output: Output) -> float | bool | str:
+def _of_type(value: _DefaultValue, output: Output) -> float | bool | str:
     if output.type is Type.STRING:
         fits = isinstance(value, str)
     elif output.type is Type.BOOL:

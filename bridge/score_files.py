@@ -14,7 +14,7 @@ from bridge.csv_cells import Cell, CellError, format_cells, parse_column, read_c
 from bridge.errors import BridgeError
 from bridge.features import Feature
 
-__all__ = ["print_models", "score_csv", "toml_line"]
+__all__ = ["CommandFailed", "print_models", "score_csv", "toml_line"]
 
 
 class CommandFailed(BridgeError):

@@ -23,6 +23,12 @@ _SESSION = tempfile.mkdtemp(prefix="sb-")
 os.environ["TMPDIR"] = tempfile.tempdir = _SESSION
 
 
+def pytest_collection_finish() -> None:
+    """Called by pytest: what is imported by now stays, so that the collection after each test need not look at it."""
+    gc.collect()
+    gc.freeze()
+
+
 def pytest_unconfigure() -> None:
     """Called by pytest at its very end."""
     shutil.rmtree(_SESSION, ignore_errors=True)

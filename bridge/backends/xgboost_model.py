@@ -20,6 +20,9 @@ __all__ = ["CATEGORICAL", "ModelFacts", "inspect"]
 CATEGORICAL = "c"
 _NOT_INSTALLED = 3
 _CUT_CATEGORIES = 4
+_NOT_IN_PLACE = 5
+_INEXACT_IN_PLACE = 6
+_TRIAL_ROWS = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +49,7 @@ class ModelFacts:
 
 
 async def inspect(path: Path, timeout_s: float) -> ModelFacts:
-    """Loads the file in a child process and scores one row there.
+    """Loads the file in a child process, and scores made-up rows there in both ways that xgboost has.
 
     Raises:
         BundleError: the file can't be loaded, crashes the loader or takes longer than `timeout_s` seconds.
@@ -70,15 +73,21 @@ async def inspect(path: Path, timeout_s: float) -> ModelFacts:
             with suppress(ProcessLookupError):
                 child.kill()
             await child.wait()
-    if child.returncode == _NOT_INSTALLED:
-        raise BundleError("xgboost is not installed: pip install 'scorebridge-gateway[xgboost]'")
-    if child.returncode == _CUT_CATEGORIES:
-        raise BundleError(f"{path.name} holds categories that are no UTF-8: xgboost 3.2 cuts those beyond ASCII")
-    if child.returncode is None or child.returncode < 0:
-        raise BundleError(f"{path.name} crashes xgboost's loader: it is damaged")
     if child.returncode != 0:
-        raise BundleError(f"{path.name} can't be loaded: it is damaged, or no model of an xgboost that we know")
+        raise BundleError(_why(path.name, child.returncode))
     return ModelFacts(**json.loads(printed))
+
+
+def _why(name: str, code: int | None) -> str:
+    if code is None or code < 0:
+        return f"{name} crashes xgboost's loader: it is damaged"
+    said = {
+        _NOT_INSTALLED: "xgboost is not installed: pip install 'scorebridge-gateway[xgboost]'",
+        _CUT_CATEGORIES: f"{name} holds categories that are no UTF-8: xgboost 3.2 cuts those beyond ASCII",
+        _NOT_IN_PLACE: f"{name} is of a kind of booster that xgboost can't predict with in place, such as gblinear",
+        _INEXACT_IN_PLACE: f"{name} gives other scores in place than by Booster.predict, as dart boosters do",
+    }
+    return said.get(code, f"{name} can't be loaded: it is damaged, or no model of an xgboost that we know")
 
 
 def _facts(path: str) -> ModelFacts:
@@ -90,13 +99,22 @@ def _facts(path: str) -> ModelFacts:
     booster = xgboost.Booster(model_file=path)
     types = list(booster.feature_types or ())
     best = booster.attr("best_iteration")
-    row = xgboost.DMatrix(np.full((1, booster.num_features()), np.nan, np.float32), feature_types=types or None)
+    rows = np.random.default_rng(0).normal(0, 100, (_TRIAL_ROWS, booster.num_features())).astype(np.float32)
+    rows[:, [kind == CATEGORICAL for kind in types] or []] = 0
+    rows[::3, ::2] = np.nan
+    scores = booster.predict(xgboost.DMatrix(rows, feature_types=types or None), validate_features=False)
+    try:
+        in_place = booster.inplace_predict(rows, validate_features=False)
+    except xgboost.core.XGBoostError:
+        raise SystemExit(_NOT_IN_PLACE) from None
+    if scores.tobytes() != in_place.tobytes():
+        raise SystemExit(_INEXACT_IN_PLACE)
     return ModelFacts(
         names=list(booster.feature_names or ()),
         types=types,
         categories=_categories(json.loads(booster.save_raw("json"))) if CATEGORICAL in types else {},
         features=booster.num_features(),
-        outputs=int(booster.predict(row, validate_features=False).size),
+        outputs=scores.size // _TRIAL_ROWS,
         best_iteration=None if best is None else int(best),
         version=xgboost.__version__,
     )

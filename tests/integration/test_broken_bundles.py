@@ -9,9 +9,9 @@ import pytest
 from fixtures import SCOREBRIDGE, Cancer, Pima, StartGateway, make_r_bundle, put
 from scorebridge import AsyncScoringClient, VersionRefused
 
-from bridge.registry import State
 from bridge.repository import Repository
 from bridge.server import Gateway
+from bridge.version import State
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 Damage = Callable[[Path, Pima, Cancer], object]

@@ -5,17 +5,15 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
 
-from bridge.backends.rserve.qap import (
+from bridge.backends.rserve.header import (
     HEADER_BYTES,
     OC_INIT,
     RESPONSE_ERROR,
     RESPONSE_OK,
     Header,
-    ProtocolError,
-    decode,
-    encode_call,
     parse_header,
 )
+from bridge.backends.rserve.qap import ProtocolError, decode, encode_call
 from bridge.backends.rserve.rvalues import RList, RValue
 
 __all__ = ["Connection", "ConnectionLost", "RemoteError"]
@@ -103,8 +101,8 @@ class Connection(asyncio.Protocol):
         Cancelling leaves the exchange to be finished; see `settled`.
 
         Raises:
-            ConnectionLost: the worker died or broke the protocol.
-            ProtocolError: the reply is no R value.
+            ConnectionLost: the worker died.
+            ProtocolError: it broke the protocol, which loses the connection, or the reply is no R value.
             RemoteError: R raised outside of our code, or Rserve refused.
         """
         if self._transport is None or self._lost is not None:
@@ -150,12 +148,14 @@ class Connection(asyncio.Protocol):
         """Called by the event loop."""
         self._received += data
         try:
-            while self._lost is None and self._take_message():
+            while self._lost is None and self._received and self._take_message():
                 pass
         except ProtocolError as error:
             self._lose(error)
 
     def _take_message(self) -> bool:
+        if self._settled.is_set():
+            raise ProtocolError("bytes that nobody asked for")
         if self._header is None:
             if len(self._received) < HEADER_BYTES:
                 return False
@@ -176,8 +176,6 @@ class Connection(asyncio.Protocol):
         if not self._greeting.done():
             if header.command != OC_INIT:
                 raise ProtocolError("the first message is no greeting")
-        elif self._settled.is_set():
-            raise ProtocolError("a message that nobody asked for")
         elif header.command not in (RESPONSE_OK, RESPONSE_ERROR) or header.msg_id != self._msg_id:
             raise ProtocolError("a message that does not answer the request")
 

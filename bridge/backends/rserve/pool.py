@@ -220,6 +220,7 @@ class WorkerPool:
         if error is None and worker.greeting.digest != self._digest:
             error = "the worker has loaded another bundle"
         if error is not None:
+            process.kill_parent()  # it would fork the same again; the next one loads the bundle anew
             await worker.kill()
             raise BundleError(error)
         self._workers.add(worker)
@@ -242,14 +243,18 @@ class WorkerPool:
         """Has the bundle loaded again before a worker is needed, because loading may take long."""
         _log.warning("the Rserve of %s ended; its workers go on, and a new one is started", self._bundle)
         async with self._forking:
-            await self._living_process()
+            if not self._closed:
+                await self._living_process()
 
     async def _retire_processes(self) -> None:
         """Removes what is left of parents that are gone, once their last worker is."""
+        while gone := self._unused_process():
+            self._processes.discard(gone)
+            await gone.close()
+
+    def _unused_process(self) -> RserveProcess | None:
         used = {worker.process for worker in self._workers}
-        for process in [one for one in self._processes if one not in used and not one.alive]:
-            self._processes.remove(process)
-            await process.close()
+        return next((process for process in self._processes if process not in used and not process.alive), None)
 
     def _note_lost(self, worker: Worker) -> None:
         if worker in self._idle:

@@ -11,30 +11,15 @@ int is -2^31, of a logical the byte 2, of a string the byte 0xff.
 
 import struct
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
+from bridge.backends.rserve.header import OC_CALL, pack_header
 from bridge.backends.rserve.rvalues import Dim, RDouble, RFactor, RInt, RList, RLogical, RNull, RString, RValue
 from bridge.columns import Array, Mask
 
-__all__ = [
-    "HEADER_BYTES",
-    "OC_INIT",
-    "RESPONSE_ERROR",
-    "RESPONSE_OK",
-    "Header",
-    "ProtocolError",
-    "decode",
-    "encode_call",
-    "parse_header",
-]
-
-HEADER_BYTES = 16
-OC_CALL = 0x00F
-OC_INIT = 0x434F7352
-RESPONSE_OK = 0x10001
-RESPONSE_ERROR = 0x10002
+__all__ = ["ProtocolError", "decode", "encode_call"]
 
 _DT_SEXP = 10
 _LARGE, _HAS_ATTRIBUTES, _TYPE_BITS = 0x40, 0x80, 0x3F
@@ -45,28 +30,10 @@ _NA_INT = -(2**31)
 _NA_LOGICAL = 2
 _NA_STRING = b"\xff"
 _MAX_DEPTH = 32
-_HEADER = struct.Struct("<IIII")
 
 
 class ProtocolError(Exception):
     """These bytes are not what Rserve may send; the connection they came from is of no use any more."""
-
-
-class Header(NamedTuple):
-    """What a message begins with; `status` is Rserve's or R's error code, 0 if there is none."""
-
-    command: int
-    status: int
-    length: int
-    msg_id: int
-
-
-def parse_header(header: bytes | bytearray) -> Header:
-    """The first 16 bytes of a message."""
-    command, low, msg_id, high = _HEADER.unpack_from(header)
-    if command & 0xFFFFFF == RESPONSE_ERROR:
-        return Header(RESPONSE_ERROR, command >> 24, low | high << 32, msg_id)
-    return Header(command, 0, low | high << 32, msg_id)
 
 
 def encode_call(capability: str, arguments: Iterable[RValue], msg_id: int) -> bytes:
@@ -79,13 +46,13 @@ def encode_call(capability: str, arguments: Iterable[RValue], msg_id: int) -> by
     call = _item(_CALL, [part for value in values for part in _encode(value)])
     body = [_head(_DT_SEXP, _size(call)), *call]
     length = _size(body)
-    return b"".join((_HEADER.pack(OC_CALL, length & 0xFFFFFFFF, msg_id, length >> 32), *body))
+    return b"".join((pack_header(OC_CALL, length, msg_id), *body))
 
 
-Parts = list[Any]  # of bytes and views of arrays: joined once, because each copy of a big batch costs milliseconds
+_Parts = list[Any]  # of bytes and views of arrays: joined once, because each copy of a big batch costs milliseconds
 
 
-def _size(parts: Parts) -> int:
+def _size(parts: _Parts) -> int:
     return sum(memoryview(part).nbytes for part in parts)
 
 
@@ -95,7 +62,7 @@ def _head(kind: int, length: int) -> bytes:
     return struct.pack("<Q", kind | _LARGE | length << 8)
 
 
-def _item(kind: int, content: Parts, attributes: Sequence[tuple[str, RValue]] = ()) -> Parts:
+def _item(kind: int, content: _Parts, attributes: Sequence[tuple[str, RValue]] = ()) -> _Parts:
     if attributes:
         tagged = [part for name, value in attributes for part in (*_encode(value), *_symbol(name))]
         content = [*_item(_TAGGED_LIST, tagged), *content]
@@ -103,7 +70,7 @@ def _item(kind: int, content: Parts, attributes: Sequence[tuple[str, RValue]] = 
     return [_head(kind, _size(content)), *content]
 
 
-def _symbol(name: str) -> Parts:
+def _symbol(name: str) -> _Parts:
     return _item(_SYMBOL_NAME, [_padded(name.encode() + b"\0", b"\0")])
 
 
@@ -111,9 +78,9 @@ def _padded(raw: bytes, filler: bytes) -> bytes:
     return raw + filler * (-len(raw) % 4)
 
 
-def _encode(value: RValue) -> Parts:
+def _encode(value: RValue) -> _Parts:
     attributes: list[tuple[str, RValue]] = []
-    content: Parts
+    content: _Parts
     match value:
         case RDouble(values, dim):
             kind, content, attributes = _DOUBLES, [np.ascontiguousarray(values, "<f8").data], _dim(dim)
@@ -131,14 +98,14 @@ def _encode(value: RValue) -> Parts:
             attributes = [("levels", RString(levels)), ("class", RString(["factor"]))]
         case RList(elements, names):
             kind, content = _VECTOR, [part for element in elements for part in _encode(element)]
-            attributes = [("names", RString(names))] if names else []
+            attributes = [] if names is None else [("names", RString(names))]
         case RNull():
             kind, content = _NULL, []
     return _item(kind, content, attributes)
 
 
 def _dim(dim: Dim | None) -> list[tuple[str, RValue]]:
-    return [("dim", RInt(np.array(dim, np.int32)))] if dim else []
+    return [] if dim is None else [("dim", RInt(np.array(dim, np.int32)))]
 
 
 def _with_na(values: Array, missing: Mask | None) -> Array:
@@ -287,7 +254,7 @@ def _shape(attributes: dict[str, RValue], count: int) -> Dim | None:
     dim = attributes.get("dim")
     if dim is None:
         return None
-    if not isinstance(dim, RInt) or dim.missing is not None or (dim.values < 0).any():
+    if not isinstance(dim, RInt) or not len(dim.values) or dim.missing is not None or (dim.values < 0).any():
         raise ProtocolError("dimensions that are none")
     shape = tuple(dim.values.tolist())
     product = 1

@@ -15,10 +15,10 @@ __all__ = ["pack"]
 _VALUES_TAG = b"\x0a"  # field 1, length-delimited: `repeated ... values = 1`
 _SEVEN_BITS = 0x7F
 
-ArrayMessage = TypeVar("ArrayMessage", bound=Message)
+_ArrayMessage = TypeVar("_ArrayMessage", bound=Message)
 
 
-def pack(message: type[ArrayMessage], values: NDArray[Any]) -> ArrayMessage:
+def pack(message: type[_ArrayMessage], values: NDArray[Any]) -> _ArrayMessage:
     """A message such as `DoubleArray` that holds these values; their dtype must be the field's own."""
     raw = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
     return message.FromString(_VALUES_TAG + _varint(len(raw)) + raw)

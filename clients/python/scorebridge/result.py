@@ -13,7 +13,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["DefaultedRows", "Scores", "Source", "read_scores"]
 
-Array = NDArray[Any]
+_Array = NDArray[Any]
 
 
 class Source(StrEnum):
@@ -56,7 +56,7 @@ class Scores:
     model: str
     version: int
     digest: str
-    columns: dict[str, Array]
+    columns: dict[str, _Array]
     source: Source
     defaults: tuple[DefaultedRows, ...]
     rows: int
@@ -65,7 +65,7 @@ class Scores:
     backend_s: float
 
     @cached_property
-    def scores(self) -> Array:
+    def scores(self) -> _Array:
         """The scores: shape (rows,) of a model with one output, else (rows, outputs)."""
         columns = list(self.columns.values())
         return columns[0] if len(columns) == 1 else np.column_stack(columns or [np.empty((self.rows, 0))])
@@ -127,11 +127,11 @@ _DTYPES = {
 }
 
 
-def _values(column: pb.Column) -> Array:
+def _values(column: pb.Column) -> _Array:
     kind = column.WhichOneof("values")
     if kind is None:
         return np.empty(0)
-    values: Array = np.array(getattr(column, kind).values, _DTYPES[kind])
+    values: _Array = np.array(getattr(column, kind).values, _DTYPES[kind])
     if not column.missing_rows:
         return values
     missing = np.array(column.missing_rows, np.int64)

@@ -15,10 +15,12 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["row_count", "to_features"]
 
-Array = NDArray[Any]
-Mask = NDArray[np.bool_]
+_Array = NDArray[Any]
+_Mask = NDArray[np.bool_]
 
 _MAX_INT64 = 2**63 - 1
+_MIN_INT64 = -(2**63)
+_DOUBLE_EXACT = 2**53
 
 
 def to_features(rows: Any, columns: Sequence[str] | None = None) -> pb.Matrix | pb.Table:
@@ -51,13 +53,17 @@ def row_count(features: pb.Matrix | pb.Table) -> int:
     return len(getattr(first, kind).values) if kind else 0
 
 
-def _matrix(rows: Array, columns: Sequence[str] | None) -> pb.Matrix:
+def _matrix(rows: _Array, columns: Sequence[str] | None) -> pb.Matrix:
     if rows.ndim != 2:  # noqa: PLR2004 - rows and columns
         raise ValueError(f"an array of rows has shape (rows, columns), not {rows.shape}")
     if columns is not None and len(columns) != rows.shape[1]:
         raise ValueError(f"{len(columns)} names for {rows.shape[1]} columns")
     if rows.dtype.kind not in "fiub":
         raise TypeError(f"an array of rows holds numbers, not {rows.dtype}")
+    if isinstance(rows, np.ma.MaskedArray):
+        raise TypeError("a masked array's values under the mask would be scored: fill it with NaN, or pass columns")
+    if rows.dtype.kind in "iu" and rows.size and (rows.max() > _DOUBLE_EXACT or rows.min() < -_DOUBLE_EXACT):
+        raise ValueError("a whole number outside +-2^53, which a matrix of doubles can't hold")
     message = pb.Matrix(columns=columns or (), rows=rows.shape[0])
     if rows.dtype == np.float32:
         message.floats.CopyFrom(pack(pb.FloatArray, rows))
@@ -66,16 +72,16 @@ def _matrix(rows: Array, columns: Sequence[str] | None) -> pb.Matrix:
     return message
 
 
-def _columns_of(rows: Any) -> Iterable[tuple[Any, Any, Mask | None]]:
+def _columns_of(rows: Any) -> Iterable[tuple[Any, Any, _Mask | None]]:
     """Name, values and which are missing; None where the values themselves say it."""
     if isinstance(rows, Mapping):
         return ((name, *_plain(values)) for name, values in rows.items())
     library = type(rows).__module__.partition(".")[0]
-    if library == "pandas":
+    if library == "pandas" and hasattr(rows, "columns"):
         return ((name, *_pandas(rows[name])) for name in _unique(rows.columns))
-    if library == "polars":
+    if library == "polars" and hasattr(rows, "get_columns"):
         return ((series.name, *_polars(series)) for series in rows.get_columns())
-    if library == "pyarrow":
+    if library == "pyarrow" and hasattr(rows, "schema"):
         return ((name, *_pyarrow(rows.column(at))) for at, name in enumerate(rows.schema.names))
     raise TypeError(f"rows can't be a {type(rows).__name__}: pass a frame, a table, a dict of columns or an array")
 
@@ -87,7 +93,7 @@ def _unique(names: Any) -> list[Any]:
     return listed
 
 
-def _plain(values: Any) -> tuple[Any, Mask | None]:
+def _plain(values: Any) -> tuple[Any, _Mask | None]:
     library = type(values).__module__.partition(".")[0]
     if library == "pandas":
         return _pandas(values)
@@ -95,10 +101,12 @@ def _plain(values: Any) -> tuple[Any, Mask | None]:
         return _polars(values)
     if library == "pyarrow":
         return _pyarrow(values)
+    if isinstance(values, np.ma.MaskedArray):
+        return values.data, np.broadcast_to(values.mask, values.shape)
     return (values if isinstance(values, np.ndarray) else list(values)), None
 
 
-def _pandas(series: Any) -> tuple[Any, Mask | None]:
+def _pandas(series: Any) -> tuple[Any, _Mask | None]:
     dtype = series.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
         return series.to_numpy(), None
@@ -111,7 +119,7 @@ def _pandas(series: Any) -> tuple[Any, Mask | None]:
     return series.astype(object).to_numpy(), mask
 
 
-def _polars(series: Any) -> tuple[Any, Mask | None]:
+def _polars(series: Any) -> tuple[Any, _Mask | None]:
     mask = series.is_null().to_numpy() if series.null_count() else None
     if series.dtype.is_numeric() or str(series.dtype) == "Boolean":
         fill = False if str(series.dtype) == "Boolean" else 0
@@ -119,14 +127,16 @@ def _polars(series: Any) -> tuple[Any, Mask | None]:
     return series.to_list(), mask
 
 
-def _pyarrow(column: Any) -> tuple[Any, Mask | None]:
+def _pyarrow(column: Any) -> tuple[Any, _Mask | None]:
     column = column.combine_chunks() if hasattr(column, "combine_chunks") else column
     values = column.to_pylist() if column.null_count else column.to_numpy(zero_copy_only=False)
     return values, None
 
 
-def _column(name: str, values: Any, mask: Mask | None) -> pb.Column:
+def _column(name: str, values: Any, mask: _Mask | None) -> pb.Column:
     message = pb.Column(name=name)
+    if isinstance(values, np.ndarray) and values.dtype.kind in "mM":
+        raise TypeError(f"column '{name}' is {values.dtype}: no model takes times, pass numbers or text")
     if isinstance(values, np.ndarray) and values.dtype.kind in "fiub":
         _set_numbers(message, values)
     else:
@@ -136,7 +146,7 @@ def _column(name: str, values: Any, mask: Mask | None) -> pb.Column:
     return message
 
 
-def _set_numbers(message: pb.Column, values: Array) -> None:
+def _set_numbers(message: pb.Column, values: _Array) -> None:
     if values.ndim != 1:
         raise ValueError(f"column '{message.name}' has {values.ndim} dimensions")
     kind, size = values.dtype.kind, values.dtype.itemsize
@@ -154,7 +164,7 @@ def _set_numbers(message: pb.Column, values: Array) -> None:
         message.int64s.CopyFrom(pack(pb.Int64Array, values.astype(np.int64)))
 
 
-def _set_objects(message: pb.Column, name: str, values: list[Any], mask: Mask | None) -> Mask:
+def _set_objects(message: pb.Column, name: str, values: list[Any], mask: _Mask | None) -> _Mask:
     """Python values; None and NaN are missing. A column without any value at all is one of doubles."""
     missing = np.fromiter((_is_missing(value) for value in values), np.bool_, len(values))
     if mask is not None:
@@ -168,18 +178,22 @@ def _set_objects(message: pb.Column, name: str, values: list[Any], mask: Mask | 
     if present and all(isinstance(value, bool | np.bool_) for value in present):
         message.bools.values.extend(not absent and bool(v) for v, absent in zip(values, missing, strict=True))
         return missing
-    if any(isinstance(value, bool | np.bool_) or not isinstance(value, numbers.Real) for value in present):
-        odd = next(v for v in present if isinstance(v, bool | np.bool_) or not isinstance(v, numbers.Real))
+    odd = next((value for value in present if not _is_number(value)), None)
+    if odd is not None:
         raise TypeError(f"column '{name}' holds {type(odd).__name__}; numbers, truth values or text are taken")
     whole = bool(present) and all(isinstance(value, numbers.Integral) for value in present)
     numbers_only = [0 if absent else value for value, absent in zip(values, missing, strict=True)]
     if whole:
-        if any(abs(int(value)) > _MAX_INT64 for value in present):
+        if any(not _MIN_INT64 <= int(value) <= _MAX_INT64 for value in present):
             raise ValueError(f"column '{name}': a whole number beyond 64 bits")
         message.int64s.CopyFrom(pack(pb.Int64Array, np.array(numbers_only, np.int64)))
     else:
         message.doubles.CopyFrom(pack(pb.DoubleArray, np.array(numbers_only, np.float64)))
     return missing
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_ | np.timedelta64)
 
 
 def _is_missing(value: Any) -> bool:

@@ -1,0 +1,113 @@
+"""Imports point downwards, gRPC stays at the top, and files and functions stay small enough to be read at once."""
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BRIDGE, CLIENT = ROOT / "bridge", ROOT / "clients" / "python" / "scorebridge"
+MOST_LINES, MOST_LINES_OF_A_FUNCTION = 300, 45
+
+# From the bottom up; what shares a line may import one another, as long as there is no cycle.
+ORDER = [
+    ["errors"],
+    ["columns"],
+    ["features"],
+    ["calls", "csv_cells", "model_settings", "golden", "bundle", "repository", "config"],
+    ["messages", "load"],
+    ["layers"],
+    ["backends"],
+    ["acceptance"],
+    ["stack"],
+    ["version", "registry"],
+    ["model_messages"],
+    ["service"],
+    ["front"],
+    ["server"],
+    ["score_files"],
+    ["__main__"],
+]
+RANKS = {name: rank for rank, names in enumerate(ORDER) for name in names}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module_name(path): path for path in sorted(BRIDGE.rglob("*.py"))}
+
+
+def imports_of(path: Path, *, at_load: bool = False) -> Iterator[str]:
+    """The modules that a module imports, wherever it does so, or only when it is loaded itself."""
+    tree = ast.parse(path.read_text())
+    for node in tree.body if at_load else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: a relative import"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield inner if inner in MODULES else str(node.module)
+
+
+def rank_of(module: str) -> int:
+    return RANKS[module.split(".")[1]]
+
+
+def test_every_module_has_its_place_in_the_order() -> None:
+    tops = {module.split(".")[1] for module in MODULES if module != "bridge"}
+    assert sorted(tops - set(RANKS)) == [], "say where the new module belongs"
+
+
+@pytest.mark.parametrize("module", [module for module in MODULES if module != "bridge"])
+def test_imports_point_downwards_only(module: str) -> None:
+    inside = {name for name in imports_of(MODULES[module]) if name.startswith("bridge.")}
+    assert inside <= set(MODULES)
+    assert sorted(name for name in inside if rank_of(name) > rank_of(module)) == []
+
+
+def test_no_modules_import_one_another_in_a_circle() -> None:
+    graph = {
+        module: {name for name in imports_of(path, at_load=True) if name in MODULES and name != module}
+        for module, path in MODULES.items()
+    }
+    ordered = list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
+    assert ordered.index("bridge.errors") < ordered.index("bridge.calls") < ordered.index("bridge.server")
+
+
+GRPC_FREE = [
+    module
+    for module in MODULES
+    if module in ("bridge.errors", "bridge.calls", "bridge.columns") or module.startswith("bridge.layers")
+]
+
+
+def test_nothing_below_the_service_knows_grpc() -> None:
+    assert len(GRPC_FREE) > 4
+    code = f"import json, sys\nfor name in {GRPC_FREE!r}: __import__(name)\nprint(json.dumps(list(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    roots = {name.partition(".")[0] for name in json.loads(done.stdout)}
+    assert sorted(roots & {"grpc", "pygrpc_native", "scorebridge"}) == []
+    imported = {name.partition(".")[0] for module in GRPC_FREE for name in imports_of(MODULES[module])}
+    assert sorted(imported & {"grpc", "pygrpc_native", "scorebridge"}) == []
+
+
+def sources() -> list[Path]:
+    generated = CLIENT / "v1"
+    return [*MODULES.values(), *(path for path in sorted(CLIENT.rglob("*.py")) if generated not in path.parents)]
+
+
+@pytest.mark.parametrize("path", sources(), ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_files_and_functions_are_short(path: Path) -> None:
+    text = path.read_text()
+    assert len(text.splitlines()) <= MOST_LINES
+    functions = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    long = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    assert {name: lines for name, lines in long.items() if lines > MOST_LINES_OF_A_FUNCTION} == {}

@@ -1,0 +1,117 @@
+"""The client's errors: one class for each kind of fault, with what the gateway said of it."""
+
+from typing import Any
+
+import grpc
+import pytest
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from scorebridge import (
+    CallerError,
+    DeadlineExceeded,
+    InvalidRequest,
+    MessageTooLarge,
+    ModelNotFound,
+    PredictionFailed,
+    ScoringError,
+    Unavailable,
+    VersionRefused,
+)
+from scorebridge.errors import translate
+
+KEY = "grpc-status-details-bin"
+Metadata = list[tuple[str, str | bytes]]
+
+
+class FakeRpcError(grpc.RpcError):
+    """A call that ended as it is told."""
+
+    def __init__(self, status: grpc.StatusCode, text: str | None, metadata: Metadata | None) -> None:
+        super().__init__()
+        self._ended = status, text, metadata
+
+    def code(self) -> grpc.StatusCode:
+        """As gRPC's own."""
+        return self._ended[0]
+
+    def details(self) -> str | None:
+        """As gRPC's own."""
+        return self._ended[1]
+
+    def trailing_metadata(self) -> Any:
+        """As gRPC's own."""
+        return self._ended[2]
+
+
+def packed(*details: Message) -> bytes:
+    status = Status()
+    for detail in details:
+        entry = AnyMessage()
+        entry.Pack(detail)
+        status.details.append(entry)
+    return status.SerializeToString()
+
+
+def info(domain: str = "scorebridge.io") -> ErrorInfo:
+    metadata = {"model": "m", "version": "7", "limit": "10 rows"}
+    return ErrorInfo(reason="SOME_REASON", domain=domain, metadata=metadata)
+
+
+KINDS: list[tuple[grpc.StatusCode, type[ScoringError]]] = [
+    (grpc.StatusCode.INVALID_ARGUMENT, InvalidRequest),
+    (grpc.StatusCode.NOT_FOUND, ModelNotFound),
+    (grpc.StatusCode.FAILED_PRECONDITION, VersionRefused),
+    (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceeded),
+    (grpc.StatusCode.UNAVAILABLE, Unavailable),
+    (grpc.StatusCode.RESOURCE_EXHAUSTED, Unavailable),
+    (grpc.StatusCode.INTERNAL, PredictionFailed),
+    (grpc.StatusCode.CANCELLED, ScoringError),
+    (grpc.StatusCode.UNKNOWN, ScoringError),
+    (grpc.StatusCode.UNAUTHENTICATED, ScoringError),
+]
+
+
+@pytest.mark.parametrize(("status", "kind"), KINDS)
+def test_a_gateway_s_error_has_its_class_and_all_that_was_said(
+    status: grpc.StatusCode, kind: type[ScoringError]
+) -> None:
+    metadata: Metadata = [("other", "x"), ("other-bin", b"y"), (KEY, packed(Duration(seconds=1), info()))]
+    error = translate(FakeRpcError(status, "what happened", metadata))
+    assert type(error) is kind
+    assert str(error) == "what happened"
+    assert (error.reason, error.model, error.version, error.limit) == ("SOME_REASON", "m", "7", "10 rows")
+    assert str(translate(FakeRpcError(status, "", metadata))) == "SOME_REASON"
+
+
+@pytest.mark.parametrize(("status", "kind"), KINDS)
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        None,
+        [],
+        [("other", "x")],
+        [(KEY, "text")],
+        [(KEY, b"\xff\xff")],
+        [(KEY, packed())],
+        [(KEY, packed(info(domain="elsewhere.example")))],
+    ],
+)
+def test_an_error_of_the_library_or_another_has_its_status_for_a_reason(
+    status: grpc.StatusCode, kind: type[ScoringError], metadata: Metadata | None
+) -> None:
+    expected = MessageTooLarge if status is grpc.StatusCode.RESOURCE_EXHAUSTED else kind
+    error = translate(FakeRpcError(status, None, metadata))
+    assert type(error) is expected
+    assert str(error) == status.name
+    assert (error.reason, error.model, error.version, error.limit) == (status.name, "", "", "")
+    assert str(translate(FakeRpcError(status, "said", metadata))) == "said"
+
+
+def test_the_callers_faults_are_told_from_the_others() -> None:
+    kinds = {InvalidRequest, MessageTooLarge, ModelNotFound, VersionRefused}
+    others = {DeadlineExceeded, Unavailable, PredictionFailed}
+    assert {kind for kind in kinds | others if issubclass(kind, CallerError)} == kinds
+    assert all(issubclass(kind, ScoringError) for kind in others)

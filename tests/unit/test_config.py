@@ -1,0 +1,97 @@
+"""The gateway's settings: the command line over the environment over the file."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bridge.config import ConfigError, GatewaySettings, read_settings
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in os.environ:
+        if name.upper().startswith("SCOREBRIDGE_"):
+            monkeypatch.delenv(name)
+
+
+def config(tmp_path: Path, text: str) -> Path:
+    path = tmp_path / "gateway.toml"
+    path.write_text(text)
+    return path
+
+
+def test_only_the_repository_must_be_said() -> None:
+    with pytest.raises(ConfigError, match=r"^repository: "):
+        read_settings(None)
+    settings = read_settings(None, repository=Path("r"))
+    assert settings.model_dump() == GatewaySettings(repository=Path("r")).model_dump()
+    assert (settings.host, settings.grpc_port, settings.http_port, settings.front) == ("127.0.0.1", 8081, 8082, "auto")
+    assert settings.max_message_bytes == 4 * 1024 * 1024
+
+
+def test_what_comes_first_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = config(
+        tmp_path, 'repository = "file"\nhost = "file"\ngrpc_port = 1\nhttp_port = 1\ngrace_s = 1\nfront = "grpc"\n'
+    )
+    monkeypatch.setenv("SCOREBRIDGE_HOST", "environment")
+    monkeypatch.setenv("SCOREBRIDGE_GRPC_PORT", "2")
+    monkeypatch.setenv("SCOREBRIDGE_HTTP_PORT", "2")
+    settings = read_settings(path, http_port=3, grpc_port=None, host=None)
+    assert settings.repository == Path("file")
+    assert (settings.grace_s, settings.front) == (1.0, "grpc")
+    assert (settings.host, settings.grpc_port, settings.http_port) == ("environment", 2, 3)
+    monkeypatch.delenv("SCOREBRIDGE_HOST")
+    assert read_settings(path).host == "file"
+    assert read_settings(path, host="given").host == "given"
+
+
+def test_a_file_read_once_says_nothing_later(tmp_path: Path) -> None:
+    read_settings(config(tmp_path, 'repository = "file"\nhost = "file"\n'))
+    assert read_settings(None, repository=Path("r")).host == "127.0.0.1"
+
+
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("ports = 1", {}, "ports: unknown key"),
+    ("", {"ports": 1}, "ports: unknown key"),
+    ("grpc_port = 65536", {}, "grpc_port: "),
+    ("grpc_port = -1", {}, "grpc_port: "),
+    ("grpc_port = 'x'", {}, "grpc_port: "),
+    ("grace_s = inf", {}, "grace_s: "),
+    ("grace_s = -1", {}, "grace_s: "),
+    ("max_message_bytes = 0", {}, "max_message_bytes: "),
+    ("front = 'rust'", {}, "front: "),
+    ("tls_key = 'k'", {}, "tls_certificate and tls_key belong together"),
+    ("tls_certificate = 'c'", {}, "tls_certificate and tls_key belong together"),
+    ("tls_client_ca = 'a'", {}, "tls_client_ca needs tls_certificate and tls_key"),
+    ("tls_certificate = 'c'\ntls_key = 'k'\nfront = 'native'", {}, "front = 'native' does not do TLS"),
+]
+
+
+@pytest.mark.parametrize(("text", "given", "sentence"), WRONG)
+def test_a_wrong_setting_is_one_sentence_that_names_its_key(
+    tmp_path: Path, text: str, given: dict[str, Any], sentence: str
+) -> None:
+    with pytest.raises(ConfigError, match="^" + re.escape(sentence)) as raised:
+        read_settings(config(tmp_path, text), repository=tmp_path, **given)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_wrong_variable_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCOREBRIDGE_GRACE_S", "soon")
+    with pytest.raises(ConfigError, match=r"^grace_s: "):
+        read_settings(None, repository=Path("r"))
+
+
+def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
+    for path in (tmp_path / "absent.toml", tmp_path):
+        with pytest.raises(ConfigError, match=f"^there is no file {path}$"):
+            read_settings(path, repository=tmp_path)
+    broken = config(tmp_path, "host = ")
+    with pytest.raises(ConfigError, match=f"^{broken}: "):
+        read_settings(broken, repository=tmp_path)
+    broken.write_bytes(b"# \xff")
+    with pytest.raises(ConfigError, match=f"^{broken}: "):
+        read_settings(broken, repository=tmp_path)

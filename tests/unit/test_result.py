@@ -1,0 +1,104 @@
+"""The client's answer: scores in their own types, and for each row where its score comes from."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from scorebridge import DefaultedRows, Source
+from scorebridge.result import read_scores
+from scorebridge.rows import to_features
+from scorebridge.v1 import scoring_pb2 as pb
+
+
+def request_of(rows: int, *, as_matrix: bool = False) -> pb.ScoreRequest:
+    if as_matrix:
+        return pb.ScoreRequest(matrix=pb.Matrix(rows=rows, doubles=pb.DoubleArray(values=[0.0] * rows)))
+    features = to_features({"x": [0.0] * rows})
+    assert isinstance(features, pb.Table)
+    return pb.ScoreRequest(table=features)
+
+
+def response_of(*columns: pb.Column, **fields: Any) -> pb.ScoreResponse:
+    chosen: dict[str, Any] = {"scores": columns, "source": pb.SCORE_SOURCE_MODEL} | fields
+    return pb.ScoreResponse(**chosen)
+
+
+def doubles(name: str, values: list[float], missing: list[int] | None = None) -> pb.Column:
+    return pb.Column(name=name, doubles=pb.DoubleArray(values=values), missing_rows=missing)
+
+
+@pytest.mark.parametrize("as_matrix", [False, True])
+def test_every_field_of_the_answer_is_there(as_matrix: bool) -> None:
+    response = response_of(
+        doubles("score", [0.5, 0.25]), request_id="r", model="m", version=3, digest="sha256:00", attempts=2
+    )
+    response.queue_time.FromNanoseconds(1_500_000_000)
+    response.backend_time.FromNanoseconds(250_000)
+    answer = read_scores(response, request_of(2, as_matrix=as_matrix))
+    assert (answer.request_id, answer.model, answer.version, answer.digest) == ("r", "m", 3, "sha256:00")
+    assert (answer.rows, answer.attempts, answer.queue_s, answer.backend_s) == (2, 2, 1.5, 0.00025)
+    assert (answer.source, answer.defaults, answer.reasons) == (Source.MODEL, (), [None, None])
+    assert answer.scores.tolist() == [0.5, 0.25]
+    assert answer.defaulted.tolist() == [False, False]
+
+
+COLUMNS: list[tuple[pb.Column, Any, list[Any]]] = [
+    (doubles("s", [0.1, 0.0, 3.0], [1]), np.float64, [0.1, None, 3.0]),
+    (pb.Column(floats=pb.FloatArray(values=[0.5, 0, 3]), missing_rows=[1]), np.float32, [0.5, None, 3.0]),
+    (pb.Column(int32s=pb.Int32Array(values=[1, 2, -3])), np.int32, [1, 2, -3]),
+    (pb.Column(int32s=pb.Int32Array(values=[1, 0, -3]), missing_rows=[1]), np.float64, [1.0, None, -3.0]),
+    (pb.Column(int64s=pb.Int64Array(values=[2**60, 0, 1])), np.int64, [2**60, 0, 1]),
+    (pb.Column(int64s=pb.Int64Array(values=[2**52, 0, 1]), missing_rows=[1, 2]), np.float64, [2.0**52, None, None]),
+    (pb.Column(bools=pb.BoolArray(values=[True, False, True])), np.bool_, [True, False, True]),
+    (pb.Column(bools=pb.BoolArray(values=[True, False, True]), missing_rows=[1]), object, [True, None, True]),
+    (pb.Column(strings=pb.StringArray(values=["a", "", "é"])), object, ["a", "", "é"]),
+    (pb.Column(strings=pb.StringArray(values=["a", "", "é"]), missing_rows=[0, 1]), object, [None, None, "é"]),
+]
+
+
+@pytest.mark.parametrize(("column", "dtype", "expected"), COLUMNS)
+def test_scores_keep_their_type_and_missing_ones_are_nan_or_none(
+    column: pb.Column, dtype: Any, expected: list[Any]
+) -> None:
+    scores = read_scores(response_of(column), request_of(3)).scores
+    assert scores.dtype == dtype
+    if dtype is object:
+        assert scores.tolist() == expected
+    else:
+        missing = [value is None for value in expected]
+        assert (scores != scores).tolist() == missing  # noqa: PLR0124 - NaN alone differs from itself
+        assert scores[np.invert(missing)].tolist() == [value for value in expected if value is not None]
+
+
+def test_several_outputs_are_columns_of_one_array() -> None:
+    answer = read_scores(response_of(doubles("b", [1, 2]), doubles("a", [3, 4])), request_of(2))
+    assert list(answer.columns) == ["b", "a"]
+    assert answer.scores.tolist() == [[1.0, 3.0], [2.0, 4.0]]
+    assert answer.columns["a"].tolist() == [3.0, 4.0]
+    assert read_scores(response_of(), request_of(2)).scores.shape == (2, 0)
+    assert read_scores(response_of(doubles("a", [])), request_of(0)).scores.shape == (0,)
+
+
+def test_defaults_are_marked_row_by_row_with_their_reason() -> None:
+    response = response_of(
+        doubles("s", [0.0] * 6),
+        source=pb.SCORE_SOURCE_MIXED,
+        defaulted_rows=[
+            pb.DefaultedRows(first=0, count=1, reason=pb.DEFAULT_REASON_DEADLINE, detail="late"),
+            pb.DefaultedRows(first=3, count=2, reason=pb.DEFAULT_REASON_MODEL_NOT_READY, detail="loading"),
+        ],
+    )
+    answer = read_scores(response, request_of(6))
+    assert answer.source is Source.MIXED
+    assert answer.defaults == (
+        DefaultedRows(0, 1, "DEADLINE", "late"),
+        DefaultedRows(3, 2, "MODEL_NOT_READY", "loading"),
+    )
+    assert answer.defaulted.tolist() == [True, False, False, True, True, False]
+    assert answer.reasons == ["DEADLINE", None, None, "MODEL_NOT_READY", "MODEL_NOT_READY", None]
+
+
+@pytest.mark.parametrize("name", [name for name, number in pb.ScoreSource.items() if number])
+def test_every_source_of_the_proto_has_its_name(name: str) -> None:
+    answer = read_scores(response_of(source=pb.ScoreSource.Value(name)), request_of(0))
+    assert f"SCORE_SOURCE_{answer.source}" == name

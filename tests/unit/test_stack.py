@@ -1,0 +1,146 @@
+"""The stack: the first layer is the outermost, and the layers are in the order that the design gives them."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import bridge.stack
+from bridge.acceptance import Accepted
+from bridge.backends import Description
+from bridge.bundle import Bundle
+from bridge.calls import Call, DefaultScore, Layer, ModelRef, Outcome, Output, Range, Scorer, now
+from bridge.columns import Batch, Column, Matrix, Type
+from bridge.errors import DeadlineExceeded, DefaultReason, ModelNotReady
+from bridge.layers.drain import Drain
+from bridge.load import Load
+from bridge.model_settings import ModelSettings
+from bridge.stack import build_stack, build_waiting_scorer, fold
+
+HALF = DefaultScore(Output("score", Type.DOUBLE), 0.5)
+DESIGN = ["Fallback", "DeadlineLayer", "Circuit", "Admission", "Batching", "Retry"]
+
+
+def call(*defaults: DefaultScore) -> Call:
+    return Call("id", ModelRef("m", 1, ""), Matrix((), np.zeros((2, 1))), now(), None, defaults)
+
+
+async def model(_: Call) -> Outcome:
+    return Outcome((Range(0, 2, (Column("score", Type.DOUBLE, np.array([1.0, np.nan])),)),))
+
+
+async def not_ready(_: Call) -> Outcome:
+    raise ModelNotReady("loading")
+
+
+class FakeBackend:
+    """Scores like `model`, or never."""
+
+    description = Description((), (HALF.output,))
+
+    def __init__(self, *, hangs: bool = False) -> None:
+        self.load = Load(1)
+        self._hangs = hangs
+
+    def bind(self, batch: Batch) -> Batch:
+        """Takes whatever comes."""
+        return batch
+
+    async def score(self, call: Call) -> Outcome:
+        """Scores like `model`, unless it hangs."""
+        if self._hangs:
+            await asyncio.get_running_loop().create_future()
+        return await model(call)
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
+def accepted(backend: FakeBackend, settings: ModelSettings) -> Accepted:
+    bundle = Bundle(Path(), "rserve", settings, None)
+    return Accepted(bundle, backend, backend.description, (HALF,), 0, None, "")
+
+
+@pytest.mark.parametrize("names", ["", "a", "abc"])
+async def test_the_first_layer_is_outermost(names: str) -> None:
+    events: list[str] = []
+
+    def layer(name: str) -> Layer:
+        async def logged(asked: Call, inner: Scorer) -> Outcome:
+            events.append(f"{name} in")
+            outcome = await inner(asked)
+            events.append(f"{name} out")
+            return outcome
+
+        return logged
+
+    answer = await model(call())
+
+    async def backend(_: Call) -> Outcome:
+        events.append("backend")
+        return answer
+
+    assert await fold([layer(name) for name in names], backend)(call()) is answer
+    assert events == [*(f"{name} in" for name in names), "backend", *(f"{name} out" for name in reversed(names))]
+
+
+async def test_a_layer_may_answer_without_what_is_below() -> None:
+    answer = await model(call())
+
+    async def answers(_: Call, _inner: Scorer) -> Outcome:
+        return answer
+
+    async def unreached(_: Call, _inner: Scorer) -> Outcome:
+        raise AssertionError
+
+    assert await fold([answers, unreached], not_ready)(call()) is answer
+
+
+async def test_the_layers_are_in_the_order_of_the_design(monkeypatch: pytest.MonkeyPatch) -> None:
+    orders: list[list[str]] = []
+
+    def noted(layers: Sequence[Layer], backend: Scorer) -> Scorer:
+        orders.append([type(layer).__name__ for layer in layers])
+        return fold(layers, backend)
+
+    monkeypatch.setattr(bridge.stack, "fold", noted)
+    build_stack(accepted(FakeBackend(), ModelSettings()), Drain())
+    build_waiting_scorer(not_ready, ModelSettings())
+    assert orders == [DESIGN, DESIGN[:1]]
+
+
+async def test_a_late_model_is_answered_by_the_default_as_fallback_is_above_the_deadline() -> None:
+    settings = ModelSettings(timeout_s=1e-4, default_score=0.5)
+    stack = build_stack(accepted(FakeBackend(hangs=True), settings), Drain())
+    (part,) = (await stack.scorer(call(HALF))).ranges
+    assert isinstance(part.error, DeadlineExceeded)
+    assert part.scores[0].values.tolist() == [0.5, 0.5]
+    (part,) = (await stack.scorer(call())).ranges
+    assert part.failed
+
+
+@pytest.mark.parametrize(
+    ("changes", "defaulted"),
+    [
+        ({}, [False, True]),
+        ({"missing_score": "default"}, [False, True]),
+        ({"missing_score": "pass"}, [False]),
+        ({"default_on": [DefaultReason.DEADLINE]}, [False]),
+    ],
+)
+async def test_the_author_s_settings_reach_the_fallback(changes: dict[str, Any], defaulted: list[bool]) -> None:
+    settings = ModelSettings.model_validate({"default_score": 0.5} | changes)
+    outcome = await build_stack(accepted(FakeBackend(), settings), Drain()).scorer(call(HALF))
+    assert [part.defaulted for part in outcome.ranges] == defaulted
+
+
+async def test_a_version_that_can_not_be_asked_yet_answers_with_its_default_or_says_so() -> None:
+    waiting = build_waiting_scorer(not_ready, ModelSettings(default_score=0.5))
+    (part,) = (await waiting(call(HALF))).ranges
+    assert part.defaulted
+    assert isinstance(part.error, ModelNotReady)
+    silent = build_waiting_scorer(not_ready, ModelSettings(default_score=0.5, default_on=[DefaultReason.DEADLINE]))
+    assert isinstance((await silent(call(HALF))).first_failure(), ModelNotReady)

@@ -1,0 +1,230 @@
+"""A caller's rows as xgboost takes them: its order, float32, codes of categories, and nothing infinite."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bridge.backends.xgboost_matrix import features_of, to_matrix
+from bridge.backends.xgboost_model import ModelFacts
+from bridge.columns import Array, Batch, Column, Matrix, Table, Type
+from bridge.errors import BundleError, InvalidRequest
+from bridge.features import Feature
+from bridge.model_settings import ModelSettings
+
+
+def facts_of(
+    *names: str, types: list[str] | None = None, categories: dict[str, list[str | float]] | None = None, count: int = 0
+) -> ModelFacts:
+    return ModelFacts(list(names), types or [], categories or {}, count or len(names), 1, None, "3.2.0")
+
+
+NUMBERS = facts_of("a", "b", "c")
+MIXED = facts_of("x", "text", "number", types=["q", "c", "c"], categories={"1": ["lo", "hi"], "2": [10.0, 20.0, -1.0]})
+CODES_ONLY = facts_of("x", "code", types=["q", "c"])
+
+
+def column(name: str, column_type: Type, values: list[Any], missing: list[int] | None = None) -> Column:
+    array = np.empty(len(values), column_type.dtype)
+    array[:] = values
+    mask = None
+    if missing is not None:
+        mask = np.zeros(len(values), np.bool_)
+        mask[missing] = True
+    return Column(name, column_type, array, mask)
+
+
+def table(*columns: Column) -> Table:
+    return Table(columns, len(columns[0]))
+
+
+def matrix_of(batch: Batch, facts: ModelFacts) -> Array:
+    features = features_of(facts, ModelSettings())
+    matrix = to_matrix(batch, facts, features)
+    assert matrix.names == tuple(feature.name for feature in features)
+    assert matrix.values.dtype == np.float32
+    assert matrix.values.flags.c_contiguous
+    return matrix.values
+
+
+@given(st.permutations(["a", "b", "c"]), st.booleans(), st.sampled_from([np.float32, np.float64]))
+@settings(max_examples=30, deadline=None)
+def test_columns_come_in_the_booster_s_order_wherever_they_were(
+    names: list[str], as_table: bool, dtype: type[np.floating[Any]]
+) -> None:
+    by_name = {"a": [1.1, np.nan], "b": [-0.0, 2.2], "c": [1e-45, 3.3]}
+    matrix = Matrix(tuple(names), np.column_stack([by_name[name] for name in names]).astype(dtype))
+    got = matrix_of(matrix.table(names) if as_table else matrix, NUMBERS)
+    assert got.tobytes() == np.column_stack([by_name[name] for name in "abc"]).astype(np.float32).tobytes()
+
+
+def test_a_matrix_without_names_is_taken_as_it_is() -> None:
+    values = np.arange(6, dtype=np.float32).reshape(2, 3)
+    assert matrix_of(Matrix((), values), NUMBERS) is values
+    assert matrix_of(Matrix((), values[:, ::-1]), NUMBERS).tolist() == values[:, ::-1].tolist()
+    assert matrix_of(Matrix((), np.empty((0, 3))), NUMBERS).shape == (0, 3)
+    with pytest.raises(InvalidRequest, match=r"^the matrix has 2 columns and no names; the model takes 3$"):
+        matrix_of(Matrix((), values[:, :2]), NUMBERS)
+
+
+def test_a_booster_without_names_calls_them_as_xgboost_does() -> None:
+    assert features_of(facts_of(count=2), ModelSettings()) == (Feature("f0", Type.DOUBLE), Feature("f1", Type.DOUBLE))
+    assert matrix_of(Matrix(("f1", "f0"), np.array([[1.0, 2.0]])), facts_of(count=2)).tolist() == [[2.0, 1.0]]
+
+
+@pytest.mark.parametrize("as_table", [False, True])
+@pytest.mark.parametrize(
+    ("names", "sentence"),
+    [
+        ("ab", "missing column 'c'"),
+        ("abcd", "the model does not know column 'd'"),
+        ("abca", "column 'a' is there twice"),
+    ],
+)
+def test_wrong_columns_are_named(names: str, sentence: str, as_table: bool) -> None:
+    matrix = Matrix(tuple(names), np.zeros((1, len(names))))
+    with pytest.raises(InvalidRequest, match=f"^{sentence}$"):
+        matrix_of(matrix.table(names) if as_table else matrix, NUMBERS)
+
+
+FLOAT_MAX = float(np.finfo(np.float32).max)
+TOO_LARGE = 2.0**128 - 2.0**103  # the least double that is rounded to an infinite float32
+
+
+@pytest.mark.parametrize("value", [np.inf, -np.inf, 1e39, -1e300, TOO_LARGE])
+@pytest.mark.parametrize("as_table", [False, True])
+def test_what_is_or_becomes_infinite_is_named_by_column_and_row(value: float, as_table: bool) -> None:
+    values = np.zeros((4, 3))
+    values[1] = np.nan
+    values[2, 1] = value
+    matrix = Matrix(("c", "b", "a"), values)
+    sentence = "^column 'b', row 2: infinite, or too large for xgboost's float32$"
+    with pytest.raises(InvalidRequest, match=sentence):
+        matrix_of(matrix.table(matrix.names) if as_table else matrix, NUMBERS)
+
+
+@pytest.mark.parametrize("as_table", [False, True])
+def test_the_largest_float32_is_taken(as_table: bool) -> None:
+    matrix = Matrix(("a", "b", "c"), np.array([[FLOAT_MAX, -FLOAT_MAX, np.nextafter(TOO_LARGE, 0)]]))
+    got = matrix_of(matrix.table(matrix.names) if as_table else matrix, NUMBERS)
+    assert got.tolist() == [[FLOAT_MAX, -FLOAT_MAX, FLOAT_MAX]]
+
+
+@pytest.mark.parametrize(
+    ("column_type", "values", "expected"),
+    [
+        (Type.DOUBLE, [0.1, 7.0], [np.float32(0.1), 7]),
+        (Type.FLOAT, [0.1, 7.0], [np.float32(0.1), 7]),
+        (Type.INT, [-(2**31), 7], [-(2.0**31), 7]),
+        (Type.LONG, [2**40, 7], [2.0**40, 7]),
+        (Type.BOOL, [True, False], [1, 0]),
+    ],
+)
+def test_numbers_of_every_type_are_taken_with_their_missing_rows(
+    column_type: Type, values: list[Any], expected: list[float]
+) -> None:
+    b, c = column("b", Type.DOUBLE, [0.0, 0.0]), column("c", Type.DOUBLE, [0.0, 0.0])
+    assert matrix_of(table(column("a", column_type, values), b, c), NUMBERS)[:, 0].tolist() == expected
+    if not column_type.is_floating:
+        got = matrix_of(table(column("a", column_type, values, [1]), b, c), NUMBERS)
+        assert np.array_equal(got[:, 0], [expected[0], np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize("facts", [NUMBERS, MIXED])
+@pytest.mark.parametrize("column_type", [Type.STRING, Type.BOOL, Type.LONG])
+def test_a_column_without_any_value_may_be_of_any_type(facts: ModelFacts, column_type: Type) -> None:
+    values = ["" if column_type is Type.STRING else 0] * 2
+    got = matrix_of(table(*(column(name, column_type, values, [0, 1]) for name in facts.names)), facts)
+    assert np.isnan(got).all()
+    assert got.shape == (2, 3)
+
+
+def test_text_for_a_number_and_a_number_for_text_are_refused() -> None:
+    zeros = [column(name, Type.DOUBLE, [0.0]) for name in "bc"]
+    with pytest.raises(InvalidRequest, match=r"^column 'a' is string, the model takes numbers$"):
+        matrix_of(table(column("a", Type.STRING, ["1"]), *zeros), NUMBERS)
+    rest = column("x", Type.DOUBLE, [0.0]), column("number", Type.DOUBLE, [10.0])
+    with pytest.raises(InvalidRequest, match=r"^column 'text' is long, the model takes strings: it is a factor$"):
+        matrix_of(table(column("text", Type.LONG, [1]), *rest), MIXED)
+
+
+def test_texts_and_numbers_of_a_table_become_the_codes_of_their_categories() -> None:
+    batch = table(
+        column("number", Type.LONG, [20, -1, 0, 10], [2]),
+        column("text", Type.STRING, ["hi", "", "lo", "hi"], [1]),
+        column("x", Type.DOUBLE, [20.0, 0.5, np.nan, 3.0]),
+    )
+    expected = [[20, 1, 1], [0.5, np.nan, 2], [np.nan, 0, np.nan], [3, 1, 0]]
+    assert np.array_equal(matrix_of(batch, MIXED), np.array(expected), equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("text", "number", "sentence"),
+    [
+        (["lo", "Hi"], [10.0, 10.0], "column 'text', row 1: not one of its 2 levels"),
+        (["lo", ""], [10.0, 10.0], "column 'text', row 1: not one of its 2 levels"),
+        (["lo", "hi"], [10.0, 10.5], "column 'number', row 1: not one of its 3 levels"),
+        (["lo", "hi"], [0.0, 10.0], "column 'number', row 0: not one of its 3 levels"),
+    ],
+)
+def test_an_unknown_category_is_named_by_column_and_row(text: list[str], number: list[float], sentence: str) -> None:
+    x = column("x", Type.DOUBLE, [0.0, 0.0])
+    with pytest.raises(InvalidRequest, match=f"^{re.escape(sentence)}$"):
+        matrix_of(table(x, column("text", Type.STRING, text), column("number", Type.DOUBLE, number)), MIXED)
+
+
+@pytest.mark.parametrize(
+    ("facts", "codes"), [(MIXED, [-1.0, 0.5, 2.0, 1e6]), (CODES_ONLY, [-1.0, 0.5]), (CODES_ONLY, [1.0001])]
+)
+def test_a_matrix_holds_codes_and_what_is_none_is_named(facts: ModelFacts, codes: list[float]) -> None:
+    width = len(facts.names)
+    good = np.ones((3, width))
+    good[1] = np.nan
+    assert np.array_equal(matrix_of(Matrix((), good), facts), good, equal_nan=True)
+    for code in codes:
+        bad = good.copy()
+        bad[2, 1] = code
+        with pytest.raises(InvalidRequest, match=f"^column '{facts.names[1]}', row 2: not the code of a category$"):
+            matrix_of(Matrix((), bad), facts)
+
+
+def test_codes_without_known_categories_are_taken_from_a_table_too() -> None:
+    x = column("x", Type.DOUBLE, [0.5])
+    assert matrix_of(table(column("code", Type.INT, [7]), x), CODES_ONLY).tolist() == [[0.5, 7.0]]
+    with pytest.raises(InvalidRequest, match=r"^column 'code', row 0: not the code of a category$"):
+        matrix_of(table(column("code", Type.INT, [-7]), x), CODES_ONLY)
+
+
+def test_stored_categories_make_a_factor_only_if_they_are_text() -> None:
+    assert features_of(MIXED, ModelSettings()) == (
+        Feature("x", Type.DOUBLE),
+        Feature("text", Type.FACTOR, ("lo", "hi")),
+        Feature("number", Type.DOUBLE),
+    )
+
+
+LEVELS = {"type": "factor", "levels": ["lo", "hi"]}
+
+
+@pytest.mark.parametrize(
+    ("declared", "sentence"),
+    [
+        ({"y": "double"}, "names 'y', which is no feature of the booster"),
+        ({"x": "string"}, "says of 'x' what the booster does not"),
+        ({"x": LEVELS}, "says of 'x' what the booster does not"),
+        ({"text": "int"}, "says of 'text' what the booster does not"),
+        ({"text": "string"}, "says of 'text' what the booster does not"),
+        ({"text": LEVELS | {"levels": ["hi", "lo"]}}, "says of 'text' what the booster does not"),
+        ({"x": "int", "text": LEVELS, "number": "bool"}, None),
+    ],
+)
+def test_declared_features_are_held_against_the_booster(declared: dict[str, Any], sentence: str | None) -> None:
+    chosen = ModelSettings.model_validate({"features": declared})
+    if sentence is None:
+        assert features_of(MIXED, chosen) == features_of(MIXED, ModelSettings())
+        return
+    with pytest.raises(BundleError, match=re.escape(f"model.toml: [features] {sentence}") + "$"):
+        features_of(MIXED, chosen)
