@@ -19,7 +19,7 @@ test: setup
 	@$(BIN)/pytest
 
 soak: setup
-	@PYTHONPATH=tests:examples $(BIN)/python tests/soak.py
+	@PYTHONPATH=tests:examples $(BIN)/python benchmarks/soak.py
 
 lint: setup
 	@$(BIN)/ruff check .

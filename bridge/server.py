@@ -1,8 +1,10 @@
 """The gateway's life: bind, load, serve, drain, end."""
 
 import asyncio
+import gc
 import logging
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -21,6 +23,7 @@ __all__ = ["Gateway", "serve"]
 
 _log = logging.getLogger(__name__)
 
+_SWITCH_INTERVAL_S = 0.0005  # how long a background thread may keep the interpreter while an answer is due
 _LAST_ANSWERS_S = 0.5  # for default scores to leave, when the grace is over
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -76,6 +79,9 @@ class Gateway:
         """Loads what is to be resident; returns when every version is decided. From then on changes are followed."""
         await self.registry.refresh()
         self._watching = asyncio.get_running_loop().create_task(self.registry.watch(self._settings.watch_interval_s))
+        # What is loaded by now stays: a full collection that walks through it would stall every call for milliseconds.
+        gc.collect()
+        gc.freeze()
         self._decided = True
         for model in self.registry.models() or [""]:
             self._update_health(model)
@@ -154,6 +160,7 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
     Raises:
         ConfigError: it could not start.
     """
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     loop = asyncio.get_running_loop()
     stop, hurry = asyncio.Event(), asyncio.Event()
 

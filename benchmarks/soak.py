@@ -33,6 +33,7 @@ from bridge.repository import Repository
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 CALLERS = 32
+PAUSE_S = 0.03
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 MODELS = ("glm", "forest")  # version N of `pima` is MODELS[N % 2]
 
@@ -80,10 +81,12 @@ def prepare(folder: Path) -> Oracle:
 
 
 async def caller(client: AsyncScoringClient, oracle: Oracle, diary: Diary, number: int, end: float) -> None:
-    """Calls without pause; a third of the callers give 50 ms, the others a second."""
-    chance = random.Random(SEED * 1000 + number)  # noqa: S311 - a schedule that can be repeated
+    """Calls again and again; a third of the callers give 50 ms, the others a second."""
+    chance = random.Random(SEED * 1000 + number)
     tight = number % 3 == 0
     while time.monotonic() < end:
+        # A pause, so that what is measured is the gateway and not a client process that can't keep up with itself.
+        await asyncio.sleep(chance.expovariate(1 / PAUSE_S))
         model = chance.choice(("pima", "pima", "cancer"))
         data = oracle.cancer if model == "cancer" else oracle.pima
         rows = np.array([chance.randrange(len(data)) for _ in range(chance.choice((1, 1, 1, 10, 100, 1000)))])
@@ -120,7 +123,7 @@ def note(diary: Diary, oracle: Oracle, model: str, rows: np.ndarray[Any, Any], a
 
 async def chaos(gateway: psutil.Process, folder: Path, repository: Path, diary: Diary, end: float) -> None:
     """Every half second something is killed, deployed or promoted."""
-    chance = random.Random(SEED)  # noqa: S311
+    chance = random.Random(SEED)
     version = 2
     while time.monotonic() < end - 2:
         for _ in range(50):
