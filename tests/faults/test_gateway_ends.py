@@ -16,6 +16,8 @@ from scorebridge import AsyncScoringClient, ScoringError
 from sick import DEFAULT, make_sick_bundle
 from waiting import eventually, runs
 
+from bridge.errors import DefaultReason
+
 
 class Process:
     """A gateway in a process of its own."""
@@ -56,7 +58,7 @@ class Process:
 
 @pytest.fixture
 def served(tmp_path: Path, repository: Path) -> Path:
-    put(make_sick_bundle(tmp_path / "sick", "row_wise = true"), repository, "sick")
+    put(make_sick_bundle(tmp_path / "sick", "row_wise = true\nworkers = 3"), repository, "sick")
     return repository
 
 
@@ -70,11 +72,11 @@ def _config(tmp_path: Path, grace_s: float) -> Path:
     return path
 
 
-async def _call(client: AsyncScoringClient, do: str, x: float = 1.0) -> str:
+async def _call(client: AsyncScoringClient, do: str, x: float = 1.0, *, allow_default: bool = True) -> str:
     try:
-        answer = await client.score("sick", {"do": [do], "x": [x]}, timeout_s=10)
+        answer = await client.score("sick", {"do": [do], "x": [x]}, timeout_s=10, allow_default=allow_default)
     except ScoringError as error:
-        return error.reason
+        return f"error {error.reason}" if error.reason in DefaultReason else error.reason
     if answer.reasons == [None]:
         assert answer.scores.tolist() == [2 * x]
         return "MODEL"
@@ -91,12 +93,12 @@ async def test_sigterm_lets_calls_finish_gives_the_rest_their_defaults_and_leave
         await _call(client, "score")
         quick = asyncio.create_task(_call(client, "nap", 0.3))
         hung = asyncio.create_task(_call(client, "loop"))
-        gateway_sees = asyncio.create_task(_call(client, "score", 5.0))
-        await asyncio.wait({quick, hung, gateway_sees}, timeout=0.1)
+        strict = asyncio.create_task(_call(client, "loop", allow_default=False))
+        await asyncio.wait({quick, hung, strict}, timeout=0.1)
         gateway.popen.send_signal(signal.SIGTERM)
         assert await quick == "MODEL"
         assert await hung == "DRAINING"
-        assert await gateway_sees == "MODEL"
+        assert await strict == "error DRAINING"
         assert await asyncio.to_thread(gateway.close) == 0
     await eventually(lambda: not any(runs(pid) for pid in family))
 

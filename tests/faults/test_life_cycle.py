@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from fixtures import StartGateway, make_r_bundle, put
-from scorebridge import AsyncScoringClient, ModelNotFound, Source
+from scorebridge import AsyncScoringClient, ModelNotFound, Source, Unavailable
 from waiting import eventually, runs
 
 from bridge.repository import Repository
@@ -159,5 +159,8 @@ async def test_a_version_that_still_loads_is_answered_with_its_default(
     assert answer.reasons == ["MODEL_NOT_READY"] * 2
     assert answer.scores.tolist() == [9.0, 9.0]
     assert answer.version == 1
+    with pytest.raises(Unavailable) as raised:
+        await client.score("late", {"x": [1.0]}, timeout_s=10, allow_default=False)
+    assert raised.value.reason == "MODEL_NOT_READY"
     await eventually(lambda: gateway.registry.versions("late")[0].ready)
     assert (await client.score("late", {"x": [1.0]}, timeout_s=10)).scores.tolist() == [2.0]
