@@ -33,9 +33,9 @@ fmt: setup
 	@$(BIN)/ruff format .
 
 protos: setup
-	@$(PROTOC) --python_out=$(GENERATED) --pyi_out=$(GENERATED) protos/scorebridge/v1/scoring.proto
+	@$(PROTOC) --python_out=$(GENERATED) --pyi_out=$(GENERATED) protos/scorebridge/v1/scoring.proto protos/scorebridge/v1/prediction_log.proto
 	@# protoc leaves the type arguments of Mapping out, which strict mypy takes for an error.
-	@sed -i 's/_Mapping\]/_Mapping[str, object]]/g' $(GENERATED)/scorebridge/v1/scoring_pb2.pyi
+	@sed -i 's/_Mapping\]/_Mapping[str, object]]/g' $(GENERATED)/scorebridge/v1/*_pb2.pyi
 
 clean:
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

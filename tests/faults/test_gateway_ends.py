@@ -76,7 +76,7 @@ async def _call(client: AsyncScoringClient, do: str, x: float = 1.0, *, allow_de
     try:
         answer = await client.score("sick", {"do": [do], "x": [x]}, timeout_s=10, allow_default=allow_default)
     except ScoringError as error:
-        return f"error {error.reason}" if error.reason in DefaultReason else error.reason
+        return f"error {error.reason}" if error.reason in set(DefaultReason) else error.reason
     if answer.reasons == [None]:
         assert answer.scores.tolist() == [2 * x]
         return "MODEL"

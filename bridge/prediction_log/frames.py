@@ -1,0 +1,116 @@
+"""The bytes of a segment: a preamble with its header, then frames, each with a checksum of its own.
+
+    preamble   magic 8 bytes, format version u16, header length u32, crc32c u32 over version, length and header; header
+    frame      magic u32, length u32, sequence u64, crc32c u32 over length, sequence, segment id and body; body
+
+All little-endian. A reader that meets damage looks for the next frame that checks; the segment's random id is in each
+checksum, so a frame inside a caller's bytes is never taken for one. Nothing here knows files.
+"""
+
+import struct
+from typing import NamedTuple
+
+import google_crc32c
+from google.protobuf.message import DecodeError
+from scorebridge.v1 import prediction_log_pb2 as pb
+
+__all__ = [
+    "FRAME_BYTES",
+    "FRAME_MAGIC",
+    "MOST_BODY_BYTES",
+    "PREAMBLE_BYTES",
+    "FormatError",
+    "Frame",
+    "decode_header",
+    "decode_preamble",
+    "encode_frame",
+    "encode_preamble",
+    "frame_checks",
+    "parse_frame",
+]
+
+FORMAT_VERSION = 1
+FRAME_MAGIC = b"\xf5SBf"
+MOST_BODY_BYTES = 1 << 30
+_MAGIC = b"SBLOG\r\n\x1a"
+_PREAMBLE = struct.Struct("<8sHII")
+_FRAME = struct.Struct("<4sIQI")
+_CHECKED = struct.Struct("<IQ")
+_CHECKED_PREAMBLE = struct.Struct("<HI")
+PREAMBLE_BYTES = _PREAMBLE.size
+FRAME_BYTES = _FRAME.size
+
+
+class FormatError(Exception):
+    """These bytes are no segment that this version reads."""
+
+
+class Frame(NamedTuple):
+    """What a frame begins with."""
+
+    length: int
+    sequence: int
+    checksum: int
+
+
+def encode_preamble(header: pb.SegmentHeader) -> bytes:
+    """The first bytes of a segment."""
+    body = header.SerializeToString()
+    checksum = google_crc32c.value(_CHECKED_PREAMBLE.pack(FORMAT_VERSION, len(body)) + body)
+    return _PREAMBLE.pack(_MAGIC, FORMAT_VERSION, len(body), checksum) + body
+
+
+def decode_preamble(raw: bytes) -> int:
+    """How many bytes of header follow the first `PREAMBLE_BYTES`.
+
+    Raises:
+        FormatError: they are cut short, of another kind of file, or of a newer format.
+    """
+    if len(raw) < PREAMBLE_BYTES:
+        raise FormatError("the segment is cut short in its first bytes")
+    magic, version, length, _ = _PREAMBLE.unpack_from(raw)
+    if magic != _MAGIC:
+        raise FormatError("this is no segment of a prediction log")
+    if version > FORMAT_VERSION:
+        raise FormatError(f"the segment has format {version}, newer than {FORMAT_VERSION}, which this version reads")
+    return int(length)
+
+
+def decode_header(raw: bytes) -> pb.SegmentHeader:
+    """The header in a whole preamble.
+
+    Raises:
+        FormatError: it is damaged.
+    """
+    length = decode_preamble(raw)
+    _, version, _, checksum = _PREAMBLE.unpack_from(raw)
+    body = raw[PREAMBLE_BYTES : PREAMBLE_BYTES + length]
+    if len(body) < length or google_crc32c.value(_CHECKED_PREAMBLE.pack(version, length) + body) != checksum:
+        raise FormatError("the segment's header is damaged")
+    try:
+        return pb.SegmentHeader.FromString(body)
+    except DecodeError as error:
+        raise FormatError("the segment's header is damaged") from error
+
+
+def encode_frame(segment_id: bytes, sequence: int, body: bytes) -> bytes:
+    """A whole frame."""
+    return _FRAME.pack(FRAME_MAGIC, len(body), sequence, _checksum(segment_id, sequence, body)) + body
+
+
+def parse_frame(raw: bytes | memoryview) -> Frame | None:
+    """The start of a frame in these bytes, at least `FRAME_BYTES` of them; None if there is none."""
+    magic, length, sequence, checksum = _FRAME.unpack_from(raw)
+    if magic != FRAME_MAGIC or length > MOST_BODY_BYTES:
+        return None
+    return Frame(length, sequence, checksum)
+
+
+def frame_checks(segment_id: bytes, frame: Frame, body: bytes) -> bool:
+    """The body is what was written."""
+    return len(body) == frame.length and _checksum(segment_id, frame.sequence, body) == frame.checksum
+
+
+def _checksum(segment_id: bytes, sequence: int, body: bytes) -> int:
+    start = google_crc32c.value(_CHECKED.pack(len(body), sequence) + segment_id)
+    return int(google_crc32c.extend(start, body))
