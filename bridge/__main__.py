@@ -49,6 +49,7 @@ def serve(
     *,
     repository: Annotated[Path | None, typer.Option(help="The folder of bundles.")] = None,
     config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
+    log_dir: Annotated[Path | None, typer.Option(help="The folder of the prediction log.")] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="For gRPC; 0 picks a free one.")] = None,
     http_port: Annotated[int | None, typer.Option(help="For /livez and /readyz; 0 picks a free one.")] = None,
@@ -60,7 +61,7 @@ def serve(
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = read_settings(
-        config, repository=repository, host=host, grpc_port=grpc_port, http_port=http_port, front=front
+        config, repository=repository, log_dir=log_dir, host=host, grpc_port=grpc_port, http_port=http_port, front=front
     )
     _run(run_gateway(settings, lambda line: print(line, flush=True)))  # noqa: T201 - what scripts wait for
 

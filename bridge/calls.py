@@ -15,6 +15,7 @@ __all__ = [
     "Call",
     "Deadline",
     "DefaultScore",
+    "Exchange",
     "Layer",
     "ModelRef",
     "Outcome",
@@ -83,6 +84,27 @@ class DefaultScore:
         return constant(self.output.name, self.output.type, self.value, rows)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Exchange:
+    """How a call came, and how its answer is to leave: what only the service knows, and the log has to keep.
+
+    Attributes:
+        method: the gRPC method's path.
+        request: the bytes that came.
+        peer: the caller's address.
+        received_ns: when they came, wall clock, nanoseconds since 1970.
+        encode: the bytes of the reply to an outcome without failures.
+        status: the gRPC status code of an error.
+    """
+
+    method: str
+    request: bytes
+    peer: str
+    received_ns: int
+    encode: "Callable[[Call, Outcome], bytes]"
+    status: Callable[[BridgeError], int]
+
+
 @dataclass(slots=True, eq=False)
 class Trace:
     """What was done for a call so far: the one thing about it that changes. Its chunks share it.
@@ -133,6 +155,7 @@ class Call:
         joint: several callers' rows are predicted together.
         lost: how many workers were lost with these rows before.
         trace: what was done for it.
+        exchange: how it came; None for calls that the bridge makes itself.
     """
 
     request_id: str
@@ -144,6 +167,7 @@ class Call:
     joint: bool = False
     lost: int = 0
     trace: Trace = field(default_factory=Trace)
+    exchange: Exchange | None = None
 
     @property
     def rows(self) -> int:
@@ -189,9 +213,11 @@ class Outcome:
 
     Attributes:
         ranges: cover every row once.
+        reply: the bytes that answer the call, once it was recorded.
     """
 
     ranges: tuple[Range, ...]
+    reply: bytes = b""
 
     @classmethod
     def failed(cls, rows: int, error: BridgeError) -> Self:

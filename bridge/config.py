@@ -12,6 +12,7 @@ from bridge.model_settings import describe_invalid
 
 __all__ = ["ConfigError", "GatewaySettings", "read_settings"]
 
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -33,6 +34,14 @@ class GatewaySettings(BaseSettings):
         max_message_bytes: a larger request is refused by the gRPC library.
         grace_s: how long calls may go on after SIGTERM.
         watch_interval_s: how often the repository is looked into for new, promoted and retired versions.
+        log_dir: the folder of the prediction log; None keeps none.
+        log_fsync: "interval", "always" or "never": what a power cut may take.
+        log_fsync_interval_s: seconds between syncs.
+        log_on_failure: "serve" or "refuse" calls that can't be recorded.
+        log_segment_bytes: a segment's size.
+        log_segment_age_s: and its age, seconds.
+        log_keep_s: older segments are removed, seconds; all are kept without it.
+        log_keep_bytes: the oldest segments are removed above this size of all; all are kept without it.
         tls_certificate: PEM file of the certificate chain; TLS is served if it is set.
         tls_key: PEM file of its private key.
         tls_client_ca: PEM file; clients must show a certificate of one of these authorities.
@@ -47,7 +56,15 @@ class GatewaySettings(BaseSettings):
     front: Literal["auto", "native", "grpc"] = "auto"
     max_message_bytes: Annotated[int, Field(gt=0)] = 4 << 20
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
-    watch_interval_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
+    watch_interval_s: _Seconds = 1.0
+    log_dir: Path | None = None
+    log_fsync: Literal["interval", "always", "never"] = "interval"
+    log_fsync_interval_s: _Seconds = 0.05
+    log_on_failure: Literal["serve", "refuse"] = "serve"
+    log_segment_bytes: Annotated[int, Field(gt=0)] = 128 << 20
+    log_segment_age_s: _Seconds = 3600.0
+    log_keep_s: _Seconds | None = None
+    log_keep_bytes: Annotated[int, Field(gt=0)] | None = None
     tls_certificate: Path | None = None
     tls_key: Path | None = None
     tls_client_ca: Path | None = None

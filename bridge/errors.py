@@ -9,6 +9,7 @@
     |   |-- Overloaded             the queue is full, or the call could not finish in time
     |   |-- CircuitOpen            the model failed so often that calls are not passed on for a while
     |   |-- ModelNotReady          the version is still loading
+    |   |-- LogUnavailable         the call can't be put on record, and may not be answered without
     |   `-- Draining               the gateway is going down and its grace is over
     |-- DeadlineExceeded         the call's or the model's time was over before the scores were there
     |-- BackendError             the model's or its worker's doing
@@ -39,6 +40,7 @@ __all__ = [
     "Draining",
     "InternalError",
     "InvalidRequest",
+    "LogUnavailable",
     "MalformedPrediction",
     "MissingScore",
     "ModelNotFound",
@@ -142,6 +144,12 @@ class Draining(CapacityError):
 
     reason = "DRAINING"
     default_reason = DefaultReason.DRAINING
+
+
+class LogUnavailable(CapacityError):
+    """The call can't be put on record, and the operator wants no answer without one."""
+
+    reason = "LOG_UNAVAILABLE"
 
 
 class DeadlineExceeded(BridgeError):

@@ -10,6 +10,7 @@ from bridge.acceptance import accept
 from bridge.bundle import read_bundle
 from bridge.errors import BundleError, ModelNotFound, ModelNotReady, VersionRefused
 from bridge.layers.drain import Drain
+from bridge.layers.record import Recorder
 from bridge.repository import Repository
 from bridge.version import State, Version
 
@@ -27,11 +28,17 @@ class Registry:
         repository: where they are.
         on_change: called with a model's name whenever what serves may have changed.
         drain: the gateway's deadline for all calls.
+        recorder: of the gateway's log; None records nothing.
     """
 
     def __init__(
-        self, repository: Repository, on_change: Callable[[str], None] = lambda _: None, drain: Drain | None = None
+        self,
+        repository: Repository,
+        on_change: Callable[[str], None] = lambda _: None,
+        drain: Drain | None = None,
+        recorder: Recorder | None = None,
     ) -> None:
+        self._recorder = recorder
         self._repository = repository
         self._drain = drain or Drain()
         self._on_change = on_change
@@ -176,8 +183,8 @@ class Registry:
         version.state = State.LOADING
         try:
             bundle = await asyncio.to_thread(read_bundle, version.stored.path)
-            version.begin_loading(bundle)
-            version.begin_serving(await accept(bundle), self._drain)
+            version.begin_loading(bundle, self._recorder)
+            version.begin_serving(await accept(bundle), self._drain, self._recorder)
         except BundleError as error:
             version.state, version.reason = State.REFUSED, str(error)
             _log.warning("refused %s: %s", version.ref, error)

@@ -3,8 +3,11 @@
 import asyncio
 import gc
 import logging
+import os
 import signal
+import socket
 import sys
+import uuid
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -12,8 +15,11 @@ from aiohttp import web
 from grpc_health.v1 import health, health_pb2
 
 from bridge.config import ConfigError, GatewaySettings
+from bridge.environment import describe_environment
 from bridge.front import Front, Methods, add_health_and_reflection
 from bridge.layers.drain import Drain
+from bridge.layers.record import Recorder
+from bridge.prediction_log.writer import LogSettings, PredictionLog
 from bridge.registry import Registry
 from bridge.repository import Repository
 from bridge.service import SERVICE, ScoringService
@@ -41,7 +47,9 @@ class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
         self._drain = Drain()
-        self.registry = Registry(Repository(settings.repository), self._update_health, self._drain)
+        self._log = _make_log(settings)
+        recorder = None if self._log is None else Recorder(self._log)
+        self.registry = Registry(Repository(settings.repository), self._update_health, self._drain, recorder)
         self.grpc_address = self.http_address = ""
         servicers: Any = health  # its stubs don't know the asyncio half
         self._health = servicers.aio.HealthServicer()
@@ -50,7 +58,7 @@ class Gateway:
         self._health_updates: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
         methods = Methods()
-        methods.add_registered_method_handlers(SERVICE, ScoringService(self.registry).handlers())
+        methods.add_registered_method_handlers(SERVICE, ScoringService(self.registry, recorder).handlers())
         add_health_and_reflection(methods, self._health, SERVICE)
         self._front = Front(settings, methods)
         self._web = web.AppRunner(self._web_app(), access_log=None)
@@ -63,6 +71,9 @@ class Gateway:
         """
         if not self._settings.repository.is_dir():
             raise ConfigError(f"the repository {self._settings.repository} is not a folder")
+        if self._log is not None:
+            await asyncio.to_thread(self._log.open)
+            self._log.start()
         await self.registry.discover()
         host = self._settings.host
         await self._health.set("", _NOT_SERVING)
@@ -109,6 +120,8 @@ class Gateway:
         await self._web.cleanup()
         await self.registry.close()
         await asyncio.gather(*self._health_updates)
+        if self._log is not None:
+            await self._log.close()
 
     def _update_health(self, model: str) -> None:
         task = asyncio.get_running_loop().create_task(self._set_health(model))
@@ -140,11 +153,30 @@ class Gateway:
 
     def _readiness(self) -> str:
         lines = ["draining"] if self._draining else []
+        if self._log is not None and self._log.lost:
+            lines.append(f"prediction log: {self._log.lost} records were not written")
         for version in self.registry.versions():
             serving = " serving" if self.registry.serving(version.stored.model) is version else ""
             reason = f": {version.reason}" if version.reason else ""
             lines.append(f"{version.ref} {version.state.lower()}{serving}{reason}")
         return "\n".join(lines) + "\n"
+
+
+def _make_log(settings: GatewaySettings) -> PredictionLog | None:
+    if settings.log_dir is None:
+        return None
+    kept = LogSettings(
+        folder=settings.log_dir,
+        fsync=settings.log_fsync,
+        interval_s=settings.log_fsync_interval_s,
+        on_failure=settings.log_on_failure,
+        segment_bytes=settings.log_segment_bytes,
+        segment_age_s=settings.log_segment_age_s,
+        keep_s=settings.log_keep_s,
+        keep_bytes=settings.log_keep_bytes,
+    )
+    gateway_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4()}"
+    return PredictionLog(kept, gateway_id, describe_environment())
 
 
 async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:

@@ -1,6 +1,7 @@
 """The servicer of scorebridge.v1: messages to calls, outcomes to messages, the one table from errors to statuses."""
 
 import logging
+import time
 import uuid
 from typing import Any, NoReturn
 
@@ -11,7 +12,7 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.calls import Call, Deadline, DefaultScore, Outcome, Range, now
+from bridge.calls import Call, Deadline, DefaultScore, Exchange, Outcome, Range, now
 from bridge.columns import Batch, Column, Matrix, constant
 from bridge.errors import (
     BridgeError,
@@ -20,12 +21,14 @@ from bridge.errors import (
     Draining,
     InternalError,
     InvalidRequest,
+    LogUnavailable,
     ModelNotFound,
     ModelNotReady,
     Overloaded,
     VersionRefused,
     WorkerLost,
 )
+from bridge.layers.record import Recorder
 from bridge.messages import parse_request, read_batch, write_defaulted, write_scores, write_source
 from bridge.model_messages import write_detail, write_version
 from bridge.model_settings import default_scores
@@ -53,14 +56,16 @@ _STATUS: dict[type[BridgeError], grpc.StatusCode] = {
     Draining: grpc.StatusCode.UNAVAILABLE,
     WorkerLost: grpc.StatusCode.UNAVAILABLE,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    LogUnavailable: grpc.StatusCode.UNAVAILABLE,
 }
 
 
 class ScoringService:
     """Answers requests given as bytes, so that a message is parsed once and its bytes can be kept."""
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, recorder: Recorder | None = None) -> None:
         self._registry = registry
+        self._recorder = recorder
 
     def handlers(self) -> dict[str, Any]:
         """The methods by name."""
@@ -73,8 +78,14 @@ class ScoringService:
     async def score(self, request: bytes, context: Any) -> bytes:
         """Scores one batch."""
         arrived = now()
+        exchange = Exchange(f"/{SERVICE}/Score", request, context.peer(), time.time_ns(), _reply, _status)
         try:
-            return await self._score(request, arrived, context.time_remaining())
+            try:
+                call, version = self._call(exchange, arrived, context.time_remaining())
+            except BridgeError as error:
+                await self._refused(exchange, error, arrived)
+                raise
+            return await self._answer(call, version)
         except BridgeError as error:
             await _abort(context, error)
         except Exception:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller
@@ -107,8 +118,8 @@ class ScoringService:
     def _serves(self, version: Version) -> bool:
         return self._registry.serving(version.stored.model) is version
 
-    async def _score(self, raw: bytes, arrived: float, remaining_s: float | None) -> bytes:
-        request = parse_request(raw)
+    def _call(self, exchange: Exchange, arrived: float, remaining_s: float | None) -> tuple[Call, Version]:
+        request = parse_request(exchange.request)
         request_id = _request_id(request)
         version = self._registry.resolve(request.model, request.version)
         try:
@@ -117,18 +128,45 @@ class ScoringService:
                 model=version.ref,
                 batch=_bound(request, version),
                 arrived=arrived,
-                deadline=None
-                if remaining_s is None or remaining_s > _NO_DEADLINE_S
-                else Deadline(arrived + remaining_s),
+                deadline=_deadline(arrived, remaining_s),
                 defaults=_defaults(request, version),
+                exchange=exchange,
             )
-            outcome = await version.score(call) if call.rows else _nothing(version)
+        except BridgeError as error:
+            _name(error, version)
+            raise
+        return call, version
+
+    async def _answer(self, call: Call, version: Version) -> bytes:
+        try:
+            if call.rows:
+                outcome = await version.score(call)
+            else:
+                outcome = _nothing(version)
+                if self._recorder is not None:
+                    outcome = await self._recorder.answered(call, outcome)
             if (failure := outcome.first_failure()) is not None:
                 raise failure
         except BridgeError as error:
-            error.model, error.version = version.ref.model, version.ref.version
+            _name(error, version)
             raise
-        return _reply(call, outcome)
+        return outcome.reply or _reply(call, outcome)
+
+    async def _refused(self, exchange: Exchange, error: BridgeError, arrived: float) -> None:
+        if self._recorder is not None:
+            await self._recorder.refused(exchange, error, now() - arrived)
+
+
+def _name(error: BridgeError, version: Version) -> None:
+    error.model, error.version = version.ref.model, version.ref.version
+
+
+def _status(error: BridgeError) -> int:
+    return int(_code(error).value[0])
+
+
+def _code(error: BridgeError) -> grpc.StatusCode:
+    return _STATUS.get(type(error), grpc.StatusCode.INTERNAL)
 
 
 def _request_id(request: pb.ScoreRequest) -> str:
@@ -194,7 +232,7 @@ def _reply(call: Call, outcome: Outcome) -> bytes:
 
 async def _abort(context: Any, error: BridgeError) -> NoReturn:
     """Ends the call with the error's status and a google.rpc.ErrorInfo that names it."""
-    code = _STATUS.get(type(error), grpc.StatusCode.INTERNAL)
+    code = _code(error)
     info = ErrorInfo(reason=error.reason, domain=_DOMAIN)
     if error.model:
         info.metadata["model"] = error.model

@@ -12,6 +12,7 @@ from bridge.layers.circuit import Circuit
 from bridge.layers.deadline import DeadlineLayer
 from bridge.layers.drain import Drain
 from bridge.layers.fallback import Fallback
+from bridge.layers.record import Record, Recorder
 from bridge.layers.retry import Retry, RetryBudget
 from bridge.model_settings import ModelSettings
 
@@ -26,14 +27,15 @@ class Stack:
     circuit: Circuit
 
 
-def build_stack(accepted: Accepted, drain: Drain) -> Stack:
-    """The scorer of a version that may serve: its backend under every layer."""
+def build_stack(accepted: Accepted, drain: Drain, recorder: Recorder | None) -> Stack:
+    """The scorer of a version that may serve: its backend under every layer; without a log nothing is recorded."""
     settings, backend, description = accepted.bundle.settings, accepted.backend, accepted.description
     load = backend.load
     circuit = Circuit(settings.circuit.failures, settings.circuit.open_s, accepted.self_test, settings.worker_limit_s)
     load.on_overrun = circuit.overrun
     layers: list[Layer] = [
-        # record (to come) sits here: it must see every outcome, a default and a cancellation included.
+        # Outermost: it must see every outcome, a default and a cancellation included, before anything leaves.
+        *_record(recorder, description.engine),
         # Above everything that can fail, so that one place decides what is answered with a default.
         _fallback(settings),
         # Above admission and batching, so that queueing is paid from the caller's time.
@@ -56,9 +58,13 @@ def build_stack(accepted: Accepted, drain: Drain) -> Stack:
     return Stack(fold(layers, backend.score), circuit)
 
 
-def build_waiting_scorer(unready: Scorer, settings: ModelSettings) -> Scorer:
+def build_waiting_scorer(unready: Scorer, settings: ModelSettings, recorder: Recorder | None) -> Scorer:
     """The scorer of a version that can't be asked yet: what it raises, or the default score for it."""
-    return fold([_fallback(settings)], unready)
+    return fold([*_record(recorder, ""), _fallback(settings)], unready)
+
+
+def _record(recorder: Recorder | None, engine: str) -> list[Layer]:
+    return [] if recorder is None else [Record(recorder, engine)]
 
 
 def _fallback(settings: ModelSettings) -> Fallback:

@@ -10,6 +10,7 @@ from bridge.calls import Call, DefaultScore, ModelRef, Outcome, Output, Scorer
 from bridge.columns import Batch
 from bridge.errors import InvalidRequest, ModelNotReady
 from bridge.layers.drain import Drain
+from bridge.layers.record import Recorder
 from bridge.model_settings import ModelSettings, default_scores
 from bridge.repository import StoredVersion
 from bridge.stack import Stack, build_stack, build_waiting_scorer
@@ -91,16 +92,16 @@ class Version:
             if not self._calls:
                 self._unused.set()
 
-    def begin_loading(self, bundle: Bundle) -> None:
+    def begin_loading(self, bundle: Bundle, recorder: Recorder | None) -> None:
         """Calls get the default score until it is loaded, if they have one."""
         self.bundle, self.state, self.reason = bundle, State.LOADING, ""
         self.defaults = _known_defaults(bundle)
-        self._scorer = build_waiting_scorer(self._not_ready, bundle.settings)
+        self._scorer = build_waiting_scorer(self._not_ready, bundle.settings, recorder)
 
-    def begin_serving(self, accepted: Accepted, drain: Drain) -> None:
+    def begin_serving(self, accepted: Accepted, drain: Drain, recorder: Recorder | None) -> None:
         """Calls are scored from now on."""
         self.accepted, self.defaults = accepted, accepted.defaults
-        self.stack = build_stack(accepted, drain)
+        self.stack = build_stack(accepted, drain, recorder)
         self._scorer = self.stack.scorer
         self.state = State.READY
 

@@ -1,0 +1,35 @@
+"""What computes the scores on this machine: it changes them under an equal digest, so the log keeps it."""
+
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["describe_environment"]
+
+_PACKAGES = {"bridge": "scorebridge-gateway", "numpy": "numpy", "xgboost": "xgboost-cpu"}
+_R = """
+software <- extSoftVersion()
+cat("R", as.character(getRversion()), "\\n", sep = "\\t")
+cat("BLAS", software[["BLAS"]], "\\n", sep = "\\t")
+cat("LAPACK", La_library(), "\\n", sep = "\\t")
+"""
+
+
+def describe_environment() -> dict[str, str]:
+    """Names and versions; blocks while R is asked, a quarter of a second."""
+    found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
+    for name, package in _PACKAGES.items():
+        try:
+            found[name] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found | _r_environment()
+
+
+def _r_environment() -> dict[str, str]:
+    if shutil.which("Rscript") is None:
+        return {}
+    asked = subprocess.run(["Rscript", "--vanilla", "-e", _R], capture_output=True, text=True, check=False)  # noqa: S603, S607 - a constant
+    lines = (line.split("\t") for line in asked.stdout.splitlines())
+    return {parts[0]: parts[1] for parts in lines if len(parts) > 1}

@@ -1,0 +1,124 @@
+"""Record: what was asked and what is answered, on record before the answer leaves; cancelled and failed calls too."""
+
+import asyncio
+from dataclasses import replace
+
+from scorebridge.v1 import prediction_log_pb2 as pb
+
+from bridge.calls import Call, Exchange, Outcome, Scorer, now
+from bridge.errors import BridgeError, InternalError
+from bridge.prediction_log.writer import PredictionLog
+
+__all__ = ["Record", "Recorder"]
+
+_CANCELLED = 1  # gRPC's status code
+
+
+class Recorder:
+    """Makes records of calls, and of requests that never became one."""
+
+    def __init__(self, log: PredictionLog) -> None:
+        self._log = log
+
+    async def refused(self, exchange: Exchange, error: BridgeError, elapsed_s: float) -> None:
+        """A request that no model was asked for."""
+        record = _record(exchange, "", elapsed_s)
+        record.model, record.version = error.model, error.version
+        _add_error(record, exchange, error)
+        await self._log.append(record)
+
+    async def answered(self, call: Call, outcome: Outcome, engine: str = "") -> Outcome:
+        """A call and what became of it; the outcome, with the bytes of its reply if it has one.
+
+        Raises:
+            LogUnavailable: it could not be recorded, and must not be answered then.
+        """
+        exchange = call.exchange
+        if exchange is None:
+            return outcome
+        record = _of_call(call, exchange, engine)
+        failure = outcome.first_failure()
+        if failure is not None:
+            _add_error(record, exchange, failure)
+        else:
+            outcome = replace(outcome, reply=exchange.encode(call, outcome))
+            record.response = outcome.reply
+            record.defaulted.extend(_defaulted(outcome))
+        await self._log.append(record)
+        return outcome
+
+    async def cancelled(self, call: Call, engine: str = "") -> None:
+        """A call whose caller has left."""
+        if call.exchange is not None:
+            record = _of_call(call, call.exchange, engine)
+            record.status = _CANCELLED
+            record.error_reason = "CANCELLED"
+            # The caller is gone: nobody waits for the disk, or for the refusal.
+            await asyncio.shield(self._log.append(record))
+
+
+class Record:
+    """The outermost layer of a version.
+
+    Args:
+        recorder: of the gateway's log.
+        engine: what computes the scores of the version, in words.
+    """
+
+    def __init__(self, recorder: Recorder, engine: str) -> None:
+        self._recorder = recorder
+        self._engine = engine
+
+    async def __call__(self, call: Call, inner: Scorer) -> Outcome:
+        """Scores the call and records it; the outcome holds the reply's bytes.
+
+        Raises:
+            LogUnavailable: it could not be recorded, and must not be answered then.
+        """
+        try:
+            outcome = await inner(call)
+        except asyncio.CancelledError:
+            await self._recorder.cancelled(call, self._engine)
+            raise
+        except Exception:
+            bug = InternalError("the bridge failed; its log says where")
+            await self._recorder.answered(call, Outcome.failed(call.rows, bug), self._engine)
+            raise
+        return await self._recorder.answered(call, outcome, self._engine)
+
+
+def _record(exchange: Exchange, request_id: str, elapsed_s: float) -> pb.LogRecord:
+    record = pb.LogRecord(request=exchange.request, method=exchange.method, request_id=request_id, peer=exchange.peer)
+    record.received_at.FromNanoseconds(exchange.received_ns)
+    record.total_time.FromNanoseconds(round(elapsed_s * 1e9))
+    return record
+
+
+def _of_call(call: Call, exchange: Exchange, engine: str) -> pb.LogRecord:
+    record = _record(exchange, call.request_id, now() - call.arrived)
+    record.model, record.version, record.digest = call.model.model, call.model.version, call.model.digest
+    record.attempts = call.trace.attempts
+    record.queue_time.FromNanoseconds(round(call.trace.queue_s * 1e9))
+    record.backend_time.FromNanoseconds(round(call.trace.backend_s * 1e9))
+    record.engine = engine
+    return record
+
+
+def _add_error(record: pb.LogRecord, exchange: Exchange, error: BridgeError) -> None:
+    record.status = exchange.status(error)
+    record.error_reason = error.reason
+    record.error_message = str(error)
+    record.private_detail = error.private
+
+
+def _defaulted(outcome: Outcome) -> list[pb.LoggedRange]:
+    return [
+        pb.LoggedRange(
+            first=part.first,
+            count=part.count,
+            reason=f"DEFAULT_REASON_{part.error.default_reason}",
+            private_detail=part.error.private,
+        )
+        for part in outcome.ranges
+        if part.defaulted and part.error is not None
+    ]

@@ -1,0 +1,88 @@
+"""The segment that is being written: appended to, cut back after a short write, and never written again once closed."""
+
+import hashlib
+import os
+from pathlib import Path
+
+from scorebridge.v1 import prediction_log_pb2 as pb
+
+from bridge.prediction_log.frames import encode_frame, encode_preamble
+from bridge.prediction_log.reader import SUFFIX
+
+__all__ = ["SegmentFile"]
+
+_SUSPECT = ".suspect"
+
+
+class SegmentFile:
+    """A new file of a log; one thread at a time.
+
+    Args:
+        folder: of the log.
+        header: of the segment; its `first_sequence` names the file.
+
+    Raises:
+        OSError: the file can't be made or its header not be written; nothing of it is left.
+    """
+
+    def __init__(self, folder: Path, header: pb.SegmentHeader) -> None:
+        self._id = header.segment_id
+        self._sha256 = hashlib.sha256()
+        self.path, self._descriptor = _create(folder, header.first_sequence)
+        self.size = 0
+        try:
+            self._write(encode_preamble(header))
+        except OSError:
+            self.close()
+            self.path.unlink()
+            raise
+
+    @property
+    def descriptor(self) -> int:
+        """For fdatasync by another thread."""
+        return self._descriptor
+
+    def append(self, sequence: int, body: bytes) -> None:
+        """Writes one record to the page cache.
+
+        Raises:
+            OSError: it was not written; what was written of it is cut off again.
+        """
+        self._write(encode_frame(self._id, sequence, body))
+
+    @property
+    def sha256(self) -> bytes:
+        """Over all its bytes."""
+        return self._sha256.digest()
+
+    def close(self) -> None:
+        """Ends the file."""
+        os.close(self._descriptor)
+
+    def mark_suspect(self) -> None:
+        """Leaves word that the system failed to write this file out: what reads back may not be on the disk."""
+        self.path.with_name(self.path.name + _SUSPECT).touch()
+
+    def _write(self, raw: bytes) -> None:
+        written = 0
+        try:
+            while written < len(raw):
+                written += os.write(self._descriptor, raw[written:] if written else raw)
+        except OSError:
+            # A nearly full disk takes a part and refuses the rest: a torn record without any crash.
+            os.ftruncate(self._descriptor, self.size)
+            raise
+        self.size += len(raw)
+        self._sha256.update(raw)
+
+
+def _create(folder: Path, sequence: int) -> tuple[Path, int]:
+    number = 0
+    while True:
+        # A gateway that was killed before its first record leaves a segment of this name; "_" sorts behind ".".
+        path = folder / f"{sequence:020d}{f'_{number}' if number else ''}{SUFFIX}"
+        try:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
+            return path, os.open(path, flags, 0o600)
+        except FileExistsError:
+            number += 1
