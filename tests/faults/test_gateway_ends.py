@@ -2,58 +2,20 @@
 
 import asyncio
 import os
-import resource
 import signal
-import subprocess
 import time
 from collections import Counter
 from pathlib import Path
 
 import psutil
 import pytest
-from fixtures import SCOREBRIDGE, put
+from fixtures import put
+from gateways import GatewayProcess
 from scorebridge import AsyncScoringClient, ScoringError
 from sick import DEFAULT, make_sick_bundle
 from waiting import eventually, runs
 
 from bridge.errors import DefaultReason
-
-
-class Process:
-    """A gateway in a process of its own."""
-
-    def __init__(self, repository: Path, config: Path | None = None) -> None:
-        command = [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", "0", "--http-port", "0"]
-        command += ["--config", config] if config else []
-        self.popen = subprocess.Popen(
-            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-        assert self.popen.stdout is not None
-        line = self.popen.stdout.readline()
-        assert line.startswith("ready "), line
-        self.url = line.split()[1].removeprefix("grpc=")
-
-    def family(self) -> set[int]:
-        """Everything it started."""
-        return {child.pid for child in psutil.Process(self.popen.pid).children(recursive=True)}
-
-    def limit_files(self, most: int) -> int:
-        """Lets it have so many file descriptors; what it might have before."""
-        soft, hard = resource.prlimit(self.popen.pid, resource.RLIMIT_NOFILE)
-        resource.prlimit(self.popen.pid, resource.RLIMIT_NOFILE, (most, hard))
-        return soft
-
-    def end(self, number: int) -> int:
-        """Sends it a signal and waits; its exit code."""
-        self.popen.send_signal(number)
-        return self.close()
-
-    def close(self) -> int:
-        """Waits for its end; its exit code."""
-        code = self.popen.wait(30)
-        if self.popen.stdout is not None:
-            self.popen.stdout.close()
-        return code
 
 
 @pytest.fixture
@@ -87,7 +49,7 @@ async def _call(client: AsyncScoringClient, do: str, x: float = 1.0, *, allow_de
 async def test_sigterm_lets_calls_finish_gives_the_rest_their_defaults_and_leaves_nothing(
     tmp_path: Path, served: Path
 ) -> None:
-    gateway = Process(served, _config(tmp_path, 0.6))
+    gateway = GatewayProcess(served, _config(tmp_path, 0.6))
     family = gateway.family()
     async with AsyncScoringClient(gateway.url) as client:
         await _call(client, "score")
@@ -104,7 +66,7 @@ async def test_sigterm_lets_calls_finish_gives_the_rest_their_defaults_and_leave
 
 
 async def test_under_load_every_call_is_answered_or_refused_as_unavailable(tmp_path: Path, served: Path) -> None:
-    gateway = Process(served, _config(tmp_path, 2.0))
+    gateway = GatewayProcess(served, _config(tmp_path, 2.0))
     seen: Counter[str] = Counter()
 
     async def caller(client: AsyncScoringClient, number: int) -> None:
@@ -125,7 +87,7 @@ async def test_under_load_every_call_is_answered_or_refused_as_unavailable(tmp_p
 
 
 async def test_a_second_sigterm_is_immediate(tmp_path: Path, served: Path) -> None:
-    gateway = Process(served, _config(tmp_path, 100))
+    gateway = GatewayProcess(served, _config(tmp_path, 100))
     family = gateway.family()
     async with AsyncScoringClient(gateway.url) as client:
         await _call(client, "score")
@@ -142,7 +104,7 @@ async def test_a_second_sigterm_is_immediate(tmp_path: Path, served: Path) -> No
 
 
 async def test_kill_9_leaves_no_r_process_and_the_next_start_sweeps_up_and_serves(served: Path) -> None:
-    gateway = Process(served)
+    gateway = GatewayProcess(served)
     family = gateway.family()
     folders = _folders()
     async with AsyncScoringClient(gateway.url) as client:
@@ -153,7 +115,7 @@ async def test_kill_9_leaves_no_r_process_and_the_next_start_sweeps_up_and_serve
         assert await hung == "UNAVAILABLE"
     await eventually(lambda: not any(runs(pid) for pid in family))
     assert folders
-    again = Process(served)
+    again = GatewayProcess(served)
     async with AsyncScoringClient(again.url) as client:
         assert await _call(client, "score") == "MODEL"
         assert not folders & _folders()
@@ -161,7 +123,7 @@ async def test_kill_9_leaves_no_r_process_and_the_next_start_sweeps_up_and_serve
 
 
 async def test_without_file_descriptors_what_is_connected_is_served_on(served: Path) -> None:
-    gateway = Process(served)
+    gateway = GatewayProcess(served)
     async with AsyncScoringClient(gateway.url) as client:
         assert await _call(client, "score") == "MODEL"
         limits = gateway.limit_files(psutil.Process(gateway.popen.pid).num_fds())

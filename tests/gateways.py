@@ -1,0 +1,47 @@
+"""Gateways in processes of their own."""
+
+import resource
+import subprocess
+from pathlib import Path
+
+import psutil
+from fixtures import SCOREBRIDGE
+
+__all__ = ["GatewayProcess"]
+
+
+class GatewayProcess:
+    """A gateway in a process of its own."""
+
+    def __init__(self, repository: Path, config: Path | None = None) -> None:
+        command = [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", "0", "--http-port", "0"]
+        command += ["--config", config] if config else []
+        self.popen = subprocess.Popen(
+            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        assert self.popen.stdout is not None
+        line = self.popen.stdout.readline()
+        assert line.startswith("ready "), line
+        self.url = line.split()[1].removeprefix("grpc=")
+
+    def family(self) -> set[int]:
+        """Everything it started."""
+        return {child.pid for child in psutil.Process(self.popen.pid).children(recursive=True)}
+
+    def limit_files(self, most: int) -> int:
+        """Lets it have so many file descriptors; what it might have before."""
+        soft, hard = resource.prlimit(self.popen.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(self.popen.pid, resource.RLIMIT_NOFILE, (most, hard))
+        return soft
+
+    def end(self, number: int) -> int:
+        """Sends it a signal and waits; its exit code."""
+        self.popen.send_signal(number)
+        return self.close()
+
+    def close(self) -> int:
+        """Waits for its end; its exit code."""
+        code = self.popen.wait(30)
+        if self.popen.stdout is not None:
+            self.popen.stdout.close()
+        return code
