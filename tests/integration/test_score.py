@@ -15,7 +15,7 @@ import pytest
 import xgboost
 from fixtures import Cancer, Pima, StartGateway, deploy, make_r_bundle
 from grpc_health.v1 import health_pb2
-from scorebridge import AsyncScoringClient, DeadlineExceeded, ScoringClient, Source
+from scorebridge import AsyncScoringClient, DeadlineExceeded, InvalidRequest, ScoringClient, Source
 
 from bridge.server import Gateway
 
@@ -206,3 +206,29 @@ async def test_many_callers_each_get_their_own_rows(
         assert np.array_equal(answer.scores, pima.direct["glm"][first : first + count])
 
     await asyncio.gather(*(one(first) for first in range(0, 300, 3)))
+
+
+async def test_a_big_batch_goes_in_several_calls_and_comes_back_in_order(
+    cancer: Cancer, repository: Path, start_gateway: StartGateway, connect: Connect
+) -> None:
+    await deploy(cancer.folder, repository, "cancer")
+    gateway = await start_gateway(repository)
+    client = connect(gateway)
+    rows = np.resize(cancer.rows, (50_000, 30))
+    rows[::7, 3] = np.nan
+    direct = cancer.booster.predict(xgboost.DMatrix(rows, feature_names=cancer.names))
+    answer = await client.score("cancer", rows, timeout_s=30, request_id="big")
+    assert (answer.request_id, answer.rows, answer.source) == ("big", 50_000, Source.MODEL)
+    assert answer.attempts >= 12
+    assert np.array_equal(answer.scores, direct)
+    by_name = {name: rows[:, at].tolist() for at, name in enumerate(cancer.names)}
+    keys = [str(row) for row in range(len(rows))]
+
+    def blocking() -> Any:
+        with ScoringClient(gateway.grpc_address) as one:
+            return one.score("cancer", by_name, timeout_s=30, row_keys=keys).scores
+
+    assert np.array_equal(await asyncio.to_thread(blocking), direct)
+    rows[40_000, 0] = np.inf
+    with pytest.raises(InvalidRequest, match="column 'mean radius', row"):
+        await client.score("cancer", rows, timeout_s=30)

@@ -1,5 +1,6 @@
 """The client for asyncio: the same calls as the blocking one, to be awaited."""
 
+import asyncio
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -8,6 +9,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from scorebridge.batches import MOST_IN_FLIGHT, cut, is_big, put_together, row_wise_version
 from scorebridge.errors import translate
 from scorebridge.request import GET_MODEL, LIST_MODELS, SCORE, CallOptions, Method, build_request, check_timeout
 from scorebridge.result import Scores, read_scores
@@ -48,9 +50,12 @@ class AsyncScoringClient:
     ) -> Scores:
         """Scores a batch; see `ScoringClient.score`."""
         request = build_request(model, rows, default, **options)
-        chosen_s = self._timeout_s if timeout_s is None else timeout_s
-        response: pb.ScoreResponse = await self._call(SCORE, request, chosen_s)
-        return read_scores(response, request)
+        chosen_s = check_timeout(self._timeout_s if timeout_s is None else timeout_s)
+        if is_big(request):
+            version = row_wise_version(await self.model(model, request.version, timeout_s=chosen_s), request.version)
+            if version is not None:
+                return await self._score_pieces(cut(request, version), request.request_id, chosen_s)
+        return await self._score(request, chosen_s)
 
     async def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
         """Every version of every model."""
@@ -74,6 +79,24 @@ class AsyncScoringClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _score_pieces(self, pieces: list[pb.ScoreRequest], request_id: str, timeout_s: float | None) -> Scores:
+        free = asyncio.Semaphore(MOST_IN_FLIGHT)
+
+        async def one(piece: pb.ScoreRequest) -> Scores:
+            async with free:
+                return await self._score(piece, timeout_s)
+
+        tasks = [asyncio.create_task(one(piece)) for piece in pieces]
+        try:
+            return put_together(await asyncio.gather(*tasks), request_id)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def _score(self, request: pb.ScoreRequest, timeout_s: float | None) -> Scores:
+        response: pb.ScoreResponse = await self._call(SCORE, request, timeout_s)
+        return read_scores(response, request)
 
     async def _call(self, method: Method, request: Message, timeout_s: float | None) -> Any:
         stub: Any = self._channel.unary_unary(

@@ -1,12 +1,14 @@
 """The blocking client."""
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 import grpc
 from google.protobuf.message import Message
 
+from scorebridge.batches import MOST_IN_FLIGHT, cut, is_big, put_together, row_wise_version
 from scorebridge.errors import translate
 from scorebridge.request import GET_MODEL, LIST_MODELS, SCORE, CallOptions, Method, build_request, check_timeout
 from scorebridge.result import Scores, read_scores
@@ -49,7 +51,7 @@ class ScoringClient:
         default: float | None = None,
         **options: Unpack[CallOptions],
     ) -> Scores:
-        """Scores a batch.
+        """Scores a batch; a big one of a row-wise model in several calls at once, each with the whole timeout.
 
         Args:
             model: the model's name.
@@ -67,8 +69,14 @@ class ScoringClient:
             TypeError, ValueError: the rows are of a kind that no model takes; nothing was sent.
         """
         request = build_request(model, rows, default, **options)
-        response: pb.ScoreResponse = self._call(SCORE, request, self._timeout_s if timeout_s is None else timeout_s)
-        return read_scores(response, request)
+        chosen_s = check_timeout(self._timeout_s if timeout_s is None else timeout_s)
+        if is_big(request):
+            version = row_wise_version(self.model(model, request.version, timeout_s=chosen_s), request.version)
+            if version is not None:
+                with ThreadPoolExecutor(MOST_IN_FLIGHT) as pool:
+                    answers = list(pool.map(lambda piece: self._score(piece, chosen_s), cut(request, version)))
+                return put_together(answers, request.request_id)
+        return self._score(request, chosen_s)
 
     def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
         """Every version of every model."""
@@ -92,6 +100,10 @@ class ScoringClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _score(self, request: pb.ScoreRequest, timeout_s: float | None) -> Scores:
+        response: pb.ScoreResponse = self._call(SCORE, request, timeout_s)
+        return read_scores(response, request)
 
     def _call(self, method: Method, request: Message, timeout_s: float | None) -> Any:
         stub: Any = self._channel.unary_unary(
