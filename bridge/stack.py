@@ -27,7 +27,7 @@ class Stack:
     circuit: Circuit
 
 
-def build_stack(accepted: Accepted, drain: Drain, recorder: Recorder | None) -> Stack:
+def build_stack(accepted: Accepted, drain: Drain, recorder: Recorder | None = None) -> Stack:
     """The scorer of a version that may serve: its backend under every layer; without a log nothing is recorded."""
     settings, backend, description = accepted.bundle.settings, accepted.backend, accepted.description
     load = backend.load
@@ -58,7 +58,7 @@ def build_stack(accepted: Accepted, drain: Drain, recorder: Recorder | None) -> 
     return Stack(fold(layers, backend.score), circuit)
 
 
-def build_waiting_scorer(unready: Scorer, settings: ModelSettings, recorder: Recorder | None) -> Scorer:
+def build_waiting_scorer(unready: Scorer, settings: ModelSettings, recorder: Recorder | None = None) -> Scorer:
     """The scorer of a version that can't be asked yet: what it raises, or the default score for it."""
     return fold([*_record(recorder, ""), _fallback(settings)], unready)
 

@@ -12,6 +12,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,12 +39,14 @@ _INLINE_S = 0.0005  # a hop to a thread and back costs about a tenth of a millis
 class XgboostBackend:
     """One version of an xgboost model, resident in this process."""
 
-    def __init__(self, predict: Callable[[Array], Array], facts: ModelFacts, bundle: Bundle) -> None:
+    def __init__(
+        self, predict: Callable[[Array], Array], facts: ModelFacts, bundle: Bundle, why_not_lignum: str
+    ) -> None:
         self._predict = predict
         self._facts = facts
         self._load = Load(bundle.settings.workers)
         self._pool = ThreadPoolExecutor(self._load.workers, thread_name_prefix="xgboost")
-        self._description = _describe(bundle.settings, facts)
+        self._description = _describe(bundle.settings, facts, why_not_lignum)
         self._inline_rows = self._measured_inline_rows()
 
     @classmethod
@@ -55,11 +58,13 @@ class XgboostBackend:
         """
         path, settings = bundle.model_file, bundle.settings
         facts = await inspect(path, settings.load_timeout_s)
-        if settings.engine.name == "lignum":
-            raise BundleError("model.toml: engine.name: 'lignum' is not available, use 'auto' or 'xgboost'")
         rounds = _rounds(settings, facts)
-        predict = await asyncio.to_thread(_load, path, rounds, settings.xgboost.missing)
-        return await asyncio.to_thread(cls, predict, facts, bundle)
+        reason = _why_not_lignum(settings, facts, rounds)
+        if reason and settings.engine.name == "lignum":
+            raise BundleError(f"model.toml: engine.name is 'lignum', but {reason}")
+        load = _load_booster if reason else _load_lignum
+        predict = await asyncio.to_thread(load, path, rounds, settings.xgboost.missing)
+        return await asyncio.to_thread(cls, predict, facts, bundle, reason)
 
     @property
     def description(self) -> Description:
@@ -115,7 +120,7 @@ class XgboostBackend:
 
 
 class _XgboostError(Exception):
-    """xgboost's own message, which may hold input values."""
+    """What the engine said, which may hold input values."""
 
 
 def _rounds(settings: ModelSettings, facts: ModelFacts) -> int:
@@ -133,14 +138,25 @@ def _rounds(settings: ModelSettings, facts: ModelFacts) -> int:
     return facts.best_iteration + 1 if trees == "best" else 0
 
 
-def _describe(settings: ModelSettings, facts: ModelFacts) -> Description:
+def _why_not_lignum(settings: ModelSettings, facts: ModelFacts, rounds: int) -> str:
+    """Why the booster itself predicts; nothing if lignum does."""
+    if settings.engine.name == "xgboost":
+        return "model.toml asks for the booster"
+    if rounds:
+        return "lignum predicts with all trees, and model.toml asks for the best"
+    if not math.isnan(settings.xgboost.missing):
+        return "lignum knows no other missing value than NaN"
+    return facts.lignum_reason
+
+
+def _describe(settings: ModelSettings, facts: ModelFacts, why_not_lignum: str) -> Description:
     row_wise = settings.row_wise is not False
     names = ["score"] if facts.outputs == 1 else [f"score_{index}" for index in range(facts.outputs)]
     return Description(
         features=features_of(facts, settings),
         outputs=tuple(Output(name, Type.FLOAT) for name in names),
-        engine=f"xgboost {facts.version}",
-        engine_reason="the booster is the reference",
+        engine=f"xgboost {facts.version}" if why_not_lignum else f"lignum {facts.lignum}, for xgboost {facts.version}",
+        engine_reason=why_not_lignum or "it gave the booster's bits on every trial row",
         row_wise=row_wise,
         row_wise_reason="" if row_wise else "its author says row_wise = false",
         chunk_rows=_CHUNK_ROWS,
@@ -148,7 +164,23 @@ def _describe(settings: ModelSettings, facts: ModelFacts) -> Description:
     )
 
 
-def _load(path: Path, rounds: int, missing: float) -> Callable[[Array], Array]:
+def _load_lignum(path: Path, rounds: int, missing: float) -> Callable[[Array], Array]:
+    """The same by lignum, which was proven to give the booster's bits; all trees, NaN missing."""
+    del rounds, missing
+    model: Any = import_module("lignum").load(str(path))  # an extra
+
+    def predict(rows: Array) -> Array:
+        try:
+            scores = model.predict(rows, n_jobs=1)
+        except (ValueError, RuntimeError) as error:
+            raise _XgboostError(str(error)) from error
+        # Each score is a float32 that it hands out as a double.
+        return np.asarray(scores, np.float32).ravel()
+
+    return predict
+
+
+def _load_booster(path: Path, rounds: int, missing: float) -> Callable[[Array], Array]:
     """A function from float32 rows, shape (rows, features), to the booster's scores, shape (rows * outputs,).
 
     It may be called from several threads at once; ctypes lets go of the interpreter meanwhile.

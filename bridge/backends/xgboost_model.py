@@ -9,10 +9,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from bridge.backends.xgboost_proof import prove_lignum
 from bridge.errors import BundleError
 
 __all__ = ["CATEGORICAL", "ModelFacts", "inspect"]
@@ -37,6 +39,8 @@ class ModelFacts:
         outputs: how many scores it gives for one row.
         best_iteration: where early stopping found it best; None if it was trained without.
         version: of xgboost.
+        lignum: the version of lignum that was proven to give the same bits; empty if there is none.
+        lignum_reason: why there is none.
     """
 
     names: list[str]
@@ -46,6 +50,8 @@ class ModelFacts:
     outputs: int
     best_iteration: int | None
     version: str
+    lignum: str = ""
+    lignum_reason: str = ""
 
 
 async def inspect(path: Path, timeout_s: float) -> ModelFacts:
@@ -109,14 +115,18 @@ def _facts(path: str) -> ModelFacts:
         raise SystemExit(_NOT_IN_PLACE) from None
     if scores.tobytes() != in_place.tobytes():
         raise SystemExit(_INEXACT_IN_PLACE)
+    model = json.loads(booster.save_raw("json"))
+    reason = prove_lignum(path, booster, model, [kind == CATEGORICAL for kind in types])
     return ModelFacts(
         names=list(booster.feature_names or ()),
         types=types,
-        categories=_categories(json.loads(booster.save_raw("json"))) if CATEGORICAL in types else {},
+        categories=_categories(model) if CATEGORICAL in types else {},
         features=booster.num_features(),
         outputs=scores.size // _TRIAL_ROWS,
         best_iteration=None if best is None else int(best),
         version=xgboost.__version__,
+        lignum="" if reason else version("pylignum"),
+        lignum_reason=reason,
     )
 
 

@@ -128,6 +128,24 @@ async def test_one_score_a_row_is_the_booster_s_own(tmp_path: Path, binary: Mode
     await assert_equal_bits(write(tmp_path / "m", binary, name=name), binary, ["score"])
 
 
+@pytest.mark.parametrize(("engine", "said"), [("auto", "lignum "), ("lignum", "lignum "), ("xgboost", "xgboost ")])
+async def test_either_engine_gives_the_booster_s_bits(tmp_path: Path, binary: Model, engine: str, said: str) -> None:
+    folder = write(tmp_path / "m", binary, f'[engine]\nname = "{engine}"')
+    await assert_equal_bits(folder, binary, ["score"])
+    async with loaded(folder) as backend:
+        assert backend.description.engine.startswith(said)
+
+
+async def test_lignum_is_not_taken_where_it_can_not_do_the_same(tmp_path: Path, stopped: Model) -> None:
+    folder = write(tmp_path / "m", stopped, '[xgboost]\ntrees = "best"\n[engine]\nname = "lignum"')
+    with pytest.raises(BundleError, match=r"engine\.name is 'lignum', but lignum predicts with all trees"):
+        await load_backend(read_bundle(folder))
+    other = write(tmp_path / "o", stopped, '[xgboost]\ntrees = "all"\nmissing = -1')
+    async with loaded(other) as backend:
+        assert backend.description.engine.startswith("xgboost ")
+        assert backend.description.engine_reason == "lignum knows no other missing value than NaN"
+
+
 @pytest.mark.parametrize(
     ("parameters", "names"),
     [

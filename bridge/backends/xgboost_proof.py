@@ -1,0 +1,98 @@
+"""Whether lignum may take the booster's place: it must give the same bits wherever a tree could decide otherwise.
+
+Runs in the process that inspects a model file, see `bridge.backends.xgboost_model`; never while serving.
+"""
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from bridge.columns import Array
+
+__all__ = ["prove_lignum"]
+
+_RANDOM_ROWS = 4096
+_CHUNK_ROWS = 50_000
+_MISSING_SHARE = 0.15
+
+
+def prove_lignum(path: str, booster: Any, model: dict[str, Any], categorical: list[bool]) -> str:
+    """Holds lignum against the booster; why it may not take its place, or nothing if it may.
+
+    Args:
+        path: the model file.
+        booster: the same model in xgboost.
+        model: the same as xgboost's JSON.
+        categorical: which features hold codes of categories.
+    """
+    try:
+        lignum: Any = import_module("lignum")  # an extra
+    except ImportError:
+        return "lignum is not installed"
+    try:
+        fast = lignum.load(path)
+    except (RuntimeError, ValueError, OSError) as error:
+        return f"lignum does not take this model: {error}"
+    if fast.n_features != booster.num_features():
+        return f"lignum counts {fast.n_features} features, the booster {booster.num_features()}"
+    for rows in _trial_rows(model, booster.num_features(), categorical):
+        exact = booster.inplace_predict(rows, validate_features=False).astype(np.float32).ravel()
+        found = np.asarray(fast.predict(rows, n_jobs=1)).astype(np.float32).ravel()
+        if exact.tobytes() != found.tobytes():
+            return f"lignum differs from the booster in {int((exact != found).sum())} of {len(rows)} trial rows"
+    return ""
+
+
+def _trial_rows(model: dict[str, Any], features: int, categorical: list[bool]) -> Iterator[Array]:
+    """Random rows with everything that is special about floats, then every split's threshold and its neighbours."""
+    chance = np.random.default_rng(1)
+    rows = (chance.normal(size=(_RANDOM_ROWS, features)) * 10.0 ** chance.integers(-6, 7, features)).astype(np.float32)
+    tiny, most = np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max
+    special = np.array([np.nan, 0.0, -0.0, tiny, -tiny, most, -most, 1.0], np.float32)
+    where = chance.random(rows.shape) < _MISSING_SHARE
+    rows[where] = chance.choice(special, int(where.sum()))
+    yield _with_codes(rows, categorical, chance)
+    thresholds = _thresholds(model, features)
+    length = max((len(one) for one in thresholds), default=0)
+    for first in range(0, length, _CHUNK_ROWS):
+        count = min(_CHUNK_ROWS, length - first)
+        block = np.full((count, features), np.nan, np.float32)
+        for position, values in enumerate(thresholds):
+            if len(values):
+                block[:, position] = np.resize(values, length)[first : first + count]
+                block[:, position] = chance.permutation(block[:, position])
+        block[chance.random(block.shape) < _MISSING_SHARE] = np.nan
+        yield _with_codes(block, categorical, chance)
+
+
+def _with_codes(rows: Array, categorical: list[bool], chance: np.random.Generator) -> Array:
+    for position, is_category in enumerate(categorical):
+        if is_category:
+            codes = chance.integers(0, 64, len(rows)).astype(np.float32)
+            codes[chance.random(len(rows)) < _MISSING_SHARE] = np.nan
+            rows[:, position] = codes
+    return rows
+
+
+def _thresholds(model: dict[str, Any], features: int) -> list[Array]:
+    """For each feature, the thresholds of its splits, and the next floats below and above each."""
+    found: list[list[Array]] = [[] for _ in range(features)]
+    for tree in _trees(model):
+        inner = np.array(tree["left_children"]) >= 0
+        indices = np.array(tree["split_indices"], np.int64)[inner]
+        values = np.array(tree["split_conditions"], np.float32)[inner]
+        for position in np.unique(indices):
+            found[position].append(values[indices == position])
+    spread = []
+    for parts in found:
+        unique = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.float32)
+        below, above = np.nextafter(unique, np.float32(-np.inf)), np.nextafter(unique, np.float32(np.inf))
+        spread.append(np.concatenate([below, unique, above]).astype(np.float32))
+    return spread
+
+
+def _trees(model: dict[str, Any]) -> list[dict[str, Any]]:
+    booster = model["learner"]["gradient_booster"]
+    return list(booster.get("gbtree", booster)["model"]["trees"])

@@ -1,0 +1,37 @@
+"""What all commands of the command line share: their errors are one sentence and exit code 1."""
+
+import errno
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import typer
+
+from bridge.errors import BridgeError
+
+__all__ = ["command"]
+
+
+def command(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Makes a function a command of `app`; its name and its docstring are the command's."""
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        @wraps(function)
+        def run(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except (BridgeError, OSError) as error:
+                if isinstance(error, OSError) and error.errno == errno.EPIPE:
+                    raise  # the reader of our output has left, and typer knows what to do
+                typer.echo(_sentence(error), err=True)
+                raise typer.Exit(1) from error
+
+        return app.command()(run)
+
+    return register
+
+
+def _sentence(error: BridgeError | OSError) -> str:
+    if isinstance(error, BridgeError):
+        return f"{error} ({error.private})" if error.private else str(error)
+    return f"{error.filename}: {error.strerror}" if error.filename else str(error)
