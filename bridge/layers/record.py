@@ -3,6 +3,8 @@
 import asyncio
 from dataclasses import replace
 
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.calls import Call, Exchange, Outcome, Scorer, now
@@ -12,6 +14,7 @@ from bridge.prediction_log.writer import PredictionLog
 __all__ = ["Record", "Recorder"]
 
 _CANCELLED = 1  # gRPC's status code
+_NANOS = 10**9
 
 
 class Recorder:
@@ -25,7 +28,7 @@ class Recorder:
         record = _record(exchange, "", elapsed_s)
         record.model, record.version = error.model, error.version
         _add_error(record, exchange, error)
-        await self._log.append(record)
+        await self._log.append(record, exchange.request, b"")
 
     async def answered(self, call: Call, outcome: Outcome, engine: str = "") -> Outcome:
         """A call and what became of it; the outcome, with the bytes of its reply if it has one.
@@ -42,9 +45,8 @@ class Recorder:
             _add_error(record, exchange, failure)
         else:
             outcome = replace(outcome, reply=exchange.encode(call, outcome))
-            record.response = outcome.reply
             record.defaulted.extend(_defaulted(outcome))
-        await self._log.append(record)
+        await self._log.append(record, exchange.request, outcome.reply)
         return outcome
 
     async def cancelled(self, call: Call, engine: str = "") -> None:
@@ -54,7 +56,7 @@ class Recorder:
             record.status = _CANCELLED
             record.error_reason = "CANCELLED"
             # The caller is gone: nobody waits for the disk, or for the refusal.
-            await asyncio.shield(self._log.append(record))
+            await asyncio.shield(self._log.append(record, call.exchange.request, b""))
 
 
 class Record:
@@ -88,20 +90,41 @@ class Record:
 
 
 def _record(exchange: Exchange, request_id: str, elapsed_s: float) -> pb.LogRecord:
-    record = pb.LogRecord(request=exchange.request, method=exchange.method, request_id=request_id, peer=exchange.peer)
-    record.received_at.FromNanoseconds(exchange.received_ns)
-    record.total_time.FromNanoseconds(round(elapsed_s * 1e9))
-    return record
+    return pb.LogRecord(
+        method=exchange.method,
+        request_id=request_id,
+        peer=exchange.peer,
+        received_at=_timestamp(exchange.received_ns),
+        total_time=_duration(elapsed_s),
+    )
 
 
 def _of_call(call: Call, exchange: Exchange, engine: str) -> pb.LogRecord:
-    record = _record(exchange, call.request_id, now() - call.arrived)
-    record.model, record.version, record.digest = call.model.model, call.model.version, call.model.digest
-    record.attempts = call.trace.attempts
-    record.queue_time.FromNanoseconds(round(call.trace.queue_s * 1e9))
-    record.backend_time.FromNanoseconds(round(call.trace.backend_s * 1e9))
-    record.engine = engine
-    return record
+    model, trace = call.model, call.trace
+    return pb.LogRecord(
+        method=exchange.method,
+        request_id=call.request_id,
+        peer=exchange.peer,
+        received_at=_timestamp(exchange.received_ns),
+        total_time=_duration(now() - call.arrived),
+        model=model.model,
+        version=model.version,
+        digest=model.digest,
+        attempts=trace.attempts,
+        queue_time=_duration(trace.queue_s),
+        backend_time=_duration(trace.backend_s),
+        engine=engine,
+    )
+
+
+# Setting the fields is three times faster than the methods that these messages have for it.
+def _timestamp(nanoseconds: int) -> Timestamp:
+    return Timestamp(seconds=nanoseconds // _NANOS, nanos=nanoseconds % _NANOS)
+
+
+def _duration(seconds: float) -> Duration:
+    nanoseconds = round(seconds * _NANOS)
+    return Duration(seconds=nanoseconds // _NANOS, nanos=nanoseconds % _NANOS)
 
 
 def _add_error(record: pb.LogRecord, exchange: Exchange, error: BridgeError) -> None:

@@ -8,6 +8,7 @@ checksum, so a frame inside a caller's bytes is never taken for one. Nothing her
 """
 
 import struct
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import google_crc32c
@@ -15,6 +16,7 @@ from google.protobuf.message import DecodeError
 from scorebridge.v1 import prediction_log_pb2 as pb
 
 __all__ = [
+    "FORMAT_VERSION",
     "FRAME_BYTES",
     "FRAME_MAGIC",
     "MOST_BODY_BYTES",
@@ -26,6 +28,7 @@ __all__ = [
     "encode_frame",
     "encode_preamble",
     "frame_checks",
+    "frame_parts",
     "parse_frame",
 ]
 
@@ -95,7 +98,16 @@ def decode_header(raw: bytes) -> pb.SegmentHeader:
 
 def encode_frame(segment_id: bytes, sequence: int, body: bytes) -> bytes:
     """A whole frame."""
-    return _FRAME.pack(FRAME_MAGIC, len(body), sequence, _checksum(segment_id, sequence, body)) + body
+    return b"".join(frame_parts(segment_id, sequence, [body]))
+
+
+def frame_parts(segment_id: bytes, sequence: int, body: Sequence[bytes]) -> list[bytes]:
+    """The same in parts, so that a big request is not copied on its way to the file."""
+    length = sum(map(len, body))
+    checksum = google_crc32c.value(_CHECKED.pack(length, sequence) + segment_id)
+    for part in body:
+        checksum = google_crc32c.extend(checksum, part)
+    return [_FRAME.pack(FRAME_MAGIC, length, sequence, checksum), *body]
 
 
 def parse_frame(raw: bytes | memoryview) -> Frame | None:

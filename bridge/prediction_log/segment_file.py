@@ -2,11 +2,14 @@
 
 import hashlib
 import os
+import threading
+from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 from scorebridge.v1 import prediction_log_pb2 as pb
 
-from bridge.prediction_log.frames import encode_frame, encode_preamble
+from bridge.prediction_log.frames import encode_preamble, frame_parts
 from bridge.prediction_log.reader import SUFFIX
 
 __all__ = ["SegmentFile"]
@@ -28,10 +31,12 @@ class SegmentFile:
     def __init__(self, folder: Path, header: pb.SegmentHeader) -> None:
         self._id = header.segment_id
         self._sha256 = hashlib.sha256()
+        self._hashing = threading.Lock()
+        self._unhashed: deque[bytes] = deque()
         self.path, self._descriptor = _create(folder, header.first_sequence)
         self.size = 0
         try:
-            self._write(encode_preamble(header))
+            self._write([encode_preamble(header)])
         except OSError:
             self.close()
             self.path.unlink()
@@ -42,17 +47,24 @@ class SegmentFile:
         """For fdatasync by another thread."""
         return self._descriptor
 
-    def append(self, sequence: int, body: bytes) -> None:
-        """Writes one record to the page cache.
+    def append(self, sequence: int, body: Sequence[bytes]) -> None:
+        """Writes one record, in parts, to the page cache.
 
         Raises:
             OSError: it was not written; what was written of it is cut off again.
         """
-        self._write(encode_frame(self._id, sequence, body))
+        self._write(frame_parts(self._id, sequence, body))
+
+    def hash_written(self) -> None:
+        """Adds what was written meanwhile to the SHA-256, which costs more than writing it; from any thread."""
+        with self._hashing:
+            while self._unhashed:
+                self._sha256.update(self._unhashed.popleft())
 
     @property
     def sha256(self) -> bytes:
         """Over all its bytes."""
+        self.hash_written()
         return self._sha256.digest()
 
     def close(self) -> None:
@@ -63,17 +75,20 @@ class SegmentFile:
         """Leaves word that the system failed to write this file out: what reads back may not be on the disk."""
         self.path.with_name(self.path.name + _SUSPECT).touch()
 
-    def _write(self, raw: bytes) -> None:
-        written = 0
+    def _write(self, parts: list[bytes]) -> None:
+        length = sum(map(len, parts))
         try:
-            while written < len(raw):
-                written += os.write(self._descriptor, raw[written:] if written else raw)
+            written = os.writev(self._descriptor, parts)
+            if written < length:
+                rest = b"".join(parts)
+                while written < length:
+                    written += os.write(self._descriptor, rest[written:])
         except OSError:
             # A nearly full disk takes a part and refuses the rest: a torn record without any crash.
             os.ftruncate(self._descriptor, self.size)
             raise
-        self.size += len(raw)
-        self._sha256.update(raw)
+        self.size += length
+        self._unhashed.extend(parts)
 
 
 def _create(folder: Path, sequence: int) -> tuple[Path, int]:

@@ -6,11 +6,12 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from scorebridge.arrays import varint
 from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.config import ConfigError
@@ -24,6 +25,7 @@ _log = logging.getLogger(__name__)
 
 _LARGE_BYTES = 256 << 10  # writing more than this takes longer than a hop to a thread and back
 _LOCK = ".lock"
+_REQUEST_TAG, _RESPONSE_TAG = b"\x0a", b"\x12"  # fields 1 and 2 of LogRecord, length-delimited
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,15 +109,20 @@ class PredictionLog:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    async def append(self, record: pb.LogRecord) -> None:
+    async def append(self, record: pb.LogRecord, request: bytes, response: bytes) -> None:
         """Puts a call on record; returns when its answer may leave.
+
+        Args:
+            record: all but the request and the response.
+            request: the bytes that came; they are written from where they are.
+            response: the bytes that are to leave.
 
         Raises:
             LogUnavailable: it could not be, and `on_failure` is "refuse".
         """
-        body = record.SerializeToString()
+        body = [*_field(_REQUEST_TAG, request), *_field(_RESPONSE_TAG, response), record.SerializeToString()]
         try:
-            if len(body) > _LARGE_BYTES:
+            if len(request) + len(response) > _LARGE_BYTES:
                 await asyncio.to_thread(self.write, body)
             else:
                 self.write(body)
@@ -127,8 +134,8 @@ class PredictionLog:
             if self._settings.on_failure == "refuse":
                 raise LogUnavailable(f"the call can't be put on record: {error.strerror}") from error
 
-    def write(self, body: bytes) -> None:
-        """Writes one record to the page cache, in a new segment if it is time for one; from any thread.
+    def write(self, body: Sequence[bytes]) -> None:
+        """Writes one record, in parts, to the page cache, in a new segment if it is time for one; from any thread.
 
         Raises:
             OSError: it was not written.
@@ -218,6 +225,8 @@ class PredictionLog:
             # Its number stays this file's while it is synced without the lock, and appends go on.
             descriptor = os.dup(segment.descriptor) if segment is not None and dirty else -1
         error: OSError | None = None
+        if segment is not None:
+            segment.hash_written()
         for one in finished:
             error = self._sync(one, one.descriptor) or error
             one.close()
@@ -242,6 +251,11 @@ class PredictionLog:
                     self._previous = segment.sha256
             return error
         return None
+
+
+def _field(tag: bytes, value: bytes) -> list[bytes]:
+    """A bytes field of the record as protobuf writes it, without a copy of the value."""
+    return [tag + varint(len(value)), value] if value else []
 
 
 def _resolve(waiting: list[asyncio.Future[None]], error: OSError | None) -> None:

@@ -260,19 +260,18 @@ def test_a_short_write_is_cut_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     from scorebridge.v1 import prediction_log_pb2 as log_pb  # noqa: PLC0415 - this test alone writes by hand
 
     segment = SegmentFile(tmp_path, log_pb.SegmentHeader(segment_id=b"i" * 16))
-    segment.append(0, log_pb.LogRecord(request_id="kept").SerializeToString())
-    real, calls = os.write, iter([10])
+    segment.append(0, [log_pb.LogRecord(request_id="kept").SerializeToString()])
 
-    def short(descriptor: int, raw: bytes) -> int:
-        for count in calls:
-            return real(descriptor, raw[:count])
+    def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "write", short)
+    real, write = os.writev, os.write
+    monkeypatch.setattr(os, "writev", lambda descriptor, parts: write(descriptor, b"".join(parts)[:10]))
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space left"):
-        segment.append(1, log_pb.LogRecord(request_id="lost").SerializeToString())
-    monkeypatch.setattr(os, "write", real)
-    segment.append(1, log_pb.LogRecord(request_id="next").SerializeToString())
+        segment.append(1, [log_pb.LogRecord(request_id="lost").SerializeToString()])
+    monkeypatch.setattr(os, "writev", real)
+    segment.append(1, [log_pb.LogRecord(request_id="next").SerializeToString()])
     segment.close()
     assert [entry.record.request_id for entry in read_log(tmp_path)] == ["kept", "next"]
     (read,) = segments_of(tmp_path)

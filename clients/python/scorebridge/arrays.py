@@ -10,7 +10,7 @@ import numpy as np
 from google.protobuf.message import Message
 from numpy.typing import NDArray
 
-__all__ = ["pack"]
+__all__ = ["pack", "varint"]
 
 _VALUES_TAG = b"\x0a"  # field 1, length-delimited: `repeated ... values = 1`
 _SEVEN_BITS = 0x7F
@@ -21,10 +21,11 @@ _ArrayMessage = TypeVar("_ArrayMessage", bound=Message)
 def pack(message: type[_ArrayMessage], values: NDArray[Any]) -> _ArrayMessage:
     """A message such as `DoubleArray` that holds these values; their dtype must be the field's own."""
     raw = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
-    return message.FromString(_VALUES_TAG + _varint(len(raw)) + raw)
+    return message.FromString(_VALUES_TAG + varint(len(raw)) + raw)
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """A length as protobuf writes it: seven bits a byte, the eighth says that more follow."""
     encoded = bytearray()
     while number > _SEVEN_BITS:
         encoded.append(number & _SEVEN_BITS | 0x80)
