@@ -3,19 +3,19 @@
 import asyncio
 import logging
 import sys
-from collections.abc import Callable, Coroutine
-from functools import wraps
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
 
-from bridge import score_files
+from bridge import log_commands, score_files
 from bridge.acceptance import Accepted, accept
 from bridge.bundle import make_manifest, read_bundle
+from bridge.commands import command
 from bridge.config import read_settings
-from bridge.errors import BridgeError
 from bridge.features import Feature
+from bridge.reconcile_command import reconcile
 from bridge.repository import Repository, StoredVersion, check_model_name
 from bridge.server import serve as run_gateway
 
@@ -29,19 +29,7 @@ _RepositoryOption = Annotated[Path, typer.Option("--repository", help="The folde
 _UrlOption = Annotated[str, typer.Option(help="HOST:PORT of the gateway.")]
 
 
-def _command(function: Callable[..., None]) -> Callable[..., None]:
-    """A command whose errors are one sentence and exit code 1."""
-
-    @wraps(function)
-    def run(*args: Any, **kwargs: Any) -> None:
-        try:
-            function(*args, **kwargs)
-        except BridgeError as error:
-            private = f" ({error.private})" if error.private else ""
-            typer.echo(f"{error}{private}", err=True)
-            raise typer.Exit(1) from error
-
-    return app.command()(run)
+_command = command(app)
 
 
 @_command
@@ -125,6 +113,10 @@ def score(
 ) -> None:
     """Score the rows of a CSV file in one call."""
     typer.echo(score_files.score_csv(url, model, source, target, timeout_s=timeout, default=default, version=version))
+
+
+app.add_typer(log_commands.app, name="log")
+app.command()(reconcile)
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:

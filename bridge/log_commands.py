@@ -70,13 +70,10 @@ def stats(folder: _Folder, since: _Since = None, until: _Until = None, model: _M
 @command(app)
 def show(folder: _Folder, request_id: Annotated[str, typer.Option(help="The call's id.", show_default=False)]) -> None:
     """Print all that is on record of one call, or of each that had this id."""
-    found = 0
     with _progress("show", folder, 1) as on_bytes:
         log = LogPass(folder, on_bytes)
-        for entry in log.entries():
-            if entry.record.request_id == request_id:
-                typer.echo(("\n" if found else "") + describe(entry), nl=False)
-                found += 1
+        found = [describe(entry) for entry in log.entries() if entry.record.request_id == request_id]
+    typer.echo("\n".join(found), nl=False)
     _say_skipped(log.damages)
     if not found:
         raise CallNotFound(f"no call in {folder} has the id {request_id}")
@@ -125,8 +122,14 @@ def _say_skipped(damages: list[Damage]) -> None:
 def _progress(title: str, folder: Path, passes: int) -> Iterator[Callable[[int], None]]:
     """A bar on standard error, if a person looks at it; takes how many more bytes were read."""
     size = LogPass(folder).size * passes
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+    progress = Progress(
+        *(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()),
+        console=Console(stderr=True),
+        transient=True,
+        redirect_stdout=False,  # or rich would send what we print to the bar's own stream
+        redirect_stderr=False,
+        disable=not sys.stderr.isatty(),
+    )
+    with progress:
         task = progress.add_task(title, total=size)
         yield lambda count: progress.advance(task, count)

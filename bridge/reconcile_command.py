@@ -9,8 +9,8 @@ import typer
 from rich.console import Console
 
 from bridge.errors import BridgeError
-from bridge.reconcile import Options, reconcile_log
 from bridge.reconcile.calls import Selection
+from bridge.reconcile.run import Options, reconcile_log
 from bridge.reconcile.summary import NOT_RUN
 
 __all__ = ["reconcile"]

@@ -18,8 +18,8 @@ from bridge.config import ConfigError, GatewaySettings
 from bridge.environment import describe_environment
 from bridge.front import Front, Methods, add_health_and_reflection
 from bridge.layers.drain import Drain
-from bridge.layers.record import Recorder
 from bridge.prediction_log.writer import LogSettings, PredictionLog
+from bridge.recorder import LogRecorder
 from bridge.registry import Registry
 from bridge.repository import Repository
 from bridge.service import SERVICE, ScoringService
@@ -48,7 +48,7 @@ class Gateway:
         self._settings = settings
         self._drain = Drain()
         self._log = _make_log(settings)
-        recorder = None if self._log is None else Recorder(self._log)
+        recorder = None if self._log is None else LogRecorder(self._log)
         self.registry = Registry(Repository(settings.repository), self._update_health, self._drain, recorder)
         self.grpc_address = self.http_address = ""
         servicers: Any = health  # its stubs don't know the asyncio half

@@ -28,10 +28,10 @@ from bridge.errors import (
     VersionRefused,
     WorkerLost,
 )
-from bridge.layers.record import Recorder
 from bridge.messages import parse_request, read_batch, write_defaulted, write_scores, write_source
 from bridge.model_messages import write_detail, write_version
 from bridge.model_settings import default_scores
+from bridge.recorder import LogRecorder
 from bridge.registry import Registry
 from bridge.version import Version
 
@@ -63,7 +63,7 @@ _STATUS: dict[type[BridgeError], grpc.StatusCode] = {
 class ScoringService:
     """Answers requests given as bytes, so that a message is parsed once and its bytes can be kept."""
 
-    def __init__(self, registry: Registry, recorder: Recorder | None = None) -> None:
+    def __init__(self, registry: Registry, recorder: LogRecorder | None = None) -> None:
         self._registry = registry
         self._recorder = recorder
 

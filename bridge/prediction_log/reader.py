@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BufferedReader
@@ -26,6 +27,7 @@ __all__ = ["SUFFIX", "Damage", "Entry", "LogNotReadable", "Segment", "read_log",
 
 SUFFIX = ".sblog"
 _SEARCH_BYTES = 1 << 20
+_NAME = re.compile(rf"(\d{{20}})(?:_(\d+))?{re.escape(SUFFIX)}")
 
 
 class LogNotReadable(BridgeError):
@@ -123,7 +125,10 @@ class Segment:
         rest = file.read(FRAME_BYTES)
         if not rest:
             return False
-        found = _search(file, offset + 1, segment_id)
+        found = _search(file, offset, segment_id)
+        if found == offset:  # it was finished meanwhile: the log is being written
+            file.seek(offset)
+            return True
         size = self.path.stat().st_size
         end = size if found is None else found
         torn = found is None and _is_torn(rest, size - offset)
@@ -144,10 +149,15 @@ def segments_of(folder: Path) -> list[Segment]:
     """
     if not folder.is_dir():
         raise LogNotReadable(f"{folder} is not a folder")
-    found = [Segment(path) for path in sorted(folder.glob(f"*{SUFFIX}"))]
+    found = [Segment(path) for path in sorted(folder.glob(f"*{SUFFIX}"), key=_place)]
     if not found:
         raise LogNotReadable(f"there is no segment (*{SUFFIX}) in {folder}")
     return found
+
+
+def _place(path: Path) -> tuple[int, int]:
+    match = _NAME.fullmatch(path.name)
+    return (int(match[1]), int(match[2] or 0)) if match else (-1, 0)
 
 
 def read_log(folder: Path) -> Iterator[Entry]:

@@ -101,7 +101,8 @@ class PredictionLog:
             return
         for entry in last.entries():
             self._sequence = entry.sequence + 1
-        self._sequence = max(self._sequence, int(last.path.name[:20]))
+        named = last.path.name[:20]
+        self._sequence = max(self._sequence, int(named) if named.isdecimal() else 0)
         self._previous = last.sha256
 
     def start(self) -> None:

@@ -19,10 +19,13 @@ ORDER = [
     ["errors"],
     ["columns"],
     ["features"],
-    ["calls", "csv_cells", "model_settings", "golden", "bundle", "repository", "config"],
+    ["calls", "csv_cells", "model_settings", "golden", "bundle", "repository", "config", "environment"],
     ["messages", "load"],
+    ["prediction_log"],
     ["layers"],
+    ["recorder"],
     ["backends"],
+    ["reconcile"],
     ["acceptance"],
     ["stack"],
     ["version", "registry"],
@@ -30,8 +33,9 @@ ORDER = [
     ["service"],
     ["front"],
     ["server"],
-    ["score_files"],
-    ["__main__"],
+    ["commands"],
+    ["score_files", "reconcile_command", "log_commands"],
+    ["__main__", "testing"],
 ]
 RANKS = {name: rank for rank, names in enumerate(ORDER) for name in names}
 

@@ -50,7 +50,8 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> FileDescriptorProto:
 def test_the_generated_code_is_what_the_protos_give(tmp_path: Path) -> None:
     make("protos", f"GENERATED={tmp_path}")
     made = {entry.name: entry.read_text() for entry in (tmp_path / GENERATED).iterdir()}
-    assert set(made) == {"scoring_pb2.py", "scoring_pb2.pyi"}
+    names = ("scoring_pb2", "prediction_log_pb2")
+    assert set(made) == {f"{name}{suffix}" for name in names for suffix in (".py", ".pyi")}
     for name, text in made.items():
         assert (ROOT / "clients" / "python" / GENERATED / name).read_text() == text, f"{name}: run `make protos`"
 

@@ -1,0 +1,197 @@
+"""A log as rows for other programs: JSON lines, Elasticsearch's bulk form, or Parquet."""
+
+import contextlib
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import quote
+
+from bridge.errors import BridgeError
+from bridge.prediction_log.reader import Damage, Entry
+from bridge.prediction_log.rows import INPUT, SCORE, read_call, rows_of
+from bridge.prediction_log.selection import LogPass, Selection, selected
+
+__all__ = ["ExportFailed", "Exported", "Format", "export_lines", "new_file", "refuse_existing", "temporary_of"]
+
+_INDEX = "scorebridge-predictions"
+_Row = dict[str, Any]
+
+
+class ExportFailed(BridgeError):
+    """The output is there already, or something that it takes is missing."""
+
+    reason = "EXPORT_FAILED"
+
+
+class Format(StrEnum):
+    """What an export writes."""
+
+    JSONL = "jsonl"
+    ELASTICSEARCH = "elasticsearch"
+    PARQUET = "parquet"
+
+
+@dataclass
+class Exported:
+    """What was written.
+
+    Attributes:
+        calls: how many.
+        rows: how many.
+        paths: the files.
+        left_out: values of refused calls that no column could hold; Parquet only.
+        damages: what of the log had to be skipped.
+    """
+
+    calls: int = 0
+    rows: int = 0
+    paths: list[Path] = field(default_factory=list)
+    left_out: int = 0
+    damages: list[Damage] = field(default_factory=list)
+
+
+def export_lines(
+    folder: Path,
+    form: Format,
+    output: Path,
+    selection: Selection,
+    on_bytes: Callable[[int], None] = lambda _: None,
+) -> Exported:
+    """Writes one file of JSON lines, or one of bulk actions with its index template beside it (OUTPUT.template.json).
+
+    The files are their owner's only, must not exist, and have their names only when they are whole. `on_bytes` is told
+    now and then how many more bytes of the log were read.
+
+    Raises:
+        ExportFailed: the output exists already.
+        LogNotReadable: there is no log in the folder.
+        OSError: the log can't be read, or the output not be written.
+    """
+    template = output.with_name(f"{output.name}.template.json")
+    bulk = form is Format.ELASTICSEARCH
+    done = Exported(paths=[output, template] if bulk else [output])
+    for path in done.paths:
+        refuse_existing(path)
+    log = LogPass(folder, on_bytes)
+    lines = _bulk_lines if bulk else _json_lines
+    with contextlib.ExitStack() as files:
+        target = files.enter_context(new_file(output))
+        if bulk:
+            files.enter_context(new_file(template)).write(json.dumps(_TEMPLATE, indent=2) + "\n")
+        for entry in selected(log.entries(), selection):
+            done.calls += 1
+            for line in lines(entry):
+                target.write(line)
+                done.rows += 1
+    done.damages = log.damages
+    return done
+
+
+def refuse_existing(output: Path) -> None:
+    """Nothing that exists is written over.
+
+    Raises:
+        ExportFailed: it exists.
+    """
+    if os.path.lexists(output):
+        raise ExportFailed(f"{output} exists already")
+
+
+def temporary_of(output: Path) -> Path:
+    """The name that an output has until it is whole."""
+    return output.with_name(f".{output.name}.{os.getpid()}.partial")
+
+
+@contextlib.contextmanager
+def new_file(output: Path) -> Iterator[IO[str]]:
+    """A text file for its owner's eyes that gets its name at the end, and is removed if there is no good end.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    temporary = temporary_of(output)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
+            yield file
+        refuse_existing(output)  # it took a while
+        temporary.rename(output)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _json_lines(entry: Entry) -> Iterator[str]:
+    for row in rows_of(read_call(entry.record)):
+        finite = {name: _spelled(value) for name, value in row.items()}
+        yield json.dumps(finite, allow_nan=False) + "\n"
+
+
+def _spelled(value: Any) -> Any:
+    """JSON has no infinities."""
+    if isinstance(value, float) and math.isinf(value):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def _bulk_lines(entry: Entry) -> Iterator[str]:
+    for row in rows_of(read_call(entry.record)):
+        number = row["row"] or 0
+        action = {"_index": _index(row), "_id": f"{entry.header.segment_id.hex()}-{entry.sequence}-{number}"}
+        yield json.dumps({"index": action}) + "\n" + json.dumps(_document(row), allow_nan=False) + "\n"
+
+
+def _index(row: _Row) -> str:
+    """One index a model, as models differ in the types of their columns."""
+    if not row["version"]:
+        return f"{_INDEX}-no-version"
+    # An index takes lower case, and none of \ / * ? " < > | , # : or blanks; percent signs are allowed.
+    return f"{_INDEX}-{quote(row['model'], safe='').lower()}"
+
+
+def _document(row: _Row) -> _Row:
+    document: _Row = {"input": {}, "score": {}, "infinite": []}
+    for name, value in row.items():
+        group = next((prefix for prefix in (INPUT, SCORE) if name.startswith(prefix)), "")
+        target = document[group.rstrip(".")] if group else document
+        if isinstance(value, float) and math.isinf(value):
+            document["infinite"].append(f"{name}={_spelled(value)}")
+            value = None  # noqa: PLW2901 - Elasticsearch refuses a document with an infinite number
+        target[name.removeprefix(group)] = value
+    return document
+
+
+_KEYWORD, _DOUBLE = {"type": "keyword"}, {"type": "double"}
+_OBJECT = {"type": "object", "subobjects": False}  # a dot in the name of a column is a dot
+_TEMPLATE = {
+    "index_patterns": [f"{_INDEX}-*"],
+    "template": {
+        "settings": {"index.mapping.ignore_malformed": True, "index.mapping.total_fields.limit": 5000},
+        "mappings": {
+            "dynamic_templates": [
+                {"numbers": {"match_mapping_type": "long", "path_match": "input.*", "mapping": _DOUBLE}},
+                {"scores": {"match_mapping_type": "long", "path_match": "score.*", "mapping": _DOUBLE}},
+                {"floats": {"match_mapping_type": "double", "mapping": _DOUBLE}},
+                {"dates": {"match_mapping_type": "date", "path_match": "input.*", "mapping": _KEYWORD}},
+                {"texts": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 8191}}},
+            ],
+            "properties": {
+                **dict.fromkeys(("request_id", "row_key", "batch_id", "model", "digest"), _KEYWORD),
+                **dict.fromkeys(("error_reason", "source", "reason", "infinite"), _KEYWORD),
+                "row": {"type": "long"},
+                "version": {"type": "long"},
+                "status": {"type": "integer"},
+                "total_s": _DOUBLE,
+                "received_at": {"type": "date_nanos"},
+                "labels": {"type": "flattened"},
+                "input": _OBJECT,
+                "score": _OBJECT,
+            },
+        },
+    },
+}

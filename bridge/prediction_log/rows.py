@@ -1,0 +1,178 @@
+"""What a logged call says: its inputs, its scores, and one dict for each of its rows."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from google.protobuf.message import DecodeError
+from google.protobuf.timestamp_pb2 import Timestamp
+from scorebridge.v1 import prediction_log_pb2 as log_pb
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.columns import Column, Matrix
+from bridge.errors import InvalidRequest
+from bridge.messages import read_batch
+
+__all__ = ["INPUT", "SCORE", "LoggedCall", "answered_rows", "read_call", "reason_name", "rows_of", "time_text"]
+
+INPUT, SCORE = "input.", "score."
+
+_Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoggedCall:
+    """One record, read.
+
+    Attributes:
+        record: as it was logged.
+        request: None if its bytes are no request.
+        response: None if the call failed.
+        inputs: the columns that came; None if they can't be read. A matrix without names has f0, f1, ...
+        scores: the outputs that left, all of one length; empty if the call failed.
+        rows: how many rows came; None if that can't be read.
+    """
+
+    record: log_pb.LogRecord
+    request: pb.ScoreRequest | None
+    response: pb.ScoreResponse | None
+    inputs: tuple[Column, ...] | None
+    scores: tuple[Column, ...]
+    rows: int | None
+
+    @property
+    def accepted(self) -> bool:
+        """The model took the inputs, whatever became of the call then."""
+        return bool(self.record.version) and self.record.error_reason != InvalidRequest.reason
+
+
+def read_call(record: log_pb.LogRecord) -> LoggedCall:
+    """What the bytes of a record say; what can't be read is None, nothing is raised."""
+    request = _parse(pb.ScoreRequest, record.request) if record.method.endswith("/Score") else None
+    response = _parse(pb.ScoreResponse, record.response) if record.status == 0 and request is not None else None
+    inputs = _inputs(request)
+    scores = _scores(response)
+    rows = len(inputs[0]) if inputs else None
+    if scores and rows is None:
+        rows = len(scores[0])
+    if scores and len(scores[0]) != rows:
+        scores = ()
+    return LoggedCall(record, request, response, inputs, scores, rows)
+
+
+def rows_of(call: LoggedCall) -> Iterator[_Row]:
+    """One dict a row; a failed call has rows without scores, or a single one without inputs if it had none to read.
+
+    Every dict has the same keys up to `reason`; then come "input.NAME" for each input and "score.NAME" for each output.
+    Missing values are None. A call of zero rows that was answered has none.
+    """
+    rows = call.rows
+    base = _call_fields(call)
+    if not rows:
+        if call.record.status or rows is None:
+            yield base
+        return
+    reasons = _reasons(call, rows)
+    keys = call.request.row_keys if call.request is not None else []
+    columns = {INPUT + column.name: _values(column) for column in call.inputs or ()}
+    columns |= {SCORE + column.name: _values(column) for column in call.scores}
+    for row in range(rows):
+        values = dict(base)
+        values["row"] = row
+        values["row_key"] = keys[row] if len(keys) == rows else None
+        if call.record.status == 0:
+            values["source"] = "DEFAULT" if row in reasons else "MODEL"
+            values["reason"] = reasons.get(row)
+        for name, entries in columns.items():
+            values[name] = entries[row]
+        yield values
+
+
+def answered_rows(record: log_pb.LogRecord) -> int:
+    """How many rows a call was answered with; 0 if it failed. Reads the response only."""
+    response = _parse(pb.ScoreResponse, record.response) if record.status == 0 else None
+    if response is None or not response.scores:
+        return 0
+    kind = response.scores[0].WhichOneof("values")
+    return len(getattr(response.scores[0], kind).values) if kind else 0
+
+
+def reason_name(reason: int) -> str:
+    """The name of a default reason, less its prefix; the number itself if this version does not know it."""
+    if reason not in pb.DefaultReason.values():
+        return str(reason)
+    return pb.DefaultReason.Name(reason).removeprefix("DEFAULT_REASON_")
+
+
+def time_text(time: Timestamp) -> str | None:
+    """RFC 3339 in UTC, with all the digits that there are; None if it was never set."""
+    return time.ToJsonString() if time.seconds or time.nanos else None
+
+
+def _parse(message: type[Any], raw: bytes) -> Any:
+    try:
+        return message.FromString(raw)
+    except DecodeError:
+        return None
+
+
+def _inputs(request: pb.ScoreRequest | None) -> tuple[Column, ...] | None:
+    if request is None:
+        return None
+    try:
+        batch = read_batch(request)
+    except InvalidRequest:
+        return None
+    if not isinstance(batch, Matrix):
+        return batch.columns
+    width = int(batch.values.shape[1])
+    if width == 0:
+        return None  # a matrix without columns may claim any number of rows
+    return batch.table(batch.names or [f"f{number}" for number in range(width)]).columns
+
+
+def _scores(response: pb.ScoreResponse | None) -> tuple[Column, ...]:
+    if response is None:
+        return ()
+    try:
+        batch = read_batch(pb.ScoreRequest(table=pb.Table(columns=response.scores)))
+    except InvalidRequest:
+        return ()
+    return () if isinstance(batch, Matrix) else batch.columns
+
+
+def _call_fields(call: LoggedCall) -> _Row:
+    record, request = call.record, call.request
+    return {
+        "request_id": record.request_id or (request.request_id if request is not None else ""),
+        "row": None,
+        "row_key": None,
+        "batch_id": (request.batch_id if request is not None else "") or None,
+        "labels": dict(request.labels) if request is not None else {},
+        "model": record.model or (request.model if request is not None else ""),
+        "version": record.version,
+        "digest": record.digest or None,
+        "received_at": time_text(record.received_at),
+        "total_s": record.total_time.ToNanoseconds() / 1e9,
+        "status": record.status,
+        "error_reason": record.error_reason or None,
+        "source": None,
+        "reason": None,
+    }
+
+
+def _reasons(call: LoggedCall, rows: int) -> dict[int, str]:
+    """The reason of each row with a default score."""
+    return {
+        row: reason_name(part.reason)
+        for part in call.record.defaulted
+        for row in range(part.first, min(part.first + part.count, rows))
+    }
+
+
+def _values(column: Column) -> list[Any]:
+    values: list[Any] = column.values.tolist()
+    missing = column.missing()
+    if not missing.any():
+        return values
+    return [None if absent else value for value, absent in zip(values, missing.tolist(), strict=True)]

@@ -1,0 +1,129 @@
+"""One logged call as text for a person: everything that is on record, the first rows as a table."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from google.protobuf.duration_pb2 import Duration
+from scorebridge.v1 import prediction_log_pb2 as log_pb
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.prediction_log.reader import Entry
+from bridge.prediction_log.rows import LoggedCall, read_call, reason_name, rows_of, time_text
+
+__all__ = ["MOST_ROWS", "describe"]
+
+MOST_ROWS = 20
+_MOST_CHARACTERS = 60  # of a cell
+_HEAD = {"batch_id", "digest", "error_reason", "labels", "model", "received_at", "request_id", "status", "total_s"}
+_HEAD |= {"version"}
+
+
+def describe(entry: Entry) -> str:
+    """All that is on record of one call, ending with a line break.
+
+    At most `MOST_ROWS` rows are in it, and it says how many more there are. Control characters in what callers sent are
+    spelled out, and long texts cut: `log export` has them whole.
+    """
+    call = read_call(entry.record)
+    lines = [*_fields(_head(entry, call)), *_ranges(call), *_environment(entry.header), "", *_rows(call)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _head(entry: Entry, call: LoggedCall) -> Iterator[tuple[str, str]]:
+    record = entry.record
+    yield "request id", record.request_id or "(none)"
+    yield "method", record.method
+    yield "model", f"{record.model or '(none)'}/{record.version}" if record.version else record.model or "(none)"
+    yield "digest", record.digest
+    yield "engine", record.engine
+    yield "status", f"{record.status} OK" if record.status == 0 else f"{record.status} {record.error_reason}"
+    yield "error", record.error_message
+    yield "private detail", record.private_detail
+    yield "received", time_text(record.received_at) or ""
+    yield "total time", _milliseconds(record.total_time)
+    yield "queue time", _milliseconds(record.queue_time)
+    yield "backend time", _milliseconds(record.backend_time)
+    yield "attempts", str(record.attempts)
+    yield "peer", record.peer
+    yield from _asked(call.request)
+    if call.response is not None:
+        yield "source", pb.ScoreSource.Name(call.response.source).removeprefix("SCORE_SOURCE_")
+    yield "bytes", f"{len(record.request)} in the request, {len(record.response)} in the response"
+    yield "segment", f"{entry.segment.name} at {entry.offset}"
+    yield "sequence", str(entry.sequence)
+    yield "gateway", entry.header.gateway_id
+
+
+def _asked(request: pb.ScoreRequest | None) -> Iterator[tuple[str, str]]:
+    if request is None:
+        return
+    yield "asked version", str(request.version or "the one that serves")
+    yield "batch id", request.batch_id
+    if request.HasField("default_score"):
+        yield "own default", f"{request.default_score:.17g}"
+    if request.default_policy != pb.DEFAULT_POLICY_UNSPECIFIED:
+        yield "default policy", _policy(request.default_policy)
+    for name in sorted(request.labels):
+        yield "label", f"{name} = {request.labels[name]}"
+
+
+def _policy(policy: int) -> str:
+    known = policy in pb.DefaultPolicy.values()
+    return pb.DefaultPolicy.Name(policy).removeprefix("DEFAULT_POLICY_") if known else str(policy)
+
+
+def _ranges(call: LoggedCall) -> Iterator[str]:
+    details = {part.first: part.detail for part in call.response.defaulted_rows} if call.response is not None else {}
+    for part in call.record.defaulted:
+        texts = [reason_name(part.reason), details.get(part.first, ""), part.private_detail]
+        rows = f"row {part.first}" if part.count == 1 else f"rows {part.first} to {part.first + part.count - 1}"
+        yield _printable(f"defaulted       {rows}: {'; '.join(text for text in texts if text)}")
+
+
+def _environment(header: log_pb.SegmentHeader) -> Iterator[str]:
+    yield from _fields(("environment", f"{name} {header.environment[name]}") for name in sorted(header.environment))
+
+
+def _fields(fields: Iterable[tuple[str, str]]) -> Iterator[str]:
+    for name, value in fields:
+        if value:
+            yield f"{name:<16}{_printable(value)}"
+
+
+def _rows(call: LoggedCall) -> Iterator[str]:
+    if call.rows is None:
+        yield "the rows can't be read"
+        return
+    found: list[dict[str, Any]] = []
+    for values in rows_of(call):
+        if len(found) == MOST_ROWS or values["row"] is None:
+            break
+        found.append({name: value for name, value in values.items() if name not in _HEAD})
+    yield f"{call.rows} row{'' if call.rows == 1 else 's'}"
+    if not found:
+        return
+    names = [name for name in found[0] if any(values[name] is not None for values in found) or "." in name]
+    table = [[_cell(name) for name in names], *([_cell(values[name]) for name in names] for values in found)]
+    widths = [max(len(row[place]) for row in table) for place in range(len(names))]
+    for row in table:
+        yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+    if call.rows > len(found):
+        yield f"... and {call.rows - len(found)} more"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    text = _printable(f"{value:.9g}" if isinstance(value, float) else str(value))
+    return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
+
+
+def _printable(text: str) -> str:
+    """Spells out what could move a terminal's cursor or change the order of its text."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def _milliseconds(time: Duration) -> str:
+    return f"{time.ToNanoseconds() / 1e6:.3f} ms"

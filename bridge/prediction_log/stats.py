@@ -1,0 +1,163 @@
+"""Numbers about a log, in constant memory: how many calls and rows, what was defaulted and why, how long it took."""
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from scorebridge.v1 import prediction_log_pb2 as pb
+
+from bridge.prediction_log.rows import answered_rows, reason_name
+
+__all__ = ["Histogram", "Stats", "Tally", "print_stats"]
+
+_FINEST_S = 1e-6
+_GROWTH = math.log(1.02)
+_NO_VERSION = "(no version)"
+_MS = 1000.0
+
+
+class Histogram:
+    """Times in logarithmic steps of 2 %: a percentile is within 1 % of the time it stands for, from 1 us upwards.
+
+    Its memory grows with the number of different steps, never with that of the times.
+
+    Attributes:
+        counts: how many times fell into each step; step 0 begins at 1 us.
+    """
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
+
+    def add(self, seconds: float) -> None:
+        """Counts one time; below a microsecond is a microsecond."""
+        self.counts[math.floor(math.log(max(seconds, _FINEST_S) / _FINEST_S) / _GROWTH)] += 1
+
+    def merge(self, other: "Histogram") -> None:
+        """Counts all that the other has counted."""
+        self.counts.update(other.counts)
+
+    def percentile(self, percent: float) -> float | None:
+        """Seconds that `percent` of 100 of the times do not exceed (nearest rank); None if there are none."""
+        rank = math.ceil(self.counts.total() * percent / 100)
+        for step in sorted(self.counts):
+            rank -= self.counts[step]
+            if rank <= 0:
+                return _FINEST_S * math.exp((step + 0.5) * _GROWTH)
+        return None
+
+
+@dataclass
+class Tally:
+    """Numbers about some calls.
+
+    Attributes:
+        calls: answered, failed and cancelled ones.
+        rows: that were answered.
+        defaulted: how many of them carry a default score, by reason.
+        errors: how many calls were not answered, by reason.
+        latency: from the whole request to the answer, of all calls.
+    """
+
+    calls: int = 0
+    rows: int = 0
+    defaulted: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
+    latency: Histogram = field(default_factory=Histogram)
+
+    @property
+    def default_rate(self) -> float:
+        """The part of the rows that carries a default score, 0 to 1."""
+        return self.defaulted.total() / self.rows if self.rows else 0.0
+
+    def add(self, record: pb.LogRecord) -> None:
+        """Counts one call."""
+        self.calls += 1
+        self.rows += answered_rows(record)
+        for part in record.defaulted:
+            self.defaulted[reason_name(part.reason)] += part.count
+        if record.status:
+            self.errors[record.error_reason or str(record.status)] += 1
+        self.latency.add(record.total_time.ToNanoseconds() / 1e9)
+
+    def merge(self, other: "Tally") -> None:
+        """Counts all that the other has counted."""
+        self.calls += other.calls
+        self.rows += other.rows
+        self.defaulted.update(other.defaulted)
+        self.errors.update(other.errors)
+        self.latency.merge(other.latency)
+
+
+class Stats:
+    """Tallies for each model, version and hour; calls that reached no version share one, whatever they asked for."""
+
+    def __init__(self) -> None:
+        self._tallies: dict[tuple[str, int, str], Tally] = {}
+
+    def add(self, record: pb.LogRecord) -> None:
+        """Counts one call."""
+        hour = datetime.fromtimestamp(record.received_at.seconds, UTC).strftime("%Y-%m-%dT%H:00Z")
+        key = (record.model if record.version else _NO_VERSION, record.version, hour)
+        self._tallies.setdefault(key, Tally()).add(record)
+
+    def total(self) -> Tally:
+        """All calls."""
+        return next(iter(self._merged(lambda _: "").values()), Tally())
+
+    def by_version(self) -> dict[str, Tally]:
+        """By "MODEL/VERSION", sorted."""
+        return self._merged(lambda key: f"{key[0]}/{key[1]}" if key[1] else key[0])
+
+    def by_hour(self) -> dict[str, Tally]:
+        """By the hour in which calls were received, UTC, sorted."""
+        return dict(sorted(self._merged(lambda key: key[2]).items()))
+
+    def _merged(self, name: Callable[[tuple[str, int, str]], str]) -> dict[str, Tally]:
+        merged: dict[str, Tally] = {}
+        for key in sorted(self._tallies):
+            merged.setdefault(name(key), Tally()).merge(self._tallies[key])
+        return merged
+
+
+def print_stats(stats: Stats, console: Console) -> None:
+    """Prints tables: all calls and each version, each hour, and the reasons of defaults and errors."""
+    total = stats.total()
+    console.print(_table("model/version", [*stats.by_version().items(), ("all", total)]))
+    console.print()
+    console.print(_table("hour", stats.by_hour().items()))
+    if total.defaulted:
+        console.print()
+        console.print(_reasons("default reason", "rows", total.defaulted, total.rows))
+    if total.errors:
+        console.print()
+        console.print(_reasons("error", "calls", total.errors, total.calls))
+
+
+def _table(title: str, tallies: Iterable[tuple[str, Tally]]) -> Table:
+    table = Table(title, box=None)
+    for heading in ("calls", "failed", "rows", "defaulted", "p50 ms", "p95 ms", "p99 ms"):
+        table.add_column(heading, justify="right")
+    for name, tally in tallies:
+        table.add_row(escape(name), *_cells(tally))
+    return table
+
+
+def _cells(tally: Tally) -> Iterator[str]:
+    yield from (str(tally.calls), str(tally.errors.total()), str(tally.rows), f"{tally.default_rate:.2%}")
+    for percent in (50, 95, 99):
+        seconds = tally.latency.percentile(percent)
+        yield "" if seconds is None else f"{seconds * _MS:.3g}"
+
+
+def _reasons(title: str, unit: str, counts: Counter[str], of: int) -> Table:
+    table = Table(title, box=None)
+    table.add_column(unit, justify="right")
+    table.add_column("rate", justify="right")
+    for reason, count in counts.most_common():
+        table.add_row(escape(reason), str(count), f"{count / of:.2%}" if of else "")
+    return table

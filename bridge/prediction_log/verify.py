@@ -1,0 +1,182 @@
+"""Is a log whole: frames, the chain of segments, and the numbers of the records. Nothing here ever writes."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from scorebridge.v1 import prediction_log_pb2 as pb
+
+from bridge.prediction_log.frames import PREAMBLE_BYTES, FormatError, decode_preamble, encode_preamble
+from bridge.prediction_log.reader import Damage, Entry, Segment
+from bridge.prediction_log.selection import LogPass
+
+__all__ = ["Finding", "Verification", "verify", "verify_pass"]
+
+_SUSPECT = ".suspect"
+_NAME_DIGITS = 20
+_MOST_ZEROS = 1 << 20
+
+
+class Finding(NamedTuple):
+    """Something about a log.
+
+    Attributes:
+        segment: name of the file.
+        offset: where in it, bytes.
+        text: what, in words.
+    """
+
+    segment: str
+    offset: int
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.segment} at {self.offset}: {self.text}"
+
+
+@dataclass
+class Verification:
+    """What there is in a log and what is wrong with it.
+
+    Attributes:
+        segments: how many files.
+        records: how many undamaged records.
+        findings: damage, broken links of the chain, numbers that are missing or come twice.
+        torn_tails: ends that a killed gateway leaves; nothing that was answered was in them.
+        notes: what explains itself, such as segments that retention removed.
+    """
+
+    segments: int = 0
+    records: int = 0
+    findings: list[Finding] = field(default_factory=list)
+    torn_tails: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Nothing is wrong but the tail of a killed gateway."""
+        return not self.findings
+
+
+def verify(folder: Path, on_bytes: Callable[[int], None] = lambda _: None) -> Verification:
+    """Reads a whole log, in constant memory; it may be written to meanwhile.
+
+    Args:
+        folder: of the log.
+        on_bytes: told now and then how many more bytes were read.
+
+    Raises:
+        LogNotReadable: there is no log in the folder.
+        OSError: a segment can't be read.
+    """
+    return verify_pass(LogPass(folder, on_bytes))
+
+
+def verify_pass(log: LogPass) -> Verification:
+    """The same for a pass that was made before, such as one whose size a progress bar had to know."""
+    checker = _Checker()
+    for segment in log.segments:
+        checker.check(log, segment)
+    return checker.result
+
+
+class _Checker:
+    """Goes from segment to segment and keeps what the next one must agree with."""
+
+    def __init__(self) -> None:
+        self.result = Verification()
+        self._first = True
+        self._previous: bytes | None = None  # the SHA-256 of the segment before, where it is known
+        self._expected: int | None = None  # the number that the next record must have, where it is known
+        self._found: list[Finding] = []  # in this segment
+
+    def check(self, log: LogPass, segment: Segment) -> None:
+        self._found = []
+        begun = False
+        for entry in log.of(segment):
+            if not begun:
+                begun = self._begin(segment)
+            self._record(entry)
+        name = segment.path.name
+        if segment.path in log.removed:
+            self.result.notes.append(Finding(name, 0, "it was removed while the log was being read"))
+            self._previous = self._expected = None
+            return
+        if not begun and segment.header is not None:
+            self._begin(segment)
+        for damage in segment.damages:
+            self._damage(segment, damage)
+        if segment.path.with_name(name + _SUSPECT).exists():
+            self._note(name, "the system failed to write it out: what reads back now may not be on the disk")
+        self.result.findings.extend(sorted(self._found, key=lambda finding: finding.offset))
+        self.result.segments += 1
+        self._previous, self._first = segment.sha256, False
+
+    def _begin(self, segment: Segment) -> bool:
+        header, name = segment.header, segment.path.name
+        if header is None:
+            return False
+        if self._first:
+            self._oldest(header, name)
+        elif self._previous is not None and header.previous_sha256 != self._previous:
+            self._find(name, 0, "the chain is broken: the segment before it is not the one that it followed")
+        if name[:_NAME_DIGITS] != f"{header.first_sequence:0{_NAME_DIGITS}d}":
+            self._find(name, 0, f"its name is not that of a segment that begins with record {header.first_sequence}")
+        self._follow(name, 0, header.first_sequence)
+        self._expected = header.first_sequence
+        return True
+
+    def _oldest(self, header: pb.SegmentHeader, name: str) -> None:
+        if header.previous_sha256:
+            self._note(name, "the segments before it were removed")
+        elif header.first_sequence:
+            self._find(name, 0, f"it is the first of its log, but begins with record {header.first_sequence}")
+
+    def _record(self, entry: Entry) -> None:
+        self.result.records += 1
+        self._follow(entry.segment.name, entry.offset, entry.sequence)
+        self._expected = max(entry.sequence + 1, self._expected or 0)
+
+    def _follow(self, name: str, offset: int, sequence: int) -> None:
+        expected = self._expected
+        if expected is None or sequence == expected:
+            return
+        if sequence < expected:
+            self._find(name, offset, f"the numbers go back to {sequence}, where {expected} was due")
+        else:
+            missing = (
+                f"record {expected} is" if sequence == expected + 1 else f"records {expected} to {sequence - 1} are"
+            )
+            self._find(name, offset, f"{missing} missing")
+
+    def _damage(self, segment: Segment, damage: Damage) -> None:
+        name, text = segment.path.name, f"{damage.count} bytes: {damage.reason}"
+        if damage.torn:
+            self.result.torn_tails.append(Finding(name, damage.offset, text))
+        elif segment.header is None and _was_never_begun(segment.path):
+            self.result.torn_tails.append(Finding(name, 0, f"{damage.count} bytes: its header was never finished"))
+        else:
+            self._find(name, damage.offset, text)
+
+    def _find(self, name: str, offset: int, text: str) -> None:
+        self._found.append(Finding(name, offset, text))
+
+    def _note(self, name: str, text: str) -> None:
+        self.result.notes.append(Finding(name, 0, text))
+
+
+def _was_never_begun(path: Path) -> bool:
+    """The file of a gateway that was killed, or lost its power, before the header was written."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        raw = file.read(PREAMBLE_BYTES)
+        if not raw.strip(b"\0"):
+            return size <= _MOST_ZEROS and not file.read().strip(b"\0")
+    if len(raw) < PREAMBLE_BYTES:
+        known = encode_preamble(pb.SegmentHeader())[:8]  # the format may be newer, the magic is not
+        return known.startswith(raw[:8])
+    try:
+        return size < PREAMBLE_BYTES + decode_preamble(raw)
+    except FormatError:
+        return False

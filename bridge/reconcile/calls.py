@@ -1,0 +1,279 @@
+"""The logged calls, grouped by the version that answered them, in temporary files: a log may be larger than memory."""
+
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import numpy as np
+from scorebridge.v1 import prediction_log_pb2 as log_pb
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.columns import Array, Batch, Column, Matrix, Type
+from bridge.messages import parse_request, read_batch
+from bridge.prediction_log.reader import Damage, Entry, segments_of
+
+__all__ = [
+    "CHUNK_CALLS",
+    "CHUNK_ROWS",
+    "LoggedCall",
+    "LoggedVersion",
+    "Piece",
+    "Selection",
+    "Spool",
+    "VersionKey",
+    "take",
+]
+
+CHUNK_ROWS = 200_000
+CHUNK_CALLS = 20_000  # a call of one row takes several kilobytes
+_FRAME = struct.Struct("<QI")
+_CANCELLED = 1
+_SCORE_METHOD = "/Score"
+_ARRAYS = {
+    "doubles": Type.DOUBLE,
+    "floats": Type.FLOAT,
+    "int32s": Type.INT,
+    "int64s": Type.LONG,
+    "bools": Type.BOOL,
+    "strings": Type.STRING,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which calls are meant.
+
+    Attributes:
+        model: only this one; None for all.
+        since: received at or after; None for no limit.
+        until: received before; None for no limit.
+    """
+
+    model: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def takes(self, record: log_pb.LogRecord) -> bool:
+        """This call is one of them."""
+        if not record.method.endswith(_SCORE_METHOD) or (self.model is not None and record.model != self.model):
+            return False
+        received = record.received_at.ToMicroseconds()
+        if self.since is not None and received < _microseconds(self.since):
+            return False
+        return self.until is None or received < _microseconds(self.until)
+
+
+def _microseconds(instant: datetime) -> int:
+    return round(instant.timestamp() * 1_000_000)
+
+
+class VersionKey(NamedTuple):
+    """What answered: a digest names every byte of a bundle."""
+
+    model: str
+    version: int
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.model}/{self.version}" if self.version else "(no version)"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LoggedCall:
+    """An answered call.
+
+    Attributes:
+        sequence: its number in the log.
+        record: what was logged.
+        request: what was asked.
+        response: what was answered.
+    """
+
+    sequence: int
+    record: log_pb.LogRecord
+    request: pb.ScoreRequest
+    response: pb.ScoreResponse
+
+    @classmethod
+    def read(cls, sequence: int, record: log_pb.LogRecord) -> Self:
+        """The messages in a record.
+
+        Raises:
+            DecodeError: the logged response is no ScoreResponse.
+            InvalidRequest: the logged request is no ScoreRequest.
+        """
+        return cls(sequence, record, parse_request(record.request), pb.ScoreResponse.FromString(record.response))
+
+    @property
+    def rows(self) -> int:
+        """How many rows were answered."""
+        if not self.response.scores:
+            return 0
+        first = self.response.scores[0]
+        kind = first.WhichOneof("values")
+        return len(getattr(first, kind).values) if kind else 0
+
+    def scores(self) -> tuple[Column, ...]:
+        """The answered columns."""
+        return tuple(_read_scores(column) for column in self.response.scores)
+
+    def reasons(self, rows: int) -> Array:
+        """Why each row carries a default score, as the number of a DefaultReason; 0 where it does not."""
+        reasons = np.zeros(rows, np.int8)
+        for part in self.response.defaulted_rows:
+            reasons[part.first : part.first + part.count] = part.reason
+        return reasons
+
+    def pieces(self) -> "list[Piece]":
+        """What is scored at once: the call, unless some of its rows kept the others from being scored.
+
+        Serving cuts a call out of whose rows the model can't score some; the others were then scored without them.
+
+        Raises:
+            InvalidRequest: the request has no rows that can be read.
+        """
+        batch = read_batch(self.request)
+        reasons = self.reasons(batch.rows)
+        lost = (reasons != 0) & (reasons != pb.DEFAULT_REASON_MISSING_SCORE)
+        if not lost.any() or lost.all():
+            return [Piece(self, np.arange(batch.rows), batch)] if batch.rows else []
+        kept = np.flatnonzero(~lost)
+        parts = [kept] + [
+            np.arange(part.first, part.first + part.count)
+            for part in self.response.defaulted_rows
+            if part.reason != pb.DEFAULT_REASON_MISSING_SCORE
+        ]
+        return [Piece(self, rows, take(batch, rows)) for rows in parts]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """Rows of one call that are scored together.
+
+    Attributes:
+        call: the call.
+        rows: their numbers in it, 0-based.
+        batch: they themselves.
+    """
+
+    call: LoggedCall
+    rows: Array
+    batch: Batch
+
+
+def take(batch: Batch, rows: Array) -> Batch:
+    """Some rows of a batch."""
+    if isinstance(batch, Matrix):
+        return replace(batch, values=batch.values[rows])
+    columns = tuple(
+        replace(column, values=column.values[rows], mask=None if column.mask is None else column.mask[rows])
+        for column in batch.columns
+    )
+    return replace(batch, columns=columns, rows=len(rows))
+
+
+def _read_scores(message: pb.Column) -> Column:
+    kind = message.WhichOneof("values") or "doubles"
+    column_type = _ARRAYS[kind]
+    entries = getattr(message, kind).values
+    if column_type is Type.STRING:
+        values: Array = np.empty(len(entries), object)
+        values[:] = entries
+    else:
+        values = np.array(entries, column_type.dtype)
+    mask = None
+    if message.missing_rows:
+        mask = np.zeros(len(values), np.bool_)
+        mask[np.array(message.missing_rows, np.int64)] = True
+        if column_type.is_floating:
+            values[mask] = np.nan
+            mask = None
+    return Column(message.name, column_type, values, mask)
+
+
+@dataclass(eq=False)
+class LoggedVersion:
+    """The calls that one version answered, or failed to.
+
+    Attributes:
+        key: the version.
+        path: a temporary file with the answered calls.
+        calls: how many were answered.
+        failed: how many were not.
+        cancelled: how many callers went away.
+        engines: what computed the scores, as was said at the time.
+    """
+
+    key: VersionKey
+    path: Path
+    calls: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    engines: set[str] = field(default_factory=set)
+
+    def add(self, entry: Entry) -> None:
+        """Takes a call in."""
+        record = entry.record
+        if record.status != 0 or not record.response:
+            self.cancelled += record.status == _CANCELLED
+            self.failed += record.status != _CANCELLED
+            return
+        self.calls += 1
+        if record.engine:
+            self.engines.add(record.engine)
+        body = record.SerializeToString()
+        with self.path.open("ab") as file:
+            file.write(_FRAME.pack(entry.sequence, len(body)) + body)
+
+    def records(self) -> Iterator[tuple[int, log_pb.LogRecord]]:
+        """The answered calls, in order."""
+        if not self.path.exists():
+            return
+        with self.path.open("rb") as file:
+            while start := file.read(_FRAME.size):
+                sequence, length = _FRAME.unpack(start)
+                yield sequence, log_pb.LogRecord.FromString(file.read(length))
+
+
+@dataclass(eq=False)
+class Spool:
+    """A log, read once.
+
+    Attributes:
+        versions: by what answered.
+        environments: what the segments say of the machine, each once.
+        damages: where the log can't be read.
+    """
+
+    versions: dict[VersionKey, LoggedVersion] = field(default_factory=dict)
+    environments: list[Mapping[str, str]] = field(default_factory=list)
+    damages: list[Damage] = field(default_factory=list)
+
+    @classmethod
+    def read(cls, log: Path, selection: Selection, folder: Path) -> Self:
+        """Spreads a log over files in a folder, one for each version.
+
+        Raises:
+            LogNotReadable: there is no log.
+        """
+        spool = cls()
+        for segment in segments_of(log):
+            for entry in segment.entries():
+                if selection.takes(entry.record):
+                    spool._add(entry, folder)
+            spool.damages += segment.damages
+        return spool
+
+    def _add(self, entry: Entry, folder: Path) -> None:
+        record = entry.record
+        # Names of models that never were are the callers': there may be any number of them.
+        key = VersionKey(record.model, record.version, record.digest) if record.version else VersionKey("", 0, "")
+        if key not in self.versions:
+            self.versions[key] = LoggedVersion(key, folder / f"{len(self.versions)}.calls")
+        self.versions[key].add(entry)
+        environment = dict(entry.header.environment)
+        if environment and environment not in self.environments:
+            self.environments.append(environment)

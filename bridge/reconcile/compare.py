@@ -1,0 +1,144 @@
+"""Logged scores against others, row by row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from bridge.columns import Array, Column, Mask, Type
+from bridge.reconcile.calls import Piece
+
+__all__ = ["Comparison", "Failure", "OutputComparison", "Rescored", "Rescorer", "compare"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rescored:
+    """Scores of a piece.
+
+    Attributes:
+        columns: one an output.
+        known: which rows have scores; None if all have.
+    """
+
+    columns: tuple[Column, ...]
+    known: Mask | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A piece that could not be scored again; the reason may hold input values."""
+
+    reason: str
+
+
+class Rescorer(Protocol):
+    """What gives scores to compare with."""
+
+    @property
+    def engine(self) -> str:
+        """What computes them, such as "xgboost 3.2.0"; empty if that is not known."""
+
+    def score(self, pieces: Sequence[Piece]) -> list[Rescored | Failure]:
+        """Scores each piece as a call of its own, in order."""
+
+    def close(self) -> None:
+        """Lets go of processes and files."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OutputComparison:
+    """One output of a piece.
+
+    Attributes:
+        name: of the output.
+        logged: what was answered; None if the model had no such output then.
+        rescored: what it is now; None if there is none.
+        different: which rows differ, whatever they are.
+        distance: how far they are apart; infinite where that is no number.
+    """
+
+    name: str
+    logged: Column | None
+    rescored: Column | None
+    different: Mask
+    distance: Array
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Comparison:
+    """One piece.
+
+    Attributes:
+        piece: what was compared.
+        outputs: one by one.
+        defaulted: rows that were answered with a default score.
+        unknown: rows that there is nothing to compare with.
+        different: rows that the model scored otherwise, by any output.
+        failure: why there are no scores; empty if there are.
+    """
+
+    piece: Piece
+    outputs: tuple[OutputComparison, ...]
+    defaulted: Mask
+    unknown: Mask
+    different: Mask
+    failure: str = ""
+
+
+def compare(piece: Piece, rescored: Rescored | Failure, tolerance: float) -> Comparison:
+    """Holds what was answered against what is.
+
+    Args:
+        piece: the logged rows.
+        rescored: their scores by another way; a failure makes every row different.
+        tolerance: how far numbers may be apart; 0 asks for the same bits. Missing is equal to missing.
+    """
+    rows = len(piece.rows)
+    logged = {column.name: _take(column, piece.rows) for column in piece.call.scores()}
+    found = {} if isinstance(rescored, Failure) else {column.name: column for column in rescored.columns}
+    outputs = tuple(
+        _compare_output(name, logged.get(name), found.get(name), rows, tolerance) for name in {**logged, **found}
+    )
+    known = None if isinstance(rescored, Failure) else rescored.known
+    unknown = np.zeros(rows, np.bool_) if known is None else ~known
+    defaulted = piece.call.reasons(int(piece.rows.max(initial=-1)) + 1)[piece.rows] != 0
+    different = np.zeros(rows, np.bool_)
+    for output in outputs:
+        different |= output.different
+    reason = rescored.reason if isinstance(rescored, Failure) else ""
+    return Comparison(piece, outputs, defaulted, unknown, different & ~defaulted & ~unknown, reason)
+
+
+def _take(column: Column, rows: Array) -> Column:
+    mask = None if column.mask is None else column.mask[rows]
+    return Column(column.name, column.type, column.values[rows], mask)
+
+
+def _compare_output(
+    name: str, logged: Column | None, found: Column | None, rows: int, tolerance: float
+) -> OutputComparison:
+    if logged is None or found is None:
+        return OutputComparison(name, logged, found, np.ones(rows, np.bool_), np.full(rows, np.inf))
+    distance = _distance(logged, found)
+    different = distance > tolerance
+    if tolerance == 0 and logged.type is found.type and logged.type.is_floating:
+        bits = np.dtype(f"u{logged.values.dtype.itemsize}")
+        both = ~logged.missing()
+        different |= both & (logged.values.view(bits) != found.values.view(bits))  # 0 and -0
+    return OutputComparison(name, logged, found, different, distance)
+
+
+def _distance(logged: Column, found: Column) -> Array:
+    ours, theirs = logged.missing(), found.missing()
+    if Type.STRING in (logged.type, found.type):
+        equal = (logged.values == found.values) if logged.type is found.type else np.zeros(len(logged), np.bool_)
+        distance = np.where(np.asarray(equal, np.bool_), 0.0, np.inf)
+    else:
+        left, right = logged.values.astype(np.float64), found.values.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            distance = np.where(left == right, 0.0, np.abs(left - right))
+        distance[np.isnan(distance)] = np.inf
+    distance[ours != theirs] = np.inf
+    distance[ours & theirs] = 0.0
+    return distance

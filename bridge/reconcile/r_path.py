@@ -1,0 +1,261 @@
+"""R models scored again by a fresh `Rscript`, which needs neither rpy2 nor Rserve; see rscripts/reconcile.R.
+
+Calls are handed over in binary files, so that every double passes bit by bit. A call that ends the R process, or keeps
+it busy for ten minutes, is a failure of that call alone: another process goes on behind it.
+"""
+
+import os
+import select
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from contextlib import suppress
+from io import BufferedReader, BufferedWriter
+from pathlib import Path
+
+import numpy as np
+
+from bridge.bundle import Bundle
+from bridge.columns import Array, Batch, Column, Matrix, Type
+from bridge.errors import BundleError
+from bridge.reconcile.calls import Piece
+from bridge.reconcile.compare import Failure, Rescored
+
+__all__ = ["RPath"]
+
+_CALL_LIMIT_S = 600.0
+_LOAD_FACTOR = 5.0
+_ENDED = "the R process ended"
+_NA_INT = -(2**31)
+_NA_REAL_BITS = 0x7FF00000000007A2
+_CODES = {Type.DOUBLE: 1, Type.FLOAT: 1, Type.LONG: 1, Type.INT: 2, Type.BOOL: 3, Type.STRING: 4}
+_TYPES = {1: Type.DOUBLE, 2: Type.INT, 3: Type.BOOL, 4: Type.STRING}
+_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MC_CORES": "1"} | dict.fromkeys(
+    ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS"), "1"
+)
+
+
+class RPath:
+    """The R process of one version."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        """Starts R and loads the model.
+
+        Raises:
+            BundleError: there is no R, or the model can't be loaded.
+        """
+        self._bundle = bundle
+        self._folder = Path(tempfile.mkdtemp(prefix="scorebridge-reconcile-"))
+        self._process: subprocess.Popen[bytes] | None = None
+        self._progress = -1
+        self.engine = ""
+        try:
+            self._write_declared()
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def score(self, pieces: Sequence[Piece]) -> list[Rescored | Failure]:
+        """See `Rescorer.score`."""
+        results: list[Rescored | Failure] = []
+        while len(results) < len(pieces):
+            left = pieces[len(results) :]
+            path = self._write(left)
+            if self._process is None:
+                self._start()
+            ended = self._wait(path, len(left))
+            results += _read_answers(Path(f"{path}.out"), left)
+            path.unlink()
+            if ended:
+                self._stop()
+                if len(results) < len(pieces):
+                    results.append(Failure(ended))
+        return results
+
+    def close(self) -> None:
+        """See `Rescorer.close`."""
+        self._stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        program = shutil.which("Rscript")
+        if program is None:
+            raise BundleError("R is not installed: there is no Rscript on the PATH")
+        self._progress, writing = os.pipe()
+        command = [program, "--vanilla", str(_scripts() / "reconcile.R"), str(self._bundle.path.resolve())]
+        command += [str(self._bundle.settings.seed), str(self._declared), f"/dev/fd/{writing}"]
+        try:
+            self._process = subprocess.Popen(  # noqa: S603 - no shell, our own script
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[writing],
+                env=os.environ | _ENVIRONMENT | {"TMPDIR": str(self._folder)},
+            )
+        finally:
+            os.close(writing)
+        told = self._told(self._bundle.settings.load_timeout_s * _LOAD_FACTOR)
+        said = Path(f"{self._declared}.out")
+        text = _read_said(said) if said.exists() else ""
+        if told != b".":
+            raise BundleError(f"the model can't be loaded: {text or 'R ended or took too long'}")
+        self.engine = text
+
+    def _told(self, limit_s: float) -> bytes:
+        ready, _, _ = select.select([self._progress], [], [], limit_s)
+        return os.read(self._progress, 4096) if ready else b""
+
+    def _stop(self) -> None:
+        if self._progress >= 0:
+            os.close(self._progress)
+            self._progress = -1
+        if self._process is not None:
+            self._process.kill()
+            if self._process.stdin is not None:
+                with suppress(BrokenPipeError):
+                    self._process.stdin.close()
+            self._process.wait()
+            self._process = None
+
+    def _wait(self, path: Path, calls: int) -> str:
+        """Until every call is done; else why not."""
+        if self._process is None or self._process.stdin is None:
+            return _ENDED
+        try:
+            self._process.stdin.write(f"{path}\n".encode())
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            return _ENDED
+        done = 0
+        while done < calls:
+            ready, _, _ = select.select([self._progress], [], [], _CALL_LIMIT_S)
+            if not ready:
+                return f"it took longer than {_CALL_LIMIT_S:g} s"
+            told = os.read(self._progress, 1 << 16)
+            if not told:
+                return _ENDED
+            done += len(told)
+        return ""
+
+    @property
+    def _declared(self) -> Path:
+        return self._folder / "declared"
+
+    def _write_declared(self) -> None:
+        features = self._bundle.settings.declared_features()
+        with self._declared.open("wb") as file:
+            _put_ints(file, len(features))
+            for feature in features:
+                _put_texts(file, [feature.name])
+                _put_texts(file, [str(feature.type)])
+                _put_ints(file, len(feature.levels))
+                _put_texts(file, feature.levels)
+
+    def _write(self, pieces: Sequence[Piece]) -> Path:
+        path = self._folder / "calls"
+        with path.open("wb") as file:
+            _put_ints(file, len(pieces))
+            for piece in pieces:
+                columns = _columns(piece.batch)
+                _put_ints(file, piece.batch.rows, len(columns))
+                for column in columns:
+                    _put_column(file, column)
+        return path
+
+
+def _read_answers(path: Path, pieces: Sequence[Piece]) -> list[Rescored | Failure]:
+    """The answers that are whole; the last one is cut short where the process ended."""
+    results: list[Rescored | Failure] = []
+    if path.exists():
+        with path.open("rb") as file, suppress(EOFError):
+            for piece in pieces:
+                results.append(_get_answer(file, piece.batch.rows))  # noqa: PERF401 - those before the end count
+        path.unlink()
+    return results
+
+
+def _scripts() -> Path:
+    package = Path(__file__).parents[1]
+    installed = package / "rscripts"
+    return installed if installed.is_dir() else package.parent / "rscripts"
+
+
+def _columns(batch: Batch) -> Sequence[Column]:
+    if isinstance(batch, Matrix):
+        return batch.table(batch.names or [""] * batch.values.shape[1]).columns
+    return batch.columns
+
+
+def _put_ints(file: BufferedWriter, *values: int) -> None:
+    file.write(np.array(values, "<i4").tobytes())
+
+
+def _put_texts(file: BufferedWriter, texts: Sequence[str | None]) -> None:
+    raw = [None if text is None else text.encode() for text in texts]
+    _put_ints(file, *(-1 if text is None else len(text) for text in raw))
+    file.write(b"".join(text for text in raw if text))
+
+
+def _put_column(file: BufferedWriter, column: Column) -> None:
+    code, missing = _CODES[column.type], column.missing()
+    _put_texts(file, [column.name])
+    _put_ints(file, code)
+    if column.type is Type.STRING:
+        _put_texts(file, [None if absent else text for text, absent in zip(column.values, missing, strict=True)])
+    elif code == _CODES[Type.DOUBLE]:
+        values = column.values.astype("<f8")
+        values.view("<u8")[missing] = _NA_REAL_BITS
+        file.write(values.tobytes())
+    else:
+        numbers = column.values.astype("<i4")
+        numbers[missing] = _NA_INT
+        file.write(numbers.tobytes())
+
+
+def _get(file: BufferedReader, count: int) -> bytes:
+    raw = file.read(count)
+    if len(raw) < count:
+        raise EOFError
+    return raw
+
+
+def _get_ints(file: BufferedReader, count: int) -> Array:
+    return np.frombuffer(_get(file, 4 * count), "<i4")
+
+
+def _get_texts(file: BufferedReader, count: int) -> list[str | None]:
+    lengths = _get_ints(file, count).tolist()
+    return [None if length < 0 else _get(file, length).decode() for length in lengths]
+
+
+def _get_column(file: BufferedReader, rows: int) -> Column:
+    name = _get_texts(file, 1)[0] or ""
+    column_type = _TYPES[int(_get_ints(file, 1)[0])]
+    if column_type is Type.DOUBLE:
+        return Column(name, column_type, np.frombuffer(_get(file, 8 * rows), "<f8"))
+    if column_type is Type.STRING:
+        texts = _get_texts(file, rows)
+        values = np.empty(rows, object)
+        values[:] = ["" if text is None else text for text in texts]
+        return Column(name, column_type, values, np.array([text is None for text in texts], np.bool_))
+    numbers = _get_ints(file, rows)
+    mask = numbers == _NA_INT
+    return Column(name, column_type, np.where(mask, 0, numbers).astype(column_type.dtype), mask)
+
+
+def _get_answer(file: BufferedReader, rows: int) -> Rescored | Failure:
+    if _get_ints(file, 1)[0] != 0:
+        return Failure(_get_texts(file, 1)[0] or "")
+    count = int(_get_ints(file, 1)[0])
+    return Rescored(tuple(_get_column(file, rows) for _ in range(count)))
+
+
+def _read_said(path: Path) -> str:
+    with path.open("rb") as file:
+        try:
+            return _get_texts(file, 1)[0] or ""
+        except EOFError:
+            return ""

@@ -1,0 +1,140 @@
+"""One HTML file that shows a reconciliation: nothing in it is loaded from elsewhere."""
+
+import base64
+import html
+import io
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge.columns import Array
+from bridge.reconcile.differences import ExtraNotInstalled
+from bridge.reconcile.observations import Course, Observations
+from bridge.reconcile.summary import Summary
+
+__all__ = ["REPORT_FILE", "write_report"]
+
+REPORT_FILE = "report.html"
+_MOST_BINS = 96
+_HISTOGRAM_BINS = 40
+_BLUE, _ORANGE, _GRAY = "#1f6fb4", "#d9730d", "#6b7280"
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;color:#1f2937;max-width:64rem;margin:2rem auto;padding:0 1rem}
+h1{font-size:1.5rem}h2{font-size:1.15rem;margin-top:2rem}table{border-collapse:collapse;font-size:13px}
+th,td{border-bottom:1px solid #e5e7eb;padding:.3rem .7rem;text-align:right;vertical-align:top}
+th:first-child,td:first-child,td.text{text-align:left}td.text{max-width:34rem}img{max-width:100%}
+.verdict{font-size:1.1rem;padding:.6rem 1rem;border-left:5px solid;background:#f9fafb}
+"""
+
+
+def write_report(folder: Path, summary: Summary, observations: Observations) -> Path:
+    """Writes report.html into a folder; where it is.
+
+    Raises:
+        ExtraNotInstalled: matplotlib is missing.
+    """
+    pictures = _Pictures()
+    color = "#15803d" if summary.exit_code == 0 else "#b91c1c"
+    verdict = f'<p class="verdict" style="border-color:{color}">{html.escape(summary.verdict)}</p>'
+    remarks = "".join(f"<li>{html.escape(line)}</li>" for line in summary.lines()[:-1])
+    columns = summary.columns()
+    parts = ["<h1>Reconciliation</h1>", verdict, _table(list(columns), zip(*columns.values(), strict=True))]
+    parts += [f"<ul>{remarks}</ul>" if remarks else ""]
+    for (version, output), sample in sorted(observations.samples.items()):
+        differing = observations.differing[version, output].rows()[:, 1:]
+        parts += [f"<h2>{html.escape(f'{version}: {output}')}</h2>", pictures.scores(sample.rows()[:, 1:], differing)]
+    parts += ["<h2>Over time</h2>", pictures.course(observations.course), *_worst(observations)]
+    title = "<meta charset='utf-8'><title>Reconciliation</title>"
+    page = f"<!DOCTYPE html><html lang='en'><head>{title}<style>{_STYLE}</style></head><body>{''.join(parts)}</body>"
+    path = folder / REPORT_FILE
+    path.write_text(f"{page}</html>\n", encoding="utf-8")
+    return path
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
+    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def _worst(observations: Observations) -> list[str]:
+    if not observations.worst:
+        return []
+    rows = [
+        (
+            worst.version,
+            worst.request_id,
+            str(worst.row),
+            worst.output,
+            worst.logged,
+            worst.rescored,
+            f"{worst.distance:.6g}",
+            ", ".join(f"{name} {value}" for name, value in worst.inputs.items()),
+        )
+        for worst in sorted(observations.worst, reverse=True)
+    ]
+    headings = ["version", "request", "row", "output", "logged", "re-scored", "difference", "inputs"]
+    return ["<h2>The rows that differ most</h2>", _table(headings, rows)]
+
+
+class _Pictures:
+    """Draws with matplotlib, which is looked for only here."""
+
+    def __init__(self) -> None:
+        try:
+            from matplotlib.figure import Figure  # noqa: PLC0415 - an extra
+        except ImportError as error:
+            raise ExtraNotInstalled("matplotlib is not installed: pip install 'scorebridge-gateway[log]'") from error
+        self._figure: Callable[..., Any] = Figure
+
+    def scores(self, rows: Array, differing: Array) -> str:
+        """The distribution of logged scores over that of the others, and how far they are apart."""
+        rows = rows[np.isfinite(rows).all(axis=1)]
+        if not len(rows):
+            return "<p>No finite scores to draw.</p>"
+        figure = self._figure(figsize=(9, 2.8), layout="constrained")
+        left, right = figure.subplots(1, 2)
+        edges = np.histogram_bin_edges(rows, _HISTOGRAM_BINS)
+        left.hist(rows[:, 0], edges, color=_BLUE, alpha=0.5, label="logged")
+        left.hist(rows[:, 1], edges, histtype="step", color=_ORANGE, linewidth=1.5, label="re-scored")
+        left.set(xlabel="score", ylabel="rows")
+        left.legend(frameon=False)
+        for points, color, label in ((rows, _GRAY, "sample"), (differing, _ORANGE, "different")):
+            finite = points[np.isfinite(points).all(axis=1)]
+            right.scatter(finite[:, 0], finite[:, 1] - finite[:, 0], s=6, color=color, label=label)
+        right.legend(frameon=False)
+        right.set(xlabel="logged score", ylabel="re-scored - logged")
+        return _image(figure, f"Scores and differences of {len(rows)} rows")
+
+    def course(self, course: Course) -> str:
+        """Default rate and latency over time."""
+        bins = course.bins(_MOST_BINS)
+        if not bins:
+            return "<p>No call was answered.</p>"
+        times = [datetime.fromtimestamp(minute * 60, UTC) for minute in bins]
+        figure = self._figure(figsize=(9, 4), layout="constrained")
+        top, bottom = figure.subplots(2, 1, sharex=True)
+        rates = [100 * one.defaulted / max(one.rows, 1) for one in bins.values()]
+        top.plot(times, rates, color=_ORANGE, marker="o", markersize=3)
+        top.set(ylabel="default scores, %")
+        top.set_ylim(bottom=0)
+        means = [1000 * one.total_s / max(one.calls, 1) for one in bins.values()]
+        bottom.plot(times, means, color=_BLUE, marker="o", markersize=3, label="mean")
+        bottom.plot(times, [1000 * one.most_s for one in bins.values()], color=_GRAY, linewidth=1, label="longest")
+        bottom.set(ylabel="latency, ms", xlabel="received (UTC)")
+        bottom.set_ylim(bottom=0)
+        bottom.legend(frameon=False)
+        figure.autofmt_xdate()
+        return _image(figure, "Default rate and latency over time")
+
+
+def _image(figure: Any, text: str) -> str:
+    for axes in figure.axes:
+        axes.spines[["top", "right"]].set_visible(False)
+    written = io.BytesIO()
+    figure.savefig(written, format="png", dpi=130)
+    encoded = base64.b64encode(written.getvalue()).decode()
+    return f'<img alt="{html.escape(text)}" src="data:image/png;base64,{encoded}">'

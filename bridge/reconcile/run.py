@@ -1,0 +1,199 @@
+"""One reconciliation, from the log to the files."""
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from google.protobuf.message import DecodeError
+
+from bridge.bundle import Bundle, read_bundle, verify
+from bridge.environment import describe_environment
+from bridge.errors import BridgeError, BundleError, InvalidRequest
+from bridge.reconcile.against import Against
+from bridge.reconcile.calls import (
+    CHUNK_CALLS,
+    CHUNK_ROWS,
+    LoggedCall,
+    LoggedVersion,
+    Piece,
+    Selection,
+    Spool,
+    VersionKey,
+)
+from bridge.reconcile.compare import Rescorer, compare
+from bridge.reconcile.differences import DifferenceFiles
+from bridge.reconcile.observations import Observations
+from bridge.reconcile.r_path import RPath
+from bridge.reconcile.report import write_report
+from bridge.reconcile.summary import Summary, VersionSummary
+from bridge.reconcile.xgboost_path import XgboostPath
+from bridge.repository import Repository
+
+__all__ = ["Options", "reconcile_log"]
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What is to be reconciled, and how.
+
+    Attributes:
+        log: the folder of segments.
+        repository: the folder of bundles; not needed with `against`.
+        selection: which calls.
+        tolerance: how far numbers may be apart; 0 asks for the same bits.
+        output: folder for the Parquet files and the report, made if need be; None for none.
+        against: file of scores made elsewhere; None to score again.
+        key: its column of row keys.
+        chunk_rows: how many rows are in memory at once.
+    """
+
+    log: Path
+    repository: Path | None
+    selection: Selection = field(default_factory=Selection)
+    tolerance: float = 0.0
+    output: Path | None = None
+    against: Path | None = None
+    key: str = "row_key"
+    chunk_rows: int = CHUNK_ROWS
+
+
+def reconcile_log(options: Options) -> Summary:
+    """Scores again what was logged, compares, and writes the files.
+
+    Raises:
+        BridgeError: there is no log or repository, the other file can't be read, or an extra is not installed.
+    """
+    if options.against is None and (options.repository is None or not options.repository.is_dir()):
+        raise BundleError(f"{options.repository} is no repository" if options.repository else "say --repository")
+    summary, observations = Summary(), Observations()
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="scorebridge-reconcile-"))
+        other = None if options.against is None else Against(options.against, options.key)
+        spool = Spool.read(options.log, options.selection, Path(folder))
+        files = None
+        if options.output is not None:
+            options.output.mkdir(parents=True, exist_ok=True)
+            files = stack.enter_context(DifferenceFiles(options.output))
+        summary.notes += _log_notes(spool)
+        if other is None:
+            summary.notes += _environment_notes(spool.environments)
+        for key in sorted(spool.versions):
+            version = spool.versions[key]
+            result = VersionSummary(key, version.calls, version.failed, version.cancelled)
+            summary.versions.append(result)
+            _Version(version, result, observations, files, options).run(other)
+    if options.output is not None:
+        write_report(options.output, summary, observations)
+    return summary
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Version:
+    """One version on its way."""
+
+    logged: LoggedVersion
+    result: VersionSummary
+    observations: Observations
+    files: DifferenceFiles | None
+    options: Options
+
+    def run(self, other: Rescorer | None) -> None:
+        if not self.logged.calls:
+            return
+        try:
+            rescorer = other or _open(self.logged.key, self.options.repository or Path())
+        except BridgeError as error:
+            self.result.not_rescored = f"{error}"
+            self._count_only()
+            return
+        with closing(rescorer):
+            self.result.notes += _engine_notes(self.logged.engines, rescorer.engine)
+            try:
+                for pieces in self._chunks():
+                    self._compare(rescorer, pieces)
+            except BundleError as error:  # R could be started once, and no more
+                self.result.not_rescored = f"stopped: {error}"
+
+    def _compare(self, rescorer: Rescorer, pieces: list[Piece]) -> None:
+        for piece, rescored in zip(pieces, rescorer.score(pieces), strict=True):
+            comparison = compare(piece, rescored, self.options.tolerance)
+            self.result.add(comparison)
+            self.observations.add(str(self.logged.key), comparison)
+            if self.files is not None:
+                self.files.add(self.logged.key, comparison)
+
+    def _calls(self) -> Iterator[LoggedCall]:
+        for sequence, record in self.logged.records():
+            try:
+                call = LoggedCall.read(sequence, record)
+            except (DecodeError, InvalidRequest) as error:
+                self.result.not_rescored = f"record {sequence} can't be read: {type(error).__name__}"
+                continue
+            self.observations.course.add(call)
+            yield call
+
+    def _chunks(self) -> Iterator[list[Piece]]:
+        pieces: list[Piece] = []
+        held = 0
+        for call in self._calls():
+            try:
+                found = call.pieces()
+            except InvalidRequest as error:
+                self.result.not_rescored = f"record {call.sequence} has no rows that can be read: {error}"
+                continue
+            rows = sum(len(piece.rows) for piece in found)
+            if pieces and (held + rows > self.options.chunk_rows or len(pieces) >= CHUNK_CALLS):
+                yield pieces
+                pieces, held = [], 0
+            pieces += found
+            held += rows
+        if pieces:
+            yield pieces
+
+    def _count_only(self) -> None:
+        for call in self._calls():
+            self.result.defaulted += sum(part.count for part in call.response.defaulted_rows)
+
+
+def _open(key: VersionKey, repository: Path) -> Rescorer:
+    stored = next((one for one in Repository(repository).versions() if (one.model, one.version) == key[:2]), None)
+    if stored is None:
+        raise BundleError("it is no longer in the repository")
+    bundle: Bundle = read_bundle(stored.path)
+    if bundle.digest != key.digest:
+        raise BundleError("the repository holds another bundle under this version: its digest is not the logged one")
+    verify(bundle)
+    return XgboostPath(bundle) if bundle.backend == "xgboost" else RPath(bundle)
+
+
+def _log_notes(spool: Spool) -> list[str]:
+    bad = [damage for damage in spool.damages if not damage.torn]
+    torn = len(spool.damages) - len(bad)
+    notes = [f"the log is damaged at {damage.segment.name}, byte {damage.offset}: {damage.reason}" for damage in bad]
+    return notes + ([f"{torn} segments end in a record that was never finished"] if torn else [])
+
+
+def _environment_notes(recorded: list[Mapping[str, str]]) -> list[str]:
+    """What is no longer as it was when the calls were answered."""
+    now = describe_environment() if recorded else {}
+    notes = {
+        f"environment: {name} was {version}, is {now.get(name, 'not there')}"
+        for environment in recorded
+        for name, version in environment.items()
+        if now.get(name) != version
+    }
+    return sorted(notes)
+
+
+def _engine_notes(recorded: set[str], now: str) -> list[str]:
+    """What no longer computes as it did; lignum serves only what it computes to the bit as the booster does."""
+    found = _parts(now) | {"lignum"}
+    changed = {engine for engine in recorded if any(part not in found for part in _parts(engine))}
+    return [f"environment: it was computed by {engine}, now by {now}" for engine in sorted(changed)] if now else []
+
+
+def _parts(engine: str) -> set[str]:
+    named = (part.removeprefix("for ") for part in engine.split(", "))
+    return {"lignum" if part.startswith("lignum ") else part for part in named}

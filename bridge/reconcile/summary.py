@@ -1,0 +1,137 @@
+"""What came out, in numbers: for the terminal, and as an exit code."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from bridge.reconcile.calls import VersionKey
+from bridge.reconcile.compare import Comparison
+
+__all__ = ["DIFFERENT", "EQUAL", "NOT_RUN", "Summary", "VersionSummary"]
+
+EQUAL, DIFFERENT, NOT_RUN = 0, 1, 2
+_REASONS_SHOWN = 3
+
+
+@dataclass(eq=False)
+class VersionSummary:
+    """What came out of one version.
+
+    Attributes:
+        key: the version.
+        calls: answered calls.
+        failed: calls that were answered with an error.
+        cancelled: calls whose caller went away.
+        rows: that were compared.
+        equal: of these.
+        different: of these.
+        largest: the largest difference; infinite where one side is missing or no number.
+        defaulted: rows with a default score, not among `rows`.
+        unknown: rows that there was nothing to compare with.
+        not_rescored: why nothing was compared; empty if it was.
+        notes: what else has to be said: another environment, calls that could not be scored again.
+    """
+
+    key: VersionKey
+    calls: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    rows: int = 0
+    equal: int = 0
+    different: int = 0
+    largest: float = 0.0
+    defaulted: int = 0
+    unknown: int = 0
+    not_rescored: str = ""
+    notes: list[str] = field(default_factory=list)
+    failures: Counter[str] = field(default_factory=Counter)
+
+    def add(self, comparison: Comparison) -> None:
+        """Counts a compared piece."""
+        used = ~comparison.defaulted & ~comparison.unknown
+        different = int(comparison.different.sum())
+        self.rows += int(used.sum())
+        self.different += different
+        self.equal += int(used.sum()) - different
+        self.defaulted += int(comparison.defaulted.sum())
+        self.unknown += int((comparison.unknown & ~comparison.defaulted).sum())
+        for output in comparison.outputs:
+            self.largest = max(self.largest, float(np.max(output.distance[used], initial=0.0)))
+        if comparison.failure:
+            self.failures[comparison.failure] += len(comparison.piece.rows)
+
+    def remarks(self) -> list[str]:
+        """Everything that is to be said of it in words."""
+        said = [f"not re-scored: {self.not_rescored}"] if self.not_rescored else []
+        if self.failed or self.cancelled:
+            said.append(f"calls without an answer: {self.failed} failed, {self.cancelled} cancelled by the caller")
+        if self.unknown:
+            said.append(f"rows without a counterpart: {self.unknown}")
+        for reason, rows in self.failures.most_common(_REASONS_SHOWN):
+            said.append(f"rows that got no score again: {rows} ({reason})")
+        return said + self.notes
+
+
+@dataclass(eq=False)
+class Summary:
+    """What came out of a log."""
+
+    versions: list[VersionSummary] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def exit_code(self) -> int:
+        """1 if a row differs; else 2 if an answered call was compared with nothing; else 0."""
+        if any(version.different for version in self.versions):
+            return DIFFERENT
+        if not self.versions or any(version.not_rescored and version.calls for version in self.versions):
+            return NOT_RUN
+        answered = sum(version.calls for version in self.versions)
+        compared = sum(version.rows + version.defaulted for version in self.versions)
+        left = sum(version.unknown for version in self.versions)
+        return NOT_RUN if answered and left and not compared else EQUAL
+
+    @property
+    def verdict(self) -> str:
+        """All of it in one sentence."""
+        rows = sum(version.rows for version in self.versions)
+        different = sum(version.different for version in self.versions)
+        left = [str(version.key) for version in self.versions if version.not_rescored and version.calls]
+        said = f"{different} of {rows} rows differ" if different else f"all {rows} rows are equal"
+        said += f"; not re-scored: {', '.join(left)}" if left else ""
+        return "there is no call to be reconciled" if not self.versions else said
+
+    def print(self, console: Console) -> None:
+        """On a terminal."""
+        table = Table()
+        for heading, cells in self.columns().items():
+            table.add_column(heading, justify="left" if heading == "version" else "right", no_wrap=True)
+            del cells
+        for row in zip(*self.columns().values(), strict=True):
+            table.add_row(*row)
+        console.print(table)
+        for line in self.lines():
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+    def columns(self) -> dict[str, list[str]]:
+        """The table by its headings."""
+
+        def cells(name: str) -> list[Any]:
+            return [getattr(version, name) for version in self.versions]
+
+        counts = ("calls", "rows", "equal", "different")
+        return (
+            {"version": [str(key) for key in cells("key")]}
+            | {name: [f"{count:,}" for count in cells(name)] for name in counts}
+            | {"largest difference": [f"{largest:.6g}" for largest in cells("largest")]}
+            | {"defaulted": [f"{count:,}" for count in cells("defaulted")]}
+        )
+
+    def lines(self) -> list[str]:
+        """What the table does not say."""
+        remarks = [f"{version.key}: {remark}" for version in self.versions for remark in version.remarks()]
+        return [*self.notes, *remarks, self.verdict]

@@ -1,0 +1,217 @@
+# Scores logged calls again, for `scorebridge reconcile`: Rscript reconcile.R <bundle> <seed> <declared> <progress>.
+# Shares Pred.R, outputs.R and conditions.R with serving and nothing else. Bytes are little-endian; a text is its
+# length in bytes as int32 (-1 is missing) and UTF-8; numbers are as in memory, so they pass bit by bit.
+#   declared  file: int32 count of features; for each its name, its type, int32 count of levels, the levels.
+#   progress  file, as a rule a pipe: one byte once the model is loaded ("." or "!"), one for each call that is done.
+# Then each line of stdin is the path of a file of calls; the answers go to the same path with ".out".
+#   calls     int32 count; for each int32 rows, int32 columns; for each name, int32 type (1 double, 2 int, 3 bool,
+#             4 text), the values; texts as all their lengths, then all their bytes.
+#   answers   for each int32 0 and the outputs as columns are (int32 count first), or int32 1 and a text: why not.
+# Once the model is loaded, <declared>.out holds what computes, as a text; or why it could not be loaded.
+
+# One int32.
+reconcile_int <- function(file, count = 1L) readBin(file, "integer", count, 4L, endian = "little")
+
+# Texts: their lengths, then their bytes.
+#   count  integer(1).
+reconcile_texts <- function(file, count) {
+  lengths <- reconcile_int(file, count)
+  texts <- readChar(file, pmax(lengths, 0L), useBytes = TRUE)
+  Encoding(texts) <- "UTF-8"
+  texts[lengths < 0L] <- NA_character_
+  texts
+}
+
+# Writes texts as reconcile_texts() reads them.
+reconcile_put_texts <- function(texts, file) {
+  texts <- enc2utf8(as.character(texts))
+  lengths <- nchar(texts, "bytes")
+  lengths[is.na(texts)] <- -1L
+  writeBin(as.integer(lengths), file, 4L, endian = "little")
+  whole <- texts[lengths > 0L]
+  writeBin(charToRaw(paste(whole, collapse = "")), file)
+}
+
+# The features that model.toml declares.
+#   path  character(1).  Returns named list of list(type, levels).
+reconcile_declared <- function(path) {
+  file <- file(path, "rb")
+  on.exit(close(file))
+  count <- reconcile_int(file)
+  features <- list()
+  for (i in seq_len(count)) {
+    name <- reconcile_texts(file, 1L)
+    features[[name]] <- list(type = reconcile_texts(file, 1L), levels = reconcile_texts(file, reconcile_int(file)))
+  }
+  features
+}
+
+# A column in the type of its feature.
+#   values  vector as it was sent; feature  list(type, levels), NULL where nobody declared it.
+reconcile_typed <- function(values, feature) {
+  if (is.null(feature)) return(values)
+  switch(feature$type,
+    double = as.double(values), int = as.integer(values), bool = as.logical(values),
+    string = as.character(values), factor = factor(as.character(values), levels = feature$levels)
+  )
+}
+
+# One column of a call.
+#   rows  integer(1).  Returns list(name, values).
+reconcile_column <- function(file, rows) {
+  name <- reconcile_texts(file, 1L)
+  type <- reconcile_int(file)
+  values <- switch(type,
+    readBin(file, "double", rows, 8L, endian = "little"), reconcile_int(file, rows),
+    as.logical(reconcile_int(file, rows)), reconcile_texts(file, rows)
+  )
+  list(name = name, values = values)
+}
+
+# Writes the outputs of a call.
+#   outputs  as bridge_outputs() returns them.
+reconcile_put_outputs <- function(outputs, file) {
+  writeBin(c(0L, length(outputs$names)), file, 4L, endian = "little")
+  for (i in seq_along(outputs$names)) {
+    values <- outputs$columns[[i]]
+    reconcile_put_texts(outputs$names[i], file)
+    type <- match(typeof(values), c("double", "integer", "logical", "character"))
+    writeBin(type, file, 4L, endian = "little")
+    if (type == 1L) writeBin(values, file, 8L, endian = "little")
+    if (type == 2L || type == 3L) writeBin(as.integer(values), file, 4L, endian = "little")
+    if (type == 4L) reconcile_put_texts(values, file)
+  }
+}
+
+# Loads objects and Pred.R into the global environment, as their author had them.
+#   folder  character(1): the bundle.
+# Returns character(1): the name of the function that predicts.
+reconcile_load <- function(folder) {
+  for (name in sort(list.files(folder, "\\.(rdata|rda|rds)$", ignore.case = TRUE), method = "radix")) {
+    path <- file.path(folder, name)
+    if (grepl("\\.rds$", name, ignore.case = TRUE)) {
+      assign(sub("\\.[^.]*$", "", name), readRDS(path), envir = globalenv())
+    } else {
+      load(path, envir = globalenv())
+    }
+  }
+  previous <- setwd(folder)
+  on.exit(setwd(previous))
+  before <- as.list(globalenv(), all.names = TRUE)
+  lines <- readLines("Pred.R", warn = FALSE, encoding = "UTF-8")
+  lines[1L] <- sub("^\ufeff", "", lines[1L])
+  code <- parse(text = lines, keep.source = FALSE, encoding = "UTF-8")
+  for (expression in code) eval(expression, globalenv())
+  reconcile_predict_name(before, code)
+}
+
+# The function named Pred.R if the file defines one, else the one that it defines.
+#   before  named list: the globals without the file; code  its expressions.
+reconcile_predict_name <- function(before, code) {
+  after <- Filter(is.function, as.list(globalenv(), all.names = TRUE))
+  changed <- names(after)[!vapply(names(after), function(name) identical(after[[name]], before[[name]]), NA)]
+  assigned <- vapply(code, function(line) {
+    if (!is.call(line) || !deparse(line[[1L]])[1L] %in% c("<-", "=")) return("")
+    paste(as.character(line[[2L]]), collapse = " ")
+  }, "")
+  defined <- union(changed, intersect(names(after), assigned))
+  if ("Pred.R" %in% defined) return("Pred.R")
+  if (length(defined) != 1L) stop("Pred.R defines ", length(defined), " functions and none is named Pred.R")
+  defined
+}
+
+# Scores one call, as a call of its own.
+#   predict   character(1): the function; seed  integer(1); declared  see reconcile_declared().
+#   rows      integer(1); columns  list of list(name, values), without names for the function's own order.
+reconcile_score <- function(predict, seed, declared, rows, columns) {
+  formal <- setdiff(names(formals(get(predict, globalenv(), mode = "function"))), "...")
+  names <- vapply(columns, `[[`, "", "name")
+  if (all(names == "")) names <- formal
+  if (length(names) != length(columns)) stop("the call has another number of columns than the model")
+  if (!all(names %in% formal)) stop("the call has a column that the model does not take")
+  values <- Map(function(column, name) reconcile_typed(column$values, declared[[name]]), columns, names)
+  names(values) <- names
+  names <- formal[formal %in% names]
+  # Symbols, not values: R writes the values of a call into messages.
+  frame <- list2env(values, parent = globalenv())
+  set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
+  bridge_outputs(do.call(predict, structure(lapply(names, as.name), names = names), envir = frame), rows)
+}
+
+# Scores a file of calls.
+#   path  character(1); score  function of rows and columns; done  function without arguments, called after each.
+reconcile_file <- function(path, score, done) {
+  calls <- file(path, "rb")
+  answers <- file(paste0(path, ".out"), "wb")
+  on.exit({ close(calls); close(answers) })
+  for (i in seq_len(reconcile_int(calls))) {
+    shape <- reconcile_int(calls, 2L)
+    columns <- lapply(seq_len(shape[2L]), function(j) reconcile_column(calls, shape[1L]))
+    outputs <- tryCatch(score(shape[1L], columns), error = bridge_message)
+    if (is.list(outputs)) {
+      reconcile_put_outputs(outputs, answers)
+    } else {
+      writeBin(1L, answers, 4L, endian = "little")
+      reconcile_put_texts(outputs, answers)
+    }
+    flush(answers)
+    done()
+  }
+}
+
+# What computes: R and the packages that are loaded beside its own.
+reconcile_engine <- function() {
+  own <- c(
+    "base", "compiler", "datasets", "graphics", "grDevices", "grid", "methods", "parallel", "splines", "stats",
+    "stats4", "tcltk", "tools", "translations", "utils"
+  )
+  names <- setdiff(loadedNamespaces(), own)
+  versions <- vapply(sort(names, method = "radix"), function(name) paste(name, getNamespaceVersion(name)), "")
+  paste(c(paste("R", paste(R.version$major, R.version$minor, sep = ".")), versions), collapse = ", ")
+}
+
+# Loads the model, then does what stdin says until it ends.
+#   arguments  character: those of the command line; scripts  character(1): the folder of this file.
+reconcile_serve <- function(arguments) {
+  options(warn = -1)
+  progress <- file(arguments[4L], "wb")
+  tell <- function(what = ".") {
+    writeBin(charToRaw(what), progress)
+    flush(progress)
+  }
+  put <- function(text) {
+    out <- file(paste0(arguments[3L], ".out"), "wb")
+    reconcile_put_texts(text, out)
+    close(out)
+  }
+  declared <- reconcile_declared(arguments[3L])
+  predict <- tryCatch(reconcile_load(arguments[1L]), error = function(condition) {
+    put(bridge_message(condition))
+    tell("!")
+    quit(status = 1L)
+  })
+  put(reconcile_engine())
+  # What a call leaves behind must not meet the next one.
+  set.seed(1L, "Mersenne-Twister", "Inversion", "Rejection")
+  lockEnvironment(globalenv(), bindings = TRUE)
+  unlockBinding(".Random.seed", globalenv())
+  tell()
+  score <- function(rows, columns) reconcile_score(predict, as.integer(arguments[2L]), declared, rows, columns)
+  orders <- file("stdin", "r")
+  while (length(path <- readLines(orders, 1L))) reconcile_file(path, score, tell)
+}
+
+local({
+  scripts <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
+  # Apart from the global environment, which is the model's.
+  own <- new.env(parent = baseenv())
+  for (name in c("conditions.R", "outputs.R")) sys.source(file.path(scripts, name), envir = own, keep.source = FALSE)
+  functions <- grep("^reconcile_", ls(globalenv()), value = TRUE)
+  for (name in functions) {
+    body <- get(name, globalenv())
+    environment(body) <- own
+    assign(name, body, envir = own)
+  }
+  rm(list = functions, envir = globalenv())
+  own$reconcile_serve(commandArgs(trailingOnly = TRUE))
+})

@@ -1,0 +1,112 @@
+"""`scorebridge reconcile` of R models: every type, seeds, and what goes wrong in R."""
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from fixtures import deploy, make_r_bundle, put
+from logged import Log, doubles, run, said, table
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.repository import StoredVersion
+
+TYPES = """
+Pred.R <- function(number, count, truth, text, level, extra = 5L) {
+  if (isTRUE(number[1] == 666)) stop("not this one")
+  if (isTRUE(number[1] == 999)) quit(status = 3L)
+  stopifnot(is.double(number), is.integer(count), is.logical(truth), is.character(text), is.factor(level))
+  stopifnot(identical(levels(level), c("low", "h\\u00f6h")))
+  list(number = number + runif(length(number)) + extra, count = count, truth = truth,
+       text = paste0(text, ":", as.integer(level)), level = level)
+}
+"""
+SETTINGS = """
+seed = 11
+[features]
+number = "double"
+count = "int"
+truth = "bool"
+text = "string"
+level = {type = "factor", levels = ["low", "höh"]}
+"""
+R_SCORES = "cat(sprintf('%a', {set.seed(11, 'Mersenne-Twister', 'Inversion', 'Rejection'); runif(3)}))"
+
+
+@pytest.fixture
+def typed(repository: Path, tmp_path: Path) -> StoredVersion:
+    return put(make_r_bundle(tmp_path / "typed", TYPES, settings=SETTINGS), repository, "typed")
+
+
+def typed_rows(numbers: Sequence[float]) -> pb.Table:
+    return pb.Table(
+        columns=[
+            pb.Column(name="level", strings=pb.StringArray(values=["höh", "low", ""]), missing_rows=[2]),
+            pb.Column(name="number", doubles=pb.DoubleArray(values=numbers)),
+            pb.Column(name="count", int32s=pb.Int32Array(values=[7, 0, -3]), missing_rows=[1]),
+            pb.Column(name="truth", bools=pb.BoolArray(values=[True, False, False]), missing_rows=[2]),
+            pb.Column(name="text", strings=pb.StringArray(values=["ü", "", "ok"]), missing_rows=[1]),
+        ]
+    )
+
+
+async def typed_scores() -> list[pb.Column]:
+    child = await asyncio.create_subprocess_exec("Rscript", "-e", R_SCORES, stdout=asyncio.subprocess.PIPE)
+    printed, _ = await child.communicate()
+    uniform = [float.fromhex(text) for text in printed.decode().split()]
+    return [
+        doubles([number + random + 5 for number, random in zip([1.5, 2.5, 3.5], uniform, strict=True)], "number"),
+        pb.Column(name="count", int32s=pb.Int32Array(values=[7, 0, -3]), missing_rows=[1]),
+        pb.Column(name="truth", bools=pb.BoolArray(values=[True, False, False]), missing_rows=[2]),
+        pb.Column(name="text", strings=pb.StringArray(values=["ü:2", "NA:1", "ok:NA"])),
+        pb.Column(name="level", strings=pb.StringArray(values=["höh", "low", ""]), missing_rows=[2]),
+    ]
+
+
+async def test_every_type_and_the_seed_of_each_call_come_through(
+    typed: StoredVersion, repository: Path, tmp_path: Path
+) -> None:
+    log = Log(tmp_path / "log")
+    for _ in range(3):
+        log.call(typed, typed_rows([1.5, 2.5, 3.5]), await typed_scores())
+    result = run(log.write(), "--repository", repository)
+    assert result.exit_code == 0, result.output
+    assert "all 9 rows are equal" in said(result)
+
+
+async def test_a_call_that_fails_or_ends_r_costs_the_others_nothing(
+    typed: StoredVersion, repository: Path, tmp_path: Path
+) -> None:
+    log, output = Log(tmp_path / "log"), tmp_path / "out"
+    for first in (1.5, 666, 999, 1.5):
+        log.call(typed, typed_rows([first, 2.5, 3.5]), await typed_scores())
+    result = run(log.write(), "--repository", repository, "--output", output)
+    assert result.exit_code == 1, result.output
+    assert "6 of 12 rows differ" in said(result)
+    assert "rows that got no score again: 3 (not this one)" in said(result)
+    assert "rows that got no score again: 3 (the R process ended)" in said(result)
+    assert pq.read_table(output / "differences.parquet").num_rows == 30
+
+
+async def test_a_model_that_can_not_be_loaded_is_reported(repository: Path, tmp_path: Path) -> None:
+    bundle = make_r_bundle(tmp_path / "broken", "stop('no luck')\nPred.R <- function(x) x")
+    stored = put(bundle, repository, "broken")
+    log = Log(tmp_path / "log")
+    log.call(stored, table({"x": [1.0]}), [doubles([1.0])])
+    result = run(log.write(), "--repository", repository)
+    assert result.exit_code == 2
+    assert "broken/1: not re-scored: the model can't be loaded: no luck" in said(result)
+
+
+async def test_rows_that_kept_others_from_a_score_are_scored_apart(repository: Path, tmp_path: Path) -> None:
+    code = "Pred.R <- function(x) { if (any(x < 0)) stop('negative'); x * k }"
+    bundle = make_r_bundle(tmp_path / "strict", code, settings="row_wise = true\ndefault_score = 0.5\n")
+    stored = await deploy(bundle, repository, "strict")
+    log = Log(tmp_path / "log")
+    defaulted = [pb.DefaultedRows(first=1, count=1, reason=pb.DEFAULT_REASON_MODEL_ERROR)]
+    log.call(stored, table({"x": [1.0, -1.0, 3.0]}), [doubles([2.0, 0.5, 6.0])], defaulted)
+    result = run(log.write(), "--repository", repository)
+    assert result.exit_code == 0, result.output
+    assert "all 2 rows are equal" in said(result)
+    assert "rows that got no score again: 1 (negative)" in said(result)

@@ -1,0 +1,125 @@
+"""log show: all that is on record of one call, and nothing that could harm a terminal."""
+
+from pathlib import Path
+
+import pytest
+from prediction_logs import default_rows, header, of_messages, record, write_log
+from scorebridge.v1 import prediction_log_pb2 as log_pb
+from scorebridge.v1 import scoring_pb2 as pb
+from typer.testing import CliRunner
+
+from bridge.log_commands import app
+from bridge.prediction_log.reader import Entry
+from bridge.prediction_log.show import describe
+
+
+def shown(made: log_pb.LogRecord) -> str:
+    return describe(Entry(Path(f"{0:020d}.sblog"), 120, 7, made, header(1)))
+
+
+def test_every_field_of_the_record_is_there() -> None:
+    request = pb.ScoreRequest(request_id="call-1", model="risk", batch_id="night", labels={"branch": "north"})
+    request.default_score = 0.25
+    request.default_policy = pb.DEFAULT_POLICY_NEVER
+    request.row_keys.extend(["k0", "k1"])
+    request.table.columns.add(name="age").doubles.values.extend([40, float("nan")])
+    response = pb.ScoreResponse(request_id="call-1", model="risk", version=3)
+    response.scores.add(name="score").doubles.values.extend([0.4, 0.25])
+    made = default_rows(of_messages(request, response), 1, 1, pb.DEFAULT_REASON_MODEL_ERROR)
+    made.queue_time.FromMilliseconds(1)
+    made.backend_time.FromMicroseconds(1500)
+    text = shown(made)
+    fields = {line[:16].strip(): line[16:] for line in text.split("\n\n")[0].splitlines()}
+    assert fields == {
+        "request id": "call-1",
+        "method": "/scorebridge.v1.ScoringService/Score",
+        "model": "risk/3",
+        "digest": made.digest,
+        "engine": "xgboost 3.2.0",
+        "status": "0 OK",
+        "received": "2026-11-23T12:00:00Z",
+        "total time": "2.000 ms",
+        "queue time": "1.000 ms",
+        "backend time": "1.500 ms",
+        "attempts": "1",
+        "peer": "ipv4:127.0.0.1:5000",
+        "asked version": "the one that serves",
+        "batch id": "night",
+        "own default": "0.25",
+        "default policy": "NEVER",
+        "label": "branch = north",
+        "source": "MIXED",
+        "bytes": f"{len(made.request)} in the request, {len(made.response)} in the response",
+        "segment": "00000000000000000000.sblog at 120",
+        "sequence": "7",
+        "gateway": "host-1-2026",
+        "defaulted": "row 1: MODEL_ERROR; the model raised; Error in predict(): age 40",
+        "environment": "xgboost 3.2.0",
+    }
+    assert [line.split() for line in text.split("\n\n")[1].splitlines()] == [
+        ["2", "rows"],
+        ["row", "row_key", "source", "reason", "input.age", "score.score"],
+        ["0", "k0", "MODEL", "-", "40", "0.4"],
+        ["1", "k1", "DEFAULT", "MODEL_ERROR", "-", "0.25"],
+    ]
+
+
+def test_only_the_first_rows_are_shown_and_the_others_counted() -> None:
+    lines = shown(record("a", [float(row) for row in range(25)])).splitlines()
+    assert lines[-1] == "... and 5 more"
+    assert lines[-2].split()[0] == "19"
+    assert "more" not in shown(record("a", [1.0] * 20)).splitlines()[-1]
+
+
+def test_a_failed_call_shows_its_error_and_inputs() -> None:
+    request = pb.ScoreRequest(request_id="x", model="risk")
+    request.matrix.rows = 1
+    request.matrix.doubles.values.extend([1, 2])
+    made = of_messages(request, None)
+    made.private_detail = "Error in predict()"
+    text = shown(made)
+    assert "status          3 INVALID_REQUEST\nerror           column 'age' is missing\n" in text
+    assert "private detail  Error in predict()\n" in text
+    assert text.splitlines()[-2].split() == ["row", "input.f0", "input.f1"]
+
+
+def test_what_is_no_request_is_said() -> None:
+    made = of_messages(pb.ScoreRequest(), None, model="", version=0)
+    made.request = b"\xff\xff"
+    text = shown(made)
+    assert "request id      (none)\n" in text
+    assert text.endswith("the rows can't be read\n")
+
+
+def test_a_call_of_zero_rows_has_none() -> None:
+    assert shown(record("a", [])).endswith("\n0 rows\n")
+
+
+def test_what_callers_send_can_not_move_the_cursor() -> None:
+    request = pb.ScoreRequest(request_id="x", model="\x1b[2J", labels={"a\nstatus": "\x9b\u202e"})
+    request.table.columns.add(name="\x1b]0;x\x07").strings.values.append("\r\x1b[1A" + "y" * 100)
+    made = of_messages(request, None, model="\x1b[2J", version=0)
+    made.error_message = "\x1b[31mred"
+    text = shown(made)
+    assert all(line.isprintable() for line in text.splitlines())
+    assert "\\x1b[31mred" in text
+    assert max(map(len, text.splitlines())) < 120
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    write_log(tmp_path / "log", [record("a"), record("b")], [record("a", [1.0])])
+    return tmp_path / "log"
+
+
+def test_the_command_shows_each_call_of_that_id(log: Path) -> None:
+    done = CliRunner().invoke(app, ["show", str(log), "--request-id", "a"])
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.count("request id      a\n") == 2
+    assert "2 rows" in done.stdout
+    assert "1 row\n" in done.stdout
+
+
+def test_a_call_that_is_not_there_is_one_sentence(log: Path) -> None:
+    done = CliRunner().invoke(app, ["show", str(log), "--request-id", "z"])
+    assert (done.exit_code, done.stderr) == (1, f"no call in {log} has the id z\n")

@@ -1,0 +1,138 @@
+"""log stats: counts are exact, percentiles within a hundredth, memory does not grow with the calls."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prediction_logs import NOON, default_rows, of_messages, record, write_log
+from scorebridge.v1 import prediction_log_pb2 as log_pb
+from scorebridge.v1 import scoring_pb2 as pb
+from typer.testing import CliRunner
+
+from bridge.log_commands import app
+from bridge.prediction_log.selection import Selection, SelectionNotUnderstood
+from bridge.prediction_log.stats import Histogram, Stats
+
+HOUR = 3600
+
+
+def refused(name: str = "ghost", version: int = 0) -> log_pb.LogRecord:
+    return of_messages(pb.ScoreRequest(request_id="refused", model=name), None, model=name, version=version)
+
+
+@given(st.lists(st.floats(1e-6, 1e4), min_size=1, max_size=200), st.floats(0.1, 100))
+def test_a_percentile_is_within_a_hundredth(times: list[float], percent: float) -> None:
+    histogram = Histogram()
+    for time in times:
+        histogram.add(time)
+    exact = sorted(times)[max(1, math.ceil(len(times) * percent / 100)) - 1]
+    found = histogram.percentile(percent)
+    assert found is not None
+    assert abs(found / exact - 1) < 0.0101
+
+
+def test_a_histogram_stays_small_and_takes_any_time() -> None:
+    histogram = Histogram()
+    for time in (0.0, -1.0, *np.geomspace(1e-7, 1e5, 20_000).tolist()):
+        histogram.add(time)
+    assert len(histogram.counts) < 1_300
+    assert Histogram().percentile(50) is None
+
+
+def test_calls_rows_and_defaults_are_counted_by_version_and_hour() -> None:
+    stats = Stats()
+    stats.add(record("a", [1.0, 2.0, 3.0]))
+    stats.add(default_rows(record("b", [1.0] * 5), 1, 2, pb.DEFAULT_REASON_MODEL_ERROR))
+    stats.add(default_rows(record("c", [1.0], version=10, seconds=NOON + HOUR), 0, 1, pb.DEFAULT_REASON_DEADLINE))
+    stats.add(record("empty", []))
+    stats.add(refused("one"))
+    stats.add(refused("two"))
+    stats.add(refused("risk", version=3))
+    total = stats.total()
+    assert (total.calls, total.rows, total.default_rate) == (7, 9, 3 / 9)
+    assert total.defaulted == {"MODEL_ERROR": 2, "DEADLINE": 1}
+    assert total.errors == {"INVALID_REQUEST": 3}
+    versions = stats.by_version()
+    assert list(versions) == ["(no version)", "risk/3", "risk/10"]
+    assert [(one.calls, one.rows) for one in versions.values()] == [(2, 0), (4, 8), (1, 1)]
+    hours = stats.by_hour()
+    assert list(hours) == ["2026-11-23T12:00Z", "2026-11-23T13:00Z"]
+    assert [one.calls for one in hours.values()] == [6, 1]
+
+
+def test_a_cancelled_call_and_a_reason_of_a_newer_gateway_are_counted() -> None:
+    stats = Stats()
+    cancelled = of_messages(pb.ScoreRequest(request_id="x", model="risk"), None)
+    cancelled.status, cancelled.error_reason = 1, "CANCELLED"
+    newer = record("y", [1.0, 2.0])
+    newer.defaulted.add(first=0, count=1, reason=77)  # a newer gateway's
+    for one in (cancelled, newer):
+        stats.add(one)
+    assert stats.total().errors == {"CANCELLED": 1}
+    assert stats.total().defaulted == {"77": 1}
+
+
+def test_no_calls_are_no_error() -> None:
+    assert (Stats().total().calls, Stats().total().default_rate) == (0, 0.0)
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    calls = [
+        record("a", [1.0] * 4, total_ms=2.0),
+        default_rows(record("b", [1.0] * 4, total_ms=40.0), 0, 1, pb.DEFAULT_REASON_DEADLINE),
+        record("c", model="[red]x[/red]", seconds=NOON + HOUR),
+        refused(),
+    ]
+    write_log(tmp_path / "log", calls[:2], calls[2:])
+    return tmp_path / "log"
+
+
+def test_the_command_prints_tables(log: Path) -> None:
+    done = CliRunner().invoke(app, ["stats", str(log)])
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert done.exit_code == 0
+    assert ["risk/3", "2", "0", "8", "12.50%", "1.99", "40.3", "40.3"] in lines
+    assert ["all", "4", "1", "10", "10.00%", "1.99", "40.3", "40.3"] in lines
+    assert ["[red]x[/red]/3", "1", "0", "2", "0.00%", "1.99", "1.99", "1.99"] in lines
+    assert ["2026-11-23T13:00Z", "1", "0", "2", "0.00%", "1.99", "1.99", "1.99"] in lines
+    assert ["DEADLINE", "1", "10.00%"] in lines
+    assert ["INVALID_REQUEST", "1", "25.00%"] in lines
+
+
+@pytest.mark.parametrize(
+    ("options", "calls"),
+    [
+        (["--since", "2026-11-23"], 4),
+        (["--until", "2026-11-23"], 0),
+        (["--since", "2026-11-23T13:00:00"], 1),
+        (["--until", "2026-11-23T14:00:00+01:00"], 3),
+        (["--until", "2026-11-23T12:00:00.000001Z"], 3),
+        (["--model", "risk"], 2),
+        (["--model", "risk/3"], 2),
+        (["--model", "risk/4"], 0),
+        (["--model", "ghost"], 1),
+    ],
+)
+def test_only_what_was_asked_for_is_counted(log: Path, options: list[str], calls: int) -> None:
+    done = CliRunner().invoke(app, ["stats", str(log), *options])
+    assert [line.split()[1] for line in done.stdout.splitlines() if line.split()[:1] == ["all"]] == [str(calls)]
+
+
+def test_a_time_that_is_none_is_one_sentence(log: Path) -> None:
+    done = CliRunner().invoke(app, ["stats", str(log), "--since", "yesterday"])
+    assert (done.exit_code, done.stderr) == (1, "--since yesterday: not an ISO 8601 date or time\n")
+    with pytest.raises(SelectionNotUnderstood, match="nothing is since 2026-11-24 and until 2026-11-23"):
+        Selection.parse("2026-11-24", "2026-11-23")
+
+
+def test_what_was_skipped_is_said(log: Path) -> None:
+    first = min(log.iterdir())
+    first.write_bytes(first.read_bytes()[:-5])
+    done = CliRunner().invoke(app, ["stats", str(log)])
+    assert done.exit_code == 0
+    assert done.stderr.startswith("skipped ")
+    assert done.stderr.endswith("the last record was never finished\n")
