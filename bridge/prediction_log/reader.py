@@ -157,7 +157,7 @@ def segments_of(folder: Path) -> list[Segment]:
 
 def _place(path: Path) -> tuple[int, int]:
     match = _NAME.fullmatch(path.name)
-    return (int(match[1]), int(match[2] or 0)) if match else (-1, 0)
+    return (int(match[1]), int(match[2] or 0)) if match else (1 << 70, 0)
 
 
 def read_log(folder: Path) -> Iterator[Entry]:

@@ -96,14 +96,15 @@ class PredictionLog:
         except OSError as error:
             raise ConfigError(f"the log {folder} can't be written: {error.strerror}") from error
         try:
-            last = segments_of(folder)[-1]
+            ours = [segment for segment in segments_of(folder) if segment.path.name[:20].isdecimal()]
         except LogNotReadable:
             return
-        for entry in last.entries():
+        if not ours:
+            return
+        for entry in ours[-1].entries():
             self._sequence = entry.sequence + 1
-        named = last.path.name[:20]
-        self._sequence = max(self._sequence, int(named) if named.isdecimal() else 0)
-        self._previous = last.sha256
+        self._sequence = max(self._sequence, int(ours[-1].path.name[:20]))
+        self._previous = ours[-1].sha256
 
     def start(self) -> None:
         """Begins to sync; call it on the event loop."""

@@ -101,6 +101,8 @@ async def test_every_answered_call_is_in_the_log_after_each_kill_9(tmp_path: Pat
         assert len(segments_of(log)) == round_ + 1
     code, said = _verify(log)
     assert code == 0, said
+    last = GatewayProcess(served, config)  # sweeps up what the killed ones left
+    assert await asyncio.to_thread(last.end, signal.SIGTERM) == 0
 
 
 async def test_with_fsync_always_an_answer_waits_for_the_disk(
