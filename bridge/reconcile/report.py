@@ -4,7 +4,7 @@ import base64
 import html
 import io
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from bridge.reconcile.summary import Summary
 __all__ = ["REPORT_FILE", "write_report"]
 
 REPORT_FILE = "report.html"
+_AROUND = timedelta(minutes=30)
 _MOST_BINS = 96
 _HISTOGRAM_BINS = 40
 _BLUE, _ORANGE, _GRAY = "#1f6fb4", "#d9730d", "#6b7280"
@@ -126,6 +127,8 @@ class _Pictures:
         bottom.plot(times, [1000 * one.most_s for one in bins.values()], color=_GRAY, linewidth=1, label="longest")
         bottom.set(ylabel="latency, ms", xlabel="received (UTC)")
         bottom.set_ylim(bottom=0)
+        if len(times) == 1:  # else the axis is drawn years wide
+            bottom.set_xlim(times[0] - _AROUND, times[0] + _AROUND)
         bottom.legend(frameon=False)
         figure.autofmt_xdate()
         return _image(figure, "Default rate and latency over time")
