@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 from bridge.acceptance import accept
 from bridge.bundle import read_bundle
@@ -45,7 +44,7 @@ class Registry:
         self._models: dict[str, dict[int, Version]] = {}
         self._serving: dict[str, Version] = {}
         self._refreshing: dict[str, asyncio.Task[None]] = {}
-        self._unloading: set[asyncio.Task[None]] = set()
+        self._unloading: dict[asyncio.Task[None], Version] = {}
 
     async def refresh(self) -> None:
         """Makes what is resident agree with the repository; returns when every version is decided.
@@ -117,12 +116,13 @@ class Registry:
 
     async def close(self) -> None:
         """Frees every version at once."""
+        leaving = list(self._unloading.values())
         tasks = [*self._unloading, *self._refreshing.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._serving.clear()
-        await asyncio.gather(*(version.close() for version in self.versions()))
+        await asyncio.gather(*(version.close() for version in [*self.versions(), *leaving]))
 
     def _end_refresh(self, model: str, task: asyncio.Task[None]) -> None:
         del self._refreshing[model]
@@ -147,7 +147,7 @@ class Registry:
         self._choose(model, wanted, promoted)
         for version in [*known.values(), *gone]:
             if version not in wanted and version.ready:
-                self._spawn(version.unload())
+                self._spawn(version)
         if not known:
             self._models.pop(model)
         self._on_change(model)
@@ -189,10 +189,10 @@ class Registry:
             version.state, version.reason = State.REFUSED, str(error)
             _log.warning("refused %s: %s", version.ref, error)
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._unloading.add(task)
-        task.add_done_callback(self._unloading.discard)
+    def _spawn(self, version: Version) -> None:
+        task = asyncio.get_running_loop().create_task(version.unload())
+        self._unloading[task] = version
+        task.add_done_callback(self._unloading.pop)
 
 
 def _usable(version: Version) -> Version:

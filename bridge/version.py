@@ -51,6 +51,7 @@ class Version:
     defaults: tuple[DefaultScore, ...] = ()
     stack: Stack | None = None
     _scorer: Scorer | None = None
+    _closing: asyncio.Task[None] | None = None
     _calls: int = 0
     _unused: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -118,13 +119,15 @@ class Version:
         self.state = State.NOT_RESIDENT
 
     async def close(self) -> None:
-        """Frees it at once; idempotent."""
-        accepted, stack = self.accepted, self.stack
-        self.accepted = self.stack = self._scorer = None
-        if stack is not None:
-            await stack.circuit.close()
-        if accepted is not None:
-            await accepted.backend.close()
+        """Frees it at once; idempotent. Cancelling whoever waits does not leave it half freed."""
+        if self._closing is None:
+            accepted, stack = self.accepted, self.stack
+            self.accepted = self.stack = self._scorer = None
+            self._closing = asyncio.get_running_loop().create_task(_free(accepted, stack))
+        closing = self._closing
+        await asyncio.shield(closing)
+        if self._closing is closing:
+            self._closing = None
 
     async def _not_ready(self, call: Call) -> Outcome:
         raise ModelNotReady(f"{call.model} is still loading")
@@ -139,3 +142,10 @@ def _known_defaults(bundle: Bundle) -> tuple[DefaultScore, ...]:
         return default_scores(bundle.settings.default_score, _known_outputs(bundle))
     except InvalidRequest:
         return ()  # acceptance will refuse the version for it
+
+
+async def _free(accepted: Accepted | None, stack: Stack | None) -> None:
+    if stack is not None:
+        await stack.circuit.close()
+    if accepted is not None:
+        await accepted.backend.close()

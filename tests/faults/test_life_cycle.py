@@ -164,3 +164,14 @@ async def test_a_version_that_still_loads_is_answered_with_its_default(
     assert raised.value.reason == "MODEL_NOT_READY"
     await eventually(lambda: gateway.registry.versions("late")[0].ready)
     assert (await client.score("late", {"x": [1.0]}, timeout_s=10)).scores.tolist() == [2.0]
+
+
+async def test_a_gateway_may_end_while_a_version_is_let_go(
+    repository: Path, start_gateway: StartGateway, bundle: Callable[..., Path]
+) -> None:
+    for version in (1, 2):
+        put(bundle(version), repository, "m", version)
+    gateway = await start_gateway(repository, watch_interval_s=0.01)
+    Repository(repository).retire("m", 2)
+    await eventually(lambda: gateway.registry._unloading)
+    await gateway.close()
