@@ -173,5 +173,5 @@ async def test_a_gateway_may_end_while_a_version_is_let_go(
         put(bundle(version), repository, "m", version)
     gateway = await start_gateway(repository, watch_interval_s=0.01)
     Repository(repository).retire("m", 2)
-    await eventually(lambda: gateway.registry._unloading)
+    await eventually(lambda: len(gateway.registry.versions("m")) == 1)
     await gateway.close()
