@@ -96,10 +96,6 @@ class Column:
         rows = slice(first, first + count)
         return replace(self, values=self.values[rows], mask=None if self.mask is None else self.mask[rows])
 
-    def renamed(self, name: str) -> Self:
-        """The same column under another name."""
-        return replace(self, name=name)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Matrix:

@@ -73,7 +73,6 @@ class BridgeError(Exception):
     Attributes:
         reason: UPPER_SNAKE name of the event, sent as `google.rpc.ErrorInfo.reason`.
         default_reason: the reason a default score would carry; None if this event is never answered with a default.
-        retryable: another worker may answer the same call.
         limit: the limit that was passed, in words, if one was.
         private: what only the prediction log may hold, such as the message of an R condition.
         model: the model that the call was for, once it is known.
@@ -82,7 +81,6 @@ class BridgeError(Exception):
 
     reason: ClassVar[str] = "INTERNAL"
     default_reason: ClassVar[DefaultReason | None] = None
-    retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, limit: str = "", private: str = "") -> None:
         super().__init__(message)
@@ -168,7 +166,6 @@ class WorkerLost(BackendError):
 
     reason = "WORKER_LOST"
     default_reason = DefaultReason.WORKER_LOST
-    retryable = True
 
 
 class PoisonCall(BackendError):

@@ -1,5 +1,6 @@
 """Columns, matrices and tables: what is missing, and that slices and joins lose nothing."""
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -88,7 +89,7 @@ def test_a_matrix_as_a_table_keeps_type_bits_and_rows(dtype: type[np.floating[An
 
 
 def test_a_table_is_sliced_column_by_column() -> None:
-    part = Table((second_missing(Type.INT), second_missing(Type.STRING).renamed("s")), 3).slice(1, 2)
+    part = Table((second_missing(Type.INT), replace(second_missing(Type.STRING), name="s")), 3).slice(1, 2)
     assert part.rows == 2
     assert [column.name for column in part.columns] == ["x", "s"]
     assert [column.missing().tolist() for column in part.columns] == [[True, False]] * 2
@@ -123,7 +124,7 @@ def test_batches_are_joined_row_after_row() -> None:
     assert isinstance(joined, Matrix)
     assert joined.names == ("a",)
     assert joined.values.tobytes() == np.array([[1.0], [np.nan], [3.0]]).tobytes()
-    columns = (second_missing(Type.INT), second_missing(Type.STRING).renamed("s"))
+    columns = (second_missing(Type.INT), replace(second_missing(Type.STRING), name="s"))
     together = join([Table(columns, 3), Table(columns, 3).slice(0, 1), Table(columns, 3).slice(1, 2)])
     assert isinstance(together, Table)
     assert together.rows == 6
