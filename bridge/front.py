@@ -1,7 +1,6 @@
 """The gRPC server underneath, with the same servicers on either: pygrpc-native where it can serve, or grpc.aio."""
 
 from collections.abc import Iterable
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -24,7 +23,6 @@ class Methods:
     """
 
     def __init__(self) -> None:
-        self.services: dict[str, dict[str, Any]] = {}
         self._by_path: dict[str, Any] = {}
 
     def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
@@ -32,34 +30,33 @@ class Methods:
 
     def add_registered_method_handlers(self, service: str, methods: dict[str, Any]) -> None:
         """Adds one service."""
-        self.services[service] = methods
         self._by_path |= {f"/{service}/{name}": method for name, method in methods.items()}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """The method that a call is for."""
         return self._by_path.get(handler_call_details.method)
 
+    def of(self, service: str) -> dict[str, Any]:
+        """The functions of one service's unary methods, by path."""
+        own = f"/{service}/"
+        return {path: method.unary_unary for path, method in self._by_path.items() if path.startswith(own)}
+
 
 class Front:
-    """A server that is bound by `start` and answers until `stop`."""
+    """A server that is bound by `start` and answers until `stop`.
 
-    def __init__(self, settings: GatewaySettings, methods: Methods) -> None:
+    Args:
+        settings: the gateway's.
+        methods: all there are.
+        service: whose methods have to be fast; they take and give bytes.
+    """
+
+    def __init__(self, settings: GatewaySettings, methods: Methods, service: str) -> None:
         self._settings = settings
-        options = [
-            ("grpc.so_reuseport", 0),  # else a second gateway takes the same port without a word
-            ("grpc.max_receive_message_length", settings.max_message_bytes),
-            ("grpc.max_send_message_length", -1),
-        ]
+        self._methods = methods
+        self._service = service
+        self._server: Any = None
         self.name = self._choose()
-        if self.name == "native":
-            self._server: Any = import_module(f"{_NATIVE}.aio").server(options=options)
-            for service, handlers in methods.services.items():
-                self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
-                # Generic handlers alone would take its slow path.
-                self._server.add_registered_method_handlers(service, handlers)
-        else:
-            self._server = grpc.aio.server(options=options)
-            self._server.add_generic_rpc_handlers((methods,))
 
     async def start(self) -> int:
         """Binds and serves; the port.
@@ -69,20 +66,39 @@ class Front:
         """
         host, port = self._settings.host, self._settings.grpc_port
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        credentials = _credentials(self._settings)
         try:
-            if credentials is None:
-                bound = self._server.add_insecure_port(address)
-            else:
-                bound = self._server.add_secure_port(address, credentials)
-            await self._server.start()
+            return await (self._start_native(address) if self.name == "native" else self._start_grpc(address))
         except (RuntimeError, OSError) as error:
             raise ConfigError(f"gRPC can't listen on {address}: is the port taken?") from error
-        return int(bound)
 
-    async def stop(self, grace_s: float | None) -> None:
+    async def stop(self, grace_s: float) -> None:
         """Takes no new calls; ends the last ones after the grace, seconds."""
-        await self._server.stop(grace_s)
+        if self._server is not None:
+            await self._server.stop(grace_s)
+
+    async def _start_native(self, address: str) -> int:
+        from bridge.native_front import NativeFront  # noqa: PLC0415 - the package under it is an extra
+
+        own = self._methods.of(self._service)
+        self._server = NativeFront(address, own, self._methods, self._settings.max_message_bytes)
+        await self._server.start()
+        return int(self._server.port)
+
+    async def _start_grpc(self, address: str) -> int:
+        options = [
+            ("grpc.so_reuseport", 0),  # else a second gateway takes the same port without a word
+            ("grpc.max_receive_message_length", self._settings.max_message_bytes),
+            ("grpc.max_send_message_length", -1),
+        ]
+        credentials = _credentials(self._settings)
+        self._server = grpc.aio.server(options=options)
+        self._server.add_generic_rpc_handlers((self._methods,))
+        if credentials is None:
+            port = self._server.add_insecure_port(address)
+        else:
+            port = self._server.add_secure_port(address, credentials)
+        await self._server.start()
+        return int(port)
 
     def _choose(self) -> str:
         if self._settings.front == "grpc" or self._settings.tls_certificate is not None:

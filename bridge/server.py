@@ -60,7 +60,7 @@ class Gateway:
         methods = Methods()
         methods.add_registered_method_handlers(SERVICE, ScoringService(self.registry, recorder).handlers())
         add_health_and_reflection(methods, self._health, SERVICE)
-        self._front = Front(settings, methods)
+        self._front = Front(settings, methods, SERVICE)
         self._web = web.AppRunner(self._web_app(), access_log=None)
 
     async def start(self) -> None:

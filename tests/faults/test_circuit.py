@@ -56,7 +56,10 @@ async def test_without_a_self_test_row_a_single_call_is_let_through(start_sick: 
     for _ in range(3):
         await sick.call("null")
     await eventually(lambda: _state(sick) == "half-open")
-    slow, *others = await asyncio.gather(sick.call("nap", [0.2]), *(sick.call("score") for _ in range(5)))
-    assert slow.source is Source.MODEL
+    slow = asyncio.create_task(sick.call("nap", [1.0]))
+    await eventually(lambda: sick.backend.load.running == 1)
+    others = await asyncio.gather(*(sick.call("score") for _ in range(5)))
+    assert not slow.done()
     assert {answer.reasons[0] for answer in others} == {"CIRCUIT_OPEN"}
+    assert (await slow).source is Source.MODEL
     assert (await sick.call("score")).source is Source.MODEL

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
-from bridge.backends.rserve.leftovers import make_folder, sweep, temporary_files
 from bridge.errors import BundleError
+from bridge.leftovers import make_folder, sweep, temporary_files
 
 __all__ = ["RserveProcess", "rscripts"]
 
@@ -107,7 +107,7 @@ class RserveProcess:
             BundleError: R or Rserve is not installed.
         """
         binary = await asyncio.to_thread(_rserve_binary)
-        folder = make_folder()
+        folder = make_folder("rserve")
         conf = folder / "conf"
         conf.write_text(
             _CONF.format(folder=folder, rscripts=rscripts(), max_request_kb=_MAX_REQUEST_KB, max_reply_kb=_MAX_REPLY_KB)

@@ -1,4 +1,4 @@
-"""What a gateway that came to a sudden end has left behind: found by the folder it kept its R processes' files in."""
+"""What a gateway that came to a sudden end has left behind: found by its private folders, which say whose they are."""
 
 import json
 import logging
@@ -15,13 +15,13 @@ __all__ = ["make_folder", "sweep", "temporary_files"]
 
 _log = logging.getLogger(__name__)
 
-_PREFIX = "scorebridge-rserve-"
+_PREFIX = "scorebridge-"
 _OWNER = "owner"
 
 
-def make_folder() -> Path:
-    """A private folder (0700) that says whose it is."""
-    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+def make_folder(use: str) -> Path:
+    """A private folder (0700) that says whose it is; its name says what for."""
+    folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{use}-"))
     temporary_files(folder).mkdir()
     (folder / _OWNER).write_text(json.dumps(_identity(psutil.Process())))
     return folder
