@@ -19,10 +19,13 @@ __all__ = [
     "FORMAT_VERSION",
     "FRAME_BYTES",
     "FRAME_MAGIC",
+    "ID_BYTES",
+    "ID_OFFSET",
     "MOST_BODY_BYTES",
     "PREAMBLE_BYTES",
     "FormatError",
     "Frame",
+    "NewerFormat",
     "decode_header",
     "decode_preamble",
     "encode_frame",
@@ -42,10 +45,16 @@ _CHECKED = struct.Struct("<IQ")
 _CHECKED_PREAMBLE = struct.Struct("<HI")
 PREAMBLE_BYTES = _PREAMBLE.size
 FRAME_BYTES = _FRAME.size
+ID_BYTES = 16
+ID_OFFSET = PREAMBLE_BYTES + 2  # the id is the header's first field, behind its tag and length
 
 
 class FormatError(Exception):
     """These bytes are no segment that this version reads."""
+
+
+class NewerFormat(FormatError):
+    """A newer version has written them."""
 
 
 class Frame(NamedTuple):
@@ -67,7 +76,8 @@ def decode_preamble(raw: bytes) -> int:
     """How many bytes of header follow the first `PREAMBLE_BYTES`.
 
     Raises:
-        FormatError: they are cut short, of another kind of file, or of a newer format.
+        NewerFormat: they are of a format that this version does not read; a damaged number looks the same.
+        FormatError: they are cut short, or of another kind of file.
     """
     if len(raw) < PREAMBLE_BYTES:
         raise FormatError("the segment is cut short in its first bytes")
@@ -75,7 +85,7 @@ def decode_preamble(raw: bytes) -> int:
     if magic != _MAGIC:
         raise FormatError("this is no segment of a prediction log")
     if version > FORMAT_VERSION:
-        raise FormatError(f"the segment has format {version}, newer than {FORMAT_VERSION}, which this version reads")
+        raise NewerFormat(f"the segment has format {version}, newer than {FORMAT_VERSION}, which this version reads")
     return int(length)
 
 

@@ -17,16 +17,19 @@ from bridge.prediction_log.frames import (
     FRAME_MAGIC,
     PREAMBLE_BYTES,
     FormatError,
+    NewerFormat,
     decode_header,
     decode_preamble,
     frame_checks,
     parse_frame,
 )
+from bridge.prediction_log.salvage import find_segment_id
 
 __all__ = ["SUFFIX", "Damage", "Entry", "LogNotReadable", "Segment", "read_log", "segments_of"]
 
 SUFFIX = ".sblog"
 _SEARCH_BYTES = 1 << 20
+_MOST_HEADER_BYTES = 1 << 20
 _NAME = re.compile(rf"(\d{{20}})(?:_(\d+))?{re.escape(SUFFIX)}")
 
 
@@ -45,7 +48,7 @@ class Entry:
         offset: of its frame, bytes.
         sequence: its number in the log.
         record: what was logged.
-        header: of its segment.
+        header: of its segment; only its id where it is damaged.
     """
 
     segment: Path
@@ -94,15 +97,25 @@ class Segment:
         """Its undamaged records in order."""
         with self.path.open("rb") as file:
             try:
-                preamble = file.read(PREAMBLE_BYTES)
-                preamble += file.read(decode_preamble(preamble))
-                self.header = decode_header(preamble)
+                self.header = _read_header(file, self.path.stat().st_size)
+            except NewerFormat as error:
+                self._damage(0, self.path.stat().st_size, torn=False, reason=str(error))
             except FormatError as error:
-                size = self.path.stat().st_size
-                self._damage(0, size, torn=False, reason=str(error))
+                yield from self._salvaged(file, str(error))
             else:
                 yield from self._frames(file, self.header)
             self.sha256 = _sha256(file)
+
+    def _salvaged(self, file: BufferedReader, reason: str) -> Iterator[Entry]:
+        """The records behind a damaged header, which has only its id in common with what was written."""
+        segment_id = find_segment_id(file)
+        first = None if segment_id is None else _search(file, 0, segment_id)
+        if segment_id is None or first is None:
+            self._damage(0, self.path.stat().st_size, torn=False, reason=reason)
+            return
+        self._damage(0, first, torn=False, reason=reason)
+        file.seek(first)
+        yield from self._frames(file, pb.SegmentHeader(segment_id=segment_id))
 
     def _frames(self, file: BufferedReader, header: pb.SegmentHeader) -> Iterator[Entry]:
         while True:
@@ -164,6 +177,12 @@ def read_log(folder: Path) -> Iterator[Entry]:
     """Every undamaged record of a log, oldest first, in constant memory."""
     for segment in segments_of(folder):
         yield from segment.entries()
+
+
+def _read_header(file: BufferedReader, size: int) -> pb.SegmentHeader:
+    preamble = file.read(PREAMBLE_BYTES)
+    # A damaged length may say anything, and what is read of it stays in memory.
+    return decode_header(preamble + file.read(min(decode_preamble(preamble), size, _MOST_HEADER_BYTES)))
 
 
 def _read_frame(file: BufferedReader, segment_id: bytes) -> tuple[bytes | None, int]:

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from prediction_logs import frames, header, record
 from scorebridge.v1 import prediction_log_pb2 as pb
 
-from bridge.prediction_log.frames import FRAME_BYTES, FRAME_MAGIC, encode_frame, encode_preamble
+from bridge.prediction_log.frames import (
+    FRAME_BYTES,
+    FRAME_MAGIC,
+    ID_BYTES,
+    ID_OFFSET,
+    encode_frame,
+    encode_preamble,
+)
 from bridge.prediction_log.reader import Segment
 
 HEAD = header(1)
@@ -23,6 +30,7 @@ RECORDS = [
     record("c", []),
 ]
 PREAMBLE = encode_preamble(HEAD)
+VERSION = slice(8, 10)
 FRAMES = frames(HEAD, RECORDS)
 WHOLE = PREAMBLE + b"".join(FRAMES)
 
@@ -82,9 +90,28 @@ def test_what_is_undamaged_is_read_and_nothing_else(raw: bytes) -> None:
 def test_damage_anywhere_gives_no_wrong_record(raw: bytes) -> None:
     found, segment = read(raw)
     assert all(RECORDS[number] == one for number, one in found.items())
+    whole = {number for number, frame in enumerate(FRAMES) if frame in raw}
+    place = slice(ID_OFFSET, ID_OFFSET + ID_BYTES)
+    newer = raw[:8] == PREAMBLE[:8] and int.from_bytes(raw[VERSION], "little") > 1
+    if raw[place] == PREAMBLE[place] and not newer:
+        assert set(found) == whole
     if not raw.startswith(PREAMBLE):
-        assert found == {}
-        assert [(damage.offset, damage.count) for damage in segment.damages] == [(0, len(raw))]
+        assert segment.damages[0].offset == 0
+    header_bytes = len(PREAMBLE) if raw.startswith(PREAMBLE) else 0
+    records = sum(len(FRAMES[number]) for number in found)
+    assert header_bytes + records + sum(damage.count for damage in segment.damages) == len(raw)
+
+
+def test_a_flipped_bit_anywhere_in_the_header_costs_no_record() -> None:
+    for bit in range(8 * len(PREAMBLE)):
+        raw = bytearray(WHOLE)
+        raw[bit // 8] ^= 1 << bit % 8
+        if int.from_bytes(raw[VERSION], "little") > 1:
+            continue  # as good as a newer format
+        found, segment = read(bytes(raw))
+        assert found == dict(enumerate(RECORDS)), bit
+        assert segment.header is None
+        assert [(damage.offset, damage.count) for damage in segment.damages] == [(0, len(PREAMBLE))]
 
 
 @given(st.binary(max_size=300))

@@ -1,0 +1,55 @@
+"""The id of a segment whose header is damaged: without it no frame checks, with it every undamaged one still does."""
+
+from collections.abc import Iterator
+from io import BufferedReader
+
+from bridge.prediction_log.frames import (
+    FRAME_BYTES,
+    FRAME_MAGIC,
+    ID_BYTES,
+    ID_OFFSET,
+    Frame,
+    frame_checks,
+    parse_frame,
+)
+
+__all__ = ["find_segment_id"]
+
+_SEARCH_BYTES = 64 << 20
+_MOST_FRAMES = 16
+_MOST_BODY_BYTES = 4 << 20
+
+
+def find_segment_id(file: BufferedReader) -> bytes | None:
+    """The id under which a frame of this file checks: what stands in its place, or that with one bit flipped back.
+
+    Only what looks like one of the first frames is tried, so a file that is no segment costs little.
+    """
+    file.seek(0)
+    raw = file.read(_SEARCH_BYTES)
+    written = raw[ID_OFFSET : ID_OFFSET + ID_BYTES]
+    if len(written) < ID_BYTES:
+        return None
+    for frame, body in _first_frames(raw):
+        for candidate in _candidates(written):
+            if frame_checks(candidate, frame, body):
+                return candidate
+    return None
+
+
+def _first_frames(raw: bytes) -> Iterator[tuple[Frame, bytes]]:
+    at, tried = raw.find(FRAME_MAGIC), 0
+    while 0 <= at <= len(raw) - FRAME_BYTES and tried < _MOST_FRAMES:
+        frame = parse_frame(memoryview(raw)[at : at + FRAME_BYTES])
+        body = at + FRAME_BYTES
+        if frame is not None and frame.length <= min(len(raw) - body, _MOST_BODY_BYTES):
+            yield frame, raw[body : body + frame.length]
+            tried += 1
+        at = raw.find(FRAME_MAGIC, at + 1)
+
+
+def _candidates(written: bytes) -> Iterator[bytes]:
+    yield written
+    number = int.from_bytes(written)
+    for bit in range(8 * ID_BYTES):
+        yield (number ^ 1 << bit).to_bytes(ID_BYTES)
