@@ -10,6 +10,7 @@ from typing import Self
 
 from bridge.columns import Batch, Column, Type, constant
 from bridge.errors import BridgeError
+from bridge.values import value
 
 __all__ = [
     "Call",
@@ -44,7 +45,7 @@ class ModelRef:
         return f"{self.model}/{self.version}" if self.version else self.model
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@value
 class Deadline:
     """An instant on the loop's clock after which an answer is worth nothing."""
 
@@ -84,7 +85,7 @@ class DefaultScore:
         return constant(self.output.name, self.output.type, self.value, rows)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class Exchange:
     """How a call came, and how its answer is to leave: what only the service knows, and the log has to keep.
 
@@ -141,7 +142,7 @@ class Trace:
         self.answered = self.answered if other.answered is None else other.answered
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class Call:
     """One batch on its way to one resident version.
 
@@ -174,12 +175,27 @@ class Call:
         """How many rows are to be scored."""
         return self.batch.rows
 
+    def until(self, deadline: Deadline) -> "Call":
+        """The same with the deadline that counts: what `replace` does, at a third of its price."""
+        return Call(
+            self.request_id,
+            self.model,
+            self.batch,
+            self.arrived,
+            deadline,
+            self.defaults,
+            self.joint,
+            self.lost,
+            self.trace,
+            self.exchange,
+        )
+
     def elapsed_s(self) -> float:
         """Seconds since the call arrived."""
         return now() - self.arrived
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class Range:
     """Neighbouring rows that share their fate.
 
@@ -207,7 +223,7 @@ class Range:
         return bool(self.scores) and self.error is not None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class Outcome:
     """What became of a call: its rows in ranges, ascending and without gaps.
 

@@ -5,12 +5,14 @@ value of it can stand for "missing". A placeholder (0, False, "") sits where the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bridge.values import value
 
 __all__ = [
     "Array",
@@ -64,7 +66,7 @@ _DTYPES: dict[Type, np.dtype[Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class Column:
     """One named, typed vector.
 
@@ -97,7 +99,7 @@ class Column:
         return replace(self, values=self.values[rows], mask=None if self.mask is None else self.mask[rows])
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class Matrix:
     """Rows of numbers of one type.
 
@@ -126,7 +128,7 @@ class Matrix:
         return Table(columns, self.rows)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class Table:
     """Columns of one length, each of its own type.
 

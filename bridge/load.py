@@ -9,6 +9,7 @@ from bridge.calls import now
 __all__ = ["Cost", "Load"]
 
 _HALF_LIFE_S = 5.0
+_FADE_STEP_S = 0.01  # within it nothing fades that could be told
 _LEAST_WEIGHT = 0.5  # below this the last runs are too long ago to say anything
 
 
@@ -42,6 +43,8 @@ class Cost:
 
     def _fade(self) -> None:
         at = now()
+        if at - self._at < _FADE_STEP_S:
+            return
         kept = 0.5 ** ((at - self._at) / _HALF_LIFE_S) if self._at > -math.inf else 0.0
         self._at = at
         self._weight *= kept

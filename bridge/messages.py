@@ -1,32 +1,28 @@
-"""Messages of scorebridge.v1 to batches, and outcomes to messages: the only place that knows both.
+"""Requests of scorebridge.v1 to batches; `bridge.replies` goes the other way.
 
-A packed repeated field of fixed width is on the wire what an array is in memory, so arrays are copied as bytes in both
-directions; element by element costs ten times as much (design.md section 12).
+Arrays are read through protobuf's buffer, not element by element, which costs ten times as much (design.md section 12).
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
-from scorebridge.arrays import pack
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.calls import Outcome
-from bridge.columns import Batch, Column, Mask, Matrix, Table, Type, concatenate
+from bridge.columns import Batch, Column, Mask, Matrix, Table, Type
 from bridge.errors import InvalidRequest
 
-__all__ = ["parse_request", "read_batch", "write_columns", "write_defaulted", "write_scores", "write_source"]
+__all__ = ["parse_request", "read_batch"]
 
-_ARRAYS: dict[Type, Any] = {
-    Type.DOUBLE: ("doubles", pb.DoubleArray),
-    Type.FLOAT: ("floats", pb.FloatArray),
-    Type.INT: ("int32s", pb.Int32Array),
-    Type.LONG: ("int64s", pb.Int64Array),
-    Type.BOOL: ("bools", pb.BoolArray),
+_TYPES = {
+    "doubles": Type.DOUBLE,
+    "floats": Type.FLOAT,
+    "int32s": Type.INT,
+    "int64s": Type.LONG,
+    "bools": Type.BOOL,
+    "strings": Type.STRING,
 }
-_TYPES = {name: column_type for column_type, (name, _) in _ARRAYS.items()} | {"strings": Type.STRING}
 
 
 def parse_request(request: bytes) -> pb.ScoreRequest:
@@ -154,49 +150,3 @@ def _read_missing(column: pb.Column, rows: int) -> Mask:
     mask = np.zeros(rows, np.bool_)
     mask[missing] = True
     return mask
-
-
-def write_columns(columns: Sequence[Column]) -> list[pb.Column]:
-    """Columns as messages."""
-    return [_write_column(column) for column in columns]
-
-
-def _write_column(column: Column) -> pb.Column:
-    message = pb.Column(name=column.name)
-    if column.type is Type.STRING:
-        message.strings.values.extend(column.values.tolist())
-    else:
-        field, array = _ARRAYS[column.type]
-        getattr(message, field).CopyFrom(pack(array, column.values))
-    missing = column.missing()
-    if missing.any():
-        message.missing_rows.extend(np.flatnonzero(missing).tolist())
-    return message
-
-
-def write_scores(outcome: Outcome) -> list[pb.Column]:
-    """The scores of an outcome without failed ranges, one column per output."""
-    parts = [part.scores for part in outcome.ranges]
-    return write_columns([concatenate(columns) for columns in zip(*parts, strict=True)])
-
-
-def write_source(outcome: Outcome) -> pb.ScoreSource:
-    """Where the scores of an outcome come from."""
-    defaulted = {part.defaulted for part in outcome.ranges}
-    if defaulted == {True}:
-        return pb.SCORE_SOURCE_DEFAULT
-    return pb.SCORE_SOURCE_MIXED if True in defaulted else pb.SCORE_SOURCE_MODEL
-
-
-def write_defaulted(outcome: Outcome) -> list[pb.DefaultedRows]:
-    """The defaulted ranges of an outcome."""
-    return [
-        pb.DefaultedRows(
-            first=part.first,
-            count=part.count,
-            reason=f"DEFAULT_REASON_{part.error.default_reason}",
-            detail=str(part.error),
-        )
-        for part in outcome.ranges
-        if part.defaulted and part.error is not None
-    ]

@@ -1,20 +1,25 @@
-"""Calls and refusals as records of the prediction log."""
+"""Calls and refusals as records of the prediction log; see `bridge.wire` for why they are written by hand."""
 
 from asyncio import shield
-from dataclasses import replace
+from functools import lru_cache
 
-from google.protobuf.duration_pb2 import Duration
-from google.protobuf.timestamp_pb2 import Timestamp
 from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.calls import Call, Exchange, Outcome, now
 from bridge.errors import BridgeError
 from bridge.prediction_log.writer import PredictionLog
+from bridge.wire import delimited, duration_writer, number_writer, tag, timestamp_writer
 
 __all__ = ["LogRecorder"]
 
 _CANCELLED = 1  # gRPC's status code
-_NANOS = 10**9
+_REQUEST_ID = tag(pb.LogRecord.REQUEST_ID_FIELD_NUMBER)
+_PEER = tag(pb.LogRecord.PEER_FIELD_NUMBER)
+_received_at = timestamp_writer(pb.LogRecord.RECEIVED_AT_FIELD_NUMBER)
+_total_time = duration_writer(pb.LogRecord.TOTAL_TIME_FIELD_NUMBER)
+_queue_time = duration_writer(pb.LogRecord.QUEUE_TIME_FIELD_NUMBER)
+_backend_time = duration_writer(pb.LogRecord.BACKEND_TIME_FIELD_NUMBER)
+_attempts = number_writer(pb.LogRecord.ATTEMPTS_FIELD_NUMBER)
 
 
 class LogRecorder:
@@ -25,10 +30,8 @@ class LogRecorder:
 
     async def refused(self, exchange: Exchange, error: BridgeError, elapsed_s: float) -> None:
         """A request that no model was asked for."""
-        record = _record(exchange, "", elapsed_s)
-        record.model, record.version = error.model, error.version
-        _add_error(record, exchange, error)
-        await self._log.append(record, exchange.request, b"")
+        record = _about(exchange.method, error.model, error.version, "", "") + _arrival(exchange, "", elapsed_s)
+        await self._log.append(record + _error(exchange, error), exchange.request, b"")
 
     async def answered(self, call: Call, outcome: Outcome, engine: str = "") -> Outcome:
         """A call and what became of it; the outcome, with the bytes of its reply if it has one.
@@ -42,70 +45,63 @@ class LogRecorder:
         record = _of_call(call, exchange, engine)
         failure = outcome.first_failure()
         if failure is not None:
-            _add_error(record, exchange, failure)
+            record += _error(exchange, failure)
         else:
-            outcome = replace(outcome, reply=exchange.encode(call, outcome))
-            record.defaulted.extend(_defaulted(outcome))
+            outcome = Outcome(outcome.ranges, exchange.encode(call, outcome))
+            record += _defaulted(outcome)
         await self._log.append(record, exchange.request, outcome.reply)
         return outcome
 
     async def cancelled(self, call: Call, engine: str = "") -> None:
         """A call whose caller has left."""
         if call.exchange is not None:
-            record = _of_call(call, call.exchange, engine)
-            record.status = _CANCELLED
-            record.error_reason = "CANCELLED"
+            left = pb.LogRecord(status=_CANCELLED, error_reason="CANCELLED").SerializeToString()
+            record = _of_call(call, call.exchange, engine) + left
             # The caller is gone: nobody waits for the disk, or for the refusal.
             await shield(self._log.append(record, call.exchange.request, b""))
 
 
-def _record(exchange: Exchange, request_id: str, elapsed_s: float) -> pb.LogRecord:
-    return pb.LogRecord(
-        method=exchange.method,
-        request_id=request_id,
-        peer=exchange.peer,
-        received_at=_timestamp(exchange.received_ns),
-        total_time=_duration(elapsed_s),
+@lru_cache(maxsize=1024)
+def _about(method: str, model: str, version: int, digest: str, engine: str) -> bytes:
+    """What all calls of a version have in common."""
+    return pb.LogRecord(method=method, model=model, version=version, digest=digest, engine=engine).SerializeToString()
+
+
+def _arrival(exchange: Exchange, request_id: str, elapsed_s: float) -> bytes:
+    return b"".join(
+        (
+            delimited(_REQUEST_ID, request_id.encode()),
+            delimited(_PEER, exchange.peer.encode()),
+            _received_at(exchange.received_ns),
+            _total_time(elapsed_s),
+        )
     )
 
 
-def _of_call(call: Call, exchange: Exchange, engine: str) -> pb.LogRecord:
+def _of_call(call: Call, exchange: Exchange, engine: str) -> bytes:
     model, trace = call.model, call.trace
-    return pb.LogRecord(
-        method=exchange.method,
-        request_id=call.request_id,
-        peer=exchange.peer,
-        received_at=_timestamp(exchange.received_ns),
-        total_time=_duration(now() - call.arrived),
-        model=model.model,
-        version=model.version,
-        digest=model.digest,
-        attempts=trace.attempts,
-        queue_time=_duration(trace.queue_s),
-        backend_time=_duration(trace.backend_s),
-        engine=engine,
+    return b"".join(
+        (
+            _about(exchange.method, model.model, model.version, model.digest, engine),
+            _arrival(exchange, call.request_id, now() - call.arrived),
+            _attempts(trace.attempts),
+            _queue_time(trace.queue_s),
+            _backend_time(trace.backend_s),
+        )
     )
 
 
-# Setting the fields is three times faster than the methods that these messages have for it.
-def _timestamp(nanoseconds: int) -> Timestamp:
-    return Timestamp(seconds=nanoseconds // _NANOS, nanos=nanoseconds % _NANOS)
+def _error(exchange: Exchange, error: BridgeError) -> bytes:
+    return pb.LogRecord(
+        status=exchange.status(error),
+        error_reason=error.reason,
+        error_message=str(error),
+        private_detail=error.private,
+    ).SerializeToString()
 
 
-def _duration(seconds: float) -> Duration:
-    nanoseconds = round(seconds * _NANOS)
-    return Duration(seconds=nanoseconds // _NANOS, nanos=nanoseconds % _NANOS)
-
-
-def _add_error(record: pb.LogRecord, exchange: Exchange, error: BridgeError) -> None:
-    record.status = exchange.status(error)
-    record.error_reason = error.reason
-    record.error_message = str(error)
-    record.private_detail = error.private
-
-
-def _defaulted(outcome: Outcome) -> list[pb.LoggedRange]:
-    return [
+def _defaulted(outcome: Outcome) -> bytes:
+    ranges = [
         pb.LoggedRange(
             first=part.first,
             count=part.count,
@@ -113,5 +109,6 @@ def _defaulted(outcome: Outcome) -> list[pb.LoggedRange]:
             private_detail=part.error.private,
         )
         for part in outcome.ranges
-        if part.defaulted and part.error is not None
+        if part.error is not None and part.defaulted
     ]
+    return pb.LogRecord(defaulted=ranges).SerializeToString() if ranges else b""

@@ -28,11 +28,12 @@ from bridge.errors import (
     VersionRefused,
     WorkerLost,
 )
-from bridge.messages import parse_request, read_batch, write_defaulted, write_scores, write_source
+from bridge.messages import parse_request, read_batch
 from bridge.model_messages import write_detail, write_version
 from bridge.model_settings import default_scores
 from bridge.recorder import LogRecorder
 from bridge.registry import Registry
+from bridge.replies import write_reply
 from bridge.version import Version
 
 __all__ = ["SERVICE", "ScoringService"]
@@ -78,7 +79,7 @@ class ScoringService:
     async def score(self, request: bytes, context: Any) -> bytes:
         """Scores one batch."""
         arrived = now()
-        exchange = Exchange(f"/{SERVICE}/Score", request, context.peer(), time.time_ns(), _reply, _status)
+        exchange = Exchange(f"/{SERVICE}/Score", request, context.peer(), time.time_ns(), write_reply, _status)
         try:
             try:
                 call, version = self._call(exchange, arrived, context.time_remaining())
@@ -150,7 +151,7 @@ class ScoringService:
         except BridgeError as error:
             _name(error, version)
             raise
-        return outcome.reply or _reply(call, outcome)
+        return outcome.reply or write_reply(call, outcome)
 
     async def _refused(self, exchange: Exchange, error: BridgeError, arrived: float) -> None:
         if self._recorder is not None:
@@ -212,22 +213,6 @@ def _nothing(version: Version) -> Outcome:
         for output in version.outputs or ()
     )
     return Outcome((Range(0, 0, columns),)) if columns else Outcome(())
-
-
-def _reply(call: Call, outcome: Outcome) -> bytes:
-    response = pb.ScoreResponse(
-        request_id=call.request_id,
-        model=call.model.model,
-        version=call.model.version,
-        digest=call.model.digest,
-        scores=write_scores(outcome),
-        source=write_source(outcome),
-        defaulted_rows=write_defaulted(outcome),
-        attempts=call.trace.attempts,
-    )
-    response.queue_time.FromNanoseconds(round(call.trace.queue_s * 1e9))
-    response.backend_time.FromNanoseconds(round(call.trace.backend_s * 1e9))
-    return response.SerializeToString()
 
 
 async def _abort(context: Any, error: BridgeError) -> NoReturn:

@@ -35,6 +35,7 @@ class Version:
 
     Attributes:
         stored: where it is.
+        ref: its name, as calls carry it.
         state: what state it is in.
         reason: why, if it is refused; never holds input values.
         bundle: None while it can't be read.
@@ -44,6 +45,7 @@ class Version:
     """
 
     stored: StoredVersion
+    ref: ModelRef = field(init=False)
     state: State = State.NOT_RESIDENT
     reason: str = ""
     bundle: Bundle | None = None
@@ -55,10 +57,8 @@ class Version:
     _calls: int = 0
     _unused: asyncio.Event = field(default_factory=asyncio.Event)
 
-    @property
-    def ref(self) -> ModelRef:
-        """Its name, as calls carry it."""
-        return ModelRef(self.stored.model, self.stored.version, self.bundle.digest if self.bundle else "")
+    def __post_init__(self) -> None:
+        self.ref = ModelRef(self.stored.model, self.stored.version, "")
 
     @property
     def ready(self) -> bool:
@@ -96,6 +96,7 @@ class Version:
     def begin_loading(self, bundle: Bundle, recorder: Recorder | None) -> None:
         """Calls get the default score until it is loaded, if they have one."""
         self.bundle, self.state, self.reason = bundle, State.LOADING, ""
+        self.ref = ModelRef(self.stored.model, self.stored.version, bundle.digest)
         self.defaults = _known_defaults(bundle)
         self._scorer = build_waiting_scorer(self._not_ready, bundle.settings, recorder)
 

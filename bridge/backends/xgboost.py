@@ -19,7 +19,7 @@ from typing import Any, Self
 import numpy as np
 
 from bridge.backends import Description
-from bridge.backends.xgboost_matrix import features_of, to_matrix
+from bridge.backends.xgboost_matrix import Matrices, features_of
 from bridge.backends.xgboost_model import ModelFacts, inspect
 from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output, Range, now
@@ -47,6 +47,7 @@ class XgboostBackend:
         self._load = Load(bundle.settings.workers)
         self._pool = ThreadPoolExecutor(self._load.workers, thread_name_prefix="xgboost")
         self._description = _describe(bundle.settings, facts, why_not_lignum)
+        self._matrices = Matrices(facts, self._description.features)
         self._inline_rows = self._measured_inline_rows()
 
     @classmethod
@@ -78,7 +79,7 @@ class XgboostBackend:
 
     def bind(self, batch: Batch) -> Matrix:
         """See `Backend.bind`; the matrix is float32, in the booster's order."""
-        return to_matrix(batch, self._facts, self._description.features)
+        return self._matrices.bind(batch)
 
     async def score(self, call: Call) -> Outcome:
         """See `Backend.score`."""

@@ -1,16 +1,17 @@
 """A caller's rows as xgboost takes them: float32, in the booster's order, missing as NaN, text as category codes."""
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from bridge.backends.xgboost_model import CATEGORICAL, ModelFacts
-from bridge.columns import Array, Batch, Column, Matrix, Type
+from bridge.columns import Array, Batch, Column, Matrix, Table, Type
 from bridge.errors import BundleError, InvalidRequest
 from bridge.features import Feature, column_order
 from bridge.model_settings import ModelSettings
 
-__all__ = ["features_of", "to_matrix"]
+__all__ = ["Matrices", "features_of"]
 
 
 def features_of(facts: ModelFacts, settings: ModelSettings) -> tuple[Feature, ...]:
@@ -38,45 +39,61 @@ def _feature(name: str, categories: "list[str | float] | None") -> Feature:
     return Feature(name, Type.DOUBLE)
 
 
-def to_matrix(batch: Batch, facts: ModelFacts, features: tuple[Feature, ...]) -> Matrix:
-    """The rows as a float32 matrix in C order, shape (rows, features).
+class Matrices:
+    """Callers' batches as the float32 matrices of one booster: C order, shape (rows, features).
 
     Numbers of any type are taken; a matrix holds the codes of categories, a table's column their strings.
-
-    Raises:
-        InvalidRequest: names the column, and the row where a single value is wrong.
     """
-    names = tuple(feature.name for feature in features)
-    if isinstance(batch, Matrix):
-        values = _ordered(batch, features)
-        _refuse_infinite(values, names)
-    else:
-        values = np.empty((batch.rows, len(features)), np.float32)
-        order = column_order([column.name for column in batch.columns], features)
+
+    def __init__(self, facts: ModelFacts, features: tuple[Feature, ...]) -> None:
+        self._facts = facts
+        self._features = features
+        self._names = tuple(feature.name for feature in features)
+        self._codes = [position for position, kind in enumerate(facts.types) if kind == CATEGORICAL]
+        # Callers send the same columns again and again, and checking them costs more than scoring a row.
+        self._positions = lru_cache(maxsize=64)(self._checked_positions)
+
+    def bind(self, batch: Batch) -> Matrix:
+        """The rows as a matrix.
+
+        Raises:
+            InvalidRequest: names the column, and the row where a single value is wrong.
+        """
+        values = self._ordered(batch) if isinstance(batch, Matrix) else self._filled(batch)
+        if np.isinf(values).any():
+            row, position = (int(index) for index in np.argwhere(np.isinf(values))[0])
+            name = self._names[position]
+            raise InvalidRequest(f"column '{name}', row {row}: infinite, or too large for xgboost's float32")
+        for position in self._codes:
+            _refuse_no_code(values[:, position], self._features[position], self._facts.categories.get(str(position)))
+        return Matrix(self._names, values)
+
+    def _ordered(self, matrix: Matrix) -> Array:
+        values = matrix.values
+        if matrix.names:
+            if matrix.names != self._names:
+                values = values[:, self._positions(matrix.names)]
+        elif values.shape[1] != len(self._names):
+            raise InvalidRequest(
+                f"the matrix has {values.shape[1]} columns and no names; the model takes {len(self._names)}",
+                limit=f"{len(self._names)} columns",
+            )
+        if values.dtype == np.float32:
+            return np.ascontiguousarray(values)
         with np.errstate(over="ignore"):
-            for target, (position, feature) in enumerate(zip(order, features, strict=True)):
-                # column_order leaves no required feature out, and all of a booster's are.
-                values[:, target] = _numbers(batch.columns[position or 0], feature, facts, target)
-        _refuse_infinite(values, names)
-    for position, kind in enumerate(facts.types):
-        if kind == CATEGORICAL:
-            _refuse_no_code(values[:, position], features[position], facts.categories.get(str(position)))
-    return Matrix(names, values)
+            return np.ascontiguousarray(values, np.float32)
 
+    def _filled(self, table: Table) -> Array:
+        values = np.empty((table.rows, len(self._features)), np.float32)
+        order = self._positions(tuple(column.name for column in table.columns))
+        with np.errstate(over="ignore"):
+            for target, (position, feature) in enumerate(zip(order, self._features, strict=True)):
+                values[:, target] = _numbers(table.columns[position], feature, self._facts, target)
+        return values
 
-def _ordered(matrix: Matrix, features: tuple[Feature, ...]) -> Array:
-    values = matrix.values
-    if matrix.names:
-        order = column_order(matrix.names, features)
-        if order != list(range(len(features))):
-            values = values[:, [position or 0 for position in order]]
-    elif values.shape[1] != len(features):
-        raise InvalidRequest(
-            f"the matrix has {values.shape[1]} columns and no names; the model takes {len(features)}",
-            limit=f"{len(features)} columns",
-        )
-    with np.errstate(over="ignore"):
-        return np.ascontiguousarray(values, np.float32)
+    def _checked_positions(self, names: tuple[str, ...]) -> list[int]:
+        # No feature is left out: all of a booster's are required.
+        return [position or 0 for position in column_order(names, self._features)]
 
 
 def _numbers(column: Column, feature: Feature, facts: ModelFacts, position: int) -> Any:
@@ -118,13 +135,6 @@ def _known_or_missing(column: Column, codes: Array, count: int) -> Array:
         raise InvalidRequest(f"column '{column.name}', row {row}: not one of its {count} levels")
     codes[missing] = np.nan
     return codes
-
-
-def _refuse_infinite(values: Array, names: tuple[str, ...]) -> None:
-    infinite = np.isinf(values)
-    if infinite.any():
-        row, position = (int(index) for index in np.argwhere(infinite)[0])
-        raise InvalidRequest(f"column '{names[position]}', row {row}: infinite, or too large for xgboost's float32")
 
 
 def _refuse_no_code(values: Array, feature: Feature, categories: "list[str | float] | None") -> None:

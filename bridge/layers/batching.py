@@ -56,16 +56,18 @@ class Batching:
 
         Cancelling drops its pieces; a run that has no other member is cancelled with it.
         """
-        member = Member(call, inner, rows_left=call.rows)
-        pieces = deque(self._cut(member))
-        if len(pieces) == 1 and self._load.idle and not self._waiting:
+        size = self._piece_rows(call.rows)
+        failed = False
+        if size >= call.rows and self._load.idle and not self._waiting:
             # The usual case, without a task or a queue: this call is the run.
             try:
-                return await self._run_directly(pieces[0])
+                return await self._run_directly(call, inner)
             except PredictionFailed:
                 if not self._row_wise or call.rows == 1:
                     raise
-                pieces = deque(halves(pieces[0]))
+                failed = True
+        member = Member(call, inner, rows_left=call.rows)
+        pieces = deque(halves(Piece(member, 0, call.rows, lost=call.lost)) if failed else _cut(member, size))
         # Not more at a time than there are workers, so that a big batch leaves room for the calls of others.
         self._waiting.extend(pieces.popleft() for _ in range(min(len(pieces), self._load.workers)))
         member.rest = pieces
@@ -79,23 +81,22 @@ class Batching:
             self._leave(member)
         return outcome_of(member)
 
-    async def _run_directly(self, piece: Piece) -> Outcome:
+    async def _run_directly(self, call: Call, inner: Scorer) -> Outcome:
         self._load.running += 1
         try:
-            return await self._timed(piece.call(), piece.member.inner)
+            return await self._timed(call, inner)
         finally:
             self._load.running -= 1
-            self._begin_runs()
+            if self._waiting:
+                self._begin_runs()
 
-    def _cut(self, member: Member) -> Iterator[Piece]:
-        rows = member.call.rows
-        size = rows
-        if self._row_wise and rows >= 2 * self._least_rows:
-            share = -(-rows // self._load.workers)
-            aligned = -(-max(self._least_rows, share) // _ALIGNED_ROWS) * _ALIGNED_ROWS
-            size = min(self._chunk_rows, aligned)
-        for first in range(0, rows, size):
-            yield Piece(member, first, min(size, rows - first), lost=member.call.lost)
+    def _piece_rows(self, rows: int) -> int:
+        """How many rows of a batch of so many one run is to have, so that every worker gets some."""
+        if not self._row_wise or rows < 2 * self._least_rows:
+            return rows
+        share = -(-rows // self._load.workers)
+        aligned = -(-max(self._least_rows, share) // _ALIGNED_ROWS) * _ALIGNED_ROWS
+        return min(self._chunk_rows, aligned)
 
     def _begin_runs(self) -> None:
         while self._load.idle and (pieces := self._next_run()):
@@ -169,3 +170,9 @@ class Batching:
         for task, pieces in self._runs.items():
             if all(piece.member.gone for piece in pieces):
                 task.cancel()
+
+
+def _cut(member: Member, size: int) -> Iterator[Piece]:
+    rows = member.call.rows
+    for first in range(0, rows, size):
+        yield Piece(member, first, min(size, rows - first), lost=member.call.lost)

@@ -59,7 +59,7 @@ class Circuit:
                 raise CircuitOpen(f"{call.model} failed {self._failures} times in a row and is left alone for a while")
         try:
             outcome = await inner(call)
-            self._note(next((part.error for part in outcome.ranges if isinstance(part.error, _COUNTED)), None))
+            self._note(_counted(outcome))
         except BridgeError as error:
             self._note(error)
             raise
@@ -122,3 +122,10 @@ class Circuit:
                 return
             _log.warning("%s still fails: %s", model, failure or type(failure).__name__)
             self.state = CircuitState.OPEN
+
+
+def _counted(outcome: Outcome) -> BridgeError | None:
+    for part in outcome.ranges:
+        if part.error is not None and isinstance(part.error, _COUNTED):
+            return part.error
+    return None

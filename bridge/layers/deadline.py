@@ -1,7 +1,6 @@
 """Deadline: fixed once, when the call arrives; at its end the caller is answered, whatever still runs below."""
 
 import asyncio
-from dataclasses import replace
 
 from bridge.calls import Call, Deadline, Outcome, Scorer
 from bridge.errors import BridgeError, DeadlineExceeded, Draining
@@ -44,7 +43,7 @@ class DeadlineLayer:
         self._drain.add(timeout)
         try:
             async with timeout:
-                return await inner(replace(call, deadline=deadline))
+                return await inner(call.until(deadline))
         except TimeoutError as error:
             if timeout.expired():
                 raise self._late(call, deadline) from error

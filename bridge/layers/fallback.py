@@ -62,17 +62,21 @@ def _for_outputs(defaults: Sequence[DefaultScore], outcome: Outcome) -> Sequence
     scored = next((part.scores for part in outcome.ranges if part.scores), None)
     if scored is None:
         return defaults
-    outputs = [Output(column.name, column.type) for column in scored]
-    if [default.output for default in defaults] == outputs:
+    if len(defaults) == len(scored) and all(map(_fits, defaults, scored)):
         return defaults
+    outputs = [Output(column.name, column.type) for column in scored]
     alone = defaults[0].value if len(defaults) == 1 else {one.output.name: one.value for one in defaults}
     return default_scores(alone, outputs)
 
 
+def _fits(default: DefaultScore, column: Column) -> bool:
+    return default.output.type is column.type and default.output.name == column.name
+
+
 def _split_missing(call: Call, part: Range, defaults: Sequence[DefaultScore]) -> list[Range]:
-    missing = np.logical_or.reduce([column.missing() for column in part.scores])
-    if not missing.any():
+    if not any(column.missing().any() for column in part.scores):
         return [part]
+    missing = np.logical_or.reduce([column.missing() for column in part.scores])
     error = MissingScore(f"{call.model}: the model gave no score")
     edges = [0, *(np.flatnonzero(np.diff(missing)) + 1).tolist(), part.count]
     return [

@@ -91,7 +91,7 @@ def joint(pieces: Sequence[Piece]) -> Call:
     """The rows of several callers as one call, with the time of the one that has most."""
     calls = [piece.call() for piece in pieces]
     deadlines = [call.deadline for call in calls if call.deadline is not None]
-    latest = max(deadlines) if len(deadlines) == len(calls) else None
+    latest = max(deadlines, key=lambda one: one.instant) if len(deadlines) == len(calls) else None
     batch = join([call.batch for call in calls])
     return replace(calls[0], batch=batch, deadline=latest, joint=True, trace=Trace())
 

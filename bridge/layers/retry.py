@@ -65,11 +65,11 @@ class Retry:
             PoisonCall: the call has lost two.
         """
         self._budget.deposit()
-        losses = _Losses(call, inner)
         try:
-            return await losses.attempt()
+            return await inner(call)
         except WorkerLost as error:
-            losses.last = error
+            losses = _Losses(call, inner)
+            losses.add(error)
         # Only now, because making it costs a call more than all other layers together.
         retrying = AsyncRetrying(
             retry=retry_if_exception_type(WorkerLost),
@@ -95,16 +95,24 @@ class _Losses:
         self._call = call
         self._inner = inner
         self._lost = call.lost
-        self.last: WorkerLost | None = None  # an attempt that was made already, for tenacity to see
+        self._first: WorkerLost | None = None  # of the attempt that was made already, for tenacity to see
+
+    def add(self, error: WorkerLost) -> None:
+        """The first attempt lost its worker."""
+        self._count(error)
+        self._first = error
 
     async def attempt(self) -> Outcome:
-        if self.last is not None:
-            error, self.last = self.last, None
+        if self._first is not None:
+            error, self._first = self._first, None
             raise error
         try:
             return await self._inner(self._call)
         except WorkerLost as error:
-            self._lost += 1
-            if self._lost >= _MOST_LOST and not self._call.joint:
-                raise PoisonCall(f"{self._call.model}: the call lost {self._lost} workers and gets no other") from error
+            self._count(error)
             raise
+
+    def _count(self, error: WorkerLost) -> None:
+        self._lost += 1
+        if self._lost >= _MOST_LOST and not self._call.joint:
+            raise PoisonCall(f"{self._call.model}: the call lost {self._lost} workers and gets no other") from error

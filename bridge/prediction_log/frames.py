@@ -117,7 +117,8 @@ def frame_parts(segment_id: bytes, sequence: int, body: Sequence[bytes]) -> list
     checksum = google_crc32c.value(_CHECKED.pack(length, sequence) + segment_id)
     for part in body:
         checksum = google_crc32c.extend(checksum, part)
-    return [_FRAME.pack(FRAME_MAGIC, length, sequence, checksum), *body]
+    head = _FRAME.pack(FRAME_MAGIC, length, sequence, checksum)
+    return [head + body[0]] if len(body) == 1 else [head, *body]
 
 
 def parse_frame(raw: bytes | memoryview) -> Frame | None:

@@ -5,6 +5,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 
 from scorebridge.v1 import prediction_log_pb2 as pb
@@ -15,6 +16,7 @@ from bridge.prediction_log.reader import SUFFIX
 __all__ = ["SegmentFile"]
 
 _SUSPECT = ".suspect"
+_SMALL_BYTES = 16 << 10
 
 
 class SegmentFile:
@@ -58,8 +60,11 @@ class SegmentFile:
     def hash_written(self) -> None:
         """Adds what was written meanwhile to the SHA-256, which costs more than writing it; from any thread."""
         with self._hashing:
-            while self._unhashed:
-                self._sha256.update(self._unhashed.popleft())
+            # Many small ones at once: an update of less than 2 KiB keeps the interpreter to itself.
+            parts = [self._unhashed.popleft() for _ in range(len(self._unhashed))]
+            for small, group in groupby(parts, lambda part: len(part) < _SMALL_BYTES):
+                for joined in [b"".join(group)] if small else group:
+                    self._sha256.update(joined)
 
     @property
     def sha256(self) -> bytes:

@@ -18,6 +18,7 @@ from bridge.config import ConfigError
 from bridge.errors import LogUnavailable
 from bridge.prediction_log.reader import LogNotReadable, segments_of
 from bridge.prediction_log.segment_file import SegmentFile
+from bridge.wire import tag
 
 __all__ = ["LogSettings", "PredictionLog"]
 
@@ -25,7 +26,9 @@ _log = logging.getLogger(__name__)
 
 _LARGE_BYTES = 256 << 10  # writing more than this takes longer than a hop to a thread and back
 _LOCK = ".lock"
-_REQUEST_TAG, _RESPONSE_TAG = b"\x0a", b"\x12"  # fields 1 and 2 of LogRecord, length-delimited
+_COPIED_BYTES = 16 << 10  # up to this a copy is cheaper than a part of its own
+_REQUEST_TAG = tag(pb.LogRecord.REQUEST_FIELD_NUMBER)
+_RESPONSE_TAG = tag(pb.LogRecord.RESPONSE_FIELD_NUMBER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,23 +114,22 @@ class PredictionLog:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    async def append(self, record: pb.LogRecord, request: bytes, response: bytes) -> None:
+    async def append(self, record: bytes, request: bytes, response: bytes) -> None:
         """Puts a call on record; returns when its answer may leave.
 
         Args:
-            record: all but the request and the response.
+            record: the fields of a LogRecord, all but the request and the response.
             request: the bytes that came; they are written from where they are.
             response: the bytes that are to leave.
 
         Raises:
             LogUnavailable: it could not be, and `on_failure` is "refuse".
         """
-        body = [*_field(_REQUEST_TAG, request), *_field(_RESPONSE_TAG, response), record.SerializeToString()]
         try:
             if len(request) + len(response) > _LARGE_BYTES:
-                await asyncio.to_thread(self.write, body)
+                await asyncio.to_thread(self.write, _body(record, request, response))
             else:
-                self.write(body)
+                self.write(_body(record, request, response))
             if self._settings.fsync == "always":
                 await self._synced()
         except OSError as error:
@@ -255,9 +257,15 @@ class PredictionLog:
         return None
 
 
-def _field(tag: bytes, value: bytes) -> list[bytes]:
-    """A bytes field of the record as protobuf writes it, without a copy of the value."""
-    return [tag + varint(len(value)), value] if value else []
+def _body(record: bytes, request: bytes, response: bytes) -> list[bytes]:
+    """A LogRecord in as few parts as is cheap: a big request is not copied."""
+    ends = [_RESPONSE_TAG, varint(len(response)), response, record]
+    if not request:
+        return [b"".join(ends)]
+    head = _REQUEST_TAG + varint(len(request))
+    if len(request) < _COPIED_BYTES:
+        return [b"".join([head, request, *ends])]
+    return [head, request, b"".join(ends)]
 
 
 def _resolve(waiting: list[asyncio.Future[None]], error: OSError | None) -> None:

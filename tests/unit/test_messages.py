@@ -2,7 +2,6 @@
 
 import re
 from contextlib import suppress
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.calls import Outcome, Range
-from bridge.columns import Column, Matrix, Table, Type, constant
-from bridge.errors import DeadlineExceeded, DefaultReason, InvalidRequest, MissingScore, PoisonCall
-from bridge.messages import parse_request, read_batch, write_columns, write_defaulted, write_scores, write_source
+from bridge.columns import Matrix, Table, Type
+from bridge.errors import DefaultReason, InvalidRequest
+from bridge.messages import parse_request, read_batch
 
 MARK = "~~~~"
 
@@ -176,93 +174,6 @@ def test_a_column_is_read_in_its_own_type_with_its_missing_rows(column_type: Typ
     present = [row for row in range(3) if row not in missing]
     assert column.values[present].tolist() == [values[row] for row in present]
     assert (column.mask is None) == (column_type.is_floating or not missing)
-
-
-def read_back(columns: list[pb.Column]) -> tuple[Column, ...]:
-    table = pb.ScoreRequest.FromString(pb.ScoreRequest(table=pb.Table(columns=columns)).SerializeToString())
-    batch = read_batch(table)
-    assert isinstance(batch, Table)
-    return batch.columns
-
-
-ENTRIES: dict[Type, st.SearchStrategy[Any]] = {
-    Type.DOUBLE: st.floats(),
-    Type.FLOAT: st.floats(width=32),
-    Type.INT: st.integers(-(2**31), 2**31 - 1),
-    Type.LONG: st.integers(-(2**63), 2**63 - 1),
-    Type.BOOL: st.booleans(),
-    Type.STRING: st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5),
-}
-
-
-@st.composite
-def columns_of(draw: st.DrawFn, rows: int) -> Column:
-    column_type = draw(st.sampled_from(sorted(ENTRIES)))
-    values = np.empty(rows, column_type.dtype)
-    values[:] = draw(st.lists(ENTRIES[column_type], min_size=rows, max_size=rows))
-    mask = None
-    if not column_type.is_floating and draw(st.booleans()):
-        mask = np.array(draw(st.lists(st.booleans(), min_size=rows, max_size=rows)), np.bool_)
-    return Column(draw(st.sampled_from(["x", "é"])), column_type, values, mask)
-
-
-@given(st.integers(1, 6).flatmap(lambda rows: st.lists(columns_of(rows), min_size=1, max_size=3)), st.data())
-@settings(max_examples=50, deadline=None)
-def test_scores_in_any_ranges_are_read_back_to_the_bit(columns: list[Column], data: st.DataObject) -> None:
-    rows = len(columns[0])
-    edges = [0, *sorted(data.draw(st.sets(st.integers(1, rows - 1)) if rows > 1 else st.just(set()))), rows]
-    ranges = tuple(
-        Range(first, last - first, tuple(column.slice(first, last - first) for column in columns))
-        for first, last in pairwise(edges)
-    )
-    returned = read_back(write_scores(Outcome(ranges)))
-    for sent, got in zip(columns, returned, strict=True):
-        assert (got.name, got.type) == (sent.name, sent.type)
-        assert got.missing().tolist() == sent.missing().tolist()
-        present = ~sent.missing()
-        if sent.type is Type.STRING:
-            assert got.values[present].tolist() == sent.values[present].tolist()
-        else:
-            assert got.values[present].tobytes() == sent.values[present].tobytes()
-
-
-def test_missing_scores_are_listed_whatever_their_type() -> None:
-    nan = Column("d", Type.DOUBLE, np.array([np.nan, 1.0, np.nan]))
-    masked = Column("s", Type.STRING, np.array(["", "a", "b"], object), np.array([True, False, False]))
-    assert [list(column.missing_rows) for column in write_columns([nan, masked])] == [[0, 2], [0]]
-
-
-SCORED = (constant("score", Type.DOUBLE, 0.5, 2),)
-
-
-def test_every_defaulted_range_is_written_with_its_reason_and_no_other() -> None:
-    outcome = Outcome(
-        (
-            Range(0, 2, SCORED, DeadlineExceeded("too late")),
-            Range(2, 2, SCORED),
-            Range(4, 2, SCORED, PoisonCall("two workers lost", private="secret")),
-        )
-    )
-    assert [(part.first, part.count, part.reason, part.detail) for part in write_defaulted(outcome)] == [
-        (0, 2, pb.DEFAULT_REASON_DEADLINE, "too late"),
-        (4, 2, pb.DEFAULT_REASON_WORKER_LOST, "two workers lost"),
-    ]
-
-
-@pytest.mark.parametrize(
-    ("defaulted", "source"),
-    [
-        ([False], pb.SCORE_SOURCE_MODEL),
-        ([True], pb.SCORE_SOURCE_DEFAULT),
-        ([True, True], pb.SCORE_SOURCE_DEFAULT),
-        ([False, True], pb.SCORE_SOURCE_MIXED),
-    ],
-)
-def test_the_source_is_mixed_only_if_both_kinds_are_there(defaulted: list[bool], source: int) -> None:
-    ranges = tuple(
-        Range(2 * at, 2, SCORED, MissingScore("no score") if marked else None) for at, marked in enumerate(defaulted)
-    )
-    assert write_source(Outcome(ranges)) == source
 
 
 def test_the_proto_has_every_reason_and_no_other() -> None:

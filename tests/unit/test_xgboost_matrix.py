@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.backends.xgboost_matrix import features_of, to_matrix
+from bridge.backends.xgboost_matrix import Matrices, features_of
 from bridge.backends.xgboost_model import ModelFacts
 from bridge.columns import Array, Batch, Column, Matrix, Table, Type
 from bridge.errors import BundleError, InvalidRequest
@@ -43,7 +43,7 @@ def table(*columns: Column) -> Table:
 
 def matrix_of(batch: Batch, facts: ModelFacts) -> Array:
     features = features_of(facts, ModelSettings())
-    matrix = to_matrix(batch, facts, features)
+    matrix = Matrices(facts, features).bind(batch)
     assert matrix.names == tuple(feature.name for feature in features)
     assert matrix.values.dtype == np.float32
     assert matrix.values.flags.c_contiguous

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 __all__ = ["pack", "varint"]
 
 _VALUES_TAG = b"\x0a"  # field 1, length-delimited: `repeated ... values = 1`
-_SEVEN_BITS = 0x7F
+_SMALL = [bytes((number,)) for number in range(1 << 7)]
 
 _ArrayMessage = TypeVar("_ArrayMessage", bound=Message)
 
@@ -26,9 +26,10 @@ def pack(message: type[_ArrayMessage], values: NDArray[Any]) -> _ArrayMessage:
 
 def varint(number: int) -> bytes:
     """A length as protobuf writes it: seven bits a byte, the eighth says that more follow."""
-    encoded = bytearray()
-    while number > _SEVEN_BITS:
-        encoded.append(number & _SEVEN_BITS | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
+    if number < 1 << 7:
+        return _SMALL[number]
+    if number < 1 << 14:
+        return bytes((number & 0x7F | 0x80, number >> 7))
+    if number < 1 << 21:
+        return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
+    return bytes((number & 0x7F | 0x80,)) + varint(number >> 7)

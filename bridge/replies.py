@@ -1,0 +1,107 @@
+"""Outcomes to the bytes of scorebridge.v1 replies; see `bridge.wire` for why they are written by hand."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from scorebridge.arrays import varint
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.calls import Call, Outcome
+from bridge.columns import Column, Type, concatenate
+from bridge.wire import delimited, duration_writer, number_writer, tag
+
+__all__ = ["defaulted_rows", "source_of", "write_column", "write_reply"]
+
+_ARRAY_TAGS = {
+    Type.DOUBLE: tag(pb.Column.DOUBLES_FIELD_NUMBER),
+    Type.FLOAT: tag(pb.Column.FLOATS_FIELD_NUMBER),
+    Type.INT: tag(pb.Column.INT32S_FIELD_NUMBER),
+    Type.LONG: tag(pb.Column.INT64S_FIELD_NUMBER),
+    Type.BOOL: tag(pb.Column.BOOLS_FIELD_NUMBER),
+}
+_VALUES = tag(pb.DoubleArray.VALUES_FIELD_NUMBER)  # of every array message
+_NAME = tag(pb.Column.NAME_FIELD_NUMBER)
+_REQUEST_ID = tag(pb.ScoreResponse.REQUEST_ID_FIELD_NUMBER)
+_SCORES = tag(pb.ScoreResponse.SCORES_FIELD_NUMBER)
+_source = number_writer(pb.ScoreResponse.SOURCE_FIELD_NUMBER)
+_attempts = number_writer(pb.ScoreResponse.ATTEMPTS_FIELD_NUMBER)
+_queue_time = duration_writer(pb.ScoreResponse.QUEUE_TIME_FIELD_NUMBER)
+_backend_time = duration_writer(pb.ScoreResponse.BACKEND_TIME_FIELD_NUMBER)
+
+
+def write_reply(call: Call, outcome: Outcome) -> bytes:
+    """The ScoreResponse to a call, from an outcome without failed ranges."""
+    model, trace = call.model, call.trace
+    parts = [_version(model.model, model.version, model.digest), delimited(_REQUEST_ID, call.request_id.encode())]
+    parts += [delimited(_SCORES, write_column(column)) for column in _scores(outcome)]
+    parts += [
+        _source(source_of(outcome)),
+        _attempts(trace.attempts),
+        _queue_time(trace.queue_s),
+        _backend_time(trace.backend_s),
+    ]
+    if defaulted := defaulted_rows(outcome):
+        parts.append(pb.ScoreResponse(defaulted_rows=defaulted).SerializeToString())
+    return b"".join(parts)
+
+
+@lru_cache(maxsize=256)
+def _version(model: str, version: int, digest: str) -> bytes:
+    return pb.ScoreResponse(model=model, version=version, digest=digest).SerializeToString()
+
+
+def _scores(outcome: Outcome) -> Sequence[Column]:
+    if len(outcome.ranges) == 1:
+        return outcome.ranges[0].scores
+    return [concatenate(columns) for columns in zip(*(part.scores for part in outcome.ranges), strict=True)]
+
+
+def write_column(column: Column) -> bytes:
+    """A Column message."""
+    written = _name(column.name) + _array(column)
+    missing = column.missing()
+    if missing.any():
+        written += pb.Column(missing_rows=np.flatnonzero(missing).tolist()).SerializeToString()
+    return written
+
+
+@lru_cache(maxsize=1024)
+def _name(name: str) -> bytes:
+    return delimited(_NAME, name.encode())
+
+
+def _array(column: Column) -> bytes:
+    if column.type is Type.STRING:
+        texts: Any = column.values.tolist()
+        return pb.Column(strings=pb.StringArray(values=texts)).SerializeToString()
+    values = column.values
+    raw = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+    # A packed field of fixed width is on the wire what it is in memory.
+    packed = _VALUES + varint(len(raw)) + raw if raw else b""
+    return delimited(_ARRAY_TAGS[column.type], packed)
+
+
+def source_of(outcome: Outcome) -> pb.ScoreSource:
+    """Where the scores of an outcome come from."""
+    if len(outcome.ranges) == 1:
+        return pb.SCORE_SOURCE_DEFAULT if outcome.ranges[0].defaulted else pb.SCORE_SOURCE_MODEL
+    defaulted = {part.defaulted for part in outcome.ranges}
+    if defaulted == {True}:
+        return pb.SCORE_SOURCE_DEFAULT
+    return pb.SCORE_SOURCE_MIXED if True in defaulted else pb.SCORE_SOURCE_MODEL
+
+
+def defaulted_rows(outcome: Outcome) -> list[pb.DefaultedRows]:
+    """The defaulted ranges of an outcome."""
+    return [
+        pb.DefaultedRows(
+            first=part.first,
+            count=part.count,
+            reason=f"DEFAULT_REASON_{part.error.default_reason}",
+            detail=str(part.error),
+        )
+        for part in outcome.ranges
+        if part.error is not None and part.defaulted
+    ]
