@@ -4,9 +4,9 @@ The theory of the bridge in two types: a *scorer* is `async Call -> Outcome`, a 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Self
+from typing import Any, Self
 
 from bridge.columns import Batch, Column, Type, constant
 from bridge.errors import BridgeError
@@ -245,5 +245,5 @@ class Outcome:
         return next((part.error for part in self.ranges if part.failed), None)
 
 
-Scorer = Callable[[Call], Awaitable[Outcome]]
-Layer = Callable[[Call, Scorer], Awaitable[Outcome]]
+Scorer = Callable[[Call], Coroutine[Any, Any, Outcome]]
+Layer = Callable[[Call, Scorer], Coroutine[Any, Any, Outcome]]

@@ -52,7 +52,7 @@ class Type(StrEnum):
     @property
     def is_floating(self) -> bool:
         """NaN is this type's missing value."""
-        return self in (Type.DOUBLE, Type.FLOAT)
+        return self is Type.DOUBLE or self is Type.FLOAT
 
 
 _DTYPES: dict[Type, np.dtype[Any]] = {
@@ -92,6 +92,14 @@ class Column:
         if self.type.is_floating:
             return np.isnan(self.values)
         return np.zeros(len(self.values), np.bool_) if self.mask is None else self.mask
+
+    def any_missing(self) -> bool:
+        """A row is missing."""
+        if self.type.is_floating:
+            if len(self.values) == 1:  # what most calls have, and numpy's way costs more than scoring the row
+                return bool(self.values[0] != self.values[0])
+            return bool(np.count_nonzero(np.isnan(self.values)))
+        return self.mask is not None and bool(self.mask.any())
 
     def slice(self, first: int, count: int) -> Self:
         """The rows `first` to `first + count`, without a copy."""

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 import grpc
 import grpc.aio
 
+from bridge.eager import Waits, begin, resume
 from bridge.leftovers import make_folder
 
 __all__ = ["NativeFront"]
@@ -121,7 +122,9 @@ class NativeFront:
                 self._front.fail(call_id, _number(grpc.StatusCode.RESOURCE_EXHAUSTED), sentence)
             else:
                 context = _Context(details[1], None if details[2] is None else received + details[2])
-                self._calls[call_id] = loop.create_task(self._run(call_id, self._methods[method], payload, context))
+                answered = begin(self._run(call_id, self._methods[method], payload, context))
+                if isinstance(answered, Waits):
+                    self._calls[call_id] = loop.create_task(resume(answered))
 
     async def _run(self, call_id: int, method: _Method, payload: bytes, context: "_Context") -> None:
         try:
@@ -135,7 +138,7 @@ class NativeFront:
             _log.exception("a call failed inside the bridge")
             self._front.fail(call_id, _number(grpc.StatusCode.INTERNAL), "the gateway failed; its log says where")
         finally:
-            del self._calls[call_id]
+            self._calls.pop(call_id, None)
 
 
 class _Context:

@@ -1,25 +1,29 @@
 """Calls and refusals as records of the prediction log; see `bridge.wire` for why they are written by hand."""
 
+import struct
 from asyncio import shield
 from functools import lru_cache
 
+from scorebridge.arrays import varint
 from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.calls import Call, Exchange, Outcome, now
 from bridge.errors import BridgeError
 from bridge.prediction_log.writer import PredictionLog
-from bridge.wire import delimited, duration_writer, number_writer, tag, timestamp_writer
+from bridge.wire import FIXED64, VARINT, delimited, tag
 
 __all__ = ["LogRecorder"]
 
 _CANCELLED = 1  # gRPC's status code
+_NANOS = 10**9
 _REQUEST_ID = tag(pb.LogRecord.REQUEST_ID_FIELD_NUMBER)
 _PEER = tag(pb.LogRecord.PEER_FIELD_NUMBER)
-_received_at = timestamp_writer(pb.LogRecord.RECEIVED_AT_FIELD_NUMBER)
-_total_time = duration_writer(pb.LogRecord.TOTAL_TIME_FIELD_NUMBER)
-_queue_time = duration_writer(pb.LogRecord.QUEUE_TIME_FIELD_NUMBER)
-_backend_time = duration_writer(pb.LogRecord.BACKEND_TIME_FIELD_NUMBER)
-_attempts = number_writer(pb.LogRecord.ATTEMPTS_FIELD_NUMBER)
+_ATTEMPTS = tag(pb.LogRecord.ATTEMPTS_FIELD_NUMBER, VARINT)
+_RECEIVED = tag(pb.LogRecord.RECEIVED_NS_FIELD_NUMBER, FIXED64)
+_TOTAL = tag(pb.LogRecord.TOTAL_NS_FIELD_NUMBER, FIXED64)
+_QUEUE = tag(pb.LogRecord.QUEUE_NS_FIELD_NUMBER, FIXED64)
+_BACKEND = tag(pb.LogRecord.BACKEND_NS_FIELD_NUMBER, FIXED64)
+_TIMES = struct.Struct("<" + "".join(f"{len(one)}sQ" for one in (_RECEIVED, _TOTAL, _QUEUE, _BACKEND)))
 
 
 class LogRecorder:
@@ -30,8 +34,9 @@ class LogRecorder:
 
     async def refused(self, exchange: Exchange, error: BridgeError, elapsed_s: float) -> None:
         """A request that no model was asked for."""
-        record = _about(exchange.method, error.model, error.version, "", "") + _arrival(exchange, "", elapsed_s)
-        await self._log.append(record + _error(exchange, error), exchange.request, b"")
+        times = _times(exchange.received_ns, elapsed_s)
+        about = _about(exchange.method, error.model, error.version, "", "")
+        await self._log.append(about + _peer(exchange.peer) + times + _error(exchange, error), exchange.request, b"")
 
     async def answered(self, call: Call, outcome: Outcome, engine: str = "") -> Outcome:
         """A call and what became of it; the outcome, with the bytes of its reply if it has one.
@@ -67,26 +72,25 @@ def _about(method: str, model: str, version: int, digest: str, engine: str) -> b
     return pb.LogRecord(method=method, model=model, version=version, digest=digest, engine=engine).SerializeToString()
 
 
-def _arrival(exchange: Exchange, request_id: str, elapsed_s: float) -> bytes:
-    return b"".join(
-        (
-            delimited(_REQUEST_ID, request_id.encode()),
-            delimited(_PEER, exchange.peer.encode()),
-            _received_at(exchange.received_ns),
-            _total_time(elapsed_s),
-        )
-    )
+@lru_cache(maxsize=1024)
+def _peer(peer: str) -> bytes:
+    return delimited(_PEER, peer.encode())
+
+
+def _times(received_ns: int, total_s: float, queue_s: float = 0.0, backend_s: float = 0.0) -> bytes:
+    total_ns, queue_ns, backend_ns = int(total_s * _NANOS), int(queue_s * _NANOS), int(backend_s * _NANOS)
+    return _TIMES.pack(_RECEIVED, received_ns, _TOTAL, total_ns, _QUEUE, queue_ns, _BACKEND, backend_ns)
 
 
 def _of_call(call: Call, exchange: Exchange, engine: str) -> bytes:
     model, trace = call.model, call.trace
+    request_id = call.request_id.encode()
     return b"".join(
         (
             _about(exchange.method, model.model, model.version, model.digest, engine),
-            _arrival(exchange, call.request_id, now() - call.arrived),
-            _attempts(trace.attempts),
-            _queue_time(trace.queue_s),
-            _backend_time(trace.backend_s),
+            _peer(exchange.peer),
+            _times(exchange.received_ns, now() - call.arrived, trace.queue_s, trace.backend_s),
+            _REQUEST_ID + varint(len(request_id)) + request_id + _ATTEMPTS + varint(trace.attempts),
         )
     )
 

@@ -10,7 +10,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Call, Outcome
 from bridge.columns import Column, Type, concatenate
-from bridge.wire import delimited, duration_writer, number_writer, tag
+from bridge.wire import VARINT, delimited, duration, tag
 
 __all__ = ["defaulted_rows", "source_of", "write_column", "write_reply"]
 
@@ -25,10 +25,10 @@ _VALUES = tag(pb.DoubleArray.VALUES_FIELD_NUMBER)  # of every array message
 _NAME = tag(pb.Column.NAME_FIELD_NUMBER)
 _REQUEST_ID = tag(pb.ScoreResponse.REQUEST_ID_FIELD_NUMBER)
 _SCORES = tag(pb.ScoreResponse.SCORES_FIELD_NUMBER)
-_source = number_writer(pb.ScoreResponse.SOURCE_FIELD_NUMBER)
-_attempts = number_writer(pb.ScoreResponse.ATTEMPTS_FIELD_NUMBER)
-_queue_time = duration_writer(pb.ScoreResponse.QUEUE_TIME_FIELD_NUMBER)
-_backend_time = duration_writer(pb.ScoreResponse.BACKEND_TIME_FIELD_NUMBER)
+_SOURCE = tag(pb.ScoreResponse.SOURCE_FIELD_NUMBER, VARINT)
+_ATTEMPTS = tag(pb.ScoreResponse.ATTEMPTS_FIELD_NUMBER, VARINT)
+_QUEUE_TIME = tag(pb.ScoreResponse.QUEUE_TIME_FIELD_NUMBER)
+_BACKEND_TIME = tag(pb.ScoreResponse.BACKEND_TIME_FIELD_NUMBER)
 
 
 def write_reply(call: Call, outcome: Outcome) -> bytes:
@@ -37,10 +37,9 @@ def write_reply(call: Call, outcome: Outcome) -> bytes:
     parts = [_version(model.model, model.version, model.digest), delimited(_REQUEST_ID, call.request_id.encode())]
     parts += [delimited(_SCORES, write_column(column)) for column in _scores(outcome)]
     parts += [
-        _source(source_of(outcome)),
-        _attempts(trace.attempts),
-        _queue_time(trace.queue_s),
-        _backend_time(trace.backend_s),
+        _SOURCE + varint(source_of(outcome)) + _ATTEMPTS + varint(trace.attempts),
+        duration(_QUEUE_TIME, trace.queue_s),
+        duration(_BACKEND_TIME, trace.backend_s),
     ]
     if defaulted := defaulted_rows(outcome):
         parts.append(pb.ScoreResponse(defaulted_rows=defaulted).SerializeToString())
@@ -61,9 +60,8 @@ def _scores(outcome: Outcome) -> Sequence[Column]:
 def write_column(column: Column) -> bytes:
     """A Column message."""
     written = _name(column.name) + _array(column)
-    missing = column.missing()
-    if missing.any():
-        written += pb.Column(missing_rows=np.flatnonzero(missing).tolist()).SerializeToString()
+    if column.any_missing():
+        written += pb.Column(missing_rows=np.flatnonzero(column.missing()).tolist()).SerializeToString()
     return written
 
 
@@ -76,9 +74,8 @@ def _array(column: Column) -> bytes:
     if column.type is Type.STRING:
         texts: Any = column.values.tolist()
         return pb.Column(strings=pb.StringArray(values=texts)).SerializeToString()
-    values = column.values
-    raw = values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
-    # A packed field of fixed width is on the wire what it is in memory.
+    # A packed field of fixed width is on the wire what it is in the memory of a little-endian machine.
+    raw = column.values.tobytes()
     packed = _VALUES + varint(len(raw)) + raw if raw else b""
     return delimited(_ARRAY_TAGS[column.type], packed)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from bridge.acceptance import Accepted
-from bridge.calls import Call, Layer, Outcome, Scorer
+from bridge.calls import Layer, Scorer
 from bridge.layers.admission import Admission
 from bridge.layers.batching import Batching
 from bridge.layers.circuit import Circuit
@@ -77,7 +77,4 @@ def fold(layers: Sequence[Layer], backend: Scorer) -> Scorer:
 
 
 def _around(inner: Scorer, layer: Layer) -> Scorer:
-    async def scorer(call: Call) -> Outcome:
-        return await layer(call, inner)
-
-    return scorer
+    return lambda call: layer(call, inner)

@@ -51,8 +51,8 @@ class Log:
         digest = read_bundle(stored.path).digest
         record = log_pb.LogRecord(method="/scorebridge.v1.ScoringService/Score", request_id=f"call-{len(self.records)}")
         record.model, record.version, record.digest, record.status = stored.model, stored.version, digest, status
-        record.received_at.seconds = FIRST_SECOND + 60 * len(self.records)
-        record.total_time.nanos = 1_500_000
+        record.received_ns = (FIRST_SECOND + 60 * len(self.records)) * 10**9
+        record.total_ns = 1_500_000
         self.records.append(record)
         return record
 

@@ -52,8 +52,8 @@ def of_messages(
         peer="ipv4:127.0.0.1:5000",
         engine="xgboost 3.2.0",
     )
-    made.received_at.seconds = seconds
-    made.total_time.FromNanoseconds(round(total_ms * 1e6))
+    made.received_ns = seconds * 10**9
+    made.total_ns = round(total_ms * 1e6)
     if response is None:
         made.status, made.error_reason, made.error_message = 3, "INVALID_REQUEST", "column 'age' is missing"
     return made

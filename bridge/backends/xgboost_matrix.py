@@ -60,7 +60,7 @@ class Matrices:
             InvalidRequest: names the column, and the row where a single value is wrong.
         """
         values = self._ordered(batch) if isinstance(batch, Matrix) else self._filled(batch)
-        if np.isinf(values).any():
+        if np.count_nonzero(np.isinf(values)):
             row, position = (int(index) for index in np.argwhere(np.isinf(values))[0])
             name = self._names[position]
             raise InvalidRequest(f"column '{name}', row {row}: infinite, or too large for xgboost's float32")

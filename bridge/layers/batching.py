@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bridge.calls import Call, Outcome, Scorer, now
+from bridge.eager import in_task
 from bridge.errors import (
     BridgeError,
     InternalError,
@@ -73,6 +74,7 @@ class Batching:
         member.rest = pieces
         self._begin_runs()
         try:
+            await in_task()
             async with asyncio.timeout_at(None if call.deadline is None else call.deadline.instant - _AHEAD_S):
                 await member.done.wait()
         except TimeoutError:

@@ -3,6 +3,7 @@
 import asyncio
 
 from bridge.calls import Call, Deadline, Outcome, Scorer
+from bridge.eager import Waits, begin, in_task, resume
 from bridge.errors import BridgeError, DeadlineExceeded, Draining
 from bridge.layers.drain import Drain
 
@@ -39,11 +40,20 @@ class DeadlineLayer:
         # asyncio.timeout with a deadline in the past would still start the call.
         if deadline.expired() or self._drain.over:
             raise self._late(call, deadline)
+        outcome = begin(inner(call.until(deadline)))
+        return await self._limited(call, deadline, outcome) if isinstance(outcome, Waits) else outcome
+
+    async def _limited(self, call: Call, deadline: Deadline, waits: Waits[Outcome]) -> Outcome:
+        """Awaits the rest of a call that has to wait for something."""
         timeout = asyncio.timeout_at(deadline.instant)
-        self._drain.add(timeout)
+        try:
+            await in_task()
+        except asyncio.CancelledError as error:
+            return await resume(waits, error)
         try:
             async with timeout:
-                return await inner(call.until(deadline))
+                self._drain.add(timeout)
+                return await resume(waits)
         except TimeoutError as error:
             if timeout.expired():
                 raise self._late(call, deadline) from error

@@ -13,8 +13,10 @@ class Drain:
         self.over = False
 
     def add(self, timeout: asyncio.Timeout) -> None:
-        """A call that may be ended early."""
+        """A call that may be ended early; at once where the grace is over."""
         self._timeouts.add(timeout)
+        if self.over:
+            timeout.reschedule(asyncio.get_running_loop().time())
 
     def discard(self, timeout: asyncio.Timeout) -> None:
         """It is answered."""

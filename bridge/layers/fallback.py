@@ -74,7 +74,7 @@ def _fits(default: DefaultScore, column: Column) -> bool:
 
 
 def _split_missing(call: Call, part: Range, defaults: Sequence[DefaultScore]) -> list[Range]:
-    if not any(column.missing().any() for column in part.scores):
+    if not any(column.any_missing() for column in part.scores):
         return [part]
     missing = np.logical_or.reduce([column.missing() for column in part.scores])
     error = MissingScore(f"{call.model}: the model gave no score")

@@ -104,9 +104,12 @@ def reason_name(reason: int) -> str:
     return pb.DefaultReason.Name(reason).removeprefix("DEFAULT_REASON_")
 
 
-def time_text(time: Timestamp) -> str | None:
-    """RFC 3339 in UTC, with all the digits that there are; None if it was never set."""
-    return time.ToJsonString() if time.seconds or time.nanos else None
+def time_text(nanoseconds: int) -> str | None:
+    """An instant since 1970 as RFC 3339 in UTC, with all the digits that there are; None if it was never set."""
+    if not nanoseconds:
+        return None
+    seconds, nanos = divmod(nanoseconds, 10**9)
+    return Timestamp(seconds=seconds, nanos=nanos).ToJsonString()
 
 
 def _parse(message: type[Any], raw: bytes) -> Any:
@@ -152,8 +155,8 @@ def _call_fields(call: LoggedCall) -> _Row:
         "model": record.model or (request.model if request is not None else ""),
         "version": record.version,
         "digest": record.digest or None,
-        "received_at": time_text(record.received_at),
-        "total_s": record.total_time.ToNanoseconds() / 1e9,
+        "received_at": time_text(record.received_ns),
+        "total_s": record.total_ns / 1e9,
         "status": record.status,
         "error_reason": record.error_reason or None,
         "source": None,

@@ -52,7 +52,7 @@ def selected(entries: Iterable[Entry], selection: Selection) -> Iterator[Entry]:
     """Those of the entries that are meant, in their order."""
     since, until = _nanoseconds(selection.since), _nanoseconds(selection.until)
     for entry in entries:
-        received = entry.record.received_at.ToNanoseconds()
+        received = entry.record.received_ns
         if (since is not None and received < since) or (until is not None and received >= until):
             continue
         named = (entry.record.model, f"{entry.record.model}/{entry.record.version}")

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from google.protobuf.duration_pb2 import Duration
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -39,10 +38,10 @@ def _head(entry: Entry, call: LoggedCall) -> Iterator[tuple[str, str]]:
     yield "status", f"{record.status} OK" if record.status == 0 else f"{record.status} {record.error_reason}"
     yield "error", record.error_message
     yield "private detail", record.private_detail
-    yield "received", time_text(record.received_at) or ""
-    yield "total time", _milliseconds(record.total_time)
-    yield "queue time", _milliseconds(record.queue_time)
-    yield "backend time", _milliseconds(record.backend_time)
+    yield "received", time_text(record.received_ns) or ""
+    yield "total time", _milliseconds(record.total_ns)
+    yield "queue time", _milliseconds(record.queue_ns)
+    yield "backend time", _milliseconds(record.backend_ns)
     yield "attempts", str(record.attempts)
     yield "peer", record.peer
     yield from _asked(call.request)
@@ -125,5 +124,5 @@ def _printable(text: str) -> str:
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
-def _milliseconds(time: Duration) -> str:
-    return f"{time.ToNanoseconds() / 1e6:.3f} ms"
+def _milliseconds(nanoseconds: int) -> str:
+    return f"{nanoseconds / 1e6:.3f} ms"

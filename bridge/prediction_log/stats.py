@@ -82,7 +82,7 @@ class Tally:
             self.defaulted[reason_name(part.reason)] += part.count
         if record.status:
             self.errors[record.error_reason or str(record.status)] += 1
-        self.latency.add(record.total_time.ToNanoseconds() / 1e9)
+        self.latency.add(record.total_ns / 1e9)
 
     def merge(self, other: "Tally") -> None:
         """Counts all that the other has counted."""
@@ -101,7 +101,7 @@ class Stats:
 
     def add(self, record: pb.LogRecord) -> None:
         """Counts one call."""
-        hour = datetime.fromtimestamp(record.received_at.seconds, UTC).strftime("%Y-%m-%dT%H:00Z")
+        hour = datetime.fromtimestamp(record.received_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:00Z")
         key = (record.model if record.version else _NO_VERSION, record.version, hour)
         self._tallies.setdefault(key, Tally()).add(record)
 

@@ -60,7 +60,7 @@ class Selection:
         """This call is one of them."""
         if not record.method.endswith(_SCORE_METHOD) or (self.model is not None and record.model != self.model):
             return False
-        received = record.received_at.ToMicroseconds()
+        received = record.received_ns // 1000
         if self.since is not None and received < _microseconds(self.since):
             return False
         return self.until is None or received < _microseconds(self.until)

@@ -75,7 +75,7 @@ class DifferenceFiles:
         piece = comparison.piece
         record, keys = piece.call.record, piece.call.request.row_keys
         shared = {**key._asdict(), "sequence": piece.call.sequence, "request_id": record.request_id}
-        shared |= {"received_at": record.received_at.ToMicroseconds(), "output": output.name}
+        shared |= {"received_at": record.received_ns // 1000, "output": output.name}
         reasons = piece.call.reasons(int(piece.rows.max()) + 1)
         lines = self._lines[name]
         for at in np.flatnonzero(rows).tolist():

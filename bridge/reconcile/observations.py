@@ -78,9 +78,9 @@ class Course:
 
     def add(self, call: LoggedCall) -> None:
         """Takes an answered call in."""
-        took_s = call.record.total_time.ToMicroseconds() / 1e6
+        took_s = call.record.total_ns / 1e9
         defaulted = sum(part.count for part in call.response.defaulted_rows)
-        minute = call.record.received_at.seconds // 60
+        minute = call.record.received_ns // (60 * 10**9)
         self.minutes[minute].add(Minute(1, call.rows, defaulted, took_s, took_s))
 
     def bins(self, most: int) -> dict[int, Minute]:

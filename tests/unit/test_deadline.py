@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pytest
 
-from bridge.calls import Call, Deadline, ModelRef, Outcome, Range, now
+from bridge.calls import Call, Deadline, ModelRef, Outcome, Range, Scorer, now
 from bridge.columns import Matrix, Type, constant
 from bridge.errors import DeadlineExceeded, Draining
 from bridge.layers.deadline import DeadlineLayer
@@ -65,7 +65,7 @@ def call(timeout_s: float | None = None) -> Call:
 SCORED = Outcome((Range(0, 1, (constant("score", Type.DOUBLE, 1.0, 1),)),))
 
 
-def takes(seconds: float, seen: list[Any] | None = None) -> Callable[[Call], Awaitable[Outcome]]:
+def takes(seconds: float, seen: list[Any] | None = None) -> Scorer:
     async def scorer(asked: Call) -> Outcome:
         record: list[Any] = [] if seen is None else seen
         record.append(asked)

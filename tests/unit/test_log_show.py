@@ -26,8 +26,8 @@ def test_every_field_of_the_record_is_there() -> None:
     response = pb.ScoreResponse(request_id="call-1", model="risk", version=3)
     response.scores.add(name="score").doubles.values.extend([0.4, 0.25])
     made = default_rows(of_messages(request, response), 1, 1, pb.DEFAULT_REASON_MODEL_ERROR)
-    made.queue_time.FromMilliseconds(1)
-    made.backend_time.FromMicroseconds(1500)
+    made.queue_ns = 1_000_000
+    made.backend_ns = 1_500_000
     text = shown(made)
     fields = {line[:16].strip(): line[16:] for line in text.split("\n\n")[0].splitlines()}
     assert fields == {

@@ -32,4 +32,7 @@ def varint(number: int) -> bytes:
         return bytes((number & 0x7F | 0x80, number >> 7))
     if number < 1 << 21:
         return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
-    return bytes((number & 0x7F | 0x80,)) + varint(number >> 7)
+    low = (number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14 & 0x7F | 0x80)
+    if number < 1 << 28:
+        return bytes((*low, number >> 21))
+    return bytes(low) + varint(number >> 21)

@@ -1,4 +1,3 @@
-from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from scorebridge.v1 import scoring_pb2 as _scoring_pb2
 from google.protobuf.internal import containers as _containers
@@ -32,7 +31,7 @@ class SegmentHeader(_message.Message):
     def __init__(self, segment_id: _Optional[bytes] = ..., gateway_id: _Optional[str] = ..., created_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping[str, object]]] = ..., previous_sha256: _Optional[bytes] = ..., first_sequence: _Optional[int] = ..., environment: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class LogRecord(_message.Message):
-    __slots__ = ("request", "response", "method", "request_id", "model", "version", "digest", "status", "error_reason", "error_message", "private_detail", "defaulted", "received_at", "total_time", "queue_time", "backend_time", "attempts", "peer", "engine")
+    __slots__ = ("request", "response", "method", "request_id", "model", "version", "digest", "status", "error_reason", "error_message", "private_detail", "defaulted", "received_ns", "total_ns", "queue_ns", "backend_ns", "attempts", "peer", "engine")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
@@ -45,10 +44,10 @@ class LogRecord(_message.Message):
     ERROR_MESSAGE_FIELD_NUMBER: _ClassVar[int]
     PRIVATE_DETAIL_FIELD_NUMBER: _ClassVar[int]
     DEFAULTED_FIELD_NUMBER: _ClassVar[int]
-    RECEIVED_AT_FIELD_NUMBER: _ClassVar[int]
-    TOTAL_TIME_FIELD_NUMBER: _ClassVar[int]
-    QUEUE_TIME_FIELD_NUMBER: _ClassVar[int]
-    BACKEND_TIME_FIELD_NUMBER: _ClassVar[int]
+    RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_NS_FIELD_NUMBER: _ClassVar[int]
+    QUEUE_NS_FIELD_NUMBER: _ClassVar[int]
+    BACKEND_NS_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     PEER_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
@@ -64,14 +63,14 @@ class LogRecord(_message.Message):
     error_message: str
     private_detail: str
     defaulted: _containers.RepeatedCompositeFieldContainer[LoggedRange]
-    received_at: _timestamp_pb2.Timestamp
-    total_time: _duration_pb2.Duration
-    queue_time: _duration_pb2.Duration
-    backend_time: _duration_pb2.Duration
+    received_ns: int
+    total_ns: int
+    queue_ns: int
+    backend_ns: int
     attempts: int
     peer: str
     engine: str
-    def __init__(self, request: _Optional[bytes] = ..., response: _Optional[bytes] = ..., method: _Optional[str] = ..., request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., status: _Optional[int] = ..., error_reason: _Optional[str] = ..., error_message: _Optional[str] = ..., private_detail: _Optional[str] = ..., defaulted: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., received_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping[str, object]]] = ..., total_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., queue_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., backend_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., attempts: _Optional[int] = ..., peer: _Optional[str] = ..., engine: _Optional[str] = ...) -> None: ...
+    def __init__(self, request: _Optional[bytes] = ..., response: _Optional[bytes] = ..., method: _Optional[str] = ..., request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., status: _Optional[int] = ..., error_reason: _Optional[str] = ..., error_message: _Optional[str] = ..., private_detail: _Optional[str] = ..., defaulted: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., received_ns: _Optional[int] = ..., total_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., backend_ns: _Optional[int] = ..., attempts: _Optional[int] = ..., peer: _Optional[str] = ..., engine: _Optional[str] = ...) -> None: ...
 
 class LoggedRange(_message.Message):
     __slots__ = ("first", "count", "reason", "private_detail")
