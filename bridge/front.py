@@ -1,6 +1,7 @@
 """The gRPC server underneath, with the same servicers on either: pygrpc-native where it can serve, or grpc.aio."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import Any
 
@@ -49,10 +50,18 @@ class Front:
         settings: the gateway's.
         methods: all there are.
         service: whose methods have to be fast; they take and give bytes.
+        group: what calls record within it is written at its end.
     """
 
-    def __init__(self, settings: GatewaySettings, methods: Methods, service: str) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        methods: Methods,
+        service: str,
+        group: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
         self._settings = settings
+        self._group = group
         self._methods = methods
         self._service = service
         self._server: Any = None
@@ -80,7 +89,7 @@ class Front:
         from bridge.native_front import NativeFront  # noqa: PLC0415 - the package under it is an extra
 
         own = self._methods.of(self._service)
-        self._server = NativeFront(address, own, self._methods, self._settings.max_message_bytes)
+        self._server = NativeFront(address, own, self._methods, self._group, self._settings.max_message_bytes)
         await self._server.start()
         return int(self._server.port)
 

@@ -92,7 +92,7 @@ class ModelSettings(_Section):
     coalesce: bool | None = None
     max_batch_rows: _Count = 1_000_000
     chunk_rows: _Count | None = None
-    workers: _Count = os.cpu_count() or 1
+    workers: _Count = len(os.sched_getaffinity(0))  # the cores that this process may use
     worker_recycle_calls: _Count = 100_000
     memory_limit_mb: _Count | None = None
     seed: Annotated[int, Field(ge=0, le=_INT32_MAX)] = 1

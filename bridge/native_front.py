@@ -11,6 +11,7 @@ import shutil
 import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
@@ -19,16 +20,20 @@ import grpc
 import grpc.aio
 
 from bridge.eager import Waits, begin, resume
+from bridge.errors import BridgeError
 from bridge.leftovers import make_folder
+from bridge.service import Status, status_of
 
-__all__ = ["NativeFront"]
+__all__ = ["Group", "NativeFront"]
 
 _log = logging.getLogger(__name__)
 
 _EVENTS = 64  # the most that one trip from the front to the event loop carries
 _LAST_BYTES_S = 0.1  # for answers that were handed over to reach the network; nothing tells when they have
 
+Group = Callable[[], AbstractContextManager[None]]
 _Method = Callable[[bytes, Any], Awaitable[bytes]]
+_Answer = bytes | Status
 
 
 class NativeFront:
@@ -38,18 +43,23 @@ class NativeFront:
         address: "host:port"; port 0 picks a free one.
         methods: the gateway's own, by path.
         others: a generic handler for all other methods.
+        group: what calls record within it is written at its end; see `PredictionLog.group`.
         max_message_bytes: a larger request is refused.
 
     Raises:
         OSError: the address can't be bound.
     """
 
-    def __init__(self, address: str, methods: Mapping[str, _Method], others: Any, max_message_bytes: int) -> None:
+    def __init__(
+        self, address: str, methods: Mapping[str, _Method], others: Any, group: Group, max_message_bytes: int
+    ) -> None:
         self._native: Any = import_module("pygrpc_native._native")  # an extra
         self._front = self._native.NativeGrpcFront(
             address, [(path, False) for path in methods], io_threads=1, call_details=True
         )
         self._methods = list(methods.values())
+        self._group = group
+        self._answers: list[tuple[int, _Answer]] | None = None
         self._max_message_bytes = max_message_bytes
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._others = grpc.aio.server()
@@ -110,35 +120,61 @@ class NativeFront:
                 return
 
     def _begin(self, events: list[tuple[Any, ...]], received: float) -> None:
-        loop = asyncio.get_running_loop()
-        for kind, call_id, method, payload, _, details in events:
-            if kind == self._native.EVENT_CANCEL:
-                if (task := self._calls.get(call_id)) is not None:
-                    task.cancel()
-            elif self._stopping is not None:
-                self._front.fail(call_id, _number(grpc.StatusCode.UNAVAILABLE), "the gateway is going down")
-            elif len(payload) > self._max_message_bytes:
-                sentence = f"the message has {len(payload)} bytes, and may have {self._max_message_bytes}"
-                self._front.fail(call_id, _number(grpc.StatusCode.RESOURCE_EXHAUSTED), sentence)
-            else:
-                context = _Context(details[1], None if details[2] is None else received + details[2])
-                answered = begin(self._run(call_id, self._methods[method], payload, context))
-                if isinstance(answered, Waits):
-                    self._calls[call_id] = loop.create_task(resume(answered))
+        """Begins calls; those that need not wait are answered together, once what they recorded is written."""
+        answers: list[tuple[int, _Answer]] = []
+        self._answers = answers
+        try:
+            with self._group():
+                for event in events:
+                    self._take(event, received)
+        except BridgeError as error:
+            ended = status_of(error)
+            answers = [(call_id, ended) for call_id, _ in answers]
+        finally:
+            self._answers = None
+        for call_id, answer in answers:
+            self._send(call_id, answer)
+
+    def _take(self, event: tuple[Any, ...], received: float) -> None:
+        kind, call_id, method, payload, _, details = event
+        if kind == self._native.EVENT_CANCEL:
+            if (task := self._calls.get(call_id)) is not None:
+                task.cancel()
+        elif self._stopping is not None:
+            self._send(call_id, Status(grpc.StatusCode.UNAVAILABLE, "the gateway is going down", ()))
+        elif len(payload) > self._max_message_bytes:
+            sentence = f"the message has {len(payload)} bytes, and may have {self._max_message_bytes}"
+            self._send(call_id, Status(grpc.StatusCode.RESOURCE_EXHAUSTED, sentence, ()))
+        else:
+            context = _Context(details[1], None if details[2] is None else received + details[2])
+            answered = begin(self._run(call_id, self._methods[method], payload, context))
+            if isinstance(answered, Waits):
+                self._calls[call_id] = asyncio.get_running_loop().create_task(resume(answered))
 
     async def _run(self, call_id: int, method: _Method, payload: bytes, context: "_Context") -> None:
+        answer: _Answer
         try:
-            self._front.respond(call_id, await method(payload, context))
+            answer = await method(payload, context)
         except _Aborted as aborted:
-            self._front.fail(call_id, _number(aborted.code), aborted.details, trailing_metadata=aborted.metadata)
+            answer = aborted.status
         except asyncio.CancelledError:
             # The caller has left, or its time is over; if neither, it is told.
-            self._front.fail(call_id, _number(grpc.StatusCode.CANCELLED), "cancelled")
+            answer = Status(grpc.StatusCode.CANCELLED, "cancelled", ())
         except Exception:  # noqa: BLE001 - its text may hold input values
             _log.exception("a call failed inside the bridge")
-            self._front.fail(call_id, _number(grpc.StatusCode.INTERNAL), "the gateway failed; its log says where")
-        finally:
-            self._calls.pop(call_id, None)
+            answer = Status(grpc.StatusCode.INTERNAL, "the gateway failed; its log says where", ())
+        self._calls.pop(call_id, None)
+        if self._answers is not None:
+            self._answers.append((call_id, answer))
+        else:
+            self._send(call_id, answer)
+
+    def _send(self, call_id: int, answer: _Answer) -> None:
+        if isinstance(answer, bytes):
+            self._front.respond(call_id, answer)
+        else:
+            code, message, metadata = answer
+            self._front.fail(call_id, int(code.value[0]), message, trailing_metadata=list(metadata))
 
 
 class _Context:
@@ -157,19 +193,13 @@ class _Context:
         """Seconds; None without a deadline."""
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
 
-    async def abort(self, code: grpc.StatusCode, details: str, trailing_metadata: tuple[Any, ...]) -> NoReturn:
-        raise _Aborted(code, details, list(trailing_metadata))
+    async def abort(self, code: grpc.StatusCode, details: str, trailing_metadata: Any) -> NoReturn:
+        raise _Aborted(Status(code, details, trailing_metadata))
 
 
 class _Aborted(Exception):
     """A method ended its call with a status."""
 
-    def __init__(self, code: grpc.StatusCode, details: str, metadata: list[tuple[str, str | bytes]]) -> None:
-        super().__init__(details)
-        self.code = code
-        self.details = details
-        self.metadata = metadata
-
-
-def _number(code: grpc.StatusCode) -> int:
-    return int(code.value[0])
+    def __init__(self, status: Status) -> None:
+        super().__init__(status.message)
+        self.status = status

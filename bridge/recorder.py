@@ -9,6 +9,7 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.calls import Call, Exchange, Outcome, now
 from bridge.errors import BridgeError
+from bridge.layers.record import Answer
 from bridge.prediction_log.writer import PredictionLog
 from bridge.wire import FIXED64, VARINT, delimited, tag
 
@@ -33,12 +34,18 @@ class LogRecorder:
         self._log = log
 
     async def refused(self, exchange: Exchange, error: BridgeError, elapsed_s: float) -> None:
-        """A request that no model was asked for."""
+        """A request that no model was asked for.
+
+        Raises:
+            LogUnavailable: it could not be recorded, and must not be answered then.
+        """
         times = _times(exchange.received_ns, elapsed_s)
         about = _about(exchange.method, error.model, error.version, "", "")
-        await self._log.append(about + _peer(exchange.peer) + times + _error(exchange, error), exchange.request, b"")
+        record = about + _peer(exchange.peer) + times + _error(exchange, error)
+        if (written := self._log.append(record, exchange.request, b"")) is not None:
+            await written
 
-    async def answered(self, call: Call, outcome: Outcome, engine: str = "") -> Outcome:
+    def answered(self, call: Call, outcome: Outcome, engine: str = "") -> Answer:
         """A call and what became of it; the outcome, with the bytes of its reply if it has one.
 
         Raises:
@@ -46,7 +53,7 @@ class LogRecorder:
         """
         exchange = call.exchange
         if exchange is None:
-            return outcome
+            return outcome, None
         record = _of_call(call, exchange, engine)
         failure = outcome.first_failure()
         if failure is not None:
@@ -54,8 +61,7 @@ class LogRecorder:
         else:
             outcome = Outcome(outcome.ranges, exchange.encode(call, outcome))
             record += _defaulted(outcome)
-        await self._log.append(record, exchange.request, outcome.reply)
-        return outcome
+        return outcome, self._log.append(record, exchange.request, outcome.reply)
 
     async def cancelled(self, call: Call, engine: str = "") -> None:
         """A call whose caller has left."""
@@ -63,7 +69,8 @@ class LogRecorder:
             left = pb.LogRecord(status=_CANCELLED, error_reason="CANCELLED").SerializeToString()
             record = _of_call(call, call.exchange, engine) + left
             # The caller is gone: nobody waits for the disk, or for the refusal.
-            await shield(self._log.append(record, call.exchange.request, b""))
+            if (written := self._log.append(record, call.exchange.request, b"")) is not None:
+                await shield(written)
 
 
 @lru_cache(maxsize=1024)

@@ -9,6 +9,7 @@ import socket
 import sys
 import uuid
 from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
 from typing import Any
 
 from aiohttp import web
@@ -18,7 +19,8 @@ from bridge.config import ConfigError, GatewaySettings
 from bridge.environment import describe_environment
 from bridge.front import Front, Methods, add_health_and_reflection
 from bridge.layers.drain import Drain
-from bridge.prediction_log.writer import LogSettings, PredictionLog
+from bridge.prediction_log.retention import LogSettings
+from bridge.prediction_log.writer import PredictionLog
 from bridge.recorder import LogRecorder
 from bridge.registry import Registry
 from bridge.repository import Repository
@@ -60,7 +62,7 @@ class Gateway:
         methods = Methods()
         methods.add_registered_method_handlers(SERVICE, ScoringService(self.registry, recorder).handlers())
         add_health_and_reflection(methods, self._health, SERVICE)
-        self._front = Front(settings, methods, SERVICE)
+        self._front = Front(settings, methods, SERVICE, nullcontext if self._log is None else self._log.group)
         self._web = web.AppRunner(self._web_app(), access_log=None)
 
     async def start(self) -> None:

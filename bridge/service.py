@@ -3,13 +3,13 @@
 import logging
 import time
 import uuid
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo
-from google.rpc.status_pb2 import Status
+from google.rpc.status_pb2 import Status as RichStatus
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Call, Deadline, DefaultScore, Exchange, Outcome, Range, now
@@ -36,7 +36,7 @@ from bridge.registry import Registry
 from bridge.replies import write_reply
 from bridge.version import Version
 
-__all__ = ["SERVICE", "ScoringService"]
+__all__ = ["SERVICE", "ScoringService", "Status", "status_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -145,7 +145,9 @@ class ScoringService:
             else:
                 outcome = _nothing(version)
                 if self._recorder is not None:
-                    outcome = await self._recorder.answered(call, outcome)
+                    outcome, written = self._recorder.answered(call, outcome)
+                    if written is not None:
+                        await written
             if (failure := outcome.first_failure()) is not None:
                 raise failure
         except BridgeError as error:
@@ -215,8 +217,16 @@ def _nothing(version: Version) -> Outcome:
     return Outcome((Range(0, 0, columns),)) if columns else Outcome(())
 
 
-async def _abort(context: Any, error: BridgeError) -> NoReturn:
-    """Ends the call with the error's status and a google.rpc.ErrorInfo that names it."""
+class Status(NamedTuple):
+    """How a call ends that failed, as gRPC puts it."""
+
+    code: grpc.StatusCode
+    message: str
+    metadata: tuple[tuple[str, bytes], ...]
+
+
+def status_of(error: BridgeError) -> Status:
+    """The error's status, with a google.rpc.ErrorInfo that names it."""
     code = _code(error)
     info = ErrorInfo(reason=error.reason, domain=_DOMAIN)
     if error.model:
@@ -227,6 +237,11 @@ async def _abort(context: Any, error: BridgeError) -> NoReturn:
         info.metadata["limit"] = error.limit
     detail = AnyMessage()
     detail.Pack(info)
-    status = Status(code=code.value[0], message=str(error), details=[detail])
-    await context.abort(code, str(error), trailing_metadata=((_DETAILS_KEY, status.SerializeToString()),))
+    rich = RichStatus(code=code.value[0], message=str(error), details=[detail])
+    return Status(code, str(error), ((_DETAILS_KEY, rich.SerializeToString()),))
+
+
+async def _abort(context: Any, error: BridgeError) -> NoReturn:
+    status = status_of(error)
+    await context.abort(status.code, status.message, trailing_metadata=status.metadata)
     raise AssertionError("abort returned")

@@ -15,7 +15,7 @@ async def _echo(request: bytes, context: Any) -> bytes:
     return request
 
 
-class _Methods(grpc.GenericRpcHandler):
+class _Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg]
     def __init__(self) -> None:
         self._handler = grpc.unary_unary_rpc_method_handler(_echo)
 

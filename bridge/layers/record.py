@@ -1,19 +1,23 @@
 """Record: what was asked and what is answered, on record before the answer leaves; cancelled and failed calls too."""
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Protocol
 
 from bridge.calls import Call, Outcome, Scorer
 from bridge.errors import InternalError
 
-__all__ = ["Record", "Recorder"]
+__all__ = ["Answer", "Record", "Recorder"]
+
+
+Answer = tuple[Outcome, Awaitable[None] | None]
 
 
 class Recorder(Protocol):
     """Where calls are put on record; see `bridge.recorder`."""
 
-    async def answered(self, call: Call, outcome: Outcome, engine: str = "") -> Outcome:
-        """A call and what became of it; the outcome, with the bytes of its reply if it has one."""
+    def answered(self, call: Call, outcome: Outcome, engine: str = "") -> Answer:
+        """A call and what became of it: the outcome, with the bytes of its reply if it has one, and what to await."""
 
     async def cancelled(self, call: Call, engine: str = "") -> None:
         """A call whose caller has left."""
@@ -44,6 +48,11 @@ class Record:
             raise
         except Exception:
             bug = InternalError("the bridge failed; its log says where")
-            await self._recorder.answered(call, Outcome.failed(call.rows, bug), self._engine)
+            _, written = self._recorder.answered(call, Outcome.failed(call.rows, bug), self._engine)
+            if written is not None:
+                await written
             raise
-        return await self._recorder.answered(call, outcome, self._engine)
+        outcome, written = self._recorder.answered(call, outcome, self._engine)
+        if written is not None:
+            await written
+        return outcome

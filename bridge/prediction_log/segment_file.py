@@ -49,13 +49,16 @@ class SegmentFile:
         """For fdatasync by another thread."""
         return self._descriptor
 
-    def append(self, sequence: int, body: Sequence[bytes]) -> None:
-        """Writes one record, in parts, to the page cache.
+    def append(self, sequence: int, bodies: Sequence[Sequence[bytes]]) -> None:
+        """Writes records, each in parts, to the page cache; the first has this number.
 
         Raises:
-            OSError: it was not written; what was written of it is cut off again.
+            OSError: none was written; what was written of them is cut off again.
         """
-        self._write(frame_parts(self._id, sequence, body))
+        parts: list[bytes] = []
+        for number, body in enumerate(bodies, sequence):
+            parts += frame_parts(self._id, number, body)
+        self._write(parts)
 
     def hash_written(self) -> None:
         """Adds what was written meanwhile to the SHA-256, which costs more than writing it; from any thread."""

@@ -6,10 +6,9 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 from scorebridge.arrays import varint
 from scorebridge.v1 import prediction_log_pb2 as pb
@@ -17,10 +16,11 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 from bridge.config import ConfigError
 from bridge.errors import LogUnavailable
 from bridge.prediction_log.reader import LogNotReadable, segments_of
+from bridge.prediction_log.retention import LogSettings, remove_old
 from bridge.prediction_log.segment_file import SegmentFile
 from bridge.wire import tag
 
-__all__ = ["LogSettings", "PredictionLog"]
+__all__ = ["PredictionLog"]
 
 _log = logging.getLogger(__name__)
 
@@ -29,32 +29,6 @@ _LOCK = ".lock"
 _COPIED_BYTES = 16 << 10  # up to this a copy is cheaper than a part of its own
 _REQUEST_TAG = tag(pb.LogRecord.REQUEST_FIELD_NUMBER)
 _RESPONSE_TAG = tag(pb.LogRecord.RESPONSE_FIELD_NUMBER)
-
-
-@dataclass(frozen=True, slots=True)
-class LogSettings:
-    """How a log is kept.
-
-    Attributes:
-        folder: of the log; one gateway each.
-        fsync: "always" answers after the record is on the disk, "interval" syncs every `interval_s`, "never" leaves it
-            to the system. A gateway that is killed loses nothing either way; a power cut may.
-        interval_s: seconds between syncs.
-        on_failure: "serve" answers calls that could not be recorded, "refuse" does not.
-        segment_bytes: a new segment is begun at this size.
-        segment_age_s: and at this age, seconds.
-        keep_s: older segments are removed, seconds; None keeps all.
-        keep_bytes: the oldest are removed above this size of all of them; None keeps all.
-    """
-
-    folder: Path
-    fsync: Literal["interval", "always", "never"] = "interval"
-    interval_s: float = 0.05
-    on_failure: Literal["serve", "refuse"] = "serve"
-    segment_bytes: int = 128 << 20
-    segment_age_s: float = 3600.0
-    keep_s: float | None = None
-    keep_bytes: int | None = None
 
 
 class PredictionLog:
@@ -74,6 +48,7 @@ class PredictionLog:
         self._begun = 0.0
         self._previous = b""
         self._sequence = 0
+        self._group: list[list[bytes]] | None = None
         self._dirty = False
         self._waiting: list[asyncio.Future[None]] = []
         self._wake = threading.Event()
@@ -114,8 +89,10 @@ class PredictionLog:
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
-    async def append(self, record: bytes, request: bytes, response: bytes) -> None:
-        """Puts a call on record; returns when its answer may leave.
+    def append(self, record: bytes, request: bytes, response: bytes) -> Coroutine[Any, Any, None] | None:
+        """Puts a call on record. If there is something to await, its answer may leave only after that.
+
+        Within a `group` the answer may leave after the group.
 
         Args:
             record: the fields of a LogRecord, all but the request and the response.
@@ -125,32 +102,65 @@ class PredictionLog:
         Raises:
             LogUnavailable: it could not be, and `on_failure` is "refuse".
         """
-        try:
-            if len(request) + len(response) > _LARGE_BYTES:
-                await asyncio.to_thread(self.write, _body(record, request, response))
-            else:
-                self.write(_body(record, request, response))
-            if self._settings.fsync == "always":
-                await self._synced()
-        except OSError as error:
-            self.lost += 1
-            _log.error("a record was not written: %s", error)
-            if self._settings.on_failure == "refuse":
-                raise LogUnavailable(f"the call can't be put on record: {error.strerror}") from error
+        body = _body(record, request, response)
+        large = len(request) + len(response) > _LARGE_BYTES
+        if large or self._settings.fsync == "always":
+            return self._append_waiting(body, large=large)
+        if self._group is not None:
+            self._group.append(body)
+            return None
+        self._write_or_fail([body])
+        return None
 
-    def write(self, body: Sequence[bytes]) -> None:
-        """Writes one record, in parts, to the page cache, in a new segment if it is time for one; from any thread.
+    @contextmanager
+    def group(self) -> Iterator[None]:
+        """Writes what is appended within it in one go at its end: a write costs as much as a record.
 
         Raises:
-            OSError: it was not written.
+            LogUnavailable: it could not be, and `on_failure` is "refuse"; none of the answers may leave.
+        """
+        group: list[list[bytes]] = []
+        self._group = group
+        try:
+            yield
+        finally:
+            self._group = None
+            if group:
+                self._write_or_fail(group)
+
+    def write(self, bodies: Sequence[Sequence[bytes]]) -> None:
+        """Writes records, each in parts, to the page cache, in a new segment if it is time for one; from any thread.
+
+        Raises:
+            OSError: none was written.
         """
         with self._lock:
             if self._segment is None or self._is_full(self._segment):
                 self._begin_segment()
             assert self._segment is not None  # noqa: S101 - begun above
-            self._segment.append(self._sequence, body)
-            self._sequence += 1
+            self._segment.append(self._sequence, bodies)
+            self._sequence += len(bodies)
             self._dirty = True
+
+    async def _append_waiting(self, body: list[bytes], *, large: bool) -> None:
+        try:
+            await asyncio.to_thread(self.write, [body]) if large else self.write([body])
+            if self._settings.fsync == "always":
+                await self._synced()
+        except OSError as error:
+            self._fail(1, error)
+
+    def _write_or_fail(self, bodies: Sequence[Sequence[bytes]]) -> None:
+        try:
+            self.write(bodies)
+        except OSError as error:
+            self._fail(len(bodies), error)
+
+    def _fail(self, records: int, error: OSError) -> None:
+        self.lost += records
+        _log.error("%d records were not written: %s", records, error)
+        if self._settings.on_failure == "refuse":
+            raise LogUnavailable(f"the call can't be put on record: {error.strerror}") from error
 
     async def close(self) -> None:
         """Syncs and ends the log."""
@@ -181,7 +191,7 @@ class PredictionLog:
         header.created_at.GetCurrentTime()
         self._segment = SegmentFile(self._settings.folder, header)
         self._begun = time.monotonic()
-        self._remove_old()
+        remove_old(self._settings)
 
     def _end_segment(self) -> None:
         """Leaves the segment to the thread, which syncs and closes it."""
@@ -189,22 +199,6 @@ class PredictionLog:
         if segment is not None:
             self._previous = segment.sha256
             self._finished.append(segment)
-
-    def _remove_old(self) -> None:
-        """Drops what the retention says, oldest first, never the current segment."""
-        settings = self._settings
-        if settings.keep_s is None and settings.keep_bytes is None:
-            return
-        found = [(segment.path, segment.path.stat()) for segment in segments_of(settings.folder)]
-        total = sum(status.st_size for _, status in found)
-        for path, status in found[:-1]:
-            old = settings.keep_s is not None and time.time() - status.st_mtime > settings.keep_s
-            large = settings.keep_bytes is not None and total > settings.keep_bytes
-            if not (old or large):
-                return
-            path.unlink()
-            total -= status.st_size
-            _log.info("%s was removed, as the log's retention says", path.name)
 
     async def _synced(self) -> None:
         """Returns when everything written so far is on the disk; all who wait share one fdatasync."""
@@ -246,6 +240,8 @@ class PredictionLog:
             return None
         try:
             os.fdatasync(descriptor)
+            # Nobody reads it soon: new records take its memory, not that of the models.
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
         except OSError as error:
             _log.error("the segment %s may not be on the disk: %s", segment.path.name, error)
             segment.mark_suspect()

@@ -32,7 +32,9 @@ class XgboostPath:
 
         self._xgboost: Any = xgboost
         self._missing = settings.xgboost.missing
-        self._booster = xgboost.Booster(params={"nthread": os.cpu_count() or 1}, model_file=str(bundle.model_file))
+        self._booster = xgboost.Booster(
+            params={"nthread": len(os.sched_getaffinity(0))}, model_file=str(bundle.model_file)
+        )
         best = self._facts.best_iteration
         if settings.xgboost.trees == "best" and best is None:
             raise BundleError("model.toml: xgboost.trees is 'best', but the model has no best iteration")

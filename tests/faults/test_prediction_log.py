@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import subprocess
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -11,7 +12,8 @@ from pathlib import Path
 import grpc
 import grpc.aio
 import pytest
-from fixtures import SCOREBRIDGE, StartGateway, put
+import xgboost
+from fixtures import SCOREBRIDGE, Cancer, StartGateway, put
 from gateways import GatewayProcess
 from scorebridge import AsyncScoringClient, InvalidRequest, ModelNotFound, Unavailable
 from scorebridge.v1 import scoring_pb2 as pb
@@ -198,6 +200,76 @@ async def test_a_full_disk(
     assert f"{lost} records were not written" in gateway._readiness()
 
 
+@pytest.mark.parametrize("policy", ["serve", "refuse"])
+async def test_calls_that_are_written_together_on_a_full_disk(
+    small_disk: Path, cancer: Cancer, repository: Path, start_gateway: StartGateway, connect: Connect, policy: str
+) -> None:
+    put(cancer.folder, repository, "cancer")
+    gateway = await start_gateway(repository, log_dir=small_disk / "log", log_on_failure=policy)
+    client = connect(gateway)
+    expected = cancer.booster.predict(xgboost.DMatrix(cancer.rows[:1], feature_names=cancer.names))
+    seen: Counter[str] = Counter()
+
+    async def one(number: int) -> None:
+        try:
+            answer = await client.score("cancer", cancer.rows[:1], request_id=f"call-{number}")
+        except Unavailable as error:
+            seen[error.reason] += 1
+        else:
+            assert answer.scores.tobytes() == expected.tobytes()
+            seen["scored"] += 1
+            answered.add(answer.request_id)
+
+    answered: set[str] = set()
+    await asyncio.gather(*(one(number) for number in range(400)))
+    lost = gateway._log.lost
+    recorded = {entry.record.request_id for entry in read_log(small_disk / "log")}
+    assert lost > 0
+    assert len(recorded) == 400 - lost
+    assert seen["scored"] == (400 if policy == "serve" else 400 - lost)
+    assert policy == "serve" or answered == recorded
+    assert seen.keys() <= {"scored", "LOG_UNAVAILABLE"}
+
+
+@pytest.fixture
+def read_only() -> Iterator[Callable[[Path], None]]:
+    """Makes a folder read-only, also for root."""
+    bound: list[Path] = []
+
+    def make(folder: Path) -> None:
+        subprocess.run(["mount", "--bind", str(folder), str(folder)], check=True)
+        bound.append(folder)
+        subprocess.run(["mount", "-o", "remount,ro,bind", str(folder)], check=True)
+
+    yield make
+    for folder in bound:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("policy", ["serve", "refuse"])
+async def test_a_folder_that_becomes_read_only(
+    tmp_path: Path,
+    served: Path,
+    start_gateway: StartGateway,
+    connect: Connect,
+    read_only: Callable[[Path], None],
+    policy: str,
+) -> None:
+    log = tmp_path / "log"
+    gateway = await start_gateway(served, log_dir=log, log_on_failure=policy, log_segment_bytes=1)
+    sick = Sick(gateway, connect(gateway))
+    assert (await sick.call("score", [1.0])).scores.tolist() == [2.0]
+    read_only(log)
+    if policy == "serve":
+        assert (await sick.call("score", [2.0])).scores.tolist() == [4.0]
+    else:
+        with pytest.raises(Unavailable) as raised:
+            await sick.call("score", [2.0])
+        assert raised.value.reason == "LOG_UNAVAILABLE"
+    assert gateway._log.lost == 1
+    assert len(list(read_log(log))) == 1
+
+
 async def test_a_second_gateway_on_the_same_log_does_not_start(
     tmp_path: Path, served: Path, start_gateway: StartGateway
 ) -> None:
@@ -262,7 +334,7 @@ def test_a_short_write_is_cut_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     from scorebridge.v1 import prediction_log_pb2 as log_pb  # noqa: PLC0415 - this test alone writes by hand
 
     segment = SegmentFile(tmp_path, log_pb.SegmentHeader(segment_id=b"i" * 16))
-    segment.append(0, [log_pb.LogRecord(request_id="kept").SerializeToString()])
+    segment.append(0, [[log_pb.LogRecord(request_id="kept").SerializeToString()]])
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
@@ -271,9 +343,9 @@ def test_a_short_write_is_cut_back(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(os, "writev", lambda descriptor, parts: write(descriptor, b"".join(parts)[:10]))
     monkeypatch.setattr(os, "write", full)
     with pytest.raises(OSError, match="No space left"):
-        segment.append(1, [log_pb.LogRecord(request_id="lost").SerializeToString()])
+        segment.append(1, [[log_pb.LogRecord(request_id="lost").SerializeToString()]])
     monkeypatch.setattr(os, "writev", real)
-    segment.append(1, [log_pb.LogRecord(request_id="next").SerializeToString()])
+    segment.append(1, [[log_pb.LogRecord(request_id="next").SerializeToString()]])
     segment.close()
     assert [entry.record.request_id for entry in read_log(tmp_path)] == ["kept", "next"]
     (read,) = segments_of(tmp_path)
