@@ -7,7 +7,7 @@ PROTOC_TOOLS := grpcio-tools==1.62.3
 PROTOC := PYTHONPATH=$(VENV)/protoc $(BIN)/python -W ignore -m grpc_tools.protoc -I protos -I $(VENV)/protoc/grpc_tools/_proto
 GENERATED ?= clients/python
 
-.PHONY: setup demo test soak lint types fmt protos clean
+.PHONY: setup demo test soak bench bench-quick lint types fmt protos clean
 
 setup:
 	@.ci/setup "$(PYTHON)" "$(VENV)" "$(PROTOC_TOOLS)"
@@ -20,6 +20,15 @@ test: setup
 
 soak: setup
 	@PYTHONPATH=tests:examples $(BIN)/python benchmarks/soak.py
+
+# Each peer has its own environment in .bench; the machine should have nothing else to do.
+bench: setup
+	@benchmarks/setup "$(PYTHON)" .bench
+	@PYTHONPATH=examples $(BIN)/python benchmarks/bench.py .bench benchmarks/results
+
+bench-quick: setup
+	@benchmarks/setup "$(PYTHON)" .bench
+	@PYTHONPATH=examples $(BIN)/python benchmarks/bench.py .bench .bench/results --quick
 
 lint: setup
 	@$(BIN)/ruff check .
@@ -38,4 +47,4 @@ protos: setup
 	@sed -i 's/_Mapping\]/_Mapping[str, object]]/g' $(GENERATED)/scorebridge/v1/*_pb2.pyi
 
 clean:
-	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

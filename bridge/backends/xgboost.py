@@ -17,7 +17,7 @@ from bridge.backends.xgboost_matrix import Matrices, features_of
 from bridge.backends.xgboost_model import ModelFacts, inspect
 from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output, Range, now
-from bridge.columns import Batch, Column, Matrix, Type
+from bridge.columns import Array, Batch, Column, Matrix, Type
 from bridge.errors import BundleError, PredictionFailed
 from bridge.load import Load
 from bridge.model_settings import ModelSettings
@@ -96,12 +96,15 @@ class XgboostBackend:
             raise PredictionFailed(f"{call.model}: xgboost failed", private=str(error)) from error
         finally:
             call.trace.answered = now()
+        return Outcome((Range(0, call.rows, self._columns(raw)),))
+
+    def _columns(self, raw: Array) -> tuple[Column, ...]:
+        """The scores by output; xgboost gives them row by row."""
         outputs = self._description.outputs or ()
-        by_output = np.ascontiguousarray(raw.reshape(call.rows, len(outputs)).T)
-        scores = tuple(
+        by_output = [raw] if len(outputs) == 1 else np.ascontiguousarray(raw.reshape(-1, len(outputs)).T)
+        return tuple(
             Column(output.name, output.type, values) for output, values in zip(outputs, by_output, strict=True)
         )
-        return Outcome((Range(0, call.rows, scores),))
 
     async def close(self) -> None:
         """See `Backend.close`."""

@@ -1,0 +1,55 @@
+"""All benchmarks with their targets: python benchmarks/bench.py BENCH_FOLDER RESULTS [--quick] [--only NAME]."""
+
+import argparse
+import sys
+import time
+from pathlib import Path
+
+from capacity import curves
+from demo import console
+from endurance import memory, overload
+from load import require_tools
+from r_calls import beside_the_wire, joined, two_workers
+from report import write_report
+from rounds import Result
+from world import Times, World
+from xgboost_calls import big_batches, rates, thousand_rows
+
+FULL = Times(seconds=4, rounds=7, calls=100)
+QUICK = Times(seconds=0.7, rounds=5, calls=20)
+SECTIONS = {
+    section.__name__: section
+    for section in (rates, thousand_rows, big_batches, beside_the_wire, two_workers, joined, overload, memory)
+}
+
+
+def main() -> int:
+    """The script; exit code 0 whether or not the targets are met, which the table says."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("bench", type=Path)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=SECTIONS)
+    arguments = parser.parse_args()
+    require_tools()
+    began = time.monotonic()
+    world = World(arguments.bench, QUICK if arguments.quick else FULL)
+    results: list[Result] = []
+    try:
+        for name, section in SECTIONS.items():
+            if arguments.only in (None, name):
+                console.print(f"{name} …")
+                found = section(world)
+                results += found
+                for result in found:
+                    console.print(f"  {result.what}: {result.measured} {result.target}", highlight=False)
+        grown = {} if arguments.quick or arguments.only else curves(world)
+    finally:
+        world.close()
+    write_report(arguments.results, results, grown, time.monotonic() - began)
+    console.print((arguments.results / "bench.md").read_text(), highlight=False)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,190 @@
+"""R models: beside the raw call over the same wire, pyRserve and plumber; two workers; joined calls."""
+
+import asyncio
+import http.client
+import json
+import os
+import subprocess
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from statistics import median
+from typing import Any
+
+import grpc
+import numpy as np
+from demo import INPUTS
+from load import SCORE, SERVER_CORE, calls_per_second
+from rounds import Result, p50_s, take_turns
+from scorebridge.v1 import scoring_pb2 as pb
+from world import World, free_port, wait_for_port
+
+from bridge.backends.rserve.process import RserveProcess
+from bridge.backends.rserve.qap import encode_call
+from bridge.backends.rserve.rvalues import RDouble, RInt, RList, RNull, RValue
+from bridge.backends.rserve.worker import Worker
+from bridge.bundle import read_bundle
+
+__all__ = ["beside_the_wire", "joined", "two_workers"]
+
+_ROWS = 1000
+
+
+def beside_the_wire(world: World) -> list[Result]:
+    """The p50 of a 1,000-row call of the glm."""
+    columns = world.pima_rows(_ROWS)
+    seconds, rounds = world.times.seconds, world.times.rounds
+    expected = np.resize(world.pima["glm"].to_numpy(), _ROWS)
+    request = world.pima_request("glm", _ROWS)
+    with (
+        world.recorded_gateway() as (url, _, _),
+        grpc.insecure_channel(url) as channel,
+        _plumber(world) as plumber,
+        _py_rserve(world) as call_pred,
+        asyncio.Runner() as runner,
+    ):
+        process, worker = runner.run(_start(world))
+        ask: Any = channel.unary_unary(SCORE, None, pb.ScoreResponse.FromString)
+        (scores,) = ask(request).scores
+        assert np.array(scores.doubles.values).tobytes() == expected.tobytes()
+        body = json.dumps({name: values.tolist() for name, values in columns.items()})
+        assert np.allclose(plumber(body), expected, rtol=1e-4)  # JSON has four digits there
+        arguments = [columns[name] for name in INPUTS]
+        assert np.array_equal(call_pred(*arguments), expected)
+        doubles = RList([RDouble(column) for column in arguments])
+        raw: list[RValue] = [RInt(np.array([_ROWS], np.int32)), RNull(), doubles]
+
+        def raw_p50() -> float:
+            async def calls() -> float:
+                return await _p50(lambda: worker.call(raw), seconds)
+
+            return runner.run(calls())
+
+        turns = take_turns(
+            rounds,
+            {
+                "raw one-trip call": raw_p50,
+                "gateway": lambda: p50_s(lambda: ask(request), seconds),
+                "pyRserve callFunc": lambda: p50_s(lambda: call_pred(*arguments), seconds),
+                "plumber": lambda: p50_s(lambda: plumber(body), seconds),
+            },
+        )
+        runner.run(_end(process, worker))
+    figures = {f"{name}, ms": round(turns.median(name) * 1e3, 3) for name in turns.values}
+    figures["request on R's wire, bytes"] = len(encode_call("x" * 28, raw, 0))
+    told = "glm, 1,000 rows, one caller, recorded: p50 over"
+    return [
+        Result.at_most(f"{told} the raw one-trip call", 1.1, turns.ratio("gateway", "raw one-trip call"), **figures),
+        Result.noted(f"{told} pyRserve's callFunc", turns.ratio("gateway", "pyRserve callFunc")),
+        Result.noted(f"{told} plumber", turns.ratio("gateway", "plumber")),
+    ]
+
+
+def two_workers(world: World) -> list[Result]:
+    """A batch of 10,000 rows of the forest with one worker, and with two."""
+    rows = 10_000
+    every_core = f"0-{(os.cpu_count() or 1) - 1}"
+    expected = np.resize(world.pima["forest"].to_numpy(), rows)
+    with (
+        world.with_settings("forest", "workers = 1\ntimeout_s = 30\n"),
+        world.recorded_gateway(cores=every_core) as (url, _, _),
+        grpc.insecure_channel(url) as channel,
+    ):
+        ask: Any = channel.unary_unary(SCORE, None, pb.ScoreResponse.FromString)
+
+        def measure(model: str) -> Callable[[], float]:
+            request = world.pima_request(model, rows)
+            (scores,) = ask(request).scores
+            assert np.array(scores.doubles.values).tobytes() == expected.tobytes()
+            return lambda: p50_s(lambda: ask(request), world.times.seconds)
+
+        turns = take_turns(world.times.rounds, {"one": measure("forest-changed"), "two": measure("forest")})
+    figures = {f"{name}, ms": round(turns.median(name) * 1e3, 1) for name in turns.values}
+    what = "forest, 10,000 rows: p50 with one worker over that with two"
+    return [Result.at_least(what, 1.8, turns.ratio("one", "two"), **figures)]
+
+
+def joined(world: World) -> list[Result]:
+    """Calls of one row of the glm, 64 in flight, joined and not."""
+    with (
+        world.with_settings("glm", "coalesce = false\n"),
+        world.recorded_gateway(cores=f"0-{(os.cpu_count() or 1) - 1}") as (url, _, log),
+    ):
+
+        def rate(model: str) -> Callable[[], float]:
+            request = world.pima_request(model, 1)
+            return lambda: calls_per_second(url, SCORE, request, 64, world.times.seconds)
+
+        turns = take_turns(world.times.rounds, {"joined": rate("glm"), "alone": rate("glm-changed")})
+        calls = world.check_log(log, world.pima["glm"].to_numpy()[:1])
+    figures: dict[str, Any] = {f"{name}, calls/s": round(turns.median(name)) for name in turns.values}
+    figures["calls checked in the log"] = calls
+    what = "glm, 1 row, 64 in flight, recorded: calls/s joined over unjoined"
+    return [Result.at_least(what, 10, turns.ratio("joined", "alone"), **figures)]
+
+
+async def _p50(call: Callable[[], Awaitable[Any]], seconds: float) -> float:
+    loop = asyncio.get_running_loop()
+    times: list[float] = []
+    end = loop.time() + seconds
+    while loop.time() < end:
+        began = loop.time()
+        await call()
+        times.append(loop.time() - began)
+    return median(times)
+
+
+async def _start(world: World) -> tuple[RserveProcess, Worker]:
+    bundle = read_bundle(world.work / "glm")
+    process = await RserveProcess.start(bundle.path, bundle.digest, bundle.settings.seed)
+    os.sched_setaffinity(process.pid, {int(SERVER_CORE)})
+    return process, await Worker.fork(process)
+
+
+async def _end(process: RserveProcess, worker: Worker) -> None:
+    await worker.kill()
+    await process.close()
+
+
+@contextmanager
+def _plumber(world: World) -> Iterator[Callable[[str], list[float]]]:
+    port = free_port()
+    command = ["taskset", "-c", SERVER_CORE, "Rscript", "--vanilla", str(world.script("plumber.R"))]
+    with subprocess.Popen([*command, str(world.work / "glm"), str(port)], stderr=subprocess.DEVNULL) as process:
+        wait_for_port(port)
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+
+        def ask(body: str) -> list[float]:
+            connection.request("POST", "/score", body, {"Content-Type": "application/json"})
+            scores: list[float] = json.loads(connection.getresponse().read())
+            return scores
+
+        try:
+            yield ask
+        finally:
+            connection.close()
+            process.terminate()
+
+
+@contextmanager
+def _py_rserve(world: World) -> Iterator[Callable[..., Any]]:
+    """A plain Rserve, and pyRserve's way to call a function in it."""
+    port = free_port()
+    found = ["Rscript", "--vanilla", "-e", 'cat(system.file("libs", "Rserve", package = "Rserve"))']
+    binary = subprocess.run(found, capture_output=True, text=True, check=True).stdout
+    bundle = world.work / "glm"
+    conf = world.work / "plain.conf"
+    conf.write_text(
+        f'port {port}\nremote disable\ndaemon disable\ninteractive no\neval load("{bundle}/model.RData")\n'
+        f"source {bundle}/Pred.R\nworkdir {world.work}/plain\n"
+    )
+    command = ["taskset", "-c", SERVER_CORE, "R", "CMD", binary, "--vanilla", "--RS-conf", str(conf)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        wait_for_port(port)
+        py_rserve: Any = import_module("pyRserve")  # it has no types
+        connection = py_rserve.connect("127.0.0.1", port)
+        try:
+            yield lambda *columns: connection.callFunc("Pred.R", *columns)
+        finally:
+            connection.close()
+            process.terminate()
