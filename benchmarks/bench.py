@@ -16,7 +16,7 @@ from world import Times, World
 from xgboost_calls import big_batches, rates, thousand_rows
 
 FULL = Times(seconds=4, rounds=7, calls=100)
-QUICK = Times(seconds=0.7, rounds=5, calls=20)
+QUICK = Times(seconds=0.4, rounds=5, calls=20)
 SECTIONS = {
     section.__name__: section
     for section in (rates, thousand_rows, big_batches, beside_the_wire, two_workers, joined, overload, memory)

@@ -61,7 +61,7 @@ def calls_per_second(address: str, path: str, message: bytes, in_flight: int, se
 
 def _command(url: str, body: str, in_flight: int, seconds: float) -> list[str]:
     headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-    timing = [f"-D{seconds:g}", "--warm-up-time=500ms"]
+    timing = [f"-D{round(1000 * seconds)}ms", "--warm-up-time=200ms"]
     return ["taskset", "-c", LOAD_CORE, "h2load", "-c1", f"-m{in_flight}", *timing, "-d", body, *headers, url]
 
 

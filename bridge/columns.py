@@ -104,7 +104,8 @@ class Column:
     def slice(self, first: int, count: int) -> Self:
         """The rows `first` to `first + count`, without a copy."""
         rows = slice(first, first + count)
-        return replace(self, values=self.values[rows], mask=None if self.mask is None else self.mask[rows])
+        mask = None if self.mask is None else self.mask[rows]
+        return type(self)(self.name, self.type, self.values[rows], mask, self.levels)
 
 
 @value

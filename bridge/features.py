@@ -6,13 +6,14 @@ for missing columns without a word, xgboost takes columns by position.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from bridge.columns import Array, Batch, Column, Matrix, Table, Type, all_missing
 from bridge.errors import InvalidRequest
 
-__all__ = ["Feature", "bind_table", "by_name", "column_order"]
+__all__ = ["Binding", "Feature", "by_name", "column_order"]
 
 _INT_MIN = -(2**31)
 _INT_MAX = 2**31 - 1
@@ -68,12 +69,32 @@ def column_order(names: Sequence[str], features: Sequence[Feature]) -> list[int 
     return [positions.get(feature.name) for feature in features]
 
 
-def bind_table(batch: Batch, features: Sequence[Feature]) -> Table:
-    """The batch as columns in the model's order and types; optional features that were left out stay out.
+class Binding:
+    """Callers' batches as columns in a model's order and types; optional features that were left out stay out."""
 
-    Raises:
-        InvalidRequest: names the column and what is wrong with it.
-    """
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self._features = features
+        # Callers send the same columns again and again.
+        self._order = lru_cache(maxsize=64)(lambda names: column_order(names, features))
+
+    def bind(self, batch: Batch) -> Table:
+        """The batch as the model takes it.
+
+        Raises:
+            InvalidRequest: names the column and what is wrong with it.
+        """
+        features = self._features
+        table = _as_table(batch, features)
+        order = self._order(tuple(column.name for column in table.columns))
+        columns = tuple(
+            _typed(table.columns[position], feature)
+            for position, feature in zip(order, features, strict=True)
+            if position is not None
+        )
+        return Table(columns, table.rows)
+
+
+def _as_table(batch: Batch, features: Sequence[Feature]) -> Table:
     if isinstance(batch, Matrix):
         if not batch.names and batch.values.shape[1] != len(features):
             raise InvalidRequest(
@@ -82,16 +103,8 @@ def bind_table(batch: Batch, features: Sequence[Feature]) -> Table:
             )
         table = batch.table(batch.names or [feature.name for feature in features])
         known = by_name(features)
-        table = replace(table, columns=tuple(_whole_numbers(column, known) for column in table.columns))
-    else:
-        table = batch
-    order = column_order([column.name for column in table.columns], features)
-    columns = tuple(
-        _typed(table.columns[position], feature)
-        for position, feature in zip(order, features, strict=True)
-        if position is not None
-    )
-    return Table(columns, table.rows)
+        return replace(table, columns=tuple(_whole_numbers(column, known) for column in table.columns))
+    return batch
 
 
 def _whole_numbers(column: Column, features: dict[str, Feature]) -> Column:
@@ -112,6 +125,8 @@ def _typed(column: Column, feature: Feature) -> Column:
             return _long_to_double(column)
         return _float_to_double(column) if column.type is Type.FLOAT else _checked_int(column)
     convert = _CONVERSIONS.get((column.type, feature.type))
+    if convert is _same and feature.type is not Type.FACTOR:
+        return column
     if convert is None and column.missing().all():
         # A caller's library can't know the type of a column that has no value, or no row.
         return all_missing(column.name, feature.type, len(column), feature.levels)

@@ -6,7 +6,9 @@ that whatever was served can be scored again.
 
 import asyncio
 import math
+import shutil
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -19,6 +21,7 @@ from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output, Range, now
 from bridge.columns import Array, Batch, Column, Matrix, Type
 from bridge.errors import BundleError, PredictionFailed
+from bridge.leftovers import make_folder
 from bridge.load import Load
 from bridge.model_settings import ModelSettings
 
@@ -47,22 +50,31 @@ class XgboostBackend:
             BundleError: the file is damaged, xgboost is missing, or the settings do not fit the model.
         """
         settings = bundle.settings
-        facts = await inspect(bundle.model_file, settings.load_timeout_s)
-        rounds = _rounds(settings, facts)
-        reason = _why_not_lignum(settings, facts, rounds)
-        if reason and settings.engine.name == "lignum":
-            raise BundleError(f"model.toml: engine.name is 'lignum', but {reason}")
-        return await asyncio.to_thread(cls._load_engine, bundle, facts, rounds, reason)
+        folder = make_folder("xgboost")
+        try:
+            library = folder / "trees.so"
+            facts = await inspect(bundle.model_file, settings.load_timeout_s, library)
+            rounds = _rounds(settings, facts)
+            reason = _why_not_lignum(settings, facts, rounds)
+            if reason and settings.engine.name == "lignum":
+                raise BundleError(f"model.toml: engine.name is 'lignum', but {reason}")
+            compiled = library if facts.lignum_compiled else None
+            return await asyncio.to_thread(cls._load_engine, bundle, facts, rounds, reason, compiled)
+        finally:
+            shutil.rmtree(folder)  # the library stays mapped
 
     @classmethod
-    def _load_engine(cls, bundle: Bundle, facts: ModelFacts, rounds: int, why_not_lignum: str) -> Self:
-        """Blocks while it reads the file and measures."""
+    def _load_engine(
+        cls, bundle: Bundle, facts: ModelFacts, rounds: int, why_not_lignum: str, library: Path | None
+    ) -> Self:
+        """Blocks while it reads the files and measures."""
         settings, path = bundle.settings, bundle.model_file
         booster = f"xgboost {facts.version}"
         if why_not_lignum:
             return cls(load_booster(path, rounds, settings.xgboost.missing), bundle, facts, booster, why_not_lignum)
-        engine, reason = f"lignum {facts.lignum}, for {booster}", "it gave the booster's bits on every trial row"
-        predict = load_lignum(path)
+        engine = f"lignum {facts.lignum}{' compiled' if library else ''}, for {booster}"
+        reason = "it gave the booster's bits on every trial row"
+        predict = load_lignum(path, library)
         if settings.engine.name == "auto":
             predict, limit = faster_of(predict, load_booster(path, rounds, settings.xgboost.missing), facts.features)
             reason += f"; more than {limit} rows are faster in the booster, which scores them" if limit else ""

@@ -67,9 +67,14 @@ def _seconds(predict: Predict, rows: Array) -> float:
     return min(times)
 
 
-def load_lignum(path: Path) -> Predict:
-    """The same by lignum, which was proven to give the booster's bits; all trees, NaN missing."""
-    model: Any = import_module("lignum").load(str(path))  # an extra
+def load_lignum(path: Path, library: Path | None) -> Predict:
+    """The same by lignum, which was proven to give the booster's bits; all trees, NaN missing.
+
+    Args:
+        path: the model file.
+        library: the trees as machine code; None if there is none. It may be removed once it is loaded.
+    """
+    model: Any = import_module("lignum").load(str(path), compiled=library and str(library))  # an extra
 
     def predict(rows: Array) -> Array:
         try:

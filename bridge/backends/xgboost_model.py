@@ -1,6 +1,6 @@
 """What an xgboost model file says of itself, read in a process of its own: a damaged file can crash xgboost's loader.
 
-Run as `python -m bridge.backends.xgboost_model FILE`, it prints the facts as one line of JSON.
+Run as `python -m bridge.backends.xgboost_model FILE LIBRARY`, it prints the facts as one line of JSON.
 """
 
 import asyncio
@@ -41,6 +41,7 @@ class ModelFacts:
         version: of xgboost.
         lignum: the version of lignum that was proven to give the same bits; empty if there is none.
         lignum_reason: why there is none.
+        lignum_compiled: its machine code, which was proven too, is in the library.
     """
 
     names: list[str]
@@ -52,10 +53,16 @@ class ModelFacts:
     version: str
     lignum: str = ""
     lignum_reason: str = ""
+    lignum_compiled: bool = False
 
 
-async def inspect(path: Path, timeout_s: float) -> ModelFacts:
-    """Loads the file in a child process, and scores made-up rows there in both ways that xgboost has.
+async def inspect(path: Path, timeout_s: float, library: Path | None = None) -> ModelFacts:
+    """Loads the file in a child process, and scores made-up rows there in every way that there is.
+
+    Args:
+        path: the model file.
+        timeout_s: how long it may take, seconds.
+        library: where machine code of the trees may be left, in a folder of its own; None makes none.
 
     Raises:
         BundleError: the file can't be loaded, crashes the loader or takes longer than `timeout_s` seconds.
@@ -65,6 +72,7 @@ async def inspect(path: Path, timeout_s: float) -> ModelFacts:
         "-m",
         __name__,
         str(path),
+        str(library or ""),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -96,7 +104,7 @@ def _why(name: str, code: int | None) -> str:
     return said.get(code, f"{name} can't be loaded: it is damaged, or no model of an xgboost that we know")
 
 
-def _facts(path: str) -> ModelFacts:
+def _facts(path: str, library: str) -> ModelFacts:
     try:
         import numpy as np  # noqa: PLC0415 - only the child needs them
         import xgboost  # noqa: PLC0415
@@ -116,7 +124,7 @@ def _facts(path: str) -> ModelFacts:
     if scores.tobytes() != in_place.tobytes():
         raise SystemExit(_INEXACT_IN_PLACE)
     model = json.loads(booster.save_raw("json"))
-    reason = prove_lignum(path, booster, model, [kind == CATEGORICAL for kind in types])
+    proof = prove_lignum(path, booster, model, [kind == CATEGORICAL for kind in types], library)
     return ModelFacts(
         names=list(booster.feature_names or ()),
         types=types,
@@ -125,8 +133,9 @@ def _facts(path: str) -> ModelFacts:
         outputs=scores.size // _TRIAL_ROWS,
         best_iteration=None if best is None else int(best),
         version=xgboost.__version__,
-        lignum="" if reason else version("pylignum"),
-        lignum_reason=reason,
+        lignum="" if proof.reason else version("pylignum"),
+        lignum_reason=proof.reason,
+        lignum_compiled=proof.compiled,
     )
 
 
@@ -161,4 +170,4 @@ def _decoded(encoded: dict[str, Any]) -> list[str | float]:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(_facts(sys.argv[1]))))
+    sys.stdout.write(json.dumps(asdict(_facts(sys.argv[1], sys.argv[2]))))

@@ -3,46 +3,83 @@
 Runs in the process that inspects a model file, see `bridge.backends.xgboost_model`; never while serving.
 """
 
+import shutil
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from bridge.columns import Array
 
-__all__ = ["prove_lignum"]
+__all__ = ["Proof", "prove_lignum"]
 
 _RANDOM_ROWS = 4096
 _CHUNK_ROWS = 50_000
 _MISSING_SHARE = 0.15
+_MOST_COMPILED_NODES = 25_000
 
 
-def prove_lignum(path: str, booster: Any, model: dict[str, Any], categorical: list[bool]) -> str:
-    """Holds lignum against the booster; why it may not take its place, or nothing if it may.
+class Proof(NamedTuple):
+    """What came of holding lignum against the booster.
+
+    Attributes:
+        reason: why it may not take the booster's place; empty if it may.
+        compiled: the same holds for the trees as machine code, which are in the library.
+    """
+
+    reason: str
+    compiled: bool = False
+
+
+def prove_lignum(path: str, booster: Any, model: dict[str, Any], categorical: list[bool], library: str) -> Proof:
+    """Holds lignum against the booster, as it is and, where there is a C compiler, compiled.
 
     Args:
         path: the model file.
         booster: the same model in xgboost.
         model: the same as xgboost's JSON.
         categorical: which features hold codes of categories.
+        library: where the machine code is to be, in a folder of its own; empty makes none.
     """
     try:
         lignum: Any = import_module("lignum")  # an extra
     except ImportError:
-        return "lignum is not installed"
+        return Proof("lignum is not installed")
     try:
         fast = lignum.load(path)
     except (RuntimeError, ValueError, OSError) as error:
-        return f"lignum does not take this model: {error}"
+        return Proof(f"lignum does not take this model: {error}")
     if fast.n_features != booster.num_features():
-        return f"lignum counts {fast.n_features} features, the booster {booster.num_features()}"
+        return Proof(f"lignum counts {fast.n_features} features, the booster {booster.num_features()}")
+    if reason := _difference(fast, booster, model, categorical):
+        return Proof(reason)
+    return Proof("", compiled=_compiles(fast, model, library) and not _difference(fast, booster, model, categorical))
+
+
+def _difference(fast: Any, booster: Any, model: dict[str, Any], categorical: list[bool]) -> str:
     for rows in _trial_rows(model, booster.num_features(), categorical):
         exact = booster.inplace_predict(rows, validate_features=False).astype(np.float32).ravel()
         found = np.asarray(fast.predict(rows, n_jobs=1)).astype(np.float32).ravel()
         if exact.tobytes() != found.tobytes():
             return f"lignum differs from the booster in {int((exact != found).sum())} of {len(rows)} trial rows"
     return ""
+
+
+def _compiles(fast: Any, model: dict[str, Any], library: str) -> bool:
+    """Makes machine code of the trees; only of so many that it takes seconds, which is also where it helps most."""
+    if (
+        not library
+        or shutil.which("cc") is None
+        or sum(len(tree["left_children"]) for tree in _trees(model)) > _MOST_COMPILED_NODES
+    ):
+        return False
+    try:
+        fast.compile(work_dir=str(Path(library).parent), library=library)
+    except (RuntimeError, ValueError, OSError):
+        return False  # a compiler that can't is as good as none
+    return True
 
 
 def _trial_rows(model: dict[str, Any], features: int, categorical: list[bool]) -> Iterator[Array]:

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from bridge.calls import Call, Outcome, Scorer, now
-from bridge.eager import in_task
 from bridge.errors import (
     BridgeError,
     InternalError,
@@ -20,7 +19,7 @@ from bridge.errors import (
     PredictionFailed,
     WorkerLost,
 )
-from bridge.layers.pieces import Member, Piece, expire, fail, fit, halves, joint, outcome_of, share
+from bridge.layers.pieces import Member, Piece, expire, fail, halves, joint, outcome_of, share
 from bridge.load import Load
 
 __all__ = ["Batching"]
@@ -67,21 +66,26 @@ class Batching:
                 if not self._row_wise or call.rows == 1:
                     raise
                 failed = True
-        member = Member(call, inner, rows_left=call.rows)
+        member = Member(call, inner)
         pieces = deque(halves(Piece(member, 0, call.rows, lost=call.lost)) if failed else _cut(member, size))
         # Not more at a time than there are workers, so that a big batch leaves room for the calls of others.
         self._waiting.extend(pieces.popleft() for _ in range(min(len(pieces), self._load.workers)))
         member.rest = pieces
         self._begin_runs()
-        try:
-            await in_task()
-            async with asyncio.timeout_at(None if call.deadline is None else call.deadline.instant - _AHEAD_S):
-                await member.done.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self._leave(member)
+        await self._finished(member)
         return outcome_of(member)
+
+    async def _finished(self, member: Member) -> None:
+        """Waits until all of its rows are decided, or its time is over."""
+        deadline, timer = member.call.deadline, None
+        if deadline is not None:
+            timer = asyncio.get_running_loop().call_at(deadline.instant - _AHEAD_S, member.finish)
+        try:
+            await member.done
+        finally:
+            if timer is not None:
+                timer.cancel()
+            self._leave(member)
 
     async def _run_directly(self, call: Call, inner: Scorer) -> Outcome:
         self._load.running += 1
@@ -123,14 +127,19 @@ class Batching:
             if piece.member.gone or expire(piece):
                 self._waiting.popleft()
                 continue
-            if pieces and (piece.alone or not fit(pieces[0], piece) or rows + piece.count > self._chunk_rows):
+            if pieces and not self._joins(piece, pieces[0], rows):
                 break
             self._waiting.popleft()
             pieces.append(piece)
             rows += piece.count
-            if piece.alone or not self._coalesce:
+            if not self._coalesce:
                 break
         return pieces
+
+    def _joins(self, piece: Piece, first: Piece, rows: int) -> bool:
+        """Only small pieces are predicted together: a large one is better off with a worker of its own."""
+        small = max(piece.count, first.count) < self._least_rows and rows + piece.count <= self._chunk_rows
+        return small and not (piece.alone or first.alone) and piece.member.shape == first.member.shape
 
     async def _run(self, pieces: list[Piece]) -> None:
         call = pieces[0].call() if len(pieces) == 1 else joint(pieces)
@@ -169,6 +178,8 @@ class Batching:
 
     def _leave(self, member: Member) -> None:
         member.gone = True
+        if member.rows_left <= 0:
+            return
         for task, pieces in self._runs.items():
             if all(piece.member.gone for piece in pieces):
                 task.cancel()

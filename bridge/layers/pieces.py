@@ -3,33 +3,58 @@
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from bridge.calls import Call, Outcome, Range, Scorer, Trace
-from bridge.columns import Batch, Column, Matrix, join
+from bridge.columns import Column, Matrix, join
 from bridge.errors import BridgeError, DeadlineExceeded
 
-__all__ = ["Member", "Piece", "expire", "fail", "fit", "halves", "joint", "outcome_of", "share"]
+__all__ = ["Member", "Piece", "expire", "fail", "halves", "joint", "outcome_of", "share"]
 
 
-@dataclass(eq=False)
 class Member:
-    """A call on its way through here."""
+    """A call on its way through here.
 
-    call: Call
-    inner: Scorer
-    done: asyncio.Event = field(default_factory=asyncio.Event)
-    ranges: list[Range] = field(default_factory=list)
-    rows_left: int = 0
-    rest: "deque[Piece]" = field(default_factory=deque)
-    gone: bool = False
+    Attributes:
+        call: what is asked.
+        inner: the scorer below.
+        done: is resolved when every row is decided, or the time is over.
+        ranges: decided so far, in any order.
+        rows_left: how many rows are not decided.
+        rest: its pieces that do not wait for a worker yet.
+        gone: nobody waits for it any more.
+    """
+
+    def __init__(self, call: Call, inner: Scorer) -> None:
+        self.call = call
+        self.inner = inner
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.ranges: list[Range] = []
+        self.rows_left = call.rows
+        self.rest: deque[Piece] = deque()
+        self.gone = False
+
+    @cached_property
+    def shape(self) -> object:
+        """Calls of one shape can be predicted together: the same columns in the same order, of the same types."""
+        batch = self.call.batch
+        if isinstance(batch, Matrix):
+            return batch.values.shape[1], batch.values.dtype
+        return tuple((column.name, column.type, column.levels) for column in batch.columns)
 
     def add(self, *ranges: Range) -> None:
         """Some of its rows are decided."""
         self.ranges += ranges
-        self.rows_left -= sum(part.count for part in ranges)
+        for part in ranges:
+            self.rows_left -= part.count
         if self.rows_left <= 0:
-            self.done.set()
+            self.finish()
+
+    def finish(self) -> None:
+        """What is decided by now is all there will be."""
+        if not self.done.done():
+            self.done.set_result(None)
 
 
 @dataclass(eq=False)
@@ -76,17 +101,6 @@ def expire(piece: Piece) -> bool:
     return True
 
 
-def fit(one: Piece, other: Piece) -> bool:
-    """They can be predicted together: the same columns in the same order, of the same types."""
-    return _shape(one.member.call.batch) == _shape(other.member.call.batch)
-
-
-def _shape(batch: Batch) -> object:
-    if isinstance(batch, Matrix):
-        return batch.values.shape[1], batch.values.dtype
-    return tuple((column.name, column.type, column.levels) for column in batch.columns)
-
-
 def joint(pieces: Sequence[Piece]) -> Call:
     """The rows of several callers as one call, with the time of the one that has most."""
     calls = [piece.call() for piece in pieces]
@@ -100,7 +114,8 @@ def share(pieces: Sequence[Piece], outcome: Outcome) -> None:
     """Gives each member its rows of a run."""
     if len(pieces) == 1:
         piece = pieces[0]
-        piece.member.add(*(replace(part, first=piece.first + part.first) for part in outcome.ranges))
+        moved = (Range(piece.first + part.first, part.count, part.scores, part.error) for part in outcome.ranges)
+        piece.member.add(*moved)
         return
     (whole,) = outcome.ranges  # a backend predicts all rows of a run or none
     position = 0
@@ -112,6 +127,8 @@ def share(pieces: Sequence[Piece], outcome: Outcome) -> None:
 
 def outcome_of(member: Member) -> Outcome:
     """The finished ranges in order; what is not finished has run out of time."""
+    if len(member.ranges) == 1 and member.rows_left <= 0:
+        return Outcome((member.ranges[0],))
     ranges: list[Range] = []
     position = 0
     for part in sorted(member.ranges, key=lambda one: one.first):

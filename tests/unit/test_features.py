@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bridge.columns import Column, Matrix, Table, Type
 from bridge.errors import InvalidRequest
-from bridge.features import Feature, bind_table, column_order
+from bridge.features import Binding, Feature, column_order
 
 INT_MIN, INT_MAX, EXACT = -(2**31), 2**31 - 1, 2**53
 
@@ -26,7 +26,7 @@ def column(column_type: Type, values: list[Any], missing: list[int] | None = Non
 
 
 def bind(given_column: Column, feature: Feature) -> Column:
-    (bound,) = bind_table(Table((given_column,), len(given_column)), [feature]).columns
+    (bound,) = Binding([feature]).bind(Table((given_column,), len(given_column))).columns
     return bound
 
 
@@ -161,11 +161,11 @@ def test_strings_become_codes_of_the_levels_in_the_model_s_order() -> None:
 def test_a_table_comes_out_in_the_model_s_order_without_the_optional_that_was_left_out() -> None:
     sent = Table(tuple(column(Type.DOUBLE, [value], name=name) for name, value in (("c", 3.0), ("a", 1.0))), 1)
     features = [Feature("a", Type.DOUBLE), Feature("b", Type.DOUBLE, required=False), Feature("c", Type.DOUBLE)]
-    bound = bind_table(sent, features)
+    bound = Binding(features).bind(sent)
     assert [(one.name, one.values.tolist()) for one in bound.columns] == [("a", [1.0]), ("c", [3.0])]
     assert bound.rows == 1
     with pytest.raises(InvalidRequest, match=r"^missing column 'c'$"):
-        bind_table(Table(sent.columns[1:], 1), features)
+        Binding(features).bind(Table(sent.columns[1:], 1))
 
 
 MIXED = [Feature("n", Type.INT), Feature("x", Type.DOUBLE), Feature("y")]
@@ -178,7 +178,7 @@ def test_whole_numbers_of_a_matrix_stand_for_a_declared_int(
 ) -> None:
     by_name = {"n": [5.0, np.nan, -0.0], "x": [0.5, 1.0, np.nan], "y": [1.0, 2.0, 3.0]}
     values = np.column_stack([by_name[name] for name in names or ("n", "x", "y")]).astype(dtype)
-    bound = bind_table(Matrix(names, values), MIXED)
+    bound = Binding(MIXED).bind(Matrix(names, values))
     assert [(one.name, one.type) for one in bound.columns] == [
         ("n", Type.INT),
         ("x", Type.DOUBLE),
@@ -194,15 +194,15 @@ def test_whole_numbers_of_a_matrix_stand_for_a_declared_int(
 def test_a_number_of_a_matrix_that_is_no_int_is_named_by_column_and_row(value: float) -> None:
     values = np.array([[1.0, 0.0, 0.0], [np.nan, 0.0, 0.0], [value, 0.0, 0.0]])
     with pytest.raises(InvalidRequest, match=r"^column 'n', row 2: not a whole number that fits int$"):
-        bind_table(Matrix((), values), MIXED)
+        Binding(MIXED).bind(Matrix((), values))
 
 
 def test_a_matrix_without_names_has_as_many_columns_as_the_model() -> None:
     sentence = "^the matrix has 2 columns and no names; the model takes 3$"
     with pytest.raises(InvalidRequest, match=sentence) as raised:
-        bind_table(Matrix((), np.zeros((1, 2))), MIXED)
+        Binding(MIXED).bind(Matrix((), np.zeros((1, 2))))
     assert raised.value.limit == "3 columns"
     with pytest.raises(InvalidRequest, match=r"^missing column 'x'; the model does not know column 'z'$"):
-        bind_table(Matrix(("n", "z", "y"), np.zeros((1, 3))), MIXED)
+        Binding(MIXED).bind(Matrix(("n", "z", "y"), np.zeros((1, 3))))
     with pytest.raises(InvalidRequest, match=r"^column 'x' is double, the model takes string$"):
-        bind_table(Matrix((), np.zeros((1, 1))), [Feature("x", Type.STRING)])
+        Binding([Feature("x", Type.STRING)]).bind(Matrix((), np.zeros((1, 1))))

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from row_messages import to_features
 from scorebridge import DefaultedRows, Source
 from scorebridge.result import read_scores
-from scorebridge.rows import to_features
 from scorebridge.v1 import scoring_pb2 as pb
 
 

@@ -14,7 +14,8 @@ import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scorebridge.rows import row_count, to_features
+from row_messages import to_features
+from scorebridge.rows import row_count
 from scorebridge.v1 import scoring_pb2 as pb
 
 Sent = tuple[str, list[Any], list[int]]

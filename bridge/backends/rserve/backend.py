@@ -15,7 +15,7 @@ from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output, Range
 from bridge.columns import Batch, Column, Table, all_missing, says_nothing
 from bridge.errors import BackendError, BundleError, MalformedPrediction, PredictionFailed, WorkerLost
-from bridge.features import Feature, bind_table, by_name
+from bridge.features import Binding, Feature, by_name
 from bridge.load import Load
 from bridge.model_settings import ModelSettings
 
@@ -31,6 +31,7 @@ class RserveBackend:
         self._description = description
         self._names = tuple(feature.name for feature in description.features)
         self._outputs = description.outputs
+        self._binding = Binding(description.features)
 
     @classmethod
     async def open(cls, bundle: Bundle) -> Self:
@@ -60,7 +61,7 @@ class RserveBackend:
 
     def bind(self, batch: Batch) -> Table:
         """See `Backend.bind`."""
-        return bind_table(batch, self._description.features)
+        return self._binding.bind(batch)
 
     async def score(self, call: Call) -> Outcome:
         """See `Backend.score`."""

@@ -1,7 +1,8 @@
 """The client for asyncio: the same calls as the blocking one, to be awaited."""
 
 import asyncio
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -9,9 +10,26 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from scorebridge.batches import MOST_IN_FLIGHT, cut, is_big, put_together, row_wise_version
+from scorebridge.batches import (
+    MOST_IN_FLIGHT,
+    cut,
+    cut_array,
+    is_big,
+    is_big_array,
+    put_together,
+    row_wise_version,
+)
 from scorebridge.errors import translate
-from scorebridge.request import GET_MODEL, LIST_MODELS, SCORE, CallOptions, Method, build_request, check_timeout
+from scorebridge.request import (
+    GET_MODEL,
+    LIST_MODELS,
+    SCORE,
+    CallOptions,
+    Method,
+    build_request,
+    check_timeout,
+    time_left_s,
+)
 from scorebridge.result import Scores, read_scores
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -49,12 +67,19 @@ class AsyncScoringClient:
         **options: Unpack[CallOptions],
     ) -> Scores:
         """Scores a batch; see `ScoringClient.score`."""
-        request = build_request(model, rows, default, **options)
         chosen_s = check_timeout(self._timeout_s if timeout_s is None else timeout_s)
-        if is_big(request):
-            version = row_wise_version(await self.model(model, request.version, timeout_s=chosen_s), request.version)
+        ends = None if chosen_s is None else time.monotonic() + chosen_s
+        asked = options.get("version", 0)
+        if is_big_array(rows):
+            version = row_wise_version(await self.model(model, asked, timeout_s=chosen_s), asked)
             if version is not None:
-                return await self._score_pieces(cut(request, version), request.request_id, chosen_s)
+                request_id, pieces = cut_array(model, rows, default, options, version)
+                return await self._score_pieces(pieces, request_id, ends)
+        request = build_request(model, rows, default, **options)
+        if not is_big_array(rows) and is_big(request):
+            version = row_wise_version(await self.model(model, asked, timeout_s=chosen_s), asked)
+            if version is not None:
+                return await self._score_pieces(cut(request, version), request.request_id, ends)
         return await self._score(request, chosen_s)
 
     async def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
@@ -80,12 +105,14 @@ class AsyncScoringClient:
     ) -> None:
         await self.close()
 
-    async def _score_pieces(self, pieces: list[pb.ScoreRequest], request_id: str, timeout_s: float | None) -> Scores:
+    async def _score_pieces(
+        self, pieces: Sequence[Callable[[], pb.ScoreRequest]], request_id: str, ends: float | None
+    ) -> Scores:
         free = asyncio.Semaphore(MOST_IN_FLIGHT)
 
-        async def one(piece: pb.ScoreRequest) -> Scores:
+        async def one(piece: Callable[[], pb.ScoreRequest]) -> Scores:
             async with free:
-                return await self._score(piece, timeout_s)
+                return await self._score(piece(), time_left_s(ends))
 
         tasks = [asyncio.create_task(one(piece)) for piece in pieces]
         try:

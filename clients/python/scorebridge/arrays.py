@@ -10,7 +10,7 @@ import numpy as np
 from google.protobuf.message import Message
 from numpy.typing import NDArray
 
-__all__ = ["pack", "varint"]
+__all__ = ["pack", "packed", "varint"]
 
 _VALUES_TAG = b"\x0a"  # field 1, length-delimited: `repeated ... values = 1`
 _SMALL = [bytes((number,)) for number in range(1 << 7)]
@@ -20,8 +20,13 @@ _ArrayMessage = TypeVar("_ArrayMessage", bound=Message)
 
 def pack(message: type[_ArrayMessage], values: NDArray[Any]) -> _ArrayMessage:
     """A message such as `DoubleArray` that holds these values; their dtype must be the field's own."""
-    raw = np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
-    return message.FromString(_VALUES_TAG + varint(len(raw)) + raw)
+    return message.FromString(packed(values))
+
+
+def packed(values: NDArray[Any]) -> bytes:
+    """The bytes of such a message."""
+    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return b"".join((_VALUES_TAG, varint(little.nbytes), little.reshape(-1).data)) if little.size else b""
 
 
 def varint(number: int) -> bytes:

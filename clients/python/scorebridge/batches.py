@@ -1,17 +1,30 @@
 """Big batches: cut into calls of one `batch_id`, and their answers put together again in order."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from scorebridge.arrays import pack
+from scorebridge.request import CallOptions, build_request
 from scorebridge.result import DefaultedRows, Scores, Source
 from scorebridge.v1 import scoring_pb2 as pb
 
-__all__ = ["MOST_BYTES", "MOST_IN_FLIGHT", "MOST_ROWS", "cut", "is_big", "put_together", "row_wise_version"]
+__all__ = [
+    "MOST_BYTES",
+    "MOST_IN_FLIGHT",
+    "MOST_ROWS",
+    "cut",
+    "cut_array",
+    "is_big",
+    "is_big_array",
+    "put_together",
+    "row_wise_version",
+]
 
 MOST_BYTES = 1 << 20  # above it one message holds up the gateway's others, and 4 MiB are refused
 MOST_ROWS = 10_000
@@ -23,20 +36,54 @@ def is_big(request: pb.ScoreRequest) -> bool:
     return request.ByteSize() > MOST_BYTES or request.matrix.rows > MOST_ROWS or _table_rows(request) > MOST_ROWS
 
 
+def is_big_array(rows: Any) -> bool:
+    """An array of numbers that is better sent in several calls, and need not become one message before."""
+    if not isinstance(rows, np.ndarray) or rows.ndim != 2:  # noqa: PLR2004 - rows and columns
+        return False
+    return len(rows) > MOST_ROWS or rows.size * _array_bytes(rows) > MOST_BYTES
+
+
+def _array_bytes(rows: NDArray[Any]) -> int:
+    return 4 if rows.dtype == np.float32 else 8
+
+
+def cut_array(
+    model: str, rows: NDArray[Any], default: float | None, options: CallOptions, version: int
+) -> tuple[str, list[Callable[[], pb.ScoreRequest]]]:
+    """The same for an array: the batch's request id, and its pieces, each built when it is called for."""
+    pieces = max(-(-rows.size * _array_bytes(rows) // MOST_BYTES), -(-len(rows) // MOST_ROWS))
+    size = -(-len(rows) // pieces)
+    request_id = options.get("request_id") or str(uuid.uuid4())
+    keys = options.get("row_keys", ())
+    whole = options.copy()
+    whole.update({"version": version, "batch_id": options.get("batch_id") or str(uuid.uuid4())})
+
+    def piece(first: int) -> pb.ScoreRequest:
+        part = slice(first, first + size)
+        own = whole.copy()
+        own.update({"request_id": _piece_id(request_id, first), "row_keys": keys[part]})
+        return build_request(model, rows[part], default, **own)
+
+    return request_id, [partial(piece, first) for first in range(0, len(rows), size)]
+
+
 def row_wise_version(details: Sequence[pb.ModelDetail], version: int) -> int | None:
     """The version that all pieces must name, so that none is scored by another; None if rows depend on each other."""
     chosen = [one for one in details if (one.version.version == version if version else one.version.serving)]
     return chosen[0].version.version if chosen and chosen[0].row_wise else None
 
 
-def cut(request: pb.ScoreRequest, version: int) -> list[pb.ScoreRequest]:
-    """The request in pieces of about a MiB and `MOST_ROWS` rows at most, in order, all for one version."""
+def cut(request: pb.ScoreRequest, version: int) -> list[Callable[[], pb.ScoreRequest]]:
+    """The request in pieces of about a MiB and `MOST_ROWS` rows at most, in order, all for one version.
+
+    Each is built when it is called for.
+    """
     rows = request.matrix.rows or _table_rows(request)
     pieces = max(-(-request.ByteSize() // MOST_BYTES), -(-rows // MOST_ROWS))
     size = -(-rows // pieces)
     request.version = version
     request.batch_id = request.batch_id or str(uuid.uuid4())
-    return [_piece(request, first, min(size, rows - first)) for first in range(0, rows, size)]
+    return [partial(_piece, request, first, min(size, rows - first)) for first in range(0, rows, size)]
 
 
 def put_together(answers: Sequence[Scores], request_id: str) -> Scores:
@@ -69,9 +116,13 @@ def _table_rows(request: pb.ScoreRequest) -> int:
     return len(getattr(column, kind).values) if kind else 0
 
 
+def _piece_id(request_id: str, first: int) -> str:
+    return f"{request_id[:110]}/{first}"
+
+
 def _piece(request: pb.ScoreRequest, first: int, count: int) -> pb.ScoreRequest:
     piece = pb.ScoreRequest(
-        request_id=f"{request.request_id[:110]}/{first}",
+        request_id=_piece_id(request.request_id, first),
         model=request.model,
         version=request.version,
         row_keys=request.row_keys[first : first + count],

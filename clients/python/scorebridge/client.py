@@ -1,6 +1,7 @@
 """The blocking client."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Self, Unpack
@@ -8,9 +9,26 @@ from typing import Any, Self, Unpack
 import grpc
 from google.protobuf.message import Message
 
-from scorebridge.batches import MOST_IN_FLIGHT, cut, is_big, put_together, row_wise_version
+from scorebridge.batches import (
+    MOST_IN_FLIGHT,
+    cut,
+    cut_array,
+    is_big,
+    is_big_array,
+    put_together,
+    row_wise_version,
+)
 from scorebridge.errors import translate
-from scorebridge.request import GET_MODEL, LIST_MODELS, SCORE, CallOptions, Method, build_request, check_timeout
+from scorebridge.request import (
+    GET_MODEL,
+    LIST_MODELS,
+    SCORE,
+    CallOptions,
+    Method,
+    build_request,
+    check_timeout,
+    time_left_s,
+)
 from scorebridge.result import Scores, read_scores
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -51,7 +69,7 @@ class ScoringClient:
         default: float | None = None,
         **options: Unpack[CallOptions],
     ) -> Scores:
-        """Scores a batch; a big one of a row-wise model in several calls at once, each with the whole timeout.
+        """Scores a batch; a big one of a row-wise model in several calls at once.
 
         Args:
             model: the model's name.
@@ -68,14 +86,19 @@ class ScoringClient:
             PredictionFailed: the model's fault.
             TypeError, ValueError: the rows are of a kind that no model takes; nothing was sent.
         """
-        request = build_request(model, rows, default, **options)
         chosen_s = check_timeout(self._timeout_s if timeout_s is None else timeout_s)
-        if is_big(request):
-            version = row_wise_version(self.model(model, request.version, timeout_s=chosen_s), request.version)
+        ends = None if chosen_s is None else time.monotonic() + chosen_s
+        asked = options.get("version", 0)
+        if is_big_array(rows):
+            version = row_wise_version(self.model(model, asked, timeout_s=chosen_s), asked)
             if version is not None:
-                with ThreadPoolExecutor(MOST_IN_FLIGHT) as pool:
-                    answers = list(pool.map(lambda piece: self._score(piece, chosen_s), cut(request, version)))
-                return put_together(answers, request.request_id)
+                request_id, pieces = cut_array(model, rows, default, options, version)
+                return self._score_pieces(pieces, request_id, ends)
+        request = build_request(model, rows, default, **options)
+        if not is_big_array(rows) and is_big(request):
+            version = row_wise_version(self.model(model, asked, timeout_s=chosen_s), asked)
+            if version is not None:
+                return self._score_pieces(cut(request, version), request.request_id, ends)
         return self._score(request, chosen_s)
 
     def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
@@ -100,6 +123,13 @@ class ScoringClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _score_pieces(
+        self, pieces: Sequence[Callable[[], pb.ScoreRequest]], request_id: str, ends: float | None
+    ) -> Scores:
+        with ThreadPoolExecutor(MOST_IN_FLIGHT) as pool:
+            answers = list(pool.map(lambda piece: self._score(piece(), time_left_s(ends)), pieces))
+        return put_together(answers, request_id)
 
     def _score(self, request: pb.ScoreRequest, timeout_s: float | None) -> Scores:
         response: pb.ScoreResponse = self._call(SCORE, request, timeout_s)

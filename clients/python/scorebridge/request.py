@@ -1,15 +1,28 @@
 """A call's arguments as a message, and the methods of the service."""
 
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypedDict, Unpack
 
 from google.protobuf.message import Message
 
-from scorebridge.rows import to_features
+from scorebridge.rows import set_features
 from scorebridge.v1 import scoring_pb2 as pb
 
-__all__ = ["GET_MODEL", "LIST_MODELS", "SCORE", "CallOptions", "Method", "build_request", "check_timeout"]
+__all__ = [
+    "GET_MODEL",
+    "LIST_MODELS",
+    "SCORE",
+    "CallOptions",
+    "Method",
+    "build_request",
+    "check_timeout",
+    "time_left_s",
+]
+
+
+_LEAST_TIMEOUT_S = 0.001  # zero would mean no deadline at all
 
 
 class Method(NamedTuple):
@@ -48,7 +61,6 @@ class CallOptions(TypedDict, total=False):
 
 def build_request(model: str, rows: Any, default: float | None, **options: Unpack[CallOptions]) -> pb.ScoreRequest:
     """The message of a call; see `ScoringClient.score`."""
-    features = to_features(rows, options.get("columns"))
     request = pb.ScoreRequest(
         request_id=options.get("request_id") or str(uuid.uuid4()),
         model=model,
@@ -57,15 +69,17 @@ def build_request(model: str, rows: Any, default: float | None, **options: Unpac
         batch_id=options.get("batch_id", ""),
         labels=options.get("labels"),
     )
-    if isinstance(features, pb.Matrix):
-        request.matrix.CopyFrom(features)
-    else:
-        request.table.CopyFrom(features)
+    set_features(request, rows, options.get("columns"))
     if not options.get("allow_default", True):
         request.default_policy = pb.DEFAULT_POLICY_NEVER
     if default is not None:
         request.default_score = default
     return request
+
+
+def time_left_s(ends: float | None) -> float | None:
+    """Seconds until an instant of the monotonic clock, a millisecond at least; None without one."""
+    return None if ends is None else max(_LEAST_TIMEOUT_S, ends - time.monotonic())
 
 
 def check_timeout(timeout_s: float | None) -> float | None:

@@ -1,0 +1,16 @@
+"""Rows as the message that a client would send of them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from scorebridge.rows import set_features
+from scorebridge.v1 import scoring_pb2 as pb
+
+__all__ = ["to_features"]
+
+
+def to_features(rows: Any, columns: Sequence[str] | None = None) -> pb.Matrix | pb.Table:
+    """The rows of a request."""
+    request = pb.ScoreRequest()
+    set_features(request, rows, columns)
+    return request.matrix if request.HasField("matrix") else request.table
