@@ -17,7 +17,8 @@ from world import World
 
 __all__ = ["memory", "overload"]
 
-_ROWS = 200
+_ROWS = 2000
+_CALLERS = 32
 _TIMEOUT_S = 0.25
 
 
@@ -78,9 +79,9 @@ async def _overload(world: World, url: str) -> list[tuple[_Tally, _Tally]]:
             tally.worst_s = max(tally.worst_s, took_s - _TIMEOUT_S)
 
         pairs = []
-        await _closed(call, 8, world.times.seconds)
+        await _closed(call, _CALLERS, world.times.seconds)
         for _ in range(world.times.rounds):
-            peak = await _closed(call, 8, world.times.seconds)
+            peak = await _closed(call, _CALLERS, world.times.seconds)
             pairs.append((peak, await _open(call, 2 * peak.goodput, world.times.seconds)))
         return pairs
 

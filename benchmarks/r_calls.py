@@ -28,6 +28,7 @@ from bridge.bundle import read_bundle
 __all__ = ["beside_the_wire", "joined", "two_workers"]
 
 _ROWS = 1000
+_CALLERS = 256
 
 
 def beside_the_wire(world: World) -> list[Result]:
@@ -39,16 +40,19 @@ def beside_the_wire(world: World) -> list[Result]:
     with (
         world.recorded_gateway() as (url, _, _),
         grpc.insecure_channel(url) as channel,
+        world.echo() as echo,
+        grpc.insecure_channel(echo) as echo_channel,
         _plumber(world) as plumber,
         _py_rserve(world) as call_pred,
         asyncio.Runner() as runner,
     ):
         process, worker = runner.run(_start(world))
         ask: Any = channel.unary_unary(SCORE, None, pb.ScoreResponse.FromString)
+        ask_echo: Any = echo_channel.unary_unary("/echo.Echo/Echo", None, None)
         (scores,) = ask(request).scores
         assert np.array(scores.doubles.values).tobytes() == expected.tobytes()
         body = json.dumps({name: values.tolist() for name, values in columns.items()})
-        assert np.allclose(plumber(body), expected, rtol=1e-4)  # JSON has four digits there
+        assert np.allclose(plumber(body), expected, atol=1e-4)  # its JSON has four digits
         arguments = [columns[name] for name in INPUTS]
         assert np.array_equal(call_pred(*arguments), expected)
         doubles = RList([RDouble(column) for column in arguments])
@@ -67,14 +71,18 @@ def beside_the_wire(world: World) -> list[Result]:
                 "gateway": lambda: p50_s(lambda: ask(request), seconds),
                 "pyRserve callFunc": lambda: p50_s(lambda: call_pred(*arguments), seconds),
                 "plumber": lambda: p50_s(lambda: plumber(body), seconds),
+                "echo of the same bytes": lambda: p50_s(lambda: ask_echo(request), seconds),
             },
         )
         runner.run(_end(process, worker))
+    parts = zip(turns.values["raw one-trip call"], turns.values["echo of the same bytes"], strict=True)
+    turns.values["sum"] = [raw_s + echo_s for raw_s, echo_s in parts]
     figures = {f"{name}, ms": round(turns.median(name) * 1e3, 3) for name in turns.values}
     figures["request on R's wire, bytes"] = len(encode_call("x" * 28, raw, 0))
     told = "glm, 1,000 rows, one caller, recorded: p50 over"
     return [
         Result.at_most(f"{told} the raw one-trip call", 1.1, turns.ratio("gateway", "raw one-trip call"), **figures),
+        Result.noted(f"{told} the raw one-trip call + an echo of the same bytes", turns.ratio("gateway", "sum")),
         Result.noted(f"{told} pyRserve's callFunc", turns.ratio("gateway", "pyRserve callFunc")),
         Result.noted(f"{told} plumber", turns.ratio("gateway", "plumber")),
     ]
@@ -105,7 +113,7 @@ def two_workers(world: World) -> list[Result]:
 
 
 def joined(world: World) -> list[Result]:
-    """Calls of one row of the glm, 64 in flight, joined and not."""
+    """Calls of one row of the glm, as many in flight as a busy service has, joined and not."""
     with (
         world.with_settings("glm", "coalesce = false\n"),
         world.recorded_gateway(cores=f"0-{(os.cpu_count() or 1) - 1}") as (url, _, log),
@@ -113,13 +121,13 @@ def joined(world: World) -> list[Result]:
 
         def rate(model: str) -> Callable[[], float]:
             request = world.pima_request(model, 1)
-            return lambda: calls_per_second(url, SCORE, request, 64, world.times.seconds)
+            return lambda: calls_per_second(url, SCORE, request, _CALLERS, world.times.seconds)
 
         turns = take_turns(world.times.rounds, {"joined": rate("glm"), "alone": rate("glm-changed")})
         calls = world.check_log(log, world.pima["glm"].to_numpy()[:1])
     figures: dict[str, Any] = {f"{name}, calls/s": round(turns.median(name)) for name in turns.values}
     figures["calls checked in the log"] = calls
-    what = "glm, 1 row, 64 in flight, recorded: calls/s joined over unjoined"
+    what = f"glm, 1 row, {_CALLERS} in flight, recorded: calls/s joined over unjoined"
     return [Result.at_least(what, 10, turns.ratio("joined", "alone"), **figures)]
 
 
