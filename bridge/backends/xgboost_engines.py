@@ -24,10 +24,9 @@ __all__ = ["EngineFailed", "Predict", "faster_of", "inline_rows", "load_booster"
 
 Predict = Callable[[Array], Array]
 
-_BLOCK_ROWS = 64  # what one OpenMP thread of xgboost takes at a time, so a smaller piece gains nothing
 _INLINE_S = 0.0005  # a hop to a thread and back costs about a tenth of a millisecond, a stalled loop costs everybody
 _TRIALS = 5
-_COMPARED_ROWS = (64, 128, 256, 512, 1024)
+_COMPARED_ROWS = (64, 128, 256, 512, 1024)  # 64 are what one thread of xgboost takes at a time
 
 
 class EngineFailed(Exception):
@@ -37,9 +36,9 @@ class EngineFailed(Exception):
 def faster_of(few: Predict, many: Predict, features: int) -> tuple[Predict, int]:
     """One that takes `few` for small batches and `many` for others, and the most rows that `few` is faster for.
 
-    Both must give the same bits. Random rows, because a batch of equal ones takes one way through the trees.
+    Both must give the same bits.
     """
-    trial = np.random.default_rng(2).normal(0, 100, (_COMPARED_ROWS[-1], features)).astype(np.float32)
+    trial = _trial(features)
     limit = 0
     for rows in _COMPARED_ROWS:
         if _seconds(few, trial[:rows]) > _seconds(many, trial[:rows]):
@@ -52,10 +51,14 @@ def faster_of(few: Predict, many: Predict, features: int) -> tuple[Predict, int]
 
 def inline_rows(predict: Predict, features: int) -> int:
     """How many rows are scored faster than a thread is worth."""
-    for rows in (_BLOCK_ROWS, 1):
-        if _seconds(predict, np.full((rows, features), np.nan, np.float32)) <= _INLINE_S:
-            return rows
-    return 0
+    trial = _trial(features)
+    return next((rows for rows in (*reversed(_COMPARED_ROWS), 1) if _seconds(predict, trial[:rows]) <= _INLINE_S), 0)
+
+
+def _trial(features: int) -> Array:
+    """Random rows, because a batch of equal ones takes one way through the trees."""
+    rows: Array = np.random.default_rng(2).normal(0, 100, (_COMPARED_ROWS[-1], features)).astype(np.float32)
+    return rows
 
 
 def _seconds(predict: Predict, rows: Array) -> float:

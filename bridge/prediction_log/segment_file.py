@@ -5,7 +5,6 @@ import os
 import threading
 from collections import deque
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 
 from scorebridge.v1 import prediction_log_pb2 as pb
@@ -35,6 +34,7 @@ class SegmentFile:
         self._sha256 = hashlib.sha256()
         self._hashing = threading.Lock()
         self._unhashed: deque[bytes] = deque()
+        self._hashed = 0
         self.path, self._descriptor = _create(folder, header.first_sequence)
         self.size = 0
         try:
@@ -63,11 +63,26 @@ class SegmentFile:
     def hash_written(self) -> None:
         """Adds what was written meanwhile to the SHA-256, which costs more than writing it; from any thread."""
         with self._hashing:
+            small: list[bytes] = []
+            while self._unhashed:
+                part = self._unhashed.popleft()
+                if len(part) < _SMALL_BYTES:
+                    small.append(part)
+                    continue
+                self._hash(b"".join(small))
+                small.clear()
+                self._hash(part)
             # Many small ones at once: an update of less than 2 KiB keeps the interpreter to itself.
-            parts = [self._unhashed.popleft() for _ in range(len(self._unhashed))]
-            for small, group in groupby(parts, lambda part: len(part) < _SMALL_BYTES):
-                for joined in [b"".join(group)] if small else group:
-                    self._sha256.update(joined)
+            self._hash(b"".join(small))
+
+    def _hash(self, part: bytes) -> None:
+        self._sha256.update(part)
+        self._hashed += len(part)
+
+    @property
+    def unhashed_bytes(self) -> int:
+        """How much of what was written is held in memory until it is hashed."""
+        return self.size - self._hashed
 
     @property
     def sha256(self) -> bytes:

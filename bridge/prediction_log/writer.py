@@ -25,6 +25,7 @@ __all__ = ["PredictionLog"]
 _log = logging.getLogger(__name__)
 
 _LARGE_BYTES = 256 << 10  # writing more than this takes longer than a hop to a thread and back
+_HELD_BYTES = 128 << 10  # what is not hashed is held in memory, and the next request needs that memory while it is hot
 _LOCK = ".lock"
 _COPIED_BYTES = 16 << 10  # up to this a copy is cheaper than a part of its own
 _REQUEST_TAG = tag(pb.LogRecord.REQUEST_FIELD_NUMBER)
@@ -141,6 +142,8 @@ class PredictionLog:
             self._segment.append(self._sequence, bodies)
             self._sequence += len(bodies)
             self._dirty = True
+            if self._segment.unhashed_bytes >= _HELD_BYTES:
+                self._wake.set()
 
     async def _append_waiting(self, body: list[bytes], *, large: bool) -> None:
         try:
@@ -209,11 +212,16 @@ class PredictionLog:
         await done
 
     def _sync_forever(self) -> None:
-        interval_s = self._settings.interval_s if self._settings.fsync != "always" else None
+        always, interval_s = self._settings.fsync == "always", self._settings.interval_s
+        due = time.monotonic() + interval_s
         while not self._closing:
-            self._wake.wait(interval_s)
+            self._wake.wait(None if always else max(0.0, due - time.monotonic()))
             self._wake.clear()
-            self._sync_once()
+            if always or time.monotonic() >= due:
+                self._sync_once()
+                due = time.monotonic() + interval_s
+            elif (segment := self._segment) is not None:
+                segment.hash_written()
 
     def _sync_once(self) -> None:
         with self._lock:

@@ -1,0 +1,92 @@
+"""Batching: chunks of a big batch on every worker, small calls together, and nothing joined that is better apart."""
+
+import asyncio
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from waiting import eventually
+
+from bridge.calls import Call, ModelRef, Outcome, Range, now
+from bridge.columns import Column, Matrix, Type
+from bridge.layers.batching import Batching
+from bridge.load import Load
+
+LEAST, CHUNK = 100, 1000
+
+
+class Model:
+    """Scores each row by twice its only column, when it is told to."""
+
+    def __init__(self, workers: int) -> None:
+        self.load = Load(workers)
+        self.runs: list[int] = []
+        self.go = asyncio.Event()
+        self.layer = Batching(self.load, row_wise=True, coalesce=True, chunk_rows=CHUNK, least_rows=LEAST)
+
+    async def score(self, call: Call) -> Outcome:
+        """A run."""
+        assert isinstance(call.batch, Matrix)
+        self.runs.append(call.rows)
+        await self.go.wait()
+        return Outcome((Range(0, call.rows, (Column("score", Type.DOUBLE, call.batch.values[:, 0] * 2),)),))
+
+    def begin(self, rows: int, first: float = 0.0) -> "asyncio.Task[Outcome]":
+        """A call of rows that count from `first`."""
+        values = np.arange(first, first + rows).reshape(rows, 1)
+        call = Call("id", ModelRef("m", 1, ""), Matrix((), values), now())
+        return asyncio.create_task(self.layer(call, self.score))
+
+
+def scores(outcome: Outcome) -> list[float]:
+    return [score for part in outcome.ranges for column in part.scores for score in column.values.tolist()]
+
+
+def _ran(model: Model, count: int) -> Callable[[], bool]:
+    return lambda: len(model.runs) == count
+
+
+@pytest.mark.parametrize(
+    ("workers", "rows", "runs"), [(2, 400, [256, 144]), (4, 900, [256, 256, 256, 132]), (1, 900, [900])]
+)
+async def test_a_big_batch_is_at_work_on_every_worker_at_once(workers: int, rows: int, runs: list[int]) -> None:
+    model = Model(workers)
+    task = model.begin(rows)
+    await eventually(_ran(model, len(runs)))
+    assert model.runs == runs
+    model.go.set()
+    assert scores(await task) == [2.0 * row for row in range(rows)]
+
+
+async def test_the_chunks_of_one_batch_are_never_joined_again() -> None:
+    model = Model(2)
+    task = model.begin(5 * CHUNK)
+    await eventually(_ran(model, 2))
+    model.go.set()
+    assert scores(await task) == [2.0 * row for row in range(5 * CHUNK)]
+    assert model.runs == [CHUNK] * 5
+
+
+async def test_small_calls_that_wait_are_one_run_and_each_gets_its_own_rows() -> None:
+    model = Model(1)
+    first = model.begin(3)
+    await eventually(_ran(model, 1))
+    waiting = [model.begin(2, 100.0 * number) for number in range(1, 6)]
+    await eventually(lambda: model.load.running == 1 and len(model.layer._waiting) == 5)
+    model.go.set()
+    assert scores(await first) == [0.0, 2.0, 4.0]
+    for number, task in enumerate(waiting, 1):
+        assert scores(await task) == [200.0 * number, 200.0 * number + 2]
+    assert model.runs == [3, 10]
+
+
+async def test_a_call_that_is_worth_a_worker_is_not_joined() -> None:
+    model = Model(1)
+    first = model.begin(3)
+    await eventually(_ran(model, 1))
+    large, small = model.begin(LEAST, 1000.0), model.begin(2, 5000.0)
+    await eventually(lambda: len(model.layer._waiting) == 2)
+    model.go.set()
+    await asyncio.gather(first, small)
+    assert scores(await large)[0] == 2000.0
+    assert model.runs == [3, LEAST, 2]
