@@ -55,7 +55,7 @@ class NativeFront:
     ) -> None:
         self._native: Any = import_module("pygrpc_native._native")  # an extra
         self._front = self._native.NativeGrpcFront(
-            address, [(path, False) for path in methods], io_threads=1, call_details=True
+            address, [(path, False) for path in methods], io_threads=2, call_details=True
         )
         self._methods = list(methods.values())
         self._group = group
