@@ -14,8 +14,10 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,13 +29,13 @@ from fixtures import ROOT, SCOREBRIDGE, put
 from rich.console import Console
 from rich.table import Table
 from scorebridge import AsyncScoringClient, ScoringError, Unavailable
-from waiting import eventually, moment, runs
+from waiting import eventually, runs
 
 from bridge.repository import Repository
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 CALLERS = 32
-PAUSE_S = 0.03
+PAUSE_S = 0.05
 SEED = int(os.environ.get("SOAK_SEED", "1"))
 MODELS = ("glm", "forest")  # version N of `pima` is MODELS[N % 2]
 
@@ -85,7 +87,7 @@ async def caller(client: AsyncScoringClient, oracle: Oracle, diary: Diary, numbe
     chance = random.Random(SEED * 1000 + number)
     tight = number % 3 == 0
     while time.monotonic() < end:
-        # A pause, so that what is measured is the gateway and not a client process that can't keep up with itself.
+        # A pause, so that what is measured is the gateway and not a machine that has no core left for its client.
         await asyncio.sleep(chance.expovariate(1 / PAUSE_S))
         model = chance.choice(("pima", "pima", "cancer"))
         data = oracle.cancer if model == "cancer" else oracle.pima
@@ -121,29 +123,29 @@ def note(diary: Diary, oracle: Oracle, model: str, rows: np.ndarray[Any, Any], a
     diary.wrong += int(len(answer.scores) != len(rows))
 
 
-async def chaos(gateway: psutil.Process, folder: Path, repository: Path, diary: Diary, end: float) -> None:
-    """Every half second something is killed, deployed or promoted."""
-    chance = random.Random(SEED)
-    version = 2
+def chaos(pid: int, folder: Path, repository: Path, end: float) -> Counter[str]:
+    """Every half second something is killed, deployed or promoted; until `end` of the machine's clock, seconds."""
+    chance, done = random.Random(SEED), Counter[str]()
+    gateway, version = psutil.Process(pid), 2
     while time.monotonic() < end - 2:
-        for _ in range(50):
-            await moment()
+        time.sleep(0.5)
         event = chance.choice(("worker", "worker", "worker", "parent", "deploy", "promote"))
         if event in ("worker", "parent"):
-            found = [one for one in gateway.children(recursive=True) if one.name() == "Rserve"]
-            parents = [one for one in found if any(child.name() == "Rserve" for child in one.children())]
-            chosen = parents if event == "parent" else [one for one in found if one not in parents]
-            if chosen:
-                with suppress(psutil.NoSuchProcess):
+            with suppress(psutil.NoSuchProcess):
+                found = [one for one in gateway.children(recursive=True) if one.name() == "Rserve"]
+                parents = [one for one in found if any(child.name() == "Rserve" for child in one.children())]
+                chosen = parents if event == "parent" else [one for one in found if one not in parents]
+                if chosen:
                     chance.choice(chosen).send_signal(signal.SIGKILL)
-                    diary.kills[event] += 1
+                    done[event] += 1
         elif event == "deploy":
             version += 1
             put(folder / MODELS[version % 2], repository, "pima", version)
-            diary.kills["deployed"] += 1
+            done["deployed"] += 1
         else:
             Repository(repository).promote("pima", chance.randint(max(1, version - 1), version))
-            diary.kills["promoted"] += 1
+            done["promoted"] += 1
+    return done
 
 
 def start(repository: Path) -> tuple[subprocess.Popen[str], str]:
@@ -167,16 +169,21 @@ async def soak(folder: Path) -> int:
     put(folder / "cancer", repository, "cancer")
     process, url = start(repository)
     gateway = psutil.Process(process.pid)
+    # A process of its own: walking /proc takes milliseconds, for which the callers' clock would blame the gateway.
+    loop, aside = asyncio.get_running_loop(), ProcessPoolExecutor(1, get_context("spawn"))
     async with AsyncScoringClient(url) as client:
         for model, data in (("pima", oracle.pima), ("cancer", oracle.cancer)):
             await client.score(model, data[:1])
         files = gateway.num_fds()
         end = time.monotonic() + SECONDS
         callers = [caller(client, oracle, diary, number, end) for number in range(CALLERS)]
-        await asyncio.gather(chaos(gateway, folder, repository, diary, end), *callers)
+        events = loop.run_in_executor(aside, chaos, process.pid, folder, repository, end)
+        await asyncio.gather(*callers)
+        diary.kills = await events
         with suppress(Unavailable, AssertionError):
             await eventually(lambda: gateway.num_fds() <= files + 40)
         grown = gateway.num_fds() - files
+    aside.shutdown()
     family = {child.pid for child in gateway.children(recursive=True)}
     process.terminate()
     code = await asyncio.to_thread(process.wait, 30)

@@ -6,14 +6,16 @@ that whatever was served can be scored again.
 
 import asyncio
 import math
+import os
 import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 
-from bridge.backends import Description
+from bridge.backends import NICENESS, Description
 from bridge.backends.xgboost_engines import EngineFailed, Predict, faster_of, inline_rows, load_booster, load_lignum
 from bridge.backends.xgboost_matrix import Matrices, features_of
 from bridge.backends.xgboost_model import ModelFacts, inspect
@@ -37,7 +39,7 @@ class XgboostBackend:
     def __init__(self, predict: Predict, bundle: Bundle, facts: ModelFacts, engine: str, reason: str) -> None:
         self._predict = predict
         self._load = Load(bundle.settings.workers)
-        self._pool = ThreadPoolExecutor(self._load.workers, thread_name_prefix="xgboost")
+        self._pool = ThreadPoolExecutor(self._load.workers, thread_name_prefix="xgboost", initializer=_give_way)
         self._description = _describe(bundle.settings, facts, engine, reason)
         self._matrices = Matrices(facts, self._description.features)
         self._inline_rows = inline_rows(predict, facts.features)
@@ -121,6 +123,11 @@ class XgboostBackend:
     async def close(self) -> None:
         """See `Backend.close`."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _give_way() -> None:
+    # Linux has a priority for each thread.
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _rounds(settings: ModelSettings, facts: ModelFacts) -> int:

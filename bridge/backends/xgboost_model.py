@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from bridge.backends import NICENESS
 from bridge.backends.xgboost_proof import prove_lignum
 from bridge.errors import BundleError
 
@@ -68,6 +69,8 @@ async def inspect(path: Path, timeout_s: float, library: Path | None = None) -> 
         BundleError: the file can't be loaded, crashes the loader or takes longer than `timeout_s` seconds.
     """
     child = await asyncio.create_subprocess_exec(
+        "nice",
+        f"-n{NICENESS}",
         sys.executable,
         "-m",
         __name__,

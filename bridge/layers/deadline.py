@@ -2,7 +2,7 @@
 
 import asyncio
 
-from bridge.calls import Call, Deadline, Outcome, Scorer
+from bridge.calls import Call, Deadline, Outcome, Scorer, now
 from bridge.eager import Waits, begin, in_task, resume
 from bridge.errors import BridgeError, DeadlineExceeded, Draining
 from bridge.layers.drain import Drain
@@ -11,15 +11,21 @@ __all__ = ["DeadlineLayer"]
 
 _RESERVE_S = 0.008  # with 2 ms most answers to a 50 ms call came late: gRPC rounds timeouts up, epoll adds 1 ms
 _RESERVE_SHARE = 0.05
+_LAG_HALF_LIFE_S = 1.0
+_LAG_SHARE = 0.2  # one bad moment must not take all the time that calls have
 
 
 class DeadlineLayer:
     """Ends a call early enough for its answer to reach the caller in time.
 
+    On a machine that is short of CPU what is due is done late, and so would be every answer that is given at the last
+    moment: what the event loop lagged by lately is kept back too.
+
     Args:
         timeout_s: what a call without a deadline gets, seconds.
         max_timeout_s: caps the deadline of any call, seconds.
-        reserve_s: kept back from the caller's deadline for the way back, seconds; None for 8 ms or 5 %, the larger.
+        reserve_s: kept back from the caller's deadline for the way back, seconds; None for 8 ms or 5 %, the larger,
+            and what the loop lags by, up to 20 %.
         drain: the gateway's own deadline for all calls.
     """
 
@@ -28,6 +34,7 @@ class DeadlineLayer:
         self._timeout_s = timeout_s
         self._max_timeout_s = max_timeout_s
         self._reserve_s = reserve_s
+        self._lag = _Lag()
 
     async def __call__(self, call: Call, inner: Scorer) -> Outcome:
         """Passes the call on with the deadline that counts.
@@ -46,16 +53,19 @@ class DeadlineLayer:
     async def _limited(self, call: Call, deadline: Deadline, waits: Waits[Outcome]) -> Outcome:
         """Awaits the rest of a call that has to wait for something."""
         timeout = asyncio.timeout_at(deadline.instant)
+        at = now()
         try:
             await in_task()
         except asyncio.CancelledError as error:
             return await resume(waits, error)
+        self._lag.note(now(), now() - at)
         try:
             async with timeout:
                 self._drain.add(timeout)
                 return await resume(waits)
         except TimeoutError as error:
             if timeout.expired():
+                self._lag.note(now(), now() - (timeout.when() or now()))
                 raise self._late(call, deadline) from error
             raise
         finally:
@@ -72,8 +82,26 @@ class DeadlineLayer:
         capped = min(call.deadline.instant, call.arrived + self._max_timeout_s)
         reserve_s = self._reserve_s
         if reserve_s is None:
-            reserve_s = max(_RESERVE_S, _RESERVE_SHARE * (capped - call.arrived))
+            allowed_s = capped - call.arrived
+            reserve_s = max(_RESERVE_S, _RESERVE_SHARE * allowed_s)
+            reserve_s += min(self._lag.seconds(call.arrived), _LAG_SHARE * allowed_s)
         return Deadline(capped - reserve_s)
+
+
+class _Lag:
+    """How late the loop did what was due: the worst of late, halved every second."""
+
+    def __init__(self) -> None:
+        self._at = self._worst_s = 0.0
+
+    def note(self, at: float, late_s: float) -> None:
+        """Something was done so late, at the instant `at`."""
+        if late_s >= self.seconds(at):
+            self._at, self._worst_s = at, late_s
+
+    def seconds(self, at: float) -> float:
+        """What is to be expected at the instant `at`."""
+        return float(self._worst_s * 0.5 ** ((at - self._at) / _LAG_HALF_LIFE_S))
 
 
 def _exceeded(call: Call, deadline: Deadline) -> DeadlineExceeded:

@@ -215,7 +215,7 @@ async def test_what_a_gateway_served_is_what_the_models_say(
     ]
     await asyncio.gather(*calls)
     slow = await client.score("bootstrap", pima.table(0, 5), timeout_s=20)
-    late = await client.score("bootstrap", pima.table(5, 5), timeout_s=0.05)
+    late = await client.score("bootstrap", pima.table(5, 5), timeout_s=0.2)
     await gateway.close()
     assert slow.rows == 5
     assert set(late.reasons) == {"DEADLINE"}

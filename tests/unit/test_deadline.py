@@ -44,6 +44,10 @@ class VirtualClockLoop(asyncio.SelectorEventLoop):
         """Seconds that were waited for, none of which passed."""
         return self._virtual.waited_s
 
+    def pass_at_once(self, seconds: float) -> None:
+        """As if a callback took so long."""
+        self._virtual.waited_s += seconds
+
 
 def run(main: Callable[[], Awaitable[T]]) -> T:
     async def awaited() -> T:
@@ -186,6 +190,40 @@ def test_the_end_of_the_gateway_s_grace_ends_calls_under_way_and_refuses_later_o
 
     assert run(main) == pytest.approx(ARRIVED + 0.25)
     assert seen[1:] == ["cancelled"]
+
+
+def _block(seconds: float) -> None:
+    loop = asyncio.get_running_loop()
+    assert isinstance(loop, VirtualClockLoop)
+    loop.pass_at_once(seconds)
+
+
+@pytest.mark.parametrize(
+    ("blocked_s", "later_s", "reserve_s", "allowed_s"),
+    [
+        (0.016, 0.0, None, 0.038),
+        (0.016, 1.0, None, 0.040),
+        (0.016, 30.0, None, 0.042),
+        (5.0, 0.0, None, 0.032),
+        (0.016, 0.0, 0.008, 0.042),
+    ],
+)
+def test_what_the_loop_lagged_by_is_kept_back_for_a_while_unless_the_reserve_is_set(
+    blocked_s: float, later_s: float, reserve_s: float | None, allowed_s: float
+) -> None:
+    layer, seen = DeadlineLayer(1.0, 60.0, reserve_s, Drain()), list[Any]()
+
+    async def main() -> float:
+        asyncio.get_running_loop().call_later(0.03, _block, blocked_s)
+        with pytest.raises(DeadlineExceeded):
+            await layer(call(0.05), takes(1e9))
+        await pass_time(later_s)
+        began = now()
+        await layer(replace(call(), arrived=began, deadline=Deadline.after(0.05)), takes(0.0, seen))
+        return began
+
+    began = run(main)
+    assert seen[0].deadline.instant - began == pytest.approx(allowed_s, abs=1e-4)
 
 
 def test_a_deadline_s_time_runs_out() -> None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
+from bridge.backends import NICENESS
 from bridge.errors import BundleError
 from bridge.leftovers import make_folder, sweep, temporary_files
 
@@ -23,8 +24,7 @@ __all__ = ["RserveProcess", "rscripts"]
 
 _SYSTEM_CONF = Path("/etc/Rserv.conf")
 _SHIM = "read _; kill -KILL 0"
-# A gateway that has to wait for a core while R computes would answer late; R only waits when both want it.
-_LIMITED = 'ulimit -c 0; [ -z "$1" ] || ulimit -v "$1"; shift; exec nice -n 5 "$@"'
+_LIMITED = f'ulimit -c 0; [ -z "$1" ] || ulimit -v "$1"; shift; exec nice -n {NICENESS} "$@"'
 _MAX_REQUEST_KB = 262_144
 _MAX_REPLY_KB = 131_072
 # One thread each: OpenMP that ran in the parent before the fork hangs every worker for ever.
