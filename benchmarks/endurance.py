@@ -1,19 +1,19 @@
 """What must hold beyond speed: goodput at twice the load that is possible, and memory over a million calls."""
 
-import asyncio
 import gc
 import os
 from collections import Counter
-from collections.abc import Callable, Coroutine
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import psutil
-from load import SCORE, calls_per_second
+from load import SCORE, call_times_s, calls_per_second
 from rounds import Measured, Result
-from scorebridge import AsyncScoringClient, DeadlineExceeded, Source
+from scorebridge.v1 import scoring_pb2 as pb
 from world import World
+
+from bridge.prediction_log.reader import read_log
 
 __all__ = ["memory", "overload"]
 
@@ -23,100 +23,72 @@ _TIMEOUT_S = 0.25
 
 
 @dataclass
-class _Tally:
-    """What became of the calls of one measurement."""
+class _Turn:
+    """What became of the calls of one measurement.
 
-    sources: Counter[str] = field(default_factory=Counter)
-    late: int = 0
-    worst_s: float = 0.0
-    seconds: float = 0.0
+    Attributes:
+        calls: when each began, in seconds since 1970, and how long it took, seconds, by the caller's clock.
+    """
+
+    calls: list[tuple[float, float]]
 
     @property
-    def goodput(self) -> float:
-        """Model scores that came in time, calls a second."""
-        return self.sources[Source.MODEL] / self.seconds
+    def seconds(self) -> float:
+        """From the first call to the last answer."""
+        return max(began + took for began, took in self.calls) - min(began for began, _ in self.calls)
 
+    @property
+    def calls_per_s(self) -> float:
+        """All of them."""
+        return len(self.calls) / self.seconds
 
-_Call = Callable[[_Tally], Coroutine[Any, Any, None]]
+    def sources(self, log: Path, expected: bytes) -> Counter[str]:
+        """From the gateway's log: who gave the scores; those of the model must be right to the bit."""
+        found: Counter[str] = Counter()
+        first_ns = 1e9 * min(began for began, _ in self.calls)
+        for entry in read_log(log):
+            record = entry.record
+            if first_ns <= record.received_ns <= first_ns + 1e9 * self.seconds:
+                assert record.status == 0, record.error_reason
+                found["default" if record.defaulted else "model"] += 1
+                if not record.defaulted:
+                    (column,) = pb.ScoreResponse.FromString(record.response).scores
+                    assert np.array(column.doubles.values).tobytes() == expected
+        return found
 
 
 def overload(world: World) -> list[Result]:
     """The forest at the most it can score, and at twice that, each call with a deadline; every answer is checked."""
-    with world.recorded_gateway(cores=f"0-{(os.cpu_count() or 1) - 1}") as (url, _, _):
-        pairs = asyncio.run(_overload(world, url))
-    ratios = [over.goodput / peak.goodput for peak, over in pairs]
-    over = [tally for _, tally in pairs]
-    late, calls = sum(tally.late for tally in over), sum(tally.sources.total() for tally in over)
-    figures = {
-        "peak, calls/s": round(float(np.median([peak.goodput for peak, _ in pairs]))),
-        "calls at twice the peak": calls,
-        "model scores": sum(tally.sources[Source.MODEL] for tally in over),
-        "default scores": sum(tally.sources[Source.DEFAULT] + tally.sources[Source.MIXED] for tally in over),
-    }
+    request = world.pima_request("forest", _ROWS)
+    expected = np.resize(world.pima["forest"].to_numpy(), _ROWS).tobytes()
+    ratios, peaks, overs, late_s = [], [], Counter[str](), list[list[float]]()
+    with world.recorded_gateway(cores=f"0-{(os.cpu_count() or 1) - 1}") as (url, _, log):
+        per_second = _turn(url, request, 1000).calls_per_s
+        for _ in range(world.times.rounds):
+            peak = _turn(url, request, round(per_second * world.times.seconds))
+            pace = 2 * peak.calls_per_s / _CALLERS
+            over = _turn(url, request, round(2 * peak.calls_per_s * world.times.seconds), "-m64", f"--rps={pace:.3f}")
+            assert peak.sources(log, expected)["default"] == 0
+            sources = over.sources(log, expected)
+            overs += sources
+            peaks.append(peak.calls_per_s)
+            ratios.append(sources["model"] / over.seconds / peak.calls_per_s)
+            late_s.append([took - _TIMEOUT_S for _, took in over.calls if took > _TIMEOUT_S])
+    figures = {"peak, calls/s": round(float(np.median(peaks))), "calls at twice the peak": overs.total()}
+    figures |= {f"{source} scores": overs[source] for source in ("model", "default")}
     told = f"forest, {_ROWS} rows, {_TIMEOUT_S * 1e3:.0f} ms deadlines, offered twice its peak"
-    worst_ms = round(max(tally.worst_s for tally in over) * 1e3, 1)
-    lates = Measured(late, min(tally.late for tally in over), max(tally.late for tally in over), len(over))
+    counts = [len(late) for late in late_s]
+    lates = Measured(sum(counts), min(counts), max(counts), len(counts))
+    worst_ms = round(1e3 * max((late for turn in late_s for late in turn), default=0.0), 1)
     return [
         Result.at_least(f"{told}: model scores a second over those at the peak", 0.95, Measured.of(ratios), **figures),
         Result.at_most(f"{told}: answers after their deadline, all rounds", 0, lates, **{"worst, ms late": worst_ms}),
     ]
 
 
-async def _overload(world: World, url: str) -> list[tuple[_Tally, _Tally]]:
-    columns = world.pima_rows(_ROWS)
-    expected = np.resize(world.pima["forest"].to_numpy(), _ROWS)
-    async with AsyncScoringClient(url) as client:
-
-        async def call(tally: _Tally) -> None:
-            loop = asyncio.get_running_loop()
-            began = loop.time()
-            try:
-                answer = await client.score("forest", columns, timeout_s=_TIMEOUT_S)
-            except DeadlineExceeded:  # by the client's own clock, before any answer was there
-                tally.sources["late"] += 1
-                tally.late += 1
-                return
-            took_s = loop.time() - began
-            if answer.source is Source.MODEL:
-                assert answer.scores.tobytes() == expected.tobytes()
-            tally.sources[answer.source] += 1
-            tally.late += took_s > _TIMEOUT_S
-            tally.worst_s = max(tally.worst_s, took_s - _TIMEOUT_S)
-
-        pairs = []
-        await _closed(call, _CALLERS, world.times.seconds)
-        for _ in range(world.times.rounds):
-            peak = await _closed(call, _CALLERS, world.times.seconds)
-            pairs.append((peak, await _open(call, 2 * peak.goodput, world.times.seconds)))
-        return pairs
-
-
-async def _closed(call: _Call, callers: int, seconds: float) -> _Tally:
-    """So many callers, each with its next call behind its last."""
-    loop = asyncio.get_running_loop()
-    tally, began = _Tally(), loop.time()
-
-    async def caller() -> None:
-        while loop.time() < began + seconds:
-            await call(tally)
-
-    await asyncio.gather(*(caller() for _ in range(callers)))
-    tally.seconds = loop.time() - began
-    return tally
-
-
-async def _open(call: _Call, per_second: float, seconds: float) -> _Tally:
-    """So many calls a second, whatever becomes of them, as independent callers would make them."""
-    loop = asyncio.get_running_loop()
-    chance = np.random.default_rng(4)
-    tally, began = _Tally(), loop.time()
-    at, tasks = began, []
-    while (at := at + chance.exponential(1 / per_second)) < began + seconds:
-        await asyncio.sleep(max(0.0, at - loop.time()))
-        tasks.append(asyncio.create_task(call(tally)))
-    await asyncio.gather(*tasks)
-    tally.seconds = seconds
-    return tally
+def _turn(url: str, request: bytes, calls: int, *options: str) -> _Turn:
+    """So many calls from a few connections, each with its next call behind its last unless options say otherwise."""
+    return _Turn(call_times_s(url, SCORE, request, calls, _TIMEOUT_S, f"-c{_CALLERS}", *options))
 
 
 def memory(world: World) -> list[Result]:

@@ -23,6 +23,7 @@ __all__ = [
     "SCORE",
     "SCOREBRIDGE",
     "SERVER_CORE",
+    "call_times_s",
     "calls_per_second",
     "pinned_gateway",
     "require_tools",
@@ -43,26 +44,40 @@ def calls_per_second(address: str, path: str, message: bytes, in_flight: int, se
     Raises:
         RuntimeError: a call was not answered.
     """
-    with tempfile.NamedTemporaryFile() as body:
-        body.write(struct.pack(">BI", 0, len(message)) + message)
-        body.flush()
-        done = subprocess.run(
-            _command(f"http://{address}{path}", body.name, in_flight, seconds),
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    found = re.search(r"finished in [\d.]+\w+, ([\d.]+) req/s", done.stdout)
-    counts = re.search(r"requests: .* (\d+) failed, (\d+) errored, (\d+) timeout", done.stdout)
-    if found is None or counts is None or any(int(count) for count in counts.groups()):
-        raise RuntimeError(done.stdout)
+    timing = [f"-D{round(1000 * seconds)}ms", "--warm-up-time=200ms"]
+    printed = _h2load(f"http://{address}{path}", message, "-c1", f"-m{in_flight}", *timing)
+    found = re.search(r"finished in [\d.]+\w+, ([\d.]+) req/s", printed)
+    if found is None:
+        raise RuntimeError(printed)
     return float(found.group(1))
 
 
-def _command(url: str, body: str, in_flight: int, seconds: float) -> list[str]:
+def call_times_s(
+    address: str, path: str, message: bytes, calls: int, timeout_s: float, *options: str
+) -> list[tuple[float, float]]:
+    """Makes so many calls with that deadline; when each began and how long it took, seconds, by the caller's clock.
+
+    Raises:
+        RuntimeError: a call was not answered.
+    """
+    deadline = ["-H", f"grpc-timeout: {round(timeout_s * 1e6)}u"]
+    with tempfile.NamedTemporaryFile("r") as log:
+        _h2load(f"http://{address}{path}", message, f"-n{calls}", f"--log-file={log.name}", *deadline, *options)
+        parts = [line.split("\t") for line in log]
+        return [(int(began) / 1e6, int(took) / 1e6) for began, _, took in parts]
+
+
+def _h2load(url: str, message: bytes, *options: str) -> str:
     headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
-    timing = [f"-D{round(1000 * seconds)}ms", "--warm-up-time=200ms"]
-    return ["taskset", "-c", LOAD_CORE, "h2load", "-c1", f"-m{in_flight}", *timing, "-d", body, *headers, url]
+    with tempfile.NamedTemporaryFile() as body:
+        body.write(struct.pack(">BI", 0, len(message)) + message)
+        body.flush()
+        command = ["taskset", "-c", LOAD_CORE, "h2load", *options, "-d", body.name, *headers, url]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    counts = re.search(r"requests: .* (\d+) failed, (\d+) errored, (\d+) timeout", printed)
+    if counts is None or any(int(count) for count in counts.groups()):
+        raise RuntimeError(printed)
+    return printed
 
 
 @contextmanager

@@ -6,6 +6,9 @@ from bridge.load import Load
 
 __all__ = ["Admission"]
 
+# A run that is finished too late is a waste, and takes the time of one that would not have been.
+_MARGIN = 1.15
+
 
 class Admission:
     """Bounds the rows that wait for one version.
@@ -47,7 +50,7 @@ class Admission:
         own_s = load.cost.seconds(call.rows)
         if ahead_s is None or own_s is None or call.deadline is None:
             return
-        expected_s, left_s = ahead_s / load.workers + own_s, call.deadline.remaining_s()
+        expected_s, left_s = _MARGIN * (ahead_s / load.workers + own_s), call.deadline.remaining_s()
         if expected_s > left_s:
             raise Overloaded(
                 f"{call.model}: it would take {expected_s:.3f} s, and the call has {left_s:.3f} s left",
