@@ -168,7 +168,24 @@ async def soak(folder: Path) -> int:
         put(folder / MODELS[version % 2], repository, "pima", version)
     put(folder / "cancer", repository, "cancer")
     process, url = start(repository)
-    gateway = psutil.Process(process.pid)
+    try:
+        grown, family = await storm(process.pid, url, oracle, diary, folder)
+        process.terminate()
+        code = await asyncio.to_thread(process.wait, 30)
+    finally:
+        process.kill()
+    with suppress(AssertionError):
+        await eventually(lambda: not any(runs(pid) for pid in family))
+    left = [pid for pid in family if runs(pid)]
+    folders = leftovers()
+    show(console, diary, {"exit code": code, "processes left": len(left), "folders left": len(folders)}, grown)
+    bad = diary.wrong or diary.refused or diary.answers != diary.calls or code or left or folders
+    return 1 if bad else 0
+
+
+async def storm(pid: int, url: str, oracle: Oracle, diary: Diary, folder: Path) -> tuple[int, set[int]]:
+    """The minute itself; how many file descriptors the gateway has more than before, and its processes."""
+    gateway = psutil.Process(pid)
     # A process of its own: walking /proc takes milliseconds, for which the callers' clock would blame the gateway.
     loop, aside = asyncio.get_running_loop(), ProcessPoolExecutor(1, get_context("spawn"))
     async with AsyncScoringClient(url) as client:
@@ -177,23 +194,14 @@ async def soak(folder: Path) -> int:
         files = gateway.num_fds()
         end = time.monotonic() + SECONDS
         callers = [caller(client, oracle, diary, number, end) for number in range(CALLERS)]
-        events = loop.run_in_executor(aside, chaos, process.pid, folder, repository, end)
+        events = loop.run_in_executor(aside, chaos, pid, folder, folder / "repository", end)
         await asyncio.gather(*callers)
         diary.kills = await events
         with suppress(Unavailable, AssertionError):
             await eventually(lambda: gateway.num_fds() <= files + 40)
         grown = gateway.num_fds() - files
     aside.shutdown()
-    family = {child.pid for child in gateway.children(recursive=True)}
-    process.terminate()
-    code = await asyncio.to_thread(process.wait, 30)
-    with suppress(AssertionError):
-        await eventually(lambda: not any(runs(pid) for pid in family))
-    left = [pid for pid in family if runs(pid)]
-    folders = leftovers()
-    show(console, diary, {"exit code": code, "processes left": len(left), "folders left": len(folders)}, grown)
-    bad = diary.wrong or diary.refused or diary.answers != diary.calls or code or left or folders
-    return 1 if bad else 0
+    return grown, {child.pid for child in gateway.children(recursive=True)}
 
 
 def leftovers() -> list[Path]:
