@@ -9,7 +9,7 @@ from capacity import Curve, curves
 from demo import console
 from endurance import memory, overload
 from load import require_tools
-from r_calls import beside_the_wire, joined, two_workers
+from r_calls import beside_the_wire, joined, slow_model_beside_the_wire, two_workers
 from report import write_report
 from rounds import Result
 from world import Times, World
@@ -19,10 +19,20 @@ FULL = Times(seconds=3, rounds=5, calls=100)
 QUICK = Times(seconds=0.3, rounds=5, calls=20)
 SECTIONS = {
     section.__name__: section
-    for section in (rates, thousand_rows, big_batches, beside_the_wire, two_workers, joined, overload, memory)
+    for section in (
+        rates,
+        thousand_rows,
+        big_batches,
+        beside_the_wire,
+        slow_model_beside_the_wire,
+        two_workers,
+        joined,
+        overload,
+        memory,
+    )
 }
 
-SLOW = ("two_workers", "overload", "memory")  # left out of a quick run
+SLOW = ("slow_model_beside_the_wire", "two_workers", "overload", "memory")  # left out of a quick run
 
 
 def main() -> int:

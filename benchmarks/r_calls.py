@@ -5,7 +5,7 @@ import http.client
 import json
 import os
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from statistics import median
@@ -25,7 +25,7 @@ from bridge.backends.rserve.rvalues import RDouble, RInt, RList, RNull, RValue
 from bridge.backends.rserve.worker import Worker
 from bridge.bundle import read_bundle
 
-__all__ = ["beside_the_wire", "joined", "two_workers"]
+__all__ = ["beside_the_wire", "joined", "slow_model_beside_the_wire", "two_workers"]
 
 _ROWS = 1000
 _CALLERS = 256
@@ -46,7 +46,7 @@ def beside_the_wire(world: World) -> list[Result]:
         _py_rserve(world) as call_pred,
         asyncio.Runner() as runner,
     ):
-        process, worker = runner.run(_start(world))
+        process, worker = runner.run(_start(world, "glm"))
         ask: Any = channel.unary_unary(SCORE, None, pb.ScoreResponse.FromString)
         ask_echo: Any = echo_channel.unary_unary("/echo.Echo/Echo", None, None)
         (scores,) = ask(request).scores
@@ -55,19 +55,11 @@ def beside_the_wire(world: World) -> list[Result]:
         assert np.allclose(plumber(body), expected, atol=1e-4)  # its JSON has four digits
         arguments = [columns[name] for name in INPUTS]
         assert np.array_equal(call_pred(*arguments), expected)
-        doubles = RList([RDouble(column) for column in arguments])
-        raw: list[RValue] = [RInt(np.array([_ROWS], np.int32)), RNull(), doubles]
-
-        def raw_p50() -> float:
-            async def calls() -> float:
-                return await _p50(lambda: worker.call(raw), seconds)
-
-            return runner.run(calls())
-
+        raw = _raw(world, _ROWS)
         turns = take_turns(
             rounds,
             {
-                "raw one-trip call": raw_p50,
+                "raw one-trip call": lambda: runner.run(_p50(lambda: worker.call(raw), seconds)),
                 "gateway": lambda: p50_s(lambda: ask(request), seconds),
                 "pyRserve callFunc": lambda: p50_s(lambda: call_pred(*arguments), seconds),
                 "plumber": lambda: p50_s(lambda: plumber(body), seconds),
@@ -88,6 +80,32 @@ def beside_the_wire(world: World) -> list[Result]:
     ]
 
 
+def slow_model_beside_the_wire(world: World) -> list[Result]:
+    """The same of the forest with 10,000 rows on one worker: what the gateway adds to a model that takes its time."""
+    rows = 10_000
+    raw, request = _raw(world, rows), world.pima_request("forest-changed", rows)
+    expected = np.resize(world.pima["forest"].to_numpy(), rows)
+    with (
+        world.with_settings("forest", "workers = 1\ntimeout_s = 30\n"),
+        world.recorded_gateway() as (url, _, _),
+        grpc.insecure_channel(url) as channel,
+        asyncio.Runner() as runner,
+    ):
+        process, worker = runner.run(_start(world, "forest"))
+        ask: Any = channel.unary_unary(SCORE, None, pb.ScoreResponse.FromString)
+        (scores,) = ask(request).scores
+        assert np.array(scores.doubles.values).tobytes() == expected.tobytes()
+        measures = {
+            "raw one-trip call": lambda: runner.run(_p50(lambda: worker.call(raw), world.times.seconds)),
+            "gateway": lambda: p50_s(lambda: ask(request), world.times.seconds),
+        }
+        turns = take_turns(world.times.rounds, measures)
+        runner.run(_end(process, worker))
+    figures = {f"{name}, ms": round(turns.median(name) * 1e3, 2) for name in turns.values}
+    what = "forest, 10,000 rows, one caller, one worker, recorded: p50 over the raw one-trip call"
+    return [Result.at_most(what, 1.1, turns.ratio("gateway", "raw one-trip call"), **figures)]
+
+
 def two_workers(world: World) -> list[Result]:
     """A batch of 10,000 rows of the forest with one worker, and with two."""
     rows = 10_000
@@ -106,10 +124,15 @@ def two_workers(world: World) -> list[Result]:
             assert np.array(scores.doubles.values).tobytes() == expected.tobytes()
             return lambda: p50_s(lambda: ask(request), world.times.seconds)
 
-        turns = take_turns(world.times.rounds, {"one": measure("forest-changed"), "two": measure("forest")})
+        measures = {"one": measure("forest-changed"), "two": measure("forest")}
+        with _raw_halves(world, rows) as raw:
+            turns = take_turns(world.times.rounds, measures | raw)
     figures = {f"{name}, ms": round(turns.median(name) * 1e3, 1) for name in turns.values}
     what = "forest, 10,000 rows: p50 with one worker over that with two"
-    return [Result.at_least(what, 1.8, turns.ratio("one", "two"), **figures)]
+    return [
+        Result.at_least(what, 1.8, turns.ratio("one", "two"), **figures),
+        Result.noted(f"{what}, raw calls without a gateway", turns.ratio("one, raw", "two, raw")),
+    ]
 
 
 def joined(world: World) -> list[Result]:
@@ -131,6 +154,27 @@ def joined(world: World) -> list[Result]:
     return [Result.at_least(what, 10, turns.ratio("joined", "alone"), **figures)]
 
 
+@contextmanager
+def _raw_halves(world: World, rows: int) -> Iterator[dict[str, Callable[[], float]]]:
+    """What two R processes gain by themselves: all rows in one, and half of them in each at the same time."""
+    whole, half = _raw(world, rows), _raw(world, rows // 2)
+    with asyncio.Runner() as runner:
+        process, one = runner.run(_start(world, "forest", set(range(os.cpu_count() or 1))))
+        two = runner.run(Worker.fork(process))
+        seconds = world.times.seconds
+        yield {
+            "one, raw": lambda: runner.run(_p50(lambda: one.call(whole), seconds)),
+            "two, raw": lambda: runner.run(_p50(lambda: asyncio.gather(one.call(half), two.call(half)), seconds)),
+        }
+        runner.run(two.kill())
+        runner.run(_end(process, one))
+
+
+def _raw(world: World, rows: int) -> list[RValue]:
+    columns = world.pima_rows(rows)
+    return [RInt(np.array([rows], np.int32)), RNull(), RList([RDouble(columns[name]) for name in INPUTS])]
+
+
 async def _p50(call: Callable[[], Awaitable[Any]], seconds: float) -> float:
     loop = asyncio.get_running_loop()
     times: list[float] = []
@@ -142,10 +186,12 @@ async def _p50(call: Callable[[], Awaitable[Any]], seconds: float) -> float:
     return median(times)
 
 
-async def _start(world: World) -> tuple[RserveProcess, Worker]:
-    bundle = read_bundle(world.work / "glm")
+async def _start(
+    world: World, model: str, cores: Collection[int] = (int(SERVER_CORE),)
+) -> tuple[RserveProcess, Worker]:
+    bundle = read_bundle(world.work / model)
     process = await RserveProcess.start(bundle.path, bundle.digest, bundle.settings.seed)
-    os.sched_setaffinity(process.pid, {int(SERVER_CORE)})
+    os.sched_setaffinity(process.pid, cores)
     return process, await Worker.fork(process)
 
 

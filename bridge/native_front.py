@@ -67,6 +67,7 @@ class NativeFront:
         self._folder: Path | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
+        self._taken = threading.Lock()
 
     @property
     def port(self) -> int:
@@ -111,16 +112,30 @@ class NativeFront:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _receive(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Runs in a thread of its own until the front is closed."""
+        """Runs in a thread of its own until the front is closed: wakes the loop, which then takes what there is."""
+        self._taken.acquire()
         while (events := self._front.recv_batch_details(_EVENTS)) is not None:
             try:
-                loop.call_soon_threadsafe(self._begin, events, time.monotonic())
+                loop.call_soon_threadsafe(self._begin, events)
             except RuntimeError:  # the loop was closed without `stop`
                 self._front.close()
                 return
+            # A thread that received while the loop is at work would take the interpreter from it again and again.
+            self._taken.acquire()
 
-    def _begin(self, events: list[tuple[Any, ...]], received: float) -> None:
+    def _begin(self, events: list[tuple[Any, ...]]) -> None:
+        """Takes what the thread received, and what came meanwhile."""
+        try:
+            self._answer_at_once(events)
+        finally:
+            if more := self._front.recv_batch_details(_EVENTS, 0):
+                asyncio.get_running_loop().call_soon(self._begin, more)
+            else:
+                self._taken.release()
+
+    def _answer_at_once(self, events: list[tuple[Any, ...]]) -> None:
         """Begins calls; those that need not wait are answered together, once what they recorded is written."""
+        received = time.monotonic()
         answers: list[tuple[int, _Answer]] = []
         self._answers = answers
         try:
