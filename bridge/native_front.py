@@ -7,6 +7,7 @@ counts a deadline from when the event loop got round to the call, and it costs a
 
 import asyncio
 import logging
+import os
 import shutil
 import threading
 import time
@@ -36,6 +37,11 @@ _Method = Callable[[bytes, Any], Awaitable[bytes]]
 _Answer = bytes | Status
 
 
+def _io_threads() -> int:
+    """Two keep answers in time beside big messages; on a single core they would only take turns."""
+    return min(2, len(os.sched_getaffinity(0)))
+
+
 class NativeFront:
     """A server that is bound when it is made.
 
@@ -55,7 +61,7 @@ class NativeFront:
     ) -> None:
         self._native: Any = import_module("pygrpc_native._native")  # an extra
         self._front = self._native.NativeGrpcFront(
-            address, [(path, False) for path in methods], io_threads=2, call_details=True
+            address, [(path, False) for path in methods], io_threads=_io_threads(), call_details=True
         )
         self._methods = list(methods.values())
         self._group = group
@@ -67,7 +73,6 @@ class NativeFront:
         self._folder: Path | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._hurry = asyncio.Event()
-        self._taken = threading.Lock()
 
     @property
     def port(self) -> int:
@@ -112,30 +117,16 @@ class NativeFront:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _receive(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Runs in a thread of its own until the front is closed: wakes the loop, which then takes what there is."""
-        self._taken.acquire()
+        """Runs in a thread of its own until the front is closed."""
         while (events := self._front.recv_batch_details(_EVENTS)) is not None:
             try:
-                loop.call_soon_threadsafe(self._begin, events)
+                loop.call_soon_threadsafe(self._begin, events, time.monotonic())
             except RuntimeError:  # the loop was closed without `stop`
                 self._front.close()
                 return
-            # A thread that received while the loop is at work would take the interpreter from it again and again.
-            self._taken.acquire()
 
-    def _begin(self, events: list[tuple[Any, ...]]) -> None:
-        """Takes what the thread received, and what came meanwhile."""
-        try:
-            self._answer_at_once(events)
-        finally:
-            if more := self._front.recv_batch_details(_EVENTS, 0):
-                asyncio.get_running_loop().call_soon(self._begin, more)
-            else:
-                self._taken.release()
-
-    def _answer_at_once(self, events: list[tuple[Any, ...]]) -> None:
+    def _begin(self, events: list[tuple[Any, ...]], received: float) -> None:
         """Begins calls; those that need not wait are answered together, once what they recorded is written."""
-        received = time.monotonic()
         answers: list[tuple[int, _Answer]] = []
         self._answers = answers
         try:
