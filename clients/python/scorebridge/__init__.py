@@ -9,25 +9,31 @@ from scorebridge.aio import AsyncScoringClient
 from scorebridge.client import ScoringClient
 from scorebridge.errors import (
     CallerError,
+    Cancelled,
     DeadlineExceeded,
     InvalidRequest,
     MessageTooLarge,
     ModelNotFound,
+    NotAllowed,
     PredictionFailed,
     ScoringError,
     Unavailable,
     VersionRefused,
 )
 from scorebridge.result import DefaultedRows, Scores, Source
+from scorebridge.safety import CallEvent
 
 __all__ = [
     "AsyncScoringClient",
+    "CallEvent",
     "CallerError",
+    "Cancelled",
     "DeadlineExceeded",
     "DefaultedRows",
     "InvalidRequest",
     "MessageTooLarge",
     "ModelNotFound",
+    "NotAllowed",
     "PredictionFailed",
     "Scores",
     "ScoringClient",

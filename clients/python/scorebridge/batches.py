@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from scorebridge.arrays import pack
 from scorebridge.request import CallOptions, build_request
 from scorebridge.result import DefaultedRows, Scores, Source
+from scorebridge.rows import row_count
 from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = [
     "MOST_BYTES",
     "MOST_IN_FLIGHT",
     "MOST_ROWS",
+    "batch_rows",
     "cut",
     "cut_array",
     "is_big",
@@ -31,9 +33,14 @@ MOST_ROWS = 10_000
 MOST_IN_FLIGHT = 8
 
 
+def batch_rows(request: pb.ScoreRequest) -> int:
+    """How many rows it has."""
+    return row_count(request.matrix if request.HasField("matrix") else request.table)
+
+
 def is_big(request: pb.ScoreRequest) -> bool:
     """The request is better sent in several calls."""
-    return request.ByteSize() > MOST_BYTES or request.matrix.rows > MOST_ROWS or _table_rows(request) > MOST_ROWS
+    return request.ByteSize() > MOST_BYTES or batch_rows(request) > MOST_ROWS
 
 
 def is_big_array(rows: Any) -> bool:
@@ -73,22 +80,25 @@ def row_wise_version(details: Sequence[pb.ModelDetail], version: int) -> int | N
     return chosen[0].version.version if chosen and chosen[0].row_wise else None
 
 
-def cut(request: pb.ScoreRequest, version: int) -> list[Callable[[], pb.ScoreRequest]]:
-    """The request in pieces of about a MiB and `MOST_ROWS` rows at most, in order, all for one version.
+def cut(request: pb.ScoreRequest, version: int) -> tuple[str, list[Callable[[], pb.ScoreRequest]]]:
+    """The request's id, and it in pieces of about a MiB and `MOST_ROWS` rows at most, in order, all for one version.
 
     Each is built when it is called for.
     """
-    rows = request.matrix.rows or _table_rows(request)
+    rows = batch_rows(request)
     pieces = max(-(-request.ByteSize() // MOST_BYTES), -(-rows // MOST_ROWS))
     size = -(-rows // pieces)
     request.version = version
     request.batch_id = request.batch_id or str(uuid.uuid4())
-    return [partial(_piece, request, first, min(size, rows - first)) for first in range(0, rows, size)]
+    made: list[Callable[[], pb.ScoreRequest]] = [
+        partial(_piece, request, first, min(size, rows - first)) for first in range(0, rows, size)
+    ]
+    return request.request_id, made
 
 
 def put_together(answers: Sequence[Scores], request_id: str) -> Scores:
     """One answer for the whole batch; its times are the longest, its attempts the sum."""
-    first = answers[0]
+    first = next((one for one in answers if one.source is not Source.CLIENT_DEFAULT), answers[0])
     defaults: list[DefaultedRows] = []
     rows = 0
     for answer in answers:
@@ -98,7 +108,7 @@ def put_together(answers: Sequence[Scores], request_id: str) -> Scores:
     return replace(
         first,
         request_id=request_id,
-        columns={name: np.concatenate([answer.columns[name] for answer in answers]) for name in first.columns},
+        columns={name: np.concatenate([_column(answer, name) for answer in answers]) for name in first.columns},
         source=sources.pop() if len(sources) == 1 else Source.MIXED,
         defaults=tuple(defaults),
         rows=rows,
@@ -108,12 +118,9 @@ def put_together(answers: Sequence[Scores], request_id: str) -> Scores:
     )
 
 
-def _table_rows(request: pb.ScoreRequest) -> int:
-    if not request.table.columns:
-        return 0
-    column = request.table.columns[0]
-    kind = column.WhichOneof("values")
-    return len(getattr(column, kind).values) if kind else 0
+def _column(answer: Scores, name: str) -> NDArray[Any]:
+    """A client default knows the names of the outputs only if the model has answered before."""
+    return answer.columns[name] if name in answer.columns else next(iter(answer.columns.values()))
 
 
 def _piece_id(request_id: str, first: int) -> str:

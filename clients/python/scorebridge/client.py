@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 
 from scorebridge.batches import (
     MOST_IN_FLIGHT,
+    batch_rows,
     cut,
     cut_array,
     is_big,
@@ -18,18 +19,21 @@ from scorebridge.batches import (
     put_together,
     row_wise_version,
 )
-from scorebridge.errors import translate
+from scorebridge.channel import address, bearer, channel_options
+from scorebridge.errors import ScoringError, translate
 from scorebridge.request import (
     GET_MODEL,
     LIST_MODELS,
     SCORE,
     CallOptions,
     Method,
+    build_head,
     build_request,
     check_timeout,
     time_left_s,
 )
-from scorebridge.result import Scores, read_scores
+from scorebridge.result import Scores
+from scorebridge.safety import Safety, SafetyOptions
 from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["ScoringClient"]
@@ -50,14 +54,21 @@ class ScoringClient:
         target: str,
         *,
         timeout_s: float | None = None,
+        default: float | None = None,
         credentials: grpc.ChannelCredentials | None = None,
+        token: Callable[[], str] | None = None,
         options: Sequence[tuple[str, Any]] = (),
+        **safety: Unpack[SafetyOptions],
     ) -> None:
         self._timeout_s = check_timeout(timeout_s)
+        self._default = default
+        self._token = token
+        self._safety = Safety(safety)
+        at, options = address(target), channel_options(target, options)
         self._channel = (
-            grpc.insecure_channel(target, options=options)
+            grpc.insecure_channel(at, options=options)
             if credentials is None
-            else grpc.secure_channel(target, credentials, options=options)
+            else grpc.secure_channel(at, credentials, options=options)
         )
 
     def score(
@@ -88,18 +99,24 @@ class ScoringClient:
         """
         chosen_s = check_timeout(self._timeout_s if timeout_s is None else timeout_s)
         ends = None if chosen_s is None else time.monotonic() + chosen_s
+        default = self._default if default is None else default
+        request = None if is_big_array(rows) else build_request(model, rows, default, **options)
+        if request is not None and not is_big(request):
+            return self._score(request, chosen_s)
+        began, count = time.monotonic(), len(rows) if request is None else batch_rows(request)
         asked = options.get("version", 0)
-        if is_big_array(rows):
+        try:
+            self._safety.admit()
             version = row_wise_version(self.model(model, asked, timeout_s=chosen_s), asked)
-            if version is not None:
-                request_id, pieces = cut_array(model, rows, default, options, version)
-                return self._score_pieces(pieces, request_id, ends)
-        request = build_request(model, rows, default, **options)
-        if not is_big_array(rows) and is_big(request):
-            version = row_wise_version(self.model(model, asked, timeout_s=chosen_s), asked)
-            if version is not None:
-                return self._score_pieces(cut(request, version), request.request_id, ends)
-        return self._score(request, chosen_s)
+        except ScoringError as error:
+            return self._safety.fall_back(request or build_head(model, default, options), count, error, began)
+        if version is None:
+            whole = request or build_request(model, rows, default, **options)
+            return self._score(whole, time_left_s(ends))
+        request_id, pieces = (
+            cut_array(model, rows, default, options, version) if request is None else cut(request, version)
+        )
+        return self._score_pieces(pieces, request_id, ends)
 
     def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
         """Every version of every model."""
@@ -112,9 +129,15 @@ class ScoringClient:
         response: pb.GetModelResponse = self._call(GET_MODEL, request, timeout_s)
         return list(response.versions)
 
+    @property
+    def client_defaults(self) -> dict[str, int]:
+        """How many rows got the client's own default score, by reason."""
+        return dict(self._safety.defaults)
+
     def close(self) -> None:
         """Closes the connection; calls under way are cancelled."""
         self._channel.close()
+        self._safety.close()
 
     def __enter__(self) -> Self:
         return self
@@ -132,8 +155,13 @@ class ScoringClient:
         return put_together(answers, request_id)
 
     def _score(self, request: pb.ScoreRequest, timeout_s: float | None) -> Scores:
-        response: pb.ScoreResponse = self._call(SCORE, request, timeout_s)
-        return read_scores(response, request)
+        began = time.monotonic()
+        try:
+            self._safety.admit()
+            response: pb.ScoreResponse = self._call(SCORE, request, timeout_s)
+        except ScoringError as error:
+            return self._safety.fall_back(request, batch_rows(request), error, began)
+        return self._safety.scored(request, response, began)
 
     def _call(self, method: Method, request: Message, timeout_s: float | None) -> Any:
         stub: Any = self._channel.unary_unary(
@@ -142,6 +170,10 @@ class ScoringClient:
             response_deserializer=method.response.FromString,
         )
         try:
-            return stub(request, timeout=check_timeout(timeout_s))
+            response = stub(request, timeout=check_timeout(timeout_s), metadata=bearer(self._token))
         except grpc.RpcError as error:
-            raise translate(error) from error
+            failure = translate(error)
+            self._safety.failed(failure)
+            raise failure from error
+        self._safety.answered()
+        return response

@@ -5,7 +5,9 @@
     |   |-- InvalidRequest         columns, types, lengths, values or sizes that the model can't take
     |   |-- MessageTooLarge        the request is over the gateway's message limit
     |   |-- ModelNotFound          no such model or version
-    |   `-- VersionRefused         the version did not pass its own checks
+    |   |-- VersionRefused         the version did not pass its own checks
+    |   `-- NotAllowed             the gateway does not know who calls, or does not allow it
+    |-- Cancelled                the call was cancelled
     |-- DeadlineExceeded         no score in time, and no default score to give
     |-- Unavailable              not now: overloaded, circuit open, still loading, draining, worker lost, gateway away
     `-- PredictionFailed         the model raised, or answered with something that is no score
@@ -23,10 +25,12 @@ from google.rpc.status_pb2 import Status
 
 __all__ = [
     "CallerError",
+    "Cancelled",
     "DeadlineExceeded",
     "InvalidRequest",
     "MessageTooLarge",
     "ModelNotFound",
+    "NotAllowed",
     "PredictionFailed",
     "ScoringError",
     "Unavailable",
@@ -46,11 +50,25 @@ class ScoringError(Exception):
         model: the model's name, if the gateway said it.
         version: the version's number in words, if the gateway said it.
         limit: the limit that was passed, in words, if one was.
+        status: the gRPC status' name.
+        by_gateway: a gateway said so; else it was the connection, a clock, or a library.
     """
 
-    def __init__(self, message: str, reason: str, model: str = "", version: str = "", limit: str = "") -> None:
+    def __init__(
+        self,
+        message: str,
+        reason: str,
+        model: str = "",
+        version: str = "",
+        limit: str = "",
+        *,
+        status: str,
+        by_gateway: bool,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
+        self.status = status
+        self.by_gateway = by_gateway
         self.model = model
         self.version = version
         self.limit = limit
@@ -76,6 +94,14 @@ class VersionRefused(CallerError):
     """The version did not pass its own checks."""
 
 
+class NotAllowed(CallerError):
+    """The gateway does not know who calls, or does not allow it."""
+
+
+class Cancelled(ScoringError):
+    """The call was cancelled."""
+
+
 class DeadlineExceeded(ScoringError):
     """No score came in time, and there is no default score to give."""
 
@@ -92,6 +118,9 @@ _BY_STATUS: dict[grpc.StatusCode, type[ScoringError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
     grpc.StatusCode.NOT_FOUND: ModelNotFound,
     grpc.StatusCode.FAILED_PRECONDITION: VersionRefused,
+    grpc.StatusCode.UNAUTHENTICATED: NotAllowed,
+    grpc.StatusCode.PERMISSION_DENIED: NotAllowed,
+    grpc.StatusCode.CANCELLED: Cancelled,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     grpc.StatusCode.UNAVAILABLE: Unavailable,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Unavailable,
@@ -108,7 +137,7 @@ def translate(error: grpc.RpcError) -> ScoringError:
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED and info is None:
         kind = MessageTooLarge  # the gRPC library's own doing, on either side
     if info is None:
-        return kind(call.details() or status.name, status.name)
+        return kind(call.details() or status.name, status.name, status=status.name, by_gateway=False)
     metadata = info.metadata
     return kind(
         call.details() or info.reason,
@@ -116,6 +145,8 @@ def translate(error: grpc.RpcError) -> ScoringError:
         metadata.get("model", ""),
         metadata.get("version", ""),
         metadata.get("limit", ""),
+        status=status.name,
+        by_gateway=True,
     )
 
 

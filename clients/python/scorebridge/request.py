@@ -16,6 +16,7 @@ __all__ = [
     "SCORE",
     "CallOptions",
     "Method",
+    "build_head",
     "build_request",
     "check_timeout",
     "time_left_s",
@@ -61,15 +62,21 @@ class CallOptions(TypedDict, total=False):
 
 def build_request(model: str, rows: Any, default: float | None, **options: Unpack[CallOptions]) -> pb.ScoreRequest:
     """The message of a call; see `ScoringClient.score`."""
+    request = build_head(model, default, options)
+    request.row_keys.extend(options.get("row_keys", ()))
+    set_features(request, rows, options.get("columns"))
+    return request
+
+
+def build_head(model: str, default: float | None, options: CallOptions) -> pb.ScoreRequest:
+    """The same without rows and their keys."""
     request = pb.ScoreRequest(
         request_id=options.get("request_id") or str(uuid.uuid4()),
         model=model,
         version=options.get("version", 0),
-        row_keys=options.get("row_keys", ()),
         batch_id=options.get("batch_id", ""),
         labels=options.get("labels"),
     )
-    set_features(request, rows, options.get("columns"))
     if not options.get("allow_default", True):
         request.default_policy = pb.DEFAULT_POLICY_NEVER
     if default is not None:

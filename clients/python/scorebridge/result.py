@@ -22,16 +22,18 @@ class Source(StrEnum):
     MODEL = "MODEL"
     DEFAULT = "DEFAULT"
     MIXED = "MIXED"
+    CLIENT_DEFAULT = "CLIENT_DEFAULT"
 
 
 @dataclass(frozen=True)
 class DefaultedRows:
-    """Neighbouring rows with default scores: which, why, and the event in a sentence."""
+    """Neighbouring rows with default scores: which, why, the event in a sentence, and who gave them."""
 
     first: int
     count: int
     reason: str
     detail: str
+    by_client: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +46,7 @@ class Scores:
         version: the version that answered.
         digest: of every byte of that version's bundle.
         columns: by name of the output: numbers (missing ones NaN), truth values or text (missing ones None).
-        source: MODEL, DEFAULT or MIXED.
+        source: MODEL; DEFAULT, by the gateway; CLIENT_DEFAULT, by this client because no gateway answered; or MIXED.
         defaults: the ranges of rows that carry default scores.
         rows: how many.
         attempts: how many times a worker was asked.

@@ -1,0 +1,307 @@
+"""What the conformance cases call: real gateways, and everything that can go wrong on the way to one.
+
+Run by both test suites as a program. Prints one line of JSON (targets, process ids, files) when all is up, and ends
+when its input does.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent import futures
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from scorebridge.v1 import scoring_pb2 as pb
+
+SCOREBRIDGE = Path(sys.executable).with_name("scorebridge")
+SCORE = "/scorebridge.v1.ScoringService/Score"
+TOKEN = "secret"  # noqa: S105 - of a test
+AFFINE = """
+slope <- 2
+Pred.R <- function(a, b) {
+  if (any(a == 13)) Sys.sleep(60)
+  if (any(a == 99)) stop("no such a")
+  a + slope * b
+}
+"""
+BOTH = """
+slope <- 2
+Pred.R <- function(a, b) {
+  if (any(a == 99)) stop("no such a")
+  data.frame(low = a - b, high = a + slope * b)
+}
+"""
+SETTINGS = "row_wise = true\nworkers = 1\ntimeout_s = 30\nkill_after_s = 120\n"
+FEATURES = '[features]\na = "double"\nb = "double"\n'
+RESET_AFTER_BYTES = 2000  # more than a connection's greetings and health check, less than the cases' message
+DRIP_S = 0.05
+
+
+def make_bundle(folder: Path, code: str, settings: str) -> None:
+    """An R model of two features."""
+    folder.mkdir()
+    (folder / "Pred.R").write_text(code)
+    (folder / "model.toml").write_text(settings + SETTINGS + FEATURES)
+    save = 'slope <- 2; save(slope, file = "model.RData")'
+    subprocess.run(["Rscript", "--vanilla", "-e", save], cwd=folder, check=True, capture_output=True)
+
+
+def make_repository(folder: Path) -> Path:
+    """`affine` and `both` without a default score, `guarded` with one."""
+    repository = folder / "repository"
+    for model, code, settings in (
+        ("affine", AFFINE, ""),
+        ("guarded", AFFINE, "default_score = -1\n"),
+        ("both", BOTH, ""),
+    ):
+        make_bundle(folder / model, code, settings)
+        command: list[str | Path] = [
+            SCOREBRIDGE,
+            "deploy",
+            folder / model,
+            "--repository",
+            repository,
+            "--model",
+            model,
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+    return repository
+
+
+class Gateway:
+    """A process of its own."""
+
+    def __init__(self, repository: Path, log: Path | None = None) -> None:
+        options = [] if log is None else ["--log-dir", str(log)]
+        self.process = subprocess.Popen(
+            [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", "0", "--http-port", "0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            env=os.environ | {"SCOREBRIDGE_GRACE_S": "600"},
+        )
+
+    def target(self) -> str:
+        """Waits until it serves."""
+        for line in self.process.stdout or ():
+            if line.startswith("ready "):
+                return line.split()[1].removeprefix("grpc=")
+        raise RuntimeError("a gateway ended before it was ready")
+
+
+def drain(gateway: Gateway, target: str) -> grpc.Channel:
+    """Has it go down while a call is under way: it goes on to say no until that call's time is over."""
+    channel = grpc.insecure_channel(target)
+    ask: Any = channel.unary_unary(SCORE, pb.ScoreRequest.SerializeToString, pb.ScoreResponse.FromString)
+    hung = pb.ScoreRequest(request_id="hung", model="affine")
+    hung.matrix.rows = 1
+    hung.matrix.doubles.values.extend([13.0, 0.0])
+    ask.future(hung, timeout=600)
+    time.sleep(0.5)  # until the worker sleeps; nothing outside tells
+    gateway.process.send_signal(signal.SIGTERM)
+    quick = pb.ScoreRequest(request_id="quick", model="affine")
+    quick.matrix.rows = 1
+    quick.matrix.doubles.values.extend([1.0, 0.0])
+    for _ in range(100):
+        try:
+            ask(quick, timeout=5)
+        except grpc.RpcError as error:
+            failed: Any = error
+            if failed.code() is grpc.StatusCode.UNAVAILABLE:
+                return channel
+        time.sleep(0.05)
+    raise RuntimeError("the gateway does not drain")
+
+
+def serve_connections(handle: Callable[[socket.socket], None]) -> str:
+    """A TCP server with a thread for each connection."""
+    server = socket.create_server(("127.0.0.1", 0))
+
+    def accept() -> None:
+        while True:
+            connection, _ = server.accept()
+            threading.Thread(target=handle, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    return f"127.0.0.1:{server.getsockname()[1]}"
+
+
+def swallow(connection: socket.socket) -> None:
+    """A black hole: reads, and never says a word."""
+    with contextlib.suppress(OSError):
+        while connection.recv(65536):
+            pass
+
+
+def resets(gateway: str) -> Callable[[socket.socket], None]:
+    """Breaks the connection in the middle of the first message."""
+
+    def handle(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connect(gateway) as upstream:
+            threading.Thread(target=pump, args=(upstream, connection, None), daemon=True).start()
+            passed = 0
+            while passed < RESET_AFTER_BYTES and (data := connection.recv(512)):
+                upstream.sendall(data)
+                passed += len(data)
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+
+    return handle
+
+
+def drips(gateway: str) -> Callable[[socket.socket], None]:
+    """Lets the gateway's answers through byte by byte."""
+
+    def handle(connection: socket.socket) -> None:
+        with contextlib.suppress(OSError), connect(gateway) as upstream:
+            threading.Thread(target=pump, args=(connection, upstream, None), daemon=True).start()
+            pump(upstream, connection, DRIP_S)
+
+    return handle
+
+
+def connect(gateway: str) -> socket.socket:
+    """A connection to it."""
+    host, _, port = gateway.rpartition(":")
+    return socket.create_connection((host, int(port)))
+
+
+def pump(source: socket.socket, sink: socket.socket, pause_s: float | None) -> None:
+    """Passes bytes on, one by one where there is a pause."""
+    with contextlib.suppress(OSError):
+        while data := source.recv(65536 if pause_s is None else 1):
+            sink.sendall(data)
+            if pause_s is not None:
+                time.sleep(pause_s)
+
+
+class Says:
+    """Answers every call with the status that its model's name asks for: "status:CODE" or "status:CODE:REASON"."""
+
+    def handler(self) -> Any:
+        """Only Score is known."""
+        score = grpc.unary_unary_rpc_method_handler(
+            self._score, pb.ScoreRequest.FromString, pb.ScoreResponse.SerializeToString
+        )
+        return grpc.method_handlers_generic_handler("scorebridge.v1.ScoringService", {"Score": score})
+
+    def _score(self, request: pb.ScoreRequest, context: grpc.ServicerContext) -> pb.ScoreResponse:
+        if request.model == "needs-token":
+            if ("authorization", f"Bearer {TOKEN}") not in context.invocation_metadata():
+                context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token, or a wrong one")
+            return answer(request)
+        if not request.model.startswith("status:"):
+            return answer(request)
+        _, code, *reason = request.model.split(":")
+        status = grpc.StatusCode[code]
+        if reason:
+            details = AnyMessage()
+            details.Pack(ErrorInfo(reason=reason[0], domain="scorebridge.io"))
+            told = Status(code=status.value[0], message="as asked", details=[details])
+            context.set_trailing_metadata((("grpc-status-details-bin", told.SerializeToString()),))
+        context.abort(status, "as asked")
+        raise AssertionError
+
+
+def answer(request: pb.ScoreRequest) -> pb.ScoreResponse:
+    """A score of 1 for each row."""
+    response = pb.ScoreResponse(
+        request_id=request.request_id, model=request.model, version=1, source=pb.SCORE_SOURCE_MODEL
+    )
+    column = response.scores.add()
+    column.name = "score"
+    column.doubles.values.extend([1.0] * request.matrix.rows)
+    return response
+
+
+def say_status(folder: Path) -> tuple[str, str, str, str]:
+    """That server in plain text and with mutual TLS; both targets, and the certificate and key of everybody."""
+    key, certificate = folder / "key.pem", folder / "certificate.pem"
+    subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"]
+    made = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject]
+    subprocess.run([*made, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    server = grpc.server(futures.ThreadPoolExecutor(8))
+    server.add_generic_rpc_handlers((Says().handler(),))
+    checked: Any = health.HealthServicer()
+    checked.set("", health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(checked, server)
+    plain = server.add_insecure_port("127.0.0.1:0")
+    pair, root = (key.read_bytes(), certificate.read_bytes()), certificate.read_bytes()
+    secure = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([pair], root, require_client_auth=True))
+    server.start()
+    _servers.append(server)
+    return f"127.0.0.1:{plain}", f"localhost:{secure}", str(certificate), str(key)
+
+
+_servers: list[grpc.Server] = []
+
+
+def refused() -> str:
+    """A port that nobody listens on."""
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{bound.getsockname()[1]}"
+
+
+@contextlib.contextmanager
+def world() -> Iterator[dict[str, Any]]:
+    """Everything, as what the suites are told."""
+    folder = Path(tempfile.mkdtemp(prefix="conformance-"))
+    gateways: list[Gateway] = []
+    try:
+        repository = make_repository(folder)
+        gateways += [Gateway(repository, folder / "log"), *(Gateway(repository) for _ in range(3))]
+        healthy, drained, first, second = [gateway.target() for gateway in gateways]
+        kept = drain(gateways[1], drained)
+        says, secure, certificate, key = say_status(folder)
+        yield {
+            "targets": {
+                "healthy": healthy,
+                "drained": drained,
+                "pair": f"{first},{second}",
+                "refused": refused(),
+                "black_hole": serve_connections(swallow),
+                "reset": serve_connections(resets(healthy)),
+                "slow_drip": serve_connections(drips(healthy)),
+                "status": says,
+                "secure": secure,
+            },
+            "first_pid": gateways[2].process.pid,
+            "certificate": certificate,
+            "key": key,
+            "token": TOKEN,
+            "log": str(folder / "log"),
+            "repository": str(repository),
+        }
+        kept.close()
+    finally:
+        for gateway in gateways:
+            gateway.process.kill()
+            gateway.process.wait()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def main() -> None:
+    """The script."""
+    with world() as told:
+        print(json.dumps(told), flush=True)
+        sys.stdin.read()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+package io.scorebridge.client;
+
+import io.grpc.Deadline;
+import io.scorebridge.v1.ModelDetail;
+import io.scorebridge.v1.ScoreRequest;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+
+/**
+ * A batch that is better sent in several calls, {@value #MOST_IN_FLIGHT} at a time, all for one version; a call that
+ * fails costs only its own rows. A batch of a model whose rows depend on each other stays whole.
+ */
+final class BigBatch {
+  private static final int MOST_BYTES = 1 << 20; // above it one message holds up the gateway's others
+  private static final int MOST_ROWS = 10_000;
+  private static final int MOST_IN_FLIGHT = 8;
+
+  private final ScoringClient client;
+  private final String model;
+  private final Batch batch;
+  private final ScoreOptions options;
+  private final String requestId;
+  private final Deadline deadline;
+  private final CompletableFuture<Scores> whole = new CompletableFuture<>();
+  private final List<CompletableFuture<Scores>> parts = new ArrayList<>();
+  private int size;
+  private int count;
+  private int begun;
+  private int ended;
+  private String batchId;
+  private int version;
+
+  BigBatch(
+      ScoringClient client, String model, Batch batch, ScoreOptions options, String requestId, Deadline deadline) {
+    this.client = client;
+    this.model = model;
+    this.batch = batch;
+    this.options = options;
+    this.requestId = requestId;
+    this.deadline = deadline;
+  }
+
+  static boolean isBig(Batch batch) {
+    return batch.rows() > MOST_ROWS || batch.bytes() > MOST_BYTES;
+  }
+
+  CompletableFuture<Scores> score() {
+    long began = System.nanoTime();
+    if (!client.circuitAllows()) {
+      return client.fallBack(head(), batch.rows(), Failure.circuitOpen(), began);
+    }
+    var details = client.details(model, options.version, deadline);
+    whole.whenComplete(
+        (value, error) -> {
+          if (whole.isCancelled()) {
+            details.cancel(true);
+            cancelParts();
+          }
+        });
+    details.whenComplete(
+        (versions, error) -> {
+          if (error == null) {
+            begin(versions);
+          } else if (!details.isCancelled()) {
+            Failure failure = Failure.of(error instanceof CompletionException ? error.getCause() : error);
+            client
+                .fallBack(head(), batch.rows(), failure, began)
+                .whenComplete((value, raised) -> ScoringClient.pass(whole, value, raised));
+          }
+        });
+    return whole;
+  }
+
+  private ScoreRequest head() {
+    return client.request(model, options, requestId).build();
+  }
+
+  private void begin(List<ModelDetail> versions) {
+    var chosen =
+        versions.stream()
+            .filter(one -> options.version == 0 ? one.getVersion().getServing() : true)
+            .filter(ModelDetail::getRowWise)
+            .findFirst();
+    // Without one that may be cut the gateway gets the whole, and says what it thinks of it.
+    version = chosen.map(one -> one.getVersion().getVersion()).orElse(options.version);
+    long pieces = chosen.isEmpty() ? 1 : Math.max(ceil(batch.bytes(), MOST_BYTES), ceil(batch.rows(), MOST_ROWS));
+    size = (int) ceil(batch.rows(), pieces);
+    count = (int) ceil(batch.rows(), size);
+    batchId = options.batchId.isEmpty() && count > 1 ? UUID.randomUUID().toString() : options.batchId;
+    synchronized (this) {
+      for (int part = 0; part < count; part++) {
+        parts.add(new CompletableFuture<>());
+      }
+    }
+    for (int part = 0; part < Math.min(count, MOST_IN_FLIGHT); part++) {
+      beginNext();
+    }
+  }
+
+  private void beginNext() {
+    int part;
+    synchronized (this) {
+      if (begun == count || whole.isDone()) {
+        return;
+      }
+      part = begun++;
+    }
+    int first = part * size;
+    int rows = Math.min(size, batch.rows() - first);
+    String partId = count == 1 ? requestId : requestId.substring(0, Math.min(110, requestId.length())) + "/" + first;
+    ScoreRequest.Builder request =
+        client.request(model, options, partId).setVersion(version).setBatchId(batchId);
+    if (!options.rowKeys.isEmpty()) {
+      request.addAllRowKeys(options.rowKeys.subList(first, first + rows));
+    }
+    batch.fill(request, first, rows);
+    CompletableFuture<Scores> asked = client.ask(request.build(), rows, deadline);
+    synchronized (this) {
+      parts.set(part, asked);
+    }
+    asked.whenComplete((value, raised) -> end(raised));
+  }
+
+  private void end(Throwable raised) {
+    if (raised != null) {
+      ScoringClient.pass(whole, null, raised);
+      cancelParts();
+      return;
+    }
+    boolean last;
+    synchronized (this) {
+      last = ++ended == count;
+    }
+    if (last) {
+      List<Scores> answers = parts.stream().map(CompletableFuture::join).toList();
+      whole.complete(count == 1 ? answers.get(0) : Scores.together(requestId, answers));
+    } else {
+      beginNext();
+    }
+  }
+
+  private static long ceil(long whole, long part) {
+    return (whole + part - 1) / part;
+  }
+
+  private synchronized void cancelParts() {
+    parts.forEach(part -> part.cancel(true));
+  }
+}

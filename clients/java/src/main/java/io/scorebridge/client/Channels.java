@@ -1,0 +1,76 @@
+package io.scorebridge.client;
+
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ChannelCredentials;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptor;
+import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
+import io.grpc.Grpc;
+import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/** How a client's channel is made. */
+final class Channels {
+  private static final Metadata.Key<String> AUTHORIZATION =
+      Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
+  private static final long RETRY_BUFFER_BYTES = 4 << 20; // a call whose message is larger is not retried
+
+  // docs/clients.md states the same of both clients. (The library wants every number as a double.)
+  private static final Map<String, ?> SERVICE =
+      Map.of(
+          "loadBalancingConfig",
+          List.of(Map.of("round_robin", Map.of())),
+          "healthCheckConfig",
+          Map.of("serviceName", ""),
+          "retryThrottling",
+          Map.of("maxTokens", 10.0, "tokenRatio", 0.1),
+          "methodConfig",
+          List.of(
+              Map.of(
+                  "name",
+                  List.of(Map.of("service", "scorebridge.v1.ScoringService")),
+                  "retryPolicy",
+                  Map.of(
+                      "maxAttempts",
+                      3.0,
+                      "initialBackoff",
+                      "0.01s",
+                      "maxBackoff",
+                      "0.1s",
+                      "backoffMultiplier",
+                      2.0,
+                      "retryableStatusCodes",
+                      List.of("UNAVAILABLE")))));
+
+  private Channels() {}
+
+  static ManagedChannel open(String target, ChannelCredentials credentials) {
+    return Grpc.newChannelBuilder(Targets.of(target), credentials)
+        .defaultServiceConfig(SERVICE)
+        .enableRetry()
+        .perRpcBufferLimit(RETRY_BUFFER_BYTES)
+        .build();
+  }
+
+  /** Sends the token of the moment with every call. */
+  static ClientInterceptor bearer(Supplier<String> token) {
+    return new ClientInterceptor() {
+      @Override
+      public <ReqT, RespT> ClientCall<ReqT, RespT> interceptCall(
+          MethodDescriptor<ReqT, RespT> method, CallOptions options, Channel next) {
+        return new SimpleForwardingClientCall<>(next.newCall(method, options)) {
+          @Override
+          public void start(Listener<RespT> listener, Metadata headers) {
+            headers.put(AUTHORIZATION, "Bearer " + token.get());
+            super.start(listener, headers);
+          }
+        };
+      }
+    };
+  }
+}

@@ -1,0 +1,90 @@
+package io.scorebridge.client;
+
+import com.google.protobuf.Any;
+import com.google.protobuf.InvalidProtocolBufferException;
+import com.google.rpc.ErrorInfo;
+import io.grpc.Metadata;
+import io.grpc.Status;
+import io.grpc.protobuf.ProtoUtils;
+
+/** How a call failed: its status, and what the gateway said of it (google.rpc.ErrorInfo), if it was the gateway. */
+record Failure(Status.Code status, String message, ErrorInfo info, Throwable cause) {
+  static final String CIRCUIT_OPEN = "CLIENT_CIRCUIT_OPEN";
+  private static final String DOMAIN = "scorebridge.io";
+  private static final Metadata.Key<com.google.rpc.Status> DETAILS =
+      Metadata.Key.of(
+          "grpc-status-details-bin", ProtoUtils.metadataMarshaller(com.google.rpc.Status.getDefaultInstance()));
+
+  static Failure of(Throwable error) {
+    Status status = Status.fromThrowable(error);
+    String message = status.getDescription() == null ? status.getCode().name() : status.getDescription();
+    return new Failure(status.getCode(), message, info(Status.trailersFromThrowable(error)), error);
+  }
+
+  static Failure circuitOpen() {
+    ErrorInfo info = ErrorInfo.newBuilder().setDomain(DOMAIN).setReason(CIRCUIT_OPEN).build();
+    return new Failure(Status.Code.UNAVAILABLE, "no gateway has answered lately: none was asked", info, null);
+  }
+
+  /** The event's name; the gateway's own, or what the default reasons call the same. */
+  String reason() {
+    if (info != null) {
+      return info.getReason();
+    }
+    return status == Status.Code.DEADLINE_EXCEEDED ? "DEADLINE" : status.name();
+  }
+
+  /** The gateway gave no sign of life. */
+  boolean ofConnection() {
+    return info == null && (status == Status.Code.UNAVAILABLE || status == Status.Code.DEADLINE_EXCEEDED);
+  }
+
+  /** The caller's default may stand for it: it is no fault of the caller. */
+  boolean fallsBack() {
+    return switch (status) {
+      case INVALID_ARGUMENT, NOT_FOUND, UNAUTHENTICATED, PERMISSION_DENIED, CANCELLED -> false;
+      case RESOURCE_EXHAUSTED -> info != null; // without: a message that is too large for one of the libraries
+      default -> true;
+    };
+  }
+
+  ScoringException exception() {
+    String name = info == null ? status.name() : info.getReason();
+    return switch (status) {
+      case INVALID_ARGUMENT -> new ScoringException.InvalidRequest(message, name, status, cause);
+      case NOT_FOUND -> new ScoringException.ModelNotFound(message, name, status, cause);
+      case FAILED_PRECONDITION -> new ScoringException.VersionRefused(message, name, status, cause);
+      case UNAUTHENTICATED, PERMISSION_DENIED -> new ScoringException.NotAllowed(message, name, status, cause);
+      case CANCELLED -> new ScoringException.Cancelled(message, name, status, cause);
+      case DEADLINE_EXCEEDED -> new ScoringException.DeadlineExceeded(message, name, status, cause);
+      case UNAVAILABLE -> new ScoringException.Unavailable(message, name, status, cause);
+      case INTERNAL -> new ScoringException.PredictionFailed(message, name, status, cause);
+      case RESOURCE_EXHAUSTED ->
+          info == null
+              ? new ScoringException.MessageTooLarge(message, name, status, cause)
+              : new ScoringException.Unavailable(message, name, status, cause);
+      default -> new ScoringException(message, name, status, cause);
+    };
+  }
+
+  private static ErrorInfo info(Metadata trailers) {
+    com.google.rpc.Status details = trailers == null ? null : trailers.get(DETAILS);
+    if (details == null) {
+      return null;
+    }
+    for (Any detail : details.getDetailsList()) {
+      if (!detail.is(ErrorInfo.class)) {
+        continue;
+      }
+      try {
+        ErrorInfo info = detail.unpack(ErrorInfo.class);
+        if (info.getDomain().equals(DOMAIN)) {
+          return info;
+        }
+      } catch (InvalidProtocolBufferException damaged) {
+        return null; // then it is as good as none
+      }
+    }
+    return null;
+  }
+}

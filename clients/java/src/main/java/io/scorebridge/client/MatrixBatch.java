@@ -1,0 +1,64 @@
+package io.scorebridge.client;
+
+import io.scorebridge.v1.DoubleArray;
+import io.scorebridge.v1.FloatArray;
+import io.scorebridge.v1.Matrix;
+import io.scorebridge.v1.ScoreRequest;
+import java.util.List;
+
+/** Rows of numbers of one type: of either doubles or floats the other is null. */
+final class MatrixBatch extends Batch {
+  private final List<String> columns;
+  private final double[][] doubles;
+  private final float[][] floats;
+  private final int width;
+
+  MatrixBatch(List<String> columns, double[][] doubles, float[][] floats) {
+    this.columns = columns;
+    this.doubles = doubles;
+    this.floats = floats;
+    this.width = rows() == 0 ? columns.size() : length(0);
+    if (!columns.isEmpty() && columns.size() != width) {
+      throw new IllegalArgumentException(columns.size() + " names for " + width + " columns");
+    }
+    for (int row = 1; row < rows(); row++) {
+      if (length(row) != width) {
+        throw new IllegalArgumentException("row " + row + " has " + length(row) + " values, the first has " + width);
+      }
+    }
+  }
+
+  @Override
+  public int rows() {
+    return doubles == null ? floats.length : doubles.length;
+  }
+
+  @Override
+  long bytes() {
+    return (long) rows() * width * (doubles == null ? Float.BYTES : Double.BYTES);
+  }
+
+  @Override
+  void fill(ScoreRequest.Builder request, int first, int count) {
+    Matrix.Builder matrix = request.getMatrixBuilder().addAllColumns(columns).setRows(count);
+    if (doubles == null) {
+      FloatArray.Builder values = matrix.getFloatsBuilder();
+      for (int row = first; row < first + count; row++) {
+        for (float value : floats[row]) {
+          values.addValues(value);
+        }
+      }
+    } else {
+      DoubleArray.Builder values = matrix.getDoublesBuilder();
+      for (int row = first; row < first + count; row++) {
+        for (double value : doubles[row]) {
+          values.addValues(value);
+        }
+      }
+    }
+  }
+
+  private int length(int row) {
+    return doubles == null ? floats[row].length : doubles[row].length;
+  }
+}

@@ -1,0 +1,171 @@
+package io.scorebridge.client;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+
+/** What a call can say beside its model and rows. Immutable; may be shared by calls and threads. */
+public final class ScoreOptions {
+  private static final ScoreOptions NONE = newBuilder().build();
+
+  final Duration timeout;
+  final Double defaultScore;
+  final boolean allowDefault;
+  final int version;
+  final String requestId;
+  final List<String> rowKeys;
+  final String batchId;
+  final Map<String, String> labels;
+
+  private ScoreOptions(Builder builder) {
+    timeout = builder.timeout;
+    defaultScore = builder.defaultScore;
+    allowDefault = builder.allowDefault;
+    version = builder.version;
+    requestId = builder.requestId;
+    rowKeys = builder.rowKeys;
+    batchId = builder.batchId;
+    labels = builder.labels;
+  }
+
+  /**
+   * Nothing said.
+   *
+   * @return options that leave everything to the client and the model.
+   */
+  public static ScoreOptions none() {
+    return NONE;
+  }
+
+  /**
+   * Begins a set of options.
+   *
+   * @return a builder; not to be shared by threads.
+   */
+  public static Builder newBuilder() {
+    return new Builder();
+  }
+
+  static Duration positive(Duration timeout) {
+    if (timeout != null && (timeout.isZero() || timeout.isNegative())) {
+      throw new IllegalArgumentException("timeout must be positive, not " + timeout);
+    }
+    return timeout;
+  }
+
+  /** Builds {@link ScoreOptions}. */
+  public static final class Builder {
+    private Duration timeout;
+    private Double defaultScore;
+    private boolean allowDefault = true;
+    private int version;
+    private String requestId = "";
+    private List<String> rowKeys = List.of();
+    private String batchId = "";
+    private Map<String, String> labels = Map.of();
+
+    private Builder() {}
+
+    /**
+     * How long the call may take, default score included.
+     *
+     * @param timeout positive; without one the client's counts, and without that the model's own.
+     * @return this.
+     * @throws IllegalArgumentException if it is zero or negative.
+     */
+    public Builder timeout(Duration timeout) {
+      this.timeout = positive(timeout);
+      return this;
+    }
+
+    /**
+     * Replaces the model's own default score in this call, and is what the client gives where the gateway gives no
+     * answer.
+     *
+     * @param score of every row and numeric output.
+     * @return this.
+     */
+    public Builder defaultScore(double score) {
+      this.defaultScore = score;
+      return this;
+    }
+
+    /**
+     * Whether default scores may stand in for the model's.
+     *
+     * @param allowed false asks for an error instead, of the gateway and of the client.
+     * @return this.
+     */
+    public Builder allowDefault(boolean allowed) {
+      this.allowDefault = allowed;
+      return this;
+    }
+
+    /**
+     * Which version of the model.
+     *
+     * @param version its number; 0 for the one that serves.
+     * @return this.
+     */
+    public Builder version(int version) {
+      if (version < 0) {
+        throw new IllegalArgumentException("version must not be negative");
+      }
+      this.version = version;
+      return this;
+    }
+
+    /**
+     * The call's id in logs and answers.
+     *
+     * @param id 1 to 128 printable ASCII characters; a UUID is made without.
+     * @return this.
+     */
+    public Builder requestId(String id) {
+      this.requestId = id;
+      return this;
+    }
+
+    /**
+     * Your own ids of the rows, for the prediction log.
+     *
+     * @param keys one for each row.
+     * @return this.
+     */
+    public Builder rowKeys(List<String> keys) {
+      this.rowKeys = List.copyOf(keys);
+      return this;
+    }
+
+    /**
+     * The bigger batch that this call is a piece of, for the prediction log.
+     *
+     * @param id any text.
+     * @return this.
+     */
+    public Builder batchId(String id) {
+      this.batchId = id;
+      return this;
+    }
+
+    /**
+     * Anything to be kept beside the call in the prediction log.
+     *
+     * @param labels names and values.
+     * @return this.
+     */
+    public Builder labels(Map<String, String> labels) {
+      this.labels = Map.copyOf(labels);
+      return this;
+    }
+
+    /**
+     * The options.
+     *
+     * @return what was said so far.
+     */
+    public ScoreOptions build() {
+      return new ScoreOptions(this);
+    }
+  }
+}

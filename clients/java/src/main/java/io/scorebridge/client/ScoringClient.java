@@ -1,0 +1,503 @@
+package io.scorebridge.client;
+
+import io.grpc.Channel;
+import io.grpc.ChannelCredentials;
+import io.grpc.ClientInterceptors;
+import io.grpc.Deadline;
+import io.grpc.InsecureChannelCredentials;
+import io.grpc.ManagedChannel;
+import io.grpc.MethodDescriptor;
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
+import io.grpc.TlsChannelCredentials;
+import io.scorebridge.v1.DefaultPolicy;
+import io.scorebridge.v1.GetModelRequest;
+import io.scorebridge.v1.ListModelsRequest;
+import io.scorebridge.v1.ModelDetail;
+import io.scorebridge.v1.ModelVersion;
+import io.scorebridge.v1.ScoreRequest;
+import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.UUID;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+
+/**
+ * Scores batches at a gateway, or at several. Where no gateway gives an answer and there is a default score, the client
+ * returns that, marked as {@link Source#CLIENT_DEFAULT}, within the call's timeout.
+ *
+ * <p>May be shared by threads; make one and keep it. Futures are completed on threads of the gRPC library: what is
+ * chained to them should not block, or should name an executor.
+ */
+public final class ScoringClient implements AutoCloseable {
+  private static final System.Logger LOG = System.getLogger(ScoringClient.class.getName());
+
+  private final ManagedChannel owned; // null if the channel is the caller's
+  private final Channel channel;
+  private final Duration timeout;
+  private final Double defaultScore;
+  private final Circuit circuit;
+  private final DefaultsLog defaultsLog;
+  private final Consumer<CallEvent> onCall;
+  private final Map<String, LongAdder> defaults = new ConcurrentHashMap<>();
+  private final Map<String, List<String>> outputs = new ConcurrentHashMap<>();
+
+  private ScoringClient(Builder builder) {
+    owned = builder.channel == null ? Channels.open(builder.target, builder.credentials()) : null;
+    Channel plain = owned == null ? builder.channel : owned;
+    channel =
+        builder.token == null ? plain : ClientInterceptors.intercept(plain, Channels.bearer(builder.token));
+    timeout = builder.timeout;
+    defaultScore = builder.defaultScore;
+    circuit = new Circuit(builder.circuitFailures, builder.circuitOpen.toNanos(), System.nanoTime());
+    defaultsLog = builder.defaultsLog == null ? null : new DefaultsLog(builder.defaultsLog);
+    onCall = builder.onCall;
+  }
+
+  /**
+   * Begins a client.
+   *
+   * @param target "host:port" of a gateway, several of them between commas, or any target that gRPC knows, such as
+   *     "dns:///scoring.example:50051". Calls take turns among all addresses.
+   * @return a builder; not to be shared by threads.
+   */
+  public static Builder newBuilder(String target) {
+    return new Builder(target);
+  }
+
+  /**
+   * Scores a batch and waits for the answer.
+   *
+   * @param model the model's name.
+   * @param batch the rows; a big batch of a row-wise model is sent in several calls at once.
+   * @return the scores, which may be defaults: {@link Scores#source()} tells.
+   * @throws ScoringException if there are no scores, and no default may stand for them.
+   */
+  public Scores score(String model, Batch batch) {
+    return score(model, batch, ScoreOptions.none());
+  }
+
+  /**
+   * Scores a batch and waits for the answer. An interrupt cancels the call, and the thread stays interrupted.
+   *
+   * @param model the model's name.
+   * @param batch the rows; a big batch of a row-wise model is sent in several calls at once.
+   * @param options what else the call says.
+   * @return the scores, which may be defaults: {@link Scores#source()} tells.
+   * @throws ScoringException if there are no scores, and no default may stand for them.
+   */
+  public Scores score(String model, Batch batch, ScoreOptions options) {
+    return await(scoreAsync(model, batch, options));
+  }
+
+  /**
+   * Scores a batch.
+   *
+   * @param model the model's name.
+   * @param batch the rows; see {@link #score(String, Batch)}.
+   * @return the scores, or a {@link ScoringException}. Cancelling it tells the gateway, which stops waiting for the
+   *     model.
+   */
+  public CompletableFuture<Scores> scoreAsync(String model, Batch batch) {
+    return scoreAsync(model, batch, ScoreOptions.none());
+  }
+
+  /**
+   * Scores a batch.
+   *
+   * @param model the model's name.
+   * @param batch the rows; see {@link #score(String, Batch)}.
+   * @param options what else the call says.
+   * @return the scores, or a {@link ScoringException}. Cancelling it tells the gateway, which stops waiting for the
+   *     model.
+   */
+  public CompletableFuture<Scores> scoreAsync(String model, Batch batch, ScoreOptions options) {
+    Objects.requireNonNull(model, "model");
+    Objects.requireNonNull(batch, "batch");
+    Duration allowed = options.timeout == null ? timeout : options.timeout;
+    Deadline deadline = allowed == null ? null : Deadline.after(allowed.toNanos(), TimeUnit.NANOSECONDS);
+    String requestId = options.requestId.isEmpty() ? UUID.randomUUID().toString() : options.requestId;
+    if (BigBatch.isBig(batch)) {
+      return new BigBatch(this, model, batch, options, requestId, deadline).score();
+    }
+    ScoreRequest.Builder request = request(model, options, requestId).addAllRowKeys(options.rowKeys);
+    batch.fill(request, 0, batch.rows());
+    return ask(request.build(), batch.rows(), deadline);
+  }
+
+  /**
+   * Every version of every model.
+   *
+   * @return with their states.
+   * @throws ScoringException if the gateway gives no answer within the client's timeout.
+   */
+  public List<ModelVersion> models() {
+    return await(plain(Calls.LIST_MODELS, ListModelsRequest.getDefaultInstance(), clientDeadline()))
+        .getVersionsList();
+  }
+
+  /**
+   * All there is to know of a model's versions.
+   *
+   * @param name the model's.
+   * @return features, outputs, default scores and more, a version each.
+   * @throws ScoringException if there is no such model, or no answer within the client's timeout.
+   */
+  public List<ModelDetail> model(String name) {
+    return await(details(name, 0, clientDeadline()));
+  }
+
+  /**
+   * How many rows got the client's default score, by reason.
+   *
+   * @return a copy; the counts never shrink.
+   */
+  public Map<String, Long> clientDefaults() {
+    Map<String, Long> counts = new TreeMap<>();
+    defaults.forEach((reason, count) -> counts.put(reason, count.sum()));
+    return counts;
+  }
+
+  /** Closes the connections; calls under way are cancelled. A channel that was given stays open. */
+  @Override
+  public void close() {
+    if (owned != null) {
+      owned.shutdownNow();
+      try {
+        owned.awaitTermination(5, TimeUnit.SECONDS);
+      } catch (InterruptedException interrupted) {
+        Thread.currentThread().interrupt();
+      }
+    }
+    if (defaultsLog != null) {
+      defaultsLog.close();
+    }
+  }
+
+  ScoreRequest.Builder request(String model, ScoreOptions options, String requestId) {
+    ScoreRequest.Builder request =
+        ScoreRequest.newBuilder()
+            .setRequestId(requestId)
+            .setModel(model)
+            .setVersion(options.version)
+            .setBatchId(options.batchId)
+            .putAllLabels(options.labels);
+    Double chosen = options.defaultScore == null ? defaultScore : options.defaultScore;
+    if (chosen != null) {
+      request.setDefaultScore(chosen);
+    }
+    if (!options.allowDefault) {
+      request.setDefaultPolicy(DefaultPolicy.DEFAULT_POLICY_NEVER);
+    }
+    return request;
+  }
+
+  /** One call: its scores, the client's default for them, or an error. */
+  CompletableFuture<Scores> ask(ScoreRequest request, int rows, Deadline deadline) {
+    long began = System.nanoTime();
+    if (!circuit.allows(began)) {
+      return fallBack(request, rows, Failure.circuitOpen(), began);
+    }
+    CompletableFuture<Scores> scores = new CompletableFuture<>();
+    var answer = Calls.ask(channel, Calls.SCORE, request, deadline);
+    scores.whenComplete(
+        (value, error) -> {
+          if (scores.isCancelled()) {
+            answer.cancel(true);
+          }
+        });
+    answer.whenComplete(
+        (response, error) -> {
+          if (error == null) {
+            circuit.answered(System.nanoTime());
+            Scores read = Scores.read(response, rows);
+            if (read.source() != Source.DEFAULT) {
+              outputs.put(request.getModel(), read.outputs());
+            }
+            tell(request, rows, began, read.source(), null);
+            scores.complete(read);
+          } else if (!answer.isCancelled()) {
+            Failure failure = Failure.of(error);
+            note(failure);
+            fallBack(request, rows, failure, began).whenComplete((value, raised) -> pass(scores, value, raised));
+          }
+        });
+    return scores;
+  }
+
+  /** What stands for a call, or for a part of a batch, that brought no scores. */
+  CompletableFuture<Scores> fallBack(ScoreRequest request, int rows, Failure failure, long began) {
+    boolean never = request.getDefaultPolicy() == DefaultPolicy.DEFAULT_POLICY_NEVER;
+    if (never || !request.hasDefaultScore() || !failure.fallsBack()) {
+      tell(request, rows, began, null, failure.reason());
+      return CompletableFuture.failedFuture(failure.exception());
+    }
+    String model = request.getModel();
+    double score = request.getDefaultScore();
+    defaults.computeIfAbsent(failure.reason(), reason -> new LongAdder()).add(rows);
+    if (defaultsLog != null) {
+      defaultsLog.add(request.getRequestId(), model, request.getVersion(), rows, failure.reason(), score);
+    }
+    tell(request, rows, began, Source.CLIENT_DEFAULT, failure.reason());
+    List<String> names = outputs.getOrDefault(model, List.of("score"));
+    return CompletableFuture.completedFuture(
+        Scores.byClient(request.getRequestId(), model, request.getVersion(), rows, names, score, failure));
+  }
+
+  /** All versions of a model, or one; a failure is a StatusRuntimeException or, with the circuit open, an Unavailable. */
+  CompletableFuture<List<ModelDetail>> details(String name, int version, Deadline deadline) {
+    GetModelRequest request = GetModelRequest.newBuilder().setModel(name).setVersion(version).build();
+    return plain(Calls.GET_MODEL, request, deadline).thenApply(response -> response.getVersionsList());
+  }
+
+  boolean circuitAllows() {
+    return circuit.allows(System.nanoTime());
+  }
+
+  static void pass(CompletableFuture<Scores> to, Scores value, Throwable raised) {
+    if (raised == null) {
+      to.complete(value);
+    } else {
+      to.completeExceptionally(raised instanceof CompletionException ? raised.getCause() : raised);
+    }
+  }
+
+  private <ReqT, RespT> CompletableFuture<RespT> plain(
+      MethodDescriptor<ReqT, RespT> method, ReqT request, Deadline deadline) {
+    return Calls.ask(channel, method, request, deadline)
+        .whenComplete(
+            (response, error) -> {
+              if (error == null) {
+                circuit.answered(System.nanoTime());
+              } else {
+                note(Failure.of(error instanceof CompletionException ? error.getCause() : error));
+              }
+            });
+  }
+
+  private Deadline clientDeadline() {
+    return timeout == null ? null : Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS);
+  }
+
+  private void note(Failure failure) {
+    if (failure.ofConnection()) {
+      circuit.failed(System.nanoTime());
+    } else {
+      circuit.answered(System.nanoTime());
+    }
+  }
+
+  private void tell(ScoreRequest request, int rows, long began, Source source, String reason) {
+    if (onCall == null) {
+      return;
+    }
+    Duration elapsed = Duration.ofNanos(System.nanoTime() - began);
+    try {
+      onCall.accept(new CallEvent(request.getRequestId(), request.getModel(), rows, elapsed, source, reason));
+    } catch (RuntimeException error) {
+      LOG.log(System.Logger.Level.ERROR, "the hook for calls raised; the call goes on", error);
+    }
+  }
+
+  private static <T> T await(CompletableFuture<T> future) {
+    try {
+      return future.get();
+    } catch (InterruptedException interrupted) {
+      future.cancel(true);
+      Thread.currentThread().interrupt();
+      throw new ScoringException.Cancelled(
+          "interrupted while waiting for the answer", "CANCELLED", Status.Code.CANCELLED, interrupted);
+    } catch (ExecutionException error) {
+      if (error.getCause() instanceof ScoringException scoring) {
+        throw scoring;
+      }
+      if (error.getCause() instanceof StatusRuntimeException status) {
+        throw Failure.of(status).exception();
+      }
+      throw new IllegalStateException(error.getCause());
+    } catch (CancellationException cancelled) {
+      throw new ScoringException.Cancelled(
+          "the call was cancelled", "CANCELLED", Status.Code.CANCELLED, cancelled);
+    }
+  }
+
+  /** Builds a {@link ScoringClient}. */
+  public static final class Builder {
+    private final String target;
+    private boolean tls;
+    private File trusted;
+    private File certificate;
+    private File key;
+    private Supplier<String> token;
+    private Channel channel;
+    private Duration timeout;
+    private Double defaultScore;
+    private int circuitFailures = 5;
+    private Duration circuitOpen = Duration.ofSeconds(1);
+    private Path defaultsLog;
+    private Consumer<CallEvent> onCall;
+
+    private Builder(String target) {
+      this.target = Objects.requireNonNull(target, "target");
+    }
+
+    /**
+     * Encrypts the connection; without it, it is plain text.
+     *
+     * @return this.
+     */
+    public Builder tls() {
+      this.tls = true;
+      return this;
+    }
+
+    /**
+     * Encrypts the connection.
+     *
+     * @param trustedCertificates PEM file of the authorities that the gateway's certificate may come from.
+     * @return this.
+     */
+    public Builder tls(File trustedCertificates) {
+      this.tls = true;
+      this.trusted = trustedCertificates;
+      return this;
+    }
+
+    /**
+     * Shows the gateway who calls (mutual TLS).
+     *
+     * @param certificateChain PEM file.
+     * @param privateKey PEM file, PKCS 8.
+     * @return this.
+     */
+    public Builder clientCertificate(File certificateChain, File privateKey) {
+      this.tls = true;
+      this.certificate = certificateChain;
+      this.key = privateKey;
+      return this;
+    }
+
+    /**
+     * Sends a token with every call ("authorization: Bearer …").
+     *
+     * @param token is asked at every call, on the calling thread, so that it can be renewed.
+     * @return this.
+     */
+    public Builder token(Supplier<String> token) {
+      this.token = token;
+      return this;
+    }
+
+    /**
+     * Uses a channel of the caller's own instead of the target; it stays the caller's to close.
+     *
+     * @param channel with retries and load balancing as its maker wants them.
+     * @return this.
+     */
+    public Builder channel(Channel channel) {
+      this.channel = channel;
+      return this;
+    }
+
+    /**
+     * How long calls may take that say nothing else.
+     *
+     * @param timeout positive; without one, the model's own timeout counts, and a gateway that is silent is waited for
+     *     until its connection breaks.
+     * @return this.
+     * @throws IllegalArgumentException if it is zero or negative.
+     */
+    public Builder timeout(Duration timeout) {
+      this.timeout = ScoreOptions.positive(timeout);
+      return this;
+    }
+
+    /**
+     * The default score of calls that say nothing else; see {@link ScoreOptions.Builder#defaultScore}.
+     *
+     * @param score of every row and numeric output.
+     * @return this.
+     */
+    public Builder defaultScore(double score) {
+      this.defaultScore = score;
+      return this;
+    }
+
+    /**
+     * When gateways that don't answer are left alone.
+     *
+     * @param failures so many connections that fail or calls that nobody answers, in a row; 0 for never.
+     * @param open how long until a single call is let through to see.
+     * @return this.
+     */
+    public Builder circuit(int failures, Duration open) {
+      this.circuitFailures = failures;
+      this.circuitOpen = ScoreOptions.positive(open);
+      return this;
+    }
+
+    /**
+     * Keeps a line of JSON for each client default, for {@code scorebridge reconcile --client-defaults}.
+     *
+     * @param file is appended to; holds no input values.
+     * @return this.
+     */
+    public Builder defaultsLog(Path file) {
+      this.defaultsLog = file;
+      return this;
+    }
+
+    /**
+     * Is told of every call, for metrics.
+     *
+     * @param hook must not block; what it raises is logged and the call goes on.
+     * @return this.
+     */
+    public Builder onCall(Consumer<CallEvent> hook) {
+      this.onCall = hook;
+      return this;
+    }
+
+    /**
+     * The client; it connects with its first call.
+     *
+     * @return to be closed.
+     * @throws UncheckedIOException if a file can't be read or written.
+     */
+    public ScoringClient build() {
+      return new ScoringClient(this);
+    }
+
+    private ChannelCredentials credentials() {
+      if (!tls) {
+        return InsecureChannelCredentials.create();
+      }
+      TlsChannelCredentials.Builder made = TlsChannelCredentials.newBuilder();
+      try {
+        if (trusted != null) {
+          made.trustManager(trusted);
+        }
+        if (certificate != null) {
+          made.keyManager(certificate, key);
+        }
+      } catch (IOException error) {
+        throw new UncheckedIOException(error);
+      }
+      return made.build();
+    }
+  }
+}

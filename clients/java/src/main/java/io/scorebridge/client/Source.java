@@ -1,0 +1,13 @@
+package io.scorebridge.client;
+
+/** Where the scores of an answer come from. */
+public enum Source {
+  /** Every score is the model's. */
+  MODEL,
+  /** Every score is a default score that the gateway gave. */
+  DEFAULT,
+  /** Some rows carry a default score; which, {@link Scores#defaults()} tells. */
+  MIXED,
+  /** The gateway gave no answer; every score is the caller's own default. */
+  CLIENT_DEFAULT
+}

@@ -1,0 +1,165 @@
+package io.scorebridge.client;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import com.google.gson.JsonArray;
+import com.google.gson.JsonElement;
+import com.google.gson.JsonObject;
+import com.google.gson.JsonParser;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.TestFactory;
+
+/** The cases that the Python client passes too: clients/conformance. */
+class ConformanceTest {
+  @TestFactory
+  List<DynamicTest> cases() throws IOException {
+    World world = World.get();
+    List<DynamicTest> tests = new ArrayList<>();
+    try (Stream<Path> files = Files.list(World.CLIENTS.resolve("conformance"))) {
+      for (Path file : files.filter(one -> one.toString().endsWith(".json")).sorted().toList()) {
+        for (JsonElement one : JsonParser.parseString(Files.readString(file)).getAsJsonArray()) {
+          JsonObject given = one.getAsJsonObject();
+          tests.add(DynamicTest.dynamicTest(given.get("name").getAsString(), () -> check(world, given)));
+        }
+      }
+    }
+    assertFalse(tests.isEmpty());
+    return tests;
+  }
+
+  private static void check(World world, JsonObject given) {
+    JsonObject expected = given.getAsJsonObject("expect");
+    try (ScoringClient client = client(world, given)) {
+      int calls = given.has("calls") ? given.get("calls").getAsInt() : 1;
+      int killAfter = given.has("kill_first_after") ? given.get("kill_first_after").getAsInt() : -1;
+      for (int call = 1; call < calls; call++) {
+        if (killAfter < 0) {
+          outcome(client, given);
+        } else {
+          verify(client.score(given.get("model").getAsString(), batch(given), options(given)), expected);
+          if (call == killAfter) {
+            world.killFirst();
+          }
+        }
+      }
+      if (!expected.has("error")) {
+        verify(client.score(given.get("model").getAsString(), batch(given), options(given)), expected);
+      } else if (expected.get("error").getAsString().equals("ARGUMENT")) {
+        assertThrows(IllegalArgumentException.class, () -> options(given));
+      } else {
+        ScoringException raised =
+            assertThrows(
+                ScoringException.class,
+                () -> client.score(given.get("model").getAsString(), batch(given), options(given)));
+        assertEquals(expected.get("error").getAsString(), raised.getClass().getSimpleName());
+        assertEquals(expected.get("reason").getAsString(), raised.reason());
+      }
+    }
+  }
+
+  private static void outcome(ScoringClient client, JsonObject given) {
+    try {
+      client.score(given.get("model").getAsString(), batch(given), options(given));
+    } catch (ScoringException expected) {
+      // Only the last of several calls is looked at.
+    }
+  }
+
+  private static void verify(Scores scores, JsonObject expected) {
+    assertEquals(expected.get("source").getAsString(), scores.source().name());
+    if (expected.has("outputs")) {
+      expected
+          .getAsJsonObject("outputs")
+          .entrySet()
+          .forEach(output -> assertEquals(numbers(output.getValue()), boxed(scores.scores(output.getKey()))));
+      return;
+    }
+    List<Double> pattern = numbers(expected.get("scores"));
+    JsonArray reasons = expected.has("reasons") ? expected.getAsJsonArray("reasons") : null;
+    double[] values = scores.scores();
+    assertEquals(scores.rows(), values.length);
+    for (int row = 0; row < values.length; row++) {
+      assertEquals(pattern.get(row % pattern.size()), values[row], "row " + row);
+      if (row < 1000 || row >= values.length - 10) {
+        JsonElement reason = reasons == null ? null : reasons.get(row % reasons.size());
+        String wanted = reason == null || reason.isJsonNull() ? null : reason.getAsString();
+        assertEquals(wanted, scores.reason(row).orElse(null), "row " + row);
+        assertEquals(wanted != null, scores.defaultedRows().get(row), "row " + row);
+      }
+    }
+  }
+
+  private static ScoringClient client(World world, JsonObject given) {
+    ScoringClient.Builder builder = ScoringClient.newBuilder(world.target(given.get("target").getAsString()));
+    if (given.has("client_default")) {
+      builder.defaultScore(given.get("client_default").getAsDouble());
+    }
+    if (given.has("circuit_failures")) {
+      builder.circuit(given.get("circuit_failures").getAsInt(), Duration.ofSeconds(1));
+    }
+    if (given.has("token")) {
+      builder.token(world::token);
+    }
+    if (given.has("tls")) {
+      builder.tls(world.certificate());
+      if (given.get("tls").getAsString().equals("mutual")) {
+        builder.clientCertificate(world.certificate(), world.key());
+      }
+    }
+    return builder.build();
+  }
+
+  private static ScoreOptions options(JsonObject given) {
+    ScoreOptions.Builder options =
+        ScoreOptions.newBuilder().timeout(Duration.ofMillis(given.get("timeout_ms").getAsLong()));
+    if (given.has("default")) {
+      options.defaultScore(given.get("default").getAsDouble());
+    }
+    if (given.has("allow_default")) {
+      options.allowDefault(given.get("allow_default").getAsBoolean());
+    }
+    return options.build();
+  }
+
+  private static Batch batch(JsonObject given) {
+    if (given.has("columns")) {
+      ColumnBatch.Builder columns = Batch.columns();
+      given
+          .getAsJsonObject("columns")
+          .entrySet()
+          .forEach(column -> columns.doubles(column.getKey(), array(column.getValue())));
+      return columns.build();
+    }
+    JsonArray rows = given.getAsJsonArray("rows");
+    int repeat = given.has("repeat") ? given.get("repeat").getAsInt() : 1;
+    double[][] values = new double[rows.size() * repeat][];
+    for (int row = 0; row < values.length; row++) {
+      values[row] = array(rows.get(row % rows.size()));
+    }
+    return Batch.of(values);
+  }
+
+  private static double[] array(JsonElement values) {
+    return numbers(values).stream().mapToDouble(Double::doubleValue).toArray();
+  }
+
+  private static List<Double> numbers(JsonElement values) {
+    List<Double> numbers = new ArrayList<>();
+    values.getAsJsonArray().forEach(one -> numbers.add(one.getAsDouble()));
+    return numbers;
+  }
+
+  private static List<Double> boxed(double[] values) {
+    return Arrays.stream(values).boxed().toList();
+  }
+}

@@ -1,0 +1,179 @@
+"""What both clients do beside calling: give the caller's default where no gateway answers, spare dead ones."""
+
+import json
+import logging
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypedDict
+
+import numpy as np
+
+from scorebridge.circuit import Circuit
+from scorebridge.errors import ScoringError, Unavailable
+from scorebridge.result import DefaultedRows, Scores, Source, read_scores
+from scorebridge.v1 import scoring_pb2 as pb
+
+__all__ = ["CallEvent", "Safety", "SafetyOptions"]
+
+_log = logging.getLogger(__name__)
+
+_NAMES = {"DEADLINE_EXCEEDED": "DEADLINE"}  # as the gateway names the same event
+_THROWN = frozenset(("INVALID_ARGUMENT", "NOT_FOUND", "UNAUTHENTICATED", "PERMISSION_DENIED", "CANCELLED"))
+_SILENT = frozenset(("UNAVAILABLE", "DEADLINE_EXCEEDED"))
+
+
+@dataclass(frozen=True)
+class CallEvent:
+    """One call that has ended, for metrics; a big batch ends once for each of the calls it was cut into.
+
+    Attributes:
+        request_id: the call's.
+        model: the model's name.
+        rows: how many it had.
+        elapsed_s: from the call to its end, seconds.
+        source: of the scores; None if the call ended with an error.
+        reason: why the client gave its default or raised; None for an answer of the gateway.
+    """
+
+    request_id: str
+    model: str
+    rows: int
+    elapsed_s: float
+    source: Source | None
+    reason: str | None
+
+
+class SafetyOptions(TypedDict, total=False):
+    """What a client does when no gateway answers.
+
+    Attributes:
+        circuit_failures: so many failed connections or unanswered calls in a row, and gateways are left alone for a
+            while (5); 0 for never.
+        circuit_open_s: how long, until a single call is let through to see, seconds (1).
+        defaults_log: a file that gets a line of JSON for each client default, for
+            `scorebridge reconcile --client-defaults`; no input values.
+        on_call: is told of every call, for metrics; must not block. What it raises is logged.
+    """
+
+    circuit_failures: int
+    circuit_open_s: float
+    defaults_log: str | os.PathLike[str]
+    on_call: Callable[[CallEvent], None]
+
+
+class Safety:
+    """One client's."""
+
+    def __init__(self, options: SafetyOptions) -> None:
+        self._circuit = Circuit(options.get("circuit_failures", 5), options.get("circuit_open_s", 1.0))
+        path = options.get("defaults_log")
+        # Unbuffered and appending: each line is one write, so lines of several processes don't mix.
+        self._file = None if path is None else Path(path).open("ab", buffering=0)  # noqa: SIM115 - as long as the client
+        self._on_call = options.get("on_call")
+        self._outputs: dict[str, tuple[str, ...]] = {}
+        self.defaults: Counter[str] = Counter()
+
+    def admit(self) -> None:
+        """Returns if a gateway may be asked.
+
+        Raises:
+            Unavailable: none has answered lately.
+        """
+        if not self._circuit.allows():
+            sentence = "no gateway has answered lately: none was asked"
+            raise Unavailable(sentence, "CLIENT_CIRCUIT_OPEN", status="UNAVAILABLE", by_gateway=False)
+
+    def answered(self) -> None:
+        """A gateway answered."""
+        self._circuit.answered()
+
+    def failed(self, error: ScoringError) -> None:
+        """A call ended with an error, of a gateway or without one."""
+        if error.status in _SILENT and not error.by_gateway:
+            self._circuit.failed()
+        else:
+            self._circuit.answered()
+
+    def scored(self, request: pb.ScoreRequest, response: pb.ScoreResponse, began: float) -> Scores:
+        """What the gateway answered."""
+        scores = read_scores(response, request)
+        if scores.source is not Source.DEFAULT:
+            self._outputs[scores.model] = tuple(scores.columns)
+        self._tell(request, scores.rows, began, scores.source, None)
+        return scores
+
+    def fall_back(self, request: pb.ScoreRequest, rows: int, error: ScoringError, began: float) -> Scores:
+        """The caller's default for every row.
+
+        Raises:
+            ScoringError: the one that was given, if no default may stand for it or there is none.
+        """
+        reason = _NAMES.get(error.reason, error.reason)
+        never = request.default_policy == pb.DEFAULT_POLICY_NEVER
+        if never or not request.HasField("default_score") or not _falls_back(error):
+            self._tell(request, rows, began, None, reason)
+            raise error
+        self.defaults[reason] += rows
+        if self._file is not None:
+            self._write(request, rows, reason)
+        self._tell(request, rows, began, Source.CLIENT_DEFAULT, reason)
+        names = self._outputs.get(request.model, ("score",))
+        return Scores(
+            request_id=request.request_id,
+            model=request.model,
+            version=request.version,
+            digest="",
+            columns={name: np.full(rows, request.default_score) for name in names},
+            source=Source.CLIENT_DEFAULT,
+            defaults=(DefaultedRows(0, rows, reason, str(error), by_client=True),) if rows else (),
+            rows=rows,
+            attempts=0,
+            queue_s=0.0,
+            backend_s=0.0,
+        )
+
+    def close(self) -> None:
+        """Closes the file of defaults."""
+        if self._file is not None:
+            self._file.close()
+
+    def _write(self, request: pb.ScoreRequest, rows: int, reason: str) -> None:
+        score = request.default_score
+        line = {
+            "time": datetime.now(UTC).isoformat(),
+            "request_id": request.request_id,
+            "model": request.model,
+            "version": request.version,
+            "rows": rows,
+            "reason": reason,
+            "default_score": score if math.isfinite(score) else None,
+        }
+        try:
+            assert self._file is not None  # noqa: S101 - asked before
+            self._file.write(json.dumps(line).encode() + b"\n")
+        except (OSError, ValueError):
+            _log.exception("a client default was not written to the file of defaults")
+
+    def _tell(
+        self, request: pb.ScoreRequest, rows: int, began: float, source: Source | None, reason: str | None
+    ) -> None:
+        if self._on_call is None:
+            return
+        elapsed_s = time.monotonic() - began
+        try:
+            self._on_call(CallEvent(request.request_id, request.model, rows, elapsed_s, source, reason))
+        except Exception:  # noqa: BLE001 - whatever the hook's bug, the caller gets its scores
+            _log.exception("the hook for calls raised; the call goes on")
+
+
+def _falls_back(error: ScoringError) -> bool:
+    """It is no fault of the caller."""
+    if error.status == "RESOURCE_EXHAUSTED":
+        return error.by_gateway  # without: a message that is too large for one of the libraries
+    return error.status not in _THROWN

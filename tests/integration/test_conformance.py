@@ -1,0 +1,130 @@
+"""The cases that every client must pass, the Java one too: clients/conformance, against real gateways and faults."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import scorebridge
+from fixtures import ROOT
+from scorebridge import AsyncScoringClient, Scores, ScoringClient, ScoringError
+
+FOLDER = ROOT / "clients" / "conformance"
+CASES = [case for file in sorted(FOLDER.glob("*.json")) for case in json.loads(file.read_text())]
+
+
+def start_world() -> subprocess.Popen[str]:
+    command = [sys.executable, str(FOLDER / "conformance_world.py")]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def worlds() -> Iterator[dict[str, dict[str, Any]]]:
+    """One for each of the two clients, because a case kills a gateway."""
+    processes = {kind: start_world() for kind in ("blocking", "asyncio")}
+    try:
+        yield {kind: json.loads(process.stdout.readline()) for kind, process in processes.items() if process.stdout}
+    finally:
+        for process in processes.values():
+            process.communicate()
+
+
+class Caller:
+    """One client, told to by a case."""
+
+    def __init__(self, world: dict[str, Any], case: dict[str, Any]) -> None:
+        self.world = world
+        self.case = case
+
+    def settings(self) -> dict[str, Any]:
+        """What the client is made with."""
+        case, settings = self.case, dict[str, Any]()
+        if "client_default" in case:
+            settings["default"] = case["client_default"]
+        if "circuit_failures" in case:
+            settings["circuit_failures"] = case["circuit_failures"]
+        if "token" in case:
+            settings["token"] = lambda: self.world["token"]
+        if "tls" in case:
+            trusted, key = Path(self.world["certificate"]).read_bytes(), Path(self.world["key"]).read_bytes()
+            own = (key, trusted) if case["tls"] == "mutual" else (None, None)
+            settings["credentials"] = grpc.ssl_channel_credentials(trusted, *own)
+        return settings
+
+    def arguments(self) -> dict[str, Any]:
+        """What each call says."""
+        case = self.case
+        rows: Any = case.get("columns") or np.array(case["rows"] * case.get("repeat", 1), np.float64)
+        if isinstance(rows, dict):
+            rows = {name: np.array(values, np.float64) for name, values in rows.items()}
+        given = {"model": case["model"], "rows": rows, "timeout_s": case["timeout_ms"] / 1000}
+        return given | {name: case[name] for name in ("default", "allow_default") if name in case}
+
+    def ended(self, call: int) -> None:
+        """Kills a gateway where the case says so."""
+        if call == self.case.get("kill_first_after"):
+            os.kill(self.world["first_pid"], signal.SIGKILL)
+
+    async def asyncio(self) -> list[Scores | Exception]:
+        """What became of each call."""
+        outcomes: list[Scores | Exception] = []
+        async with AsyncScoringClient(self.world["targets"][self.case["target"]], **self.settings()) as client:
+            for call in range(self.case.get("calls", 1)):
+                try:
+                    outcomes.append(await client.score(**self.arguments()))
+                except (ScoringError, ValueError) as error:
+                    outcomes.append(error)
+                self.ended(call + 1)
+        return outcomes
+
+    def blocking(self) -> list[Scores | Exception]:
+        """The same with the other client."""
+        outcomes: list[Scores | Exception] = []
+        with ScoringClient(self.world["targets"][self.case["target"]], **self.settings()) as client:
+            for call in range(self.case.get("calls", 1)):
+                try:
+                    outcomes.append(client.score(**self.arguments()))
+                except (ScoringError, ValueError) as error:
+                    outcomes.append(error)
+                self.ended(call + 1)
+        return outcomes
+
+
+def verify(outcome: Scores | Exception, expected: dict[str, Any]) -> None:
+    if expected.get("error") == "ARGUMENT":
+        assert isinstance(outcome, ValueError)
+    elif "error" in expected:
+        assert type(outcome) is getattr(scorebridge, expected["error"])
+        assert isinstance(outcome, ScoringError)
+        assert outcome.reason == expected["reason"]
+    else:
+        assert isinstance(outcome, Scores), outcome
+        assert outcome.source == expected["source"]
+        if "outputs" in expected:
+            assert {name: values.tolist() for name, values in outcome.columns.items()} == expected["outputs"]
+        else:
+            cycles = outcome.rows // len(expected["scores"])
+            assert outcome.scores.tolist() == expected["scores"] * cycles
+            assert outcome.reasons == expected.get("reasons", [None] * len(expected["scores"])) * cycles
+            assert outcome.defaulted.tolist() == [reason is not None for reason in outcome.reasons]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+def test_blocking(worlds: dict[str, dict[str, Any]], case: dict[str, Any]) -> None:
+    outcomes = Caller(worlds["blocking"], case).blocking()
+    for outcome in outcomes if "kill_first_after" in case else outcomes[-1:]:
+        verify(outcome, case["expect"])
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
+async def test_asyncio(worlds: dict[str, dict[str, Any]], case: dict[str, Any]) -> None:
+    outcomes = await Caller(worlds["asyncio"], case).asyncio()
+    for outcome in outcomes if "kill_first_after" in case else outcomes[-1:]:
+        verify(outcome, case["expect"])
