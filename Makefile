@@ -17,6 +17,7 @@ demo: setup
 
 test: setup
 	@$(BIN)/pytest
+	@cd clients/java && SCOREBRIDGE_PYTHON="$(abspath $(BIN)/python)" mvn -q -B verify
 
 soak: setup
 	@PYTHONPATH=tests:examples $(BIN)/python benchmarks/soak.py
@@ -47,4 +48,4 @@ protos: setup
 	@sed -i 's/_Mapping\]/_Mapping[str, object]]/g' $(GENERATED)/scorebridge/v1/*_pb2.pyi
 
 clean:
-	@rm -rf $(VENV) .bench build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .bench clients/java/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -27,6 +27,9 @@ def reconcile(
     until: Annotated[datetime | None, typer.Option(help="Calls received before, UTC.")] = None,
     against: Annotated[Path | None, typer.Option(help="Parquet or CSV file of scores made elsewhere.")] = None,
     key: Annotated[str, typer.Option(help="Its column of row keys.")] = "row_key",
+    client_defaults: Annotated[
+        list[Path] | None, typer.Option(help="A client's file of defaults, to be joined by request id; repeatable.")
+    ] = None,
 ) -> None:
     """Score again what was logged, apart from the gateway, and compare row by row.
 
@@ -36,13 +39,15 @@ def reconcile(
         if not math.isfinite(tolerance):
             raise typer.BadParameter("must be a finite number", param_hint="--tolerance")
         selection = Selection(model, _utc(since), _utc(until))
-        summary = reconcile_log(Options(log, repository, selection, tolerance, output, against, key))
+        files = tuple(client_defaults or ())
+        summary = reconcile_log(Options(log, repository, selection, tolerance, output, against, key, files))
     except (BridgeError, OSError) as error:
         typer.echo(f"{error}", err=True)
         raise typer.Exit(NOT_RUN) from error
     summary.print(Console())
     if output is not None:
-        typer.echo(f"written to {output}: report.html, differences.parquet, defaulted.parquet")
+        joined = ", client_defaults.parquet" if client_defaults else ""
+        typer.echo(f"written to {output}: report.html, differences.parquet, defaulted.parquet{joined}")
     raise typer.Exit(summary.exit_code)
 
 

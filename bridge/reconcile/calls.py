@@ -1,7 +1,7 @@
 """The logged calls, grouped by the version that answered them, in temporary files: a log may be larger than memory."""
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -253,8 +253,8 @@ class Spool:
     damages: list[Damage] = field(default_factory=list)
 
     @classmethod
-    def read(cls, log: Path, selection: Selection, folder: Path) -> Self:
-        """Spreads a log over files in a folder, one for each version.
+    def read(cls, log: Path, selection: Selection, folder: Path, see: Callable[[Entry], None]) -> Self:
+        """Spreads a log over files in a folder, one for each version; `see` is shown every call that is taken.
 
         Raises:
             LogNotReadable: there is no log.
@@ -264,6 +264,7 @@ class Spool:
             for entry in segment.entries():
                 if selection.takes(entry.record):
                     spool._add(entry, folder)
+                    see(entry)
             spool.damages += segment.damages
         return spool
 

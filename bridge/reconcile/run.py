@@ -22,6 +22,7 @@ from bridge.reconcile.calls import (
     Spool,
     VersionKey,
 )
+from bridge.reconcile.client_defaults import ClientDefaults
 from bridge.reconcile.compare import Rescorer, compare
 from bridge.reconcile.differences import DifferenceFiles
 from bridge.reconcile.observations import Observations
@@ -46,6 +47,7 @@ class Options:
         output: folder for the Parquet files and the report, made if need be; None for none.
         against: file of scores made elsewhere; None to score again.
         key: its column of row keys.
+        client_defaults: files of lines that clients wrote when they answered themselves.
         chunk_rows: how many rows are in memory at once.
     """
 
@@ -56,6 +58,7 @@ class Options:
     output: Path | None = None
     against: Path | None = None
     key: str = "row_key"
+    client_defaults: tuple[Path, ...] = ()
     chunk_rows: int = CHUNK_ROWS
 
 
@@ -71,7 +74,8 @@ def reconcile_log(options: Options) -> Summary:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="scorebridge-reconcile-"))
         other = None if options.against is None else Against(options.against, options.key)
-        spool = Spool.read(options.log, options.selection, Path(folder))
+        clients = ClientDefaults(options.client_defaults)
+        spool = Spool.read(options.log, options.selection, Path(folder), clients.see)
         files = None
         if options.output is not None:
             options.output.mkdir(parents=True, exist_ok=True)
@@ -83,7 +87,11 @@ def reconcile_log(options: Options) -> Summary:
             version = spool.versions[key]
             result = VersionSummary(key, version.calls, version.failed, version.cancelled)
             summary.versions.append(result)
-            _Version(version, result, observations, files, options).run(other)
+            _Version(version, result, observations, files, clients, options).run(other)
+    if options.client_defaults:
+        summary.notes += clients.notes()
+        if options.output is not None:
+            clients.write(options.output)
     if options.output is not None:
         write_report(options.output, summary, observations)
     return summary
@@ -97,6 +105,7 @@ class _Version:
     result: VersionSummary
     observations: Observations
     files: DifferenceFiles | None
+    clients: ClientDefaults
     options: Options
 
     def run(self, other: Rescorer | None) -> None:
@@ -121,6 +130,7 @@ class _Version:
             comparison = compare(piece, rescored, self.options.tolerance)
             self.result.add(comparison)
             self.observations.add(str(self.logged.key), comparison)
+            self.clients.compared(comparison)
             if self.files is not None:
                 self.files.add(self.logged.key, comparison)
 

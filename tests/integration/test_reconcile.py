@@ -1,6 +1,7 @@
 """`scorebridge reconcile` on logs that are built by hand from scores which R and xgboost gave themselves."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -168,6 +169,37 @@ def test_scores_made_elsewhere_are_joined_by_key(served: Served, tmp_path: Path,
     result = run(served.log.write(), "--against", path, "--key", "id", "--model", "glm")
     assert result.exit_code == 1, result.output
     assert f"1 of {len(keys)} rows differ" in said(result)
+
+
+def test_what_clients_answered_themselves_is_joined_by_request_id(served: Served, tmp_path: Path) -> None:
+    late, cancelled, failed = served.log.records[0], served.log.records[1], served.log.records[2]
+    cancelled.status, cancelled.response = 1, b""
+    failed.status, failed.error_reason, failed.response = 14, "DRAINING", b""
+    calls = [(late.request_id, 7), (cancelled.request_id, 5), (failed.request_id, 5), ("never came", 3)]
+    lines = [
+        json.dumps({"request_id": request_id, "model": "glm", "rows": rows, "reason": "DEADLINE", "default_score": 0.5})
+        for request_id, rows in calls
+    ]
+    file, output = tmp_path / "defaults.jsonl", tmp_path / "out"
+    file.write_text("\n".join([*lines, "[]", '{"request_id": "torn', ""]))
+    result = run(served.log.write(), "--repository", served.repository, "--output", output, "--client-defaults", file)
+    assert result.exit_code == 0, result.output
+    fates = "1 answered, 1 cancelled by the client, 1 failed: DRAINING, 1 not in the log"
+    assert f"client defaults: 4 calls with 20 rows; by the log {fates}; 2 lines can't be read" in said(result)
+    found = {one["request_id"]: one for one in pq.read_table(output / "client_defaults.parquet").to_pylist()}
+    seen = [found[request_id]["gateway"] for request_id, _ in calls]
+    assert seen == ["answered", "cancelled by the client", "failed: DRAINING", "not in the log"]
+    scores = list(pb.ScoreResponse.FromString(late.response).scores[0].doubles.values)
+    assert found[late.request_id]["logged"] == pytest.approx(scores, nan_ok=True)
+    assert found[late.request_id]["rescored"] == found[late.request_id]["logged"]
+    assert found["never came"]["logged"] is None
+    assert found["never came"]["default_score"] == 0.5
+
+
+def test_a_file_of_client_defaults_that_is_not_there_is_refused(served: Served, tmp_path: Path) -> None:
+    result = run(served.log.write(), "--repository", served.repository, "--client-defaults", tmp_path / "none")
+    assert result.exit_code == 2
+    assert "none can't be read" in result.output
 
 
 def test_rows_that_the_other_file_has_not_are_counted(served: Served, tmp_path: Path) -> None:

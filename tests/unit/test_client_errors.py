@@ -11,10 +11,12 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from scorebridge import (
     CallerError,
+    Cancelled,
     DeadlineExceeded,
     InvalidRequest,
     MessageTooLarge,
     ModelNotFound,
+    NotAllowed,
     PredictionFailed,
     ScoringError,
     Unavailable,
@@ -68,9 +70,9 @@ KINDS: list[tuple[grpc.StatusCode, type[ScoringError]]] = [
     (grpc.StatusCode.UNAVAILABLE, Unavailable),
     (grpc.StatusCode.RESOURCE_EXHAUSTED, Unavailable),
     (grpc.StatusCode.INTERNAL, PredictionFailed),
-    (grpc.StatusCode.CANCELLED, ScoringError),
+    (grpc.StatusCode.CANCELLED, Cancelled),
     (grpc.StatusCode.UNKNOWN, ScoringError),
-    (grpc.StatusCode.UNAUTHENTICATED, ScoringError),
+    (grpc.StatusCode.UNAUTHENTICATED, NotAllowed),
 ]
 
 

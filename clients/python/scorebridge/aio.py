@@ -84,20 +84,7 @@ class AsyncScoringClient:
         request = None if is_big_array(rows) else build_request(model, rows, default, **options)
         if request is not None and not is_big(request):
             return await self._score(request, chosen_s)
-        began, count = time.monotonic(), len(rows) if request is None else batch_rows(request)
-        asked = options.get("version", 0)
-        try:
-            self._safety.admit()
-            version = row_wise_version(await self.model(model, asked, timeout_s=chosen_s), asked)
-        except ScoringError as error:
-            return self._safety.fall_back(request or build_head(model, default, options), count, error, began)
-        if version is None:
-            whole = request or build_request(model, rows, default, **options)
-            return await self._score(whole, time_left_s(ends))
-        request_id, pieces = (
-            cut_array(model, rows, default, options, version) if request is None else cut(request, version)
-        )
-        return await self._score_pieces(pieces, request_id, ends)
+        return await self._score_big(request or build_head(model, default, options), rows, options, ends)
 
     async def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
         """Every version of every model."""
@@ -127,6 +114,27 @@ class AsyncScoringClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    async def _score_big(self, request: pb.ScoreRequest, rows: Any, options: CallOptions, ends: float | None) -> Scores:
+        """The rows are in the request, or an array that is not."""
+        began, array = time.monotonic(), is_big_array(rows)
+        default = request.default_score if request.HasField("default_score") else None
+        asked = request.version
+        options = options.copy()
+        options["request_id"] = request.request_id
+        try:
+            self._safety.admit()
+            version = row_wise_version(await self.model(request.model, asked, timeout_s=time_left_s(ends)), asked)
+        except ScoringError as error:
+            count = len(rows) if array else batch_rows(request)
+            return self._safety.fall_back(request, count, error, began)
+        if version is None:
+            whole = build_request(request.model, rows, default, **options) if array else request
+            return await self._score(whole, time_left_s(ends))
+        request_id, pieces = (
+            cut_array(request.model, rows, default, options, version) if array else cut(request, version)
+        )
+        return await self._score_pieces(pieces, request_id, ends)
 
     async def _score_pieces(
         self, pieces: Sequence[Callable[[], pb.ScoreRequest]], request_id: str, ends: float | None

@@ -40,13 +40,22 @@ __all__ = ["ScoringClient"]
 
 
 class ScoringClient:
-    """Scores batches at a gateway; may be shared by threads. Close it, or use it in a `with` statement.
+    """Scores batches at a gateway, or at several; may be shared by threads. Close it, or use it in a `with` statement.
+
+    Where no gateway gives an answer and there is a default score, that is returned, marked as `Source.CLIENT_DEFAULT`,
+    within the call's timeout: for a deadline, a gateway that is away or drains, a broken connection, and every other
+    status but a caller's own.
 
     Args:
-        target: "host:port" of the gateway.
-        timeout_s: for calls that give none, seconds; None leaves it to the model's own `timeout_s`.
+        target: "host:port" of a gateway, several of them between commas, or any target that gRPC knows. Calls take
+            turns among all addresses that are healthy.
+        timeout_s: for calls that give none, seconds; None leaves it to the model's own `timeout_s`, and a gateway that
+            is silent is then waited for until its connection breaks.
+        default: the default score of calls that give none.
         credentials: for TLS; plain text without.
-        options: of the gRPC channel.
+        token: is asked at every call for what is sent as "authorization: Bearer ...".
+        options: of the gRPC channel; they go before the client's own.
+        safety: see `SafetyOptions`.
     """
 
     def __init__(
@@ -87,15 +96,17 @@ class ScoringClient:
             rows: a pandas or polars frame, a pyarrow table, a dict of columns, or a numpy array of shape
                 (rows, columns). NaN, None and nulls are missing.
             timeout_s: the answer, be it the default score, comes within this many seconds.
-            default: replaces the model's own default score in this call.
+            default: replaces the model's own default score in this call, and is what the client gives where no gateway
+                answers.
             options: see `CallOptions`.
 
         Raises:
             CallerError: mend the call.
             DeadlineExceeded: no score in time and no default to give.
-            Unavailable: not now.
-            PredictionFailed: the model's fault.
-            TypeError, ValueError: the rows are of a kind that no model takes; nothing was sent.
+            Unavailable: not now, likewise.
+            PredictionFailed: the model's fault, likewise.
+            TypeError, ValueError: the rows are of a kind that no model takes, or the timeout is not positive; nothing
+                was sent.
         """
         chosen_s = check_timeout(self._timeout_s if timeout_s is None else timeout_s)
         ends = None if chosen_s is None else time.monotonic() + chosen_s
@@ -103,20 +114,7 @@ class ScoringClient:
         request = None if is_big_array(rows) else build_request(model, rows, default, **options)
         if request is not None and not is_big(request):
             return self._score(request, chosen_s)
-        began, count = time.monotonic(), len(rows) if request is None else batch_rows(request)
-        asked = options.get("version", 0)
-        try:
-            self._safety.admit()
-            version = row_wise_version(self.model(model, asked, timeout_s=chosen_s), asked)
-        except ScoringError as error:
-            return self._safety.fall_back(request or build_head(model, default, options), count, error, began)
-        if version is None:
-            whole = request or build_request(model, rows, default, **options)
-            return self._score(whole, time_left_s(ends))
-        request_id, pieces = (
-            cut_array(model, rows, default, options, version) if request is None else cut(request, version)
-        )
-        return self._score_pieces(pieces, request_id, ends)
+        return self._score_big(request or build_head(model, default, options), rows, options, ends)
 
     def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
         """Every version of every model."""
@@ -146,6 +144,27 @@ class ScoringClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _score_big(self, request: pb.ScoreRequest, rows: Any, options: CallOptions, ends: float | None) -> Scores:
+        """The rows are in the request, or an array that is not."""
+        began, array = time.monotonic(), is_big_array(rows)
+        default = request.default_score if request.HasField("default_score") else None
+        asked = request.version
+        options = options.copy()
+        options["request_id"] = request.request_id
+        try:
+            self._safety.admit()
+            version = row_wise_version(self.model(request.model, asked, timeout_s=time_left_s(ends)), asked)
+        except ScoringError as error:
+            count = len(rows) if array else batch_rows(request)
+            return self._safety.fall_back(request, count, error, began)
+        if version is None:
+            whole = build_request(request.model, rows, default, **options) if array else request
+            return self._score(whole, time_left_s(ends))
+        request_id, pieces = (
+            cut_array(request.model, rows, default, options, version) if array else cut(request, version)
+        )
+        return self._score_pieces(pieces, request_id, ends)
 
     def _score_pieces(
         self, pieces: Sequence[Callable[[], pb.ScoreRequest]], request_id: str, ends: float | None

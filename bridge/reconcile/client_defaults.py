@@ -1,0 +1,129 @@
+"""What clients gave as defaults because no gateway answered them, joined to the log by the calls' ids."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge.columns import Type
+from bridge.errors import BridgeError
+from bridge.prediction_log.reader import Entry
+from bridge.reconcile.compare import Comparison
+
+__all__ = ["CLIENT_DEFAULTS_FILE", "ClientDefaults", "ClientDefaultsNotReadable"]
+
+CLIENT_DEFAULTS_FILE = "client_defaults.parquet"
+_CANCELLED = 1
+
+
+class ClientDefaultsNotReadable(BridgeError):
+    """A file of client defaults is not there."""
+
+    reason = "CLIENT_DEFAULTS_NOT_READABLE"
+
+
+@dataclass(eq=False)
+class _Call:
+    """One call that a client answered itself, and what the gateway knows of it."""
+
+    line: dict[str, Any]
+    gateway: str = "not in the log"
+    version: int | None = None
+    sequence: int | None = None
+    logged: np.ndarray[Any, Any] | None = None
+    rescored: np.ndarray[Any, Any] | None = None
+
+
+class ClientDefaults:
+    """The calls of some files, each a line of JSON as both clients write it; held in memory.
+
+    Attributes:
+        unreadable: lines that are none, such as the last one of a client that was killed.
+    """
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        """Reads them.
+
+        Raises:
+            ClientDefaultsNotReadable: a file can't be read.
+        """
+        self._calls: dict[str, _Call] = {}
+        self.unreadable = 0
+        for path in paths:
+            try:
+                lines = path.read_bytes().splitlines()
+            except OSError as error:
+                raise ClientDefaultsNotReadable(f"{path.name} can't be read: {error.strerror}") from error
+            for line in lines:
+                self._add(line)
+
+    def see(self, entry: Entry) -> None:
+        """A call of the log; if a client answered it itself, what became of it here."""
+        record = entry.record
+        call = self._calls.get(record.request_id)
+        if call is None:
+            return
+        call.sequence, call.version = entry.sequence, record.version or None
+        if record.status == 0:
+            call.gateway = "answered with defaults" if record.defaulted else "answered"
+        elif record.status == _CANCELLED:
+            call.gateway = "cancelled by the client"
+        else:
+            call.gateway = f"failed: {record.error_reason}"
+
+    def compared(self, comparison: Comparison) -> None:
+        """What the gateway answered after all, and what the model says; of the first output, if that is a number."""
+        piece = comparison.piece
+        call = self._calls.get(piece.call.record.request_id)
+        if call is None or not comparison.outputs:
+            return
+        output = comparison.outputs[0]
+        if call.logged is None or call.rescored is None:
+            call.logged, call.rescored = np.full(piece.call.rows, np.nan), np.full(piece.call.rows, np.nan)
+        for column, values in ((output.logged, call.logged), (output.rescored, call.rescored)):
+            if column is not None and column.type is not Type.STRING:
+                values[piece.rows] = np.where(column.missing(), np.nan, column.values.astype(np.float64))
+
+    def notes(self) -> list[str]:
+        """In words."""
+        if not self._calls and not self.unreadable:
+            return ["client defaults: none"]
+        rows = sum(int(call.line["rows"]) for call in self._calls.values())
+        fates = Counter(call.gateway for call in self._calls.values())
+        told = ", ".join(f"{count} {fate}" for fate, count in fates.most_common())
+        damaged = f"; {self.unreadable} lines can't be read" if self.unreadable else ""
+        return [f"client defaults: {len(self._calls)} calls with {rows} rows; by the log {told}{damaged}"]
+
+    def write(self, folder: Path) -> None:
+        """One row a call, with both sides' scores where there are any."""
+        import pyarrow as pa  # noqa: PLC0415 - the difference files have shown that it is there
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        text, whole, numbers = pa.string(), pa.int64(), pa.list_(pa.float64())
+        types: dict[str, Any] = {"time": text, "request_id": text, "model": text, "rows": whole, "reason": text}
+        types |= {"default_score": pa.float64(), "gateway": text, "version": whole, "sequence": whole}
+        types |= {"logged": numbers, "rescored": numbers}
+        lines = [
+            {name: call.line.get(name) for name in list(types)[:6]}
+            | {"gateway": call.gateway, "version": call.version, "sequence": call.sequence}
+            | {"logged": call.logged, "rescored": call.rescored}
+            for call in self._calls.values()
+        ]
+        pq.write_table(
+            pa.Table.from_pylist(lines, schema=pa.schema(list(types.items()))), folder / CLIENT_DEFAULTS_FILE
+        )
+
+    def _add(self, line: bytes) -> None:
+        try:
+            entry = json.loads(line)
+        except ValueError:
+            entry = None
+        whole = isinstance(entry, dict) and isinstance(entry.get("request_id"), str)
+        if whole and isinstance(entry.get("rows"), int):
+            self._calls[entry["request_id"]] = _Call(entry)
+        else:
+            self.unreadable += 1

@@ -1,0 +1,46 @@
+"""The examples are run as their reader would run them."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fixtures import ROOT, Cancer, put
+from gateways import GatewayProcess
+
+NOBODY = "127.0.0.1:1"
+
+
+@pytest.fixture
+def gateway(cancer: Cancer, tmp_path: Path) -> Iterator[GatewayProcess]:
+    put(cancer.folder, tmp_path / "repository", "cancer")
+    process = GatewayProcess(tmp_path / "repository")
+    yield process
+    process.end(signal.SIGTERM)
+
+
+def run(*command: str) -> str:
+    done = subprocess.run([sys.executable, *command], check=False, capture_output=True, text=True, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_a_plain_script(gateway: GatewayProcess, cancer: Cancer) -> None:
+    printed = run("examples/score_batch.py", gateway.url, "cancer", *cancer.names)
+    assert printed.startswith("MODEL by version 1, call order-4711\nrow 0: 0.")
+    printed = run("examples/score_batch.py", NOBODY, "cancer", *cancer.names)
+    assert printed.endswith("row 0: 0.5 (UNAVAILABLE)\nrow 1: 0.5 (UNAVAILABLE)\n")
+
+
+def test_an_asyncio_one(gateway: GatewayProcess, cancer: Cancer) -> None:
+    lines = run("examples/score_async.py", gateway.url, "cancer", *cancer.names).splitlines()
+    assert [line.split()[-1] for line in lines[:10]] == ["MODEL"] * 10
+    assert lines[10] == "defaults by this client: {}"
+
+
+def test_load(gateway: GatewayProcess) -> None:
+    printed = run("examples/score_load.py", gateway.url, "cancer", "30", "10", "4", "0.5", "10000")
+    assert "calls/s, p50" in printed
+    assert printed.endswith("scored by the model, defaults {}\n")

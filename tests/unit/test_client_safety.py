@@ -1,0 +1,145 @@
+"""What both Python clients do beside calling: the circuit, the file of defaults, the hook, addresses."""
+
+import json
+import logging
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from scorebridge import AsyncScoringClient, CallEvent, Cancelled, ScoringClient, Source, Unavailable
+from scorebridge.batches import put_together
+from scorebridge.channel import address, channel_options
+from scorebridge.circuit import Circuit
+from scorebridge.errors import ScoringError
+from scorebridge.request import build_request
+from scorebridge.safety import Safety
+
+NOBODY = "127.0.0.1:1"
+
+
+class Clock:
+    """Moved by hand."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("scorebridge.circuit.time", made)
+    return made
+
+
+def test_the_circuit_lets_one_call_through_and_closes_with_an_answer(clock: Clock) -> None:
+    circuit = Circuit(2, 1.0)
+    circuit.failed()
+    assert circuit.allows()
+    circuit.failed()
+    assert not circuit.allows()
+    clock.now += 1.0
+    assert circuit.allows()
+    assert not circuit.allows()
+    circuit.answered()
+    assert circuit.allows()
+
+
+def test_failures_between_answers_to_others_do_not_open_it(clock: Clock) -> None:
+    circuit = Circuit(2, 1.0)
+    circuit.answered()
+    clock.now += 0.01
+    for _ in range(9):
+        circuit.failed()
+    assert circuit.allows()
+    clock.now += 0.1
+    circuit.failed()
+    assert not circuit.allows()
+
+
+def test_every_default_is_counted_written_and_told(tmp_path: Path) -> None:
+    file, events = tmp_path / "defaults.jsonl", list[CallEvent]()
+    with ScoringClient(
+        NOBODY, timeout_s=5, default=0.5, circuit_failures=2, defaults_log=file, on_call=events.append
+    ) as client:
+        for request_id in ("one", "two", 'say "three"'):
+            client.score("m", np.zeros((2, 3)), request_id=request_id)
+        assert client.client_defaults == {"UNAVAILABLE": 4, "CLIENT_CIRCUIT_OPEN": 2}
+    assert [event.reason for event in events] == ["UNAVAILABLE", "UNAVAILABLE", "CLIENT_CIRCUIT_OPEN"]
+    assert {(event.model, event.rows, event.source) for event in events} == {("m", 2, Source.CLIENT_DEFAULT)}
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [line["request_id"] for line in lines] == ["one", "two", 'say "three"']
+    assert (lines[2]["model"], lines[2]["rows"], lines[2]["reason"]) == ("m", 2, "CLIENT_CIRCUIT_OPEN")
+    assert lines[2]["default_score"] == 0.5
+
+
+async def test_a_hook_that_raises_does_not_harm_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    def hook(_: CallEvent) -> None:
+        raise ZeroDivisionError
+
+    with caplog.at_level(logging.ERROR):
+        async with AsyncScoringClient(NOBODY, timeout_s=5, default=0.5, on_call=hook) as client:
+            answer = await client.score("m", np.zeros((1, 3)))
+    assert answer.scores.tolist() == [0.5]
+    assert "the hook for calls raised" in caplog.text
+
+
+def test_a_full_disk_does_not_harm_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    with ScoringClient(NOBODY, timeout_s=5, default=0.5, defaults_log="/dev/full") as client:
+        assert client.score("m", np.zeros((1, 3))).scores.tolist() == [0.5]
+    assert "was not written" in caplog.text
+
+
+def test_a_default_has_the_outputs_that_the_model_answered_with() -> None:
+    safety = Safety({})
+    request = build_request("m", np.zeros((2, 3)), 0.5)
+    error = Unavailable("away", "UNAVAILABLE", status="UNAVAILABLE", by_gateway=False)
+    unknown = safety.fall_back(request, 2, error, 0.0)
+    assert list(unknown.columns) == ["score"]
+    safety._outputs["m"] = ("low", "high")
+    known = safety.fall_back(request, 2, error, 0.0)
+    assert list(known.columns) == ["low", "high"]
+    assert known.scores.tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    whole = put_together([unknown, known], "whole")
+    assert (whole.source, whole.rows, whole.request_id) == (Source.CLIENT_DEFAULT, 4, "whole")
+
+
+def test_a_cancelled_call_has_no_default() -> None:
+    request = build_request("m", np.zeros((2, 3)), 0.5)
+    error = Cancelled("gone", "CANCELLED", status="CANCELLED", by_gateway=False)
+    with pytest.raises(Cancelled) as raised:
+        Safety({}).fall_back(request, 2, error, 0.0)
+    assert raised.value is error
+
+
+@pytest.mark.parametrize(
+    ("target", "expected"),
+    [
+        ("localhost:1", "localhost:1"),
+        ("dns:///a,b", "dns:///a,b"),
+        ("127.0.0.1:1, 127.0.0.1:2", "ipv4:127.0.0.1:1,127.0.0.1:2"),
+        ("[::1]:1,[::1]:2", "ipv6:[::1]:1,[::1]:2"),
+    ],
+)
+def test_several_gateways_are_one_target(target: str, expected: str) -> None:
+    assert address(target) == expected
+
+
+def test_a_list_of_unknown_hosts_is_an_error() -> None:
+    with pytest.raises(OSError):  # noqa: PT011 - the resolver's own words
+        address("no-such-host.invalid:1,no-such-host.invalid:2")
+
+
+def test_the_caller_s_channel_options_go_before() -> None:
+    options = dict(channel_options("a:1,b:2", [("grpc.enable_retries", 0)]))
+    assert options["grpc.enable_retries"] == 0
+    assert options["grpc.default_authority"] == "a:1"
+    assert "grpc.default_authority" not in dict(channel_options("a:1", []))
+
+
+def test_every_error_says_its_status() -> None:
+    error = ScoringError("x", "REASON", status=grpc.StatusCode.ABORTED.name, by_gateway=True)
+    assert (error.status, error.by_gateway, error.reason) == ("ABORTED", True, "REASON")
