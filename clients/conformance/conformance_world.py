@@ -87,13 +87,16 @@ class Gateway:
     """A process of its own."""
 
     def __init__(self, repository: Path, log: Path | None = None) -> None:
+        # A gateway that a case kills can't clear away its own folders.
+        folder = repository.parent / "tmp"
+        folder.mkdir(exist_ok=True)
         options = [] if log is None else ["--log-dir", str(log)]
         self.process = subprocess.Popen(
             [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", "0", "--http-port", "0", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             text=True,
-            env=os.environ | {"SCOREBRIDGE_GRACE_S": "600"},
+            env=os.environ | {"SCOREBRIDGE_GRACE_S": "600", "TMPDIR": str(folder)},
         )
 
     def target(self) -> str:
@@ -102,6 +105,15 @@ class Gateway:
             if line.startswith("ready "):
                 return line.split()[1].removeprefix("grpc=")
         raise RuntimeError("a gateway ended before it was ready")
+
+    def end(self) -> None:
+        """At once, calls under way included, and its R processes with it."""
+        for _ in range(2):
+            self.process.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.process.wait(1)
+        self.process.kill()
+        self.process.wait()
 
 
 def drain(gateway: Gateway, target: str) -> grpc.Channel:
@@ -191,7 +203,10 @@ def pump(source: socket.socket, sink: socket.socket, pause_s: float | None) -> N
 
 
 class Says:
-    """Answers every call with the status that its model's name asks for: "status:CODE" or "status:CODE:REASON"."""
+    """Answers every call with the status that its model's name asks for: "status:CODE" or "status:CODE:REASON".
+
+    "first:CODE" is scored if it is tried again.
+    """
 
     def handler(self) -> Any:
         """Only Score is known."""
@@ -205,9 +220,10 @@ class Says:
             if ("authorization", f"Bearer {TOKEN}") not in context.invocation_metadata():
                 context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token, or a wrong one")
             return answer(request)
-        if not request.model.startswith("status:"):
+        kind, code, *reason = request.model.split(":") if ":" in request.model else ("", "")
+        retried = any(name == "grpc-previous-rpc-attempts" for name, _ in context.invocation_metadata())
+        if not kind or (kind == "first" and retried):
             return answer(request)
-        _, code, *reason = request.model.split(":")
         status = grpc.StatusCode[code]
         if reason:
             details = AnyMessage()
@@ -291,8 +307,7 @@ def world() -> Iterator[dict[str, Any]]:
         kept.close()
     finally:
         for gateway in gateways:
-            gateway.process.kill()
-            gateway.process.wait()
+            gateway.end()
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fixtures import put
+from fixtures import NO_RETRIES, put
 from gateways import GatewayProcess
 from scorebridge import AsyncScoringClient, ScoringError
 from sick import DEFAULT, make_sick_bundle
@@ -51,7 +51,7 @@ async def test_sigterm_lets_calls_finish_gives_the_rest_their_defaults_and_leave
 ) -> None:
     gateway = GatewayProcess(served, _config(tmp_path, 0.6))
     family = gateway.family()
-    async with AsyncScoringClient(gateway.url) as client:
+    async with AsyncScoringClient(gateway.url, options=NO_RETRIES, circuit_failures=0) as client:
         await _call(client, "score")
         quick = asyncio.create_task(_call(client, "nap", 0.3))
         hung = asyncio.create_task(_call(client, "loop"))
@@ -76,7 +76,7 @@ async def test_under_load_every_call_is_answered_or_refused_as_unavailable(tmp_p
             if result != "MODEL":
                 return
 
-    async with AsyncScoringClient(gateway.url) as client:
+    async with AsyncScoringClient(gateway.url, options=NO_RETRIES, circuit_failures=0) as client:
         callers = [asyncio.create_task(caller(client, number)) for number in range(8)]
         await eventually(lambda: seen["MODEL"] > 100)
         gateway.popen.send_signal(signal.SIGTERM)
@@ -89,7 +89,7 @@ async def test_under_load_every_call_is_answered_or_refused_as_unavailable(tmp_p
 async def test_a_second_sigterm_is_immediate(tmp_path: Path, served: Path) -> None:
     gateway = GatewayProcess(served, _config(tmp_path, 100))
     family = gateway.family()
-    async with AsyncScoringClient(gateway.url) as client:
+    async with AsyncScoringClient(gateway.url, options=NO_RETRIES, circuit_failures=0) as client:
         await _call(client, "score")
         hung = [asyncio.create_task(_call(client, "loop")) for _ in range(20)]
         await asyncio.wait(hung, timeout=0.1)
@@ -107,7 +107,7 @@ async def test_kill_9_leaves_no_r_process_and_the_next_start_sweeps_up_and_serve
     gateway = GatewayProcess(served)
     family = gateway.family()
     folders = _folders()
-    async with AsyncScoringClient(gateway.url) as client:
+    async with AsyncScoringClient(gateway.url, options=NO_RETRIES, circuit_failures=0) as client:
         hung = asyncio.create_task(_call(client, "children"))
         await asyncio.wait({hung}, timeout=0.3)
         family |= gateway.family()
@@ -116,7 +116,7 @@ async def test_kill_9_leaves_no_r_process_and_the_next_start_sweeps_up_and_serve
     await eventually(lambda: not any(runs(pid) for pid in family))
     assert folders
     again = GatewayProcess(served)
-    async with AsyncScoringClient(again.url) as client:
+    async with AsyncScoringClient(again.url, options=NO_RETRIES, circuit_failures=0) as client:
         assert await _call(client, "score") == "MODEL"
         assert not folders & _folders()
     assert await asyncio.to_thread(again.end, signal.SIGTERM) == 0
@@ -124,7 +124,7 @@ async def test_kill_9_leaves_no_r_process_and_the_next_start_sweeps_up_and_serve
 
 async def test_without_file_descriptors_what_is_connected_is_served_on(served: Path) -> None:
     gateway = GatewayProcess(served)
-    async with AsyncScoringClient(gateway.url) as client:
+    async with AsyncScoringClient(gateway.url, options=NO_RETRIES, circuit_failures=0) as client:
         assert await _call(client, "score") == "MODEL"
         limits = gateway.limit_files(psutil.Process(gateway.popen.pid).num_fds())
         assert await _call(client, "score", 2.0) == "MODEL"

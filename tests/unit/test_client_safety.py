@@ -107,6 +107,13 @@ def test_a_default_has_the_outputs_that_the_model_answered_with() -> None:
     assert (whole.source, whole.rows, whole.request_id) == (Source.CLIENT_DEFAULT, 4, "whole")
 
 
+def test_a_given_channel_is_used_and_stays_open() -> None:
+    with grpc.insecure_channel(NOBODY) as channel:
+        for _ in range(2):
+            with ScoringClient("unused", timeout_s=5, default=0.5, channel=channel) as client:
+                assert client.score("m", np.zeros((1, 3))).reasons == ["UNAVAILABLE"]
+
+
 def test_a_cancelled_call_has_no_default() -> None:
     request = build_request("m", np.zeros((2, 3)), 0.5)
     error = Cancelled("gone", "CANCELLED", status="CANCELLED", by_gateway=False)

@@ -55,12 +55,17 @@ class AsyncScoringClient:
         credentials: grpc.ChannelCredentials | None = None,
         token: Callable[[], str] | None = None,
         options: Sequence[tuple[str, Any]] = (),
+        channel: grpc.aio.Channel | None = None,
         **safety: Unpack[SafetyOptions],
     ) -> None:
         self._timeout_s = check_timeout(timeout_s)
         self._default = default
         self._token = token
         self._safety = Safety(safety)
+        self._owned = channel is None
+        if channel is not None:
+            self._channel = channel
+            return
         at, options = address(target), channel_options(target, options)
         self._channel = (
             grpc.aio.insecure_channel(at, options=options)
@@ -103,8 +108,9 @@ class AsyncScoringClient:
         return dict(self._safety.defaults)
 
     async def close(self) -> None:
-        """Closes the connection; calls under way are cancelled."""
-        await self._channel.close(None)
+        """Closes the connections; calls under way are cancelled. A channel that was given stays open."""
+        if self._owned:
+            await self._channel.close(None)
         self._safety.close()
 
     async def __aenter__(self) -> Self:

@@ -55,6 +55,7 @@ class ScoringClient:
         credentials: for TLS; plain text without.
         token: is asked at every call for what is sent as "authorization: Bearer ...".
         options: of the gRPC channel; they go before the client's own.
+        channel: is used instead of the target, and stays the caller's to close.
         safety: see `SafetyOptions`.
     """
 
@@ -67,12 +68,17 @@ class ScoringClient:
         credentials: grpc.ChannelCredentials | None = None,
         token: Callable[[], str] | None = None,
         options: Sequence[tuple[str, Any]] = (),
+        channel: grpc.Channel | None = None,
         **safety: Unpack[SafetyOptions],
     ) -> None:
         self._timeout_s = check_timeout(timeout_s)
         self._default = default
         self._token = token
         self._safety = Safety(safety)
+        self._owned = channel is None
+        if channel is not None:
+            self._channel = channel
+            return
         at, options = address(target), channel_options(target, options)
         self._channel = (
             grpc.insecure_channel(at, options=options)
@@ -133,8 +139,9 @@ class ScoringClient:
         return dict(self._safety.defaults)
 
     def close(self) -> None:
-        """Closes the connection; calls under way are cancelled."""
-        self._channel.close()
+        """Closes the connections; calls under way are cancelled. A channel that was given stays open."""
+        if self._owned:
+            self._channel.close()
         self._safety.close()
 
     def __enter__(self) -> Self:

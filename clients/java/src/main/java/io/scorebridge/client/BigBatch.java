@@ -63,7 +63,7 @@ final class BigBatch {
     details.whenComplete(
         (versions, error) -> {
           if (error == null) {
-            begin(versions);
+            guarded(() -> begin(versions));
           } else if (!details.isCancelled()) {
             Failure failure = Failure.of(error instanceof CompletionException ? error.getCause() : error);
             client
@@ -113,9 +113,9 @@ final class BigBatch {
     String partId = count == 1 ? requestId : requestId.substring(0, Math.min(110, requestId.length())) + "/" + first;
     ScoreRequest.Builder request =
         client.request(model, options, partId).setVersion(version).setBatchId(batchId);
-    if (!options.rowKeys.isEmpty()) {
-      request.addAllRowKeys(options.rowKeys.subList(first, first + rows));
-    }
+    // Where there are too few, the gateway says so.
+    int keys = options.rowKeys.size();
+    request.addAllRowKeys(options.rowKeys.subList(Math.min(first, keys), Math.min(first + rows, keys)));
     batch.fill(request, first, rows);
     CompletableFuture<Scores> asked = client.ask(request.build(), rows, deadline);
     synchronized (this) {
@@ -138,7 +138,17 @@ final class BigBatch {
       List<Scores> answers = parts.stream().map(CompletableFuture::join).toList();
       whole.complete(count == 1 ? answers.get(0) : Scores.together(requestId, answers));
     } else {
-      beginNext();
+      guarded(this::beginNext);
+    }
+  }
+
+  /** On a thread of the library nobody sees what is thrown, such as by the supplier of tokens: the caller would wait. */
+  private void guarded(Runnable step) {
+    try {
+      step.run();
+    } catch (RuntimeException error) {
+      whole.completeExceptionally(error);
+      cancelParts();
     }
   }
 

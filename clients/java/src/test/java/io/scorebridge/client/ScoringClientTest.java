@@ -22,6 +22,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -141,6 +142,30 @@ class ScoringClientTest {
       assertEquals(3, client.models().size());
       assertEquals(List.of("a", "b"), client.model("affine").get(0).getFeaturesList().stream().map(f -> f.getName()).toList());
       assertThrows(ScoringException.ModelNotFound.class, () -> client.model("nobody"));
+    }
+  }
+
+  @Test
+  void aBigBatchEndsWhateverGoesWrongInside() throws Exception {
+    double[][] rows = new double[30_000][2];
+    AtomicInteger asked = new AtomicInteger();
+    try (ScoringClient client =
+        ScoringClient.newBuilder(World.get().target("healthy"))
+            .token(
+                () -> {
+                  if (asked.incrementAndGet() == 3) {
+                    throw new IllegalStateException("no token to be had");
+                  }
+                  return "token";
+                })
+            .build()) {
+      ScoreOptions options = ScoreOptions.newBuilder().rowKeys(List.of("too few")).build();
+      CompletableFuture<Scores> call = client.scoreAsync("affine", Batch.of(rows));
+      ExecutionException raised = assertThrows(ExecutionException.class, () -> call.get(20, TimeUnit.SECONDS));
+      assertEquals("no token to be had", raised.getCause().getMessage());
+      CompletableFuture<Scores> keys = client.scoreAsync("affine", Batch.of(rows), options);
+      raised = assertThrows(ExecutionException.class, () -> keys.get(20, TimeUnit.SECONDS));
+      assertEquals(ScoringException.InvalidRequest.class, raised.getCause().getClass());
     }
   }
 
