@@ -31,6 +31,7 @@ from scorebridge.request import (
     build_head,
     build_request,
     check_timeout,
+    less_reserve_s,
     time_left_s,
 )
 from scorebridge.result import Scores
@@ -174,7 +175,9 @@ class AsyncScoringClient:
             response_deserializer=method.response.FromString,
         )
         try:
-            response = await stub(request, timeout=check_timeout(timeout_s), metadata=bearer(self._token))
+            response = await stub(
+                request, timeout=less_reserve_s(check_timeout(timeout_s)), metadata=bearer(self._token)
+            )
         except grpc.RpcError as error:
             failure = translate(error)
             self._safety.failed(failure)

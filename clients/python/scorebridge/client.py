@@ -30,6 +30,7 @@ from scorebridge.request import (
     build_head,
     build_request,
     check_timeout,
+    less_reserve_s,
     time_left_s,
 )
 from scorebridge.result import Scores
@@ -196,7 +197,7 @@ class ScoringClient:
             response_deserializer=method.response.FromString,
         )
         try:
-            response = stub(request, timeout=check_timeout(timeout_s), metadata=bearer(self._token))
+            response = stub(request, timeout=less_reserve_s(check_timeout(timeout_s)), metadata=bearer(self._token))
         except grpc.RpcError as error:
             failure = translate(error)
             self._safety.failed(failure)

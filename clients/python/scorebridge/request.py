@@ -19,10 +19,13 @@ __all__ = [
     "build_head",
     "build_request",
     "check_timeout",
+    "less_reserve_s",
     "time_left_s",
 ]
 
 
+_RESERVE_S = 0.005
+_RESERVE_SHARE = 0.1
 _LEAST_TIMEOUT_S = 0.001  # zero would mean no deadline at all
 
 
@@ -87,6 +90,11 @@ def build_head(model: str, default: float | None, options: CallOptions) -> pb.Sc
 def time_left_s(ends: float | None) -> float | None:
     """Seconds until an instant of the monotonic clock, a millisecond at least; None without one."""
     return None if ends is None else max(_LEAST_TIMEOUT_S, ends - time.monotonic())
+
+
+def less_reserve_s(timeout_s: float | None) -> float | None:
+    """What gRPC is told, seconds: its timer is some milliseconds late, and the default must come within the timeout."""
+    return None if timeout_s is None else timeout_s - min(_RESERVE_S, _RESERVE_SHARE * timeout_s)
 
 
 def check_timeout(timeout_s: float | None) -> float | None:

@@ -46,6 +46,8 @@ import java.util.function.Supplier;
 public final class ScoringClient implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(ScoringClient.class.getName());
 
+  private static final long RESERVE_NANOS = 5_000_000;
+
   private final ManagedChannel owned; // null if the channel is the caller's
   private final Channel channel;
   private final Duration timeout;
@@ -129,7 +131,7 @@ public final class ScoringClient implements AutoCloseable {
     Objects.requireNonNull(model, "model");
     Objects.requireNonNull(batch, "batch");
     Duration allowed = options.timeout == null ? timeout : options.timeout;
-    Deadline deadline = allowed == null ? null : Deadline.after(allowed.toNanos(), TimeUnit.NANOSECONDS);
+    Deadline deadline = deadline(allowed);
     String requestId = options.requestId.isEmpty() ? UUID.randomUUID().toString() : options.requestId;
     if (BigBatch.isBig(batch)) {
       return new BigBatch(this, model, batch, options, requestId, deadline).score();
@@ -290,7 +292,16 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   private Deadline clientDeadline() {
-    return timeout == null ? null : Deadline.after(timeout.toNanos(), TimeUnit.NANOSECONDS);
+    return deadline(timeout);
+  }
+
+  /** What gRPC is told: its timer is some milliseconds late, and the default must come within the timeout. */
+  private static Deadline deadline(Duration allowed) {
+    if (allowed == null) {
+      return null;
+    }
+    long nanos = allowed.toNanos();
+    return Deadline.after(nanos - Math.min(RESERVE_NANOS, nanos / 10), TimeUnit.NANOSECONDS);
   }
 
   private void note(Failure failure) {
