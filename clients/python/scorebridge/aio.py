@@ -84,7 +84,7 @@ class AsyncScoringClient:
         **options: Unpack[CallOptions],
     ) -> Scores:
         """Scores a batch; see `ScoringClient.score`."""
-        chosen_s = check_timeout(self._timeout_s if timeout_s is None else timeout_s)
+        chosen_s = self._chosen_s(timeout_s)
         ends = None if chosen_s is None else time.monotonic() + chosen_s
         default = self._default if default is None else default
         request = None if is_big_array(rows) else build_request(model, rows, default, **options)
@@ -93,14 +93,16 @@ class AsyncScoringClient:
         return await self._score_big(request or build_head(model, default, options), rows, options, ends)
 
     async def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
-        """Every version of every model."""
-        response: pb.ListModelsResponse = await self._call(LIST_MODELS, pb.ListModelsRequest(), timeout_s)
+        """Every version of every model, within the client's timeout if none is given."""
+        response: pb.ListModelsResponse = await self._call(
+            LIST_MODELS, pb.ListModelsRequest(), self._chosen_s(timeout_s)
+        )
         return list(response.versions)
 
     async def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[pb.ModelDetail]:
-        """All there is to know of a model's versions, or of one."""
+        """All there is to know of a model's versions, or of one; likewise."""
         request = pb.GetModelRequest(model=name, version=version)
-        response: pb.GetModelResponse = await self._call(GET_MODEL, request, timeout_s)
+        response: pb.GetModelResponse = await self._call(GET_MODEL, request, self._chosen_s(timeout_s))
         return list(response.versions)
 
     @property
@@ -121,6 +123,9 @@ class AsyncScoringClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+    def _chosen_s(self, timeout_s: float | None) -> float | None:
+        return check_timeout(self._timeout_s if timeout_s is None else timeout_s)
 
     async def _score_big(self, request: pb.ScoreRequest, rows: Any, options: CallOptions, ends: float | None) -> Scores:
         """The rows are in the request, or an array that is not."""
@@ -175,9 +180,7 @@ class AsyncScoringClient:
             response_deserializer=method.response.FromString,
         )
         try:
-            response = await stub(
-                request, timeout=less_reserve_s(check_timeout(timeout_s)), metadata=bearer(self._token)
-            )
+            response = await stub(request, timeout=less_reserve_s(timeout_s), metadata=bearer(self._token))
         except grpc.RpcError as error:
             failure = translate(error)
             self._safety.failed(failure)

@@ -115,7 +115,7 @@ class ScoringClient:
             TypeError, ValueError: the rows are of a kind that no model takes, or the timeout is not positive; nothing
                 was sent.
         """
-        chosen_s = check_timeout(self._timeout_s if timeout_s is None else timeout_s)
+        chosen_s = self._chosen_s(timeout_s)
         ends = None if chosen_s is None else time.monotonic() + chosen_s
         default = self._default if default is None else default
         request = None if is_big_array(rows) else build_request(model, rows, default, **options)
@@ -124,14 +124,14 @@ class ScoringClient:
         return self._score_big(request or build_head(model, default, options), rows, options, ends)
 
     def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
-        """Every version of every model."""
-        response: pb.ListModelsResponse = self._call(LIST_MODELS, pb.ListModelsRequest(), timeout_s)
+        """Every version of every model, within the client's timeout if none is given."""
+        response: pb.ListModelsResponse = self._call(LIST_MODELS, pb.ListModelsRequest(), self._chosen_s(timeout_s))
         return list(response.versions)
 
     def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[pb.ModelDetail]:
-        """All there is to know of a model's versions, or of one."""
+        """All there is to know of a model's versions, or of one; likewise."""
         request = pb.GetModelRequest(model=name, version=version)
-        response: pb.GetModelResponse = self._call(GET_MODEL, request, timeout_s)
+        response: pb.GetModelResponse = self._call(GET_MODEL, request, self._chosen_s(timeout_s))
         return list(response.versions)
 
     @property
@@ -152,6 +152,9 @@ class ScoringClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    def _chosen_s(self, timeout_s: float | None) -> float | None:
+        return check_timeout(self._timeout_s if timeout_s is None else timeout_s)
 
     def _score_big(self, request: pb.ScoreRequest, rows: Any, options: CallOptions, ends: float | None) -> Scores:
         """The rows are in the request, or an array that is not."""
@@ -197,7 +200,7 @@ class ScoringClient:
             response_deserializer=method.response.FromString,
         )
         try:
-            response = stub(request, timeout=less_reserve_s(check_timeout(timeout_s)), metadata=bearer(self._token))
+            response = stub(request, timeout=less_reserve_s(timeout_s), metadata=bearer(self._token))
         except grpc.RpcError as error:
             failure = translate(error)
             self._safety.failed(failure)
