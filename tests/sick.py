@@ -44,8 +44,10 @@ Pred.R <- function(do, x) {
   )
 }
 """
+# The reserve is large because gateway and client share the tests' event loop, and the client's clock must not be first.
 SETTINGS = """
 timeout_s = 20
+reply_reserve_s = 0.05
 kill_after_s = 0.5
 workers = 2
 [features]

@@ -73,7 +73,7 @@ async def test_a_late_answer_never_reaches_the_next_call(proxies: Proxies, proxi
     before = proxied.workers()
     proxies.set(Fault.LATE)
     for x in (1.0, 2.0):
-        assert (await proxied.call("score", [x], timeout_s=0.1)).reasons == ["DEADLINE"]
+        assert (await proxied.call("score", [x], timeout_s=0.3)).reasons == ["DEADLINE"]
     proxies.set(Fault.NONE)
     for proxy in proxies.made.values():
         proxy.let_go.set()

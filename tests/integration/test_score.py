@@ -131,7 +131,7 @@ SLOW = "Pred.R <- function(x) { Sys.sleep(x[1]); x * k }"
 async def test_the_default_or_the_typed_error_comes_before_the_deadline(
     tmp_path: Path, repository: Path, start_gateway: StartGateway, connect: Connect, default: float | None
 ) -> None:
-    settings = "timeout_s = 30\nkill_after_s = 0.3\nworkers = 1\n" + (
+    settings = "timeout_s = 30\nreply_reserve_s = 0.05\nkill_after_s = 0.3\nworkers = 1\n" + (
         "" if default is None else f"default_score = {default}\n"
     )
     await deploy(make_r_bundle(tmp_path / "slow", SLOW, settings=settings), repository, "slow")
@@ -140,11 +140,11 @@ async def test_the_default_or_the_typed_error_comes_before_the_deadline(
     began = time.monotonic()
     if default is None:
         with pytest.raises(DeadlineExceeded) as raised:
-            await client.score("slow", {"x": [10.0, 0.0]}, timeout_s=0.2)
+            await client.score("slow", {"x": [10.0, 0.0]}, timeout_s=0.4)
         assert raised.value.reason == "DEADLINE"  # the gateway's own answer, not the client library's timer
         assert raised.value.model == "slow"
     else:
-        answer = await client.score("slow", {"x": [10.0, 0.0]}, timeout_s=0.2)
+        answer = await client.score("slow", {"x": [10.0, 0.0]}, timeout_s=0.4)
         assert answer.reasons == ["DEADLINE", "DEADLINE"]
         assert answer.scores.tolist() == [default, default]
     assert time.monotonic() - began < 10
@@ -155,13 +155,13 @@ async def test_the_default_or_the_typed_error_comes_before_the_deadline(
 async def test_the_call_s_own_default_and_policy(
     tmp_path: Path, repository: Path, start_gateway: StartGateway, connect: Connect
 ) -> None:
-    settings = "default_score = 7\nkill_after_s = 0.3\n"
+    settings = "default_score = 7\nreply_reserve_s = 0.05\nkill_after_s = 0.3\n"
     await deploy(make_r_bundle(tmp_path / "slow", SLOW, settings=settings), repository, "slow")
     client = connect(await start_gateway(repository))
-    answer = await client.score("slow", {"x": [10.0]}, timeout_s=0.1, default=-1)
+    answer = await client.score("slow", {"x": [10.0]}, timeout_s=0.3, default=-1)
     assert answer.scores.tolist() == [-1.0]
     with pytest.raises(DeadlineExceeded):
-        await client.score("slow", {"x": [10.0]}, timeout_s=0.1, default=-1, allow_default=False)
+        await client.score("slow", {"x": [10.0]}, timeout_s=0.3, default=-1, allow_default=False)
 
 
 async def test_the_blocking_client_and_health_and_reflection(
