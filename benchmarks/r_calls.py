@@ -44,13 +44,11 @@ def beside_the_wire(world: World) -> list[Result]:
         grpc.insecure_channel(echo) as echo_channel,
         _plumber(world) as plumber,
         _py_rserve(world) as call_pred,
-        asyncio.Runner() as runner,
+        _worker(world, "glm") as (runner, _, worker),
     ):
-        process, worker = runner.run(_start(world, "glm"))
         ask: Any = channel.unary_unary(SCORE, None, pb.ScoreResponse.FromString)
         ask_echo: Any = echo_channel.unary_unary("/echo.Echo/Echo", None, None)
-        (scores,) = ask(request).scores
-        assert np.array(scores.doubles.values).tobytes() == expected.tobytes()
+        _check(ask, request, expected)
         body = json.dumps({name: values.tolist() for name, values in columns.items()})
         assert np.allclose(plumber(body), expected, atol=1e-4)  # its JSON has four digits
         arguments = [columns[name] for name in INPUTS]
@@ -66,7 +64,6 @@ def beside_the_wire(world: World) -> list[Result]:
                 "echo of the same bytes": lambda: p50_s(lambda: ask_echo(request), seconds),
             },
         )
-        runner.run(_end(process, worker))
     parts = zip(turns.values["raw one-trip call"], turns.values["echo of the same bytes"], strict=True)
     turns.values["sum"] = [raw_s + echo_s for raw_s, echo_s in parts]
     figures = {f"{name}, ms": round(turns.median(name) * 1e3, 3) for name in turns.values}
@@ -89,18 +86,15 @@ def slow_model_beside_the_wire(world: World) -> list[Result]:
         world.with_settings("forest", "workers = 1\ntimeout_s = 30\n"),
         world.recorded_gateway() as (url, _, _),
         grpc.insecure_channel(url) as channel,
-        asyncio.Runner() as runner,
+        _worker(world, "forest") as (runner, _, worker),
     ):
-        process, worker = runner.run(_start(world, "forest"))
         ask: Any = channel.unary_unary(SCORE, None, pb.ScoreResponse.FromString)
-        (scores,) = ask(request).scores
-        assert np.array(scores.doubles.values).tobytes() == expected.tobytes()
+        _check(ask, request, expected)
         measures = {
             "raw one-trip call": lambda: runner.run(_p50(lambda: worker.call(raw), world.times.seconds)),
             "gateway": lambda: p50_s(lambda: ask(request), world.times.seconds),
         }
         turns = take_turns(world.times.rounds, measures)
-        runner.run(_end(process, worker))
     figures = {f"{name}, ms": round(turns.median(name) * 1e3, 2) for name in turns.values}
     what = "forest, 10,000 rows, one caller, one worker, recorded: p50 over the raw one-trip call"
     return [Result.at_most(what, 1.1, turns.ratio("gateway", "raw one-trip call"), **figures)]
@@ -120,8 +114,7 @@ def two_workers(world: World) -> list[Result]:
 
         def measure(model: str) -> Callable[[], float]:
             request = world.pima_request(model, rows)
-            (scores,) = ask(request).scores
-            assert np.array(scores.doubles.values).tobytes() == expected.tobytes()
+            _check(ask, request, expected)
             return lambda: p50_s(lambda: ask(request), world.times.seconds)
 
         measures = {"one": measure("forest-changed"), "two": measure("forest")}
@@ -158,8 +151,7 @@ def joined(world: World) -> list[Result]:
 def _raw_halves(world: World, rows: int) -> Iterator[dict[str, Callable[[], float]]]:
     """What two R processes gain by themselves: all rows in one, and half of them in each at the same time."""
     whole, half = _raw(world, rows), _raw(world, rows // 2)
-    with asyncio.Runner() as runner:
-        process, one = runner.run(_start(world, "forest", set(range(os.cpu_count() or 1))))
+    with _worker(world, "forest", range(os.cpu_count() or 1)) as (runner, process, one):
         two = runner.run(Worker.fork(process))
         seconds = world.times.seconds
         yield {
@@ -167,7 +159,6 @@ def _raw_halves(world: World, rows: int) -> Iterator[dict[str, Callable[[], floa
             "two, raw": lambda: runner.run(_p50(lambda: asyncio.gather(one.call(half), two.call(half)), seconds)),
         }
         runner.run(two.kill())
-        runner.run(_end(process, one))
 
 
 def _raw(world: World, rows: int) -> list[RValue]:
@@ -186,18 +177,29 @@ async def _p50(call: Callable[[], Awaitable[Any]], seconds: float) -> float:
     return median(times)
 
 
-async def _start(
+@contextmanager
+def _worker(
     world: World, model: str, cores: Collection[int] = (int(SERVER_CORE),)
-) -> tuple[RserveProcess, Worker]:
+) -> Iterator[tuple[asyncio.Runner, RserveProcess, Worker]]:
+    """An R worker with the model, without a gateway, on these cores."""
     bundle = read_bundle(world.work / model)
-    process = await RserveProcess.start(bundle.path, bundle.digest, bundle.settings.seed)
-    os.sched_setaffinity(process.pid, cores)
-    return process, await Worker.fork(process)
+
+    async def start() -> tuple[RserveProcess, Worker]:
+        process = await RserveProcess.start(bundle.path, bundle.digest, bundle.settings.seed)
+        os.sched_setaffinity(process.pid, cores)
+        return process, await Worker.fork(process)
+
+    with asyncio.Runner() as runner:
+        process, worker = runner.run(start())
+        yield runner, process, worker
+        runner.run(worker.kill())
+        runner.run(process.close())
 
 
-async def _end(process: RserveProcess, worker: Worker) -> None:
-    await worker.kill()
-    await process.close()
+def _check(ask: Callable[[bytes], Any], request: bytes, expected: np.ndarray[Any, Any]) -> None:
+    """The scores are R's own, to the bit."""
+    (scores,) = ask(request).scores
+    assert np.array(scores.doubles.values).tobytes() == expected.tobytes()
 
 
 @contextmanager

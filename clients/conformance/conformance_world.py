@@ -9,19 +9,17 @@ import json
 import os
 import shutil
 import signal
-import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent import futures
 from pathlib import Path
 from typing import Any
 
 import grpc
+from bad_connections import drips, refused, resets, serve_connections, swallow
 from google.protobuf.any_pb2 import Any as AnyMessage
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
@@ -48,8 +46,6 @@ Pred.R <- function(a, b) {
 """
 SETTINGS = "row_wise = true\nworkers = 1\ntimeout_s = 30\nkill_after_s = 120\n"
 FEATURES = '[features]\na = "double"\nb = "double"\n'
-RESET_AFTER_BYTES = 2000  # more than a connection's greetings and health check, less than the cases' message
-DRIP_S = 0.05
 
 
 def make_bundle(folder: Path, code: str, settings: str) -> None:
@@ -140,68 +136,6 @@ def drain(gateway: Gateway, target: str) -> grpc.Channel:
     raise RuntimeError("the gateway does not drain")
 
 
-def serve_connections(handle: Callable[[socket.socket], None]) -> str:
-    """A TCP server with a thread for each connection."""
-    server = socket.create_server(("127.0.0.1", 0))
-
-    def accept() -> None:
-        while True:
-            connection, _ = server.accept()
-            threading.Thread(target=handle, args=(connection,), daemon=True).start()
-
-    threading.Thread(target=accept, daemon=True).start()
-    return f"127.0.0.1:{server.getsockname()[1]}"
-
-
-def swallow(connection: socket.socket) -> None:
-    """A black hole: reads, and never says a word."""
-    with contextlib.suppress(OSError):
-        while connection.recv(65536):
-            pass
-
-
-def resets(gateway: str) -> Callable[[socket.socket], None]:
-    """Breaks the connection in the middle of the first message."""
-
-    def handle(connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connect(gateway) as upstream:
-            threading.Thread(target=pump, args=(upstream, connection, None), daemon=True).start()
-            passed = 0
-            while passed < RESET_AFTER_BYTES and (data := connection.recv(512)):
-                upstream.sendall(data)
-                passed += len(data)
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            connection.close()
-
-    return handle
-
-
-def drips(gateway: str) -> Callable[[socket.socket], None]:
-    """Lets the gateway's answers through byte by byte."""
-
-    def handle(connection: socket.socket) -> None:
-        with contextlib.suppress(OSError), connect(gateway) as upstream:
-            threading.Thread(target=pump, args=(connection, upstream, None), daemon=True).start()
-            pump(upstream, connection, DRIP_S)
-
-    return handle
-
-
-def connect(gateway: str) -> socket.socket:
-    """A connection to it."""
-    host, _, port = gateway.rpartition(":")
-    return socket.create_connection((host, int(port)))
-
-
-def pump(source: socket.socket, sink: socket.socket, pause_s: float | None) -> None:
-    """Passes bytes on, one by one where there is a pause."""
-    with contextlib.suppress(OSError):
-        while data := source.recv(65536 if pause_s is None else 1):
-            sink.sendall(data)
-            if pause_s is not None:
-                time.sleep(pause_s)
-
-
 class Says:
     """Answers every call with the status that its model's name asks for: "status:CODE" or "status:CODE:REASON".
 
@@ -235,13 +169,15 @@ class Says:
 
 
 def answer(request: pb.ScoreRequest) -> pb.ScoreResponse:
-    """A score of 1 for each row."""
+    """A score of 1 for each row; of the model "nonsense" a row is missing that nobody asked for."""
     response = pb.ScoreResponse(
         request_id=request.request_id, model=request.model, version=1, source=pb.SCORE_SOURCE_MODEL
     )
     column = response.scores.add()
     column.name = "score"
     column.doubles.values.extend([1.0] * request.matrix.rows)
+    if request.model == "nonsense":
+        column.missing_rows.append(request.matrix.rows)
     return response
 
 
@@ -265,13 +201,6 @@ def say_status(folder: Path) -> tuple[str, str, str, str]:
 
 
 _servers: list[grpc.Server] = []
-
-
-def refused() -> str:
-    """A port that nobody listens on."""
-    with socket.socket() as bound:
-        bound.bind(("127.0.0.1", 0))
-        return f"127.0.0.1:{bound.getsockname()[1]}"
 
 
 @contextlib.contextmanager

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 
 /**
  * A batch that is better sent in several calls, {@value #MOST_IN_FLIGHT} at a time, all for one version; a call that
@@ -65,9 +64,8 @@ final class BigBatch {
           if (error == null) {
             guarded(() -> begin(versions));
           } else if (!details.isCancelled()) {
-            Failure failure = Failure.of(error instanceof CompletionException ? error.getCause() : error);
             client
-                .fallBack(head(), batch.rows(), failure, began)
+                .fallBack(head(), batch.rows(), Failure.of(error), began)
                 .whenComplete((value, raised) -> ScoringClient.pass(whole, value, raised));
           }
         });
@@ -121,7 +119,10 @@ final class BigBatch {
     synchronized (this) {
       parts.set(part, asked);
     }
-    asked.whenComplete((value, raised) -> end(raised));
+    if (whole.isDone()) {
+      asked.cancel(true); // the batch ended while this call began
+    }
+    asked.whenComplete((value, raised) -> guarded(() -> end(raised)));
   }
 
   private void end(Throwable raised) {
@@ -138,7 +139,7 @@ final class BigBatch {
       List<Scores> answers = parts.stream().map(CompletableFuture::join).toList();
       whole.complete(count == 1 ? answers.get(0) : Scores.together(requestId, answers));
     } else {
-      guarded(this::beginNext);
+      beginNext();
     }
   }
 

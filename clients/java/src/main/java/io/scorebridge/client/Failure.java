@@ -6,6 +6,7 @@ import com.google.rpc.ErrorInfo;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.protobuf.ProtoUtils;
+import java.util.concurrent.CompletionException;
 
 /** How a call failed: its status, and what the gateway said of it (google.rpc.ErrorInfo), if it was the gateway. */
 record Failure(Status.Code status, String message, ErrorInfo info, Throwable cause) {
@@ -15,7 +16,8 @@ record Failure(Status.Code status, String message, ErrorInfo info, Throwable cau
       Metadata.Key.of(
           "grpc-status-details-bin", ProtoUtils.metadataMarshaller(com.google.rpc.Status.getDefaultInstance()));
 
-  static Failure of(Throwable error) {
+  static Failure of(Throwable raised) {
+    Throwable error = raised instanceof CompletionException ? raised.getCause() : raised;
     Status status = Status.fromThrowable(error);
     String message = status.getDescription() == null ? status.getCode().name() : status.getDescription();
     return new Failure(status.getCode(), message, info(Status.trailersFromThrowable(error)), error);

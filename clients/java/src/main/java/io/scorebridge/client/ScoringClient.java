@@ -16,6 +16,7 @@ import io.scorebridge.v1.ListModelsRequest;
 import io.scorebridge.v1.ModelDetail;
 import io.scorebridge.v1.ModelVersion;
 import io.scorebridge.v1.ScoreRequest;
+import io.scorebridge.v1.ScoreResponse;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -45,7 +46,6 @@ import java.util.function.Supplier;
  */
 public final class ScoringClient implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(ScoringClient.class.getName());
-
   private static final long RESERVE_NANOS = 5_000_000;
 
   private final ManagedChannel owned; // null if the channel is the caller's
@@ -148,7 +148,7 @@ public final class ScoringClient implements AutoCloseable {
    * @throws ScoringException if the gateway gives no answer within the client's timeout.
    */
   public List<ModelVersion> models() {
-    return await(plain(Calls.LIST_MODELS, ListModelsRequest.getDefaultInstance(), clientDeadline()))
+    return await(plain(Calls.LIST_MODELS, ListModelsRequest.getDefaultInstance(), deadline(timeout)))
         .getVersionsList();
   }
 
@@ -160,7 +160,7 @@ public final class ScoringClient implements AutoCloseable {
    * @throws ScoringException if there is no such model, or no answer within the client's timeout.
    */
   public List<ModelDetail> model(String name) {
-    return await(details(name, 0, clientDeadline()));
+    return await(details(name, 0, deadline(timeout)));
   }
 
   /**
@@ -226,12 +226,7 @@ public final class ScoringClient implements AutoCloseable {
         (response, error) -> {
           if (error == null) {
             circuit.answered(System.nanoTime());
-            Scores read = Scores.read(response, rows);
-            if (read.source() != Source.DEFAULT) {
-              outputs.put(request.getModel(), read.outputs());
-            }
-            tell(request, rows, began, read.source(), null);
-            scores.complete(read);
+            read(request, response, rows, began, scores);
           } else if (!answer.isCancelled()) {
             Failure failure = Failure.of(error);
             note(failure);
@@ -239,6 +234,21 @@ public final class ScoringClient implements AutoCloseable {
           }
         });
     return scores;
+  }
+
+  private void read(
+      ScoreRequest request, ScoreResponse response, int rows, long began, CompletableFuture<Scores> scores) {
+    try {
+      Scores read = Scores.read(response, rows);
+      if (read.source() != Source.DEFAULT) {
+        outputs.put(request.getModel(), read.outputs());
+      }
+      tell(request, rows, began, read.source(), null);
+      scores.complete(read);
+    } catch (RuntimeException error) {
+      // An answer that makes no sense: on a thread of the library nobody would see it, and the caller would wait.
+      scores.completeExceptionally(error);
+    }
   }
 
   /** What stands for a call, or for a part of a batch, that brought no scores. */
@@ -260,7 +270,7 @@ public final class ScoringClient implements AutoCloseable {
         Scores.byClient(request.getRequestId(), model, request.getVersion(), rows, names, score, failure));
   }
 
-  /** All versions of a model, or one; a failure is a StatusRuntimeException or, with the circuit open, an Unavailable. */
+  /** All versions of a model, or one; a failure is a StatusRuntimeException. */
   CompletableFuture<List<ModelDetail>> details(String name, int version, Deadline deadline) {
     GetModelRequest request = GetModelRequest.newBuilder().setModel(name).setVersion(version).build();
     return plain(Calls.GET_MODEL, request, deadline).thenApply(response -> response.getVersionsList());
@@ -286,13 +296,9 @@ public final class ScoringClient implements AutoCloseable {
               if (error == null) {
                 circuit.answered(System.nanoTime());
               } else {
-                note(Failure.of(error instanceof CompletionException ? error.getCause() : error));
+                note(Failure.of(error));
               }
             });
-  }
-
-  private Deadline clientDeadline() {
-    return deadline(timeout);
   }
 
   /** What gRPC is told: its timer is some milliseconds late, and the default must come within the timeout. */

@@ -28,7 +28,6 @@ import org.junit.jupiter.api.io.TempDir;
 
 class ScoringClientTest {
   private static final Batch ONE = Batch.of(new double[][] {{1, 2}});
-  private static final Batch SLEEPS = Batch.of(new double[][] {{13, 2}});
 
   @Test
   void aFutureIsTheSameCall() throws Exception {
@@ -166,6 +165,15 @@ class ScoringClientTest {
       CompletableFuture<Scores> keys = client.scoreAsync("affine", Batch.of(rows), options);
       raised = assertThrows(ExecutionException.class, () -> keys.get(20, TimeUnit.SECONDS));
       assertEquals(ScoringException.InvalidRequest.class, raised.getCause().getClass());
+    }
+  }
+
+  @Test
+  void anAnswerThatMakesNoSenseEndsTheCall() throws Exception {
+    try (ScoringClient client = ScoringClient.newBuilder(World.get().target("status")).defaultScore(0.5).build()) {
+      CompletableFuture<Scores> call = client.scoreAsync("nonsense", ONE);
+      ExecutionException raised = assertThrows(ExecutionException.class, () -> call.get(20, TimeUnit.SECONDS));
+      assertEquals(ArrayIndexOutOfBoundsException.class, raised.getCause().getClass());
     }
   }
 
