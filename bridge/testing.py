@@ -1,17 +1,81 @@
-"""Public doubles for tests: what reality can't time, between a gateway and its R workers."""
+"""Public doubles for tests: what reality can't time, between a gateway and its models, its R workers and its clock."""
 
 import asyncio
+import selectors
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from enum import StrEnum
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
+from bridge.backends import Description
 from bridge.backends.rserve.header import HEADER_BYTES, pack_header, parse_header
+from bridge.calls import Scorer
+from bridge.columns import Batch
+from bridge.load import Load
 
-__all__ = ["Fault", "FaultProxy"]
+__all__ = ["FakeBackend", "Fault", "FaultProxy", "ManualClock"]
 
 _LIE_BYTES = 1 << 40
+_EPOCH_S = 1000.0
+_T = TypeVar("_T")
+
+
+class FakeBackend:
+    """A backend that takes any rows, and asks a function for their scores.
+
+    Args:
+        scorer: gives the outcome of a call.
+        description: what the model says of itself.
+        workers: how many calls it takes at once.
+    """
+
+    def __init__(self, scorer: Scorer, description: Description, workers: int = 1) -> None:
+        self.description = description
+        self.load = Load(workers)
+        self.score: Scorer = scorer
+
+    def bind(self, batch: Batch) -> Batch:
+        """The rows as they are."""
+        return batch
+
+    async def close(self) -> None:
+        """Nothing to free."""
+
+
+class ManualClock(asyncio.SelectorEventLoop):
+    """An event loop whose time, from second 1000 on, passes only when all its tasks wait for it: at once, exactly."""
+
+    def __init__(self) -> None:
+        self._jumping = _JumpingSelector()
+        super().__init__(self._jumping)
+
+    @classmethod
+    def run(cls, main: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
+        """Runs a coroutine function on such a loop until it is done."""
+        with asyncio.Runner(loop_factory=cls) as runner:
+            return runner.run(main())
+
+    def time(self) -> float:
+        """Seconds that were waited for, none of which passed."""
+        return self._jumping.waited_s
+
+    def pass_at_once(self, seconds: float) -> None:
+        """As if a callback took so long."""
+        self._jumping.waited_s += seconds
+
+
+class _JumpingSelector(selectors.DefaultSelector):
+    """Waits no time at all, and counts what it should have waited."""
+
+    waited_s = _EPOCH_S
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready and timeout is not None:
+            self.waited_s += max(0.0, timeout)
+        return ready
 
 
 class Fault(StrEnum):

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from enum import StrEnum
 
-from bridge.calls import Call, Deadline, ModelRef, Outcome, Scorer, now
+from bridge.calls import Call, Deadline, ModelRef, Outcome, Range, Scorer, now
 from bridge.columns import Batch
 from bridge.errors import BridgeError, CircuitOpen, MalformedPrediction, PoisonCall, PredictionFailed, WorkerLost
 
@@ -59,9 +60,9 @@ class Circuit:
                 raise CircuitOpen(f"{call.model} failed {self._failures} times in a row and is left alone for a while")
         try:
             outcome = await inner(call)
-            self._note(_counted(outcome))
+            self._note(outcome.ranges)
         except BridgeError as error:
-            self._note(error)
+            self._note([Range(0, call.rows, error=error)])
             raise
         finally:
             if trial and self.state is CircuitState.HALF_OPEN:
@@ -78,10 +79,11 @@ class Circuit:
             self._probing.cancel()
             await asyncio.wait({self._probing})
 
-    def _note(self, error: BridgeError | None) -> None:
-        if isinstance(error, _COUNTED):
+    def _note(self, ranges: Sequence[Range]) -> None:
+        """Learns from an answer; rows whose time was over before a worker was asked say nothing about the model."""
+        if any(isinstance(part.error, _COUNTED) for part in ranges):
             self._count()
-        elif error is None or isinstance(error, PredictionFailed):
+        elif any(part.scores or isinstance(part.error, PredictionFailed) for part in ranges):
             self._close()  # a model that raises is there
 
     def _count(self) -> None:
@@ -92,7 +94,7 @@ class Circuit:
     def _close(self) -> None:
         self._in_a_row = 0
         if self.state is CircuitState.HALF_OPEN:
-            _log.info("the circuit is closed again")
+            _log.info("the circuit of %s is closed again", self._target[0] if self._target else "")
             self.state = CircuitState.CLOSED
 
     def _open(self) -> None:
@@ -122,10 +124,3 @@ class Circuit:
                 return
             _log.warning("%s still fails: %s", model, failure or type(failure).__name__)
             self.state = CircuitState.OPEN
-
-
-def _counted(outcome: Outcome) -> BridgeError | None:
-    for part in outcome.ranges:
-        if part.error is not None and isinstance(part.error, _COUNTED):
-            return part.error
-    return None

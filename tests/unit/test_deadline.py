@@ -1,10 +1,8 @@
 """Deadline: fixed once, less the reserve, and kept; on a clock that moves only when everybody waits."""
 
 import asyncio
-import selectors
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,47 +12,10 @@ from bridge.columns import Matrix, Type, constant
 from bridge.errors import DeadlineExceeded, Draining
 from bridge.layers.deadline import DeadlineLayer
 from bridge.layers.drain import Drain
+from bridge.testing import ManualClock
 
 ARRIVED = 1000.0
 MICROSECOND = 1e-6
-T = TypeVar("T")
-
-
-class _JumpingSelector(selectors.DefaultSelector):
-    """Waits no time at all, and counts what it should have waited."""
-
-    waited_s = ARRIVED
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """What is ready now."""
-        ready = super().select(0)
-        if not ready and timeout is not None:
-            self.waited_s += max(0.0, timeout)
-        return ready
-
-
-class VirtualClockLoop(asyncio.SelectorEventLoop):
-    """An event loop whose time passes only when all its tasks wait for it."""
-
-    def __init__(self) -> None:
-        self._virtual = _JumpingSelector()
-        super().__init__(self._virtual)
-
-    def time(self) -> float:
-        """Seconds that were waited for, none of which passed."""
-        return self._virtual.waited_s
-
-    def pass_at_once(self, seconds: float) -> None:
-        """As if a callback took so long."""
-        self._virtual.waited_s += seconds
-
-
-def run(main: Callable[[], Awaitable[T]]) -> T:
-    async def awaited() -> T:
-        return await main()
-
-    with asyncio.Runner(loop_factory=VirtualClockLoop) as runner:
-        return runner.run(awaited())
 
 
 async def pass_time(seconds: float) -> None:
@@ -112,7 +73,7 @@ def test_the_deadline_that_counts_is_passed_on_and_kept(
         assert raised.value.limit == f"{allowed_s:.3f} s"
         return in_time, now()
 
-    outcome, ended = run(main)
+    outcome, ended = ManualClock.run(main)
     assert outcome is SCORED
     assert seen[0].deadline.instant == pytest.approx(ARRIVED + allowed_s, abs=1e-9)
     assert seen[2:] == ["cancelled"]
@@ -131,7 +92,7 @@ def test_a_deadline_that_has_passed_or_is_eaten_by_the_reserve_never_starts_the_
         with pytest.raises(DeadlineExceeded, match=r"^m/1: no scores after 0\.000 s; the call had 0\.000 s for them$"):
             await DeadlineLayer(1.0, 60.0, None, Drain())(call(callers_s), takes(0.0, seen))
 
-    run(main)
+    ManualClock.run(main)
     assert seen == []
 
 
@@ -142,7 +103,7 @@ def test_time_spent_before_the_layer_is_the_call_s_own() -> None:
             await DeadlineLayer(1.0, 60.0, None, Drain())(call(), takes(1e9))
         return now()
 
-    assert run(main) == pytest.approx(ARRIVED + 1.0)
+    assert ManualClock.run(main) == pytest.approx(ARRIVED + 1.0)
 
 
 def test_a_timeout_of_what_runs_below_is_not_the_call_s_deadline() -> None:
@@ -156,7 +117,7 @@ def test_a_timeout_of_what_runs_below_is_not_the_call_s_deadline() -> None:
             await DeadlineLayer(1.0, 60.0, None, Drain())(call(), inner)
         assert raised.value is error
 
-    run(main)
+    ManualClock.run(main)
 
 
 def test_a_cancellation_reaches_what_runs_below_and_stays_one() -> None:
@@ -170,7 +131,7 @@ def test_a_cancellation_reaches_what_runs_below_and_stays_one() -> None:
             await scoring
         return now()
 
-    assert run(main) == pytest.approx(ARRIVED + 0.5)
+    assert ManualClock.run(main) == pytest.approx(ARRIVED + 0.5)
     assert seen[1:] == ["cancelled"]
 
 
@@ -188,13 +149,13 @@ def test_the_end_of_the_gateway_s_grace_ends_calls_under_way_and_refuses_later_o
             await layer(call(), takes(0.0, seen))
         return now()
 
-    assert run(main) == pytest.approx(ARRIVED + 0.25)
+    assert ManualClock.run(main) == pytest.approx(ARRIVED + 0.25)
     assert seen[1:] == ["cancelled"]
 
 
 def _block(seconds: float) -> None:
     loop = asyncio.get_running_loop()
-    assert isinstance(loop, VirtualClockLoop)
+    assert isinstance(loop, ManualClock)
     loop.pass_at_once(seconds)
 
 
@@ -222,7 +183,7 @@ def test_what_the_loop_lagged_by_is_kept_back_for_a_while_unless_the_reserve_is_
         await layer(replace(call(), arrived=began, deadline=Deadline.after(0.05)), takes(0.0, seen))
         return began
 
-    began = run(main)
+    began = ManualClock.run(main)
     assert seen[0].deadline.instant - began == pytest.approx(allowed_s, abs=1e-4)
 
 
@@ -237,4 +198,4 @@ def test_a_deadline_s_time_runs_out() -> None:
         assert (deadline.remaining_s(), deadline.expired()) == (-1.0, True)
         assert call().elapsed_s() == 3.0
 
-    run(main)
+    ManualClock.run(main)

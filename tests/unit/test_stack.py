@@ -13,12 +13,12 @@ from bridge.acceptance import Accepted
 from bridge.backends import Description
 from bridge.bundle import Bundle
 from bridge.calls import Call, DefaultScore, Layer, ModelRef, Outcome, Output, Range, Scorer, now
-from bridge.columns import Batch, Column, Matrix, Type
+from bridge.columns import Column, Matrix, Type
 from bridge.errors import DeadlineExceeded, DefaultReason, ModelNotReady
 from bridge.layers.drain import Drain
-from bridge.load import Load
 from bridge.model_settings import ModelSettings
 from bridge.stack import build_stack, build_waiting_scorer, fold
+from bridge.testing import FakeBackend
 
 HALF = DefaultScore(Output("score", Type.DOUBLE), 0.5)
 DESIGN = ["Fallback", "DeadlineLayer", "Circuit", "Admission", "Batching", "Retry"]
@@ -36,30 +36,13 @@ async def not_ready(_: Call) -> Outcome:
     raise ModelNotReady("loading")
 
 
-class FakeBackend:
-    """Scores like `model`, or never."""
-
-    description = Description((), (HALF.output,))
-
-    def __init__(self, *, hangs: bool = False) -> None:
-        self.load = Load(1)
-        self._hangs = hangs
-
-    def bind(self, batch: Batch) -> Batch:
-        """Takes whatever comes."""
-        return batch
-
-    async def score(self, call: Call) -> Outcome:
-        """Scores like `model`, unless it hangs."""
-        if self._hangs:
-            await asyncio.get_running_loop().create_future()
-        return await model(call)
-
-    async def close(self) -> None:
-        """Nothing to free."""
+async def never(_: Call) -> Outcome:
+    await asyncio.get_running_loop().create_future()
+    raise AssertionError
 
 
-def accepted(backend: FakeBackend, settings: ModelSettings) -> Accepted:
+def accepted(scorer: Scorer, settings: ModelSettings) -> Accepted:
+    backend = FakeBackend(scorer, Description((), (HALF.output,)))
     bundle = Bundle(Path(), "rserve", settings, None)
     return Accepted(bundle, backend, backend.description, (HALF,), 0, None, "")
 
@@ -107,14 +90,14 @@ async def test_the_layers_are_in_the_order_of_the_design(monkeypatch: pytest.Mon
         return fold(layers, backend)
 
     monkeypatch.setattr(bridge.stack, "fold", noted)
-    build_stack(accepted(FakeBackend(), ModelSettings()), Drain())
+    build_stack(accepted(model, ModelSettings()), Drain())
     build_waiting_scorer(not_ready, ModelSettings())
     assert orders == [DESIGN, DESIGN[:1]]
 
 
 async def test_a_late_model_is_answered_by_the_default_as_fallback_is_above_the_deadline() -> None:
     settings = ModelSettings(timeout_s=1e-4, default_score=0.5)
-    stack = build_stack(accepted(FakeBackend(hangs=True), settings), Drain())
+    stack = build_stack(accepted(never, settings), Drain())
     (part,) = (await stack.scorer(call(HALF))).ranges
     assert isinstance(part.error, DeadlineExceeded)
     assert part.scores[0].values.tolist() == [0.5, 0.5]
@@ -133,7 +116,7 @@ async def test_a_late_model_is_answered_by_the_default_as_fallback_is_above_the_
 )
 async def test_the_author_s_settings_reach_the_fallback(changes: dict[str, Any], defaulted: list[bool]) -> None:
     settings = ModelSettings.model_validate({"default_score": 0.5} | changes)
-    outcome = await build_stack(accepted(FakeBackend(), settings), Drain()).scorer(call(HALF))
+    outcome = await build_stack(accepted(model, settings), Drain()).scorer(call(HALF))
     assert [part.defaulted for part in outcome.ranges] == defaulted
 
 
