@@ -49,6 +49,7 @@ class Batching:
         self._chunk_rows = chunk_rows
         self._least_rows = least_rows
         self._waiting: deque[Piece] = deque()
+        self._left = 0
         self._runs: dict[asyncio.Task[None], list[Piece]] = {}
 
     async def __call__(self, call: Call, inner: Scorer) -> Outcome:
@@ -142,9 +143,8 @@ class Batching:
         return small and not (piece.alone or first.alone) and piece.member.shape == first.member.shape
 
     async def _run(self, pieces: list[Piece]) -> None:
-        call = pieces[0].call() if len(pieces) == 1 else joint(pieces)
         try:
-            outcome = await self._timed(call, pieces[0].member.inner)
+            share(pieces, await self._predict(pieces))
         except BridgeError as error:
             again = self._repeated(pieces, error)
             self._waiting.extendleft(reversed(again))
@@ -152,13 +152,18 @@ class Batching:
                 fail(pieces, error)
         except Exception:  # noqa: BLE001 - its members must not wait for ever
             _log.exception("a run failed inside the bridge")
-            fail(pieces, InternalError(f"{call.model}: the bridge failed; its log says where"))
-        else:
-            share(pieces, outcome)
+            fail(pieces, InternalError(f"{pieces[0].member.call.model}: the bridge failed; its log says where"))
+
+    async def _predict(self, pieces: list[Piece]) -> Outcome:
+        inner = pieces[0].member.inner
+        if len(pieces) == 1:
+            return await self._timed(pieces[0].call(), inner)
+        call = joint(pieces)
+        try:
+            return await self._timed(call, inner)
         finally:
-            if call.joint:
-                for piece in pieces:
-                    piece.member.call.trace.add(call.trace)
+            for piece in pieces:
+                piece.member.call.trace.add(call.trace)
 
     def _repeated(self, pieces: list[Piece], error: BridgeError) -> list[Piece]:
         """What is run again after an error; nothing if that is how it stays."""
@@ -183,6 +188,13 @@ class Batching:
         for task, pieces in self._runs.items():
             if all(piece.member.gone for piece in pieces):
                 task.cancel()
+        # While no worker is free nobody takes pieces out, and they hold their callers' rows. Not at each leaving: the
+        # queue may be long.
+        member.rest.clear()
+        self._left += 1
+        if 2 * self._left > len(self._waiting):
+            self._waiting = deque(piece for piece in self._waiting if not piece.member.gone)
+            self._left = 0
 
 
 def _cut(member: Member, size: int) -> Iterator[Piece]:

@@ -31,13 +31,17 @@ class RetryBudget:
 
     def withdraw(self) -> bool:
         """Takes one retry out, if there is one."""
-        at = now()
-        self._add((at - self._at) * self._floor_per_s if self._at else 0.0)
-        self._at = at
-        if self._balance < 1:
+        if self.spent():
             return False
         self._balance -= 1
         return True
+
+    def spent(self) -> bool:
+        """There is no retry left."""
+        at = now()
+        self._add((at - self._at) * self._floor_per_s if self._at else 0.0)
+        self._at = at
+        return self._balance < 1
 
     def _add(self, amount: float) -> None:
         self._balance = min(self._most, self._balance + amount)
@@ -60,14 +64,21 @@ class Retry:
     async def __call__(self, call: Call, inner: Scorer) -> Outcome:
         """Asks until a worker answers or there is no more time, budget or attempt.
 
+        A call that lost a worker together with others has made an attempt: what it gets here is a retry.
+
         Raises:
             WorkerLost: the last attempt lost its worker.
             PoisonCall: the call has lost two.
         """
+        if call.lost and (call.lost >= self._attempts or self._budget.spent()):
+            raise WorkerLost(f"{call.model}: the R worker was lost after {call.elapsed_s():.3f} s, with no retry left")
         self._budget.deposit()
         try:
             return await inner(call)
         except WorkerLost as error:
+            if call.lost:
+                # Only now: those that were joined with the one that kills workers must not spend what it needs.
+                self._budget.withdraw()
             losses = _Losses(call, inner)
             losses.add(error)
         # Only now, because making it costs a call more than all other layers together.
@@ -81,7 +92,7 @@ class Retry:
 
     def _over(self, call: Call, state: RetryCallState) -> bool:
         # A joint call is repeated by batching, each member for itself: none can spend the others' chances.
-        if call.joint or state.attempt_number >= self._attempts:
+        if call.joint or call.lost + state.attempt_number >= self._attempts:
             return True
         if call.deadline is not None and call.deadline.remaining_s() <= state.upcoming_sleep:
             return True

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from waiting import eventually
 
-from bridge.calls import Call, ModelRef, Outcome, Range, now
+from bridge.calls import Call, Deadline, ModelRef, Outcome, Range, now
 from bridge.columns import Column, Matrix, Type
+from bridge.errors import DeadlineExceeded, InternalError
 from bridge.layers.batching import Batching
 from bridge.load import Load
+from bridge.testing import ManualClock
 
 LEAST, CHUNK = 100, 1000
 
@@ -90,3 +92,78 @@ async def test_a_call_that_is_worth_a_worker_is_not_joined() -> None:
     await asyncio.gather(first, small)
     assert scores(await large)[0] == 2000.0
     assert model.runs == [3, LEAST, 2]
+
+
+async def test_pieces_whose_callers_have_left_do_not_wait_for_a_worker() -> None:
+    model = Model(1)
+    model.load.occupy()
+    for _ in range(20):
+        calls = [model.begin(1) for _ in range(10)]
+        await asyncio.sleep(0)
+        for task in calls:
+            task.cancel()
+        await asyncio.wait(calls)
+    assert len(model.layer._waiting) == 0
+    stays, leaves = model.begin(1), model.begin(1)
+    await asyncio.sleep(0)
+    leaves.cancel()
+    await asyncio.wait({leaves})
+    model.go.set()
+    model.load.free()
+    assert scores(await stays) == [0.0]
+    assert model.runs == [1]
+
+
+async def test_a_run_is_given_up_when_the_last_of_its_callers_has_left() -> None:
+    model = Model(1)
+    first = model.begin(3)
+    await eventually(_ran(model, 1))
+    one, other = model.begin(1), model.begin(1)
+    await eventually(lambda: len(model.layer._waiting) == 2)
+    gate, model.go = model.go, asyncio.Event()
+    gate.set()
+    await first
+    await eventually(_ran(model, 2))
+    one.cancel()
+    await asyncio.wait({one})
+    assert model.load.running == 1
+    other.cancel()
+    await asyncio.wait({other})
+    await eventually(lambda: model.load.running == 0)
+
+
+async def test_a_fault_of_our_own_in_a_run_ends_the_calls_in_it_at_once() -> None:
+    model = Model(1)
+    first = model.begin(3)
+    await eventually(_ran(model, 1))
+
+    async def torn(call: Call) -> Outcome:
+        outcome = await model.score(call)
+        return outcome if call.rows == 3 else Outcome((outcome.ranges[0], outcome.ranges[0]))
+
+    calls = [Call("id", ModelRef("m", 1, ""), Matrix((), np.zeros((1, 1))), now()) for _ in range(2)]
+    waiting = [asyncio.create_task(model.layer(call, torn)) for call in calls]
+    await eventually(lambda: len(model.layer._waiting) == 2)
+    model.go.set()
+    await first
+    for outcome in await asyncio.gather(*waiting):
+        assert isinstance(outcome.first_failure(), InternalError)
+
+
+def test_at_the_deadline_a_call_gets_what_is_finished() -> None:
+    async def main() -> Outcome:
+        model = Model(1)
+
+        async def slow(call: Call) -> Outcome:
+            await asyncio.sleep(0.1)
+            assert isinstance(call.batch, Matrix)
+            return Outcome((Range(0, call.rows, (Column("score", Type.DOUBLE, call.batch.values[:, 0]),)),))
+
+        values = np.arange(3.0 * CHUNK).reshape(-1, 1)
+        call = Call("id", ModelRef("m", 1, ""), Matrix((), values), now(), Deadline.after(0.25))
+        async with asyncio.timeout_at(call.deadline.instant if call.deadline else None):
+            return await model.layer(call, slow)
+
+    outcome = ManualClock.run(main)
+    assert scores(outcome) == [float(row) for row in range(2 * CHUNK)]
+    assert isinstance(outcome.first_failure(), DeadlineExceeded)
