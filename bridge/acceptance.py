@@ -3,21 +3,27 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-
-import numpy as np
+from functools import partial
 
 from bridge.backends import Backend, Description, load_backend
 from bridge.bundle import Bundle, verify
 from bridge.calls import Call, DefaultScore, ModelRef, Output, now
-from bridge.columns import Array, Batch, Column, Table, Type, concatenate, constant, says_nothing
-from bridge.errors import BackendError, BridgeError, BundleError, InvalidRequest, MalformedPrediction, PredictionFailed
+from bridge.columns import Batch, Column, Table, Type, concatenate, constant, says_nothing
+from bridge.errors import (
+    BackendError,
+    BridgeError,
+    BundleError,
+    InvalidRequest,
+    MalformedPrediction,
+    OtherOutputs,
+    PredictionFailed,
+)
 from bridge.features import Feature
 from bridge.golden import GoldenRows, compare, read_golden
 from bridge.model_settings import default_scores
+from bridge.row_wise import refute
 
 __all__ = ["Accepted", "accept"]
-
-_MOST_ROWS_ALONE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,9 @@ async def accept(bundle: Bundle) -> Accepted:
         await backend.close()
         limit = f"{settings.load_timeout_s:g} s"
         raise BundleError(f"the trial rows were not scored within {limit}", limit=limit) from error
+    except BackendError as error:
+        await backend.close()
+        raise BundleError(f"trial rows can't be scored: {error}", private=error.private) from error
     except BaseException:
         await backend.close()
         raise
@@ -75,7 +84,8 @@ async def _try(bundle: Bundle, backend: Backend) -> Accepted:
     outputs = description.outputs
     if scores is not None and not any(says_nothing(column) for column in scores):
         outputs = _agreed(bundle, tuple(Output(column.name, column.type) for column in scores))
-    if description.row_wise and rows is not None and (reason := await _refute_row_wise(bundle, backend, rows)):
+    score = partial(_scores, bundle, backend)
+    if description.row_wise and rows is not None and (reason := await refute(rows, score)):
         description = replace(description, row_wise=False, row_wise_reason=reason)
     try:
         defaults = default_scores(bundle.settings.default_score, outputs)
@@ -105,7 +115,7 @@ async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows) -> tuple
 
 
 async def _self_test(bundle: Bundle, backend: Backend) -> tuple[Batch | None, tuple[Column, ...] | None, str]:
-    """Scores one made-up row: what a worker does not survive refuses the bundle, an error of the model does not."""
+    """Scores one made-up row, which the model may refuse; losing its worker, or other outputs, refuses the bundle."""
     proposed = {feature.name: feature for feature in backend.description.proposed}
     features = [
         proposed.get(feature.name, feature) if feature.type is None else feature
@@ -115,11 +125,11 @@ async def _self_test(bundle: Bundle, backend: Backend) -> tuple[Batch | None, tu
     try:
         rows = backend.bind(made_up)
         return rows, await _scores(bundle, backend, rows), ""
+    except OtherOutputs:
+        raise
     except (InvalidRequest, PredictionFailed, MalformedPrediction) as error:
         private = f" ({error.private})" if error.private else ""
         return None, None, f"{error}{private}"
-    except BackendError as error:
-        raise BundleError(f"a row of zeros can't be scored: {error}") from error
 
 
 def _made_up(feature: Feature) -> Column:
@@ -146,52 +156,3 @@ def _agreed(bundle: Bundle, seen: tuple[Output, ...]) -> tuple[Output, ...]:
 
 def _listed(outputs: Sequence[Output]) -> str:
     return ", ".join(f"'{output.name}' ({output.type})" for output in outputs)
-
-
-async def _refute_row_wise(bundle: Bundle, backend: Backend, rows: Batch) -> str:
-    """Scores rows together and one by one; why they are not independent, or nothing if nothing shows it.
-
-    Rows with a missing value are among them where the model takes such rows: what one model drops from a batch shifts
-    the scores of all others.
-    """
-    rows = rows.slice(0, min(rows.rows, _MOST_ROWS_ALONE))
-    for trial in (_with_missing(rows), rows):
-        try:
-            together = await _scores(bundle, backend, trial)
-            alone = [await _scores(bundle, backend, trial.slice(row, 1)) for row in range(trial.rows)]
-        except (PredictionFailed, MalformedPrediction):
-            continue
-        for column, *single in zip(together, *alone, strict=True):
-            if not _equal(column, concatenate(single)):
-                return f"the output '{column.name}' of a row depends on the rows beside it"
-        return ""
-    return "rows could not be scored one by one"
-
-
-def _with_missing(rows: Batch) -> Batch:
-    """The rows, and after each of the first ones the same with one column missing."""
-    if not isinstance(rows, Table):
-        values = np.concatenate([rows.values, rows.values[:1]])
-        values[-1, 0] = np.nan
-        return replace(rows, values=values)
-    columns = []
-    for position, column in enumerate(rows.columns):
-        both = concatenate([column, column.slice(0, 1)])
-        columns.append(_without_last(both) if position == 0 else both)
-    return Table(tuple(columns), rows.rows + 1)
-
-
-def _without_last(column: Column) -> Column:
-    if column.type.is_floating:
-        values: Array = column.values.copy()
-        values[-1] = np.nan
-        return replace(column, values=values)
-    mask = column.missing().copy()
-    mask[-1] = True
-    return replace(column, mask=mask)
-
-
-def _equal(one: Column, other: Column) -> bool:
-    missing = one.missing()
-    same = (missing == other.missing()) & (missing | (one.values == other.values))
-    return bool(same.all())

@@ -17,6 +17,7 @@
     |   |-- PoisonCall             the same call lost two workers
     |   |-- PredictionFailed       the R function raised, or xgboost failed
     |   |-- MalformedPrediction    wrong length, no scores, a type it must not have
+    |   |   `-- OtherOutputs           outputs of other names or types than this version has
     |   `-- MissingScore           the model itself gave NA or NaN for a row
     |-- BundleError              the model's files are not what they must be (check, deploy, load)
     `-- InternalError            our bug
@@ -45,6 +46,7 @@ __all__ = [
     "MissingScore",
     "ModelNotFound",
     "ModelNotReady",
+    "OtherOutputs",
     "Overloaded",
     "PoisonCall",
     "PredictionFailed",
@@ -187,6 +189,10 @@ class MalformedPrediction(BackendError):
 
     reason = "MALFORMED_PREDICTION"
     default_reason = DefaultReason.MALFORMED_PREDICTION
+
+
+class OtherOutputs(MalformedPrediction):
+    """The model answered with outputs of other names or types than those that its version has."""
 
 
 class MissingScore(BackendError):

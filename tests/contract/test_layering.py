@@ -26,6 +26,7 @@ ORDER = [
     ["recorder"],
     ["backends"],
     ["reconcile"],
+    ["row_wise"],
     ["acceptance"],
     ["stack"],
     ["version", "registry"],

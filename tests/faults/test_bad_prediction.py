@@ -8,7 +8,7 @@ MALFORMED = {
     "null": "Pred.R returned NULL",
     "few": "returned 1 score for 2 rows",
     "many": "returned 3 scores for 2 rows",
-    "text": "the output 'score' is string, not double as before",
+    "text": "the output 'score' is string, and must be double",
     "matrix": "returned a 1 x 3 matrix for 2 rows",
 }
 

@@ -1,14 +1,20 @@
 """Bundles that may not serve: one sentence from `check` and `deploy`, and the other models stay up in `serve`."""
 
+import asyncio
+import errno
 import re
 import subprocess
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from fixtures import SCOREBRIDGE, Cancer, Pima, StartGateway, make_r_bundle, put
-from scorebridge import AsyncScoringClient, VersionRefused
+from scorebridge import AsyncScoringClient, Unavailable, VersionRefused
+from waiting import eventually
 
+from bridge.acceptance import Accepted, accept
+from bridge.bundle import Bundle, read_bundle
 from bridge.repository import Repository
 from bridge.server import Gateway
 from bridge.version import State
@@ -71,6 +77,15 @@ def _dies_in_the_call(path: Path, *_: object) -> None:
     make_r_bundle(path, "Pred.R <- function(x) quit(save = 'no')")
 
 
+def _dies_in_the_row_wise_trial(path: Path, *_: object) -> None:
+    code = "Pred.R <- function(x) { if (length(x) > 1) quit(save = 'no'); x * k }"
+    make_r_bundle(path, code, settings="row_wise = true")
+
+
+def _other_outputs_than_declared(path: Path, *_: object) -> None:
+    make_r_bundle(path, "Pred.R <- function(x) x > k", settings='[outputs]\nscore = "int"\n')
+
+
 def _empty(path: Path, *_: object) -> None:
     path.mkdir()
 
@@ -85,7 +100,9 @@ BROKEN: list[tuple[Damage, str]] = [
     (_default_of_another_type, "model.toml: default_score can't be a float"),
     (_quits, "R died while it loaded the bundle"),
     (_hangs, "the bundle was not loaded within 0.5 s"),
-    (_dies_in_the_call, "a row of zeros can't be scored: .*the R worker was lost"),
+    (_dies_in_the_call, "trial rows can't be scored: .*the R worker was lost"),
+    (_dies_in_the_row_wise_trial, "trial rows can't be scored: .*the R worker was lost"),
+    (_other_outputs_than_declared, "trial rows can't be scored: .*the output 'score' is bool, and must be int"),
     (_empty, "there is no model in the folder"),
 ]
 
@@ -140,6 +157,54 @@ async def test_serve_keeps_the_others_up_and_says_which_is_not_and_why(
     with pytest.raises(VersionRefused, match=r"altered/1 was refused: model\.ubj was altered"):
         await client.score("altered", cancer.rows)
     assert {one.model for one in await client.models() if one.serving} == {"good"}
+
+
+async def test_a_file_that_can_not_be_read_and_a_fault_of_our_own_refuse_one_version_only(
+    repository: Path, pima: Pima, start_gateway: StartGateway, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for model in ("dangling", "good", "puzzling"):
+        put(pima.folder / "glm", repository, model)
+    dangling = repository / "dangling" / "1" / "Pred.R"
+
+    async def accept_some(bundle: Bundle) -> Accepted:
+        if bundle.path == dangling.parent:
+            raise PermissionError(errno.EACCES, "Permission denied", str(dangling))
+        if bundle.path.parent.name == "puzzling":
+            raise ZeroDivisionError
+        return await accept(bundle)
+
+    monkeypatch.setattr("bridge.registry.accept", accept_some)
+    gateway = await start_gateway(repository)
+    reasons = {version.stored.model: (version.state, version.reason) for version in gateway.registry.versions()}
+    assert reasons["dangling"] == (State.REFUSED, "a file of it can't be read: Permission denied")
+    assert reasons["puzzling"] == (State.REFUSED, "the bridge failed while it loaded it; its log says where")
+    answer = await connect(gateway).score("good", pima.table(), timeout_s=10)
+    assert (answer.scores == pima.direct["glm"]).all()
+
+
+async def test_a_call_for_a_version_whose_bundle_is_being_read_has_its_own_default(
+    repository: Path, cancer: Cancer, start_gateway: StartGateway, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gateway = await start_gateway(repository, watch_interval_s=0.02)
+    client = connect(gateway)
+    reading, go = threading.Event(), threading.Event()
+
+    def read(path: Path) -> Bundle:
+        reading.set()
+        assert go.wait(30)
+        return read_bundle(path)
+
+    monkeypatch.setattr("bridge.registry.read_bundle", read)
+    put(cancer.folder, repository, "late")
+    try:
+        await asyncio.to_thread(reading.wait, 30)
+        answer = await client.score("late", cancer.rows[:2], default=0.25)
+        assert (answer.scores.tolist(), answer.reasons) == ([0.25, 0.25], ["MODEL_NOT_READY"] * 2)
+        with pytest.raises(Unavailable, match="late/1 is still loading"):
+            await client.score("late", cancer.rows[:2])
+    finally:
+        go.set()
+    await eventually(lambda: gateway.registry.serving("late") is not None)
 
 
 async def test_a_broken_new_version_leaves_the_one_before_serving(

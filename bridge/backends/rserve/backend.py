@@ -14,7 +14,14 @@ from bridge.backends.rserve.worker import Greeting
 from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output, Range
 from bridge.columns import Batch, Column, Table, all_missing, says_nothing
-from bridge.errors import BackendError, BundleError, MalformedPrediction, PredictionFailed, WorkerLost
+from bridge.errors import (
+    BackendError,
+    BundleError,
+    MalformedPrediction,
+    OtherOutputs,
+    PredictionFailed,
+    WorkerLost,
+)
 from bridge.features import Binding, Feature, by_name
 from bridge.load import Load
 from bridge.model_settings import ModelSettings
@@ -103,8 +110,8 @@ class RserveBackend:
                 self._outputs = tuple(Output(column.name, column.type) for column in columns)
             return columns
         if [column.name for column in columns] != [output.name for output in self._outputs]:
-            raise MalformedPrediction(
-                f"{call.model}: the outputs are {_quoted(columns)}, not {_quoted(self._outputs)} as before"
+            raise OtherOutputs(
+                f"{call.model}: the outputs are {_quoted(columns)}, and must be {_quoted(self._outputs)}"
             )
         return tuple(_of_type(call, column, output) for column, output in zip(columns, self._outputs, strict=True))
 
@@ -159,7 +166,7 @@ def _of_type(call: Call, column: Column, output: Output) -> Column:
         return column
     if says_nothing(column):
         return all_missing(output.name, output.type, len(column))
-    raise MalformedPrediction(f"{call.model}: the output '{column.name}' is {column.type}, not {output.type} as before")
+    raise OtherOutputs(f"{call.model}: the output '{column.name}' is {column.type}, and must be {output.type}")
 
 
 def _quoted(named: tuple[Column, ...] | tuple[Output, ...]) -> str:
