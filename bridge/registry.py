@@ -18,6 +18,7 @@ __all__ = ["Registry"]
 _log = logging.getLogger(__name__)
 
 _GOOD_VERSIONS = 2
+_MOST_LOADING = 4  # each has a limit of its own, and on few cores many at once would all miss it
 
 
 class Registry:
@@ -45,13 +46,15 @@ class Registry:
         self._serving: dict[str, Version] = {}
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._unloading: dict[asyncio.Task[None], Version] = {}
+        self._loading = asyncio.Semaphore(_MOST_LOADING)
 
     async def refresh(self) -> None:
         """Makes what is resident agree with the repository; returns when every version is decided.
 
         New versions are loaded beside the old ones, one at a time for each model; the old ones are let go afterwards.
         """
-        await asyncio.gather(*await self.begin_refresh())
+        if refreshing := await self.begin_refresh():
+            await asyncio.wait(refreshing)  # what fails in one is logged, and holds up no other
 
     async def begin_refresh(self) -> list[asyncio.Task[None]]:
         """The same, without waiting: one task for each model, so that one that loads slowly holds up no other."""
@@ -70,6 +73,8 @@ class Registry:
                 await self.begin_refresh()
             except OSError as error:
                 _log.warning("the repository can't be read: %s", error)
+            except Exception:  # noqa: BLE001 - what is deployed next must still be seen
+                _log.exception("the repository could not be looked into")
 
     async def discover(self) -> dict[str, set[int]]:
         """Learns what is in the repository, without loading it: the versions of each model that is or was there."""
@@ -180,14 +185,22 @@ class Registry:
             _log.info("%s serves", chosen.ref)
 
     async def _load(self, version: Version) -> None:
-        version.state = State.LOADING
+        version.begin_loading(self._recorder)
         try:
             bundle = await asyncio.to_thread(read_bundle, version.stored.path)
-            version.begin_loading(bundle, self._recorder)
-            version.begin_serving(await accept(bundle), self._drain, self._recorder)
+            version.know(bundle, self._recorder)
+            async with self._loading:
+                accepted = await accept(bundle)
+            version.begin_serving(accepted, self._drain, self._recorder)
         except BundleError as error:
-            version.state, version.reason = State.REFUSED, str(error)
-            _log.warning("refused %s: %s", version.ref, error)
+            version.refuse(str(error))
+        except OSError as error:
+            version.refuse(f"a file of it can't be read: {error.strerror}")
+        except Exception:  # noqa: BLE001 - no version may stay undecided, or keep others from serving
+            _log.exception("%s could not be loaded", version.ref)
+            version.refuse("the bridge failed while it loaded it; its log says where")
+        if version.state is State.REFUSED:
+            _log.warning("refused %s: %s", version.ref, version.reason)
 
     def _spawn(self, version: Version) -> None:
         task = asyncio.get_running_loop().create_task(version.unload())

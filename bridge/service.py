@@ -44,6 +44,7 @@ SERVICE = "scorebridge.v1.ScoringService"
 _DOMAIN = "scorebridge.io"
 _DETAILS_KEY = "grpc-status-details-bin"
 _MAX_REQUEST_ID = 128
+_MOST_MESSAGE = 400  # characters: as UTF-8, escaped in grpc-message and again in the details, they can be 7 KiB
 _NO_DEADLINE_S = 1e8  # pygrpc-native gives a huge number where grpcio gives None
 
 # What is not here is INTERNAL: the model's fault, or ours.
@@ -227,18 +228,23 @@ class Status(NamedTuple):
 
 def status_of(error: BridgeError) -> Status:
     """The error's status, with a google.rpc.ErrorInfo that names it."""
-    code = _code(error)
+    code, message = _code(error), _short(str(error))
     info = ErrorInfo(reason=error.reason, domain=_DOMAIN)
     if error.model:
-        info.metadata["model"] = error.model
+        info.metadata["model"] = _short(error.model)
     if error.version:
         info.metadata["version"] = str(error.version)
     if error.limit:
         info.metadata["limit"] = error.limit
     detail = AnyMessage()
     detail.Pack(info)
-    rich = RichStatus(code=code.value[0], message=str(error), details=[detail])
-    return Status(code, str(error), ((_DETAILS_KEY, rich.SerializeToString()),))
+    rich = RichStatus(code=code.value[0], message=message, details=[detail])
+    return Status(code, message, ((_DETAILS_KEY, rich.SerializeToString()),))
+
+
+def _short(message: str) -> str:
+    """Names in it are the caller's, and over 8 KiB of metadata the caller would get another error than this one."""
+    return message if len(message) <= _MOST_MESSAGE else f"{message[:_MOST_MESSAGE]}…"
 
 
 async def _abort(context: Any, error: BridgeError) -> NoReturn:

@@ -93,12 +93,21 @@ class Version:
             if not self._calls:
                 self._unused.set()
 
-    def begin_loading(self, bundle: Bundle, recorder: Recorder | None) -> None:
-        """Calls get the default score until it is loaded, if they have one."""
-        self.bundle, self.state, self.reason = bundle, State.LOADING, ""
+    def begin_loading(self, recorder: Recorder | None) -> None:
+        """Calls are recorded, and get the default score that they bring, until it is loaded."""
+        self.state, self.reason = State.LOADING, ""
+        self._scorer = build_waiting_scorer(self._not_ready, self.settings, recorder)
+
+    def know(self, bundle: Bundle, recorder: Recorder | None) -> None:
+        """Calls get the bundle's default score from now on, if it has one."""
+        self.bundle = bundle
         self.ref = ModelRef(self.stored.model, self.stored.version, bundle.digest)
         self.defaults = _known_defaults(bundle)
-        self._scorer = build_waiting_scorer(self._not_ready, bundle.settings, recorder)
+        self.begin_loading(recorder)
+
+    def refuse(self, reason: str) -> None:
+        """It will not serve; the reason is one sentence without input values."""
+        self.state, self.reason = State.REFUSED, reason
 
     def begin_serving(self, accepted: Accepted, drain: Drain, recorder: Recorder | None) -> None:
         """Calls are scored from now on."""

@@ -44,6 +44,7 @@ class WorkerPool:
     def __init__(self, bundle: Path, digest: str, settings: ModelSettings, load: Load) -> None:
         self._load = load
         self._bundle = bundle
+        self._name = f"{bundle.parent.name}/{bundle.name}"
         self._digest = digest
         self._settings = settings
         self._processes: set[RserveProcess] = set()
@@ -175,7 +176,8 @@ class WorkerPool:
             async with asyncio.timeout_at(sent + self._settings.worker_limit_s):
                 await worker.connection.settled()
         except TimeoutError:
-            _log.warning("worker %d was killed: busy for more than %g s", worker.pid, self._settings.worker_limit_s)
+            limit_s = self._settings.worker_limit_s
+            _log.warning("worker %d of %s was killed: busy for more than %g s", worker.pid, self._name, limit_s)
             self._discard(worker)
             self._load.on_overrun()
         except ConnectionLost:
@@ -203,7 +205,7 @@ class WorkerPool:
             async with asyncio.timeout(_FORK_TIMEOUT_S if fresh else self._settings.load_timeout_s):
                 await self._add_worker()
         except Exception as error:
-            _log.warning("no new worker for %s: %s", self._bundle.name, error or type(error).__name__)
+            _log.warning("no new worker for %s: %s", self._name, error or type(error).__name__)
             self._failure = error
             if isinstance(error, TimeoutError) and self._process is not None:
                 self._process.kill_parent()  # it hangs; its workers may go on
@@ -241,7 +243,7 @@ class WorkerPool:
 
     async def _restart(self) -> None:
         """Has the bundle loaded again before a worker is needed, because loading may take long."""
-        _log.warning("the Rserve of %s ended; its workers go on, and a new one is started", self._bundle)
+        _log.warning("the Rserve of %s ended; its workers go on, and a new one is started", self._name)
         async with self._forking:
             if not self._closed:
                 await self._living_process()
@@ -269,4 +271,9 @@ class WorkerPool:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("what was done for the workers of %s failed", self._name, exc_info=error)
