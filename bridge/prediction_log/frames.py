@@ -27,11 +27,12 @@ __all__ = [
     "Frame",
     "NewerFormat",
     "decode_header",
-    "decode_preamble",
     "encode_frame",
     "encode_preamble",
     "frame_checks",
     "frame_parts",
+    "header_length",
+    "is_cut_preamble",
     "parse_frame",
 ]
 
@@ -68,24 +69,21 @@ class Frame(NamedTuple):
 def encode_preamble(header: pb.SegmentHeader) -> bytes:
     """The first bytes of a segment."""
     body = header.SerializeToString()
-    checksum = google_crc32c.value(_CHECKED_PREAMBLE.pack(FORMAT_VERSION, len(body)) + body)
+    checksum = _header_checksum(FORMAT_VERSION, body)
     return _PREAMBLE.pack(_MAGIC, FORMAT_VERSION, len(body), checksum) + body
 
 
-def decode_preamble(raw: bytes) -> int:
-    """How many bytes of header follow the first `PREAMBLE_BYTES`.
+def header_length(raw: bytes) -> int:
+    """How many bytes of header follow the first `PREAMBLE_BYTES`, as these say.
 
     Raises:
-        NewerFormat: they are of a format that this version does not read; a damaged number looks the same.
         FormatError: they are cut short, or of another kind of file.
     """
     if len(raw) < PREAMBLE_BYTES:
         raise FormatError("the segment is cut short in its first bytes")
-    magic, version, length, _ = _PREAMBLE.unpack_from(raw)
+    magic, _, length, _ = _PREAMBLE.unpack_from(raw)
     if magic != _MAGIC:
         raise FormatError("this is no segment of a prediction log")
-    if version > FORMAT_VERSION:
-        raise NewerFormat(f"the segment has format {version}, newer than {FORMAT_VERSION}, which this version reads")
     return int(length)
 
 
@@ -93,17 +91,31 @@ def decode_header(raw: bytes) -> pb.SegmentHeader:
     """The header in a whole preamble.
 
     Raises:
+        NewerFormat: it is of a format that this version does not read.
         FormatError: it is damaged.
     """
-    length = decode_preamble(raw)
+    length = header_length(raw)
     _, version, _, checksum = _PREAMBLE.unpack_from(raw)
     body = raw[PREAMBLE_BYTES : PREAMBLE_BYTES + length]
-    if len(body) < length or google_crc32c.value(_CHECKED_PREAMBLE.pack(version, length) + body) != checksum:
+    checks = len(body) == length and _header_checksum(min(version, FORMAT_VERSION), body) == checksum
+    if version > FORMAT_VERSION and not checks:
+        raise NewerFormat(f"the segment has format {version}, newer than {FORMAT_VERSION}, which this version reads")
+    # A newer number under the checksum of ours is a flipped bit.
+    if version > FORMAT_VERSION or not checks:
         raise FormatError("the segment's header is damaged")
     try:
         return pb.SegmentHeader.FromString(body)
     except DecodeError as error:
         raise FormatError("the segment's header is damaged") from error
+
+
+def is_cut_preamble(raw: bytes) -> bool:
+    """A file of these bytes ends within its preamble; one that only claims so, as its length is damaged, does not."""
+    if len(raw) < PREAMBLE_BYTES:
+        return _MAGIC.startswith(raw[: len(_MAGIC)])
+    magic, version, length, checksum = _PREAMBLE.unpack_from(raw)
+    body = raw[PREAMBLE_BYTES:]
+    return bool(magic == _MAGIC and len(body) < length and _header_checksum(version, body) != checksum)
 
 
 def encode_frame(segment_id: bytes, sequence: int, body: bytes) -> bytes:
@@ -137,3 +149,7 @@ def frame_checks(segment_id: bytes, frame: Frame, body: bytes) -> bool:
 def _checksum(segment_id: bytes, sequence: int, body: bytes) -> int:
     start = google_crc32c.value(_CHECKED.pack(len(body), sequence) + segment_id)
     return int(google_crc32c.extend(start, body))
+
+
+def _header_checksum(version: int, header: bytes) -> int:
+    return int(google_crc32c.value(_CHECKED_PREAMBLE.pack(version, len(header)) + header))

@@ -1,8 +1,6 @@
 """Reading a log: every undamaged record, in order, and where the damage is. Nothing here ever writes."""
 
 import hashlib
-import os
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BufferedReader
@@ -11,32 +9,21 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 from scorebridge.v1 import prediction_log_pb2 as pb
 
-from bridge.errors import BridgeError
+from bridge.prediction_log.folder import first_sequence, segment_paths
 from bridge.prediction_log.frames import (
     FRAME_BYTES,
-    FRAME_MAGIC,
     PREAMBLE_BYTES,
     FormatError,
     NewerFormat,
     decode_header,
-    decode_preamble,
-    frame_checks,
-    parse_frame,
+    header_length,
 )
-from bridge.prediction_log.salvage import find_segment_id
+from bridge.prediction_log.salvage import find_segment_id, never_begun
+from bridge.prediction_log.search import FrameSearch
 
-__all__ = ["SUFFIX", "Damage", "Entry", "LogNotReadable", "Segment", "read_log", "segments_of"]
+__all__ = ["Damage", "Entry", "Segment", "read_log", "segments_of"]
 
-SUFFIX = ".sblog"
-_SEARCH_BYTES = 1 << 20
 _MOST_HEADER_BYTES = 1 << 20
-_NAME = re.compile(rf"(\d{{20}})(?:_(\d+))?{re.escape(SUFFIX)}")
-
-
-class LogNotReadable(BridgeError):
-    """There is no log where one was looked for."""
-
-    reason = "LOG_NOT_READABLE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,34 +84,39 @@ class Segment:
         """Its undamaged records in order."""
         with self.path.open("rb") as file:
             try:
-                self.header = _read_header(file, self.path.stat().st_size)
+                self.header = _read_header(file)
             except NewerFormat as error:
                 self._damage(0, self.path.stat().st_size, torn=False, reason=str(error))
             except FormatError as error:
                 yield from self._salvaged(file, str(error))
             else:
-                yield from self._frames(file, self.header)
+                search = FrameSearch(file, self.header.segment_id)
+                yield from self._frames(search, self.header, self.header.first_sequence)
             self.sha256 = _sha256(file)
 
     def _salvaged(self, file: BufferedReader, reason: str) -> Iterator[Entry]:
         """The records behind a damaged header, which has only its id in common with what was written."""
-        segment_id = find_segment_id(file)
-        first = None if segment_id is None else _search(file, 0, segment_id)
+        segment_id, expected = find_segment_id(file), first_sequence(self.path)
+        search = FrameSearch(file, segment_id or b"")
+        first = None if segment_id is None else search.find(0, expected)
         if segment_id is None or first is None:
-            self._damage(0, self.path.stat().st_size, torn=False, reason=reason)
+            torn = never_begun(file)
+            self._damage(0, search.size(), torn=torn, reason="its header was never finished" if torn else reason)
             return
         self._damage(0, first, torn=False, reason=reason)
         file.seek(first)
-        yield from self._frames(file, pb.SegmentHeader(segment_id=segment_id))
+        yield from self._frames(search, pb.SegmentHeader(segment_id=segment_id), expected)
 
-    def _frames(self, file: BufferedReader, header: pb.SegmentHeader) -> Iterator[Entry]:
+    def _frames(self, search: FrameSearch, header: pb.SegmentHeader, expected: int | None) -> Iterator[Entry]:
         while True:
-            offset = file.tell()
-            body, sequence = _read_frame(file, header.segment_id)
-            if body is None:
-                if not self._skip(file, offset, header.segment_id):
+            offset = search.file.tell()
+            found = search.read()
+            if found is None:
+                if not self._skip(search, offset, expected):
                     return
                 continue
+            sequence, body = found
+            expected = sequence + 1
             try:
                 record = pb.LogRecord.FromString(body)
             except DecodeError:
@@ -132,22 +124,18 @@ class Segment:
                 continue
             yield Entry(self.path, offset, sequence, record, header)
 
-    def _skip(self, file: BufferedReader, offset: int, segment_id: bytes) -> bool:
+    def _skip(self, search: FrameSearch, offset: int, expected: int | None) -> bool:
         """Goes on to the next frame that checks; False at the end of the file."""
-        file.seek(offset)
-        rest = file.read(FRAME_BYTES)
-        if not rest:
+        size = search.size()
+        if size <= offset:
             return False
-        found = _search(file, offset, segment_id)
-        if found == offset:  # it was finished meanwhile: the log is being written
-            file.seek(offset)
-            return True
-        size = self.path.stat().st_size
-        end = size if found is None else found
-        torn = found is None and _is_torn(rest, size - offset)
-        reason = "the last record was never finished" if torn else "no record checks here"
-        self._damage(offset, end - offset, torn=torn, reason=reason)
-        file.seek(end)
+        found = search.find(offset, expected)
+        if found != offset:  # else it was finished meanwhile: the log is being written
+            end = size if found is None else found
+            torn = found is None and search.is_torn(offset, size)
+            reason = "the last record was never finished" if torn else "no record checks here"
+            self._damage(offset, end - offset, torn=torn, reason=reason)
+        search.file.seek(size if found is None else found)
         return found is not None
 
     def _damage(self, offset: int, count: int, *, torn: bool, reason: str) -> None:
@@ -155,22 +143,12 @@ class Segment:
 
 
 def segments_of(folder: Path) -> list[Segment]:
-    """The segments of a log, oldest first.
+    """The segments of a log, oldest first; none if no call came yet.
 
     Raises:
-        LogNotReadable: the folder is none, or there is no segment in it.
+        LogNotReadable: there is no log in the folder.
     """
-    if not folder.is_dir():
-        raise LogNotReadable(f"{folder} is not a folder")
-    found = [Segment(path) for path in sorted(folder.glob(f"*{SUFFIX}"), key=_place)]
-    if not found:
-        raise LogNotReadable(f"there is no segment (*{SUFFIX}) in {folder}")
-    return found
-
-
-def _place(path: Path) -> tuple[int, int]:
-    match = _NAME.fullmatch(path.name)
-    return (int(match[1]), int(match[2] or 0)) if match else (1 << 70, 0)
+    return [Segment(path) for path in segment_paths(folder)]
 
 
 def read_log(folder: Path) -> Iterator[Entry]:
@@ -179,47 +157,10 @@ def read_log(folder: Path) -> Iterator[Entry]:
         yield from segment.entries()
 
 
-def _read_header(file: BufferedReader, size: int) -> pb.SegmentHeader:
+def _read_header(file: BufferedReader) -> pb.SegmentHeader:
     preamble = file.read(PREAMBLE_BYTES)
     # A damaged length may say anything, and what is read of it stays in memory.
-    return decode_header(preamble + file.read(min(decode_preamble(preamble), size, _MOST_HEADER_BYTES)))
-
-
-def _read_frame(file: BufferedReader, segment_id: bytes) -> tuple[bytes | None, int]:
-    raw = file.read(FRAME_BYTES)
-    frame = parse_frame(raw) if len(raw) == FRAME_BYTES else None
-    if frame is None:
-        return None, 0
-    if frame.length > os.fstat(file.fileno()).st_size - file.tell():
-        return None, 0  # before so much is read: a damaged length may say anything
-    body = file.read(frame.length)
-    return (body, frame.sequence) if frame_checks(segment_id, frame, body) else (None, 0)
-
-
-def _search(file: BufferedReader, offset: int, segment_id: bytes) -> int | None:
-    """Where the next frame begins that checks."""
-    while True:
-        file.seek(offset)
-        window = file.read(_SEARCH_BYTES)
-        if len(window) < len(FRAME_MAGIC):
-            return None
-        at = window.find(FRAME_MAGIC)
-        while at >= 0:
-            file.seek(offset + at)
-            if _read_frame(file, segment_id)[0] is not None:
-                return offset + at
-            at = window.find(FRAME_MAGIC, at + 1)
-        offset += len(window) - len(FRAME_MAGIC) + 1
-
-
-def _is_torn(start: bytes, left: int) -> bool:
-    """A frame whose end is missing, or zeros, which is what a file system leaves of bytes that were not synced."""
-    if not start.strip(b"\0"):
-        return True
-    if len(start) < FRAME_BYTES:
-        return FRAME_MAGIC.startswith(start[: len(FRAME_MAGIC)])
-    frame = parse_frame(start)
-    return frame is not None and FRAME_BYTES + frame.length > left
+    return decode_header(preamble + file.read(min(header_length(preamble), _MOST_HEADER_BYTES)))
 
 
 def _sha256(file: BufferedReader) -> bytes:

@@ -1,4 +1,4 @@
-"""The id of a segment whose header is damaged: without it no frame checks, with it every undamaged one still does."""
+"""A segment whose header can't be read: the id under which its frames check, or that it was never begun."""
 
 from collections.abc import Iterator
 from io import BufferedReader
@@ -10,14 +10,16 @@ from bridge.prediction_log.frames import (
     ID_OFFSET,
     Frame,
     frame_checks,
+    is_cut_preamble,
     parse_frame,
 )
 
-__all__ = ["find_segment_id"]
+__all__ = ["find_segment_id", "never_begun"]
 
 _SEARCH_BYTES = 64 << 20
 _MOST_FRAMES = 16
 _MOST_BODY_BYTES = 4 << 20
+_MOST_BEGUN_BYTES = 1 << 20
 
 
 def find_segment_id(file: BufferedReader) -> bytes | None:
@@ -35,6 +37,15 @@ def find_segment_id(file: BufferedReader) -> bytes | None:
             if frame_checks(candidate, frame, body):
                 return candidate
     return None
+
+
+def never_begun(file: BufferedReader) -> bool:
+    """It is the file of a gateway that was killed, or lost its power, before the header was written."""
+    file.seek(0)
+    raw = file.read(_MOST_BEGUN_BYTES + 1)
+    if len(raw) > _MOST_BEGUN_BYTES or FRAME_MAGIC in raw:
+        return False
+    return not raw.strip(b"\0") or is_cut_preamble(raw)
 
 
 def _first_frames(raw: bytes) -> Iterator[tuple[Frame, bytes]]:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from scorebridge.v1 import prediction_log_pb2 as pb
 
+from bridge.prediction_log.folder import segment_name, suspect_mark
 from bridge.prediction_log.frames import encode_preamble, frame_parts
-from bridge.prediction_log.reader import SUFFIX
 
 __all__ = ["SegmentFile"]
 
-_SUSPECT = ".suspect"
 _SMALL_BYTES = 16 << 10
 
 
@@ -96,7 +95,7 @@ class SegmentFile:
 
     def mark_suspect(self) -> None:
         """Leaves word that the system failed to write this file out: what reads back may not be on the disk."""
-        self.path.with_name(self.path.name + _SUSPECT).touch()
+        suspect_mark(self.path).touch()
 
     def _write(self, parts: list[bytes]) -> None:
         length = sum(map(len, parts))
@@ -118,7 +117,7 @@ def _create(folder: Path, sequence: int) -> tuple[Path, int]:
     number = 0
     while True:
         # A gateway that was killed before its first record leaves a segment of this name; "_" sorts behind ".".
-        path = folder / f"{sequence:020d}{f'_{number}' if number else ''}{SUFFIX}"
+        path = folder / segment_name(sequence, number)
         try:
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
             return path, os.open(path, flags, 0o600)

@@ -7,15 +7,11 @@ from typing import NamedTuple
 
 from scorebridge.v1 import prediction_log_pb2 as pb
 
-from bridge.prediction_log.frames import PREAMBLE_BYTES, FormatError, decode_preamble, encode_preamble
+from bridge.prediction_log.folder import first_sequence, suspect_mark
 from bridge.prediction_log.reader import Damage, Entry, Segment
 from bridge.prediction_log.selection import LogPass
 
 __all__ = ["Finding", "Verification", "verify", "verify_pass"]
-
-_SUSPECT = ".suspect"
-_NAME_DIGITS = 20
-_MOST_ZEROS = 1 << 20
 
 
 class Finding(NamedTuple):
@@ -107,7 +103,7 @@ class _Checker:
             self._begin(segment)
         for damage in segment.damages:
             self._damage(segment, damage)
-        if segment.path.with_name(name + _SUSPECT).exists():
+        if suspect_mark(segment.path).exists():
             self._note(name, "the system failed to write it out: what reads back now may not be on the disk")
         self.result.findings.extend(sorted(self._found, key=lambda finding: finding.offset))
         self.result.segments += 1
@@ -121,7 +117,7 @@ class _Checker:
             self._oldest(header, name)
         elif self._previous is not None and header.previous_sha256 != self._previous:
             self._find(name, 0, "the chain is broken: the segment before it is not the one that it followed")
-        if name[:_NAME_DIGITS] != f"{header.first_sequence:0{_NAME_DIGITS}d}":
+        if first_sequence(segment.path) != header.first_sequence:
             self._find(name, 0, f"its name is not that of a segment that begins with record {header.first_sequence}")
         self._follow(name, 0, header.first_sequence)
         self._expected = header.first_sequence
@@ -154,8 +150,6 @@ class _Checker:
         name, text = segment.path.name, f"{damage.count} bytes: {damage.reason}"
         if damage.torn:
             self.result.torn_tails.append(Finding(name, damage.offset, text))
-        elif segment.header is None and _was_never_begun(segment.path):
-            self.result.torn_tails.append(Finding(name, 0, f"{damage.count} bytes: its header was never finished"))
         else:
             self._find(name, damage.offset, text)
 
@@ -164,19 +158,3 @@ class _Checker:
 
     def _note(self, name: str, text: str) -> None:
         self.result.notes.append(Finding(name, 0, text))
-
-
-def _was_never_begun(path: Path) -> bool:
-    """The file of a gateway that was killed, or lost its power, before the header was written."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        raw = file.read(PREAMBLE_BYTES)
-        if not raw.strip(b"\0"):
-            return size <= _MOST_ZEROS and not file.read().strip(b"\0")
-    if len(raw) < PREAMBLE_BYTES:
-        known = encode_preamble(pb.SegmentHeader())[:8]  # the format may be newer, the magic is not
-        return known.startswith(raw[:8])
-    try:
-        return size < PREAMBLE_BYTES + decode_preamble(raw)
-    except FormatError:
-        return False

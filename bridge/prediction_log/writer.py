@@ -15,7 +15,8 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.config import ConfigError
 from bridge.errors import LogUnavailable
-from bridge.prediction_log.reader import LogNotReadable, segments_of
+from bridge.prediction_log.folder import LOCK
+from bridge.prediction_log.reader import segments_of
 from bridge.prediction_log.retention import LogSettings, remove_old
 from bridge.prediction_log.segment_file import SegmentFile
 from bridge.wire import tag
@@ -26,7 +27,6 @@ _log = logging.getLogger(__name__)
 
 _LARGE_BYTES = 256 << 10  # writing more than this takes longer than a hop to a thread and back
 _HELD_BYTES = 128 << 10  # what is not hashed is held in memory, and the next request needs that memory while it is hot
-_LOCK = ".lock"
 _COPIED_BYTES = 16 << 10  # up to this a copy is cheaper than a part of its own
 _REQUEST_TAG = tag(pb.LogRecord.REQUEST_FIELD_NUMBER)
 _RESPONSE_TAG = tag(pb.LogRecord.RESPONSE_FIELD_NUMBER)
@@ -68,16 +68,13 @@ class PredictionLog:
         folder = self._settings.folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock_file = os.open(folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock_file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigError(f"another gateway writes to the log {folder}") from error
         except OSError as error:
             raise ConfigError(f"the log {folder} can't be written: {error.strerror}") from error
-        try:
-            ours = [segment for segment in segments_of(folder) if segment.path.name[:20].isdecimal()]
-        except LogNotReadable:
-            return
+        ours = [segment for segment in segments_of(folder) if segment.path.name[:20].isdecimal()]
         if not ours:
             return
         for entry in ours[-1].entries():

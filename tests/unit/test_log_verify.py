@@ -9,8 +9,10 @@ from prediction_logs import frames, header, record, write_log
 from typer.testing import CliRunner
 
 from bridge.log_commands import app
+from bridge.prediction_log import frames as bytes_of_a_segment
+from bridge.prediction_log.folder import LogNotReadable
 from bridge.prediction_log.frames import encode_frame, encode_preamble
-from bridge.prediction_log.reader import LogNotReadable, Segment
+from bridge.prediction_log.reader import Segment
 from bridge.prediction_log.selection import LogPass
 from bridge.prediction_log.verify import verify, verify_pass
 
@@ -89,10 +91,31 @@ def test_a_segment_that_was_never_begun_is_a_torn_tail(log: list[Path], left: by
     assert (found.ok, found.segments, len(found.torn_tails)) == (True, 4, 1)
 
 
-def test_a_newer_format_is_said(log: list[Path]) -> None:
+@pytest.mark.parametrize("records", [0, 1])
+def test_a_flipped_bit_in_the_length_of_a_header_is_damage(tmp_path: Path, records: int) -> None:
+    (path,) = write_log(tmp_path / "log", [record("a")] * records)
+    raw = path.read_bytes()
+    for bit in range(32):
+        flipped = bytearray(raw)
+        flipped[10 + bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        found = verify(path.parent)
+        assert (found.ok, found.records, found.torn_tails) == (False, records, []), bit
+
+
+def test_a_flipped_bit_in_the_format_is_damage_and_hides_no_record(log: list[Path]) -> None:
     raw = bytearray(log[2].read_bytes())
-    raw[8] = 2
+    raw[8] ^= 2
     log[2].write_bytes(raw)
+    found = verify(log[0].parent)
+    assert (found.ok, found.records) == (False, 6)
+    assert [one.text.partition(": ")[2] for one in found.findings] == ["the segment's header is damaged"]
+
+
+def test_a_newer_format_is_said(log: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as newer:
+        newer.setattr(bytes_of_a_segment, "FORMAT_VERSION", 2)
+        log[2].write_bytes(raw := encode_preamble(header(3, 4)) + b"whatever it holds")
     assert texts(log) == [
         f"04: {len(raw)} bytes: the segment has format 2, newer than 1, which this version reads",
     ]
