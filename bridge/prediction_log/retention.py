@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bridge.prediction_log.reader import segments_of
+from bridge.prediction_log.folder import first_sequence, segment_paths, suspect_mark
 
 __all__ = ["LogSettings", "remove_old"]
 
@@ -39,17 +39,29 @@ class LogSettings:
     keep_bytes: int | None = None
 
 
-def remove_old(settings: LogSettings) -> None:
-    """Drops the segments that need not be kept, oldest first, never the last one."""
+def remove_old(settings: LogSettings, current: Path) -> None:
+    """Drops the segments that need not be kept, oldest first, never the current one or what is no segment of ours.
+
+    What can't be removed stays: the records that are being written don't suffer for it.
+    """
     if settings.keep_s is None and settings.keep_bytes is None:
         return
-    found = [(segment.path, segment.path.stat()) for segment in segments_of(settings.folder)]
+    try:
+        _remove_old(settings, current)
+    except OSError as error:
+        _log.warning("old segments of the log were not removed: %s", error)
+
+
+def _remove_old(settings: LogSettings, current: Path) -> None:
+    ours = [path for path in segment_paths(settings.folder) if first_sequence(path) is not None]
+    found = [(path, path.stat()) for path in ours]
     total = sum(status.st_size for _, status in found)
-    for path, status in found[:-1]:
+    for path, status in found:
         old = settings.keep_s is not None and time.time() - status.st_mtime > settings.keep_s
         large = settings.keep_bytes is not None and total > settings.keep_bytes
-        if not (old or large):
+        if path == current or not (old or large):
             return
         path.unlink()
+        suspect_mark(path).unlink(missing_ok=True)
         total -= status.st_size
         _log.info("%s was removed, as the log's retention says", path.name)

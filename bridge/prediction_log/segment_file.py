@@ -24,6 +24,11 @@ class SegmentFile:
         folder: of the log.
         header: of the segment; its `first_sequence` names the file.
 
+    Attributes:
+        path: the file.
+        size: bytes written to it.
+        failure: why it may not be on the disk; None as long as nothing failed.
+
     Raises:
         OSError: the file can't be made or its header not be written; nothing of it is left.
     """
@@ -34,6 +39,7 @@ class SegmentFile:
         self._hashing = threading.Lock()
         self._unhashed: deque[bytes] = deque()
         self._hashed = 0
+        self.failure: Exception | None = None
         self.path, self._descriptor = _create(folder, header.first_sequence)
         self.size = 0
         try:
@@ -90,12 +96,25 @@ class SegmentFile:
         return self._sha256.digest()
 
     def close(self) -> None:
-        """Ends the file."""
-        os.close(self._descriptor)
+        """Ends the file; idempotent.
 
-    def mark_suspect(self) -> None:
-        """Leaves word that the system failed to write this file out: what reads back may not be on the disk."""
-        suspect_mark(self.path).touch()
+        Raises:
+            OSError: the system failed to write it out; it is closed all the same.
+        """
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def leave(self) -> None:
+        """Ends the file that the system failed to write out, and leaves word of it beside the file.
+
+        Raises:
+            OSError: no word could be left; the file is ended all the same.
+        """
+        try:
+            self.close()
+        finally:
+            suspect_mark(self.path).touch()
 
     def _write(self, parts: list[bytes]) -> None:
         length = sum(map(len, parts))

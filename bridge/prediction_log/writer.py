@@ -6,7 +6,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.config import ConfigError
 from bridge.errors import LogUnavailable
-from bridge.prediction_log.folder import LOCK
+from bridge.prediction_log.folder import LOCK, first_sequence
 from bridge.prediction_log.reader import segments_of
 from bridge.prediction_log.retention import LogSettings, remove_old
 from bridge.prediction_log.segment_file import SegmentFile
@@ -74,13 +74,11 @@ class PredictionLog:
             raise ConfigError(f"another gateway writes to the log {folder}") from error
         except OSError as error:
             raise ConfigError(f"the log {folder} can't be written: {error.strerror}") from error
-        ours = [segment for segment in segments_of(folder) if segment.path.name[:20].isdecimal()]
-        if not ours:
-            return
-        for entry in ours[-1].entries():
-            self._sequence = entry.sequence + 1
-        self._sequence = max(self._sequence, int(ours[-1].path.name[:20]))
-        self._previous = ours[-1].sha256
+        for segment in reversed(segments_of(folder)):
+            if (first := first_sequence(segment.path)) is not None:
+                last = max((entry.sequence for entry in segment.entries()), default=first - 1)
+                self._sequence, self._previous = max(last + 1, first), segment.sha256
+                return
 
     def start(self) -> None:
         """Begins to sync; call it on the event loop."""
@@ -126,8 +124,11 @@ class PredictionLog:
             if group:
                 self._write_or_fail(group)
 
-    def write(self, bodies: Sequence[Sequence[bytes]]) -> None:
+    def write(self, bodies: Sequence[Sequence[bytes]]) -> SegmentFile:
         """Writes records, each in parts, to the page cache, in a new segment if it is time for one; from any thread.
+
+        Returns:
+            The segment that they are in.
 
         Raises:
             OSError: none was written.
@@ -141,14 +142,19 @@ class PredictionLog:
             self._dirty = True
             if self._segment.unhashed_bytes >= _HELD_BYTES:
                 self._wake.set()
+            return self._segment
 
     async def _append_waiting(self, body: list[bytes], *, large: bool) -> None:
+        always = self._settings.fsync == "always"
         try:
-            await asyncio.to_thread(self.write, [body]) if large else self.write([body])
-            if self._settings.fsync == "always":
+            segment = await asyncio.to_thread(self.write, [body]) if large else self.write([body])
+            if always:
                 await self._synced()
         except OSError as error:
             self._fail(1, error)
+        else:
+            if always and segment.failure is not None:
+                self._fail(1, segment.failure)
 
     def _write_or_fail(self, bodies: Sequence[Sequence[bytes]]) -> None:
         try:
@@ -156,11 +162,12 @@ class PredictionLog:
         except OSError as error:
             self._fail(len(bodies), error)
 
-    def _fail(self, records: int, error: OSError) -> None:
+    def _fail(self, records: int, error: Exception) -> None:
         self.lost += records
         _log.error("%d records were not written: %s", records, error)
         if self._settings.on_failure == "refuse":
-            raise LogUnavailable(f"the call can't be put on record: {error.strerror}") from error
+            why = error.strerror if isinstance(error, OSError) else type(error).__name__
+            raise LogUnavailable(f"the call can't be put on record: {why}") from error
 
     async def close(self) -> None:
         """Syncs and ends the log."""
@@ -191,7 +198,7 @@ class PredictionLog:
         header.created_at.GetCurrentTime()
         self._segment = SegmentFile(self._settings.folder, header)
         self._begun = time.monotonic()
-        remove_old(self._settings)
+        remove_old(self._settings, self._segment.path)
 
     def _end_segment(self) -> None:
         """Leaves the segment to the thread, which syncs and closes it."""
@@ -201,7 +208,7 @@ class PredictionLog:
             self._finished.append(segment)
 
     async def _synced(self) -> None:
-        """Returns when everything written so far is on the disk; all who wait share one fdatasync."""
+        """Returns when the disk was asked for everything written so far; all who wait share one fdatasync."""
         done = asyncio.get_running_loop().create_future()
         with self._lock:
             self._waiting.append(done)
@@ -218,44 +225,48 @@ class PredictionLog:
                 self._sync_once()
                 due = time.monotonic() + interval_s
             elif (segment := self._segment) is not None:
-                segment.hash_written()
+                self._attempt(SegmentFile.hash_written, segment)
 
     def _sync_once(self) -> None:
         with self._lock:
             waiting, self._waiting = self._waiting, []
             finished, self._finished = self._finished, []
             segment, dirty, self._dirty = self._segment, self._dirty, False
-            # Its number stays this file's while it is synced without the lock, and appends go on.
-            descriptor = os.dup(segment.descriptor) if segment is not None and dirty else -1
-        error: OSError | None = None
-        if segment is not None:
-            segment.hash_written()
         for one in finished:
-            error = self._sync(one, one.descriptor) or error
-            one.close()
-        if segment is not None and descriptor >= 0:
-            error = self._sync(segment, descriptor) or error
-            os.close(descriptor)
+            self._attempt(self._sync, one)
+            self._attempt(SegmentFile.close, one)
+        if segment is not None and dirty:
+            self._attempt(self._sync, segment)
         if self._loop is not None and waiting:
-            self._loop.call_soon_threadsafe(_resolve, waiting, error)
+            self._loop.call_soon_threadsafe(_resolve, waiting)
 
-    def _sync(self, segment: SegmentFile, descriptor: int) -> OSError | None:
-        """A second fsync would report success for pages that are lost, so after an error none follows."""
-        if self._settings.fsync == "never":
-            return None
-        try:
-            os.fdatasync(descriptor)
+    def _sync(self, segment: SegmentFile) -> None:
+        segment.hash_written()
+        if self._settings.fsync != "never":
+            os.fdatasync(segment.descriptor)
             # Nobody reads it soon: new records take its memory, not that of the models.
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        except OSError as error:
-            _log.error("the segment %s may not be on the disk: %s", segment.path.name, error)
-            segment.mark_suspect()
-            with self._lock:
-                if self._segment is segment:
-                    self._segment = None
-                    self._previous = segment.sha256
-            return error
-        return None
+            os.posix_fadvise(segment.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
+    def _attempt(self, step: Callable[[SegmentFile], None], segment: SegmentFile) -> None:
+        """A second fsync would report success for pages that are lost, so after a step that fails none follows."""
+        try:
+            step(segment)
+        except Exception as error:  # noqa: BLE001 - without its thread the log would keep every answer waiting
+            bug = not isinstance(error, OSError)
+            _log.error("the segment %s may not be on the disk: %s", segment.path.name, error, exc_info=bug)
+            try:
+                self._leave(segment, error)
+            except Exception as unsaid:  # noqa: BLE001 - a file system that fails takes no mark either
+                _log.error("the log's folder could not be told so: %s", unsaid)
+
+    def _leave(self, segment: SegmentFile, failure: Exception) -> None:
+        segment.failure = failure
+        with self._lock:
+            if segment in self._finished:
+                self._finished.remove(segment)
+            if self._segment is segment:
+                self._segment, self._previous = None, segment.sha256
+        segment.leave()
 
 
 def _body(record: bytes, request: bytes, response: bytes) -> list[bytes]:
@@ -269,11 +280,7 @@ def _body(record: bytes, request: bytes, response: bytes) -> list[bytes]:
     return [head, request, b"".join(ends)]
 
 
-def _resolve(waiting: list[asyncio.Future[None]], error: OSError | None) -> None:
+def _resolve(waiting: list[asyncio.Future[None]]) -> None:
     for done in waiting:
-        if done.done():
-            continue
-        if error is None:
+        if not done.done():
             done.set_result(None)
-        else:
-            done.set_exception(error)

@@ -1,0 +1,192 @@
+"""Writing a log: a sync that fails costs what it must and no more; retention and a restart know their own files."""
+
+import asyncio
+import errno
+import os
+import shutil
+import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from waiting import eventually
+
+from bridge.errors import LogUnavailable
+from bridge.prediction_log.reader import read_log, segments_of
+from bridge.prediction_log.retention import LogSettings
+from bridge.prediction_log.verify import verify
+from bridge.prediction_log.writer import PredictionLog
+
+Fail = Callable[[BaseException | None], None]
+
+
+@asynccontextmanager
+async def opened(folder: Path, **settings: Any) -> AsyncIterator[PredictionLog]:
+    log = PredictionLog(LogSettings(folder, **settings), "gateway", {})
+    log.open()
+    log.start()
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+async def put(log: PredictionLog, request: bytes = b"r" * 1000) -> None:
+    if (written := log.append(b"", request, b"")) is not None:
+        await written
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Fail:
+    """Makes every sync fail, and then every mark too, as on a file system that went read-only; None mends both."""
+    failure: BaseException | None = None
+    sync, touch = os.fdatasync, Path.touch
+
+    def fdatasync(descriptor: int) -> None:
+        if failure is not None:
+            raise failure
+        sync(descriptor)
+
+    def touch_mark(path: Path, *arguments: Any, **options: Any) -> None:
+        if failure is not None:
+            raise OSError(errno.EROFS, "Read-only file system")
+        touch(path, *arguments, **options)
+
+    def fail(with_: BaseException | None) -> None:
+        nonlocal failure
+        failure = with_
+
+    monkeypatch.setattr(os, "fdatasync", fdatasync)
+    monkeypatch.setattr(Path, "touch", touch_mark)
+    return fail
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.EIO, "Input/output error"), RuntimeError("a bug")])
+@pytest.mark.parametrize("policy", ["serve", "refuse"])
+async def test_a_sync_that_fails_where_no_mark_can_be_left_keeps_no_answer_waiting(
+    tmp_path: Path, failing: Fail, failure: BaseException, policy: str
+) -> None:
+    async with opened(tmp_path, fsync="always", on_failure=policy) as log:
+        await put(log)
+        failing(failure)
+        for lost in (1, 2):
+            if policy == "refuse":
+                with pytest.raises(LogUnavailable, match=r"on record: (Input/output error|RuntimeError)"):
+                    await put(log)
+            else:
+                await put(log)
+            assert log.lost == lost
+        failing(None)
+        await put(log)
+        assert log.lost == 2
+    assert len(segments_of(tmp_path)) == 3
+    assert verify(tmp_path).ok
+
+
+async def test_between_syncs_that_fail_nothing_piles_up(tmp_path: Path, failing: Fail) -> None:
+    async with opened(tmp_path, interval_s=0.001) as log:
+        failing(OSError(errno.EIO, "Input/output error"))
+        await put(log)
+        await eventually(lambda: log._segment is None)
+        await put(log, b"r" * 200_000)
+        await eventually(lambda: log._segment is None)
+        failing(None)
+        await put(log, b"r" * 200_000)
+        segment = log._segment
+        assert segment is not None
+        await eventually(lambda: segment.unhashed_bytes == 0)
+    assert verify(tmp_path).records == 3
+    assert verify(tmp_path).ok
+
+
+async def test_a_record_written_while_a_sync_fails_is_not_answered_as_synced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, fail, real = threading.Event(), threading.Event(), os.fdatasync
+
+    def fdatasync(_: int) -> None:
+        monkeypatch.setattr(os, "fdatasync", real)
+        begun.set()
+        assert fail.wait(20)
+        raise OSError(errno.EIO, "Input/output error")
+
+    async with opened(tmp_path, fsync="always") as log:
+        monkeypatch.setattr(os, "fdatasync", fdatasync)
+        first = asyncio.create_task(put(log))
+        await asyncio.to_thread(begun.wait, 20)
+        second = asyncio.create_task(put(log))
+        await eventually(lambda: len(log._waiting) == 1)
+        fail.set()
+        await asyncio.gather(first, second)
+        assert log.lost == 2
+        await put(log)
+        assert log.lost == 2
+    (first_segment, _) = segments_of(tmp_path)
+    assert names(tmp_path)[2] == f"{first_segment.path.name}.suspect"
+
+
+async def test_a_segment_that_was_left_is_closed(tmp_path: Path, failing: Fail) -> None:
+    async with opened(tmp_path, fsync="always") as log:
+        await put(log)
+        before = psutil.Process().num_fds()
+        failing(OSError(errno.EIO, "Input/output error"))
+        for _ in range(5):
+            await put(log)
+        failing(None)
+        await put(log)
+        assert psutil.Process().num_fds() == before
+
+
+async def test_retention_goes_by_its_own_segments_and_never_takes_the_current_one(tmp_path: Path) -> None:
+    foreign = ["backup-of-monday.sblog", f"{0:020d}-copy.sblog"]
+    for name in foreign:
+        (tmp_path / name).write_bytes(b"x" * 300_000)
+    (tmp_path / "folder.sblog").mkdir()
+    async with opened(tmp_path, segment_bytes=20_000, keep_bytes=60_000) as log:
+        await put(log)
+        (tmp_path / f"{0:020d}.sblog.suspect").touch()
+        for _ in range(99):
+            await put(log)
+        assert log._segment is not None
+        assert log._segment.path.exists()
+        kept = names(tmp_path)
+        assert {*foreign, "folder.sblog"} <= set(kept)
+        assert not {f"{0:020d}.sblog", f"{0:020d}.sblog.suspect"} & set(kept)
+        assert f"{60:020d}.sblog" in kept
+        assert log.lost == 0
+
+
+async def test_an_old_segment_that_can_not_be_removed_costs_no_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, *, missing_ok: bool = False) -> None:
+        del missing_ok
+        raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+
+    async with opened(tmp_path, segment_bytes=2000, keep_bytes=2000, on_failure="refuse") as log:
+        with monkeypatch.context() as immutable:
+            immutable.setattr(Path, "unlink", refuse)
+            for _ in range(20):
+                await put(log)
+        assert log.lost == 0
+    assert len(list(read_log(tmp_path))) == 20
+
+
+async def test_a_copy_beside_the_segments_is_not_gone_on_from(tmp_path: Path) -> None:
+    async with opened(tmp_path, segment_bytes=3000) as log:
+        for _ in range(10):
+            await put(log)
+    shutil.copy(tmp_path / f"{0:020d}.sblog", tmp_path / f"{0:020d}-copy.sblog")
+    async with opened(tmp_path) as log:
+        await put(log, b"new")
+    (entry,) = (entry for entry in read_log(tmp_path) if entry.record.request == b"new")
+    assert (entry.segment.name, entry.sequence) == (f"{10:020d}.sblog", 10)
+    (tmp_path / f"{0:020d}-copy.sblog").unlink()
+    assert verify(tmp_path).ok
