@@ -79,6 +79,7 @@ class BridgeError(Exception):
         private: what only the prediction log may hold, such as the message of an R condition.
         model: the model that the call was for, once it is known.
         version: its version; 0 while it is not known.
+        digest: of that version; empty while it is not known.
     """
 
     reason: ClassVar[str] = "INTERNAL"
@@ -90,6 +91,7 @@ class BridgeError(Exception):
         self.private = private
         self.model = ""
         self.version = 0
+        self.digest = ""
 
 
 class CallerError(BridgeError):

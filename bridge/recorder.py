@@ -33,15 +33,26 @@ class LogRecorder:
     def __init__(self, log: PredictionLog) -> None:
         self._log = log
 
-    async def refused(self, exchange: Exchange, error: BridgeError, elapsed_s: float) -> None:
+    async def refused(
+        self, exchange: Exchange, error: BridgeError, elapsed_s: float, request_id: str, model: str
+    ) -> None:
         """A request that no model was asked for.
+
+        Args:
+            exchange: how it came.
+            error: why it was refused.
+            elapsed_s: since it came, seconds.
+            request_id: of the call; empty if there is none.
+            model: that was asked for; empty if it can't be read.
 
         Raises:
             LogUnavailable: it could not be recorded, and must not be answered then.
         """
+        # Not from the cache: what callers ask for may be anything.
+        about = pb.LogRecord(method=exchange.method, request_id=request_id, model=model)
+        about.version, about.digest = error.version, error.digest
         times = _times(exchange.received_ns, elapsed_s)
-        about = _about(exchange.method, error.model, error.version, "", "")
-        record = about + _peer(exchange.peer) + times + _error(exchange, error)
+        record = about.SerializeToString() + _peer(exchange.peer) + times + _error(exchange, error)
         if (written := self._log.append(record, exchange.request, b"")) is not None:
             await written
 

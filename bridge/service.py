@@ -3,6 +3,7 @@
 import logging
 import time
 import uuid
+from contextlib import suppress
 from typing import Any, NamedTuple, NoReturn
 
 import grpc
@@ -158,11 +159,13 @@ class ScoringService:
 
     async def _refused(self, exchange: Exchange, error: BridgeError, arrived: float) -> None:
         if self._recorder is not None:
-            await self._recorder.refused(exchange, error, now() - arrived)
+            request_id, model = _asked(exchange.request)
+            await self._recorder.refused(exchange, error, now() - arrived, request_id, model)
 
 
 def _name(error: BridgeError, version: Version) -> None:
-    error.model, error.version = version.ref.model, version.ref.version
+    ref = version.ref
+    error.model, error.version, error.digest = ref.model, ref.version, ref.digest
 
 
 def _status(error: BridgeError) -> int:
@@ -183,6 +186,16 @@ def _request_id(request: pb.ScoreRequest) -> str:
             limit=f"{_MAX_REQUEST_ID} characters",
         )
     return given
+
+
+def _asked(request: bytes) -> tuple[str, str]:
+    """Id and model of a request that was refused; empty if they can't be read, or the id is none."""
+    request_id = model = ""
+    with suppress(DecodeError, InvalidRequest):
+        asked = pb.ScoreRequest.FromString(request)
+        model = asked.model
+        request_id = _request_id(asked)
+    return request_id, model
 
 
 def _deadline(arrived: float, remaining_s: float | None) -> Deadline | None:

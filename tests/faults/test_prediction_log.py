@@ -153,7 +153,7 @@ async def test_errors_and_cancelled_calls_are_on_record_too(
     await eventually(lambda: sick.backend.load.running == 1)
     task.cancel()
     await eventually(lambda: any(entry.record.request_id == "cancelled" for entry in read_log(log)))
-    records = {entry.record.request_id or entry.record.error_message[:8]: entry.record for entry in read_log(log)}
+    records = {entry.record.request_id: entry.record for entry in read_log(log)}
     assert records["raised"].defaulted[0].private_detail == "no good"
     assert records["raised"].attempts == 1
     assert pb.ScoreResponse.FromString(records["raised"].response).request_id == "raised"
