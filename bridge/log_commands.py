@@ -1,6 +1,7 @@
 """`scorebridge log`: is a log whole, what is in it, and its rows for other programs."""
 
 import contextlib
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,6 +24,7 @@ from bridge.prediction_log.verify import verify_pass
 __all__ = ["CallNotFound", "app", "export", "show", "stats", "verify"]
 
 _MOST_SKIPPED = 10
+_PIPED_COLUMNS = 1 << 16  # where rich sees no terminal it takes 80 columns, and folds what another program reads
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Read and check a prediction log.")
 
@@ -63,7 +65,10 @@ def stats(folder: _Folder, since: _Since = None, until: _Until = None, model: _M
         log = LogPass(folder, on_bytes)
         for entry in selected(log.entries(), selection):
             found.add(entry.record)
-    print_stats(found, Console(soft_wrap=True))
+    console = Console()
+    if not console.is_terminal:
+        console.width = _PIPED_COLUMNS
+    print_stats(found, console)
     _say_skipped(log.damages)
 
 
@@ -91,13 +96,24 @@ def export(
 ) -> None:
     """Write one row for each scored row, for other programs to read."""
     selection = Selection.parse(since, until, model)
-    if form is Format.PARQUET:
-        with _progress("export", folder, 2) as on_bytes:
-            done = export_parquet(folder, output, selection, on_bytes)
-    else:
-        with _progress("export", folder, 1) as on_bytes:
-            done = export_lines(folder, form, output, selection, on_bytes)
+    with _sigterm_unwinds():
+        if form is Format.PARQUET:
+            with _progress("export", folder, 2) as on_bytes:
+                done = export_parquet(folder, output, selection, on_bytes)
+        else:
+            with _progress("export", folder, 1) as on_bytes:
+                done = export_lines(folder, form, output, selection, on_bytes)
     _say_exported(done)
+
+
+@contextlib.contextmanager
+def _sigterm_unwinds() -> Iterator[None]:
+    """SIGTERM ends the command as Ctrl-C does, so that what is half written is removed."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _say_exported(done: Exported) -> None:

@@ -16,14 +16,14 @@ from bridge.prediction_log.reader import Damage, Entry
 from bridge.prediction_log.rows import INPUT, SCORE, read_call, rows_of
 from bridge.prediction_log.selection import LogPass, Selection, selected
 
-__all__ = ["ExportFailed", "Exported", "Format", "export_lines", "new_file", "refuse_existing", "temporary_of"]
+__all__ = ["ExportFailed", "Exported", "Format", "export_lines", "new_file", "require_new", "temporary_of"]
 
 _INDEX = "scorebridge-predictions"
 _Row = dict[str, Any]
 
 
 class ExportFailed(BridgeError):
-    """The output is there already, or something that it takes is missing."""
+    """The output is there already, or something that it takes is missing, such as its folder."""
 
     reason = "EXPORT_FAILED"
 
@@ -68,7 +68,7 @@ def export_lines(
     now and then how many more bytes of the log were read.
 
     Raises:
-        ExportFailed: the output exists already.
+        ExportFailed: the output exists already, or its folder does not.
         LogNotReadable: there is no log in the folder.
         OSError: the log can't be read, or the output not be written.
     """
@@ -76,30 +76,33 @@ def export_lines(
     bulk = form is Format.ELASTICSEARCH
     done = Exported(paths=[output, template] if bulk else [output])
     for path in done.paths:
-        refuse_existing(path)
+        require_new(path)
     log = LogPass(folder, on_bytes)
     lines = _bulk_lines if bulk else _json_lines
-    with contextlib.ExitStack() as files:
-        target = files.enter_context(new_file(output))
-        if bulk:
-            files.enter_context(new_file(template)).write(json.dumps(_TEMPLATE, indent=2) + "\n")
+    with new_file(output) as target:
         for entry in selected(log.entries(), selection):
             done.calls += 1
             for line in lines(entry):
                 target.write(line)
                 done.rows += 1
+        if bulk:
+            target.flush()  # or the template would stay alone where the last lines find a full disk
+            with new_file(template) as other:
+                other.write(json.dumps(_TEMPLATE, indent=2) + "\n")
     done.damages = log.damages
     return done
 
 
-def refuse_existing(output: Path) -> None:
-    """Nothing that exists is written over.
+def require_new(output: Path) -> None:
+    """Nothing that exists is written over, and no folder is made on the way to an output.
 
     Raises:
-        ExportFailed: it exists.
+        ExportFailed: it exists, or the folder that it is to be in does not.
     """
     if os.path.lexists(output):
         raise ExportFailed(f"{output} exists already")
+    if not output.parent.is_dir():
+        raise ExportFailed(f"there is no folder {output.parent}")
 
 
 def temporary_of(output: Path) -> Path:
@@ -119,7 +122,7 @@ def new_file(output: Path) -> Iterator[IO[str]]:
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             yield file
-        refuse_existing(output)  # it took a while
+        require_new(output)  # it took a while
         temporary.rename(output)
     except BaseException:
         temporary.unlink(missing_ok=True)

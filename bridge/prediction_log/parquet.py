@@ -16,7 +16,7 @@ from urllib.parse import quote
 import numpy as np
 
 from bridge.columns import Column, Type
-from bridge.prediction_log.export import Exported, ExportFailed, refuse_existing, temporary_of
+from bridge.prediction_log.export import Exported, ExportFailed, require_new, temporary_of
 from bridge.prediction_log.reader import Entry
 from bridge.prediction_log.rows import INPUT, SCORE, LoggedCall, read_call, rows_of
 from bridge.prediction_log.selection import LogPass, Selection, selected
@@ -54,12 +54,12 @@ def export_parquet(
         on_bytes: told now and then how many more bytes of the log were read; twice its size in all.
 
     Raises:
-        ExportFailed: the output exists already, or pyarrow is not installed.
+        ExportFailed: the output exists already, its folder does not, or pyarrow is not installed.
         LogNotReadable: there is no log in the folder.
         OSError: the log can't be read, or the output not be written.
     """
     _require_pyarrow()
-    refuse_existing(output)
+    require_new(output)
     log = LogPass(folder, on_bytes)
     learned = _learn(log, selection)
     temporary = temporary_of(output)
@@ -67,7 +67,7 @@ def export_parquet(
     try:
         done = _write(LogPass(folder, on_bytes), selection, learned, temporary)
         done.damages = log.damages  # the second pass ends at the last call, and may not meet all of it
-        refuse_existing(output)  # it took a while
+        require_new(output)  # it took a while
         temporary.rename(output)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -205,6 +205,7 @@ class _File:
             return
         if self._writer is None:
             self.path.parent.mkdir(mode=0o700, exist_ok=True)
+            self.path.touch(mode=0o600)  # pyarrow would make it readable for all
             self._writer = pq.ParquetWriter(self.path, self._schema)
             self.begun = True
         self._writer.write_table(pa.Table.from_batches(self._batches, self._schema))

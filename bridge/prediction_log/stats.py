@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -74,6 +74,11 @@ class Tally:
         """The part of the rows that carries a default score, 0 to 1."""
         return self.defaulted.total() / self.rows if self.rows else 0.0
 
+    @property
+    def default_rates(self) -> dict[str, float]:
+        """The same by reason, the most frequent first."""
+        return {reason: count / self.rows for reason, count in self.defaulted.most_common()} if self.rows else {}
+
     def add(self, record: pb.LogRecord) -> None:
         """Counts one call."""
         self.calls += 1
@@ -107,29 +112,33 @@ class Stats:
 
     def total(self) -> Tally:
         """All calls."""
-        return next(iter(self._merged(lambda _: "").values()), Tally())
+        total = Tally()
+        for tally in self._tallies.values():
+            total.merge(tally)
+        return total
 
     def by_version(self) -> dict[str, Tally]:
         """By "MODEL/VERSION", sorted."""
-        return self._merged(lambda key: f"{key[0]}/{key[1]}" if key[1] else key[0])
-
-    def by_hour(self) -> dict[str, Tally]:
-        """By the hour in which calls were received, UTC, sorted."""
-        return dict(sorted(self._merged(lambda key: key[2]).items()))
-
-    def _merged(self, name: Callable[[tuple[str, int, str]], str]) -> dict[str, Tally]:
         merged: dict[str, Tally] = {}
-        for key in sorted(self._tallies):
-            merged.setdefault(name(key), Tally()).merge(self._tallies[key])
+        for (version, _), tally in self.by_hour().items():
+            merged.setdefault(version, Tally()).merge(tally)
         return merged
+
+    def by_hour(self) -> dict[tuple[str, str], Tally]:
+        """By "MODEL/VERSION" and the hour in which calls were received, UTC; sorted."""
+        return {
+            (f"{model}/{version}" if version else model, hour): self._tallies[model, version, hour]
+            for model, version, hour in sorted(self._tallies)
+        }
 
 
 def print_stats(stats: Stats, console: Console) -> None:
-    """Prints tables: all calls and each version, each hour, and the reasons of defaults and errors."""
+    """Prints tables: each version and all calls, each version's hours, and the reasons of defaults and errors."""
     total = stats.total()
-    console.print(_table("model/version", [*stats.by_version().items(), ("all", total)]))
+    versions = [((name,), tally) for name, tally in stats.by_version().items()]
+    console.print(_table(["model/version"], [*versions, (("all",), total)]))
     console.print()
-    console.print(_table("hour", stats.by_hour().items()))
+    console.print(_table(["model/version", "hour"], stats.by_hour().items()))
     if total.defaulted:
         console.print()
         console.print(_reasons("default reason", "rows", total.defaulted, total.rows))
@@ -138,20 +147,25 @@ def print_stats(stats: Stats, console: Console) -> None:
         console.print(_reasons("error", "calls", total.errors, total.calls))
 
 
-def _table(title: str, tallies: Iterable[tuple[str, Tally]]) -> Table:
-    table = Table(title, box=None)
-    for heading in ("calls", "failed", "rows", "defaulted", "p50 ms", "p95 ms", "p99 ms"):
-        table.add_column(heading, justify="right")
-    for name, tally in tallies:
-        table.add_row(escape(name), *_cells(tally))
+def _table(titles: Sequence[str], tallies: Iterable[tuple[Sequence[str], Tally]]) -> Table:
+    table = Table(box=None)
+    for title in titles:
+        table.add_column(title, overflow="fold")
+    for heading in ("calls", "failed", "rows", "p50 ms", "p95 ms", "p99 ms"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("defaulted", overflow="fold")
+    for names, tally in tallies:
+        table.add_row(*map(escape, names), *_cells(tally))
     return table
 
 
 def _cells(tally: Tally) -> Iterator[str]:
-    yield from (str(tally.calls), str(tally.errors.total()), str(tally.rows), f"{tally.default_rate:.2%}")
+    yield from (str(tally.calls), str(tally.errors.total()), str(tally.rows))
     for percent in (50, 95, 99):
         seconds = tally.latency.percentile(percent)
         yield "" if seconds is None else f"{seconds * _MS:.3g}"
+    reasons = ", ".join(f"{reason} {rate:.2%}" for reason, rate in tally.default_rates.items())
+    yield f"{tally.default_rate:.2%}{': ' if reasons else ''}{reasons}"
 
 
 def _reasons(title: str, unit: str, counts: Counter[str], of: int) -> Table:

@@ -1,6 +1,7 @@
 """log stats: counts are exact, percentiles within a hundredth, memory does not grow with the calls."""
 
 import math
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -8,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prediction_logs import NOON, default_rows, of_messages, record, write_log
+from rich.console import Console
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 from typer.testing import CliRunner
 
 from bridge.log_commands import app
+from bridge.prediction_log.rows import reason_name
 from bridge.prediction_log.selection import Selection, SelectionNotUnderstood
-from bridge.prediction_log.stats import Histogram, Stats
+from bridge.prediction_log.stats import Histogram, Stats, print_stats
 
 HOUR = 3600
 
@@ -59,8 +62,10 @@ def test_calls_rows_and_defaults_are_counted_by_version_and_hour() -> None:
     assert list(versions) == ["(no version)", "risk/3", "risk/10"]
     assert [(one.calls, one.rows) for one in versions.values()] == [(2, 0), (4, 8), (1, 1)]
     hours = stats.by_hour()
-    assert list(hours) == ["2026-11-23T12:00Z", "2026-11-23T13:00Z"]
-    assert [one.calls for one in hours.values()] == [6, 1]
+    first, second = "2026-11-23T12:00Z", "2026-11-23T13:00Z"
+    assert list(hours) == [("(no version)", first), ("risk/3", first), ("risk/10", second)]
+    assert [one.calls for one in hours.values()] == [2, 4, 1]
+    assert hours["risk/3", first].default_rates == {"MODEL_ERROR": 2 / 8}
 
 
 def test_a_cancelled_call_and_a_reason_of_a_newer_gateway_are_counted() -> None:
@@ -95,12 +100,34 @@ def test_the_command_prints_tables(log: Path) -> None:
     done = CliRunner().invoke(app, ["stats", str(log)])
     lines = [line.split() for line in done.stdout.splitlines()]
     assert done.exit_code == 0
-    assert ["risk/3", "2", "0", "8", "12.50%", "1.99", "40.3", "40.3"] in lines
-    assert ["all", "4", "1", "10", "10.00%", "1.99", "40.3", "40.3"] in lines
-    assert ["[red]x[/red]/3", "1", "0", "2", "0.00%", "1.99", "1.99", "1.99"] in lines
-    assert ["2026-11-23T13:00Z", "1", "0", "2", "0.00%", "1.99", "1.99", "1.99"] in lines
+    risk = ["2", "0", "8", "1.99", "40.3", "40.3", "12.50%:", "DEADLINE", "12.50%"]
+    other = ["1", "0", "2", "1.99", "1.99", "1.99", "0.00%"]
+    assert ["risk/3", *risk] in lines
+    assert ["all", "4", "1", "10", "1.99", "40.3", "40.3", "10.00%:", "DEADLINE", "10.00%"] in lines
+    assert ["[red]x[/red]/3", *other] in lines
+    assert ["risk/3", "2026-11-23T12:00Z", *risk] in lines
+    assert ["[red]x[/red]/3", "2026-11-23T13:00Z", *other] in lines
     assert ["DEADLINE", "1", "10.00%"] in lines
     assert ["INVALID_REQUEST", "1", "25.00%"] in lines
+
+
+def test_nothing_is_cut_in_a_pipe_or_on_a_terminal_of_100_columns(tmp_path: Path) -> None:
+    call = record("a", [1.0] * 10_000, model="m" * 40, version=12)
+    reasons = [pb.DEFAULT_REASON_MALFORMED_PREDICTION, pb.DEFAULT_REASON_DEADLINE, pb.DEFAULT_REASON_MODEL_NOT_READY]
+    reasons += [pb.DEFAULT_REASON_OVERLOADED, pb.DEFAULT_REASON_WORKER_LOST]
+    for row, reason in enumerate(reasons):
+        default_rows(call, row, 1, reason)
+    write_log(tmp_path / "log", [call])
+    piped = CliRunner().invoke(app, ["stats", str(tmp_path / "log")]).stdout
+    all_reasons = ", ".join(f"{reason_name(reason)} 0.01%" for reason in reasons)
+    assert [line.rstrip().endswith(f"0.05%: {all_reasons}") for line in piped.splitlines()].count(True) == 3
+    stats, screen = Stats(), StringIO()
+    stats.add(call)
+    print_stats(stats, Console(file=screen, width=100, force_terminal=True, color_system=None))
+    shown = "".join(screen.getvalue().split())
+    assert max(map(len, screen.getvalue().splitlines())) <= 100
+    assert "…" not in shown
+    assert all(reason_name(reason) in shown for reason in reasons)
 
 
 @pytest.mark.parametrize(

@@ -210,6 +210,22 @@ def test_where_there_is_no_log_is_one_sentence(tmp_path: Path, name: str) -> Non
         assert len(done.stderr.splitlines()) == 1
 
 
+def test_the_log_of_a_gateway_that_had_no_call_is_whole(tmp_path: Path) -> None:
+    (tmp_path / ".lock").touch()
+    done = CliRunner().invoke(app, ["verify", str(tmp_path)])
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "ok: 0 records in 0 segments\n", "")
+    assert CliRunner().invoke(app, ["stats", str(tmp_path)]).exit_code == 0
+    done = CliRunner().invoke(app, ["export", str(tmp_path), "--format", "jsonl", "--output", str(tmp_path / "out")])
+    assert (done.exit_code, (tmp_path / "out").read_bytes()) == (0, b"")
+
+
+def test_a_folder_that_is_called_like_a_segment_is_none(log: list[Path]) -> None:
+    (log[0].parent / f"{9:020d}.sblog").mkdir()
+    (log[0].parent / "archive.sblog").mkdir()
+    found = verify(log[0].parent)
+    assert (found.ok, found.segments) == (True, 3)
+
+
 def test_the_command_says_where_and_exits_with_1_only_if_something_is_wrong(log: list[Path]) -> None:
     done = CliRunner().invoke(app, ["verify", str(log[0].parent)])
     assert (done.exit_code, done.stdout, done.stderr) == (0, "ok: 6 records in 3 segments\n", "")
