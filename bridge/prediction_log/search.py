@@ -18,7 +18,7 @@ class FrameSearch:
     What a caller sent may hold any number of starts of frames, each of which claims a long body. Those that don't check
     may cost as many bytes as the file has, and `_EARNED` more for each byte that is behind the reader; beyond that they
     are passed over unread. Starts whose number can't be the next one have an allowance of their own: only a caller who
-    guesses the numbers of records can use up the other one, and what a damaged record then hides is its neighbour.
+    guesses the numbers of records can use up the other one, and a damaged record of theirs then hides its neighbours.
 
     Args:
         file: the segment; its position is the reader's.
