@@ -3,8 +3,8 @@
 Python's csv module forgets whether a cell was quoted, and so could not tell the two apart.
 """
 
-import math
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple, Self
 
@@ -12,10 +12,11 @@ import numpy as np
 
 from bridge.columns import Column, Type
 
-__all__ = ["Cell", "CellError", "format_cells", "parse_column", "read_cells"]
+__all__ = ["Cell", "CellError", "column_names", "format_cells", "parse_column", "place", "read_cells"]
 
 _CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",\r\n]*))(,|\r?\n|\r|\Z)')
 _TRUTHS = {"TRUE": True, "FALSE": False, "true": True, "false": False}
+_NAMES_OF_MISSING = {"na", "n/a", "#n/a", "nan", "null", "none", "nil"}
 _WIRE_TYPES = {Type.FACTOR: Type.STRING}
 
 
@@ -46,18 +47,23 @@ class Cell(NamedTuple):
         return cls(f"{value:.17g}" if isinstance(value, float) else str(value), quoted=False)
 
 
+def place(row: int) -> str:
+    """What a sentence calls a row of the file, 0 the first below the header: its number in a spreadsheet or editor."""
+    return f"row {row + 2} (the header is row 1)"
+
+
 def read_cells(text: str) -> list[list[Cell]]:
-    """The rows of a CSV text, header included; an empty last line is none.
+    """The rows of a CSV text, header included; empty lines at its end are none, unless they are rows of one column.
 
     Raises:
-        CellError: a quote is out of place, or a row has more or fewer cells than the first.
+        CellError: a quote is out of place, a row has more or fewer cells than the first, or there is none in it.
     """
     rows: list[list[Cell]] = [[]]
     position = 0
     while position < len(text):
         match = _CELL.match(text, position)
         if match is None:
-            raise CellError(f"line {text.count(chr(10), 0, position) + 1}: a quote is out of place")
+            raise CellError(f"{place(len(rows) - 2)}: a quote is out of place")
         quoted, plain, end = match.groups()
         rows[-1].append(Cell(plain, quoted=False) if quoted is None else Cell(quoted.replace('""', '"'), quoted=True))
         position = match.end()
@@ -65,10 +71,31 @@ def read_cells(text: str) -> list[list[Cell]]:
             rows[-1].append(Cell("", quoted=False))
         elif end != "," and position < len(text):
             rows.append([])
-    for number, row in enumerate(rows[1:], 2):
+    while len(rows[0]) > 1 and _is_empty(rows[-1]):
+        rows.pop()
+    for number, row in enumerate(rows[1:]):
         if len(row) != len(rows[0]):
-            raise CellError(f"row {number} has {len(row)} cells, the header has {len(rows[0])}")
+            what = "it is empty" if _is_empty(row) else f"it has {len(row)} cells, the header has {len(rows[0])}"
+            raise CellError(f"{place(number)}: {what}")
     return rows if rows[0] else []
+
+
+def _is_empty(row: Sequence[Cell]) -> bool:
+    """Nothing is in its line, which in a file of one column is a missing cell."""
+    return len(row) == 1 and row[0].missing
+
+
+def column_names(header: Sequence[Cell]) -> list[str]:
+    """The names in a header.
+
+    Raises:
+        CellError: a name is there twice.
+    """
+    names = [cell.text for cell in header]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise CellError(f"column '{twice[0]}' is there twice")
+    return names
 
 
 def parse_column(name: str, column_type: Type, cells: Sequence[Cell]) -> Column:
@@ -89,7 +116,8 @@ def parse_column(name: str, column_type: Type, cells: Sequence[Cell]) -> Column:
         try:
             values[row] = _parse(cell, column_type)
         except (ValueError, OverflowError) as error:
-            raise CellError(f"column '{name}', row {row}: not a {column_type}") from error
+            hint = "" if cell.text.lower() not in _NAMES_OF_MISSING else "; a missing value is an empty cell"
+            raise CellError(f"column '{name}', {place(row)}: not a {column_type}{hint}") from error
     if column_type.is_floating:
         values[mask] = np.nan
         return Column(name, column_type, values)
@@ -109,7 +137,7 @@ def _parse(cell: Cell, column_type: Type) -> float | bool | str:
         raise ValueError("Python alone reads 1_0 as ten")
     if column_type.is_floating:
         value = float(cell.text)
-        if math.isfinite(value) and abs(value) > np.finfo(column_type.dtype).max:
+        if abs(value) > np.finfo(column_type.dtype).max and "inf" not in cell.text.lower():
             raise OverflowError("it would become infinite")
         return value
     number = int(cell.text)

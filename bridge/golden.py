@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from bridge.columns import Array, Column, Table, Type
-from bridge.csv_cells import Cell, CellError, parse_column, read_cells
+from bridge.csv_cells import Cell, CellError, column_names, parse_column, place, read_cells
 from bridge.errors import BundleError
 from bridge.features import Feature, by_name
 
@@ -34,13 +34,14 @@ def read_golden(bundle: Path, features: Sequence[Feature]) -> GoldenRows | None:
     """The golden rows of a bundle, None if it has none; types come from the features, never from the cells.
 
     Raises:
-        BundleError: the file is no CSV, a column is no feature or has no declared type, or a cell is not of its type.
+        BundleError: the file is no CSV, a column is no feature, is there twice or has no declared type, or a cell
+            is not of its type.
     """
     path = bundle / FILE_NAME
     if not path.exists():
         return None
     try:
-        rows = read_cells(path.read_bytes().decode())
+        rows = read_cells(path.read_bytes().decode("utf-8-sig"))
         return _typed(rows, features)
     except (CellError, UnicodeDecodeError) as error:
         raise BundleError(f"{FILE_NAME}: {error}") from error
@@ -49,11 +50,10 @@ def read_golden(bundle: Path, features: Sequence[Feature]) -> GoldenRows | None:
 def _typed(rows: list[list[Cell]], features: Sequence[Feature]) -> GoldenRows:
     if len(rows) < 2:  # noqa: PLR2004 - a header and a row
         raise CellError("there is no row in it")
-    header = [cell.text for cell in rows[0]]
     known = by_name(features)
     inputs: list[Column] = []
     expected: dict[str, list[Cell]] = {}
-    for position, name in enumerate(header):
+    for position, name in enumerate(column_names(rows[0])):
         cells = [row[position] for row in rows[1:]]
         if name in known:
             feature_type = known[name].type
@@ -93,13 +93,13 @@ def compare(golden: GoldenRows, scores: Sequence[Column], tolerance: float = 0.0
         if differs.any():
             raise BundleError(
                 f"golden rows don't come out: output '{column.name}' differs in {int(differs.sum())} of {len(column)} "
-                f"rows, first in row {int(differs.argmax())}"
+                f"rows, first in {place(int(differs.argmax()))}"
             )
 
 
 def _differs(expected: Column, actual: Column, tolerance: float) -> Array:
     missing = expected.missing()
-    if expected.type is Type.STRING or not tolerance:
+    if expected.type in {Type.STRING, Type.BOOL} or not tolerance:
         unequal = expected.values != actual.values
     else:
         unequal = ~np.isclose(expected.values, actual.values, rtol=0, atol=tolerance)

@@ -1,6 +1,8 @@
 """What the command line asks a gateway: scoring a CSV file, listing models."""
 
 import json
+import os
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from scorebridge import Scores, ScoringClient, ScoringError
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.columns import Array, Column, Type
-from bridge.csv_cells import Cell, CellError, format_cells, parse_column, read_cells
+from bridge.csv_cells import Cell, CellError, column_names, format_cells, parse_column, read_cells
 from bridge.errors import BridgeError
 from bridge.features import Feature
 
@@ -63,46 +65,48 @@ def score_csv(
 ) -> str:
     """Scores a CSV file in one call; a sentence for the terminal.
 
-    The output has a row for each input row, in order: the outputs, `source` (MODEL or DEFAULT) and `reason`.
+    The output has a row for each input row, in order: the outputs, `source` (MODEL or DEFAULT) and `reason`. It takes
+    the place of what `target` held, once it is whole.
 
     Raises:
-        CommandFailed: the file is no CSV of the model's features, or the gateway refused.
+        CommandFailed: `source` is no CSV of the model's features, `target` can't be written, or the gateway refused.
+        OSError: the file can't be read.
     """
+    if target.exists() and target.samefile(source):
+        raise CommandFailed(f"{target} is the input; the scores need a file of their own")
+    rows = _read(source)
+    with ScoringClient(url) as client:
+        try:
+            versions = client.model(model, version)
+            detail = next((one for one in versions if version or one.version.serving), pb.ModelDetail())
+            columns = _columns(rows, detail.features)
+            answer = client.score(model, columns, timeout_s=timeout_s, default=default, version=version)
+        except ScoringError as error:
+            raise CommandFailed(f"{error.reason}: {error}") from error
+        except ValueError as error:
+            raise CommandFailed(f"{source}: {error}") from error
+    _write(target, format_cells(_result(answer)).encode())
+    defaulted = int(answer.defaulted.sum())
+    return f"{answer.rows} rows by {answer.model}/{answer.version}, {defaulted} of them with the default score"
+
+
+def _read(source: Path) -> list[list[Cell]]:
     try:
-        rows = read_cells(source.read_bytes().decode())
-    except (OSError, UnicodeDecodeError, CellError) as error:
+        rows = read_cells(source.read_bytes().decode("utf-8-sig"))
+    except (UnicodeDecodeError, CellError) as error:
         raise CommandFailed(f"{source}: {error}") from error
     if not rows:
         raise CommandFailed(f"{source}: there is no header in it")
-    with ScoringClient(url) as client:
-        try:
-            detail = next(
-                (one for one in client.model(model, version) if version or one.version.serving), pb.ModelDetail()
-            )
-            columns = _columns(rows, detail.features)
-            answer = client.score(
-                model,
-                columns,
-                timeout_s=timeout_s,
-                default=default,
-                version=version,
-            )
-        except ScoringError as error:
-            raise CommandFailed(f"{error.reason}: {error}") from error
-        except (CellError, ValueError) as error:
-            raise CommandFailed(f"{source}: {error}") from error
-    target.write_bytes(format_cells(_result(answer)).encode())
-    defaulted = int(answer.defaulted.sum())
-    return f"{answer.rows} rows by {answer.model}/{answer.version}, {defaulted} of them with the default score"
+    return rows
 
 
 def _columns(rows: list[list[Cell]], features: Iterable[pb.Feature]) -> dict[str, list[object] | Array]:
     types = {feature.name: feature.type for feature in features}
     columns: dict[str, list[object] | Array] = {}
-    for position, cell in enumerate(rows[0]):
+    for position, name in enumerate(column_names(rows[0])):
         cells = [row[position] for row in rows[1:]]
-        declared = types.get(cell.text, pb.COLUMN_TYPE_UNSPECIFIED)
-        columns[cell.text] = _values(cell.text, _type(declared, cells), cells)
+        declared = types.get(name, pb.COLUMN_TYPE_UNSPECIFIED)
+        columns[name] = _values(name, _type(declared, cells), cells)
     return columns
 
 
@@ -120,6 +124,23 @@ def _values(name: str, column_type: Type, cells: list[Cell]) -> list[object] | A
     if column.mask is None:
         return column.values
     return [None if absent else value for value, absent in zip(column.values.tolist(), column.mask, strict=True)]
+
+
+def _write(target: Path, content: bytes) -> None:
+    """All of it or nothing; what is no file, such as a pipe, can't be replaced and is written into."""
+    file = target.resolve()
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        if target.exists() and not target.is_file():
+            target.write_bytes(content)
+            return
+        partial.touch(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666)
+        partial.write_bytes(content)
+        partial.replace(file)
+    except OSError as error:
+        raise CommandFailed(f"{target}: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def _result(answer: Scores) -> Iterable[list[Cell]]:

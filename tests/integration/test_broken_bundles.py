@@ -95,7 +95,7 @@ BROKEN: list[tuple[Damage, str]] = [
     (_two_functions, r"Pred.R defines 2 functions \(f, g\) and none is named Pred.R"),
     (_half_rdata, "model.RData can't be loaded: it is damaged"),
     (_half_ubj, "model.ubj can't be loaded: it is damaged"),
-    (_wrong_golden, "golden rows don't come out: output 'score' differs in 1 of 20 rows, first in row 0"),
+    (_wrong_golden, "golden rows don't come out: output 'score' differs in 1 of 20 rows, first in row 2 "),
     (_unknown_key, "model.toml: timeout: unknown key"),
     (_default_of_another_type, "model.toml: default_score can't be a float"),
     (_quits, "R died while it loaded the bundle"),

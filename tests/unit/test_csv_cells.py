@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.columns import Type
-from bridge.csv_cells import Cell, CellError, format_cells, parse_column, read_cells
+from bridge.csv_cells import Cell, CellError, column_names, format_cells, parse_column, read_cells
 
 TEXTS = st.text(st.one_of(st.sampled_from('",\r\n \0x'), st.characters(exclude_categories=["Cs"])), max_size=8)
 PLAIN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters='",\r\n'), max_size=8)
@@ -47,17 +47,36 @@ def test_an_empty_text_is_quoted_and_a_missing_one_is_not() -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ('a,b\n1,"2', "line 2: a quote is out of place"),
-        ('a\n"x"y\n', "line 2: a quote is out of place"),
-        ('a\nx"y"\n', "line 2: a quote is out of place"),
-        ("a,b\n1,2\n3\n", "row 3 has 1 cells, the header has 2"),
-        ("a,b\n1,2,3\n", "row 2 has 3 cells, the header has 2"),
-        ("a,b\n\n1,2\n", "row 2 has 1 cells, the header has 2"),
+        ('a,"b\n', "row 1 (the header is row 1): a quote is out of place"),
+        ('a,b\n1,"2', "row 2 (the header is row 1): a quote is out of place"),
+        ('a\n"x\n"\n"x"y\n', "row 3 (the header is row 1): a quote is out of place"),
+        ('a\nx"y"\n', "row 2 (the header is row 1): a quote is out of place"),
+        ("a,b\n1,2\n3\n", "row 3 (the header is row 1): it has 1 cells, the header has 2"),
+        ("a,b\n1,2,3\n", "row 2 (the header is row 1): it has 3 cells, the header has 2"),
+        ("a,b\n\n1,2\n", "row 2 (the header is row 1): it is empty"),
+        ('a,b\n1,2\n""\n', "row 3 (the header is row 1): it has 1 cells, the header has 2"),
     ],
 )
 def test_text_that_is_no_csv_is_refused_with_its_place(text: str, sentence: str) -> None:
     with pytest.raises(CellError, match=f"^{re.escape(sentence)}$"):
         read_cells(text)
+
+
+@pytest.mark.parametrize("ends", ["\n", "\n\n\n", "\r\n\r\n"])
+def test_empty_lines_at_the_end_are_no_rows(ends: str) -> None:
+    assert len(read_cells("a,b\n1,2" + ends)) == 2
+
+
+def test_an_empty_line_of_the_only_column_is_a_missing_cell() -> None:
+    (_, *rows) = read_cells("a\n1\n\n2\n\n")
+    assert [cell.missing for (cell,) in rows] == [False, True, False, True]
+
+
+def test_a_name_that_is_twice_in_the_header_is_refused() -> None:
+    header, _ = read_cells('a,b,"a"\n1,2,3\n')
+    with pytest.raises(CellError, match=r"^column 'a' is there twice$"):
+        column_names(header)
+    assert column_names(header[:2]) == ["a", "b"]
 
 
 def test_no_text_is_no_rows() -> None:
@@ -104,7 +123,8 @@ def test_missing_cells_are_missing_in_every_type(column_type: Type) -> None:
     [
         (Type.DOUBLE, "1.5", True),
         (Type.DOUBLE, "x", False),
-        (Type.DOUBLE, "NA", False),
+        (Type.DOUBLE, "1e999", False),
+        (Type.DOUBLE, "-1e999", False),
         (Type.DOUBLE, "", True),
         (Type.DOUBLE, "1_0", False),
         (Type.FLOAT, "1,5", False),
@@ -122,8 +142,20 @@ def test_missing_cells_are_missing_in_every_type(column_type: Type) -> None:
 @pytest.mark.filterwarnings("ignore")  # numpy < 2 only warns where it takes a number that does not fit
 def test_a_cell_of_another_type_is_named_by_column_and_row(column_type: Type, text: str, quoted: bool) -> None:
     cells = [Cell("", quoted=False), Cell(text, quoted=quoted)]
-    with pytest.raises(CellError, match=f"^column 'x', row 1: not a {column_type}$"):
+    with pytest.raises(CellError, match=rf"^column 'x', row 3 \(the header is row 1\): not a {column_type}$"):
         parse_column("x", column_type, cells)
+
+
+@pytest.mark.parametrize("text", ["NA", "null", "N/A", "None"])
+def test_a_word_for_missing_is_told_how_missing_is_written(text: str) -> None:
+    with pytest.raises(CellError, match=r": not a int; a missing value is an empty cell$"):
+        parse_column("x", Type.INT, [Cell(text, quoted=False)])
+
+
+@pytest.mark.parametrize("text", ["inf", "Inf", "-Infinity", "+INF"])
+def test_infinity_is_a_number_if_it_is_called_so(text: str) -> None:
+    for column_type in (Type.DOUBLE, Type.FLOAT):
+        assert np.isinf(parse_column("x", column_type, [Cell(text, quoted=False)]).values).all()
 
 
 @pytest.mark.parametrize(("text", "value"), [("TRUE", True), ("false", False), ("FALSE", False), ("true", True)])

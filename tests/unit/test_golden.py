@@ -79,13 +79,16 @@ def test_line_ends_within_a_text_are_kept_as_they_are(tmp_path: Path, text: str)
     [
         ("", "there is no row in it"),
         ("x,score.y\n", "there is no row in it"),
-        ("x,score.y\n1\n", "row 2 has 1 cells, the header has 2"),
-        ("x,score.y\na,1\n", "column 'x', row 0: not a double"),
-        ('x,score.y\n1,1\n"2",1\n', "column 'x', row 1: not a double"),
+        ("x,score.y\n1\n", "row 2 (the header is row 1): it has 1 cells, the header has 2"),
+        ("x,score.y\na,1\n", "column 'x', row 2 (the header is row 1): not a double"),
+        ('x,score.y\n1,1\n"2",1\n', "column 'x', row 3 (the header is row 1): not a double"),
         ("u,score.y\n1,1\n", "column 'u' has no type; declare it in [features]"),
         ("z,score.y\n1,1\n", "column 'z' is neither a feature of the model nor 'score.<output>'"),
         ("x,n\n1,1\n", "there is no column 'score.<output>' in it"),
-        ('x,score.y\n1,"1\n', "line 2: a quote is out of place"),
+        ('x,score.y\n1,"1\n', "row 2 (the header is row 1): a quote is out of place"),
+        ("x,score.y\n1,1\n\n2,2\n", "row 3 (the header is row 1): it is empty"),
+        ("x,score.y,score.y\n1,2,1\n", "column 'score.y' is there twice"),
+        ("x,x,score.y\n1,1,1\n", "column 'x' is there twice"),
     ],
 )
 def test_a_file_that_can_not_be_read_is_refused_in_a_sentence(tmp_path: Path, text: str, sentence: str) -> None:
@@ -120,7 +123,7 @@ def test_equal_scores_and_equal_gaps_come_out(
     for tolerance in (0.0, 0.5):
         compare(golden, scores(column_type, values, [False, True] if is_masked else None), tolerance)
         turned = scores(column_type, values[::-1], [True, False] if is_masked else None)
-        with pytest.raises(BundleError, match=r"differs in 2 of 2 rows, first in row 0$"):
+        with pytest.raises(BundleError, match=r"differs in 2 of 2 rows, first in row 2 \(the header is row 1\)$"):
             compare(golden, turned, tolerance)
 
 
@@ -141,34 +144,49 @@ def test_equal_scores_and_equal_gaps_come_out(
 def test_the_last_bit_and_every_gap_counts(
     tmp_path: Path, column_type: Type, cell: str, value: float | str, missing: list[bool] | None
 ) -> None:
-    with pytest.raises(BundleError, match=r"output 'y' differs in 1 of 1 rows, first in row 0$"):
+    with pytest.raises(BundleError, match=r"output 'y' differs in 1 of 1 rows, first in row 2 "):
         compare(expecting(tmp_path, cell), scores(column_type, [value], missing))
 
 
 def test_the_rows_that_differ_are_counted_and_the_first_is_named(tmp_path: Path) -> None:
     golden = expecting(tmp_path, "1", "2", "3", "4")
-    with pytest.raises(BundleError, match=r"output 'y' differs in 2 of 4 rows, first in row 1$"):
+    with pytest.raises(BundleError, match=r"output 'y' differs in 2 of 4 rows, first in row 3 "):
         compare(golden, scores(Type.DOUBLE, [1.0, 2.5, 3.0, np.nan]))
 
 
 def test_a_tolerance_is_an_absolute_difference_of_numbers(tmp_path: Path) -> None:
     golden = expecting(tmp_path, "1000", "0")
     compare(golden, scores(Type.DOUBLE, [1000.5, -0.5]), 0.5)
-    with pytest.raises(BundleError, match=r"differs in 1 of 2 rows, first in row 0$"):
+    with pytest.raises(BundleError, match=r"differs in 1 of 2 rows, first in row 2 "):
         compare(golden, scores(Type.DOUBLE, [1000.75, -0.5]), 0.5)
-    with pytest.raises(BundleError, match=r"differs in 1 of 2 rows, first in row 1$"):
+    with pytest.raises(BundleError, match=r"differs in 1 of 2 rows, first in row 3 "):
         compare(golden, scores(Type.DOUBLE, [1000.0, np.nan]), 0.5)
 
 
-def test_a_tolerance_says_nothing_of_texts(tmp_path: Path) -> None:
-    golden = expecting(tmp_path, '"a"')
-    compare(golden, scores(Type.STRING, ["a"]), 100.0)
+def test_a_tolerance_is_for_whole_numbers_too(tmp_path: Path) -> None:
+    compare(expecting(tmp_path, "2147483647", "5"), scores(Type.INT, [2147483646, 6]), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("column_type", "cell", "values"), [(Type.STRING, '"a"', ["a", "b"]), (Type.BOOL, "FALSE", [False, True])]
+)
+def test_a_tolerance_says_nothing_of_what_is_no_number(
+    tmp_path: Path, column_type: Type, cell: str, values: list[Any]
+) -> None:
+    golden = expecting(tmp_path, cell)
+    compare(golden, scores(column_type, values[:1]), 100.0)
     with pytest.raises(BundleError, match="differs in 1 of 1 rows"):
-        compare(golden, scores(Type.STRING, ["b"]), 100.0)
+        compare(golden, scores(column_type, values[1:]), 100.0)
+
+
+def test_the_mark_that_excel_begins_a_file_with_is_no_part_of_a_name(tmp_path: Path) -> None:
+    golden = read_golden(write(tmp_path, "\ufeffx,score.y\n1,1\n"), FEATURES)
+    assert golden is not None
+    assert [column.name for column in golden.inputs.columns] == ["x"]
 
 
 def test_expected_scores_of_another_type_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"score\.y is not of the output's type: column 'y', row 1: not a double"):
+    with pytest.raises(BundleError, match=r"score\.y is not of the output's type: column 'y', row 3 .*: not a double"):
         compare(expecting(tmp_path, "1", '"1"'), scores(Type.DOUBLE, [1.0, 1.0]))
 
 

@@ -1,0 +1,145 @@
+"""`scorebridge score`: what it takes for a file of rows, and what becomes of the file that it writes."""
+
+import errno
+import os
+import re
+import stat
+import threading
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import pytest
+from scorebridge import Scores, Source
+
+from bridge import score_files
+from bridge.score_files import CommandFailed, score_csv
+
+
+class Doubling:
+    """A client of a gateway whose only model doubles x."""
+
+    def __init__(self, url: str) -> None:
+        assert url == "nowhere"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def model(self, name: str, version: int) -> list[Any]:
+        """Nothing is known of its features."""
+        assert (name, version) == ("double", 0)
+        return []
+
+    def score(self, model: str, columns: dict[str, Any], **_: object) -> Scores:
+        """Twice x."""
+        scores = 2 * np.asarray(columns["x"])
+        return Scores("1", model, 1, "", {"score": scores}, Source.MODEL, (), len(scores), 1, 0.0, 0.0)
+
+
+@pytest.fixture(autouse=True)
+def _no_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score_files, "ScoringClient", Doubling)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Two rows."""
+    path = tmp_path / "in.csv"
+    path.write_text("x,y\n1,2\n3,4\n")
+    return path
+
+
+def score(source: Path, target: Path) -> str:
+    return score_csv("nowhere", "double", source, target)
+
+
+SCORED = '"score","source","reason"\n2,"MODEL",""\n6,"MODEL",""\n'
+
+
+def test_a_file_is_scored(source: Path, tmp_path: Path) -> None:
+    assert score(source, tmp_path / "out.csv") == "2 rows by double/1, 0 of them with the default score"
+    assert (tmp_path / "out.csv").read_text() == SCORED
+    assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == stat.S_IMODE(source.stat().st_mode)
+
+
+def test_a_file_that_excel_wrote_is_scored(source: Path, tmp_path: Path) -> None:
+    source.write_bytes(b"\xef\xbb\xbfx,y\r\n1,2\r\n3,4\r\n\r\n")
+    score(source, tmp_path / "out.csv")
+    assert (tmp_path / "out.csv").read_text() == SCORED
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("x,y,x\n1,2,9\n", "column 'x' is there twice"),
+        ("x,y\n1,2\n\n3,4\n", "row 3 (the header is row 1): it is empty"),
+        ("x,y\n1,NA\n", "column 'y', row 2 (the header is row 1): not a double; a missing value is an empty cell"),
+        ("x\n1e999\n", "column 'x', row 2 (the header is row 1): not a double"),
+        ("", "there is no header in it"),
+    ],
+)
+def test_a_file_that_is_not_rows_is_refused_in_a_sentence(
+    source: Path, tmp_path: Path, text: str, sentence: str
+) -> None:
+    source.write_text(text)
+    with pytest.raises(CommandFailed, match=f"^{re.escape(f'{source}: {sentence}')}$"):
+        score(source, tmp_path / "out.csv")
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_the_input_is_never_written_over(source: Path, tmp_path: Path) -> None:
+    rows = source.read_bytes()
+    link = tmp_path / "link.csv"
+    link.symlink_to(source)
+    for target in (source, link):
+        with pytest.raises(CommandFailed, match=f"^{target} is the input; "):
+            score(source, target)
+    assert source.read_bytes() == rows
+
+
+def test_an_output_that_is_there_is_replaced_and_stays_as_private_as_it_was(source: Path, tmp_path: Path) -> None:
+    target, link = tmp_path / "out.csv", tmp_path / "link.csv"
+    target.write_text("older\n" * 1000)
+    target.chmod(0o600)
+    link.symlink_to(target)
+    score(source, link)
+    assert link.is_symlink()
+    assert target.read_text() == SCORED
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+
+
+def test_a_failure_leaves_the_output_as_it_was(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    target = tmp_path / "out.csv"
+    target.write_text("older\n")
+    before = set(tmp_path.iterdir())
+
+    def full(path: Path, content: bytes) -> int:
+        with path.open("wb") as file:
+            file.write(content[:5])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(CommandFailed, match=f"^{target}: No space left on device$"):
+        score(source, target)
+    assert target.read_text() == "older\n"
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_an_output_without_a_folder_is_named(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "nowhere" / "out.csv"
+    with pytest.raises(CommandFailed, match=f"^{target}: No such file or directory$"):
+        score(source, target)
+
+
+def test_a_pipe_is_written_into(source: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[str] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    score(source, pipe)
+    reader.join()
+    assert read == [SCORED]
