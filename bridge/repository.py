@@ -2,10 +2,12 @@
 
 import ctypes
 import errno
+import logging
 import os
 import re
 import shutil
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +17,8 @@ from bridge.bundle import MANIFEST, bundle_files
 from bridge.errors import BundleError
 
 __all__ = ["Repository", "StoredVersion", "check_model_name"]
+
+_log = logging.getLogger(__name__)
 
 _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _VERSION_NAME = re.compile(r"[1-9][0-9]{0,8}")
@@ -69,12 +73,25 @@ class Repository:
         )
 
     def promoted(self, model: str) -> int | None:
-        """The version that `promote` chose; None if nobody did, or the file does not hold a version."""
+        """The version that `promote` chose; None if nobody did.
+
+        A file that can't be read or holds no version promotes nobody either, and is logged as an error each time.
+        """
         try:
-            text = (self.path / model / _SERVING).read_text(encoding="ascii").strip()
-        except (OSError, UnicodeDecodeError):
+            return self._promoted(model)
+        except (OSError, BundleError) as error:
+            _log.error("as if none were promoted, the highest good version serves: %s", error)
             return None
-        return int(text) if _VERSION_NAME.fullmatch(text) else None
+
+    def _promoted(self, model: str) -> int | None:
+        path = self.path / model / _SERVING
+        try:
+            text = path.read_text(encoding="ascii", errors="replace").strip()
+        except FileNotFoundError:
+            return None
+        if not _VERSION_NAME.fullmatch(text):
+            raise BundleError(f"{path} does not hold a version; promote one again")
+        return int(text)
 
     def promote(self, model: str, version: int) -> None:
         """Makes a deployed version the one that serves, whatever is deployed later.
@@ -84,22 +101,23 @@ class Repository:
         """
         self._deployed(model, version)
         folder = self.path / model
-        descriptor, name = tempfile.mkstemp(prefix=f".{_SERVING}-", dir=folder)
-        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        chosen = folder / f".{_SERVING}-{uuid.uuid4()}"  # not by tempfile: a gateway of another user has to read it
+        with chosen.open("x", encoding="ascii") as file:
             file.write(f"{version}\n")
             file.flush()
             os.fsync(file.fileno())
-        Path(name).replace(folder / _SERVING)
+        chosen.replace(folder / _SERVING)
         _fsync(folder)
 
     def retire(self, model: str, version: int) -> Path:
         """Takes a version out of the repository, to a folder aside; where that is.
 
         Raises:
-            BundleError: there is no such version, or it is the promoted one.
+            BundleError: there is no such version, it is the promoted one, or it is not known which one is.
+            OSError: likewise.
         """
         stored = self._deployed(model, version)
-        if self.promoted(model) == version:
+        if self._promoted(model) == version:
             raise BundleError(f"{model}/{version} is the promoted version; promote another one first")
         aside = Path(tempfile.mkdtemp(prefix=f"{_RETIRED_PREFIX}{model}-{version}-", dir=self.path))
         # A folder may take the place of an empty one.
@@ -112,6 +130,17 @@ class Repository:
         if version < 1 or not stored.deployed:
             raise BundleError(f"{model}/{version} is not deployed in {self.path}")
         return stored
+
+    def check_free(self, model: str, version: int | None) -> None:
+        """Whether a bundle could be published as this version, None for the next one.
+
+        Raises:
+            BundleError: the version is there already, or is no version.
+        """
+        if version is None:
+            return
+        if (self.path / model / str(_checked(version))).exists():
+            raise _taken(model, version)
 
     @contextmanager
     def staged(self, bundle: Path) -> Iterator[Path]:
@@ -140,26 +169,35 @@ class Repository:
         Raises:
             BundleError: the version is there already, or is no version.
         """
+        folder = self.path / check_model_name(model)
+        self.check_free(model, version)
         (staged / MANIFEST).write_bytes(manifest)
         _fsync_tree(staged)
-        folder = self.path / check_model_name(model)
         folder.mkdir(exist_ok=True)
         while True:
-            chosen = self._next_version(model) if version is None else version
-            if not _VERSION_NAME.fullmatch(str(chosen)):
-                raise BundleError(f"{chosen} is not a version: a positive whole number below 10^9")
+            chosen = _checked(self._next_version(model) if version is None else version)
             try:
                 _rename_noreplace(staged, folder / str(chosen))
             except FileExistsError as error:
                 if version is None:
                     continue  # somebody else deployed this number meanwhile
-                raise BundleError(f"{model}/{chosen} is there already; a version is never replaced") from error
+                raise _taken(model, chosen) from error
             _fsync(folder)
             _fsync(self.path)
             return StoredVersion(model, chosen, folder / str(chosen))
 
     def _next_version(self, model: str) -> int:
         return max((stored.version for stored in self.versions() if stored.model == model), default=0) + 1
+
+
+def _checked(version: int) -> int:
+    if not _VERSION_NAME.fullmatch(str(version)):
+        raise BundleError(f"{version} is not a version: a positive whole number below 10^9")
+    return version
+
+
+def _taken(model: str, version: int) -> BundleError:
+    return BundleError(f"{model}/{version} is there already; a version is never replaced")
 
 
 def _fsync_tree(folder: Path) -> None:

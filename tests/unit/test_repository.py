@@ -1,6 +1,7 @@
 """The repository: names, numbers, and that a version appears whole, once, and for good."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -81,8 +82,26 @@ def test_what_is_no_version_is_refused(tmp_path: Path, bundle: Path, version: in
     repository = Repository(tmp_path / "repository")
     with pytest.raises(BundleError, match=f"^{version} is not a version: a positive whole number"):
         publish(repository, bundle, "m", version)
-    assert repository.versions() == []
-    assert not [entry for entry in repository.path.iterdir() if entry.name.startswith(".staging-")]
+    assert content(repository.path) == set()
+
+
+def test_whether_a_version_is_free_is_known_before_anything_is_staged(tmp_path: Path, bundle: Path) -> None:
+    repository = Repository(tmp_path / "repository")
+    repository.check_free("m", None)
+    repository.check_free("m", 3)
+    with pytest.raises(BundleError, match=r"^0 is not a version"):
+        repository.check_free("m", 0)
+    assert not repository.path.exists()
+    publish(repository, bundle, "m", 3)
+    with pytest.raises(BundleError, match=r"^m/3 is there already; a version is never replaced$"):
+        repository.check_free("m", 3)
+
+
+def test_there_is_no_version_above_the_highest_number(tmp_path: Path, bundle: Path) -> None:
+    repository = Repository(tmp_path / "repository")
+    publish(repository, bundle, "m", 10**9 - 1)
+    with pytest.raises(BundleError, match=f"^{10**9} is not a version"):
+        publish(repository, bundle, "m")
 
 
 def test_staging_is_private_hidden_and_removed_whatever_happens(tmp_path: Path, bundle: Path) -> None:
@@ -121,14 +140,43 @@ def test_only_version_folders_are_listed_sorted_by_model_and_number(tmp_path: Pa
         *((text, None) for text in ("", "0", "03", "x", "-1", "3 4", "1.0", "٣", str(10**9))),
     ],
 )
-def test_the_promoted_version_is_what_the_file_says_if_it_says_one(
-    tmp_path: Path, text: str, version: int | None
+def test_the_promoted_version_is_what_the_file_says_and_if_it_says_none_that_is_logged(
+    tmp_path: Path, text: str, version: int | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "m").mkdir()
     assert Repository(tmp_path).promoted("m") is None
-    (tmp_path / "m" / "serving").write_text(text, encoding="utf-8")
-    assert Repository(tmp_path).promoted("m") == version
     assert Repository(tmp_path).promoted("other") is None
+    assert caplog.messages == []
+    serving = tmp_path / "m" / "serving"
+    serving.write_text(text, encoding="utf-8")
+    assert Repository(tmp_path).promoted("m") == version
+    assert [record.levelname for record in caplog.records] == ([] if version else ["ERROR"])
+    assert version or f"{serving} does not hold a version" in caplog.text
+
+
+def test_a_choice_that_can_not_be_read_is_logged_and_nothing_is_retired_meanwhile(
+    tmp_path: Path, bundle: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    repository = Repository(tmp_path / "repository")
+    serving = publish(repository, bundle, "m").path.with_name("serving")
+    serving.mkdir()
+    assert repository.promoted("m") is None
+    assert f"Is a directory: '{serving}'" in caplog.text
+    with pytest.raises(IsADirectoryError):
+        repository.retire("m", 1)
+
+
+def test_what_is_promoted_can_be_read_by_whoever_can_read_the_versions(tmp_path: Path, bundle: Path) -> None:
+    repository = Repository(tmp_path / "repository")
+    publish(repository, bundle, "m")
+    umask = os.umask(0o027)
+    try:
+        repository.promote("m", 1)
+    finally:
+        os.umask(umask)
+    assert (repository.path / "m" / "serving").stat().st_mode & 0o777 == 0o640
+    assert content(repository.path / "m") >= {"serving", "1"}
+    assert not list((repository.path / "m").glob(".serving-*"))
 
 
 def test_publishing_takes_the_next_number_if_somebody_else_was_faster(
