@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
@@ -27,6 +28,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 _RepositoryOption = Annotated[Path, typer.Option("--repository", help="The folder of bundles.", show_default=False)]
 _UrlOption = Annotated[str, typer.Option(help="HOST:PORT of the gateway.")]
+_MAX_VERSION = 10**9 - 1
 
 
 _command = command(app)
@@ -105,13 +107,15 @@ def score(
     model: Annotated[str, typer.Argument(help="The model's name.")],
     source: Annotated[Path, typer.Option("--input", help="CSV file with a header.")],
     *,
-    target: Annotated[Path, typer.Option("--output", help="CSV file to be written.")],
+    target: Annotated[Path, typer.Option("--output", help="CSV file to be written, or replaced.")],
     url: _UrlOption = "127.0.0.1:8081",
     timeout: Annotated[float | None, typer.Option(help="Seconds for the answer.")] = None,
     default: Annotated[float | None, typer.Option(help="Score for rows that can't be scored.")] = None,
-    version: Annotated[int, typer.Option(help="The version; 0 for the one that serves.")] = 0,
+    version: Annotated[int, typer.Option(min=0, max=_MAX_VERSION, help="The version; 0: the one that serves.")] = 0,
 ) -> None:
     """Score the rows of a CSV file in one call."""
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise typer.BadParameter("must be a positive, finite number of seconds", param_hint="--timeout")
     typer.echo(score_files.score_csv(url, model, source, target, timeout_s=timeout, default=default, version=version))
 
 
@@ -130,6 +134,7 @@ async def _check(path: Path) -> None:
 
 
 async def _deploy(path: Path, repository: Repository, model: str, version: int | None) -> StoredVersion:
+    repository.check_free(model, version)
     read_bundle(path)  # what is wrong with the folder is said of the folder itself, not of a copy
     with repository.staged(path) as staged:
         accepted = await accept(read_bundle(staged))

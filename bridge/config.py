@@ -13,6 +13,7 @@ from bridge.model_settings import describe_invalid
 __all__ = ["ConfigError", "GatewaySettings", "read_settings"]
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Path = Annotated[Path, Field(strict=False)]  # a file of settings has text for it
 _Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -47,9 +48,9 @@ class GatewaySettings(BaseSettings):
         tls_client_ca: PEM file; clients must show a certificate of one of these authorities.
     """
 
-    model_config = SettingsConfigDict(env_prefix="SCOREBRIDGE_", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="SCOREBRIDGE_", extra="forbid", frozen=True, strict=True)
 
-    repository: Path
+    repository: _Path
     host: str = "127.0.0.1"
     grpc_port: _Port = 8081
     http_port: _Port = 8082
@@ -57,7 +58,7 @@ class GatewaySettings(BaseSettings):
     max_message_bytes: Annotated[int, Field(gt=0)] = 4 << 20
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
     watch_interval_s: _Seconds = 1.0
-    log_dir: Path | None = None
+    log_dir: _Path | None = None
     log_fsync: Literal["interval", "always", "never"] = "interval"
     log_fsync_interval_s: _Seconds = 0.05
     log_on_failure: Literal["serve", "refuse"] = "serve"
@@ -65,9 +66,9 @@ class GatewaySettings(BaseSettings):
     log_segment_age_s: _Seconds = 3600.0
     log_keep_s: _Seconds | None = None
     log_keep_bytes: Annotated[int, Field(gt=0)] | None = None
-    tls_certificate: Path | None = None
-    tls_key: Path | None = None
-    tls_client_ca: Path | None = None
+    tls_certificate: _Path | None = None
+    tls_key: _Path | None = None
+    tls_client_ca: _Path | None = None
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:

@@ -145,8 +145,12 @@ def read_model_settings(bundle: Path) -> ModelSettings:
 
 
 def describe_invalid(error: ValidationError) -> str:
-    """The first complaint of a validation in one sentence: where, what."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    """The first complaint of a validation in one sentence: where, what.
+
+    An unknown key comes before all others: where it is a slip of the pen, a required one is missing because of it.
+    """
+    errors = error.errors(include_url=False, include_input=False)
+    first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
     where = ".".join(str(part) for part in first["loc"])
     what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what

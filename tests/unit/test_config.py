@@ -59,6 +59,13 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("grpc_port = 65536", {}, "grpc_port: "),
     ("grpc_port = -1", {}, "grpc_port: "),
     ("grpc_port = 'x'", {}, "grpc_port: "),
+    ("grpc_port = '1'", {}, "grpc_port: "),
+    ("grpc_port = true", {}, "grpc_port: "),
+    ("grpc_port = 1.0", {}, "grpc_port: "),
+    ("grace_s = '3'", {}, "grace_s: "),
+    ("log_keep_s = true", {}, "log_keep_s: "),
+    ("log_keep_bytes = '5'", {}, "log_keep_bytes: "),
+    ("log_dir = 1", {}, "log_dir: "),
     ("grace_s = inf", {}, "grace_s: "),
     ("grace_s = -1", {}, "grace_s: "),
     ("max_message_bytes = 0", {}, "max_message_bytes: "),
@@ -77,6 +84,21 @@ def test_a_wrong_setting_is_one_sentence_that_names_its_key(
     with pytest.raises(ConfigError, match="^" + re.escape(sentence)) as raised:
         read_settings(config(tmp_path, text), repository=tmp_path, **given)
     assert "\n" not in str(raised.value)
+
+
+def test_a_slip_of_the_pen_in_a_required_key_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"^repositry: unknown key$"):
+        read_settings(config(tmp_path, "repositry = 'r'"))
+
+
+def test_the_environment_is_text_whatever_the_key_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = {"REPOSITORY": "r", "GRPC_PORT": "5", "GRACE_S": "3", "LOG_KEEP_S": "2.5", "LOG_KEEP_BYTES": "7"}
+    for key, text in given.items():
+        monkeypatch.setenv(f"SCOREBRIDGE_{key}", text)
+    monkeypatch.setenv("SCOREBRIDGE_FRONT", "grpc")
+    found = read_settings(None)
+    assert (found.repository, found.grpc_port, found.grace_s) == (Path("r"), 5, 3.0)
+    assert (found.log_keep_s, found.log_keep_bytes, found.front) == (2.5, 7, "grpc")
 
 
 def test_a_wrong_variable_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
