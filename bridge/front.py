@@ -1,8 +1,10 @@
 """The gRPC server underneath, with the same servicers on either: pygrpc-native where it can serve, or grpc.aio."""
 
+import ssl
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -10,6 +12,7 @@ import grpc.aio
 from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from bridge.address import cannot_listen, with_port
 from bridge.config import ConfigError, GatewaySettings
 
 __all__ = ["Front", "Methods", "add_health_and_reflection"]
@@ -71,14 +74,14 @@ class Front:
         """Binds and serves; the port.
 
         Raises:
-            ConfigError: the port is taken, or a file of TLS can't be read.
+            ConfigError: the port can't be had, or a file of TLS is not what it must be.
         """
         host, port = self._settings.host, self._settings.grpc_port
-        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        address = with_port(host, port)
         try:
             return await (self._start_native(address) if self.name == "native" else self._start_grpc(address))
         except (RuntimeError, OSError) as error:
-            raise ConfigError(f"gRPC can't listen on {address}: is the port taken?") from error
+            raise cannot_listen("gRPC", host, port) from error
 
     async def stop(self, grace_s: float) -> None:
         """Takes no new calls; ends the last ones after the grace, seconds."""
@@ -127,7 +130,23 @@ def _credentials(settings: GatewaySettings) -> grpc.ServerCredentials | None:
         client_ca = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
     except OSError as error:
         raise ConfigError(f"TLS: {error}") from error
+    _check_pem(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
     return grpc.ssl_server_credentials([(key, chain)], client_ca, require_client_auth=client_ca is not None)
+
+
+def _check_pem(certificate: Path, key: Path, client_ca: Path | None) -> None:
+    """What is wrong with a file, because gRPC only says that it could not bind, or takes no authority for any."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # how strong a key must be is gRPC's to say
+    try:
+        context.load_cert_chain(certificate, key, password=lambda: "none")  # else it asks the terminal for one
+    except ssl.SSLError as error:
+        raise ConfigError(f"TLS: {certificate} and {key} are no certificate and its unencrypted key in PEM") from error
+    try:
+        if client_ca is not None:
+            context.load_verify_locations(client_ca)
+    except ssl.SSLError as error:
+        raise ConfigError(f"TLS: {client_ca} holds no certificate in PEM") from error
 
 
 def add_health_and_reflection(methods: Methods, health: Any, service: str) -> None:

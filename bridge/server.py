@@ -13,8 +13,10 @@ from contextlib import nullcontext
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from grpc_health.v1 import health, health_pb2
 
+from bridge.address import cannot_listen, with_port
 from bridge.config import ConfigError, GatewaySettings
 from bridge.environment import describe_environment
 from bridge.front import Front, Methods, add_health_and_reflection
@@ -30,7 +32,9 @@ from bridge.version import State
 __all__ = ["Gateway", "serve"]
 
 _log = logging.getLogger(__name__)
+_http_log = _log.getChild("http")
 
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SWITCH_INTERVAL_S = 0.0005  # how long a background thread may keep the interpreter while an answer is due
 _LAST_ANSWERS_S = 0.5  # for default scores to leave, when the grace is over
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -63,13 +67,13 @@ class Gateway:
         methods.add_registered_method_handlers(SERVICE, ScoringService(self.registry, recorder).handlers())
         add_health_and_reflection(methods, self._health, SERVICE)
         self._front = Front(settings, methods, SERVICE, nullcontext if self._log is None else self._log.group)
-        self._web = web.AppRunner(self._web_app(), access_log=None)
+        self._web = web.AppRunner(self._web_app(), access_log=None, logger=_http_log)
 
     async def start(self) -> None:
         """Binds both ports; calls are answered from here on, with defaults while their models load.
 
         Raises:
-            ConfigError: a port is taken, or the repository is no folder.
+            ConfigError: a port can't be had, or the repository is no folder.
         """
         if not self._settings.repository.is_dir():
             raise ConfigError(f"the repository {self._settings.repository} is not a folder")
@@ -79,14 +83,14 @@ class Gateway:
         await self.registry.discover()
         host = self._settings.host
         await self._health.set("", _NOT_SERVING)
-        self.grpc_address = f"{host}:{await self._front.start()}"
+        self.grpc_address = with_port(host, await self._front.start())
         await self._web.setup()
         site = web.TCPSite(self._web, host, self._settings.http_port)
         try:
             await site.start()
         except OSError as error:
-            raise ConfigError(f"HTTP can't listen on {host}:{self._settings.http_port}: is the port taken?") from error
-        self.http_address = f"{host}:{self._web.addresses[0][1]}"
+            raise cannot_listen("HTTP", host, self._settings.http_port) from error
+        self.http_address = with_port(host, self._web.addresses[0][1])
 
     async def load(self) -> None:
         """Loads what is to be resident; returns when every version is decided. From then on changes are followed."""
@@ -164,6 +168,14 @@ class Gateway:
         return "\n".join(lines) + "\n"
 
 
+def _is_our_fault(record: logging.LogRecord) -> bool:
+    """What is no HTTP gets status 400; it needs no traceback, nor its bytes in the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_http_log.addFilter(_is_our_fault)
+
+
 def _make_log(settings: GatewaySettings) -> PredictionLog | None:
     if settings.log_dir is None:
         return None
@@ -189,7 +201,7 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
         tell: gets `refused MODEL/VERSION: reason` for each bundle that is, then one line `ready grpc=… http=…`.
 
     A first signal drains: health says NOT_SERVING, calls under way get the grace and then their default scores.
-    A second one ends it at once.
+    A second one ends it at once; those after it are ignored.
 
     Raises:
         ConfigError: it could not start.
@@ -201,7 +213,7 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
     def note_signal() -> None:
         (hurry if stop.is_set() else stop).set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _SIGNALS:
         loop.add_signal_handler(number, note_signal)
     gateway = Gateway(settings)
     try:
@@ -211,6 +223,9 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
         _log.info("draining")
         await _first(gateway.drain(), hurry.wait())
     finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)  # the loop's end is not the process's, and the exit code stays 0
         await gateway.close()
 
 

@@ -97,17 +97,7 @@ def load_booster(path: Path, rounds: int, missing: float) -> Predict:
 
     booster = xgboost.Booster(params={"nthread": 1}, model_file=str(path))
     library: Any = core._LIB  # noqa: SLF001 - the one loaded copy of the C library
-    config = json.dumps(
-        {
-            "type": 0,
-            "training": False,
-            "iteration_begin": 0,
-            "iteration_end": rounds,
-            "strict_shape": False,
-            "cache_id": 0,
-            "missing": missing,
-        }
-    ).encode()
+    config = _prediction_config(rounds, missing)
 
     def predict(rows: Array) -> Array:
         interface = b'{"data": [%d, true], "shape": [%d, %d], "typestr": "<f4", "version": 3}' % (
@@ -131,6 +121,20 @@ def load_booster(path: Path, rounds: int, missing: float) -> Predict:
         return np.ctypeslib.as_array(result, (_product(shape[: dimensions.value]),)).copy()
 
     return predict
+
+
+def _prediction_config(rounds: int, missing: float) -> bytes:
+    return json.dumps(
+        {
+            "type": 0,
+            "training": False,
+            "iteration_begin": 0,
+            "iteration_end": rounds,
+            "strict_shape": False,
+            "cache_id": 0,
+            "missing": missing,
+        }
+    ).encode()
 
 
 def _product(extents: Sequence[int]) -> int:

@@ -68,18 +68,7 @@ async def inspect(path: Path, timeout_s: float, library: Path | None = None) -> 
     Raises:
         BundleError: the file can't be loaded, crashes the loader or takes longer than `timeout_s` seconds.
     """
-    child = await asyncio.create_subprocess_exec(
-        "nice",
-        f"-n{NICENESS}",
-        sys.executable,
-        "-m",
-        __name__,
-        str(path),
-        str(library or ""),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
+    child = await _start_child(str(path), str(library or ""))
     try:
         async with asyncio.timeout(timeout_s):
             printed, _ = await child.communicate()
@@ -93,6 +82,21 @@ async def inspect(path: Path, timeout_s: float, library: Path | None = None) -> 
     if child.returncode != 0:
         raise BundleError(_why(path.name, child.returncode))
     return ModelFacts(**json.loads(printed))
+
+
+async def _start_child(path: str, library: str) -> asyncio.subprocess.Process:
+    return await asyncio.create_subprocess_exec(
+        "nice",
+        f"-n{NICENESS}",
+        sys.executable,
+        "-m",
+        __name__,
+        path,
+        library,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
 
 
 def _why(name: str, code: int | None) -> str:

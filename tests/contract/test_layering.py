@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BRIDGE, CLIENT = ROOT / "bridge", ROOT / "clients" / "python" / "scorebridge"
-MOST_LINES, MOST_LINES_OF_A_FUNCTION = 300, 45
+MOST_LINES, MOST_LINES_OF_A_FUNCTION = 300, 35
 
 # From the bottom up; what shares a line may import one another, as long as there is no cycle.
 ORDER = [
@@ -20,6 +20,7 @@ ORDER = [
     ["columns"],
     ["features"],
     ["calls", "csv_cells", "model_settings", "golden", "bundle", "repository", "config", "environment", "leftovers"],
+    ["address"],
     ["messages", "replies", "load"],
     ["prediction_log"],
     ["layers"],

@@ -1,10 +1,11 @@
 """The command line as a person uses it."""
 
+import re
 import signal
 import subprocess
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,28 @@ def test_check_deploy_serve_models_score(pima: Pima, tmp_path: Path, front: str)
         assert process.wait(20) == 0
 
 
+@pytest.mark.parametrize("version", [0, -1, 2**31])
+def test_a_version_that_can_not_be_is_refused_before_anything_is_loaded_or_written(
+    tmp_path: Path, version: int
+) -> None:
+    repository = tmp_path / "repository"
+    said = run(
+        "deploy", tmp_path / "no bundle", "--repository", repository, "--model", "m", "--version", version, code=1
+    )
+    assert said.startswith(f"{version} is not a version: ")
+    assert not repository.exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [*(("--timeout", value) for value in ("0", "-1", "inf", "nan")), ("--version", "-1"), ("--version", "99999999999")],
+)
+def test_a_value_that_an_option_can_not_take_is_said_of_the_option(tmp_path: Path, option: str, value: str) -> None:
+    said = run("score", "m", "--input", tmp_path / "in.csv", "--output", tmp_path / "out.csv", option, value, code=2)
+    assert re.search(rf"Invalid value for '?{option}\b", said)
+    assert "in.csv" not in said
+
+
 def test_a_bundle_without_features_gets_them_proposed(tmp_path: Path) -> None:
     code = "Pred.R <- function(speed, extra = 1) predict(fit, data.frame(speed))"
     bundle = make_r_bundle(tmp_path / "cars", code, "fit <- lm(dist ~ speed, cars)")
@@ -94,6 +117,16 @@ def test_an_empty_repository_is_served(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 0
     assert "is not a folder" in run("serve", "--repository", tmp_path / "nowhere", code=1)
+
+
+def test_any_number_of_signals_ends_a_gateway_with_code_0(tmp_path: Path) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with serving(tmp_path) as (process, _):
+            while process.poll() is None:
+                process.send_signal(number)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(0.02)
+            assert process.returncode == 0
 
 
 def test_the_demo_runs(tmp_path: Path) -> None:
