@@ -46,14 +46,21 @@ reconcile_declared <- function(path) {
   features
 }
 
-# A column in the type of its feature.
-#   values  vector as it was sent; feature  list(type, levels), NULL where nobody declared it.
-reconcile_typed <- function(values, feature) {
+# A column in the type of its feature. Raises an error where that would lose a value, as serving refuses such a call;
+# one that was answered with defaults while the version was loading may still be on record.
+#   values  vector as it was sent; feature  list(type, levels), NULL where nobody declared it; name  character(1).
+reconcile_typed <- function(values, feature, name) {
   if (is.null(feature)) return(values)
-  switch(feature$type,
+  typed <- switch(feature$type,
     double = as.double(values), int = as.integer(values), bool = as.logical(values),
     string = as.character(values), factor = factor(as.character(values), levels = feature$levels)
   )
+  text <- feature$type %in% c("string", "factor")
+  lost <- if (text || is.character(values)) is.character(values) != text else any(typed != values, na.rm = TRUE)
+  if (any(is.na(typed) != is.na(values)) || lost && !all(is.na(values))) {
+    stop("the column '", name, "' does not fit the type that model.toml declares")
+  }
+  typed
 }
 
 # One column of a call.
@@ -129,7 +136,8 @@ reconcile_score <- function(predict, seed, declared, rows, columns) {
   if (all(names == "")) names <- formal
   if (length(names) != length(columns)) stop("the call has another number of columns than the model")
   if (!all(names %in% formal)) stop("the call has a column that the model does not take")
-  values <- Map(function(column, name) reconcile_typed(column$values, declared[[name]]), columns, names)
+  if (anyDuplicated(names)) stop("the call has a column twice")
+  values <- Map(function(column, name) reconcile_typed(column$values, declared[[name]], name), columns, names)
   names(values) <- names
   names <- formal[formal %in% names]
   # Symbols, not values: R writes the values of a call into messages.

@@ -19,10 +19,12 @@ class Rescored:
     Attributes:
         columns: one an output.
         known: which rows have scores; None if all have.
+        left_out: outputs that nothing is known of, and that are therefore not compared.
     """
 
     columns: tuple[Column, ...]
     known: Mask | None = None
+    left_out: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ class Comparison:
         unknown: rows that there is nothing to compare with.
         different: rows that the model scored otherwise, by any output.
         failure: why there are no scores; empty if there are.
+        left_out: outputs that were not compared.
     """
 
     piece: Piece
@@ -84,6 +87,7 @@ class Comparison:
     unknown: Mask
     different: Mask
     failure: str = ""
+    left_out: frozenset[str] = frozenset()
 
 
 def compare(piece: Piece, rescored: Rescored | Failure, tolerance: float) -> Comparison:
@@ -91,23 +95,29 @@ def compare(piece: Piece, rescored: Rescored | Failure, tolerance: float) -> Com
 
     Args:
         piece: the logged rows.
-        rescored: their scores by another way; a failure makes every row different.
+        rescored: their scores by another way; a failure makes every row different that was not defaulted.
         tolerance: how far numbers may be apart; 0 asks for the same bits. Missing is equal to missing.
     """
     rows = len(piece.rows)
+    if isinstance(rescored, Failure):
+        reason, rescored = rescored.reason, Rescored(())
+    else:
+        reason = ""
     logged = {column.name: _take(column, piece.rows) for column in piece.call.scores()}
-    found = {} if isinstance(rescored, Failure) else {column.name: column for column in rescored.columns}
+    found = {column.name: column for column in rescored.columns}
     outputs = tuple(
-        _compare_output(name, logged.get(name), found.get(name), rows, tolerance) for name in {**logged, **found}
+        OutputComparison(name, logged[name], None, np.zeros(rows, np.bool_), np.zeros(rows))
+        if name in rescored.left_out
+        else _compare_output(name, logged.get(name), found.get(name), rows, tolerance)
+        for name in {**logged, **found}
     )
-    known = None if isinstance(rescored, Failure) else rescored.known
-    unknown = np.zeros(rows, np.bool_) if known is None else ~known
+    unknown = np.zeros(rows, np.bool_) if rescored.known is None else ~rescored.known
     defaulted = piece.call.reasons(int(piece.rows.max(initial=-1)) + 1)[piece.rows] != 0
     different = np.zeros(rows, np.bool_)
     for output in outputs:
         different |= output.different
-    reason = rescored.reason if isinstance(rescored, Failure) else ""
-    return Comparison(piece, outputs, defaulted, unknown, different & ~defaulted & ~unknown, reason)
+    different &= ~defaulted & ~unknown
+    return Comparison(piece, outputs, defaulted, unknown, different, reason, rescored.left_out)
 
 
 def _take(column: Column, rows: Array) -> Column:
@@ -136,7 +146,7 @@ def _distance(logged: Column, found: Column) -> Array:
         distance = np.where(np.asarray(equal, np.bool_), 0.0, np.inf)
     else:
         left, right = logged.values.astype(np.float64), found.values.astype(np.float64)
-        with np.errstate(invalid="ignore"):
+        with np.errstate(invalid="ignore", over="ignore"):
             distance = np.where(left == right, 0.0, np.abs(left - right))
         distance[np.isnan(distance)] = np.inf
     distance[ours != theirs] = np.inf

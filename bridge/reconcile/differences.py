@@ -1,18 +1,19 @@
 """The rows that differ, and those with default scores, as Parquet files."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import numpy as np
-from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.columns import Column, Mask, Type
 from bridge.errors import BridgeError
+from bridge.prediction_log.rows import reason_name
 from bridge.reconcile.calls import VersionKey
 from bridge.reconcile.compare import Comparison, OutputComparison
 
-__all__ = ["DEFAULTED_FILE", "DIFFERENCES_FILE", "DifferenceFiles", "ExtraNotInstalled"]
+__all__ = ["DEFAULTED_FILE", "DIFFERENCES_FILE", "DifferenceFiles", "ExtraNotInstalled", "private_file"]
 
 DIFFERENCES_FILE = "differences.parquet"
 DEFAULTED_FILE = "defaulted.parquet"
@@ -25,6 +26,16 @@ class ExtraNotInstalled(BridgeError):
     reason = "EXTRA_NOT_INSTALLED"
 
 
+def private_file(path: Path) -> BinaryIO:
+    """An empty file for its owner's eyes, open for writing; one of that name makes way.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    path.unlink(missing_ok=True)
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
+
+
 class DifferenceFiles:
     """Both files, written as the rows come."""
 
@@ -33,6 +44,7 @@ class DifferenceFiles:
 
         Raises:
             ExtraNotInstalled: pyarrow is missing.
+            OSError: they can't be made.
         """
         try:
             import pyarrow as pa  # noqa: PLC0415 - an extra
@@ -50,10 +62,12 @@ class DifferenceFiles:
         }
         types |= {"row_key": text, "received_at": pa.timestamp("us", tz="UTC"), "output": text, "logged": number}
         types |= {"rescored": number, "difference": number, "logged_text": text, "rescored_text": text, "reason": text}
+        types |= {"not_rescored": text}
         self._arrow: Any = pa
         self._schema = pa.schema(list(types.items()))
         self._lines: dict[str, list[dict[str, Any]]] = {DIFFERENCES_FILE: [], DEFAULTED_FILE: []}
-        self._writers = {name: pq.ParquetWriter(folder / name, self._schema) for name in self._lines}
+        self._files = {name: private_file(folder / name) for name in self._lines}
+        self._writers = {name: pq.ParquetWriter(file, self._schema) for name, file in self._files.items()}
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +76,7 @@ class DifferenceFiles:
         for name, writer in self._writers.items():
             self._flush(name)
             writer.close()
+            self._files[name].close()
 
     def add(self, key: VersionKey, comparison: Comparison) -> None:
         """Takes the rows of a compared piece that differ or were defaulted."""
@@ -80,13 +95,12 @@ class DifferenceFiles:
         lines = self._lines[name]
         for at in np.flatnonzero(rows).tolist():
             row = int(piece.rows[at])
-            reason = comparison.failure
-            if reasons[row]:
-                reason = pb.DefaultReason.Name(reasons[row]).removeprefix("DEFAULT_REASON_")
-            distance = float(output.distance[at])
-            line = shared | {"row": row, "row_key": keys[row] if keys else None, "reason": reason or None}
-            line["difference"] = distance if np.isfinite(distance) else None
             rescored = None if comparison.unknown[at] else output.rescored
+            distance = float(output.distance[at])
+            line = shared | {"row": row, "row_key": keys[row] if keys else None}
+            line["difference"] = distance if rescored is not None and np.isfinite(distance) else None
+            line["reason"] = reason_name(reasons[row]) if reasons[row] else None
+            line["not_rescored"] = comparison.failure or None
             lines.append(line | _cell("logged", output.logged, at) | _cell("rescored", rescored, at))
         if len(lines) >= _GROUP_ROWS:
             self._flush(name)

@@ -47,10 +47,15 @@ class XgboostPath:
         for piece in pieces:
             try:
                 read.append(_matrix(piece.batch, self._facts))
-            except (KeyError, ValueError) as error:
+            except ValueError as error:
                 read.append(Failure(f"the rows don't fit the booster: {error}"))
         matrices = [rows for rows in read if not isinstance(rows, Failure)]
-        scores = self._predict(np.concatenate(matrices)) if matrices else np.empty((0, self._facts.outputs))
+        try:
+            scores = self._predict(np.concatenate(matrices)) if matrices else np.empty((0, self._facts.outputs))
+        except self._xgboost.core.XGBoostError as error:
+            if len(pieces) > 1:
+                return [result for piece in pieces for result in self.score([piece])]
+            return [Failure(f"xgboost failed: {_first_line(error)}")]
         results: list[Rescored | Failure] = []
         first = 0
         for rows in read:
@@ -83,27 +88,56 @@ class XgboostPath:
 
 
 def _matrix(batch: Batch, facts: ModelFacts) -> Array:
-    """The rows in the booster's order, float32: what xgboost computes with."""
+    """The rows in the booster's order, float32: what xgboost computes with.
+
+    Raises:
+        ValueError: calls that are answered while a version loads are answered before anyone knows what it takes.
+    """
     names = facts.names or [f"f{position}" for position in range(facts.features)]
-    if isinstance(batch, Matrix):
-        order = [batch.names.index(name) for name in names] if batch.names else list(range(len(names)))
-        return np.ascontiguousarray(batch.values[:, order], np.float32)
-    return _table(batch, names, facts)
+    given = batch.names if isinstance(batch, Matrix) else tuple(column.name for column in batch.columns)
+    if given and sorted(given) != sorted(names):
+        raise ValueError("they have other columns than the model")
+    with np.errstate(over="ignore"):
+        values = _ordered(batch, names) if isinstance(batch, Matrix) else _table(batch, names, facts)
+    infinite = np.isinf(values).any(axis=0)
+    if infinite.any():
+        raise ValueError(f"column '{names[int(infinite.argmax())]}' holds an infinite number, or one beyond float32")
+    return values
+
+
+def _ordered(matrix: Matrix, names: Sequence[str]) -> Array:
+    values = matrix.values
+    if matrix.names:
+        values = values[:, [matrix.names.index(name) for name in names]]
+    elif values.shape[1] != len(names):
+        raise ValueError(f"they have {values.shape[1]} columns, the model takes {len(names)}")
+    return np.ascontiguousarray(values, np.float32)
 
 
 def _table(table: Table, names: Sequence[str], facts: ModelFacts) -> Array:
     columns = {column.name: column for column in table.columns}
     values = np.full((table.rows, len(names)), np.nan, np.float32)
     for position, name in enumerate(names):
-        column, categories = columns[name], facts.categories.get(str(position))
+        column = columns[name]
         present = ~column.missing()
-        if not present.any():
-            continue
-        found = column.values[present]
-        if categories:
-            codes = {category: code for code, category in enumerate(categories)}
-            text = isinstance(categories[0], str)
-            values[present, position] = [codes[entry if text else float(entry)] for entry in found.tolist()]
-        else:
-            values[present, position] = found.astype(np.float32)
+        if present.any():
+            values[present, position] = _numbers(column, column.values[present], facts.categories.get(str(position)))
     return values
+
+
+def _numbers(column: Column, found: Array, categories: "list[str | float] | None") -> Array:
+    text = categories is not None and any(isinstance(category, str) for category in categories)
+    if text != (column.type is Type.STRING):
+        raise ValueError(f"column '{column.name}' is {column.type}, the model takes {'text' if text else 'numbers'}")
+    if not categories:
+        return found.astype(np.float32)
+    codes = {category: code for code, category in enumerate(categories)}
+    found_codes = [codes.get(entry if text else float(entry)) for entry in found.tolist()]
+    if None in found_codes:
+        raise ValueError(f"column '{column.name}' has a value that is none of the {len(codes)} levels")
+    return np.array(found_codes, np.float32)
+
+
+def _first_line(error: Exception) -> str:
+    """Without the stack trace that xgboost puts behind it."""
+    return next((line for line in str(error).splitlines() if line), type(error).__name__)
