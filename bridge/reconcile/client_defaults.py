@@ -1,18 +1,19 @@
 """What clients gave as defaults because no gateway answered them, joined to the log by the calls' ids."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from pydantic import BaseModel, Field, ValidationError
 
 from bridge.columns import Type
 from bridge.errors import BridgeError
 from bridge.prediction_log.reader import Entry
 from bridge.reconcile.compare import Comparison
+from bridge.reconcile.differences import private_file
 
 __all__ = ["CLIENT_DEFAULTS_FILE", "ClientDefaults", "ClientDefaultsNotReadable"]
 
@@ -26,11 +27,23 @@ class ClientDefaultsNotReadable(BridgeError):
     reason = "CLIENT_DEFAULTS_NOT_READABLE"
 
 
+class _Line(BaseModel, strict=True):
+    """What a client wrote of one call; what else it wrote is passed over."""
+
+    time: str | None = None
+    request_id: str
+    model: str | None = None
+    rows: Annotated[int, Field(ge=0, lt=2**63)]
+    reason: str | None = None
+    default_score: float | None = None
+
+
 @dataclass(eq=False)
 class _Call:
     """One call that a client answered itself, and what the gateway knows of it."""
 
-    line: dict[str, Any]
+    line: _Line
+    answered: bool = False
     gateway: str = "not in the log"
     version: int | None = None
     sequence: int | None = None
@@ -62,12 +75,15 @@ class ClientDefaults:
                 self._add(line)
 
     def see(self, entry: Entry) -> None:
-        """A call of the log; if a client answered it itself, what became of it here."""
+        """A call of the log; if a client answered it itself, what became of it here.
+
+        Of several calls with one id, such as attempts, the last one counts that was answered; else the last.
+        """
         record = entry.record
         call = self._calls.get(record.request_id)
-        if call is None:
+        if call is None or (call.answered and record.status != 0):
             return
-        call.sequence, call.version = entry.sequence, record.version or None
+        call.sequence, call.version, call.answered = entry.sequence, record.version or None, record.status == 0
         if record.status == 0:
             call.gateway = "answered with defaults" if record.defaulted else "answered"
         elif record.status == _CANCELLED:
@@ -79,7 +95,7 @@ class ClientDefaults:
         """What the gateway answered after all, and what the model says; of the first output, if that is a number."""
         piece = comparison.piece
         call = self._calls.get(piece.call.record.request_id)
-        if call is None or not comparison.outputs:
+        if call is None or call.sequence != piece.call.sequence or not comparison.outputs:
             return
         output = comparison.outputs[0]
         if call.logged is None or call.rescored is None:
@@ -92,7 +108,7 @@ class ClientDefaults:
         """In words."""
         if not self._calls and not self.unreadable:
             return ["client defaults: none"]
-        rows = sum(int(call.line["rows"]) for call in self._calls.values())
+        rows = sum(call.line.rows for call in self._calls.values())
         fates = Counter(call.gateway for call in self._calls.values())
         told = ", ".join(f"{count} {fate}" for fate, count in fates.most_common())
         damaged = f"; {self.unreadable} lines can't be read" if self.unreadable else ""
@@ -108,22 +124,18 @@ class ClientDefaults:
         types |= {"default_score": pa.float64(), "gateway": text, "version": whole, "sequence": whole}
         types |= {"logged": numbers, "rescored": numbers}
         lines = [
-            {name: call.line.get(name) for name in list(types)[:6]}
+            call.line.model_dump()
             | {"gateway": call.gateway, "version": call.version, "sequence": call.sequence}
             | {"logged": call.logged, "rescored": call.rescored}
             for call in self._calls.values()
         ]
-        pq.write_table(
-            pa.Table.from_pylist(lines, schema=pa.schema(list(types.items()))), folder / CLIENT_DEFAULTS_FILE
-        )
+        with private_file(folder / CLIENT_DEFAULTS_FILE) as file:
+            pq.write_table(pa.Table.from_pylist(lines, schema=pa.schema(list(types.items()))), file)
 
-    def _add(self, line: bytes) -> None:
+    def _add(self, raw: bytes) -> None:
         try:
-            entry = json.loads(line)
-        except ValueError:
-            entry = None
-        whole = isinstance(entry, dict) and isinstance(entry.get("request_id"), str)
-        if whole and isinstance(entry.get("rows"), int):
-            self._calls[entry["request_id"]] = _Call(entry)
-        else:
+            line = _Line.model_validate_json(raw)
+        except ValidationError:
             self.unreadable += 1
+        else:
+            self._calls[line.request_id] = _Call(line)
