@@ -1,7 +1,7 @@
 """`scorebridge reconcile`: is what was answered what the models say?"""
 
+import logging
 import math
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +9,16 @@ import typer
 from rich.console import Console
 
 from bridge.errors import BridgeError
-from bridge.reconcile.calls import Selection
+from bridge.prediction_log.selection import Selection
+from bridge.prediction_log.show import printable
 from bridge.reconcile.run import Options, reconcile_log
-from bridge.reconcile.summary import NOT_RUN
+from bridge.reconcile.summary import NOT_RUN, Summary
 
 __all__ = ["reconcile"]
+
+_ANY_WIDTH = 1_000_000  # rich cuts a table to the width of its console
+
+_log = logging.getLogger(__name__)
 
 
 def reconcile(
@@ -22,9 +27,9 @@ def reconcile(
     repository: Annotated[Path | None, typer.Option(help="The folder of bundles; not needed with --against.")] = None,
     output: Annotated[Path | None, typer.Option(help="Folder for the report and the Parquet files.")] = None,
     tolerance: Annotated[float, typer.Option(min=0.0, help="How far numbers may be apart; 0: the same bits.")] = 0.0,
-    model: Annotated[str | None, typer.Option(help="Only this model.")] = None,
-    since: Annotated[datetime | None, typer.Option(help="Calls received at or after, UTC.")] = None,
-    until: Annotated[datetime | None, typer.Option(help="Calls received before, UTC.")] = None,
+    model: Annotated[str | None, typer.Option(help="NAME or NAME/VERSION.")] = None,
+    since: Annotated[str | None, typer.Option(help="Calls from then on: ISO 8601, UTC if it names no zone.")] = None,
+    until: Annotated[str | None, typer.Option(help="Calls before then: ISO 8601, UTC if it names no zone.")] = None,
     against: Annotated[Path | None, typer.Option(help="Parquet or CSV file of scores made elsewhere.")] = None,
     key: Annotated[str, typer.Option(help="Its column of row keys.")] = "row_key",
     client_defaults: Annotated[
@@ -35,21 +40,37 @@ def reconcile(
 
     Exit code 0 if all is equal, 1 if a row differs, 2 if something could not be re-scored.
     """
+    if not math.isfinite(tolerance):
+        raise typer.BadParameter("must be a finite number", param_hint="--tolerance")
+    files = tuple(client_defaults or ())
     try:
-        if not math.isfinite(tolerance):
-            raise typer.BadParameter("must be a finite number", param_hint="--tolerance")
-        selection = Selection(model, _utc(since), _utc(until))
-        files = tuple(client_defaults or ())
+        selection = Selection.parse(since, until, model)
         summary = reconcile_log(Options(log, repository, selection, tolerance, output, against, key, files))
+        _print(summary, output, joined=", client_defaults.parquet" if files else "")
     except (BridgeError, OSError) as error:
-        typer.echo(f"{error}", err=True)
+        typer.echo(printable(f"{error}"), err=True)
         raise typer.Exit(NOT_RUN) from error
-    summary.print(Console())
-    if output is not None:
-        joined = ", client_defaults.parquet" if client_defaults else ""
-        typer.echo(f"written to {output}: report.html, differences.parquet, defaulted.parquet{joined}")
+    except Exception as error:
+        # Exit code 1, which Python gives to what nobody expected, says that a row differs.
+        _log.exception("this must not happen")
+        typer.echo(f"reconcile failed by a fault of its own ({type(error).__name__}): please report it", err=True)
+        raise typer.Exit(NOT_RUN) from error
     raise typer.Exit(summary.exit_code)
 
 
-def _utc(instant: datetime | None) -> datetime | None:
-    return instant if instant is None or instant.tzinfo else instant.replace(tzinfo=UTC)
+class _Terminal(Console):
+    """Prints to the end of a pipe, too, whose reader has left."""
+
+    def on_broken_pipe(self) -> None:
+        try:
+            super().on_broken_pipe()
+        except SystemExit as error:  # with the exit code of a difference
+            raise SystemExit(NOT_RUN) from error
+
+
+def _print(summary: Summary, output: Path | None, joined: str) -> None:
+    console = _Terminal(width=_ANY_WIDTH)
+    summary.print(console)
+    if output is not None:
+        files = f"report.html, differences.parquet, defaulted.parquet{joined}"
+        console.print(f"written to {output}: {files}", markup=False, highlight=False, soft_wrap=True)

@@ -9,7 +9,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 from bridge.prediction_log.reader import Entry
 from bridge.prediction_log.rows import LoggedCall, read_call, reason_name, rows_of, time_text
 
-__all__ = ["MOST_ROWS", "describe"]
+__all__ = ["MOST_ROWS", "describe", "printable"]
 
 MOST_ROWS = 20
 _MOST_CHARACTERS = 60  # of a cell
@@ -76,7 +76,7 @@ def _ranges(call: LoggedCall) -> Iterator[str]:
     for part in call.record.defaulted:
         texts = [reason_name(part.reason), details.get(part.first, ""), part.private_detail]
         rows = f"row {part.first}" if part.count == 1 else f"rows {part.first} to {part.first + part.count - 1}"
-        yield _printable(f"defaulted       {rows}: {'; '.join(text for text in texts if text)}")
+        yield printable(f"defaulted       {rows}: {'; '.join(text for text in texts if text)}")
 
 
 def _environment(header: log_pb.SegmentHeader) -> Iterator[str]:
@@ -86,7 +86,7 @@ def _environment(header: log_pb.SegmentHeader) -> Iterator[str]:
 def _fields(fields: Iterable[tuple[str, str]]) -> Iterator[str]:
     for name, value in fields:
         if value:
-            yield f"{name:<16}{_printable(value)}"
+            yield f"{name:<16}{printable(value)}"
 
 
 def _rows(call: LoggedCall) -> Iterator[str]:
@@ -113,11 +113,11 @@ def _rows(call: LoggedCall) -> Iterator[str]:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
-    text = _printable(f"{value:.9g}" if isinstance(value, float) else str(value))
+    text = printable(f"{value:.9g}" if isinstance(value, float) else str(value))
     return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Spells out what could move a terminal's cursor or change the order of its text."""
     if text.isprintable():
         return text

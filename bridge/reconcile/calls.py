@@ -1,9 +1,9 @@
 """The logged calls, grouped by the version that answered them, in temporary files: a log may be larger than memory."""
 
 import struct
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -13,7 +13,8 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.columns import Array, Batch, Column, Matrix, Type
 from bridge.messages import parse_request, read_batch
-from bridge.prediction_log.reader import Damage, Entry, segments_of
+from bridge.prediction_log.reader import Damage, Entry
+from bridge.prediction_log.selection import LogPass, Selection, selected
 
 __all__ = [
     "CHUNK_CALLS",
@@ -21,7 +22,6 @@ __all__ = [
     "LoggedCall",
     "LoggedVersion",
     "Piece",
-    "Selection",
     "Spool",
     "VersionKey",
     "take",
@@ -40,34 +40,6 @@ _ARRAYS = {
     "bools": Type.BOOL,
     "strings": Type.STRING,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which calls are meant.
-
-    Attributes:
-        model: only this one; None for all.
-        since: received at or after; None for no limit.
-        until: received before; None for no limit.
-    """
-
-    model: str | None = None
-    since: datetime | None = None
-    until: datetime | None = None
-
-    def takes(self, record: log_pb.LogRecord) -> bool:
-        """This call is one of them."""
-        if not record.method.endswith(_SCORE_METHOD) or (self.model is not None and record.model != self.model):
-            return False
-        received = record.received_ns // 1000
-        if self.since is not None and received < _microseconds(self.since):
-            return False
-        return self.until is None or received < _microseconds(self.until)
-
-
-def _microseconds(instant: datetime) -> int:
-    return round(instant.timestamp() * 1_000_000)
 
 
 class VersionKey(NamedTuple):
@@ -215,12 +187,8 @@ class LoggedVersion:
     engines: set[str] = field(default_factory=set)
 
     def add(self, entry: Entry) -> None:
-        """Takes a call in."""
+        """Takes an answered call in."""
         record = entry.record
-        if record.status != 0 or not record.response:
-            self.cancelled += record.status == _CANCELLED
-            self.failed += record.status != _CANCELLED
-            return
         self.calls += 1
         if record.engine:
             self.engines.add(record.engine)
@@ -243,14 +211,16 @@ class Spool:
     """A log, read once.
 
     Attributes:
-        versions: by what answered.
+        versions: by what answered; one that answered nothing is there without a digest.
         environments: what the segments say of the machine, each once.
         damages: where the log can't be read.
+        removed: how many segments were gone before they were read.
     """
 
     versions: dict[VersionKey, LoggedVersion] = field(default_factory=dict)
     environments: list[Mapping[str, str]] = field(default_factory=list)
     damages: list[Damage] = field(default_factory=list)
+    removed: int = 0
 
     @classmethod
     def read(cls, log: Path, selection: Selection, folder: Path, see: Callable[[Entry], None]) -> Self:
@@ -258,23 +228,41 @@ class Spool:
 
         Raises:
             LogNotReadable: there is no log.
+            OSError: the log can't be read.
         """
-        spool = cls()
-        for segment in segments_of(log):
-            for entry in segment.entries():
-                if selection.takes(entry.record):
-                    spool._add(entry, folder)
-                    see(entry)
-            spool.damages += segment.damages
+        spool, unanswered = cls(), Counter[tuple[VersionKey, int]]()
+        segments = LogPass(log)
+        for entry in selected(segments.entries(), selection):
+            record = entry.record
+            if not record.method.endswith(_SCORE_METHOD):
+                continue
+            see(entry)
+            spool._see_environment(entry)
+            # Names of models that never were are the callers': there may be any number of them.
+            key = VersionKey(record.model, record.version, record.digest) if record.version else VersionKey("", 0, "")
+            if record.status == 0 and record.response:
+                spool._version(key, folder).add(entry)
+            else:
+                unanswered[key, record.status] += 1
+        for (key, status), count in unanswered.items():
+            spool._count(key, status, count, folder)
+        spool.damages, spool.removed = segments.damages, len(segments.removed)
         return spool
 
-    def _add(self, entry: Entry, folder: Path) -> None:
-        record = entry.record
-        # Names of models that never were are the callers': there may be any number of them.
-        key = VersionKey(record.model, record.version, record.digest) if record.version else VersionKey("", 0, "")
+    def _version(self, key: VersionKey, folder: Path) -> LoggedVersion:
         if key not in self.versions:
             self.versions[key] = LoggedVersion(key, folder / f"{len(self.versions)}.calls")
-        self.versions[key].add(entry)
+        return self.versions[key]
+
+    def _count(self, key: VersionKey, status: int, count: int, folder: Path) -> None:
+        """A call that was refused early has no digest, and is not another version for that."""
+        if key not in self.versions:
+            key = next((one for one in self.versions if one[:2] == key[:2]), key._replace(digest=""))
+        version = self._version(key, folder)
+        version.cancelled += count if status == _CANCELLED else 0
+        version.failed += count if status != _CANCELLED else 0
+
+    def _see_environment(self, entry: Entry) -> None:
         environment = dict(entry.header.environment)
         if environment and environment not in self.environments:
             self.environments.append(environment)

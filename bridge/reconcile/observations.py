@@ -133,8 +133,9 @@ class Observations:
             left, right = output.logged, output.rescored
             if left is not None and right is not None and Type.STRING not in (left.type, right.type):
                 for sampled, rows in ((self.samples, usable), (self.differing, usable & output.different)):
-                    pair = left.values[rows].astype(np.float64), right.values[rows].astype(np.float64)
-                    sampled[version, output.name].add(*pair)
+                    if rows.any():
+                        pair = left.values[rows].astype(np.float64), right.values[rows].astype(np.float64)
+                        sampled[version, output.name].add(*pair)
             if comparison.different.any():
                 self._add_worst(version, comparison, output)
 

@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 
 from bridge.columns import Array
-from bridge.reconcile.differences import ExtraNotInstalled
+from bridge.prediction_log.show import printable
+from bridge.reconcile.differences import ExtraNotInstalled, private_file
 from bridge.reconcile.observations import Course, Observations
 from bridge.reconcile.summary import Summary
 
 __all__ = ["REPORT_FILE", "write_report"]
 
 REPORT_FILE = "report.html"
-_AROUND = timedelta(minutes=30)
+_AROUND_ONE = timedelta(minutes=30)
 _MOST_BINS = 96
 _HISTOGRAM_BINS = 40
+_CLOSEST, _AROUND = 1e-9, 1e-6  # of the scores themselves
+_LEAST_DRAWN, _MOST_DRAWN = 1e-290, 1e300  # the length of an axis is a double, too
 _BLUE, _ORANGE, _GRAY = "#1f6fb4", "#d9730d", "#6b7280"
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1f2937;max-width:64rem;margin:2rem auto;padding:0 1rem}
@@ -51,13 +54,16 @@ def write_report(folder: Path, summary: Summary, observations: Observations) -> 
     title = "<meta charset='utf-8'><title>Reconciliation</title>"
     page = f"<!DOCTYPE html><html lang='en'><head>{title}<style>{_STYLE}</style></head><body>{''.join(parts)}</body>"
     path = folder / REPORT_FILE
-    path.write_text(f"{page}</html>\n", encoding="utf-8")
+    with private_file(path) as file:
+        file.write(f"{page}</html>\n".encode())
     return path
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th>{html.escape(heading)}</th>" for heading in headings)
-    body = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(printable(cell))}</td>" for cell in row) + "</tr>" for row in rows
+    )
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
@@ -93,19 +99,19 @@ class _Pictures:
 
     def scores(self, rows: Array, differing: Array) -> str:
         """The distribution of logged scores over that of the others, and how far they are apart."""
-        rows = rows[np.isfinite(rows).all(axis=1)]
+        rows, differing = (some[(np.abs(some) < _MOST_DRAWN).all(axis=1)] for some in (rows, differing))
         if not len(rows):
-            return "<p>No finite scores to draw.</p>"
+            return "<p>No scores that can be drawn.</p>"
         figure = self._figure(figsize=(9, 2.8), layout="constrained")
         left, right = figure.subplots(1, 2)
-        edges = np.histogram_bin_edges(rows, _HISTOGRAM_BINS)
+        edges = _edges(rows)
         left.hist(rows[:, 0], edges, color=_BLUE, alpha=0.5, label="logged")
         left.hist(rows[:, 1], edges, histtype="step", color=_ORANGE, linewidth=1.5, label="re-scored")
         left.set(xlabel="score", ylabel="rows")
         left.legend(frameon=False)
         for points, color, label in ((rows, _GRAY, "sample"), (differing, _ORANGE, "different")):
-            finite = points[np.isfinite(points).all(axis=1)]
-            right.scatter(finite[:, 0], finite[:, 1] - finite[:, 0], s=6, color=color, label=label)
+            if len(points):
+                right.scatter(points[:, 0], points[:, 1] - points[:, 0], s=6, color=color, label=label)
         right.legend(frameon=False)
         right.set(xlabel="logged score", ylabel="re-scored - logged")
         return _image(figure, f"Scores and differences of {len(rows)} rows")
@@ -128,10 +134,21 @@ class _Pictures:
         bottom.set(ylabel="latency, ms", xlabel="received (UTC)")
         bottom.set_ylim(bottom=0)
         if len(times) == 1:  # else the axis is drawn years wide
-            bottom.set_xlim(times[0] - _AROUND, times[0] + _AROUND)
+            bottom.set_xlim(times[0] - _AROUND_ONE, times[0] + _AROUND_ONE)
         bottom.legend(frameon=False)
         figure.autofmt_xdate()
         return _image(figure, "Default rate and latency over time")
+
+
+def _edges(scores: Array) -> Array:
+    """Of the bins of a histogram; around the scores if they lie closer together than bins can."""
+    low, high = scores.min(), scores.max()
+    size = max(abs(low), abs(high), _LEAST_DRAWN)
+    if high - low <= _CLOSEST * size:
+        around = max(0.5, _AROUND * size)
+        low, high = low - around, high + around
+    edges: Array = np.linspace(low, high, _HISTOGRAM_BINS + 1)
+    return edges
 
 
 def _image(figure: Any, text: str) -> str:

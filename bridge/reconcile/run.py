@@ -11,6 +11,7 @@ from google.protobuf.message import DecodeError
 from bridge.bundle import Bundle, read_bundle, verify
 from bridge.environment import describe_environment
 from bridge.errors import BridgeError, BundleError, InvalidRequest
+from bridge.prediction_log.selection import Selection
 from bridge.reconcile.against import Against
 from bridge.reconcile.calls import (
     CHUNK_CALLS,
@@ -18,7 +19,6 @@ from bridge.reconcile.calls import (
     LoggedCall,
     LoggedVersion,
     Piece,
-    Selection,
     Spool,
     VersionKey,
 )
@@ -78,7 +78,7 @@ def reconcile_log(options: Options) -> Summary:
         spool = Spool.read(options.log, options.selection, Path(folder), clients.see)
         files = None
         if options.output is not None:
-            options.output.mkdir(parents=True, exist_ok=True)
+            options.output.mkdir(mode=0o700, parents=True, exist_ok=True)
             files = stack.enter_context(DifferenceFiles(options.output))
         summary.notes += _log_notes(spool)
         if other is None:
@@ -113,7 +113,7 @@ class _Version:
             return
         try:
             rescorer = other or _open(self.logged.key, self.options.repository or Path())
-        except BridgeError as error:
+        except (BridgeError, OSError) as error:
             self.result.not_rescored = f"{error}"
             self._count_only()
             return
@@ -182,7 +182,8 @@ def _log_notes(spool: Spool) -> list[str]:
     bad = [damage for damage in spool.damages if not damage.torn]
     torn = len(spool.damages) - len(bad)
     notes = [f"the log is damaged at {damage.segment.name}, byte {damage.offset}: {damage.reason}" for damage in bad]
-    return notes + ([f"{torn} segments end in a record that was never finished"] if torn else [])
+    notes += [f"{torn} segments end in a record that was never finished"] if torn else []
+    return notes + ([f"{spool.removed} segments were removed while the log was being read"] if spool.removed else [])
 
 
 def _environment_notes(recorded: list[Mapping[str, str]]) -> list[str]:

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from bridge.prediction_log.show import printable
 from bridge.reconcile.calls import VersionKey
 from bridge.reconcile.compare import Comparison
 
@@ -32,6 +34,7 @@ class VersionSummary:
         largest: the largest difference; infinite where one side is missing or no number.
         defaulted: rows with a default score, not among `rows`.
         unknown: rows that there was nothing to compare with.
+        left_out: outputs that there was nothing to compare with.
         not_rescored: why nothing was compared; empty if it was.
         notes: what else has to be said: another environment, calls that could not be scored again.
     """
@@ -46,6 +49,7 @@ class VersionSummary:
     largest: float = 0.0
     defaulted: int = 0
     unknown: int = 0
+    left_out: set[str] = field(default_factory=set)
     not_rescored: str = ""
     notes: list[str] = field(default_factory=list)
     failures: Counter[str] = field(default_factory=Counter)
@@ -59,6 +63,7 @@ class VersionSummary:
         self.equal += int(used.sum()) - different
         self.defaulted += int(comparison.defaulted.sum())
         self.unknown += int((comparison.unknown & ~comparison.defaulted).sum())
+        self.left_out |= comparison.left_out
         for output in comparison.outputs:
             self.largest = max(self.largest, float(np.max(output.distance[used], initial=0.0)))
         if comparison.failure:
@@ -71,8 +76,12 @@ class VersionSummary:
             said.append(f"calls without an answer: {self.failed} failed, {self.cancelled} cancelled by the caller")
         if self.unknown:
             said.append(f"rows without a counterpart: {self.unknown}")
-        for reason, rows in self.failures.most_common(_REASONS_SHOWN):
-            said.append(f"rows that got no score again: {rows} ({reason})")
+        if self.left_out:
+            said.append(f"outputs that were not compared: {', '.join(sorted(self.left_out))}")
+        shown = self.failures.most_common(_REASONS_SHOWN)
+        others = self.failures.total() - sum(rows for _, rows in shown)
+        for reason, rows in [*shown, ("for other reasons", others)]:
+            said += [f"rows that got no score again: {rows} ({reason})"] if rows else []
         return said + self.notes
 
 
@@ -85,15 +94,14 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """1 if a row differs; else 2 if an answered call was compared with nothing; else 0."""
+        """1 if a row differs; else 2 if a version, or every row, could be compared with nothing; else 0."""
         if any(version.different for version in self.versions):
             return DIFFERENT
         if not self.versions or any(version.not_rescored and version.calls for version in self.versions):
             return NOT_RUN
-        answered = sum(version.calls for version in self.versions)
-        compared = sum(version.rows + version.defaulted for version in self.versions)
+        compared = sum(version.rows for version in self.versions)
         left = sum(version.unknown for version in self.versions)
-        return NOT_RUN if answered and left and not compared else EQUAL
+        return NOT_RUN if left and not compared else EQUAL
 
     @property
     def verdict(self) -> str:
@@ -101,18 +109,19 @@ class Summary:
         rows = sum(version.rows for version in self.versions)
         different = sum(version.different for version in self.versions)
         left = [str(version.key) for version in self.versions if version.not_rescored and version.calls]
-        said = f"{different} of {rows} rows differ" if different else f"all {rows} rows are equal"
+        equal = f"all {rows} rows are equal" if rows else "there is no row to be compared"
+        said = f"{different} of {rows} rows differ" if different else equal
         said += f"; not re-scored: {', '.join(left)}" if left else ""
-        return "there is no call to be reconciled" if not self.versions else said
+        return said if self.versions else "there is no call to be reconciled"
 
     def print(self, console: Console) -> None:
-        """On a terminal."""
-        table = Table()
-        for heading, cells in self.columns().items():
+        """On a terminal, or to a file; a console must be wider than the table, or rich cuts it."""
+        columns = self.columns()
+        table = Table(box=None)
+        for heading in columns:
             table.add_column(heading, justify="left" if heading == "version" else "right", no_wrap=True)
-            del cells
-        for row in zip(*self.columns().values(), strict=True):
-            table.add_row(*row)
+        for row in zip(*columns.values(), strict=True):
+            table.add_row(*(escape(cell) for cell in row))
         console.print(table)
         for line in self.lines():
             console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -125,13 +134,13 @@ class Summary:
 
         counts = ("calls", "rows", "equal", "different")
         return (
-            {"version": [str(key) for key in cells("key")]}
+            {"version": [printable(str(key)) for key in cells("key")]}
             | {name: [f"{count:,}" for count in cells(name)] for name in counts}
             | {"largest difference": [f"{largest:.6g}" for largest in cells("largest")]}
             | {"defaulted": [f"{count:,}" for count in cells("defaulted")]}
         )
 
     def lines(self) -> list[str]:
-        """What the table does not say."""
+        """What the table does not say; control characters of callers and models are spelled out."""
         remarks = [f"{version.key}: {remark}" for version in self.versions for remark in version.remarks()]
-        return [*self.notes, *remarks, self.verdict]
+        return [printable(line) for line in (*self.notes, *remarks, self.verdict)]
