@@ -88,6 +88,8 @@ def reconcile_log(options: Options) -> Summary:
             result = VersionSummary(key, version.calls, version.failed, version.cancelled)
             summary.versions.append(result)
             _Version(version, result, observations, files, clients, options).run(other)
+        if other is not None:
+            summary.notes += other.notes()
     if options.client_defaults:
         summary.notes += clients.notes()
         if options.output is not None:
