@@ -2,6 +2,7 @@
 
 import math
 import os
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ __all__ = ["FILE_NAME", "ModelSettings", "default_scores", "describe_invalid", "
 
 FILE_NAME = "model.toml"
 _INT32_MAX = 2**31 - 1
-_FLOAT32_MAX = (2 - 2**-23) * 2.0**127
+_MOST = {Type.INT: _INT32_MAX, Type.FLOAT: (2 - 2**-23) * 2.0**127, Type.DOUBLE: sys.float_info.max}
 
 _DefaultValue = bool | int | float | str
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -189,25 +190,26 @@ def _type_of(value: _DefaultValue) -> Type:
 
 
 def _of_type(value: _DefaultValue, output: Output) -> float | bool | str:
-    if output.type is Type.STRING:
-        fits = isinstance(value, str)
-    elif output.type is Type.BOOL:
-        fits = isinstance(value, bool)
-    else:
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and _fits_number(value, output.type)
-    if not fits:
-        raise InvalidRequest(f"default_score can't be a {output.type}, the type of the output '{output.name}'")
-    if isinstance(value, bool | str):
+    if output.type is Type.STRING and isinstance(value, str):
         return value
-    return int(value) if output.type is Type.INT else float(value)
+    if isinstance(value, bool) and output.type is Type.BOOL:
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and output.type in _MOST:
+        return _number(value, output)
+    raise _misfit("can't be", output)
 
 
-def _fits_number(value: float, output_type: Type) -> bool:
-    try:
-        if not math.isfinite(value):
-            return False
-    except OverflowError:  # a whole number that no double holds
-        return False
-    if output_type is Type.INT:
-        return value == int(value) and abs(value) <= _INT32_MAX
-    return output_type is Type.DOUBLE or abs(value) <= _FLOAT32_MAX
+def _number(value: float, output: Output) -> float:
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InvalidRequest("default_score must be a finite number")
+    if abs(value) > _MOST[output.type]:
+        raise _misfit("is too large for", output)
+    if output.type is not Type.INT:
+        return float(value)
+    if value != int(value):
+        raise _misfit("can't be", output)
+    return int(value)
+
+
+def _misfit(what: str, output: Output) -> InvalidRequest:
+    return InvalidRequest(f"default_score {what} a {output.type}, the type of the output '{output.name}'")

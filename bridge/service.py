@@ -217,6 +217,8 @@ def _bound(request: pb.ScoreRequest, version: Version) -> Batch:
 def _defaults(request: pb.ScoreRequest, version: Version) -> tuple[DefaultScore, ...]:
     if request.default_policy == pb.DEFAULT_POLICY_NEVER:
         return ()
+    if request.default_policy != pb.DEFAULT_POLICY_UNSPECIFIED:
+        raise InvalidRequest("default_policy is none that this gateway knows")
     if not request.HasField("default_score"):
         return version.defaults
     return default_scores(request.default_score, version.outputs)

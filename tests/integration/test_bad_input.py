@@ -135,7 +135,8 @@ async def test_messages_that_no_client_of_ours_makes(
         (missing.SerializeToString(), "column 'n': missing_rows must be ascending and below 2"),
         (_message(row_keys=["only one"]).SerializeToString(), "1 row_keys for 2 rows"),
         (_message(request_id="x" * 129).SerializeToString(), "request_id must be 1 to 128"),
-        (_message(default_score=float("nan")).SerializeToString(), "default_score"),
+        (_message(default_score=float("nan")).SerializeToString(), "default_score must be a finite number"),
+        (_message(default_policy=77).SerializeToString(), "default_policy is none that this gateway knows"),
         (pb.ScoreRequest(model="m", matrix=matrix).SerializeToString(), "3 values for 2 rows of 2 columns"),
     ]
     for request, sentence in wrong:

@@ -171,16 +171,8 @@ def test_a_default_is_of_its_output_s_type(configured: Any, outputs: list[Output
     [
         ("0.5", D),
         (True, D),
-        (math.inf, D),
-        (math.nan, D),
-        pytest.param(10**400, D, id="10^400-double"),
-        pytest.param(10**400, N, id="10^400-int"),
-        (FLOAT_MAX * 1.01, F),
         (True, F),
         (0.5, N),
-        (2**31, N),
-        (-(2**31), N),
-        (1e300, N),
         (False, N),
         (1, B),
         ("TRUE", B),
@@ -193,6 +185,30 @@ def test_a_default_that_can_not_be_of_its_output_s_type_is_refused(configured: f
         sentence = f"^default_score can't be a {output.type}, the type of the output '{output.name}'$"
         with pytest.raises(InvalidRequest, match=sentence):
             default_scores(given, [output])
+
+
+@pytest.mark.parametrize(
+    ("configured", "output"),
+    [
+        pytest.param(10**400, D, id="10^400-double"),
+        pytest.param(10**400, N, id="10^400-int"),
+        (FLOAT_MAX * 1.01, F),
+        (2**31, N),
+        (-(2**31), N),
+        (1e300, N),
+    ],
+)
+def test_a_default_too_large_for_its_output_is_called_so(configured: float, output: Output) -> None:
+    sentence = f"^default_score is too large for a {output.type}, the type of the output '{output.name}'$"
+    with pytest.raises(InvalidRequest, match=sentence):
+        default_scores(configured, [output])
+
+
+@pytest.mark.parametrize("configured", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("outputs", [[D], [F], [N], None])
+def test_a_default_must_be_finite(configured: float, outputs: list[Output] | None) -> None:
+    with pytest.raises(InvalidRequest, match=r"^default_score must be a finite number$"):
+        default_scores(configured, outputs)
 
 
 def test_a_table_names_every_output_and_no_other() -> None:
