@@ -76,7 +76,7 @@ class XgboostBackend:
             return cls(load_booster(path, rounds, settings.xgboost.missing), bundle, facts, booster, why_not_lignum)
         engine = f"lignum {facts.lignum}{' compiled' if library else ''}, for {booster}"
         reason = "it gave the booster's bits on every trial row"
-        predict = load_lignum(path, library)
+        predict = load_lignum(path, library, facts.objective)
         if settings.engine.name == "auto":
             predict, limit = faster_of(predict, load_booster(path, rounds, settings.xgboost.missing), facts.features)
             reason += f"; more than {limit} rows are faster in the booster, which scores them" if limit else ""

@@ -20,13 +20,15 @@ import numpy as np
 
 from bridge.columns import Array
 
-__all__ = ["EngineFailed", "Predict", "faster_of", "inline_rows", "load_booster", "load_lignum"]
+__all__ = ["EngineFailed", "Predict", "faster_of", "inline_rows", "lignum_scores", "load_booster", "load_lignum"]
 
 Predict = Callable[[Array], Array]
 
 _INLINE_S = 0.0005  # a hop to a thread and back costs about a tenth of a millisecond, a stalled loop costs everybody
 _TRIALS = 5
 _COMPARED_ROWS = (64, 128, 256, 512, 1024)  # 64 are what one thread of xgboost takes at a time
+_SIGMOIDS = ("binary:logistic", "reg:logistic")
+_LEAST_SIGMOID = np.float32(3.006636e-39)  # of a margin of -88.7: xgboost takes none below it, lignum does
 
 
 class EngineFailed(Exception):
@@ -70,14 +72,21 @@ def _seconds(predict: Predict, rows: Array) -> float:
     return min(times)
 
 
-def load_lignum(path: Path, library: Path | None) -> Predict:
+def load_lignum(path: Path, library: Path | None, objective: str) -> Predict:
     """The same by lignum, which was proven to give the booster's bits; all trees, NaN missing.
 
     Args:
         path: the model file.
         library: the trees as machine code; None if there is none. It may be removed once it is loaded.
+        objective: the booster's.
     """
     model: Any = import_module("lignum").load(str(path), compiled=library and str(library))  # an extra
+    return lignum_scores(model, objective)
+
+
+def lignum_scores(model: Any, objective: str) -> Predict:
+    """What a model of lignum predicts, as xgboost gives it for this objective."""
+    least = _LEAST_SIGMOID if objective in _SIGMOIDS else None
 
     def predict(rows: Array) -> Array:
         try:
@@ -85,7 +94,8 @@ def load_lignum(path: Path, library: Path | None) -> Predict:
         except (ValueError, RuntimeError) as error:
             raise EngineFailed(str(error)) from error
         # Each score is a float32 that it hands out as a double.
-        return np.asarray(scores, np.float32).ravel()
+        scores = np.asarray(scores, np.float32).ravel()
+        return scores if least is None else np.maximum(scores, least)
 
     return predict
 
@@ -97,7 +107,7 @@ def load_booster(path: Path, rounds: int, missing: float) -> Predict:
 
     booster = xgboost.Booster(params={"nthread": 1}, model_file=str(path))
     library: Any = core._LIB  # noqa: SLF001 - the one loaded copy of the C library
-    config = _prediction_config(rounds, missing)
+    config = _prediction(rounds, missing)
 
     def predict(rows: Array) -> Array:
         interface = b'{"data": [%d, true], "shape": [%d, %d], "typestr": "<f4", "version": 3}' % (
@@ -123,7 +133,8 @@ def load_booster(path: Path, rounds: int, missing: float) -> Predict:
     return predict
 
 
-def _prediction_config(rounds: int, missing: float) -> bytes:
+def _prediction(rounds: int, missing: float) -> bytes:
+    """What xgboost's C interface calls the configuration of a prediction."""
     return json.dumps(
         {
             "type": 0,

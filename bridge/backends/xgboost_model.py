@@ -14,6 +14,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from bridge.backends import NICENESS
 from bridge.backends.xgboost_proof import prove_lignum
 from bridge.errors import BundleError
@@ -25,6 +27,7 @@ _NOT_INSTALLED = 3
 _CUT_CATEGORIES = 4
 _NOT_IN_PLACE = 5
 _INEXACT_IN_PLACE = 6
+_NO_BEST_ITERATION = 7
 _TRIAL_ROWS = 256
 
 
@@ -40,6 +43,7 @@ class ModelFacts:
         outputs: how many scores it gives for one row.
         best_iteration: where early stopping found it best; None if it was trained without.
         version: of xgboost.
+        objective: what it was trained for, by xgboost's name.
         lignum: the version of lignum that was proven to give the same bits; empty if there is none.
         lignum_reason: why there is none.
         lignum_compiled: its machine code, which was proven too, is in the library.
@@ -52,6 +56,7 @@ class ModelFacts:
     outputs: int
     best_iteration: int | None
     version: str
+    objective: str
     lignum: str = ""
     lignum_reason: str = ""
     lignum_compiled: bool = False
@@ -68,7 +73,7 @@ async def inspect(path: Path, timeout_s: float, library: Path | None = None) -> 
     Raises:
         BundleError: the file can't be loaded, crashes the loader or takes longer than `timeout_s` seconds.
     """
-    child = await _start_child(str(path), str(library or ""))
+    child = await _started(path, library)
     try:
         async with asyncio.timeout(timeout_s):
             printed, _ = await child.communicate()
@@ -84,15 +89,15 @@ async def inspect(path: Path, timeout_s: float, library: Path | None = None) -> 
     return ModelFacts(**json.loads(printed))
 
 
-async def _start_child(path: str, library: str) -> asyncio.subprocess.Process:
+async def _started(path: Path, library: Path | None) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
         "nice",
         f"-n{NICENESS}",
         sys.executable,
         "-m",
         __name__,
-        path,
-        library,
+        str(path),
+        str(library or ""),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
@@ -107,19 +112,43 @@ def _why(name: str, code: int | None) -> str:
         _CUT_CATEGORIES: f"{name} holds categories that are no UTF-8: xgboost 3.2 cuts those beyond ASCII",
         _NOT_IN_PLACE: f"{name} is of a kind of booster that xgboost can't predict with in place, such as gblinear",
         _INEXACT_IN_PLACE: f"{name} gives other scores in place than by Booster.predict, as dart boosters do",
+        _NO_BEST_ITERATION: f"{name} has an attribute best_iteration that is the number of none of its rounds",
     }
     return said.get(code, f"{name} can't be loaded: it is damaged, or no model of an xgboost that we know")
 
 
 def _facts(path: str, library: str) -> ModelFacts:
     try:
-        import numpy as np  # noqa: PLC0415 - only the child needs them
-        import xgboost  # noqa: PLC0415
+        import xgboost  # noqa: PLC0415 - only the child needs it
     except ImportError:
         raise SystemExit(_NOT_INSTALLED) from None
-    booster = xgboost.Booster(model_file=path)
+    # A second thread would only be waited for where the gateway's calls keep the cores busy.
+    booster = xgboost.Booster(params={"nthread": 1}, model_file=path)
     types = list(booster.feature_types or ())
+    outputs = _outputs(xgboost, booster, types)
     best = booster.attr("best_iteration")
+    # Asked for rounds far beyond the last, xgboost crashes.
+    if best is not None and not (best.isdecimal() and int(best) < booster.num_boosted_rounds()):
+        raise SystemExit(_NO_BEST_ITERATION)
+    model = json.loads(booster.save_raw("json"))
+    proof = prove_lignum(path, booster, model, [kind == CATEGORICAL for kind in types], library)
+    return ModelFacts(
+        names=list(booster.feature_names or ()),
+        types=types,
+        categories=_categories(model) if CATEGORICAL in types else {},
+        features=booster.num_features(),
+        outputs=outputs,
+        best_iteration=None if best is None else int(best),
+        version=xgboost.__version__,
+        objective=model["learner"]["objective"]["name"],
+        lignum="" if proof.reason else version("pylignum"),
+        lignum_reason=proof.reason,
+        lignum_compiled=proof.compiled,
+    )
+
+
+def _outputs(xgboost: Any, booster: Any, types: list[str]) -> int:
+    """How many scores a row has; ends the process if serving's way into the library gives others than the usual one."""
     rows = np.random.default_rng(0).normal(0, 100, (_TRIAL_ROWS, booster.num_features())).astype(np.float32)
     rows[:, [kind == CATEGORICAL for kind in types] or []] = 0
     rows[::3, ::2] = np.nan
@@ -130,20 +159,7 @@ def _facts(path: str, library: str) -> ModelFacts:
         raise SystemExit(_NOT_IN_PLACE) from None
     if scores.tobytes() != in_place.tobytes():
         raise SystemExit(_INEXACT_IN_PLACE)
-    model = json.loads(booster.save_raw("json"))
-    proof = prove_lignum(path, booster, model, [kind == CATEGORICAL for kind in types], library)
-    return ModelFacts(
-        names=list(booster.feature_names or ()),
-        types=types,
-        categories=_categories(model) if CATEGORICAL in types else {},
-        features=booster.num_features(),
-        outputs=scores.size // _TRIAL_ROWS,
-        best_iteration=None if best is None else int(best),
-        version=xgboost.__version__,
-        lignum="" if proof.reason else version("pylignum"),
-        lignum_reason=proof.reason,
-        lignum_compiled=proof.compiled,
-    )
+    return int(scores.size) // _TRIAL_ROWS
 
 
 def _categories(model: dict[str, Any]) -> dict[str, list[str | float]]:

@@ -19,7 +19,9 @@ from bridge.model_settings import ModelSettings
 def facts_of(
     *names: str, types: list[str] | None = None, categories: dict[str, list[str | float]] | None = None, count: int = 0
 ) -> ModelFacts:
-    return ModelFacts(list(names), types or [], categories or {}, count or len(names), 1, None, "3.2.0")
+    return ModelFacts(
+        list(names), types or [], categories or {}, count or len(names), 1, None, "3.2.0", "reg:squarederror"
+    )
 
 
 NUMBERS = facts_of("a", "b", "c")
