@@ -41,7 +41,7 @@ class XgboostBackend:
         self._load = Load(bundle.settings.workers)
         self._pool = ThreadPoolExecutor(self._load.workers, thread_name_prefix="xgboost", initializer=_give_way)
         self._description = _describe(bundle.settings, facts, engine, reason)
-        self._matrices = Matrices(facts, self._description.features)
+        self._matrices = Matrices(facts, self._description.features, bundle.settings.xgboost.missing)
         self._inline_rows = inline_rows(predict, facts.features)
 
     @classmethod

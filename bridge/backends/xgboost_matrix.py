@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bridge.backends.xgboost_model import CATEGORICAL, ModelFacts
-from bridge.columns import Array, Batch, Column, Matrix, Table, Type
+from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type
 from bridge.errors import BundleError, InvalidRequest
 from bridge.features import Feature, column_order
 from bridge.model_settings import ModelSettings
@@ -15,7 +15,7 @@ __all__ = ["Matrices", "features_of"]
 
 
 def features_of(facts: ModelFacts, settings: ModelSettings) -> tuple[Feature, ...]:
-    """The booster's features: numbers, or factors where it stores the strings of their categories.
+    """The booster's features: numbers, with levels where they are categories, or factors where it stores strings.
 
     Raises:
         BundleError: `[features]` says what the booster does not.
@@ -34,19 +34,21 @@ def features_of(facts: ModelFacts, settings: ModelSettings) -> tuple[Feature, ..
 
 
 def _feature(name: str, categories: "list[str | float] | None") -> Feature:
-    if categories and isinstance(categories[0], str):
-        return Feature(name, Type.FACTOR, tuple(str(category) for category in categories))
-    return Feature(name, Type.DOUBLE)
+    categories = categories or []
+    text = any(isinstance(category, str) for category in categories)
+    return Feature(name, Type.FACTOR if text else Type.DOUBLE, tuple(str(category) for category in categories))
 
 
 class Matrices:
     """Callers' batches as the float32 matrices of one booster: C order, shape (rows, features).
 
-    Numbers of any type are taken; a matrix holds the codes of categories, a table's column their strings.
+    Numbers of any type are taken; a matrix holds the codes of categories, a table's column the categories themselves.
+    The number that stands for missing is left to the booster, but where it is no category.
     """
 
-    def __init__(self, facts: ModelFacts, features: tuple[Feature, ...]) -> None:
+    def __init__(self, facts: ModelFacts, features: tuple[Feature, ...], missing: float) -> None:
         self._facts = facts
+        self._missing = np.float32(missing)
         self._features = features
         self._names = tuple(feature.name for feature in features)
         self._codes = [position for position, kind in enumerate(facts.types) if kind == CATEGORICAL]
@@ -65,7 +67,8 @@ class Matrices:
             name = self._names[position]
             raise InvalidRequest(f"column '{name}', row {row}: infinite, or too large for xgboost's float32")
         for position in self._codes:
-            _refuse_no_code(values[:, position], self._features[position], self._facts.categories.get(str(position)))
+            codes = np.where(values[:, position] == self._missing, np.nan, values[:, position])
+            _refuse_no_code(codes, self._features[position], self._facts.categories.get(str(position)))
         return Matrix(self._names, values)
 
     def _ordered(self, matrix: Matrix) -> Array:
@@ -88,7 +91,24 @@ class Matrices:
         order = self._positions(tuple(column.name for column in table.columns))
         with np.errstate(over="ignore"):
             for target, (position, feature) in enumerate(zip(order, self._features, strict=True)):
-                values[:, target] = _numbers(table.columns[position], feature, self._facts, target)
+                values[:, target] = self._numbers(table.columns[position], feature, target)
+        return values
+
+    def _numbers(self, column: Column, feature: Feature, position: int) -> Any:
+        if column.missing().all():
+            return np.nan  # of whatever type: a caller's library can't know it
+        if column.type is Type.STRING:
+            if feature.type is not Type.FACTOR:
+                raise InvalidRequest(f"column '{column.name}' is string, the model takes numbers")
+            return _codes(column, feature.levels)
+        if feature.type is Type.FACTOR:
+            raise InvalidRequest(f"column '{column.name}' is {column.type}, the model takes strings: it is a factor")
+        values = column.values.astype(np.float32)
+        categories = self._facts.categories.get(str(position))
+        if categories:
+            values = _coded(column, [float(category) for category in categories], self._missing)
+        if column.mask is not None:
+            values[column.mask] = np.nan
         return values
 
     def _checked_positions(self, names: tuple[str, ...]) -> list[int]:
@@ -96,39 +116,21 @@ class Matrices:
         return [position or 0 for position in column_order(names, self._features)]
 
 
-def _numbers(column: Column, feature: Feature, facts: ModelFacts, position: int) -> Any:
-    if column.missing().all():
-        return np.nan  # of whatever type: a caller's library can't know it
-    if column.type is Type.STRING:
-        if feature.type is not Type.FACTOR:
-            raise InvalidRequest(f"column '{column.name}' is string, the model takes numbers")
-        return _codes(column, feature.levels)
-    if feature.type is Type.FACTOR:
-        raise InvalidRequest(f"column '{column.name}' is {column.type}, the model takes strings: it is a factor")
-    values = column.values.astype(np.float32)
-    categories = facts.categories.get(str(position))
-    if categories:
-        values = _coded(column, [float(category) for category in categories])
-    if column.mask is not None:
-        values[column.mask] = np.nan
-    return values
-
-
 def _codes(column: Column, levels: tuple[str, ...]) -> Array:
     known = {level: code for code, level in enumerate(levels)}
     codes = np.fromiter((known.get(text, -1) for text in column.values), np.float32, len(column))
-    return _known_or_missing(column, codes, len(levels))
+    return _known_or_missing(column, codes, len(levels), column.missing())
 
 
-def _coded(column: Column, categories: list[float]) -> Array:
+def _coded(column: Column, categories: list[float], stands_for_missing: np.float32) -> Array:
     """Numbers that are themselves categories, as their codes."""
     known = {category: code for code, category in enumerate(categories)}
     codes = np.fromiter((known.get(float(value), -1) for value in column.values), np.float32, len(column))
-    return _known_or_missing(column, codes, len(categories))
+    missing = column.missing() | (codes < 0) & (column.values.astype(np.float32) == stands_for_missing)
+    return _known_or_missing(column, codes, len(categories), missing)
 
 
-def _known_or_missing(column: Column, codes: Array, count: int) -> Array:
-    missing = column.missing()
+def _known_or_missing(column: Column, codes: Array, count: int, missing: Mask) -> Array:
     unknown = (codes < 0) & ~missing
     if unknown.any():
         row = int(unknown.argmax())

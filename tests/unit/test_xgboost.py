@@ -132,6 +132,22 @@ async def test_another_number_may_stand_for_missing_beside_nan(tmp_path: Path) -
     await assert_equal_bits(write(tmp_path / "m", model, "[xgboost]\nmissing = -999"), model, ["score"])
 
 
+async def test_a_code_may_stand_for_missing(tmp_path: Path) -> None:
+    chance = np.random.default_rng(3)
+    rows = np.column_stack([chance.normal(size=3000), chance.integers(-1, 8, 3000)])
+    target = (rows[:, 1] % 2 == 0) ^ (rows[:, 0] > 0)
+    for missing in (-1.0, 3.0):
+        kept = rows[(rows[:, 1] >= 0) | (missing < 0)]
+        types = {"feature_types": ["q", "c"], "missing": missing}
+        training = xgboost.DMatrix(kept, target[: len(kept)], enable_categorical=True, **types)
+        booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, training, 20)
+        folder = write(tmp_path / f"{missing}", Model(booster), f"[xgboost]\nmissing = {missing}")
+        async with loaded(folder) as backend:
+            direct = booster.predict(xgboost.DMatrix(kept, **types))
+            for batch in (Matrix((), kept), Matrix((), kept).table(["f0", "f1"])):
+                assert as_matrix(await scores_of(backend, batch)).tobytes() == direct.tobytes()
+
+
 async def test_the_author_says_which_trees_predict(tmp_path: Path, stopped: Model) -> None:
     rounds = stopped.booster.best_iteration + 1
     assert rounds < stopped.booster.num_boosted_rounds()

@@ -43,9 +43,9 @@ def table(*columns: Column) -> Table:
     return Table(columns, len(columns[0]))
 
 
-def matrix_of(batch: Batch, facts: ModelFacts) -> Array:
+def matrix_of(batch: Batch, facts: ModelFacts, missing: float = np.nan) -> Array:
     features = features_of(facts, ModelSettings())
-    matrix = Matrices(facts, features).bind(batch)
+    matrix = Matrices(facts, features, missing).bind(batch)
     assert matrix.names == tuple(feature.name for feature in features)
     assert matrix.values.dtype == np.float32
     assert matrix.values.flags.c_contiguous
@@ -193,6 +193,27 @@ def test_a_matrix_holds_codes_and_what_is_none_is_named(facts: ModelFacts, codes
             matrix_of(Matrix((), bad), facts)
 
 
+@pytest.mark.parametrize("missing", [-1.0, 0.1, -999.0])
+@pytest.mark.parametrize("facts", [MIXED, CODES_ONLY])
+def test_what_stands_for_missing_need_be_no_code(facts: ModelFacts, missing: float) -> None:
+    good = np.ones((3, len(facts.names)))
+    good[1] = missing
+    for values in (good, good.astype(np.float32)):
+        assert matrix_of(Matrix((), values), facts, missing).tobytes() == good.astype(np.float32).tobytes()
+    good[2, 1] = -2.0
+    with pytest.raises(InvalidRequest, match=f"^column '{facts.names[1]}', row 2: not the code of a category$"):
+        matrix_of(Matrix((), good), facts, missing)
+
+
+def test_a_number_that_stands_for_missing_is_missing_in_a_table_but_where_it_is_a_category() -> None:
+    x, text = column("x", Type.DOUBLE, [0.5, 0.5]), column("text", Type.STRING, ["lo", "lo"])
+    for kind, missing, code in ((Type.LONG, -7.0, np.nan), (Type.DOUBLE, 0.1, np.nan), (Type.LONG, -1.0, 2.0)):
+        batch = table(x, text, column("number", kind, [20, missing]))
+        assert np.array_equal(matrix_of(batch, MIXED, missing)[:, 2], [1.0, code], equal_nan=True)
+        with pytest.raises(InvalidRequest, match=r"^column 'number', row 1: not one of its 3 levels$"):
+            matrix_of(table(x, text, column("number", kind, [20, 30])), MIXED, missing)
+
+
 def test_codes_without_known_categories_are_taken_from_a_table_too() -> None:
     x = column("x", Type.DOUBLE, [0.5])
     assert matrix_of(table(column("code", Type.INT, [7]), x), CODES_ONLY).tolist() == [[0.5, 7.0]]
@@ -204,7 +225,7 @@ def test_stored_categories_make_a_factor_only_if_they_are_text() -> None:
     assert features_of(MIXED, ModelSettings()) == (
         Feature("x", Type.DOUBLE),
         Feature("text", Type.FACTOR, ("lo", "hi")),
-        Feature("number", Type.DOUBLE),
+        Feature("number", Type.DOUBLE, ("10.0", "20.0", "-1.0")),
     )
 
 
