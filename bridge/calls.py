@@ -112,13 +112,15 @@ class Trace:
 
     Attributes:
         attempts: how many times a worker or booster was asked.
-        queue_s: the longest wait for a free worker, seconds.
+        queue_s: how long it waited for a free worker, seconds; the longest wait where it was asked more than once.
+        queued: since when it waits behind other calls, on the loop's clock; None if it need not.
         sent: when a worker was first asked, on the loop's clock; None if none was.
         answered: when one answered last.
     """
 
     attempts: int = 0
     queue_s: float = 0.0
+    queued: float | None = None
     sent: float | None = None
     answered: float | None = None
 
@@ -131,15 +133,27 @@ class Trace:
         """A worker was free at `sent`, for which the call had waited since `asked`."""
         self.attempts += 1
         self.queue_s = max(self.queue_s, sent - asked)
-        if self.sent is None:
-            self.sent = sent
+        self._begin(sent)
 
     def add(self, other: "Trace") -> None:
         """What was done for this call together with others."""
         self.attempts += other.attempts
         self.queue_s = max(self.queue_s, other.queue_s)
-        self.sent = other.sent if self.sent is None else self.sent
+        if other.sent is not None:
+            self._begin(other.sent)
         self.answered = self.answered if other.answered is None else other.answered
+
+    def leave(self, at: float) -> None:
+        """It waits no more, and was given to no worker unless it was before."""
+        if self.sent is None and self.queued is not None:
+            self.queue_s = max(self.queue_s, at - self.queued)
+
+    def _begin(self, sent: float) -> None:
+        if self.sent is not None:
+            return
+        self.sent = sent
+        if self.queued is not None:
+            self.queue_s = max(self.queue_s, sent - self.queued)
 
 
 @value

@@ -67,6 +67,7 @@ class Batching:
                 if not self._row_wise or call.rows == 1:
                     raise
                 failed = True
+        call.trace.queued = now()
         member = Member(call, inner)
         pieces = deque(halves(Piece(member, 0, call.rows, lost=call.lost)) if failed else _cut(member, size))
         # Not more at a time than there are workers, so that a big batch leaves room for the calls of others.
@@ -185,8 +186,11 @@ class Batching:
         member.gone = True
         if member.rows_left <= 0:
             return
-        for task, pieces in self._runs.items():
-            if all(piece.member.gone for piece in pieces):
+        running = [task for task, pieces in self._runs.items() if any(piece.member is member for piece in pieces)]
+        if not running:
+            member.call.trace.leave(now())
+        for task in running:
+            if all(piece.member.gone for piece in self._runs[task]):
                 task.cancel()
         # While no worker is free nobody takes pieces out, and they hold their callers' rows. Not at each leaving: the
         # queue may be long.
