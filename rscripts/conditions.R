@@ -17,7 +17,7 @@ bridge_malformed_prediction <- function(...) bridge_condition("bridge_malformed_
 # The gateway called with columns that the predict function does not take: a fault of the bridge.
 bridge_call_error <- function(...) bridge_condition("bridge_call_error", paste0(...))
 
-# The predict function raised; only `check` needs it as a condition, a worker sends it as a reply.
+# The predict function failed, as `check` says it; or it gave an error that it had caught for its scores.
 bridge_model_error <- function(...) bridge_condition("bridge_model_error", paste0(...))
 
 # The text of any condition, fit for the wire: one valid UTF-8 string of bounded length.

@@ -1,7 +1,7 @@
 # Loading a bundle into the global environment, as its author saved it: saved functions and formulas refer to it.
 # Where two files hold an object of one name, the later one in sorted order wins, as it would in a session.
 
-# Loads a bundle; bridge_lock_globals() comes after it.
+# Loads a bundle; bridge_lock() comes after it.
 #   folder  character(1): the bundle.
 # Returns the model (see bridge_model_of). Raises bridge_bundle_error.
 bridge_load <- function(folder) {
@@ -130,11 +130,4 @@ bridge_call <- function(name, names) {
   arguments <- lapply(names, as.name)
   names(arguments) <- names
   as.call(c(list(as.name(name)), arguments))
-}
-
-# Makes the generator's state and locks everything else: nothing a call leaves behind can meet the next one.
-bridge_lock_globals <- function() {
-  set.seed(1L, "Mersenne-Twister", "Inversion", "Rejection")
-  lockEnvironment(globalenv(), bindings = TRUE)
-  unlockBinding(".Random.seed", globalenv())
 }

@@ -36,7 +36,12 @@ bridge_list_columns <- function(prediction, rows) {
   if (!is.null(names(prediction)) || all(lengths(prediction) == rows)) return(prediction)
   scalars <- length(prediction) == rows && all(lengths(prediction) == 1L) && all(vapply(prediction, is.atomic, NA)) &&
     length(unique(lapply(prediction, function(x) c(typeof(x), oldClass(x))))) == 1L
-  if (scalars) return(list(unlist(prediction, use.names = FALSE)))
+  if (scalars) {
+    # unlist() drops it.
+    bridge_refuse_class(prediction[[1L]], NULL)
+    return(list(unlist(prediction, use.names = FALSE)))
+  }
+  for (caught in Filter(bridge_is_caught, prediction)) bridge_refuse(caught, NULL)
   stop(bridge_malformed_prediction(
     "Pred.R returned an unnamed list of ", bridge_counted(length(prediction), "element"), " for ",
     bridge_counted(rows, "row"), ", neither one score a row nor one column an output"
@@ -69,8 +74,8 @@ bridge_output_names <- function(names, count) {
   if (is.null(names)) return(made)
   absent <- is.na(names) | !nzchar(names)
   names[absent] <- made[absent]
+  if (!bridge_is_text(names)) stop(bridge_malformed_prediction("Pred.R returned an output whose name is not UTF-8"))
   names <- enc2utf8(names)
-  if (!all(validUTF8(names))) stop(bridge_malformed_prediction("Pred.R returned an output whose name is not UTF-8"))
   twice <- names[duplicated(names)]
   if (length(twice)) stop(bridge_malformed_prediction("Pred.R returned two outputs named '", twice[1L], "'"))
   names
@@ -98,14 +103,21 @@ bridge_column <- function(column, rows, name) {
 # A text output in UTF-8.
 #   column  character; name  as in bridge_column().
 bridge_text_column <- function(column, name) {
-  if (!any(Encoding(column) == "bytes")) {
-    column <- enc2utf8(column)
-    if (all(validUTF8(column))) return(column)
+  if (!bridge_is_text(column)) {
+    stop(bridge_malformed_prediction(
+      "Pred.R returned text that is not UTF-8", if (!is.null(name)) paste0(" in the output '", name, "'")
+    ))
   }
-  stop(bridge_malformed_prediction(
-    "Pred.R returned text that is not UTF-8", if (!is.null(name)) paste0(" in the output '", name, "'")
-  ))
+  # What parallel puts in the place of the scores of a child that could not even start.
+  if (any(column == "fatal error in wrapper code", na.rm = TRUE)) {
+    stop(bridge_model_error("a process that the predict function forked failed"))
+  }
+  enc2utf8(column)
 }
+
+# Whether strings are what their encodings say. To be asked first: enc2utf8() spells a wrong byte out as <xx>.
+#   text  character.
+bridge_is_text <- function(text) !any(Encoding(text) == "bytes") && all(validEnc(text))
 
 # Refuses a class that gives the numbers another meaning, as a date's does.
 #   column, name  as in bridge_column().
@@ -118,9 +130,21 @@ bridge_refuse_class <- function(column, name) {
 # Raises for something that can't be an output.
 #   column, name  as in bridge_column().
 bridge_refuse <- function(column, name) {
+  if (bridge_is_caught(column)) stop(bridge_caught(column))
   what <- bridge_described(column)
   if (is.null(name)) stop(bridge_malformed_prediction("Pred.R returned ", what))
   stop(bridge_malformed_prediction("Pred.R returned ", what, " in the output '", name, "'"))
+}
+
+# Whether something is an error that try() caught, as mclapply() does for its children.
+#   value  anything.
+bridge_is_caught <- function(value) inherits(value, "try-error")
+
+# The condition that was caught.
+#   caught  try-error.
+bridge_caught <- function(caught) {
+  condition <- attr(caught, "condition")
+  if (inherits(condition, "error")) condition else bridge_model_error(as.character(caught)[1L])
 }
 
 # What something is, without what it holds.

@@ -10,7 +10,7 @@ bridge_start <- function(folder, digest, seed) {
     {
       model <- bridge_load(folder)
       greeting <- bridge_greeting(model)
-      bridge_lock_globals()
+      bridge_lock()
       NULL
     },
     error = function(condition) {
@@ -21,7 +21,7 @@ bridge_start <- function(folder, digest, seed) {
   )
   if (!is.null(reason)) {
     model <- greeting <- bridge_no_features()
-    bridge_lock_globals()
+    bridge_lock()
   }
   versions <- list(r_version = paste(R.version$major, R.version$minor, sep = "."), packages = bridge_packages())
   assign("bridge_greeting_parts", c(list(digest = digest, error = reason), greeting, versions), envir = code)

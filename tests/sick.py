@@ -32,6 +32,7 @@ Pred.R <- function(do, x) {
     segfault = { tools::pskill(Sys.getpid(), 11L); Sys.sleep(10); x },
     memory = { y <- numeric(2e9); x },
     raise = stop("no good"),
+    bare = stop(structure(class = "condition", list(message = "no error", call = NULL))),
     bad_rows = { if (any(x < 0)) stop("a bad row"); x * k },
     null = NULL,
     few = x[-1L],

@@ -55,6 +55,13 @@ async def test_a_model_that_raises_fails_its_call(start_sick: StartSick) -> None
     await sick.recovers(set())
 
 
+async def test_a_condition_that_is_no_error_fails_its_call_too(sick: Sick) -> None:
+    answer = await sick.call("bare", [1.0, 2.0])
+    assert answer.reasons == ["MODEL_ERROR"] * 2
+    assert answer.defaults[0].detail.endswith("or a condition that is not of class 'error'")
+    await sick.recovers(set())
+
+
 async def test_one_bad_row_of_a_row_wise_model_costs_one_default(start_sick: StartSick) -> None:
     sick = await start_sick("row_wise = true")
     values = [float(n) for n in range(1, 65)]

@@ -94,5 +94,21 @@ refuses("text that is not UTF-8", invalid, 1L, "Pred.R returned text that is not
 bytes <- "secret\xff"
 Encoding(bytes) <- "bytes"
 refuses("bytes", bytes, 1L, "Pred.R returned text that is not UTF-8")
+# As in a worker.
+invisible(Sys.setlocale("LC_CTYPE", "C.UTF-8"))
+native <- "secret\xff"
+refuses("native text that is not UTF-8", native, 1L, "Pred.R returned text that is not UTF-8")
+refuses("a name that is not UTF-8", structure(list(1), names = native), 1L, "Pred.R returned an output whose name is not UTF-8")
+refuses("scalar dates", list(Sys.Date(), Sys.Date()), 2L, "Pred.R returned an object of class 'Date'")
 refuses("S4", methods::setClass("Score", contains = "numeric")(1), 1L, "Pred.R returned an object of class 'Score'")
+
+# Errors that try() or mclapply() caught are the model's errors, wherever they stand.
+caught <- try(stop("no good"), silent = TRUE)
+for (prediction in list(caught, list(caught), list(caught, caught), list(1, caught), list(p = c(1, 2), q = caught))) {
+  raised <- tryCatch(code$bridge_outputs(prediction, 2L), error = function(e) e)
+  expect_identical("a caught error", list(class(raised)[1L], conditionMessage(raised)), list("simpleError", "no good"))
+}
+unset <- structure("fatal error in wrapper code", class = "try-error")
+expect_raises("a child that failed", code$bridge_outputs(list(unset, unset), 2L), "bridge_model_error", "fatal error in wrapper code")
+expect_raises("and its text", code$bridge_outputs(c("a", unset), 2L), "bridge_model_error", "a process that the predict function forked failed")
 cat("test-outputs: ok\n")

@@ -144,7 +144,9 @@ def _typed_features(features: tuple[Feature, ...], settings: ModelSettings) -> t
 
 def _refused(call: Call, error: RemoteError) -> BackendError:
     if error.status == R_ERROR:
-        return PredictionFailed(f"{call.model}: R raised outside of the predict function")
+        return PredictionFailed(
+            f"{call.model}: R raised outside of the predict function, or a condition that is not of class 'error'"
+        )
     if error.status == OUT_OF_REPLY_SPACE:
         return MalformedPrediction(f"{call.model}: the prediction is larger than a reply may be", limit="128 MiB")
     return WorkerLost(f"{call.model}: {error}")
