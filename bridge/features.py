@@ -30,12 +30,14 @@ class Feature:
         type: double, int, bool, string or factor; None if nobody declared it and the caller's own type is passed on.
         levels: of a factor, in the model's order.
         required: the model has no default for it.
+        ordered: of a factor, its levels have a rank: R compares and contrasts those.
     """
 
     name: str
     type: Type | None = None
     levels: tuple[str, ...] = ()
     required: bool = True
+    ordered: bool = False
 
 
 def by_name(features: Sequence[Feature]) -> dict[str, Feature]:

@@ -46,7 +46,13 @@ def write_detail(version: Version, *, serving: bool) -> pb.ModelDetail:
 
 
 def _feature(feature: Feature) -> pb.Feature:
-    return pb.Feature(name=feature.name, type=_type(feature.type), levels=feature.levels, required=feature.required)
+    return pb.Feature(
+        name=feature.name,
+        type=_type(feature.type),
+        levels=feature.levels,
+        required=feature.required,
+        ordered=feature.ordered,
+    )
 
 
 def _type(column_type: Type | None) -> str:

@@ -31,17 +31,20 @@ class _Section(BaseModel):
 
 
 class _FeatureSettings(_Section):
-    """One line of `[features]`: `age = "double"` or `sex = {type = "factor", levels = ["f", "m"]}`."""
+    """One line of `[features]`: `age = "double"` or `size = {type = "factor", levels = ["s", "l"], ordered = true}`."""
 
     type: Literal["double", "int", "bool", "string", "factor"]
     levels: list[str] = []
+    ordered: bool = False
 
     @model_validator(mode="after")
-    def _levels_belong_to_factors(self) -> Self:
+    def _levels_and_their_order_belong_to_factors(self) -> Self:
         if (self.type == "factor") != bool(self.levels):
             raise ValueError("a factor has levels, and nothing else has")
         if len(set(self.levels)) != len(self.levels):
             raise ValueError("a level is there twice")
+        if self.ordered and self.type != "factor":
+            raise ValueError("a factor may be ordered, and nothing else")
         return self
 
 
@@ -121,7 +124,10 @@ class ModelSettings(_Section):
 
     def declared_features(self) -> tuple[Feature, ...]:
         """`[features]` as features; whether they are required is the model's to say."""
-        return tuple(Feature(name, Type(line.type), tuple(line.levels)) for name, line in self.features.items())
+        return tuple(
+            Feature(name, Type(line.type), tuple(line.levels), ordered=line.ordered)
+            for name, line in self.features.items()
+        )
 
     def declared_outputs(self) -> tuple[Output, ...] | None:
         """`[outputs]` as outputs; None if nothing is declared."""

@@ -28,7 +28,8 @@ def toml_line(feature: Feature) -> str:
     key = json.dumps(feature.name, ensure_ascii=False)
     if not feature.levels:
         return f'{key} = "{feature.type}"'
-    return f'{key} = {{type = "{feature.type}", levels = {json.dumps(list(feature.levels), ensure_ascii=False)}}}'
+    levels = json.dumps(list(feature.levels), ensure_ascii=False)
+    return f'{key} = {{type = "{feature.type}", levels = {levels}{", ordered = true" if feature.ordered else ""}}}'
 
 
 def print_models(url: str) -> None:

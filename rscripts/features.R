@@ -4,27 +4,32 @@
 #   names    character: the features.
 #   objects  list: where to look; models in plain lists count too.
 # Returns list: types character ("" where unknown, else "double", "bool", "string" or "factor"); levels, a list of
-# character vectors, empty but for factors.
+# character vectors, empty but for factors; ordered logical, TRUE also for an ordered factor of unknown levels.
 bridge_propose_features <- function(names, objects = as.list(globalenv())) {
   plain <- vapply(objects, function(object) is.list(object) && !is.object(object), NA)
   models <- c(objects[!plain], unlist(unname(objects[plain]), recursive = FALSE))
   proposals <- lapply(models, bridge_proposed_by)
   proposed <- lapply(names, function(name) {
     found <- unique(Filter(Negate(is.null), lapply(proposals, `[[`, name)))
-    if (length(found) == 1L) found[[1L]] else list(type = "", levels = character())
+    typed <- Filter(function(proposal) nzchar(proposal$type), found)
+    if (length(typed)) found <- typed
+    if (length(found) == 1L) found[[1L]] else list(type = "", levels = character(), ordered = FALSE)
   })
-  list(types = vapply(proposed, `[[`, "", "type"), levels = lapply(proposed, `[[`, "levels"))
+  list(
+    types = vapply(proposed, `[[`, "", "type"), levels = lapply(proposed, `[[`, "levels"),
+    ordered = vapply(proposed, `[[`, NA, "ordered")
+  )
 }
 
 # What one object says about the variables it was fitted on.
 #   object  anything; what is no model says nothing.
-# Returns named list of list(type, levels).
+# Returns named list of list(type, levels, ordered).
 bridge_proposed_by <- function(object) {
   if (!is.list(object) || is.data.frame(object)) return(list())
   parts <- unclass(object)
   by_terms <- bridge_proposed_by_terms(parts[["terms"]], parts[["xlevels"]])
   forest <- parts[["forest"]]
-  by_forest <- if (is.list(forest)) bridge_proposed_by_forest(forest[["xlevels"]]) else list()
+  by_forest <- if (is.list(forest)) bridge_proposed_by_forest(forest[["xlevels"]], forest[["ncat"]]) else list()
   c(by_terms, by_forest[setdiff(names(by_forest), names(by_terms))])
 }
 
@@ -39,24 +44,33 @@ bridge_proposed_by_terms <- function(terms, levels) {
   types <- c(numeric = "double", logical = "bool", character = "string", factor = "factor", ordered = "factor")
   known <- classes[classes %in% names(types)]
   proposals <- lapply(names(known), function(name) {
-    bridge_proposal(types[[known[[name]]]], if (is.list(levels)) levels[[name]])
+    bridge_proposal(types[[known[[name]]]], if (is.list(levels)) levels[[name]], known[[name]] == "ordered")
   })
   names(proposals) <- names(known)
   Filter(Negate(is.null), proposals)
 }
 
-# What a random forest says: its levels where a variable is a factor, a number where it is not.
-#   levels  named list, or NULL.
-bridge_proposed_by_forest <- function(levels) {
+# What a random forest says: its levels where a variable is a factor, a number where it is not. One that splits between
+# the levels and not by sets of them counts one category: it is ordered.
+#   levels      named list, or NULL.
+#   categories  named numeric, or NULL.
+bridge_proposed_by_forest <- function(levels, categories) {
   if (!is.list(levels)) return(list())
-  lapply(levels, function(known) {
-    if (is.character(known)) bridge_proposal("factor", known) else bridge_proposal("double", NULL)
+  proposals <- lapply(names(levels), function(name) {
+    known <- levels[[name]]
+    if (!is.character(known)) return(bridge_proposal("double"))
+    bridge_proposal("factor", known, length(known) > 1L && isTRUE(categories[name] == 1))
   })
+  names(proposals) <- names(levels)
+  proposals
 }
 
 # One variable's proposal; NULL for a factor whose levels are not known, because its codes mean nothing then.
-#   type  character(1); levels  character or NULL.
-bridge_proposal <- function(type, levels) {
-  if (type != "factor") return(list(type = type, levels = character()))
-  if (length(levels)) list(type = type, levels = enc2utf8(levels))
+#   type  character(1); levels  character or NULL; ordered  logical(1).
+bridge_proposal <- function(type, levels = NULL, ordered = FALSE) {
+  if (type != "factor") return(list(type = type, levels = character(), ordered = FALSE))
+  # A level that is NA is what a missing value becomes in a model that has it.
+  levels <- enc2utf8(as.character(levels[!is.na(levels)]))
+  if (length(levels)) return(list(type = type, levels = levels, ordered = ordered))
+  if (ordered) list(type = "", levels = character(), ordered = TRUE)
 }

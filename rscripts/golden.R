@@ -33,7 +33,7 @@ bridge_format_cells <- function(values) {
 
 # Reads a golden file.
 #   path      character(1).
-#   features  named list of list(type, levels): the types, which are never guessed.
+#   features  named list of list(type, levels, ordered): the types, which are never guessed.
 # Returns list: rows integer(1); inputs, named list of typed columns; expected, named list of list(text, quoted), to be
 # read as the type that the model gives (see bridge_parse_column).
 bridge_read_golden <- function(path, features) {
@@ -53,7 +53,7 @@ bridge_read_golden <- function(path, features) {
 # One input column in the type of its feature.
 #   name     character(1).
 #   cells    list: text character, quoted logical.
-#   feature  list(type, levels) or NULL.
+#   feature  list(type, levels, ordered) or NULL.
 bridge_typed_input <- function(name, cells, feature) {
   if (is.null(feature)) stop(bridge_bundle_error("golden.csv: column '", name, "' has no type; declare it in [features]"))
   types <- c(double = "double", int = "integer", bool = "logical", string = "character", factor = "character")
@@ -63,7 +63,7 @@ bridge_typed_input <- function(name, cells, feature) {
   if (length(unknown)) {
     stop(bridge_bundle_error("golden.csv: column '", name, "', row ", unknown[1L] - 1L, ": not a level of the factor"))
   }
-  factor(values, levels = feature$levels)
+  factor(values, levels = feature$levels, ordered = isTRUE(feature$ordered))
 }
 
 # A column's cells as values.
@@ -130,4 +130,10 @@ bridge_read_cells <- function(path) {
   }
   shape <- function(x) matrix(x, ncol = width[1L], byrow = TRUE)
   list(text = shape(text), quoted = shape(quoted))
+}
+
+# Which values are not the same. There is one kind of missing: a CSV can't tell NaN from NA.
+#   wanted, found  vectors of one type and length.
+bridge_differing <- function(wanted, found) {
+  which(ifelse(is.na(wanted) | is.na(found), is.na(wanted) != is.na(found), wanted != found))
 }

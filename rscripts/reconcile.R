@@ -1,7 +1,8 @@
 # Scores logged calls again, for `scorebridge reconcile`: Rscript reconcile.R <bundle> <seed> <declared> <progress>.
 # Shares Pred.R, outputs.R and conditions.R with serving and nothing else. Bytes are little-endian; a text is its
 # length in bytes as int32 (-1 is missing) and UTF-8; numbers are as in memory, so they pass bit by bit.
-#   declared  file: int32 count of features; for each its name, its type, int32 count of levels, the levels.
+#   declared  file: int32 count of features; for each its name, its type ("ordered" for an ordered factor), int32 count of
+#             levels, the levels.
 #   progress  file, as a rule a pipe: one byte once the model is loaded ("." or "!"), one for each call that is done.
 # Then each line of stdin is the path of a file of calls; the answers go to the same path with ".out".
 #   calls     int32 count; for each int32 rows, int32 columns; for each name, int32 type (1 double, 2 int, 3 bool,
@@ -53,7 +54,8 @@ reconcile_typed <- function(values, feature, name) {
   if (is.null(feature)) return(values)
   typed <- switch(feature$type,
     double = as.double(values), int = as.integer(values), bool = as.logical(values),
-    string = as.character(values), factor = factor(as.character(values), levels = feature$levels)
+    string = as.character(values), factor = factor(as.character(values), levels = feature$levels),
+    ordered = factor(as.character(values), levels = feature$levels, ordered = TRUE)
   )
   text <- feature$type %in% c("string", "factor")
   lost <- if (text || is.character(values)) is.character(values) != text else any(typed != values, na.rm = TRUE)

@@ -36,19 +36,23 @@ bridge_greeting <- function(model) {
   proposed <- bridge_propose_features(model$feature_names)
   c(
     model[c("feature_names", "feature_required")],
-    list(proposed_types = proposed$types, proposed_levels = proposed$levels)
+    list(proposed_types = proposed$types, proposed_levels = proposed$levels, proposed_ordered = proposed$ordered)
   )
 }
 
 # The same for a bundle that did not load.
 bridge_no_features <- function() {
-  list(feature_names = character(), feature_required = logical(), proposed_types = character(), proposed_levels = list())
+  list(
+    feature_names = character(), feature_required = logical(), proposed_types = character(), proposed_levels = list(),
+    proposed_ordered = logical()
+  )
 }
 
 # Called by Rserve in each new worker; what it returns is the first packet of the connection.
 # Returns list: pid integer(1); digest character(1); error character(1) or NULL; feature_names character;
-# feature_required logical; proposed_types character; proposed_levels list of character; r_version character(1);
-# packages character, "name version"; score, a capability of bridge_score(), absent if there is an error.
+# feature_required logical; proposed_types character; proposed_levels list of character; proposed_ordered logical;
+# r_version character(1); packages character, "name version"; score, a capability of bridge_score(), absent if there is
+# an error.
 oc.init <- function() {
   # The first full collection after a fork copies the model's pages and can take seconds: before traffic, not in it.
   gc()

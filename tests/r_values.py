@@ -68,7 +68,7 @@ def _factors(draw: st.DrawFn) -> RFactor:
     levels = tuple(draw(st.lists(texts, max_size=5, unique=True)))
     code = st.integers(0, len(levels) - 1) | st.none() if levels else st.none()
     codes = draw(st.lists(code, max_size=8))
-    return RFactor(_filled(codes, np.int32), levels, _mask(codes))
+    return RFactor(_filled(codes, np.int32), levels, _mask(codes), draw(st.booleans()))
 
 
 @st.composite
@@ -105,8 +105,8 @@ def _comparable(value: RValue) -> tuple[object, ...]:  # noqa: PLR0911 - one for
             return "logical", *_unmasked(truths, missing), dim
         case RString(strings, dim):
             return "string", list(strings), dim
-        case RFactor(codes, levels, missing):
-            return "factor", *_unmasked(codes, missing), levels
+        case RFactor(codes, levels, missing, ordered):
+            return "factor", *_unmasked(codes, missing), levels, ordered
         case RList(elements, names):
             return "list", [_comparable(element) for element in elements], None if names is None else list(names)
         case RNull():
@@ -129,10 +129,10 @@ def code_of(value: RValue) -> str:  # noqa: PLR0911 - one for each type
             return _with_dim(f"as.logical(c({_spelled(truths.astype(int), missing)}))", dim)
         case RString(strings, dim):
             return _with_dim(_text_code(strings), dim)
-        case RFactor(codes, levels, missing):
+        case RFactor(codes, levels, missing, ordered):
             absent = np.zeros(len(codes), np.bool_) if missing is None else missing
             strings = [None if gone else levels[code] for code, gone in zip(codes, absent, strict=True)]
-            return f"factor({_text_code(strings)}, levels = {_text_code(levels)})"
+            return f"factor({_text_code(strings)}, levels = {_text_code(levels)}, ordered = {str(ordered).upper()})"
         case RList(elements, names):
             code = f"list({', '.join(code_of(element) for element in elements)})"
             return code if names is None else f"structure({code}, names = {_text_code(names)})"

@@ -28,7 +28,8 @@ def features_of(facts: ModelFacts, settings: ModelSettings) -> tuple[Feature, ..
         if feature is None:
             raise BundleError(f"model.toml: [features] names '{declared.name}', which is no feature of the booster")
         numeric = declared.type in (Type.DOUBLE, Type.INT, Type.BOOL)
-        if numeric == (feature.type is Type.FACTOR) or (not numeric and declared.levels != feature.levels):
+        alike = (declared.levels, declared.ordered) == (feature.levels, feature.ordered)
+        if numeric == (feature.type is Type.FACTOR) or not (numeric or alike):
             raise BundleError(f"model.toml: [features] says of '{declared.name}' what the booster does not")
     return features
 

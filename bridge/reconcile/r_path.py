@@ -150,7 +150,7 @@ class RPath:
             _put_ints(file, len(features))
             for feature in features:
                 _put_texts(file, [feature.name])
-                _put_texts(file, [str(feature.type)])
+                _put_texts(file, ["ordered" if feature.ordered else str(feature.type)])
                 _put_ints(file, len(feature.levels))
                 _put_texts(file, feature.levels)
 

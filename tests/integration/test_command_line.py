@@ -103,11 +103,12 @@ def test_a_value_that_an_option_can_not_take_is_said_of_the_option(tmp_path: Pat
 
 
 def test_a_bundle_without_features_gets_them_proposed(tmp_path: Path) -> None:
-    code = "Pred.R <- function(speed, extra = 1) predict(fit, data.frame(speed))"
-    bundle = make_r_bundle(tmp_path / "cars", code, "fit <- lm(dist ~ speed, cars)")
+    code = "Pred.R <- function(speed, size, extra = 1) predict(fit, data.frame(speed, size))"
+    fit = "cars$size <- factor(rep(c('s', 'l'), 25), c('s', 'l'), ordered = TRUE); fit <- lm(dist ~ speed + size, cars)"
+    bundle = make_r_bundle(tmp_path / "cars", code, fit)
     checked = run("check", bundle)
     assert "any type: what the caller sends is passed on" in checked
-    assert '[features]\n"speed" = "double"' in checked
+    assert '[features]\n"speed" = "double"\n"size" = {type = "factor", levels = ["s", "l"], ordered = true}' in checked
     assert "outputs: score (double)" in checked
 
 

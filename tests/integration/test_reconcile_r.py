@@ -13,11 +13,11 @@ from scorebridge.v1 import scoring_pb2 as pb
 from bridge.repository import StoredVersion
 
 TYPES = """
-Pred.R <- function(number, count, truth, text, level, extra = 5L) {
+Pred.R <- function(number, count, truth, text, level, rank, extra = 5L) {
   if (isTRUE(number[1] == 666)) stop("not this one")
   if (isTRUE(number[1] == 999)) quit(status = 3L)
   stopifnot(is.double(number), is.integer(count), is.logical(truth), is.character(text), is.factor(level))
-  stopifnot(identical(levels(level), c("low", "h\\u00f6h")))
+  stopifnot(identical(levels(level), c("low", "h\\u00f6h")), !is.ordered(level), all(rank > "low"))
   list(number = number + runif(length(number)) + extra, count = count, truth = truth,
        text = paste0(text, ":", as.integer(level)), level = level)
 }
@@ -30,6 +30,7 @@ count = "int"
 truth = "bool"
 text = "string"
 level = {type = "factor", levels = ["low", "höh"]}
+rank = {type = "factor", levels = ["low", "höh"], ordered = true}
 """
 R_SCORES = "cat(sprintf('%a', {set.seed(11, 'Mersenne-Twister', 'Inversion', 'Rejection'); runif(3)}))"
 
@@ -43,6 +44,7 @@ def typed_rows(numbers: Sequence[float]) -> pb.Table:
     return pb.Table(
         columns=[
             pb.Column(name="level", strings=pb.StringArray(values=["höh", "low", ""]), missing_rows=[2]),
+            pb.Column(name="rank", strings=pb.StringArray(values=["höh"] * 3)),
             pb.Column(name="number", doubles=pb.DoubleArray(values=numbers)),
             pb.Column(name="count", int32s=pb.Int32Array(values=[7, 0, -3]), missing_rows=[1]),
             pb.Column(name="truth", bools=pb.BoolArray(values=[True, False, False]), missing_rows=[2]),

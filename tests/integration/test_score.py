@@ -84,11 +84,12 @@ async def test_a_row_without_a_score_gets_the_default_and_the_others_keep_theirs
 
 
 TYPES = """
-Pred.R <- function(d, i, b, s, f) {
+Pred.R <- function(d, i, b, s, f, o) {
   stopifnot(is.double(d), is.integer(i), is.logical(b), is.character(s), is.factor(f))
+  stopifnot(!is.ordered(f), is.ordered(o))
   list(d = d * k, i = i, b = b, s = paste0(s, "\\u00e9"), f = f,
        levels = paste(levels(f), collapse = "/")[rep(1, length(d))],
-       missing = is.na(d) + 2 * is.na(i) + 4 * is.na(b) + 8 * is.na(s) + 16 * is.na(f))
+       missing = is.na(d) + 2 * is.na(i) + 4 * is.na(b) + 8 * is.na(s) + 16 * is.na(f), above = o > "low")
 }
 """
 FEATURES = """
@@ -98,6 +99,7 @@ i = "int"
 b = "bool"
 s = "string"
 f = {type = "factor", levels = ["low", "hoch \\u00f6"]}
+o = {type = "factor", levels = ["low", "hoch \\u00f6"], ordered = true}
 """
 
 
@@ -112,6 +114,7 @@ async def test_every_type_and_its_missing_value_reach_r_and_come_back(
         "b": [True, None, False, True],
         "s": ["", "日本", None, 'a "b"\n'],
         "f": ["hoch ö", None, "low", "low"],
+        "o": ["hoch ö", None, "low", "low"],
     }
     got = (await client.score("types", rows, timeout_s=10)).columns
     assert np.array_equal(got["d"], [3.0, np.nan, -0.0, 8.0], equal_nan=True)
@@ -122,6 +125,9 @@ async def test_every_type_and_its_missing_value_reach_r_and_come_back(
     assert got["f"].tolist() == ["hoch ö", None, "low", "low"]
     assert got["levels"].tolist() == ["low/hoch ö"] * 4
     assert got["missing"].tolist() == [0, 1 + 4 + 16, 2 + 8, 0]
+    assert got["above"].tolist() == [True, None, False, False]
+    (detail,) = await client.model("types")
+    assert [feature.name for feature in detail.features if feature.ordered] == ["o"]
 
 
 SLOW = "Pred.R <- function(x) { Sys.sleep(x[1]); x * k }"

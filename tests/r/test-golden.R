@@ -14,9 +14,10 @@ n <- length(numbers)
 texts <- rep_len(c("plain", "a,b", "say \"hi\"", "two\nlines", "\r\n", "", NA, "h\u00f6he \u65e5", " ", "NA", "\""), n)
 inputs <- list(
   x = numbers, `a "b",c` = rep_len(c(1L, NA, -.Machine$integer.max), n), ok = rep_len(c(TRUE, FALSE, NA), n),
-  text = texts, sex = factor(rep_len(c("f", NA, "m"), n), levels = c("m", "f"))
+  text = texts, sex = factor(rep_len(c("f", NA, "m"), n), levels = c("m", "f")),
+  grade = factor(rep_len(c("lo", "hi"), n), levels = c("lo", "hi"), ordered = TRUE)
 )
-features <- list(x = feature("double"), `a "b",c` = feature("int"), ok = feature("bool"), text = feature("string"), sex = feature("factor", c("m", "f")))
+features <- list(x = feature("double"), `a "b",c` = feature("int"), ok = feature("bool"), text = feature("string"), sex = feature("factor", c("m", "f")), grade = list(type = "factor", levels = c("lo", "hi"), ordered = TRUE))
 code$bridge_write_golden(path, inputs, list(p = rev(numbers), label = rev(texts), k = rep_len(c(3L, NA), n), NaN_too = rep(NaN, n)))
 read <- code$bridge_read_golden(path, features)
 expect_identical("rows", read$rows, n)

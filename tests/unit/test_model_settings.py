@@ -55,6 +55,7 @@ def test_every_key_of_the_design_is_taken(tmp_path: Path) -> None:
         [features]
         "a b" = "double"
         sex = {type = "factor", levels = ["f", "m"]}
+        grade = {type = "factor", levels = ["lo", "hi"], ordered = true}
         [outputs]
         score = "double"
         [retry]
@@ -73,6 +74,7 @@ def test_every_key_of_the_design_is_taken(tmp_path: Path) -> None:
     assert settings.declared_features() == (
         Feature("a b", Type.DOUBLE),
         Feature("sex", Type.FACTOR, ("f", "m")),
+        Feature("grade", Type.FACTOR, ("lo", "hi"), ordered=True),
     )
     assert settings.declared_outputs() == (Output("score", Type.DOUBLE),)
     assert settings.default_on == [DefaultReason.DEADLINE, DefaultReason.WORKER_LOST]
@@ -118,6 +120,7 @@ WRONG = [
     ("[features]\na = {type = 'double', levels = ['x']}", "features.a: a factor has levels, and nothing else has"),
     ("[features]\na = {type = 'factor', levels = ['x', 'y', 'x']}", "features.a: a level is there twice"),
     ("[features]\na = {type = 'factor', levels = [1]}", "features.a.levels.0: "),
+    ("[features]\na = {type = 'int', ordered = true}", "features.a: a factor may be ordered, and nothing else"),
     ("[outputs]\nscore = 'factor'", "outputs.score: "),
     ("[xgboost]\ntrees = 'some'", "xgboost.trees: "),
     ("[engine]\nname = 'fast'", "engine.name: "),

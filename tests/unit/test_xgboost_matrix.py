@@ -241,6 +241,7 @@ LEVELS = {"type": "factor", "levels": ["lo", "hi"]}
         ({"text": "int"}, "says of 'text' what the booster does not"),
         ({"text": "string"}, "says of 'text' what the booster does not"),
         ({"text": LEVELS | {"levels": ["hi", "lo"]}}, "says of 'text' what the booster does not"),
+        ({"text": LEVELS | {"ordered": True}}, "says of 'text' what the booster does not"),
         ({"x": "int", "text": LEVELS, "number": "bool"}, None),
     ],
 )

@@ -1,6 +1,7 @@
 """R models: columns to a worker, its answer to typed scores, and the one place that translates R's faults."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -37,6 +38,7 @@ class RserveBackend:
         self._load = load
         self._description = description
         self._names = tuple(feature.name for feature in description.features)
+        self._ordered = frozenset(feature.name for feature in description.features if feature.ordered)
         self._outputs = description.outputs
         self._binding = Binding(description.features)
 
@@ -77,7 +79,7 @@ class RserveBackend:
         arguments: list[RValue] = [
             RInt(np.array([table.rows], np.int32)),
             RNull() if names == self._names else RString(names),
-            RList([from_column(column) for column in table.columns]),
+            RList([from_column(column, ordered=column.name in self._ordered) for column in table.columns]),
         ]
         try:
             value = await self._pool.call(arguments, call.trace)
@@ -135,9 +137,7 @@ def _typed_features(features: tuple[Feature, ...], settings: ModelSettings) -> t
     if unknown := sorted(set(declared) - {feature.name for feature in features}):
         raise BundleError(f"model.toml: [features] names '{unknown[0]}', which is no argument of the predict function")
     return tuple(
-        Feature(feature.name, declared[feature.name].type, declared[feature.name].levels, feature.required)
-        if feature.name in declared
-        else feature
+        replace(declared[feature.name], required=feature.required) if feature.name in declared else feature
         for feature in features
     )
 

@@ -93,9 +93,10 @@ def _encode(value: RValue) -> _Parts:
             attributes = _dim(dim)
         case RString(strings, dim):
             kind, content, attributes = _STRINGS, [_padded(_joined(strings), b"\x01")], _dim(dim)
-        case RFactor(codes, levels, missing):
+        case RFactor(codes, levels, missing, ordered):
             kind, content = _INTS, [_with_na(np.asarray(codes, np.int32) + np.int32(1), missing).data]
-            attributes = [("levels", RString(levels)), ("class", RString(["factor"]))]
+            classes = ["ordered", "factor"] if ordered else ["factor"]
+            attributes = [("levels", RString(levels)), ("class", RString(classes))]
         case RList(elements, names):
             kind, content = _VECTOR, [part for element in elements for part in _encode(element)]
             attributes = [] if names is None else [("names", RString(names))]
@@ -180,7 +181,7 @@ def _decode_vector(kind: int, raw: memoryview, attributes: dict[str, RValue]) ->
         if missing is not None:
             values[missing] = 0
         if isinstance(attributes.get("levels"), RString):
-            return _factor(values, missing, attributes["levels"])
+            return _factor(values, missing, attributes)
         return RInt(values, missing, _shape(attributes, len(values)))
     if kind == _LOGICALS:
         return _decode_logicals(raw, attributes)
@@ -265,12 +266,16 @@ def _shape(attributes: dict[str, RValue], count: int) -> Dim | None:
     return shape
 
 
-def _factor(codes: Array, missing: Mask | None, levels: RValue) -> RFactor:
-    names = [name or "" for name in levels.values] if isinstance(levels, RString) else []
+def _factor(codes: Array, missing: Mask | None, attributes: dict[str, RValue]) -> RFactor:
+    names, classes = (_strings(attributes.get(name)) for name in ("levels", "class"))
     present = codes if missing is None else codes[~missing]
     if ((present < 1) | (present > len(names))).any():
         raise ProtocolError("a factor's code without a level")
     codes = codes - 1
     if missing is not None:
         codes[missing] = 0
-    return RFactor(codes, tuple(names), missing)
+    return RFactor(codes, tuple(names), missing, "ordered" in classes)
+
+
+def _strings(value: RValue | None) -> list[str]:
+    return [text or "" for text in value.values] if isinstance(value, RString) else []

@@ -76,6 +76,7 @@ class RFactor:
     codes: Array
     levels: tuple[str, ...]
     missing: Mask | None = None
+    ordered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +94,13 @@ class RList:
 RValue = RNull | RDouble | RInt | RLogical | RString | RFactor | RList
 
 
-def from_column(column: Column) -> RValue:
-    """A bound column as R takes it: double, int, bool, string or factor, missing values as NA of its own type."""
+def from_column(column: Column, *, ordered: bool = False) -> RValue:
+    """A bound column as R takes it: double, int, bool, string or factor, missing values as NA of its own type.
+
+    Args:
+        column: as it was bound.
+        ordered: a factor is an ordered one.
+    """
     match column.type:
         case Type.DOUBLE:
             return RDouble(_with_na(column.values))
@@ -103,7 +109,7 @@ def from_column(column: Column) -> RValue:
         case Type.BOOL:
             return RLogical(column.values, column.mask)
         case Type.FACTOR:
-            return RFactor(column.values, column.levels, column.mask)
+            return RFactor(column.values, column.levels, column.mask, ordered)
         case Type.STRING:
             return RString(_with_none(column))
         case _:

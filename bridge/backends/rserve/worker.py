@@ -52,18 +52,12 @@ class Greeting:
             ProtocolError: a part is missing or not of its type.
         """
         parts = value.named()
-        pid, required, levels = parts.get("pid"), parts.get("feature_required"), parts.get("proposed_levels")
-        if not (isinstance(pid, RInt) and isinstance(required, RLogical) and isinstance(levels, RList)):
+        pid, required = parts.get("pid"), parts.get("feature_required")
+        if not (isinstance(pid, RInt) and isinstance(required, RLogical)):
             raise ProtocolError("the greeting is incomplete")
         names = _texts(parts, "feature_names")
         known = zip(names, required.values.tolist(), strict=True)
         features = tuple(Feature(name, required=need) for name, need in known)
-        proposed = tuple(
-            Feature(feature.name, Type(kind) if kind else None, _strings(known_levels), feature.required)
-            for feature, kind, known_levels in zip(
-                features, _texts(parts, "proposed_types"), levels.values, strict=True
-            )
-        )
         error, capability = _texts(parts, "error"), _texts(parts, "score")
         return cls(
             pid=int(pid.values[0]),
@@ -71,10 +65,21 @@ class Greeting:
             error=error[0] if error else None,
             capability=capability[0] if capability else "",
             features=features,
-            proposed=proposed,
+            proposed=_proposed(features, parts),
             r_version="".join(_texts(parts, "r_version")),
             packages=_texts(parts, "packages"),
         )
+
+
+def _proposed(features: Sequence[Feature], parts: dict[str, RValue]) -> tuple[Feature, ...]:
+    levels, ordered = parts.get("proposed_levels"), parts.get("proposed_ordered")
+    if not (isinstance(levels, RList) and isinstance(ordered, RLogical)):
+        raise ProtocolError("the greeting is incomplete")
+    known = zip(_texts(parts, "proposed_types"), levels.values, ordered.values.tolist(), strict=True)
+    return tuple(
+        Feature(feature.name, Type(kind) if kind else None, _strings(names), feature.required, ranked)
+        for feature, (kind, names, ranked) in zip(features, known, strict=True)
+    )
 
 
 def _texts(parts: dict[str, RValue], name: str) -> tuple[str, ...]:

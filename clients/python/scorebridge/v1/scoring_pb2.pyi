@@ -292,16 +292,18 @@ class ModelDetail(_message.Message):
     def __init__(self, version: _Optional[_Union[ModelVersion, _Mapping[str, object]]] = ..., engine: _Optional[str] = ..., engine_reason: _Optional[str] = ..., features: _Optional[_Iterable[_Union[Feature, _Mapping[str, object]]]] = ..., outputs: _Optional[_Iterable[_Union[OutputColumn, _Mapping[str, object]]]] = ..., default_scores: _Optional[_Iterable[_Union[DefaultScore, _Mapping[str, object]]]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., row_wise: bool = ..., row_wise_reason: _Optional[str] = ..., workers: _Optional[int] = ..., circuit: _Optional[str] = ...) -> None: ...
 
 class Feature(_message.Message):
-    __slots__ = ("name", "type", "levels", "required")
+    __slots__ = ("name", "type", "levels", "required", "ordered")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_FIELD_NUMBER: _ClassVar[int]
+    ORDERED_FIELD_NUMBER: _ClassVar[int]
     name: str
     type: ColumnType
     levels: _containers.RepeatedScalarFieldContainer[str]
     required: bool
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[ColumnType, str]] = ..., levels: _Optional[_Iterable[str]] = ..., required: bool = ...) -> None: ...
+    ordered: bool
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[ColumnType, str]] = ..., levels: _Optional[_Iterable[str]] = ..., required: bool = ..., ordered: bool = ...) -> None: ...
 
 class OutputColumn(_message.Message):
     __slots__ = ("name", "type")
