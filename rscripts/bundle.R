@@ -8,7 +8,10 @@ write_bundle <- local({
   # With chdir = TRUE the session is already in this folder.
   folder <- normalizePath(dirname(if (file.exists(path)) path else basename(path)))
   code <- new.env(parent = baseenv())
-  parts <- c("conditions.R", "load.R", "features.R", "golden.R", "toml.R", "predict_source.R", "bundle_writer.R")
+  parts <- c(
+    "conditions.R", "load.R", "outputs.R", "features.R", "golden.R", "toml.R", "predict_source.R", "bundle_settings.R",
+    "bundle_features.R", "session_scores.R", "bundle_writer.R"
+  )
   for (file in parts) sys.source(file.path(folder, file), envir = code, keep.source = FALSE)
   code$bridge_scripts <- folder
   code$bridge_write_bundle

@@ -9,32 +9,60 @@
 #   row_wise       logical(1): no row's score depends on the others; NULL asks, or leaves it unsaid.
 #   default_score  number, or named list by output, or NULL.
 #   timeout_s      seconds, or NULL.
-#   features       named list of "double", "int", "bool", "string" or list(type = "factor", levels = ...), where the
-#                  model's own terms don't say or say otherwise.
-# Returns the path, invisibly. Raises bridge_bundle_error and leaves no folder.
+#   features       named list of "double", "int", "bool", "string" or list(type = "factor", levels = ...), the last with
+#                  ordered = TRUE or not, where the model's own terms don't say or say otherwise.
+# Returns the path, invisibly. Raises bridge_bundle_error and leaves the disk as it was.
 bridge_write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, default_score = NULL, timeout_s = NULL,
                                 features = NULL) {
   passed <- bridge_named_arguments(substitute(list(...)), list(...))
-  if (file.exists(dir) && length(list.files(dir, all.files = TRUE, no.. = TRUE))) {
-    stop(bridge_bundle_error(basename(dir), " exists and is not empty"))
-  }
+  bridge_refuse_folder(dir)
+  settings <- list(row_wise = row_wise, timeout_s = timeout_s, default_score = default_score)
+  bridge_check_settings(settings)
   name <- bridge_choose_predict(passed)
   objects <- passed[names(passed) != name]
   if (!length(objects)) stop(bridge_bundle_error("pass the model's objects beside ", name))
   source <- bridge_predict_source(name, passed[[name]], objects)
   known <- bridge_features(passed[[name]], name)$feature_names
   features <- bridge_decide_features(known, objects, golden, features)
-  if (is.null(row_wise)) row_wise <- bridge_ask_row_wise()
+  if (is.null(row_wise)) settings["row_wise"] <- list(bridge_ask_row_wise())
+  made <- bridge_make_folder(dir)
   finished <- FALSE
-  on.exit(if (!finished) unlink(dir, recursive = TRUE))
-  dir.create(dir, showWarnings = FALSE, recursive = TRUE)
-  settings <- list(row_wise = row_wise, timeout_s = timeout_s, default_score = default_score)
+  on.exit(if (!finished) unlink(made, recursive = TRUE))
   bridge_write_files(dir, source, objects, settings, features)
   if (!is.null(golden)) bridge_write_golden(file.path(dir, "golden.csv"), bridge_golden_inputs(golden, features))
   checked <- bridge_check_bundle(dir, features, !is.null(golden))
+  if (!is.null(golden)) {
+    bridge_compare_session(name, passed[[name]], objects, golden, features, checked$scores)
+    bridge_check_defaults(default_score, checked$scores)
+  }
   finished <- TRUE
   bridge_tell(dir, checked, features)
   invisible(normalizePath(dir))
+}
+
+# Refuses a place where there is something.
+#   dir  character(1).
+bridge_refuse_folder <- function(dir) {
+  if (!is.character(dir) || length(dir) != 1L || is.na(dir)) {
+    stop(bridge_bundle_error("dir must be the path of a folder"))
+  }
+  if (file.exists(dir) && !dir.exists(dir)) stop(bridge_bundle_error(basename(dir), " exists and is no folder"))
+  if (length(list.files(dir, all.files = TRUE, no.. = TRUE))) {
+    stop(bridge_bundle_error(basename(dir), " exists and is not empty"))
+  }
+}
+
+# Makes the bundle's folder, unless it is there and empty.
+#   dir  character(1).
+# Returns character: what a bundle that fails has to take away again.
+bridge_make_folder <- function(dir) {
+  if (dir.exists(dir)) return(file.path(dir, c("Pred.R", "model.RData", "model.toml", "golden.csv")))
+  made <- dir
+  while (!file.exists(dirname(made))) made <- dirname(made)
+  if (!dir.create(dir, showWarnings = FALSE, recursive = TRUE)) {
+    stop(bridge_bundle_error(basename(dir), " can't be made in ", dirname(dir)))
+  }
+  made
 }
 
 # The arguments by their names, or their variables' names.
@@ -78,76 +106,9 @@ bridge_write_files <- function(dir, source, objects, settings, features) {
   bridge_write_settings(file.path(dir, "model.toml"), settings, features)
 }
 
-# The [features] table: what the author says, else what the models' terms say, else the golden columns' own types.
-#   names    character: the features; objects  named list; golden  data.frame or NULL; said  named list or NULL.
-# Returns named list of list(type, levels); features of which nothing is known are left out.
-bridge_decide_features <- function(names, objects, golden, said) {
-  strangers <- setdiff(c(names(said), names(golden)), names)
-  if (length(strangers)) stop(bridge_bundle_error("'", strangers[1L], "' is not an argument of the predict function"))
-  proposed <- bridge_propose_features(names, objects)
-  decided <- lapply(seq_along(names), function(i) {
-    own <- said[[names[i]]]
-    if (!is.null(own)) return(bridge_said_feature(names[i], own))
-    if (nzchar(proposed$types[i])) return(list(type = proposed$types[i], levels = proposed$levels[[i]]))
-    if (names[i] %in% names(golden)) bridge_golden_feature(names[i], golden[[names[i]]])
-  })
-  names(decided) <- names
-  Filter(Negate(is.null), decided)
-}
-
-# What the author says of a feature.
-#   name  character(1); own  character(1) or list(type, levels).
-bridge_said_feature <- function(name, own) {
-  own <- if (is.character(own)) list(type = own) else own
-  fits <- is.list(own) && length(own$type) == 1L && own$type %in% c("double", "int", "bool", "string", "factor") &&
-    (own$type == "factor") == (length(own$levels) > 0L) && !anyDuplicated(own$levels)
-  if (!fits) {
-    stop(bridge_bundle_error(
-      "features$", name, " must be double, int, bool, string or list(type = \"factor\", levels = ...)"
-    ))
-  }
-  list(type = own$type, levels = as.character(own$levels))
-}
-
-# What a golden column's own type says, where the model says nothing.
-#   name  character(1); column  vector.
-bridge_golden_feature <- function(name, column) {
-  if (is.factor(column)) {
-    # Golden rows never define levels: the next rows may hold others.
-    message("feature '", name, "' is a factor that the model does not know: declared as a string")
-    return(list(type = "string", levels = character()))
-  }
-  type <- c(double = "double", integer = "int", logical = "bool", character = "string")[typeof(column)]
-  if (is.object(column) || is.na(type)) stop(bridge_bundle_error("golden column '", name, "' is ", class(column)[1L]))
-  list(type = type[[1L]], levels = character())
-}
-
-# The golden rows' columns in their features' types, as the gateway would convert them.
-#   golden  data.frame; features  named list of list(type, levels).
-bridge_golden_inputs <- function(golden, features) {
-  if (!is.data.frame(golden) || !nrow(golden)) stop(bridge_bundle_error("golden must be a data.frame with rows"))
-  columns <- lapply(names(golden), function(name) {
-    column <- golden[[name]]
-    feature <- features[[name]]
-    if (feature$type %in% c("string", "factor") && (is.factor(column) || is.character(column))) {
-      column <- as.character(column)
-      if (feature$type == "string" || all(is.na(column) | column %in% feature$levels)) return(column)
-      stop(bridge_bundle_error("golden column '", name, "' holds a level that the feature does not have"))
-    }
-    if (!is.object(column)) {
-      if (feature$type == "double" && is.numeric(column)) return(as.double(column))
-      if (feature$type == "int" && is.integer(column)) return(column)
-      if (feature$type == "bool" && is.logical(column)) return(column)
-    }
-    stop(bridge_bundle_error("golden column '", name, "' is ", class(column)[1L], ", the feature is ", feature$type))
-  })
-  names(columns) <- names(golden)
-  columns
-}
-
 # Loads and scores the bundle in fresh R processes: the first writes the expected scores, the second must find them.
 #   dir  character(1); features  named list; golden  logical(1): there are golden rows.
-# Returns what check.R found: list(features character, outputs named character, rows integer).
+# Returns what check.R found: list(features character, scores named list of columns).
 bridge_check_bundle <- function(dir, features, golden) {
   request <- tempfile(fileext = ".rds")
   reply <- tempfile(fileext = ".rds")
@@ -182,9 +143,7 @@ bridge_tell <- function(dir, checked, features) {
     if (is.null(features[[name]])) "as the caller sends it" else features[[name]]$type
   }, "")
   message("bundle ", basename(dir), "\n  features: ", paste0(checked$features, " (", types, ")", collapse = ", "))
-  if (!length(checked$outputs)) return(message("  no golden rows: nothing was scored"))
-  message(
-    "  outputs: ", paste0(names(checked$outputs), " (", checked$outputs, ")", collapse = ", "),
-    "\n  golden rows: ", checked$rows, ", all come out"
-  )
+  if (!length(checked$scores)) return(message("  no golden rows: nothing was scored"))
+  outputs <- paste0(names(checked$scores), " (", vapply(checked$scores, typeof, ""), ")", collapse = ", ")
+  message("  outputs: ", outputs, "\n  golden rows: ", length(checked$scores[[1L]]), ", all come out")
 }

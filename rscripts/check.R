@@ -1,7 +1,7 @@
 # Run by write_bundle in a fresh R process: Rscript check.R <bundle> <request.rds> <reply.rds>. Loads the bundle exactly
 # as a worker does, then writes the expected scores into golden.csv, or holds the scores against it.
-#   request  list: step "score" or "compare"; features, named list of list(type, levels).
-#   reply    list: error character(1) or NULL; features character; outputs, named character of types; rows integer(1).
+#   request  list: step "score" or "compare"; features, named list of list(type, levels, ordered).
+#   reply    list: error character(1) or NULL; features character; scores, a named list of columns.
 local({
   arguments <- commandArgs(trailingOnly = TRUE)
   scripts <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))

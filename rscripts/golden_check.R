@@ -13,7 +13,7 @@ bridge_check <- function(path, request) {
       scores <- bridge_golden_scores(golden)
       if (request$step == "score") bridge_write_golden(path, golden$inputs, scores)
       if (request$step == "compare") bridge_compare(golden$expected, scores)
-      c(reply, list(outputs = vapply(scores, typeof, ""), rows = golden$rows))
+      c(reply, list(scores = scores))
     },
     error = function(condition) c(list(error = bridge_one_line(condition)), reply["features"])
   )
@@ -40,11 +40,9 @@ bridge_compare <- function(expected, scores) {
   }
   for (name in names(scores)) {
     wanted <- bridge_parse_column(paste0("score.", name), expected[[name]], typeof(scores[[name]]))
-    found <- scores[[name]]
-    # One kind of missing: a CSV can't tell NaN from NA.
-    differs <- which(ifelse(is.na(wanted) | is.na(found), is.na(wanted) != is.na(found), wanted != found))
+    differs <- bridge_differing(wanted, scores[[name]])
     if (length(differs)) stop(bridge_bundle_error(
-      "golden rows don't come out: output '", name, "' differs in ", length(differs), " of ", length(found), " rows"
+      "golden rows don't come out: output '", name, "' differs in ", length(differs), " of ", length(wanted), " rows"
     ))
   }
 }

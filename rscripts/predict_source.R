@@ -6,7 +6,7 @@
 #   objects  named list: what the bundle holds beside it.
 bridge_predict_source <- function(name, predict, objects) {
   functions <- c(list(predict), Filter(is.function, objects))
-  for (fun in functions) bridge_refuse_unpassed(fun, name, c(name, names(objects)))
+  for (i in seq_along(functions)) bridge_refuse_unpassed(functions[[i]], name, c(name, names(objects)), i == 1L)
   packages <- bridge_needed_packages(unlist(lapply(functions, bridge_free_names)), objects)
   text <- bridge_function_text(predict)
   text[1L] <- paste(bridge_quoted_name(name), "<-", text[1L])
@@ -33,14 +33,18 @@ bridge_function_text <- function(fun) {
 #   name  character(1).
 bridge_quoted_name <- function(name) paste(deparse(as.name(name), backtick = TRUE), collapse = "")
 
-# Refuses a function that uses what is in the session, or in the function that made it, and was not passed.
+# Refuses a function that uses what is in the session and was not passed.
 #   fun     function; name  character(1), for the sentence; passed  character.
-bridge_refuse_unpassed <- function(fun, name, passed) {
+#   alone   logical(1): only its text is saved, so what it takes from the function that made it is lost too; an object
+#           is saved with that.
+bridge_refuse_unpassed <- function(fun, name, passed, alone) {
   names <- setdiff(bridge_free_names(fun), passed)
   place <- environment(fun)
   repeat {
     if (is.null(place) || identical(place, emptyenv()) || identical(place, baseenv())) return(invisible())
-    found <- names[vapply(names, exists, NA, envir = place, inherits = FALSE)]
+    here <- vapply(names, exists, NA, envir = place, inherits = FALSE)
+    found <- if (alone || identical(place, globalenv())) names[here]
+    names <- names[!here]
     if (length(found)) {
       stop(bridge_bundle_error(name, " uses '", found[1L], "', which is in this session and was not passed to write_bundle"))
     }
@@ -50,7 +54,8 @@ bridge_refuse_unpassed <- function(fun, name, passed) {
 }
 
 # The names that a function takes from outside: variables and functions, without what it binds itself.
-# Formulas and quoted code are left out: their names are columns as a rule. (codetools is not in every R.)
+# Formulas, quoted code and what with() and its like evaluate are left out: their names are columns as a rule.
+# (codetools is not in every R.)
 #   fun  function.
 bridge_free_names <- function(fun) {
   if (is.primitive(fun)) return(character())
@@ -58,6 +63,11 @@ bridge_free_names <- function(fun) {
   used <- unlist(c(lapply(as.list(formals(fun)), bridge_used_names), bridge_used_names(body(fun))))
   setdiff(unique(used), bound)
 }
+
+# Functions whose arguments after the first are evaluated among the columns of the first.
+bridge_masking <- c(
+  "with", "within", "subset", "transform", "mutate", "filter", "select", "arrange", "group_by", "summarise", "summarize"
+)
 
 # The names that code uses, its own included.
 #   code  any language object or constant.
@@ -69,6 +79,11 @@ bridge_used_names <- function(code) {
   head <- if (is.symbol(code[[1L]])) as.character(code[[1L]]) else ""
   if (head %in% c("::", ":::", "quote", "bquote", "~")) return(character())
   if (head %in% c("$", "@")) return(c(head, bridge_used_names(code[[2L]])))
+  if (head %in% bridge_masking && length(code) > 2L) {
+    masked <- Filter(is.call, as.list(code)[-(1:2)])
+    called <- lapply(masked, function(part) setdiff(all.names(part), all.vars(part)))
+    return(c(head, bridge_used_names(code[[2L]]), unlist(called)))
+  }
   if (head == "function") {
     inner <- unlist(c(lapply(as.list(code[[2L]]), bridge_used_names), bridge_used_names(code[[3L]])))
     return(setdiff(inner, c(names(code[[2L]]), bridge_assigned_names(code[[3L]]))))

@@ -3,7 +3,7 @@
 # Writes the settings.
 #   path      character(1).
 #   settings  named list of scalars, or named lists of scalars; NULL elements are left out.
-#   features  named list of list(type, levels).
+#   features  named list of list(type, levels, ordered).
 bridge_write_settings <- function(path, settings, features) {
   settings <- Filter(Negate(is.null), settings)
   lines <- vapply(names(settings), function(name) paste(bridge_toml_key(name), "=", bridge_toml_value(settings[[name]])), "")
@@ -18,11 +18,11 @@ bridge_write_settings <- function(path, settings, features) {
 
 # One line of [features].
 #   name     character(1).
-#   feature  list(type, levels).
+#   feature  list(type, levels, ordered).
 bridge_toml_feature <- function(name, feature) {
   if (feature$type != "factor") return(paste0(bridge_toml_key(name), " = ", bridge_toml_text(feature$type)))
   levels <- paste(bridge_toml_text(feature$levels), collapse = ", ")
-  paste0(bridge_toml_key(name), " = {type = \"factor\", levels = [", levels, "]}")
+  paste0(bridge_toml_key(name), " = {type = \"factor\", levels = [", levels, "]", if (feature$ordered) ", ordered = true", "}")
 }
 
 # A key, quoted unless it is a bare one.

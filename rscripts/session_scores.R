@@ -1,0 +1,77 @@
+# The session's own scores of the golden rows, held against the bundle's: whatever the way into a bundle changes without
+# a word, such as a factor that arrives as text, a locale or an option, shows as another score.
+
+# Stops unless both are the same, to the bit.
+#   name     character(1): the predict function's.
+#   predict  function; objects  named list: what was passed beside it.
+#   golden   data.frame as it was given; features  named list of list(type, levels, ordered).
+#   found    named list of columns: the bundle's scores.
+bridge_compare_session <- function(name, predict, objects, golden, features, found) {
+  hint <- bridge_changed_columns(golden, features)
+  wanted <- tryCatch(bridge_session_scores(name, predict, objects, golden), error = function(condition) {
+    stop(bridge_bundle_error(
+      "the bundle scores the golden rows, but in this session ", name, " fails on them: ", bridge_one_line(condition),
+      hint
+    ))
+  })
+  types <- function(columns) vapply(columns, typeof, "")
+  if (!identical(types(wanted), types(found))) {
+    stop(bridge_bundle_error(
+      "the bundle gives other outputs, or other types, than ", name, " does in this session", hint
+    ))
+  }
+  for (output in names(wanted)) {
+    differs <- length(bridge_differing(wanted[[output]], found[[output]]))
+    if (differs) stop(bridge_bundle_error(
+      "the bundle gives other scores than ", name, " does in this session: output '", output, "' differs in ", differs,
+      " of ", nrow(golden), " rows", hint
+    ))
+  }
+}
+
+# The scores that the predict function gives in this session, with the objects as they were passed.
+#   name, predict, objects, golden  as in bridge_compare_session().
+# Returns named list of columns.
+bridge_session_scores <- function(name, predict, objects, golden) {
+  passed <- list2env(objects, parent = environment(predict))
+  for (own in names(objects)) {
+    if (typeof(objects[[own]]) == "closure" && identical(environment(objects[[own]]), globalenv())) {
+      environment(passed[[own]]) <- passed
+    }
+  }
+  environment(predict) <- passed
+  assign(name, predict, envir = passed)
+  frame <- list2env(as.list(golden), parent = passed)
+  prediction <- bridge_with_seed(suppressWarnings(eval(bridge_call(name, names(golden)), frame)))
+  outputs <- bridge_outputs(prediction, nrow(golden))
+  names(outputs$columns) <- outputs$names
+  outputs$columns
+}
+
+# Evaluates something with a worker's random numbers, and leaves the session's as they were.
+#   expression  is evaluated after the seed is set.
+bridge_with_seed <- function(expression) {
+  seed <- get0(".Random.seed", globalenv(), inherits = FALSE)
+  kinds <- RNGkind()
+  on.exit({
+    suppressWarnings(RNGkind(kinds[1L], kinds[2L], kinds[3L]))
+    if (is.null(seed)) rm(".Random.seed", envir = globalenv()) else assign(".Random.seed", seed, envir = globalenv())
+  })
+  set.seed(1L, "Mersenne-Twister", "Inversion", "Rejection")
+  expression
+}
+
+# What the golden columns are here and not in the bundle, as the end of a sentence.
+#   golden, features  as in bridge_compare_session().
+bridge_changed_columns <- function(golden, features) {
+  classes <- c(double = "numeric", int = "integer", bool = "logical", string = "character", factor = "factor")
+  changed <- unlist(lapply(names(golden), function(name) {
+    here <- class(golden[[name]])[1L]
+    there <- if (isTRUE(features[[name]]$ordered)) "ordered" else classes[[features[[name]]$type]]
+    if (here != there) paste0("column '", name, "' is ", here, " here and ", there, " there")
+    else if (is.factor(golden[[name]]) && !identical(levels(golden[[name]]), features[[name]]$levels)) {
+      paste0("column '", name, "' has other levels here")
+    }
+  }))
+  if (length(changed)) paste0(" (", paste(changed, collapse = ", "), ")")
+}
