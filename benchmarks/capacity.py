@@ -13,7 +13,7 @@ import numpy as np
 import xgboost
 from demo import run
 from load import SCORE, SCOREBRIDGE, calls_per_second, pinned_gateway
-from scorebridge.request import build_request
+from scorebridge.batch import Batch
 from world import World
 
 __all__ = ["Curve", "curves"]
@@ -64,7 +64,7 @@ def _p50_ms(url: str, request: bytes) -> float:
 
 def _made_up(world: World, columns: int, trees: int) -> float:
     with _model(world, columns, trees) as (repository, rows), pinned_gateway(repository) as (url, _):
-        return _p50_ms(url, build_request("made-up", rows, None).SerializeToString())
+        return _p50_ms(url, Batch("made-up", rows, None, {}).message().SerializeToString())
 
 
 @contextmanager

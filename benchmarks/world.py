@@ -20,7 +20,7 @@ import train_cancer
 import xgboost
 from demo import HERE, INPUTS, run
 from load import SCOREBRIDGE, SERVER_CORE, pinned_gateway, server
-from scorebridge.request import build_request
+from scorebridge.batch import Batch
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.prediction_log.reader import read_log
@@ -66,7 +66,7 @@ class World:
 
     def cancer_request(self, rows: np.ndarray[Any, Any]) -> bytes:
         """A ScoreRequest of these rows."""
-        return build_request("cancer", rows, None).SerializeToString()
+        return Batch("cancer", rows, None, {}).message().SerializeToString()
 
     def cancer_scores(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """What the booster says of them."""
@@ -90,7 +90,7 @@ class World:
 
     def pima_request(self, model: str, count: int) -> bytes:
         """A ScoreRequest of so many rows."""
-        return build_request(model, self.pima_rows(count), None).SerializeToString()
+        return Batch(model, self.pima_rows(count), None, {}).message().SerializeToString()
 
     @contextmanager
     def recorded_gateway(self, *options: str, cores: str = SERVER_CORE) -> Iterator[tuple[str, int, Path]]:

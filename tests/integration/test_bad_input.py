@@ -49,7 +49,6 @@ WRONG_COLUMNS: list[tuple[dict[str, Any], str]] = [
     (GOOD | {"x": [1, 2**53 + 1]}, "column 'x', row 1: outside"),
     (GOOD | {"f": ["a", "c"]}, "column 'f', row 1: not one of its 2 levels"),
     (GOOD | {"f": ["a", "b\0"]}, "column 'f', row 1: holds a NUL"),
-    (GOOD | {"x": [1.0]}, "rows"),
     ({name: values * 6 for name, values in GOOD.items()}, "12 rows; m/1 takes 10 a call"),
 ]
 

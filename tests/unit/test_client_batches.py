@@ -1,39 +1,122 @@
-"""Big batches: the pieces of an array hold all its rows in order, however the batch is cut."""
+"""Batches: checked whole before anything is sent; the pieces of a big one hold all its rows, and all it says."""
 
+import uuid
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
-from scorebridge.batches import MOST_BYTES, MOST_ROWS, cut, cut_array, is_big, is_big_array
-from scorebridge.request import CallOptions, build_request
+from scorebridge import InvalidRequest
+from scorebridge.batch import MOST_BYTES, MOST_ROWS, Batch, CallOptions
+from scorebridge.pieces import cut
 from scorebridge.v1 import scoring_pb2 as pb
 
+BIG = MOST_ROWS + 5000
+KINDS = {"doubles": np.float64, "floats": np.float32, "int32s": np.int32}
 
-def values_of(pieces: list[pb.ScoreRequest]) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    parts = [getattr(piece.matrix, piece.matrix.WhichOneof("values") or "").values for piece in pieces]
-    return np.concatenate([np.array(part) for part in parts])
+
+def array_of(message: pb.ScoreRequest) -> np.ndarray[Any, Any]:
+    """The values in their own type, shape (rows, columns)."""
+    if message.HasField("matrix"):
+        kind = message.matrix.WhichOneof("values")
+        sent = getattr(message.matrix, str(kind))
+        return np.array(sent.values, KINDS[str(kind)]).reshape(message.matrix.rows, -1)
+    kinds = [str(column.WhichOneof("values")) for column in message.table.columns]
+    parts = zip(message.table.columns, kinds, strict=True)
+    return np.column_stack([np.array(getattr(column, kind).values, KINDS[kind]) for column, kind in parts])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
 @pytest.mark.parametrize("shape", [(MOST_ROWS + 1, 2), (3000, 100), (25_000, 30)])
-def test_the_pieces_of_an_array_are_those_of_its_message(shape: tuple[int, int], dtype: type) -> None:
-    rows: np.ndarray[tuple[int, ...], np.dtype[Any]] = np.random.default_rng(0).normal(0, 1000, shape).astype(dtype)
+@pytest.mark.parametrize("as_table", [False, True])
+def test_the_pieces_hold_all_rows_in_order(shape: tuple[int, int], dtype: type, as_table: bool) -> None:
+    array: np.ndarray[tuple[int, ...], np.dtype[Any]] = np.random.default_rng(0).normal(0, 1000, shape).astype(dtype)
     keys = [str(number) for number in range(shape[0])]
-    options: CallOptions = {"request_id": "whole", "batch_id": "batch", "row_keys": keys, "labels": {"a": "b"}}
-    assert is_big_array(rows)
-    request_id, built = cut_array("m", rows, 0.5, options, 3)
-    pieces = [build() for build in built]
-    assert request_id == "whole"
-    request = build_request("m", rows, 0.5, **options)
-    assert is_big(request)
-    assert np.array_equal(values_of(pieces), values_of([build() for build in cut(request, 3)[1]]))
-    assert np.array_equal(values_of(pieces), rows.ravel().astype(np.float32 if dtype is np.float32 else np.float64))
-    assert [key for piece in pieces for key in piece.row_keys] == keys
-    assert {(piece.version, piece.batch_id, piece.default_score) for piece in pieces} == {(3, "batch", 0.5)}
-    assert all(piece.matrix.rows <= MOST_ROWS and piece.ByteSize() < 1.5 * MOST_BYTES for piece in pieces)
+    rows = {str(at): array[:, at] for at in range(shape[1])} if as_table else array
+    batch = Batch("m", rows, None, {"row_keys": keys})
+    assert batch.is_big
+    pieces = [piece.message() for piece in cut(batch, 3)]
+    assert len(pieces) > 1
+    assert np.array_equal(np.concatenate([array_of(piece) for piece in pieces]), array)
+    assert np.array_equal(array_of(batch.message()), array)
+    assert [key for piece in pieces for key in piece.row_keys] == list(batch.message().row_keys) == keys
+    assert all(len(piece.row_keys) <= MOST_ROWS and piece.ByteSize() < 1.5 * MOST_BYTES for piece in pieces)
 
 
-def test_what_is_no_big_array_of_numbers_is_left_to_the_message() -> None:
-    assert not is_big_array(np.zeros((10, 3)))
-    assert not is_big_array({"x": np.zeros(100_000)})
-    assert not is_big_array(np.zeros(100_000))
+@pytest.mark.parametrize("rows", [np.zeros((BIG, 2)), {"x": np.zeros(BIG), "y": ["a"] * BIG}])
+def test_a_piece_says_what_the_batch_says(rows: Any) -> None:
+    options: CallOptions = {"request_id": "whole", "labels": {"a": "b"}, "allow_default": False}
+    if not isinstance(rows, dict):
+        options["columns"] = ["x", "y"]
+    pieces = [piece.message() for piece in cut(Batch("m", rows, 0.5, options), 3)]
+    assert [piece.request_id for piece in pieces] == ["whole/0", "whole/7500"]
+    assert len({piece.batch_id for piece in pieces}) == 1
+    assert uuid.UUID(pieces[0].batch_id)
+    for piece in pieces:
+        assert (piece.model, piece.version, dict(piece.labels), piece.default_score) == ("m", 3, {"a": "b"}, 0.5)
+        assert piece.default_policy == pb.DEFAULT_POLICY_NEVER
+        assert (list(piece.matrix.columns) or [column.name for column in piece.table.columns]) == ["x", "y"]
+    plain = cut(Batch("m", rows, None, {"batch_id": "own"}), 3)[0].message()
+    assert (plain.batch_id, plain.HasField("default_score")) == ("own", False)
+    assert plain.default_policy == pb.DEFAULT_POLICY_UNSPECIFIED
+
+
+def test_text_and_missing_rows_are_cut_with_their_rows() -> None:
+    text = [None if row % 3 == 0 else str(row) for row in range(BIG)]
+    first, second = [piece.message().table.columns[0] for piece in cut(Batch("m", {"s": text}, None, {}), 1)]
+    sent = [*first.strings.values, *second.strings.values]  # noqa: PD011 - no frame's
+    assert sent == [value or "" for value in text]
+    assert list(first.missing_rows) == list(second.missing_rows) == list(range(0, 7500, 3))
+
+
+def test_an_error_of_a_piece_says_which_rows_it_is_about() -> None:
+    piece = cut(Batch("m", np.zeros((BIG, 2)), None, {}), 3)[1]
+    error = InvalidRequest("column 'x', row 6500: infinite", "INVALID_REQUEST", status="X", by_gateway=True)
+    with pytest.raises(InvalidRequest) as raised, piece.naming_rows():
+        raise error
+    assert raised.value is error
+    assert str(error) == "rows 7500 to 14999 of the batch: column 'x', row 6500: infinite"
+
+
+@pytest.mark.parametrize("rows", [3, BIG])
+@pytest.mark.parametrize("other", [1, -1])
+def test_columns_of_unequal_lengths_are_named(rows: int, other: int) -> None:
+    expected = f"^column 'b' has {rows + other} rows, 'a' has {rows}$"
+    with pytest.raises(ValueError, match=expected):
+        Batch("m", {"a": np.zeros(rows), "b": np.zeros(rows + other), "c": np.zeros(rows)}, 0.5, {})
+
+
+@pytest.mark.parametrize("rows", [3, BIG])
+@pytest.mark.parametrize("as_table", [False, True])
+@pytest.mark.parametrize("other", [1, -1, 7500])
+def test_too_many_or_too_few_keys_are_refused(rows: int, as_table: bool, other: int) -> None:
+    given: Any = {"a": np.zeros(rows)} if as_table else np.zeros((rows, 1))
+    with pytest.raises(ValueError, match=f"^{rows + other} row_keys for {rows} rows$"):
+        Batch("m", given, 0.5, {"row_keys": ["key"] * (rows + other)})
+
+
+@pytest.mark.parametrize("form", [list, tuple, np.array, pd.Index, pd.Series, iter])
+def test_names_and_keys_may_be_any_iterable_of_texts(form: Any) -> None:
+    names, keys = form(["a", "b"]), form(["k", "l"])
+    message = Batch("m", np.zeros((2, 2)), None, {"columns": names, "row_keys": keys}).message()
+    assert (list(message.matrix.columns), list(message.row_keys)) == (["a", "b"], ["k", "l"])
+
+
+@pytest.mark.parametrize("names", ["ab", b"ab", [0, 1], ["a", None], 2])
+@pytest.mark.parametrize("argument", ["columns", "row_keys"])
+def test_names_and_keys_that_are_no_texts_are_refused(names: Any, argument: str) -> None:
+    options: Any = {argument: names}
+    with pytest.raises(TypeError, match=f"^{argument} must be a list of texts, or an array or index of them$"):
+        Batch("m", np.zeros((2, 2)), None, options)
+
+
+@pytest.mark.parametrize(("rows", "longest"), [(3, 128), (BIG, 110)])
+def test_an_id_that_the_gateway_would_not_take_is_refused(rows: int, longest: int) -> None:
+    given = np.zeros((rows, 2))
+    batch = Batch("m", given, None, {"request_id": "x" * longest})
+    sent = cut(batch, 1) if batch.is_big else [batch]
+    assert all(len(one.message().request_id) <= 128 for one in sent)
+    for wrong in ("x" * (longest + 1), "tab\t", "é"):
+        with pytest.raises(ValueError, match=rf"^the request_id.* must be 1 to {longest} printable ASCII characters$"):
+            Batch("m", given, None, {"request_id": wrong})
+    assert uuid.UUID(Batch("m", given, None, {}).head.request_id)

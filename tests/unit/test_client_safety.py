@@ -2,20 +2,22 @@
 
 import json
 import logging
+import math
 from pathlib import Path
 
 import grpc
 import numpy as np
 import pytest
 from scorebridge import AsyncScoringClient, CallEvent, Cancelled, ScoringClient, Source, Unavailable
-from scorebridge.batches import put_together
+from scorebridge.batch import MOST_ROWS, Batch
 from scorebridge.channel import address, channel_options
 from scorebridge.circuit import Circuit
 from scorebridge.errors import ScoringError
-from scorebridge.request import build_request
+from scorebridge.pieces import put_together
 from scorebridge.safety import Safety
 
 NOBODY = "127.0.0.1:1"
+CLOSED = r"^the client is closed$"
 
 
 class Clock:
@@ -95,7 +97,7 @@ def test_a_full_disk_does_not_harm_the_call(caplog: pytest.LogCaptureFixture) ->
 
 def test_a_default_has_the_outputs_that_the_model_answered_with() -> None:
     safety = Safety({})
-    request = build_request("m", np.zeros((2, 3)), 0.5)
+    request = Batch("m", np.zeros((2, 3)), 0.5, {}).message()
     error = Unavailable("away", "UNAVAILABLE", status="UNAVAILABLE", by_gateway=False)
     unknown = safety.fall_back(request, 2, error, 0.0)
     assert list(unknown.columns) == ["score"]
@@ -114,8 +116,35 @@ def test_a_given_channel_is_used_and_stays_open() -> None:
                 assert client.score("m", np.zeros((1, 3))).reasons == ["UNAVAILABLE"]
 
 
+def test_a_closed_client_says_so() -> None:
+    client = ScoringClient(NOBODY, default=0.5)
+    client.close()
+    for rows in (np.zeros((1, 3)), np.zeros((MOST_ROWS + 1, 3))):
+        with pytest.raises(RuntimeError, match=CLOSED):
+            client.score("m", rows)
+    with pytest.raises(RuntimeError, match=CLOSED):
+        client.models()
+
+
+async def test_a_closed_client_for_asyncio_says_so() -> None:
+    client = AsyncScoringClient(NOBODY, default=0.5)
+    await client.close()
+    with pytest.raises(RuntimeError, match=CLOSED):
+        await client.score("m", np.zeros((1, 3)))
+    with pytest.raises(RuntimeError, match=CLOSED):
+        await client.model("m")
+
+
+@pytest.mark.parametrize("timeout_s", [0, -1, 1e8 + 1, 9e9, math.inf, math.nan])
+def test_a_timeout_that_no_clock_holds_is_refused(timeout_s: float) -> None:
+    with pytest.raises(ValueError, match=r"^timeout_s must be positive and at most 100000000, not"):
+        ScoringClient(NOBODY, timeout_s=timeout_s)
+    with ScoringClient(NOBODY, default=0.5) as client, pytest.raises(ValueError, match=r"^timeout_s must be"):
+        client.score("m", np.zeros((1, 3)), timeout_s=timeout_s)
+
+
 def test_a_cancelled_call_has_no_default() -> None:
-    request = build_request("m", np.zeros((2, 3)), 0.5)
+    request = Batch("m", np.zeros((2, 3)), 0.5, {}).message()
     error = Cancelled("gone", "CANCELLED", status="CANCELLED", by_gateway=False)
     with pytest.raises(Cancelled) as raised:
         Safety({}).fall_back(request, 2, error, 0.0)
@@ -143,6 +172,7 @@ def test_a_list_of_unknown_hosts_is_an_error() -> None:
 def test_the_caller_s_channel_options_go_before() -> None:
     options = dict(channel_options("a:1,b:2", [("grpc.enable_retries", 0)]))
     assert options["grpc.enable_retries"] == 0
+    assert options["grpc.max_receive_message_length"] == -1
     assert options["grpc.default_authority"] == "a:1"
     assert "grpc.default_authority" not in dict(channel_options("a:1", []))
 

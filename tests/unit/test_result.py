@@ -4,18 +4,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-from row_messages import to_features
-from scorebridge import DefaultedRows, Source
+from scorebridge import DefaultedRows, PredictionFailed, Source
 from scorebridge.result import read_scores
 from scorebridge.v1 import scoring_pb2 as pb
-
-
-def request_of(rows: int, *, as_matrix: bool = False) -> pb.ScoreRequest:
-    if as_matrix:
-        return pb.ScoreRequest(matrix=pb.Matrix(rows=rows, doubles=pb.DoubleArray(values=[0.0] * rows)))
-    features = to_features({"x": [0.0] * rows})
-    assert isinstance(features, pb.Table)
-    return pb.ScoreRequest(table=features)
 
 
 def response_of(*columns: pb.Column, **fields: Any) -> pb.ScoreResponse:
@@ -27,14 +18,13 @@ def doubles(name: str, values: list[float], missing: list[int] | None = None) ->
     return pb.Column(name=name, doubles=pb.DoubleArray(values=values), missing_rows=missing)
 
 
-@pytest.mark.parametrize("as_matrix", [False, True])
-def test_every_field_of_the_answer_is_there(as_matrix: bool) -> None:
+def test_every_field_of_the_answer_is_there() -> None:
     response = response_of(
         doubles("score", [0.5, 0.25]), request_id="r", model="m", version=3, digest="sha256:00", attempts=2
     )
     response.queue_time.FromNanoseconds(1_500_000_000)
     response.backend_time.FromNanoseconds(250_000)
-    answer = read_scores(response, request_of(2, as_matrix=as_matrix))
+    answer = read_scores(response, 2)
     assert (answer.request_id, answer.model, answer.version, answer.digest) == ("r", "m", 3, "sha256:00")
     assert (answer.rows, answer.attempts, answer.queue_s, answer.backend_s) == (2, 2, 1.5, 0.00025)
     assert (answer.source, answer.defaults, answer.reasons) == (Source.MODEL, (), [None, None])
@@ -60,7 +50,7 @@ COLUMNS: list[tuple[pb.Column, Any, list[Any]]] = [
 def test_scores_keep_their_type_and_missing_ones_are_nan_or_none(
     column: pb.Column, dtype: Any, expected: list[Any]
 ) -> None:
-    scores = read_scores(response_of(column), request_of(3)).scores
+    scores = read_scores(response_of(column), 3).scores
     assert scores.dtype == dtype
     if dtype is object:
         assert scores.tolist() == expected
@@ -71,12 +61,11 @@ def test_scores_keep_their_type_and_missing_ones_are_nan_or_none(
 
 
 def test_several_outputs_are_columns_of_one_array() -> None:
-    answer = read_scores(response_of(doubles("b", [1, 2]), doubles("a", [3, 4])), request_of(2))
+    answer = read_scores(response_of(doubles("b", [1, 2]), doubles("a", [3, 4])), 2)
     assert list(answer.columns) == ["b", "a"]
     assert answer.scores.tolist() == [[1.0, 3.0], [2.0, 4.0]]
     assert answer.columns["a"].tolist() == [3.0, 4.0]
-    assert read_scores(response_of(), request_of(2)).scores.shape == (2, 0)
-    assert read_scores(response_of(doubles("a", [])), request_of(0)).scores.shape == (0,)
+    assert read_scores(response_of(doubles("a", [])), 0).scores.shape == (0,)
 
 
 def test_defaults_are_marked_row_by_row_with_their_reason() -> None:
@@ -88,7 +77,7 @@ def test_defaults_are_marked_row_by_row_with_their_reason() -> None:
             pb.DefaultedRows(first=3, count=2, reason=pb.DEFAULT_REASON_MODEL_NOT_READY, detail="loading"),
         ],
     )
-    answer = read_scores(response, request_of(6))
+    answer = read_scores(response, 6)
     assert answer.source is Source.MIXED
     assert answer.defaults == (
         DefaultedRows(0, 1, "DEADLINE", "late"),
@@ -100,5 +89,38 @@ def test_defaults_are_marked_row_by_row_with_their_reason() -> None:
 
 @pytest.mark.parametrize("name", [name for name, number in pb.ScoreSource.items() if number])
 def test_every_source_of_the_proto_has_its_name(name: str) -> None:
-    answer = read_scores(response_of(source=pb.ScoreSource.Value(name)), request_of(0))
+    answer = read_scores(response_of(source=pb.ScoreSource.Value(name)), 0)
     assert f"SCORE_SOURCE_{answer.source}" == name
+
+
+def test_a_reason_of_a_newer_gateway_has_its_number() -> None:
+    part = pb.DefaultedRows(first=1, count=1, detail="who knows")
+    part.reason = 42  # type: ignore[assignment]
+    response = response_of(doubles("s", [1, 2]), source=pb.SCORE_SOURCE_MIXED, defaulted_rows=[part])
+    assert read_scores(response, 2).reasons == [None, "REASON_42"]
+
+
+def default_of(first: int, count: int) -> list[pb.DefaultedRows]:
+    return [pb.DefaultedRows(first=first, count=count, reason=pb.DEFAULT_REASON_DEADLINE)]
+
+
+SENSELESS: list[tuple[pb.ScoreResponse, str]] = [
+    (response_of(doubles("s", [0.9])), "1 scores for 3 rows"),
+    (response_of(doubles("s", [1, 2, 3, 4])), "4 scores for 3 rows"),
+    (response_of(doubles("a", [1, 2, 3]), doubles("b", [1, 2])), "2 scores for 3 rows"),
+    (response_of(pb.Column(name="s")), "0 scores for 3 rows"),
+    (response_of(), "no scores"),
+    (response_of(doubles("s", [1, 2, 3]), source=7), "scores of source 7"),
+    (response_of(doubles("s", [1, 2, 3]), source=0), "scores of source 0"),
+    (response_of(doubles("s", [1, 2, 3]), defaulted_rows=default_of(2, 5)), "default scores of rows 2 to 6 of 3"),
+    (response_of(doubles("s", [1, 2, 3]), defaulted_rows=default_of(2**32 - 1, 1)), "default scores of rows"),
+    (response_of(doubles("s", [1, 2, 3], [9])), "row 9 of 3 is missing"),
+    (response_of(pb.Column(strings=pb.StringArray(values=["a"] * 3), missing_rows=[3])), "row 3 of 3 is missing"),
+]
+
+
+@pytest.mark.parametrize(("response", "sentence"), SENSELESS)
+def test_an_answer_that_makes_no_sense_is_none(response: pb.ScoreResponse, sentence: str) -> None:
+    with pytest.raises(PredictionFailed, match=f"^the answer makes no sense: {sentence}") as raised:
+        read_scores(response, 3)
+    assert (raised.value.reason, raised.value.status, raised.value.by_gateway) == ("INTERNAL", "INTERNAL", False)

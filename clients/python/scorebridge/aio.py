@@ -10,30 +10,11 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from scorebridge.batches import (
-    MOST_IN_FLIGHT,
-    batch_rows,
-    cut,
-    cut_array,
-    is_big,
-    is_big_array,
-    put_together,
-    row_wise_version,
-)
+from scorebridge.batch import Batch, CallOptions
+from scorebridge.calls import GET_MODEL, LIST_MODELS, SCORE, Method, check_timeout, less_reserve_s, time_left_s
 from scorebridge.channel import address, bearer, channel_options
 from scorebridge.errors import ScoringError, translate
-from scorebridge.request import (
-    GET_MODEL,
-    LIST_MODELS,
-    SCORE,
-    CallOptions,
-    Method,
-    build_head,
-    build_request,
-    check_timeout,
-    less_reserve_s,
-    time_left_s,
-)
+from scorebridge.pieces import MOST_IN_FLIGHT, Piece, cut, put_together, row_wise_version
 from scorebridge.result import Scores
 from scorebridge.safety import Safety, SafetyOptions
 from scorebridge.v1 import scoring_pb2 as pb
@@ -63,6 +44,7 @@ class AsyncScoringClient:
         self._default = default
         self._token = token
         self._safety = Safety(safety)
+        self._closed = False
         self._owned = channel is None
         if channel is not None:
             self._channel = channel
@@ -84,25 +66,22 @@ class AsyncScoringClient:
         **options: Unpack[CallOptions],
     ) -> Scores:
         """Scores a batch; see `ScoringClient.score`."""
-        chosen_s = self._chosen_s(timeout_s)
+        chosen_s = self._begin(timeout_s)
         ends = None if chosen_s is None else time.monotonic() + chosen_s
-        default = self._default if default is None else default
-        request = None if is_big_array(rows) else build_request(model, rows, default, **options)
-        if request is not None and not is_big(request):
-            return await self._score(request, chosen_s)
-        return await self._score_big(request or build_head(model, default, options), rows, options, ends)
+        batch = Batch(model, rows, self._default if default is None else default, options)
+        if batch.is_big:
+            return await self._score_big(batch, ends)
+        return await self._score(batch.message(), batch.rows, chosen_s)
 
     async def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
         """Every version of every model, within the client's timeout if none is given."""
-        response: pb.ListModelsResponse = await self._call(
-            LIST_MODELS, pb.ListModelsRequest(), self._chosen_s(timeout_s)
-        )
+        response: pb.ListModelsResponse = await self._call(LIST_MODELS, pb.ListModelsRequest(), self._begin(timeout_s))
         return list(response.versions)
 
     async def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[pb.ModelDetail]:
         """All there is to know of a model's versions, or of one; likewise."""
         request = pb.GetModelRequest(model=name, version=version)
-        response: pb.GetModelResponse = await self._call(GET_MODEL, request, self._chosen_s(timeout_s))
+        response: pb.GetModelResponse = await self._call(GET_MODEL, request, self._begin(timeout_s))
         return list(response.versions)
 
     @property
@@ -112,6 +91,7 @@ class AsyncScoringClient:
 
     async def close(self) -> None:
         """Closes the connections; calls under way are cancelled. A channel that was given stays open."""
+        self._closed = True
         if self._owned:
             await self._channel.close(None)
         self._safety.close()
@@ -124,54 +104,47 @@ class AsyncScoringClient:
     ) -> None:
         await self.close()
 
-    def _chosen_s(self, timeout_s: float | None) -> float | None:
+    def _begin(self, timeout_s: float | None) -> float | None:
+        """The timeout of a call that may begin."""
+        if self._closed:
+            raise RuntimeError("the client is closed")
         return check_timeout(self._timeout_s if timeout_s is None else timeout_s)
 
-    async def _score_big(self, request: pb.ScoreRequest, rows: Any, options: CallOptions, ends: float | None) -> Scores:
-        """The rows are in the request, or an array that is not."""
-        began, array = time.monotonic(), is_big_array(rows)
-        default = request.default_score if request.HasField("default_score") else None
-        asked = request.version
-        options = options.copy()
-        options["request_id"] = request.request_id
+    async def _score_big(self, batch: Batch, ends: float | None) -> Scores:
+        began, head = time.monotonic(), batch.head
         try:
             self._safety.admit()
-            version = row_wise_version(await self.model(request.model, asked, timeout_s=time_left_s(ends)), asked)
+            details = await self.model(head.model, head.version, timeout_s=time_left_s(ends))
         except ScoringError as error:
-            count = len(rows) if array else batch_rows(request)
-            return self._safety.fall_back(request, count, error, began)
+            return self._safety.fall_back(head, batch.rows, error, began)
+        version = row_wise_version(details, head.version)
         if version is None:
-            whole = build_request(request.model, rows, default, **options) if array else request
-            return await self._score(whole, time_left_s(ends))
-        request_id, pieces = (
-            cut_array(request.model, rows, default, options, version) if array else cut(request, version)
-        )
-        return await self._score_pieces(pieces, request_id, ends)
+            return await self._score(batch.message(), batch.rows, time_left_s(ends))
+        return await self._score_pieces(cut(batch, version), ends)
 
-    async def _score_pieces(
-        self, pieces: Sequence[Callable[[], pb.ScoreRequest]], request_id: str, ends: float | None
-    ) -> Scores:
+    async def _score_pieces(self, pieces: Sequence[Piece], ends: float | None) -> Scores:
         free = asyncio.Semaphore(MOST_IN_FLIGHT)
 
-        async def one(piece: Callable[[], pb.ScoreRequest]) -> Scores:
+        async def one(piece: Piece) -> Scores:
             async with free:
-                return await self._score(piece(), time_left_s(ends))
+                with piece.naming_rows():
+                    return await self._score(piece.message(), piece.rows, time_left_s(ends))
 
         tasks = [asyncio.create_task(one(piece)) for piece in pieces]
         try:
-            return put_together(await asyncio.gather(*tasks), request_id)
+            return put_together(await asyncio.gather(*tasks), pieces[0].batch.head.request_id)
         finally:
             for task in tasks:
                 task.cancel()
 
-    async def _score(self, request: pb.ScoreRequest, timeout_s: float | None) -> Scores:
+    async def _score(self, request: pb.ScoreRequest, rows: int, timeout_s: float | None) -> Scores:
         began = time.monotonic()
         try:
             self._safety.admit()
             response: pb.ScoreResponse = await self._call(SCORE, request, timeout_s)
         except ScoringError as error:
-            return self._safety.fall_back(request, batch_rows(request), error, began)
-        return self._safety.scored(request, response, began)
+            return self._safety.fall_back(request, rows, error, began)
+        return self._safety.scored(request, rows, response, began)
 
     async def _call(self, method: Method, request: Message, timeout_s: float | None) -> Any:
         stub: Any = self._channel.unary_unary(

@@ -35,6 +35,7 @@ def channel_options(target: str, own: Sequence[tuple[str, Any]]) -> list[tuple[s
         "grpc.service_config": json.dumps(_SERVICE),
         "grpc.enable_retries": 1,
         "grpc.per_rpc_retry_buffer_size": _RETRY_BUFFER_BYTES,
+        "grpc.max_receive_message_length": -1,  # an answer grows with the model's outputs, and is the gateway's own
     }
     if _is_list(target):
         # C-core would make one name of the whole list, which a server refuses as none.

@@ -9,30 +9,11 @@ from typing import Any, Self, Unpack
 import grpc
 from google.protobuf.message import Message
 
-from scorebridge.batches import (
-    MOST_IN_FLIGHT,
-    batch_rows,
-    cut,
-    cut_array,
-    is_big,
-    is_big_array,
-    put_together,
-    row_wise_version,
-)
+from scorebridge.batch import Batch, CallOptions
+from scorebridge.calls import GET_MODEL, LIST_MODELS, SCORE, Method, check_timeout, less_reserve_s, time_left_s
 from scorebridge.channel import address, bearer, channel_options
 from scorebridge.errors import ScoringError, translate
-from scorebridge.request import (
-    GET_MODEL,
-    LIST_MODELS,
-    SCORE,
-    CallOptions,
-    Method,
-    build_head,
-    build_request,
-    check_timeout,
-    less_reserve_s,
-    time_left_s,
-)
+from scorebridge.pieces import MOST_IN_FLIGHT, Piece, cut, put_together, row_wise_version
 from scorebridge.result import Scores
 from scorebridge.safety import Safety, SafetyOptions
 from scorebridge.v1 import scoring_pb2 as pb
@@ -76,6 +57,7 @@ class ScoringClient:
         self._default = default
         self._token = token
         self._safety = Safety(safety)
+        self._closed = False
         self._owned = channel is None
         if channel is not None:
             self._channel = channel
@@ -112,26 +94,25 @@ class ScoringClient:
             DeadlineExceeded: no score in time and no default to give.
             Unavailable: not now, likewise.
             PredictionFailed: the model's fault, likewise.
-            TypeError, ValueError: the rows are of a kind that no model takes, or the timeout is not positive; nothing
-                was sent.
+            TypeError, ValueError: rows, names, keys, an id or a timeout that no gateway would take; nothing was sent.
+            RuntimeError: the client is closed.
         """
-        chosen_s = self._chosen_s(timeout_s)
+        chosen_s = self._begin(timeout_s)
         ends = None if chosen_s is None else time.monotonic() + chosen_s
-        default = self._default if default is None else default
-        request = None if is_big_array(rows) else build_request(model, rows, default, **options)
-        if request is not None and not is_big(request):
-            return self._score(request, chosen_s)
-        return self._score_big(request or build_head(model, default, options), rows, options, ends)
+        batch = Batch(model, rows, self._default if default is None else default, options)
+        if batch.is_big:
+            return self._score_big(batch, ends)
+        return self._score(batch.message(), batch.rows, chosen_s)
 
     def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
         """Every version of every model, within the client's timeout if none is given."""
-        response: pb.ListModelsResponse = self._call(LIST_MODELS, pb.ListModelsRequest(), self._chosen_s(timeout_s))
+        response: pb.ListModelsResponse = self._call(LIST_MODELS, pb.ListModelsRequest(), self._begin(timeout_s))
         return list(response.versions)
 
     def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[pb.ModelDetail]:
         """All there is to know of a model's versions, or of one; likewise."""
         request = pb.GetModelRequest(model=name, version=version)
-        response: pb.GetModelResponse = self._call(GET_MODEL, request, self._chosen_s(timeout_s))
+        response: pb.GetModelResponse = self._call(GET_MODEL, request, self._begin(timeout_s))
         return list(response.versions)
 
     @property
@@ -141,6 +122,7 @@ class ScoringClient:
 
     def close(self) -> None:
         """Closes the connections; calls under way are cancelled. A channel that was given stays open."""
+        self._closed = True
         if self._owned:
             self._channel.close()
         self._safety.close()
@@ -153,45 +135,40 @@ class ScoringClient:
     ) -> None:
         self.close()
 
-    def _chosen_s(self, timeout_s: float | None) -> float | None:
+    def _begin(self, timeout_s: float | None) -> float | None:
+        """The timeout of a call that may begin."""
+        if self._closed:
+            raise RuntimeError("the client is closed")
         return check_timeout(self._timeout_s if timeout_s is None else timeout_s)
 
-    def _score_big(self, request: pb.ScoreRequest, rows: Any, options: CallOptions, ends: float | None) -> Scores:
-        """The rows are in the request, or an array that is not."""
-        began, array = time.monotonic(), is_big_array(rows)
-        default = request.default_score if request.HasField("default_score") else None
-        asked = request.version
-        options = options.copy()
-        options["request_id"] = request.request_id
+    def _score_big(self, batch: Batch, ends: float | None) -> Scores:
+        began, head = time.monotonic(), batch.head
         try:
             self._safety.admit()
-            version = row_wise_version(self.model(request.model, asked, timeout_s=time_left_s(ends)), asked)
+            details = self.model(head.model, head.version, timeout_s=time_left_s(ends))
         except ScoringError as error:
-            count = len(rows) if array else batch_rows(request)
-            return self._safety.fall_back(request, count, error, began)
+            return self._safety.fall_back(head, batch.rows, error, began)
+        version = row_wise_version(details, head.version)
         if version is None:
-            whole = build_request(request.model, rows, default, **options) if array else request
-            return self._score(whole, time_left_s(ends))
-        request_id, pieces = (
-            cut_array(request.model, rows, default, options, version) if array else cut(request, version)
-        )
-        return self._score_pieces(pieces, request_id, ends)
+            return self._score(batch.message(), batch.rows, time_left_s(ends))
+        return self._score_pieces(cut(batch, version), ends)
 
-    def _score_pieces(
-        self, pieces: Sequence[Callable[[], pb.ScoreRequest]], request_id: str, ends: float | None
-    ) -> Scores:
+    def _score_pieces(self, pieces: Sequence[Piece], ends: float | None) -> Scores:
+        def one(piece: Piece) -> Scores:
+            with piece.naming_rows():
+                return self._score(piece.message(), piece.rows, time_left_s(ends))
+
         with ThreadPoolExecutor(MOST_IN_FLIGHT) as pool:
-            answers = list(pool.map(lambda piece: self._score(piece(), time_left_s(ends)), pieces))
-        return put_together(answers, request_id)
+            return put_together(list(pool.map(one, pieces)), pieces[0].batch.head.request_id)
 
-    def _score(self, request: pb.ScoreRequest, timeout_s: float | None) -> Scores:
+    def _score(self, request: pb.ScoreRequest, rows: int, timeout_s: float | None) -> Scores:
         began = time.monotonic()
         try:
             self._safety.admit()
             response: pb.ScoreResponse = self._call(SCORE, request, timeout_s)
         except ScoringError as error:
-            return self._safety.fall_back(request, batch_rows(request), error, began)
-        return self._safety.scored(request, response, began)
+            return self._safety.fall_back(request, rows, error, began)
+        return self._safety.scored(request, rows, response, began)
 
     def _call(self, method: Method, request: Message, timeout_s: float | None) -> Any:
         stub: Any = self._channel.unary_unary(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scorebridge.rows import row_count
+from scorebridge.errors import PredictionFailed
 from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["DefaultedRows", "Scores", "Source", "read_scores"]
@@ -89,30 +89,51 @@ class Scores:
         return reasons
 
 
-def read_scores(response: pb.ScoreResponse, request: pb.ScoreRequest) -> Scores:
-    """The answer in a message to a call."""
-    rows = row_count(request.matrix if request.HasField("matrix") else request.table)
+_SOURCES = {
+    pb.SCORE_SOURCE_MODEL: Source.MODEL,
+    pb.SCORE_SOURCE_DEFAULT: Source.DEFAULT,
+    pb.SCORE_SOURCE_MIXED: Source.MIXED,
+}
+
+
+def read_scores(response: pb.ScoreResponse, rows: int) -> Scores:
+    """The answer in a message to a call of so many rows.
+
+    Raises:
+        PredictionFailed: it makes no sense for that many, or does not say where its scores come from.
+    """
+    source = _SOURCES.get(response.source)
+    if source is None:
+        raise _senseless(f"scores of source {response.source}")
+    if rows and not response.scores:
+        raise _senseless("no scores")
     return Scores(
         request_id=response.request_id,
         model=response.model,
         version=response.version,
         digest=response.digest,
-        columns={column.name: _values(column) for column in response.scores},
-        source=Source(pb.ScoreSource.Name(response.source).removeprefix("SCORE_SOURCE_")),
-        defaults=tuple(
-            DefaultedRows(
-                part.first,
-                part.count,
-                pb.DefaultReason.Name(part.reason).removeprefix("DEFAULT_REASON_"),
-                part.detail,
-            )
-            for part in response.defaulted_rows
-        ),
+        columns={column.name: _values(column, rows) for column in response.scores},
+        source=source,
+        defaults=tuple(_defaulted(part, rows) for part in response.defaulted_rows),
         rows=rows,
         attempts=response.attempts,
         queue_s=_seconds(response.queue_time),
         backend_s=_seconds(response.backend_time),
     )
+
+
+def _senseless(what: str) -> PredictionFailed:
+    """As gRPC itself calls an answer that can't be read."""
+    return PredictionFailed(f"the answer makes no sense: {what}", "INTERNAL", status="INTERNAL", by_gateway=False)
+
+
+def _defaulted(part: pb.DefaultedRows, rows: int) -> DefaultedRows:
+    if part.first + part.count > rows:
+        raise _senseless(f"default scores of rows {part.first} to {part.first + part.count - 1} of {rows}")
+    # A newer gateway may have reasons that have no name here.
+    known = part.reason in pb.DefaultReason.values()
+    reason = pb.DefaultReason.Name(part.reason).removeprefix("DEFAULT_REASON_") if known else f"REASON_{part.reason}"
+    return DefaultedRows(part.first, part.count, reason, part.detail)
 
 
 def _seconds(duration: Any) -> float:
@@ -129,14 +150,16 @@ _DTYPES = {
 }
 
 
-def _values(column: pb.Column) -> _Array:
-    kind = column.WhichOneof("values")
-    if kind is None:
-        return np.empty(0)
+def _values(column: pb.Column, rows: int) -> _Array:
+    kind = column.WhichOneof("values") or "doubles"
     values: _Array = np.array(getattr(column, kind).values, _DTYPES[kind])
+    if len(values) != rows:
+        raise _senseless(f"{len(values)} scores for {rows} rows")
     if not column.missing_rows:
         return values
     missing = np.array(column.missing_rows, np.int64)
+    if missing.max() >= rows:
+        raise _senseless(f"row {missing.max()} of {rows} is missing")
     if kind in ("int32s", "int64s"):
         values = values.astype(np.float64)
     elif kind in ("bools", "strings"):

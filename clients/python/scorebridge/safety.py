@@ -100,12 +100,15 @@ class Safety:
         else:
             self._circuit.answered()
 
-    def scored(self, request: pb.ScoreRequest, response: pb.ScoreResponse, began: float) -> Scores:
-        """What the gateway answered."""
-        scores = read_scores(response, request)
+    def scored(self, request: pb.ScoreRequest, rows: int, response: pb.ScoreResponse, began: float) -> Scores:
+        """What the gateway answered; where that makes no sense, as if it had not."""
+        try:
+            scores = read_scores(response, rows)
+        except ScoringError as error:
+            return self.fall_back(request, rows, error, began)
         if scores.source is not Source.DEFAULT:
             self._outputs[scores.model] = tuple(scores.columns)
-        self._tell(request, scores.rows, began, scores.source, None)
+        self._tell(request, rows, began, scores.source, None)
         return scores
 
     def fall_back(self, request: pb.ScoreRequest, rows: int, error: ScoringError, began: float) -> Scores:

@@ -1,0 +1,196 @@
+"""A column in any of the forms that people hold one in, as a message of scorebridge.v1.
+
+pandas, polars and pyarrow are recognised by what they look like; none of them is imported here.
+"""
+
+import numbers
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorebridge.arrays import pack
+from scorebridge.v1 import scoring_pb2 as pb
+
+__all__ = ["build_column", "column_rows", "cut_column", "library"]
+
+_Array = NDArray[Any]
+_Mask = NDArray[np.bool_]
+
+_MAX_INT64 = 2**63 - 1
+_MIN_INT64 = -(2**63)
+
+_LIBRARIES = ("pandas", "polars", "pyarrow")
+_NO_COLUMNS = (str, bytes, bytearray, set, frozenset, Mapping)  # Python would iterate them, over what nobody means
+
+
+def library(values: Any) -> str | None:
+    """The library of frames that it comes from, be it as a subclass; None for any other."""
+    roots = (base.__module__.partition(".")[0] for base in type(values).__mro__)
+    return next((root for root in roots if root in _LIBRARIES), None)
+
+
+def build_column(name: str, values: Any) -> pb.Column:
+    """The message of a column: a list, an array or a series. NaN, None, NaT, NA and nulls are missing.
+
+    Raises:
+        TypeError: it is no column, or one that no model takes; the message names it.
+        ValueError: a number or text in it that can't be sent, likewise.
+    """
+    plain, mask = _plain(name, values)
+    try:
+        message = pb.Column(name=name)
+        if isinstance(plain, np.ndarray) and plain.dtype.kind in "mM":
+            raise TypeError(f"column '{name}' is {plain.dtype}: no model takes times, pass numbers or text")
+        if isinstance(plain, np.ndarray) and plain.dtype.kind in "fiub":
+            _set_numbers(message, plain)
+        else:
+            mask = _set_objects(message, name, list(plain), mask)
+    except UnicodeEncodeError:
+        # Its own message holds the text, and it is chained to nothing for the same reason.
+        raise ValueError(f"column {name!a}: half of a surrogate pair, which UTF-8 can't hold") from None
+    if mask is not None and mask.any():
+        message.missing_rows.extend(np.flatnonzero(mask).tolist())
+    return message
+
+
+def column_rows(column: pb.Column) -> int:
+    """How many rows it has."""
+    kind = column.WhichOneof("values")
+    return len(getattr(column, kind).values) if kind else 0
+
+
+_ARRAYS: dict[str, tuple[Any, Any]] = {
+    "doubles": (pb.DoubleArray, np.float64),
+    "floats": (pb.FloatArray, np.float32),
+    "int32s": (pb.Int32Array, np.int32),
+    "int64s": (pb.Int64Array, np.int64),
+}
+
+
+def cut_column(column: pb.Column, first: int, rows: int) -> pb.Column:
+    """Neighbouring rows of it."""
+    part = pb.Column(name=column.name)
+    kind = column.WhichOneof("values")
+    if kind is not None:
+        values = getattr(column, kind).values[first : first + rows]
+        if kind in _ARRAYS:
+            message, dtype = _ARRAYS[kind]
+            getattr(part, kind).CopyFrom(pack(message, np.array(values, dtype)))
+        else:
+            getattr(part, kind).values.extend(values)
+    missing = np.array(column.missing_rows, np.int64)
+    part.missing_rows.extend((missing[(missing >= first) & (missing < first + rows)] - first).tolist())
+    return part
+
+
+def _plain(name: str, values: Any) -> tuple[Any, _Mask | None]:
+    """An array or a list, and which are missing; None where the values themselves say it."""
+    known = library(values)
+    if known == "pandas" and hasattr(values, "dtype"):
+        return _pandas(name, values)
+    if known == "polars" and hasattr(values, "dtype"):
+        return _polars(values)
+    if known == "pyarrow" and hasattr(values, "null_count"):
+        return _pyarrow(values)
+    if isinstance(values, np.ma.MaskedArray):
+        return values.data, np.broadcast_to(values.mask, values.shape)
+    if isinstance(values, np.ndarray):
+        return values, None
+    if known or isinstance(values, _NO_COLUMNS) or not isinstance(values, Iterable):
+        raise TypeError(f"column '{name}' is a {type(values).__name__}: pass a list, an array or a series")
+    return list(values), None
+
+
+def _pandas(name: str, values: Any) -> tuple[Any, _Mask | None]:
+    """Of a series, an index or one of pandas' own arrays."""
+    dtype = values.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
+        return values.to_numpy(), None
+    mask = np.asarray(values.isna(), np.bool_)
+    numpy_dtype = getattr(dtype, "numpy_dtype", None)  # of the nullable Int64, Float64, boolean
+    if isinstance(numpy_dtype, np.dtype) and numpy_dtype.kind in "fiub":
+        return values.to_numpy(dtype=numpy_dtype, na_value=numpy_dtype.type(0)), mask
+    if isinstance(dtype, np.dtype) and dtype.kind in "mM":
+        raise TypeError(f"column '{name}' is {dtype}: no model takes times, pass numbers or text")
+    return np.asarray(values.astype(object)), mask
+
+
+def _polars(series: Any) -> tuple[Any, _Mask | None]:
+    mask = series.is_null().to_numpy() if series.null_count() else None
+    truths = str(series.dtype) == "Boolean"
+    if truths or (series.dtype.is_numeric() and not str(series.dtype).endswith("128")):  # which numpy has not
+        return (series if mask is None else series.fill_null(False if truths else 0)).to_numpy(), mask
+    return series.to_list(), mask
+
+
+def _pyarrow(column: Any) -> tuple[Any, _Mask | None]:
+    column = column.combine_chunks() if hasattr(column, "combine_chunks") else column
+    values = column.to_pylist() if column.null_count else column.to_numpy(zero_copy_only=False)
+    return values, None
+
+
+def _set_numbers(message: pb.Column, values: _Array) -> None:
+    if values.ndim != 1:
+        raise ValueError(f"column '{message.name}' has {values.ndim} dimensions")
+    kind, size = values.dtype.kind, values.dtype.itemsize
+    if kind == "b":
+        message.bools.values.extend(values.tolist())
+    elif kind == "f" and size <= np.dtype(np.float32).itemsize:
+        message.floats.CopyFrom(pack(pb.FloatArray, values.astype(np.float32)))
+    elif kind == "f":
+        message.doubles.CopyFrom(pack(pb.DoubleArray, values.astype(np.float64)))
+    elif size < 4 or (kind == "i" and size == 4):  # noqa: PLR2004 - bytes of an int32
+        message.int32s.CopyFrom(pack(pb.Int32Array, values.astype(np.int32)))
+    elif kind == "u" and values.size and values.max() > _MAX_INT64:
+        raise ValueError(f"column '{message.name}': a whole number beyond 64 bits")
+    else:
+        message.int64s.CopyFrom(pack(pb.Int64Array, values.astype(np.int64)))
+
+
+def _set_objects(message: pb.Column, name: str, values: list[Any], mask: _Mask | None) -> _Mask:
+    """Python values; None and NaN are missing. A column without any value at all is one of doubles."""
+    missing = np.fromiter((_is_missing(value) for value in values), np.bool_, len(values))
+    if mask is not None:
+        missing |= mask
+    present = [value for value, absent in zip(values, missing, strict=True) if not absent]
+    if any(isinstance(value, str) for value in present):
+        if not all(isinstance(value, str) for value in present):
+            raise TypeError(f"column '{name}' holds text and other things")
+        message.strings.values.extend("" if absent else str(v) for v, absent in zip(values, missing, strict=True))
+        return missing
+    if present and all(isinstance(value, bool | np.bool_) for value in present):
+        message.bools.values.extend(not absent and bool(v) for v, absent in zip(values, missing, strict=True))
+        return missing
+    odd = next((value for value in present if not _is_number(value)), None)
+    if odd is not None:
+        raise TypeError(f"column '{name}' holds {type(odd).__name__}; numbers, truth values or text are taken")
+    whole = bool(present) and all(isinstance(value, numbers.Integral) for value in present)
+    numbers_only = [0 if absent else value for value, absent in zip(values, missing, strict=True)]
+    if whole:
+        if any(not _MIN_INT64 <= int(value) <= _MAX_INT64 for value in present):
+            raise ValueError(f"column '{name}': a whole number beyond 64 bits")
+        message.int64s.CopyFrom(pack(pb.Int64Array, np.array(numbers_only, np.int64)))
+    else:
+        message.doubles.CopyFrom(pack(pb.DoubleArray, _doubles(name, numbers_only)))
+    return missing
+
+
+def _doubles(name: str, values: list[Any]) -> NDArray[np.float64]:
+    try:
+        return np.array(values, np.float64)
+    except OverflowError as error:
+        raise ValueError(f"column '{name}': a number beyond those of a double") from error
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_ | np.timedelta64)
+
+
+def _is_missing(value: Any) -> bool:
+    if value is None:
+        return True
+    if isinstance(value, float | np.floating):
+        return bool(np.isnan(value))
+    return type(value).__name__ in ("NAType", "NaTType")

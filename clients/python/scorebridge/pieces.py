@@ -1,0 +1,99 @@
+"""Big batches: cut into calls of one `batch_id`, and their answers put together again in order."""
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorebridge.batch import MOST_BYTES, MOST_ROWS, Batch
+from scorebridge.errors import ScoringError
+from scorebridge.result import DefaultedRows, Scores, Source
+from scorebridge.v1 import scoring_pb2 as pb
+
+__all__ = ["MOST_IN_FLIGHT", "Piece", "cut", "put_together", "row_wise_version"]
+
+MOST_IN_FLIGHT = 8
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Neighbouring rows of a big batch, which are sent as one call.
+
+    Attributes:
+        batch: the whole.
+        version: that scores all of them.
+        batch_id: of all of them.
+        first: the row that it begins with.
+        rows: how many it has.
+    """
+
+    batch: Batch
+    version: int
+    batch_id: str
+    first: int
+    rows: int
+
+    def message(self) -> pb.ScoreRequest:
+        """Built anew at each call: those of all pieces at once would double the batch."""
+        request = self.batch.part(self.first, self.rows)
+        request.request_id += f"/{self.first}"
+        request.version = self.version
+        request.batch_id = self.batch_id
+        return request
+
+    @contextmanager
+    def naming_rows(self) -> Iterator[None]:
+        """An error's message counts from the piece's own first row: says before it which rows they are."""
+        try:
+            yield
+        except ScoringError as error:
+            last = self.first + self.rows - 1
+            error.args = (f"rows {self.first} to {last} of the batch: {error}",)
+            raise
+
+
+def row_wise_version(details: Sequence[pb.ModelDetail], version: int) -> int | None:
+    """The version that all pieces must name, so that none is scored by another; None if rows depend on each other."""
+    chosen = [one for one in details if (one.version.version == version if version else one.version.serving)]
+    return chosen[0].version.version if chosen and chosen[0].row_wise else None
+
+
+def cut(batch: Batch, version: int) -> list[Piece]:
+    """A batch in pieces of about a MiB and `MOST_ROWS` rows at most, in order."""
+    pieces = max(-(-batch.size // MOST_BYTES), -(-batch.rows // MOST_ROWS))
+    size = -(-batch.rows // pieces)
+    batch_id = batch.head.batch_id or str(uuid.uuid4())
+    return [
+        Piece(batch, version, batch_id, first, min(size, batch.rows - first)) for first in range(0, batch.rows, size)
+    ]
+
+
+def put_together(answers: Sequence[Scores], request_id: str) -> Scores:
+    """One answer for the whole batch; its times are the longest, its attempts the sum."""
+    first = next((one for one in answers if one.source is not Source.CLIENT_DEFAULT), answers[0])
+    defaults: list[DefaultedRows] = []
+    rows = 0
+    for answer in answers:
+        defaults += [replace(part, first=rows + part.first) for part in answer.defaults]
+        rows += answer.rows
+    sources = {answer.source for answer in answers}
+    return replace(
+        first,
+        request_id=request_id,
+        columns={name: np.concatenate([_column(answer, name) for answer in answers]) for name in first.columns},
+        source=sources.pop() if len(sources) == 1 else Source.MIXED,
+        defaults=tuple(defaults),
+        rows=rows,
+        attempts=sum(answer.attempts for answer in answers),
+        queue_s=max(answer.queue_s for answer in answers),
+        backend_s=max(answer.backend_s for answer in answers),
+    )
+
+
+def _column(answer: Scores, name: str) -> NDArray[Any]:
+    """A client default knows the names of the outputs only if the model has answered before."""
+    return answer.columns[name] if name in answer.columns else next(iter(answer.columns.values()))
