@@ -20,15 +20,12 @@ from typing import Any
 
 import grpc
 from bad_connections import drips, refused, resets, serve_connections, swallow
-from google.protobuf.any_pb2 import Any as AnyMessage
-from google.rpc.error_details_pb2 import ErrorInfo
-from google.rpc.status_pb2 import Status
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from odd_answers import TOKEN, Says
 from scorebridge.v1 import scoring_pb2 as pb
 
 SCOREBRIDGE = Path(sys.executable).with_name("scorebridge")
 SCORE = "/scorebridge.v1.ScoringService/Score"
-TOKEN = "secret"  # noqa: S105 - of a test
 AFFINE = """
 slope <- 2
 Pred.R <- function(a, b) {
@@ -134,51 +131,6 @@ def drain(gateway: Gateway, target: str) -> grpc.Channel:
                 return channel
         time.sleep(0.05)
     raise RuntimeError("the gateway does not drain")
-
-
-class Says:
-    """Answers every call with the status that its model's name asks for: "status:CODE" or "status:CODE:REASON".
-
-    "first:CODE" is scored if it is tried again.
-    """
-
-    def handler(self) -> Any:
-        """Only Score is known."""
-        score = grpc.unary_unary_rpc_method_handler(
-            self._score, pb.ScoreRequest.FromString, pb.ScoreResponse.SerializeToString
-        )
-        return grpc.method_handlers_generic_handler("scorebridge.v1.ScoringService", {"Score": score})
-
-    def _score(self, request: pb.ScoreRequest, context: grpc.ServicerContext) -> pb.ScoreResponse:
-        if request.model == "needs-token":
-            if ("authorization", f"Bearer {TOKEN}") not in context.invocation_metadata():
-                context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token, or a wrong one")
-            return answer(request)
-        kind, code, *reason = request.model.split(":") if ":" in request.model else ("", "")
-        retried = any(name == "grpc-previous-rpc-attempts" for name, _ in context.invocation_metadata())
-        if not kind or (kind == "first" and retried):
-            return answer(request)
-        status = grpc.StatusCode[code]
-        if reason:
-            details = AnyMessage()
-            details.Pack(ErrorInfo(reason=reason[0], domain="scorebridge.io"))
-            told = Status(code=status.value[0], message="as asked", details=[details])
-            context.set_trailing_metadata((("grpc-status-details-bin", told.SerializeToString()),))
-        context.abort(status, "as asked")
-        raise AssertionError
-
-
-def answer(request: pb.ScoreRequest) -> pb.ScoreResponse:
-    """A score of 1 for each row; of the model "nonsense" a row is missing that nobody asked for."""
-    response = pb.ScoreResponse(
-        request_id=request.request_id, model=request.model, version=1, source=pb.SCORE_SOURCE_MODEL
-    )
-    column = response.scores.add()
-    column.name = "score"
-    column.doubles.values.extend([1.0] * request.matrix.rows)
-    if request.model == "nonsense":
-        column.missing_rows.append(request.matrix.rows)
-    return response
 
 
 def say_status(folder: Path) -> tuple[str, str, str, str]:

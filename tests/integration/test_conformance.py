@@ -19,6 +19,8 @@ from scorebridge import AsyncScoringClient, Scores, ScoringClient, ScoringError
 FOLDER = ROOT / "clients" / "conformance"
 CASES = [case for file in sorted(FOLDER.glob("*.json")) for case in json.loads(file.read_text())]
 
+PASSED_ON = ("default", "allow_default", "version", "labels", "request_id")
+
 
 def start_world() -> subprocess.Popen[str]:
     command = [sys.executable, str(FOLDER / "conformance_world.py")]
@@ -60,12 +62,14 @@ class Caller:
 
     def arguments(self) -> dict[str, Any]:
         """What each call says."""
-        case = self.case
-        rows: Any = case.get("columns") or np.array(case["rows"] * case.get("repeat", 1), np.float64)
+        case, repeat = self.case, self.case.get("repeat", 1)
+        rows: Any = case.get("columns") or np.array(case["rows"] * repeat, np.float64)
         if isinstance(rows, dict):
-            rows = {name: np.array(values, np.float64) for name, values in rows.items()}
+            rows = {name: np.array(values * repeat, np.float64) for name, values in rows.items()}
         given = {"model": case["model"], "rows": rows, "timeout_s": case["timeout_ms"] / 1000}
-        return given | {name: case[name] for name in ("default", "allow_default") if name in case}
+        if "row_keys" in case:
+            given["row_keys"] = [str(number) for number in range(case["row_keys"])]
+        return given | {name: case[name] for name in PASSED_ON if name in case}
 
     def ended(self, call: int) -> None:
         """Kills a gateway where the case says so."""
@@ -104,6 +108,7 @@ def verify(outcome: Scores | Exception, expected: dict[str, Any]) -> None:
         assert type(outcome) is getattr(scorebridge, expected["error"])
         assert isinstance(outcome, ScoringError)
         assert outcome.reason == expected["reason"]
+        assert expected.get("message", str(outcome)) == str(outcome)
     else:
         assert isinstance(outcome, Scores), outcome
         assert outcome.source == expected["source"]

@@ -61,6 +61,12 @@ def test_a_piece_says_what_the_batch_says(rows: Any) -> None:
     assert plain.default_policy == pb.DEFAULT_POLICY_UNSPECIFIED
 
 
+@pytest.mark.parametrize("rows", [0, 1])
+def test_what_can_not_be_cut_is_not_big(rows: int) -> None:
+    assert not Batch("m", np.zeros((rows, MOST_BYTES)), None, {}).is_big
+    assert not Batch("m", {"x" * MOST_BYTES: [1.0] * rows}, None, {}).is_big
+
+
 def test_text_and_missing_rows_are_cut_with_their_rows() -> None:
     text = [None if row % 3 == 0 else str(row) for row in range(BIG)]
     first, second = [piece.message().table.columns[0] for piece in cut(Batch("m", {"s": text}, None, {}), 1)]

@@ -66,7 +66,7 @@ class Batch:
         if self._keys and len(self._keys) != self.rows:
             raise ValueError(f"{len(self._keys)} row_keys for {self.rows} rows")
         self.size = self._features.size + sum(map(len, self._keys))
-        self.is_big = self.size > MOST_BYTES or self.rows > MOST_ROWS
+        self.is_big = self.rows > 1 and (self.size > MOST_BYTES or self.rows > MOST_ROWS)
         self.head = pb.ScoreRequest(
             request_id=_request_id(options.get("request_id"), _LONGEST_BIG_ID if self.is_big else _LONGEST_ID),
             model=model,

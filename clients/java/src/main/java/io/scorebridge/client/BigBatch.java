@@ -16,6 +16,7 @@ final class BigBatch {
   private static final int MOST_BYTES = 1 << 20; // above it one message holds up the gateway's others
   private static final int MOST_ROWS = 10_000;
   private static final int MOST_IN_FLIGHT = 8;
+  private static final int LONGEST_ID = 110; // the ids of its calls have a slash and the number of a row behind it
 
   private final ScoringClient client;
   private final String model;
@@ -34,6 +35,9 @@ final class BigBatch {
 
   BigBatch(
       ScoringClient client, String model, Batch batch, ScoreOptions options, String requestId, Deadline deadline) {
+    if (requestId.length() > LONGEST_ID) {
+      throw new IllegalArgumentException("the request id of a big batch must be 1 to 110 printable ASCII characters");
+    }
     this.client = client;
     this.model = model;
     this.batch = batch;
@@ -43,7 +47,7 @@ final class BigBatch {
   }
 
   static boolean isBig(Batch batch) {
-    return batch.rows() > MOST_ROWS || batch.bytes() > MOST_BYTES;
+    return batch.rows() > 1 && (batch.rows() > MOST_ROWS || batch.bytes() > MOST_BYTES);
   }
 
   CompletableFuture<Scores> score() {
@@ -108,12 +112,12 @@ final class BigBatch {
     }
     int first = part * size;
     int rows = Math.min(size, batch.rows() - first);
-    String partId = count == 1 ? requestId : requestId.substring(0, Math.min(110, requestId.length())) + "/" + first;
+    String partId = count == 1 ? requestId : requestId + "/" + first;
     ScoreRequest.Builder request =
         client.request(model, options, partId).setVersion(version).setBatchId(batchId);
-    // Where there are too few, the gateway says so.
-    int keys = options.rowKeys.size();
-    request.addAllRowKeys(options.rowKeys.subList(Math.min(first, keys), Math.min(first + rows, keys)));
+    if (!options.rowKeys.isEmpty()) {
+      request.addAllRowKeys(options.rowKeys.subList(first, first + rows));
+    }
     batch.fill(request, first, rows);
     CompletableFuture<Scores> asked = client.ask(request.build(), rows, deadline);
     synchronized (this) {
@@ -122,7 +126,13 @@ final class BigBatch {
     if (whole.isDone()) {
       asked.cancel(true); // the batch ended while this call began
     }
-    asked.whenComplete((value, raised) -> guarded(() -> end(raised)));
+    asked.whenComplete(
+        (value, raised) -> {
+          if (count > 1 && raised instanceof ScoringException error) {
+            error.ofRows(first, first + rows - 1);
+          }
+          guarded(() -> end(raised));
+        });
   }
 
   private void end(Throwable raised) {

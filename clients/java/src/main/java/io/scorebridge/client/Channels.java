@@ -54,6 +54,8 @@ final class Channels {
         .defaultServiceConfig(SERVICE)
         .enableRetry()
         .perRpcBufferLimit(RETRY_BUFFER_BYTES)
+        // An answer grows with the model's outputs, and is the gateway's own.
+        .maxInboundMessageSize(Integer.MAX_VALUE)
         .build();
   }
 

@@ -174,6 +174,7 @@ public final class ColumnBatch extends Batch {
      * @param name the feature.
      * @param values one for each row; null is missing.
      * @return this.
+     * @throws IllegalArgumentException if a text is no valid Unicode.
      */
     public Builder strings(String name, List<String> values) {
       return objects(name, values.toArray(), Kind.STRINGS);
@@ -186,7 +187,8 @@ public final class ColumnBatch extends Batch {
      * @param values of one kind; null is missing. Numbers of several types become the widest of them; where all values
      *     are missing they are numbers.
      * @return this.
-     * @throws IllegalArgumentException if the values are of kinds that don't go together.
+     * @throws IllegalArgumentException if the values are of kinds that don't go together, or a text is no valid
+     *     Unicode.
      */
     public Builder values(String name, List<?> values) {
       return objects(name, values.toArray());
@@ -220,7 +222,12 @@ public final class ColumnBatch extends Batch {
       long bytes = 8L * values.length;
       if (kind == Kind.STRINGS) {
         for (Object value : values) {
-          bytes += value == null ? 0 : value.toString().length();
+          String text = value == null ? "" : value.toString();
+          if (text.codePoints().anyMatch(one -> Character.getType(one) == Character.SURROGATE)) {
+            throw new IllegalArgumentException(
+                "column '" + name + "': half of a surrogate pair, which UTF-8 can't hold");
+          }
+          bytes += text.length();
         }
       }
       return add(name, kind, values, values.length, bytes, row -> values[row] == null);

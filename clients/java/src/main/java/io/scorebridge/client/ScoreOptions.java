@@ -6,6 +6,8 @@ import java.util.Map;
 
 /** What a call can say beside its model and rows. Immutable; may be shared by calls and threads. */
 public final class ScoreOptions {
+  private static final Duration MOST_TIMEOUT = Duration.ofSeconds(100_000_000); // what every clock can hold
+  private static final int LONGEST_ID = 128;
   private static final ScoreOptions NONE = newBuilder().build();
 
   final Duration timeout;
@@ -47,8 +49,8 @@ public final class ScoreOptions {
   }
 
   static Duration positive(Duration timeout) {
-    if (timeout != null && (timeout.isZero() || timeout.isNegative())) {
-      throw new IllegalArgumentException("timeout must be positive, not " + timeout);
+    if (timeout != null && (timeout.isZero() || timeout.isNegative() || timeout.compareTo(MOST_TIMEOUT) > 0)) {
+      throw new IllegalArgumentException("timeout must be positive and at most " + MOST_TIMEOUT + ", not " + timeout);
     }
     return timeout;
   }
@@ -71,7 +73,7 @@ public final class ScoreOptions {
      *
      * @param timeout positive; without one the client's counts, and without that the model's own.
      * @return this.
-     * @throws IllegalArgumentException if it is zero or negative.
+     * @throws IllegalArgumentException if it is zero, negative, or over 10^8 seconds.
      */
     public Builder timeout(Duration timeout) {
       this.timeout = positive(timeout);
@@ -118,10 +120,14 @@ public final class ScoreOptions {
     /**
      * The call's id in logs and answers.
      *
-     * @param id 1 to 128 printable ASCII characters; a UUID is made without.
+     * @param id 1 to 128 printable ASCII characters, 110 at most for a big batch; a UUID is made without.
      * @return this.
+     * @throws IllegalArgumentException if it is something else.
      */
     public Builder requestId(String id) {
+      if (id.length() > LONGEST_ID || !id.chars().allMatch(one -> ' ' <= one && one <= '~')) {
+        throw new IllegalArgumentException("the request id must be 1 to 128 printable ASCII characters");
+      }
       this.requestId = id;
       return this;
     }

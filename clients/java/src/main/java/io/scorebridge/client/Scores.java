@@ -1,7 +1,10 @@
 package io.scorebridge.client;
 
+import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.scorebridge.v1.Column;
 import io.scorebridge.v1.ScoreResponse;
+import java.lang.reflect.Array;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -53,27 +56,23 @@ public final class Scores {
     this.backendTime = backendTime;
   }
 
+  /** The answer to a call of so many rows; a StatusRuntimeException if it makes no sense for that many. */
   static Scores read(ScoreResponse response, int rows) {
     Map<String, Object> outputs = new LinkedHashMap<>();
     for (Column column : response.getScoresList()) {
-      outputs.put(column.getName(), values(column));
+      outputs.put(column.getName(), values(column, rows));
+    }
+    if (rows > 0 && outputs.isEmpty()) {
+      throw senseless("no scores");
     }
     List<DefaultedRows> defaults =
-        response.getDefaultedRowsList().stream()
-            .map(
-                part ->
-                    new DefaultedRows(
-                        part.getFirst(),
-                        part.getCount(),
-                        part.getReason().name().replaceFirst("^DEFAULT_REASON_", ""),
-                        part.getDetail(),
-                        false))
-            .toList();
+        response.getDefaultedRowsList().stream().map(part -> DefaultedRows.read(part, rows)).toList();
     Source source =
         switch (response.getSource()) {
+          case SCORE_SOURCE_MODEL -> Source.MODEL;
           case SCORE_SOURCE_DEFAULT -> Source.DEFAULT;
           case SCORE_SOURCE_MIXED -> Source.MIXED;
-          default -> Source.MODEL;
+          default -> throw senseless("scores of source " + response.getSourceValue());
         };
     return new Scores(
         response.getRequestId(),
@@ -314,22 +313,38 @@ public final class Scores {
     }
   }
 
-  private static Object values(Column column) {
-    double[] numbers;
-    switch (column.getValuesCase()) {
-      case DOUBLES -> numbers = column.getDoubles().getValuesList().stream().mapToDouble(Double::doubleValue).toArray();
-      case FLOATS -> numbers = column.getFloats().getValuesList().stream().mapToDouble(Float::doubleValue).toArray();
-      case INT32S -> numbers = column.getInt32S().getValuesList().stream().mapToDouble(Integer::doubleValue).toArray();
-      case INT64S -> numbers = column.getInt64S().getValuesList().stream().mapToDouble(Long::doubleValue).toArray();
-      case BOOLS -> numbers = column.getBools().getValuesList().stream().mapToDouble(one -> one ? 1 : 0).toArray();
-      default -> {
-        String[] texts = column.getStrings().getValuesList().toArray(new String[0]);
-        column.getMissingRowsList().forEach(row -> texts[row] = null);
-        return texts;
+  /** As gRPC itself calls an answer that can't be read. */
+  static StatusRuntimeException senseless(String what) {
+    return Status.INTERNAL.withDescription("the answer makes no sense: " + what).asRuntimeException();
+  }
+
+  private static Object values(Column column, int rows) {
+    Object values = values(column);
+    if (Array.getLength(values) != rows) {
+      throw senseless(Array.getLength(values) + " scores for " + rows + " rows");
+    }
+    for (int row : column.getMissingRowsList()) {
+      if (Integer.compareUnsigned(row, rows) >= 0) {
+        throw senseless("row " + Integer.toUnsignedString(row) + " of " + rows + " is missing");
+      }
+      if (values instanceof double[] numbers) {
+        numbers[row] = Double.NaN;
+      } else {
+        Array.set(values, row, null);
       }
     }
-    column.getMissingRowsList().forEach(row -> numbers[row] = Double.NaN);
-    return numbers;
+    return values;
+  }
+
+  private static Object values(Column column) {
+    return switch (column.getValuesCase()) {
+      case FLOATS -> column.getFloats().getValuesList().stream().mapToDouble(Float::doubleValue).toArray();
+      case INT32S -> column.getInt32S().getValuesList().stream().mapToDouble(Integer::doubleValue).toArray();
+      case INT64S -> column.getInt64S().getValuesList().stream().mapToDouble(Long::doubleValue).toArray();
+      case BOOLS -> column.getBools().getValuesList().stream().mapToDouble(one -> one ? 1 : 0).toArray();
+      case STRINGS -> column.getStrings().getValuesList().toArray(new String[0]);
+      default -> column.getDoubles().getValuesList().stream().mapToDouble(Double::doubleValue).toArray();
+    };
   }
 
   private static Duration duration(com.google.protobuf.Duration time) {

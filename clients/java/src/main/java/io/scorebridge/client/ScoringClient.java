@@ -57,6 +57,7 @@ public final class ScoringClient implements AutoCloseable {
   private final Consumer<CallEvent> onCall;
   private final Map<String, LongAdder> defaults = new ConcurrentHashMap<>();
   private final Map<String, List<String>> outputs = new ConcurrentHashMap<>();
+  private volatile boolean closed;
 
   private ScoringClient(Builder builder) {
     owned = builder.channel == null ? Channels.open(builder.target, builder.credentials()) : null;
@@ -88,6 +89,8 @@ public final class ScoringClient implements AutoCloseable {
    * @param batch the rows; a big batch of a row-wise model is sent in several calls at once.
    * @return the scores, which may be defaults: {@link Scores#source()} tells.
    * @throws ScoringException if there are no scores, and no default may stand for them.
+   * @throws IllegalArgumentException if the row keys or the request id don't fit the batch; nothing was sent.
+   * @throws IllegalStateException if the client is closed.
    */
   public Scores score(String model, Batch batch) {
     return score(model, batch, ScoreOptions.none());
@@ -101,6 +104,8 @@ public final class ScoringClient implements AutoCloseable {
    * @param options what else the call says.
    * @return the scores, which may be defaults: {@link Scores#source()} tells.
    * @throws ScoringException if there are no scores, and no default may stand for them.
+   * @throws IllegalArgumentException if the row keys or the request id don't fit the batch; nothing was sent.
+   * @throws IllegalStateException if the client is closed.
    */
   public Scores score(String model, Batch batch, ScoreOptions options) {
     return await(scoreAsync(model, batch, options));
@@ -130,6 +135,10 @@ public final class ScoringClient implements AutoCloseable {
   public CompletableFuture<Scores> scoreAsync(String model, Batch batch, ScoreOptions options) {
     Objects.requireNonNull(model, "model");
     Objects.requireNonNull(batch, "batch");
+    checkOpen();
+    if (!options.rowKeys.isEmpty() && options.rowKeys.size() != batch.rows()) {
+      throw new IllegalArgumentException(options.rowKeys.size() + " row keys for " + batch.rows() + " rows");
+    }
     Duration allowed = options.timeout == null ? timeout : options.timeout;
     Deadline deadline = deadline(allowed);
     String requestId = options.requestId.isEmpty() ? UUID.randomUUID().toString() : options.requestId;
@@ -148,6 +157,7 @@ public final class ScoringClient implements AutoCloseable {
    * @throws ScoringException if the gateway gives no answer within the client's timeout.
    */
   public List<ModelVersion> models() {
+    checkOpen();
     return await(plain(Calls.LIST_MODELS, ListModelsRequest.getDefaultInstance(), deadline(timeout)))
         .getVersionsList();
   }
@@ -160,6 +170,7 @@ public final class ScoringClient implements AutoCloseable {
    * @throws ScoringException if there is no such model, or no answer within the client's timeout.
    */
   public List<ModelDetail> model(String name) {
+    checkOpen();
     return await(details(name, 0, deadline(timeout)));
   }
 
@@ -177,6 +188,7 @@ public final class ScoringClient implements AutoCloseable {
   /** Closes the connections; calls under way are cancelled. A channel that was given stays open. */
   @Override
   public void close() {
+    closed = true;
     if (owned != null) {
       owned.shutdownNow();
       try {
@@ -187,6 +199,12 @@ public final class ScoringClient implements AutoCloseable {
     }
     if (defaultsLog != null) {
       defaultsLog.close();
+    }
+  }
+
+  private void checkOpen() {
+    if (closed) {
+      throw new IllegalStateException("the client is closed");
     }
   }
 
@@ -226,7 +244,7 @@ public final class ScoringClient implements AutoCloseable {
         (response, error) -> {
           if (error == null) {
             circuit.answered(System.nanoTime());
-            read(request, response, rows, began, scores);
+            read(request, response, rows, began).whenComplete((value, raised) -> pass(scores, value, raised));
           } else if (!answer.isCancelled()) {
             Failure failure = Failure.of(error);
             note(failure);
@@ -236,19 +254,20 @@ public final class ScoringClient implements AutoCloseable {
     return scores;
   }
 
-  private void read(
-      ScoreRequest request, ScoreResponse response, int rows, long began, CompletableFuture<Scores> scores) {
+  /** What the gateway answered; where that makes no sense, as if it had not. */
+  private CompletableFuture<Scores> read(ScoreRequest request, ScoreResponse response, int rows, long began) {
+    Scores read;
     try {
-      Scores read = Scores.read(response, rows);
-      if (read.source() != Source.DEFAULT) {
-        outputs.put(request.getModel(), read.outputs());
-      }
-      tell(request, rows, began, read.source(), null);
-      scores.complete(read);
-    } catch (RuntimeException error) {
-      // An answer that makes no sense: on a thread of the library nobody would see it, and the caller would wait.
-      scores.completeExceptionally(error);
+      read = Scores.read(response, rows);
+    } catch (RuntimeException senseless) {
+      // On a thread of the library nobody would see it, and the caller would wait.
+      return fallBack(request, rows, Failure.of(senseless), began);
     }
+    if (read.source() != Source.DEFAULT) {
+      outputs.put(request.getModel(), read.outputs());
+    }
+    tell(request, rows, began, read.source(), null);
+    return CompletableFuture.completedFuture(read);
   }
 
   /** What stands for a call, or for a part of a batch, that brought no scores. */
@@ -436,7 +455,7 @@ public final class ScoringClient implements AutoCloseable {
      * @param timeout positive; without one, the model's own timeout counts, and a gateway that is silent is waited for
      *     until its connection breaks.
      * @return this.
-     * @throws IllegalArgumentException if it is zero or negative.
+     * @throws IllegalArgumentException if it is zero, negative, or over 10^8 seconds.
      */
     public Builder timeout(Duration timeout) {
       this.timeout = ScoreOptions.positive(timeout);

@@ -14,6 +14,9 @@ public class ScoringException extends RuntimeException {
   /** The status of the call. */
   private final Status.Code status;
 
+  /** The rows of a big batch that the message counts from; empty for a call of its own. */
+  private String where = "";
+
   ScoringException(String message, String reason, Status.Code status, Throwable cause) {
     super(message, cause);
     this.reason = reason;
@@ -36,6 +39,21 @@ public class ScoringException extends RuntimeException {
    */
   public Status.Code status() {
     return status;
+  }
+
+  /**
+   * What happened.
+   *
+   * @return a sentence.
+   */
+  @Override
+  public String getMessage() {
+    return where + super.getMessage();
+  }
+
+  /** Says which rows of a big batch the message, which counts from the first of them, is about. */
+  void ofRows(int first, int last) {
+    where = "rows " + first + " to " + last + " of the batch: ";
   }
 
   /** Mend the call: trying again gives the same. */

@@ -103,6 +103,8 @@ class BatchTest {
     assertThrows(IllegalArgumentException.class, () -> Batch.columns().doubles("a", 1).ints("b", 1, 2));
     assertThrows(IllegalArgumentException.class, () -> Batch.columns().doubles("a", 1).doubles("a", 1));
     assertThrows(IllegalArgumentException.class, () -> Batch.columns().build());
+    assertThrows(IllegalArgumentException.class, () -> Batch.columns().strings("a", List.of("\ud800")));
+    assertEquals(1, Batch.columns().strings("a", List.of("\ud83d\ude00")).build().rows());
     assertThrows(IllegalArgumentException.class, () -> Batch.ofMaps(List.of(Map.of("a", 1), Map.of("a", "x"))));
     assertThrows(IllegalArgumentException.class, () -> Batch.ofMaps(List.of(Map.of("a", new Object()))));
   }

@@ -15,6 +15,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.TestFactory;
@@ -55,7 +58,9 @@ class ConformanceTest {
       if (!expected.has("error")) {
         verify(client.score(given.get("model").getAsString(), batch(given), options(given)), expected);
       } else if (expected.get("error").getAsString().equals("ARGUMENT")) {
-        assertThrows(IllegalArgumentException.class, () -> options(given));
+        assertThrows(
+            IllegalArgumentException.class,
+            () -> client.score(given.get("model").getAsString(), batch(given), options(given)));
       } else {
         ScoringException raised =
             assertThrows(
@@ -63,6 +68,9 @@ class ConformanceTest {
                 () -> client.score(given.get("model").getAsString(), batch(given), options(given)));
         assertEquals(expected.get("error").getAsString(), raised.getClass().getSimpleName());
         assertEquals(expected.get("reason").getAsString(), raised.reason());
+        if (expected.has("message")) {
+          assertEquals(expected.get("message").getAsString(), raised.getMessage());
+        }
       }
     }
   }
@@ -128,25 +136,43 @@ class ConformanceTest {
     if (given.has("allow_default")) {
       options.allowDefault(given.get("allow_default").getAsBoolean());
     }
+    if (given.has("version")) {
+      options.version(given.get("version").getAsInt());
+    }
+    if (given.has("request_id")) {
+      options.requestId(given.get("request_id").getAsString());
+    }
+    if (given.has("row_keys")) {
+      options.rowKeys(IntStream.range(0, given.get("row_keys").getAsInt()).mapToObj(String::valueOf).toList());
+    }
+    if (given.has("labels")) {
+      Map<String, String> labels = new TreeMap<>();
+      given.getAsJsonObject("labels").entrySet().forEach(one -> labels.put(one.getKey(), one.getValue().getAsString()));
+      options.labels(labels);
+    }
     return options.build();
   }
 
   private static Batch batch(JsonObject given) {
+    int repeat = given.has("repeat") ? given.get("repeat").getAsInt() : 1;
     if (given.has("columns")) {
       ColumnBatch.Builder columns = Batch.columns();
       given
           .getAsJsonObject("columns")
           .entrySet()
-          .forEach(column -> columns.doubles(column.getKey(), array(column.getValue())));
+          .forEach(column -> columns.doubles(column.getKey(), repeated(array(column.getValue()), repeat)));
       return columns.build();
     }
     JsonArray rows = given.getAsJsonArray("rows");
-    int repeat = given.has("repeat") ? given.get("repeat").getAsInt() : 1;
     double[][] values = new double[rows.size() * repeat][];
     for (int row = 0; row < values.length; row++) {
       values[row] = array(rows.get(row % rows.size()));
     }
     return Batch.of(values);
+  }
+
+  private static double[] repeated(double[] values, int repeat) {
+    return IntStream.range(0, values.length * repeat).mapToDouble(at -> values[at % values.length]).toArray();
   }
 
   private static double[] array(JsonElement values) {

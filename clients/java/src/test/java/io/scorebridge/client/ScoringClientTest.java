@@ -158,29 +158,38 @@ class ScoringClientTest {
                   return "token";
                 })
             .build()) {
-      ScoreOptions options = ScoreOptions.newBuilder().rowKeys(List.of("too few")).build();
       CompletableFuture<Scores> call = client.scoreAsync("affine", Batch.of(rows));
       ExecutionException raised = assertThrows(ExecutionException.class, () -> call.get(20, TimeUnit.SECONDS));
       assertEquals("no token to be had", raised.getCause().getMessage());
-      CompletableFuture<Scores> keys = client.scoreAsync("affine", Batch.of(rows), options);
-      raised = assertThrows(ExecutionException.class, () -> keys.get(20, TimeUnit.SECONDS));
-      assertEquals(ScoringException.InvalidRequest.class, raised.getCause().getClass());
     }
   }
 
   @Test
-  void anAnswerThatMakesNoSenseEndsTheCall() throws Exception {
-    try (ScoringClient client = ScoringClient.newBuilder(World.get().target("status")).defaultScore(0.5).build()) {
-      CompletableFuture<Scores> call = client.scoreAsync("nonsense", ONE);
-      ExecutionException raised = assertThrows(ExecutionException.class, () -> call.get(20, TimeUnit.SECONDS));
-      assertEquals(ArrayIndexOutOfBoundsException.class, raised.getCause().getClass());
+  void anAnswerThatMakesNoSenseIsToldAsAnError() throws Exception {
+    List<CallEvent> events = new CopyOnWriteArrayList<>();
+    try (ScoringClient client =
+        ScoringClient.newBuilder(World.get().target("status")).onCall(events::add).build()) {
+      ScoringException raised = assertThrows(ScoringException.class, () -> client.score("answer:short", ONE));
+      assertEquals("the answer makes no sense: 0 scores for 1 rows", raised.getMessage());
     }
+    assertEquals(List.of("INTERNAL"), events.stream().map(CallEvent::reason).toList());
+  }
+
+  @Test
+  void aClosedClientSaysSo() throws Exception {
+    ScoringClient client = ScoringClient.newBuilder(World.get().target("healthy")).defaultScore(0.5).build();
+    client.close();
+    assertThrows(IllegalStateException.class, () -> client.score("affine", ONE));
+    assertThrows(IllegalStateException.class, () -> client.scoreAsync("affine", Batch.of(new double[30_000][2])));
+    assertThrows(IllegalStateException.class, client::models);
+    assertThrows(IllegalStateException.class, () -> client.model("affine"));
   }
 
   @Test
   void whatIsNoArgumentIsRefused() throws IOException {
     assertThrows(IllegalArgumentException.class, () -> ScoringClient.newBuilder("x").timeout(Duration.ZERO));
     assertThrows(IllegalArgumentException.class, () -> ScoreOptions.newBuilder().timeout(Duration.ofMillis(-1)));
+    assertThrows(IllegalArgumentException.class, () -> ScoreOptions.newBuilder().timeout(Duration.ofDays(10_000)));
     assertThrows(IllegalArgumentException.class, () -> ScoreOptions.newBuilder().version(-1));
     try (ScoringClient client = ScoringClient.newBuilder(World.get().target("healthy")).build()) {
       assertThrows(NullPointerException.class, () -> client.score(null, ONE));

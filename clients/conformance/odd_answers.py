@@ -1,0 +1,105 @@
+"""A server that answers as its model's name asks for: with any status, with scores, or with what makes no sense."""
+
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from scorebridge.v1 import scoring_pb2 as pb
+
+TOKEN = "secret"  # noqa: S105 - of a test
+LARGE = 5 << 20  # over what gRPC's libraries receive unless told otherwise
+
+
+class Says:
+    """What its models do.
+
+    "status:CODE" or "status:CODE:REASON" fails so; "first:CODE" is scored if it is tried again, "second:CODE" fails for
+    all but the first of a big batch's calls. "answer:KIND" is scored oddly. "whole" is scored if the call says all that
+    it can, "needs-token" if it shows the token. Every model is row-wise, and has one version.
+    """
+
+    def handler(self) -> Any:
+        """Only these methods are known."""
+        score = grpc.unary_unary_rpc_method_handler(
+            self._score, pb.ScoreRequest.FromString, pb.ScoreResponse.SerializeToString
+        )
+        model = grpc.unary_unary_rpc_method_handler(
+            self._model, pb.GetModelRequest.FromString, pb.GetModelResponse.SerializeToString
+        )
+        methods = {"Score": score, "GetModel": model}
+        return grpc.method_handlers_generic_handler("scorebridge.v1.ScoringService", methods)
+
+    def _model(self, request: pb.GetModelRequest, _: grpc.ServicerContext) -> pb.GetModelResponse:
+        version = pb.ModelVersion(model=request.model, version=1, serving=True)
+        return pb.GetModelResponse(versions=[pb.ModelDetail(version=version, row_wise=True)])
+
+    def _score(self, request: pb.ScoreRequest, context: grpc.ServicerContext) -> pb.ScoreResponse:
+        kind, _, asked = request.model.partition(":")
+        retried = any(name == "grpc-previous-rpc-attempts" for name, _ in context.invocation_metadata())
+        if kind == "needs-token" and ("authorization", f"Bearer {TOKEN}") not in context.invocation_metadata():
+            context.abort(grpc.StatusCode.UNAUTHENTICATED, "no token, or a wrong one")
+        if kind == "whole" and not says_all(request):
+            context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has lost some of what it said")
+        second = kind == "second" and not request.request_id.endswith("/0")
+        if kind == "status" or second or (kind == "first" and not retried):
+            fail(context, *asked.split(":"))
+        response = answer(request)
+        if kind == "answer":
+            make_odd(response, asked)
+        return response
+
+
+def says_all(request: pb.ScoreRequest) -> bool:
+    """As the case "a call of a big batch says all that the batch says" has it."""
+    return (
+        request.request_id.startswith("call/")
+        and request.version == 1
+        and request.default_score == 0.5
+        and request.default_policy == pb.DEFAULT_POLICY_NEVER
+        and dict(request.labels) == {"a": "b"}
+        and request.batch_id != ""
+        and len(request.row_keys) == request.matrix.rows
+    )
+
+
+def fail(context: grpc.ServicerContext, code: str, reason: str = "") -> None:
+    """Ends the call, with the gateway's word for it if there is a reason."""
+    status = grpc.StatusCode[code]
+    if reason:
+        details = AnyMessage()
+        details.Pack(ErrorInfo(reason=reason, domain="scorebridge.io"))
+        told = Status(code=status.value[0], message="as asked", details=[details])
+        context.set_trailing_metadata((("grpc-status-details-bin", told.SerializeToString()),))
+    context.abort(status, "as asked")
+
+
+def answer(request: pb.ScoreRequest) -> pb.ScoreResponse:
+    """A score of 1 for each row."""
+    response = pb.ScoreResponse(
+        request_id=request.request_id, model=request.model, version=1, source=pb.SCORE_SOURCE_MODEL
+    )
+    column = response.scores.add()
+    column.name = "score"
+    column.doubles.values.extend([1.0] * request.matrix.rows)
+    return response
+
+
+def make_odd(response: pb.ScoreResponse, kind: str) -> None:
+    """An answer that only a newer, or a broken, gateway gives; but for "large"."""
+    column, rows = response.scores[0], len(response.scores[0].doubles.values)
+    if kind == "large":
+        response.digest = "x" * LARGE
+    elif kind == "short":
+        column.doubles.values.pop()
+    elif kind == "no-scores":
+        response.scores.pop()
+    elif kind == "missing-row":
+        column.missing_rows.append(rows)
+    elif kind.startswith("source-"):
+        response.source = int(kind.removeprefix("source-"))  # type: ignore[assignment]
+    else:
+        first, count, reason = (int(number) for number in kind.removeprefix("defaulted-").split("-"))
+        response.source = pb.SCORE_SOURCE_MIXED
+        response.defaulted_rows.add(first=first, count=count, reason=reason)
