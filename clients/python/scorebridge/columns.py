@@ -87,6 +87,10 @@ def cut_column(column: pb.Column, first: int, rows: int) -> pb.Column:
 
 def _plain(name: str, values: Any) -> tuple[Any, _Mask | None]:
     """An array or a list, and which are missing; None where the values themselves say it."""
+    if isinstance(values, np.ma.MaskedArray):
+        return values.data, np.broadcast_to(values.mask, values.shape)
+    if isinstance(values, np.ndarray):
+        return values, None
     known = library(values)
     if known == "pandas" and hasattr(values, "dtype"):
         return _pandas(name, values)
@@ -94,10 +98,6 @@ def _plain(name: str, values: Any) -> tuple[Any, _Mask | None]:
         return _polars(values)
     if known == "pyarrow" and hasattr(values, "null_count"):
         return _pyarrow(values)
-    if isinstance(values, np.ma.MaskedArray):
-        return values.data, np.broadcast_to(values.mask, values.shape)
-    if isinstance(values, np.ndarray):
-        return values, None
     if known or isinstance(values, _NO_COLUMNS) or not isinstance(values, Iterable):
         raise TypeError(f"column '{name}' is a {type(values).__name__}: pass a list, an array or a series")
     return list(values), None
