@@ -46,7 +46,7 @@ class XgboostPath:
         read: list[Array | Failure] = []
         for piece in pieces:
             try:
-                read.append(_matrix(piece.batch, self._facts))
+                read.append(_matrix(piece.batch, self._facts, self._missing))
             except ValueError as error:
                 read.append(Failure(f"the rows don't fit the booster: {error}"))
         matrices = [rows for rows in read if not isinstance(rows, Failure)]
@@ -87,7 +87,7 @@ class XgboostPath:
         )
 
 
-def _matrix(batch: Batch, facts: ModelFacts) -> Array:
+def _matrix(batch: Batch, facts: ModelFacts, missing: float) -> Array:
     """The rows in the booster's order, float32: what xgboost computes with.
 
     Raises:
@@ -98,7 +98,7 @@ def _matrix(batch: Batch, facts: ModelFacts) -> Array:
     if given and sorted(given) != sorted(names):
         raise ValueError("they have other columns than the model")
     with np.errstate(over="ignore"):
-        values = _ordered(batch, names) if isinstance(batch, Matrix) else _table(batch, names, facts)
+        values = _ordered(batch, names) if isinstance(batch, Matrix) else _table(batch, names, facts, missing)
     infinite = np.isinf(values).any(axis=0)
     if infinite.any():
         raise ValueError(f"column '{names[int(infinite.argmax())]}' holds an infinite number, or one beyond float32")
@@ -114,28 +114,33 @@ def _ordered(matrix: Matrix, names: Sequence[str]) -> Array:
     return np.ascontiguousarray(values, np.float32)
 
 
-def _table(table: Table, names: Sequence[str], facts: ModelFacts) -> Array:
+def _table(table: Table, names: Sequence[str], facts: ModelFacts, missing: float) -> Array:
     columns = {column.name: column for column in table.columns}
     values = np.full((table.rows, len(names)), np.nan, np.float32)
     for position, name in enumerate(names):
         column = columns[name]
         present = ~column.missing()
         if present.any():
-            values[present, position] = _numbers(column, column.values[present], facts.categories.get(str(position)))
+            categories = facts.categories.get(str(position))
+            values[present, position] = _numbers(column, column.values[present], categories, np.float32(missing))
     return values
 
 
-def _numbers(column: Column, found: Array, categories: "list[str | float] | None") -> Array:
+def _numbers(
+    column: Column, found: Array, categories: "list[str | float] | None", stands_for_missing: np.float32
+) -> Array:
     text = categories is not None and any(isinstance(category, str) for category in categories)
     if text != (column.type is Type.STRING):
         raise ValueError(f"column '{column.name}' is {column.type}, the model takes {'text' if text else 'numbers'}")
     if not categories:
         return found.astype(np.float32)
-    codes = {category: code for code, category in enumerate(categories)}
-    found_codes = [codes.get(entry if text else float(entry)) for entry in found.tolist()]
-    if None in found_codes:
-        raise ValueError(f"column '{column.name}' has a value that is none of the {len(codes)} levels")
-    return np.array(found_codes, np.float32)
+    known = {category: code for code, category in enumerate(categories)}
+    codes = np.array([known.get(entry if text else float(entry), -1) for entry in found.tolist()], np.float32)
+    if not text:
+        codes[(codes < 0) & (found.astype(np.float32) == stands_for_missing)] = np.nan
+    if (codes < 0).any():
+        raise ValueError(f"column '{column.name}' has a value that is none of the {len(known)} levels")
+    return codes
 
 
 def _first_line(error: Exception) -> str:

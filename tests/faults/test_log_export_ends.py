@@ -64,12 +64,14 @@ def test_a_signal(
 
     for module in (export, parquet):
         monkeypatch.setattr(module, "rows_of", end)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # else a missing one would end the tests
+    # A missing handler would end the tests, and a shell in the background has processes ignore SIGINT.
+    before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGTERM, signal.SIGINT)}
     try:
         done = run(log, form, tmp_path / "out")
         assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
     assert done.exit_code == code
     assert seen == [[f".out.{os.getpid()}.partial"]]
     assert [path for path in tmp_path.iterdir() if path != log] == []
