@@ -113,16 +113,16 @@ class Trace:
     Attributes:
         attempts: how many times a worker or booster was asked.
         queue_s: how long it waited for a free worker, seconds; the longest wait where it was asked more than once.
-        queued: since when it waits behind other calls, on the loop's clock; None if it need not.
         sent: when a worker was first asked, on the loop's clock; None if none was.
         answered: when one answered last.
+        queued: since when it waits behind other calls, on the loop's clock; None if it need not.
     """
 
     attempts: int = 0
     queue_s: float = 0.0
-    queued: float | None = None
     sent: float | None = None
     answered: float | None = None
+    queued: float | None = None
 
     @property
     def backend_s(self) -> float:

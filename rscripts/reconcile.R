@@ -57,7 +57,7 @@ reconcile_typed <- function(values, feature, name) {
     string = as.character(values), factor = factor(as.character(values), levels = feature$levels),
     ordered = factor(as.character(values), levels = feature$levels, ordered = TRUE)
   )
-  text <- feature$type %in% c("string", "factor")
+  text <- feature$type %in% c("string", "factor", "ordered")
   lost <- if (text || is.character(values)) is.character(values) != text else any(typed != values, na.rm = TRUE)
   if (any(is.na(typed) != is.na(values)) || lost && !all(is.na(values))) {
     stop("the column '", name, "' does not fit the type that model.toml declares")

@@ -87,10 +87,14 @@ def export_lines(
                 done.rows += 1
         if bulk:
             target.flush()  # or the template would stay alone where the last lines find a full disk
-            with new_file(template) as other:
-                other.write(json.dumps(_TEMPLATE, indent=2) + "\n")
+            _write_template(template)
     done.damages = log.damages
     return done
+
+
+def _write_template(path: Path) -> None:
+    with new_file(path) as file:
+        file.write(json.dumps(_TEMPLATE, indent=2) + "\n")
 
 
 def require_new(output: Path) -> None:
