@@ -1,7 +1,11 @@
 """What all commands of the command line share: their errors are one sentence and exit code 1."""
 
 import errno
-from collections.abc import Callable
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -9,7 +13,7 @@ import typer
 
 from bridge.errors import BridgeError
 
-__all__ = ["command"]
+__all__ = ["command", "sigterm_unwinds"]
 
 
 def command(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., None]]:
@@ -29,6 +33,19 @@ def command(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., N
         return app.command()(run)
 
     return register
+
+
+@contextmanager
+def sigterm_unwinds() -> Iterator[None]:
+    """SIGTERM ends a command as Ctrl-C does, so that what is half written is removed."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals are the main thread's
+        return
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _sentence(error: BridgeError | OSError) -> str:

@@ -6,12 +6,13 @@ import os
 import shutil
 import signal
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
-__all__ = ["make_folder", "sweep", "temporary_files"]
+__all__ = ["make_folder", "private_folder", "sweep", "temporary_files"]
 
 _log = logging.getLogger(__name__)
 
@@ -25,6 +26,16 @@ def make_folder(use: str) -> Path:
     temporary_files(folder).mkdir()
     (folder / _OWNER).write_text(json.dumps(_identity(psutil.Process())))
     return folder
+
+
+@contextmanager
+def private_folder(use: str) -> Iterator[Path]:
+    """The same, removed at the end."""
+    folder = make_folder(use)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def temporary_files(folder: Path) -> Path:

@@ -1,7 +1,6 @@
 """`scorebridge log`: is a log whole, what is in it, and its rows for other programs."""
 
 import contextlib
-import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bridge.commands import command
+from bridge.commands import command, sigterm_unwinds
 from bridge.errors import BridgeError
 from bridge.prediction_log.export import Exported, Format, export_lines
 from bridge.prediction_log.parquet import export_parquet
@@ -96,7 +95,7 @@ def export(
 ) -> None:
     """Write one row for each scored row, for other programs to read."""
     selection = Selection.parse(since, until, model)
-    with _sigterm_unwinds():
+    with sigterm_unwinds():
         if form is Format.PARQUET:
             with _progress("export", folder, 2) as on_bytes:
                 done = export_parquet(folder, output, selection, on_bytes)
@@ -104,16 +103,6 @@ def export(
             with _progress("export", folder, 1) as on_bytes:
                 done = export_lines(folder, form, output, selection, on_bytes)
     _say_exported(done)
-
-
-@contextlib.contextmanager
-def _sigterm_unwinds() -> Iterator[None]:
-    """SIGTERM ends the command as Ctrl-C does, so that what is half written is removed."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _say_exported(done: Exported) -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bridge.commands import sigterm_unwinds
 from bridge.errors import BridgeError
 from bridge.prediction_log.selection import Selection
 from bridge.prediction_log.show import printable
@@ -45,7 +46,7 @@ def reconcile(
     files = tuple(client_defaults or ())
     try:
         selection = Selection.parse(since, until, model)
-        summary = reconcile_log(Options(log, repository, selection, tolerance, output, against, key, files))
+        summary = _run(Options(log, repository, selection, tolerance, output, against, key, files))
         _print(summary, output, joined=", client_defaults.parquet" if files else "")
     except (BridgeError, OSError) as error:
         typer.echo(printable(f"{error}"), err=True)
@@ -56,6 +57,11 @@ def reconcile(
         typer.echo(f"reconcile failed by a fault of its own ({type(error).__name__}): please report it", err=True)
         raise typer.Exit(NOT_RUN) from error
     raise typer.Exit(summary.exit_code)
+
+
+def _run(options: Options) -> Summary:
+    with sigterm_unwinds():
+        return reconcile_log(options)
 
 
 class _Terminal(Console):

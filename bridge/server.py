@@ -77,6 +77,7 @@ class Gateway:
         """
         if not self._settings.repository.is_dir():
             raise ConfigError(f"the repository {self._settings.repository} is not a folder")
+        await asyncio.to_thread(_sweep)
         if self._log is not None:
             await asyncio.to_thread(self._log.open)
             self._log.start()
@@ -166,6 +167,12 @@ class Gateway:
             reason = f": {version.reason}" if version.reason else ""
             lines.append(f"{version.ref} {version.state.lower()}{serving}{reason}")
         return "\n".join(lines) + "\n"
+
+
+def _sweep() -> None:
+    from bridge.leftovers import sweep  # noqa: PLC0415 - psutil is needed at the start alone
+
+    sweep()
 
 
 def _is_our_fault(record: logging.LogRecord) -> bool:

@@ -8,7 +8,6 @@ import os
 import select
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Sequence
 from contextlib import suppress
 from io import BufferedReader, BufferedWriter
@@ -19,6 +18,7 @@ import numpy as np
 from bridge.bundle import Bundle
 from bridge.columns import Array, Batch, Column, Matrix, Type
 from bridge.errors import BundleError
+from bridge.leftovers import make_folder, temporary_files
 from bridge.reconcile.calls import Piece
 from bridge.reconcile.compare import Failure, Rescored
 
@@ -46,7 +46,7 @@ class RPath:
             BundleError: there is no R, or the model can't be loaded.
         """
         self._bundle = bundle
-        self._folder = Path(tempfile.mkdtemp(prefix="scorebridge-reconcile-"))
+        self._folder = make_folder("reconcile")
         self._process: subprocess.Popen[bytes] | None = None
         self._progress = -1
         self.engine = ""
@@ -93,7 +93,7 @@ class RPath:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[writing],
-                env=os.environ | _ENVIRONMENT | {"TMPDIR": str(self._folder)},
+                env=os.environ | _ENVIRONMENT | {"TMPDIR": str(temporary_files(self._folder))},
             )
         finally:
             os.close(writing)

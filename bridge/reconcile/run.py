@@ -1,6 +1,5 @@
 """One reconciliation, from the log to the files."""
 
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from google.protobuf.message import DecodeError
 from bridge.bundle import Bundle, read_bundle, verify
 from bridge.environment import describe_environment
 from bridge.errors import BridgeError, BundleError, InvalidRequest
+from bridge.leftovers import private_folder
 from bridge.prediction_log.selection import Selection
 from bridge.reconcile.against import Against
 from bridge.reconcile.calls import (
@@ -72,10 +72,10 @@ def reconcile_log(options: Options) -> Summary:
         raise BundleError(f"{options.repository} is no repository" if options.repository else "say --repository")
     summary, observations = Summary(), Observations()
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="scorebridge-reconcile-"))
+        folder = stack.enter_context(private_folder("reconcile"))
         other = None if options.against is None else Against(options.against, options.key)
         clients = ClientDefaults(options.client_defaults)
-        spool = Spool.read(options.log, options.selection, Path(folder), clients.see)
+        spool = Spool.read(options.log, options.selection, folder, clients.see)
         files = None
         if options.output is not None:
             options.output.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from fixtures import NO_RETRIES, put
+from fixtures import NO_RETRIES, Cancer, put
 from gateways import GatewayProcess
 from scorebridge import AsyncScoringClient, ScoringError
 from sick import DEFAULT, make_sick_bundle
@@ -25,7 +25,7 @@ def served(tmp_path: Path, repository: Path) -> Path:
 
 
 def _folders() -> set[Path]:
-    return set(Path(os.environ["TMPDIR"]).glob("scorebridge-rserve-*"))
+    return set(Path(os.environ["TMPDIR"]).glob("scorebridge-*"))
 
 
 def _config(tmp_path: Path, grace_s: float) -> Path:
@@ -120,6 +120,18 @@ async def test_kill_9_leaves_no_r_process_and_the_next_start_sweeps_up_and_serve
         assert await _call(client, "score") == "MODEL"
         assert not folders & _folders()
     assert await asyncio.to_thread(again.end, signal.SIGTERM) == 0
+
+
+def test_a_gateway_without_r_models_sweeps_up_too(cancer: Cancer, repository: Path) -> None:
+    put(cancer.folder, repository, "cancer")
+    gateway = GatewayProcess(repository)
+    folders = _folders()
+    assert folders
+    assert gateway.end(signal.SIGKILL) == -signal.SIGKILL
+    assert folders <= _folders()
+    again = GatewayProcess(repository)
+    assert not folders & _folders()
+    assert again.end(signal.SIGTERM) == 0
 
 
 async def test_without_file_descriptors_what_is_connected_is_served_on(served: Path) -> None:

@@ -1,4 +1,4 @@
-"""An export that is ended, by a person, by the system or by a full disk, leaves nothing behind."""
+"""An export or a reconciliation that is ended, by a person, the system or a full disk, leaves nothing behind."""
 
 import os
 import signal
@@ -86,6 +86,30 @@ def test_sigterm_really_ends_the_command(log: Path, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
     assert [path for path in tmp_path.iterdir() if path != log] == []
+
+
+def test_sigterm_ends_a_reconciliation_that_has_copied_the_calls(log: Path, tmp_path: Path) -> None:
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    code = (
+        "import os, signal; from bridge.__main__ import main; from bridge.reconcile import run\n"
+        "real = run._log_notes\n"
+        "def end(spool):\n"
+        f"    assert list(__import__('pathlib').Path({str(copies)!r}).glob('scorebridge-reconcile-*/*.calls'))\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    return real(spool)\n"
+        "run._log_notes = end\n"
+        "main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, "reconcile", str(log), "--repository", str(tmp_path)],
+        env=os.environ | {"TMPDIR": str(copies)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
+    assert list(copies.iterdir()) == []
 
 
 @pytest.mark.parametrize("form", FORMATS)

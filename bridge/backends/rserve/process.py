@@ -18,7 +18,7 @@ from typing import Self
 
 from bridge.backends import NICENESS
 from bridge.errors import BundleError
-from bridge.leftovers import make_folder, sweep, temporary_files
+from bridge.leftovers import make_folder, temporary_files
 
 __all__ = ["RserveProcess", "rscripts"]
 
@@ -70,7 +70,6 @@ def _rserve_binary() -> str:
     Raises:
         BundleError: R or its package Rserve is not installed, or the machine has a configuration of its own for it.
     """
-    sweep()
     if shutil.which("Rscript") is None or shutil.which("R") is None:
         raise BundleError("R is not installed: there is no Rscript on the PATH")
     # Rserve reads this file before ours, and it could open ports or hand out eval.
