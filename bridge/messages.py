@@ -14,9 +14,9 @@ from scorebridge.v1 import scoring_pb2 as pb
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type
 from bridge.errors import InvalidRequest
 
-__all__ = ["parse_request", "read_batch"]
+__all__ = ["COLUMN_TYPES", "parse_request", "read_batch"]
 
-_TYPES = {
+COLUMN_TYPES = {
     "doubles": Type.DOUBLE,
     "floats": Type.FLOAT,
     "int32s": Type.INT,
@@ -125,7 +125,7 @@ def _read_column(column: pb.Column) -> Column:
     kind = column.WhichOneof("values")
     if kind is None:
         raise InvalidRequest(f"column '{column.name}' has no values")
-    column_type = _TYPES[kind]
+    column_type = COLUMN_TYPES[kind]
     entries = getattr(column, kind).values
     if column_type is Type.STRING:
         for row, text in enumerate(entries):

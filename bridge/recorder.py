@@ -10,12 +10,12 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 from bridge.calls import Call, Exchange, Outcome, now
 from bridge.errors import BridgeError
 from bridge.layers.record import Answer
+from bridge.prediction_log.rows import CANCELLED
 from bridge.prediction_log.writer import PredictionLog
 from bridge.wire import FIXED64, VARINT, delimited, tag
 
 __all__ = ["LogRecorder"]
 
-_CANCELLED = 1  # gRPC's status code
 _NANOS = 10**9
 _REQUEST_ID = tag(pb.LogRecord.REQUEST_ID_FIELD_NUMBER)
 _PEER = tag(pb.LogRecord.PEER_FIELD_NUMBER)
@@ -77,7 +77,7 @@ class LogRecorder:
     async def cancelled(self, call: Call, engine: str = "") -> None:
         """A call whose caller has left."""
         if call.exchange is not None:
-            left = pb.LogRecord(status=_CANCELLED, error_reason="CANCELLED").SerializeToString()
+            left = pb.LogRecord(status=CANCELLED, error_reason="CANCELLED").SerializeToString()
             record = _of_call(call, call.exchange, engine) + left
             # The caller is gone: nobody waits for the disk, or for the refusal.
             if (written := self._log.append(record, call.exchange.request, b"")) is not None:

@@ -13,9 +13,20 @@ from bridge.columns import Column, Matrix
 from bridge.errors import InvalidRequest
 from bridge.messages import read_batch
 
-__all__ = ["INPUT", "SCORE", "LoggedCall", "answered_rows", "read_call", "reason_name", "rows_of", "time_text"]
+__all__ = [
+    "CANCELLED",
+    "INPUT",
+    "SCORE",
+    "LoggedCall",
+    "answered_rows",
+    "read_call",
+    "reason_name",
+    "rows_of",
+    "time_text",
+]
 
 INPUT, SCORE = "input.", "score."
+CANCELLED = 1  # gRPC's status code of a call whose caller has left
 
 _Row = dict[str, Any]
 

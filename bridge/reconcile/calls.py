@@ -12,8 +12,9 @@ from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.columns import Array, Batch, Column, Matrix, Type
-from bridge.messages import parse_request, read_batch
+from bridge.messages import COLUMN_TYPES, parse_request, read_batch
 from bridge.prediction_log.reader import Damage, Entry
+from bridge.prediction_log.rows import CANCELLED
 from bridge.prediction_log.selection import LogPass, Selection, selected
 
 __all__ = [
@@ -30,16 +31,7 @@ __all__ = [
 CHUNK_ROWS = 200_000
 CHUNK_CALLS = 20_000  # a call of one row takes several kilobytes
 _FRAME = struct.Struct("<QI")
-_CANCELLED = 1
 _SCORE_METHOD = "/Score"
-_ARRAYS = {
-    "doubles": Type.DOUBLE,
-    "floats": Type.FLOAT,
-    "int32s": Type.INT,
-    "int64s": Type.LONG,
-    "bools": Type.BOOL,
-    "strings": Type.STRING,
-}
 
 
 class VersionKey(NamedTuple):
@@ -149,7 +141,7 @@ def take(batch: Batch, rows: Array) -> Batch:
 
 def _read_scores(message: pb.Column) -> Column:
     kind = message.WhichOneof("values") or "doubles"
-    column_type = _ARRAYS[kind]
+    column_type = COLUMN_TYPES[kind]
     entries = getattr(message, kind).values
     if column_type is Type.STRING:
         values: Array = np.empty(len(entries), object)
@@ -259,8 +251,8 @@ class Spool:
         if key not in self.versions:
             key = next((one for one in self.versions if one[:2] == key[:2]), key._replace(digest=""))
         version = self._version(key, folder)
-        version.cancelled += count if status == _CANCELLED else 0
-        version.failed += count if status != _CANCELLED else 0
+        version.cancelled += count if status == CANCELLED else 0
+        version.failed += count if status != CANCELLED else 0
 
     def _see_environment(self, entry: Entry) -> None:
         environment = dict(entry.header.environment)

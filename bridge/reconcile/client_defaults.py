@@ -12,13 +12,13 @@ from pydantic import BaseModel, Field, ValidationError
 from bridge.columns import Type
 from bridge.errors import BridgeError
 from bridge.prediction_log.reader import Entry
+from bridge.prediction_log.rows import CANCELLED
 from bridge.reconcile.compare import Comparison
 from bridge.reconcile.differences import private_file
 
 __all__ = ["CLIENT_DEFAULTS_FILE", "ClientDefaults", "ClientDefaultsNotReadable"]
 
 CLIENT_DEFAULTS_FILE = "client_defaults.parquet"
-_CANCELLED = 1
 
 
 class ClientDefaultsNotReadable(BridgeError):
@@ -86,7 +86,7 @@ class ClientDefaults:
         call.sequence, call.version, call.answered = entry.sequence, record.version or None, record.status == 0
         if record.status == 0:
             call.gateway = "answered with defaults" if record.defaulted else "answered"
-        elif record.status == _CANCELLED:
+        elif record.status == CANCELLED:
             call.gateway = "cancelled by the client"
         else:
             call.gateway = f"failed: {record.error_reason}"

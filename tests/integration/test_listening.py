@@ -53,10 +53,20 @@ async def test_a_taken_port_is_named(repository: Path, front: str, taken: int) -
     assert await refusal(repository, front=front, http_port=taken) == f"HTTP {sentence}"
 
 
-@pytest.mark.skipif(not socket.has_ipv6, reason="the machine has no IPv6")
+def _has_ipv6() -> bool:
+    try:
+        with closing(socket.create_server(("::1", 0), family=socket.AF_INET6)):
+            return True
+    except OSError:
+        return False
+
+
 async def test_an_ipv6_address_is_told_as_clients_want_it(
-    repository: Path, start_gateway: StartGateway, connect: Connect
+    repository: Path, front: str, start_gateway: StartGateway, connect: Connect
 ) -> None:
+    if not _has_ipv6():  # as in many containers
+        assert (await refusal(repository, front=front, host="::1")).startswith("gRPC can't listen on [::1]:0: ")
+        return
     gateway = await start_gateway(repository, host="::1")
     assert re.fullmatch(r"\[::1\]:\d+", gateway.grpc_address)
     assert re.fullmatch(r"\[::1\]:\d+", gateway.http_address)

@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from fixtures import SCOREBRIDGE, Cancer, StartGateway, put
 from prediction_logs import record, write_log
 from scorebridge import AsyncScoringClient
 from scorebridge.v1 import scoring_pb2 as pb
-from sick import make_sick_bundle
+from sick import Sick, make_sick_bundle
 from waiting import eventually
 
 from bridge.prediction_log.reader import read_log
@@ -24,15 +25,17 @@ Connect = Callable[[Gateway], AsyncScoringClient]
 MIB = 1 << 20
 
 
-async def test_the_times_and_the_peer_of_a_call_are_on_record(
-    tmp_path: Path, repository: Path, start_gateway: StartGateway, connect: Connect
-) -> None:
+@pytest_asyncio.fixture
+async def sick(tmp_path: Path, repository: Path, start_gateway: StartGateway, connect: Connect) -> Sick:
+    """A model with one worker, whose calls are logged in `log`."""
     put(make_sick_bundle(tmp_path / "sick", "workers = 1"), repository, "sick")
     gateway = await start_gateway(repository, log_dir=tmp_path / "log")
-    client = connect(gateway)
+    return Sick(gateway, connect(gateway))
+
+
+async def test_the_times_and_the_peer_of_a_call_are_on_record(tmp_path: Path, sick: Sick) -> None:
     before_ns = time.time_ns()
-    naps = [{"do": ["nap"], "x": [0.2]} for _ in range(2)]
-    await asyncio.gather(*(client.score("sick", rows, timeout_s=10) for rows in naps))
+    await asyncio.gather(*(sick.call("nap", [0.2]) for _ in range(2)))
     first, second = (entry.record for entry in read_log(tmp_path / "log"))
     for logged in (first, second):
         assert before_ns < logged.received_ns < time.time_ns()
@@ -44,17 +47,10 @@ async def test_the_times_and_the_peer_of_a_call_are_on_record(
     assert second.queue_ns > 1e8  # it waited for the only worker
 
 
-async def test_a_call_that_waited_in_vain_says_how_long(
-    tmp_path: Path, repository: Path, start_gateway: StartGateway, connect: Connect
-) -> None:
-    put(make_sick_bundle(tmp_path / "sick", "workers = 1"), repository, "sick")
-    gateway = await start_gateway(repository, log_dir=tmp_path / "log")
-    client = connect(gateway)
-    slow = asyncio.create_task(client.score("sick", {"do": ["nap"], "x": [1.0]}, timeout_s=10))
-    load = gateway.registry.resolve("sick").accepted
-    assert load is not None
-    await eventually(lambda: load.backend.load.running == 1)
-    answer = await client.score("sick", {"do": ["score"], "x": [1.0]}, timeout_s=0.4)
+async def test_a_call_that_waited_in_vain_says_how_long(tmp_path: Path, sick: Sick) -> None:
+    slow = asyncio.create_task(sick.call("nap", [1.0]))
+    await eventually(lambda: sick.backend.load.running == 1)
+    answer = await sick.call("score", timeout_s=0.4)
     assert answer.reasons == ["DEADLINE"]
     await slow
     waited, _ = (entry.record for entry in read_log(tmp_path / "log"))
