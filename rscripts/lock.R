@@ -39,7 +39,8 @@ bridge_places <- function(values) {
   plain <- function(values, types) Filter(Negate(is.object), values[vapply(values, typeof, "") %in% types])
   inner <- unlist(plain(values, "list"), recursive = FALSE, use.names = FALSE)
   found <- plain(c(values, inner), c("closure", "environment"))
-  lapply(found, function(value) if (is.function(value)) environment(value) else value)
+  # Once each: functions of one kind share theirs by the thousand.
+  unique(lapply(found, function(value) if (is.function(value)) environment(value) else value))
 }
 
 # Whether an environment is R's, a package's or an object's and not the author's own.
