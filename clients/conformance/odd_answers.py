@@ -10,6 +10,11 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 TOKEN = "secret"  # noqa: S105 - of a test
 LARGE = 5 << 20  # over what gRPC's libraries receive unless told otherwise
+EXPLAINED = [
+    pb.OutputColumn(name="score", type=pb.COLUMN_TYPE_DOUBLE),
+    pb.OutputColumn(name="share", type=pb.COLUMN_TYPE_FLOAT, additional=True),
+    pb.OutputColumn(name="reason_1", type=pb.COLUMN_TYPE_STRING, additional=True),
+]
 
 
 class Says:
@@ -17,7 +22,8 @@ class Says:
 
     "status:CODE" or "status:CODE:REASON" fails so; "first:CODE" is scored if it is tried again, "second:CODE" fails for
     all but the first of a big batch's calls. "answer:KIND" is scored oddly. "whole" is scored if the call says all that
-    it can, "needs-token" if it shows the token. Every model is row-wise, and has one version.
+    it can, "needs-token" if it shows the token. "explained" is described, and fails. Every model is row-wise, and has
+    one version.
     """
 
     def handler(self) -> Any:
@@ -33,7 +39,8 @@ class Says:
 
     def _model(self, request: pb.GetModelRequest, _: grpc.ServicerContext) -> pb.GetModelResponse:
         version = pb.ModelVersion(model=request.model, version=1, serving=True)
-        return pb.GetModelResponse(versions=[pb.ModelDetail(version=version, row_wise=True)])
+        outputs = EXPLAINED if request.model == "explained" else []
+        return pb.GetModelResponse(versions=[pb.ModelDetail(version=version, row_wise=True, outputs=outputs)])
 
     def _score(self, request: pb.ScoreRequest, context: grpc.ServicerContext) -> pb.ScoreResponse:
         kind, _, asked = request.model.partition(":")
@@ -45,6 +52,8 @@ class Says:
         second = kind == "second" and not request.request_id.endswith("/0")
         if kind == "status" or second or (kind == "first" and not retried):
             fail(context, *asked.split(":"))
+        if kind == "explained":
+            fail(context, "INTERNAL", "MODEL_ERROR")
         response = answer(request)
         if kind == "answer":
             make_odd(response, asked)
@@ -87,7 +96,7 @@ def answer(request: pb.ScoreRequest) -> pb.ScoreResponse:
 
 
 def make_odd(response: pb.ScoreResponse, kind: str) -> None:
-    """An answer that only a newer, or a broken, gateway gives; but for "large"."""
+    """An answer that only a newer, or a broken, gateway gives; but for "large" and "explained"."""
     column, rows = response.scores[0], len(response.scores[0].doubles.values)
     if kind == "large":
         response.digest = "x" * LARGE
@@ -97,9 +106,19 @@ def make_odd(response: pb.ScoreResponse, kind: str) -> None:
         response.scores.pop()
     elif kind == "missing-row":
         column.missing_rows.append(rows)
+    elif kind == "explained":
+        explain(response)
     elif kind.startswith("source-"):
         response.source = int(kind.removeprefix("source-"))  # type: ignore[assignment]
     else:
         first, count, reason = (int(number) for number in kind.removeprefix("defaulted-").split("-"))
         response.source = pb.SCORE_SOURCE_MIXED
         response.defaulted_rows.add(first=first, count=count, reason=reason)
+
+
+def explain(response: pb.ScoreResponse) -> None:
+    """Of two rows the second has a default score, which nothing explains; one reason is enough for the first."""
+    response.source = pb.SCORE_SOURCE_MIXED
+    response.defaulted_rows.add(first=1, count=1, reason=pb.DEFAULT_REASON_UNKNOWN_LEVEL)
+    for name, texts, missing in (("reason_1", ["age", ""], [1]), ("reason_2", ["", ""], [0, 1])):
+        response.scores.add(name=name, strings=pb.StringArray(values=texts), missing_rows=missing)

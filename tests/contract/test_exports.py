@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BRIDGE, CLIENT = ROOT / "bridge", ROOT / "clients" / "python" / "scorebridge"
-FRAMES = {"pandas", "polars", "pyarrow"}
+FRAMES = {"pandas", "polars", "pyarrow", "scipy"}
 
 
 def modules() -> list[Path]:

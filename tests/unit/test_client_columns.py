@@ -2,6 +2,7 @@
 
 import datetime as dt
 import decimal
+import fractions
 from contextlib import suppress
 from typing import Any
 
@@ -46,6 +47,8 @@ ARRAYS: list[tuple[np.ndarray[Any, Any], Sent]] = [
     (np.array([1, 2**32 - 1], np.uint32), ("int64s", [1, 2**32 - 1], [])),
     (np.array([-(2**63), 2**63 - 1]), ("int64s", [-(2**63), 2**63 - 1], [])),
     (np.array([1, 2**63 - 1], np.uint64), ("int64s", [1, 2**63 - 1], [])),
+    (np.array([1, 2**63], np.uint64), ("doubles", [1.0, 2.0**63], [])),
+    (np.array([1.5, np.nan], np.longdouble), ("doubles", [1.5], [1])),
     (np.array([True, False]), ("bools", [True, False], [])),
     (np.array(["a", ""]), ("strings", ["a", ""], [])),
     (np.array(["a", None], object), ("strings", ["a"], [1])),
@@ -65,6 +68,9 @@ LISTS: list[tuple[Any, Sent]] = [
     ([1.5, None, NAN], ("doubles", [1.5], [1, 2])),
     ([1, None, 2**63 - 1], ("int64s", [1, 2**63 - 1], [1])),
     ([1, 2.5], ("doubles", [1.0, 2.5], [])),
+    ([2**63, None, -(2**100)], ("doubles", [2.0**63, -(2.0**100)], [1])),
+    ([2**53, 2.5, fractions.Fraction(1, 4)], ("doubles", [2.0**53, 2.5, 0.25], [])),
+    ([np.uint64(2**64 - 2**11), np.int8(-1)], ("doubles", [2.0**64 - 2**11, -1.0], [])),
     ([True, None, np.bool_(False)], ("bools", [True, False], [1])),
     (["a", None, "", NAN, pd.NA, pd.NaT], ("strings", ["a", ""], [1, 3, 4, 5])),
     ([None, NAN], ("doubles", [], [0, 1])),
@@ -121,6 +127,8 @@ def test_every_library_s_columns_are_sent_alike(values: list[float | bool | str 
         assert table(frame) == {"x": expected}
 
 
+ID = 2**53 + 1  # the first whole number that a double rounds
+
 PANDAS: list[tuple[Any, Sent]] = [
     (pd.array([1, None], dtype="Int8"), ("int32s", [1], [1])),
     (pd.array([1, None], dtype="UInt32"), ("int64s", [1], [1])),
@@ -129,6 +137,15 @@ PANDAS: list[tuple[Any, Sent]] = [
     (pd.array(["a", None], dtype="string[pyarrow]"), ("strings", ["a"], [1])),
     (pd.Categorical(["a", None], categories=["b", "a"]), ("strings", ["a"], [1])),
     (pd.Categorical([7, None]), ("int64s", [7], [1])),
+    (pd.Categorical([None, None], pd.Index([ID])), ("int64s", [], [0, 1])),
+    (pd.Categorical([ID, None], pd.Index([ID, 2**63 + 1], dtype="UInt64")), ("int64s", [ID], [1])),
+    (pd.Categorical([7, None], pd.Index([7], dtype=np.int16)), ("int32s", [7], [1])),
+    (pd.Categorical([0.5, None], pd.Index([0.5], dtype=np.float32)), ("floats", [0.5], [1])),
+    (pd.Categorical([True, None], pd.Index([True, False])), ("bools", [True], [1])),
+    (pd.Categorical(["a", None], pd.Index(["a", 1], dtype=object)), ("strings", ["a"], [1])),
+    (pd.Categorical(["é", None], pd.Index(["é"], dtype="string[pyarrow]")), ("strings", ["é"], [1])),
+    (pd.Categorical([None], pd.Index([])), ("doubles", [], [0])),
+    (pd.array([ID, None], dtype="uint64[pyarrow]"), ("int64s", [ID], [1])),
     (pd.Series(["a", None]), ("strings", ["a"], [1])),
     (pd.Series([0.5, None]), ("doubles", [0.5], [1])),
     (pd.Series([True, False]), ("bools", [True, False], [])),
@@ -150,6 +167,8 @@ POLARS: list[tuple[pl.Series, Sent]] = [
     (pl.Series([True, None]), ("bools", [True], [1])),
     (pl.Series([None, None]), ("doubles", [], [0, 1])),
     (pl.Series([5, None], dtype=pl.Int128), ("int64s", [5], [1])),
+    (pl.Series([ID, None], dtype=pl.UInt64), ("int64s", [ID], [1])),
+    (pl.Series([2**63, None], dtype=pl.UInt64), ("doubles", [2.0**63], [1])),
     (pl.concat([pl.Series([1]), pl.Series([2])], rechunk=False), ("int64s", [1, 2], [])),
 ]
 
@@ -170,6 +189,7 @@ ARROW: list[tuple[Any, Sent]] = [
     (pa.array([True, False]), ("bools", [True, False], [])),
     (pa.array([True, None]), ("bools", [True], [1])),
     (pa.nulls(2), ("doubles", [], [0, 1])),
+    (pa.array([2**63, None], pa.uint64()), ("doubles", [2.0**63], [1])),
     (pa.chunked_array([[1], [2, None]]), ("int64s", [1, 2], [2])),
     (pa.chunked_array([], pa.int64()), ("int64s", [], [])),
 ]
@@ -234,9 +254,12 @@ def test_what_no_model_takes_is_refused_before_anything_is_sent(kind: str, rows:
     assert "2020" not in str(raised.value)
 
 
+MASKED: Any = np.ma.masked_array
+
+
 @pytest.mark.parametrize("mask", [[False, True], [True, True]])
 def test_what_numpy_masks_is_missing_or_refused_but_never_a_value(mask: list[bool]) -> None:
-    masked: Any = np.ma.masked_array([1.5, 999.0], mask)  # type: ignore[no-untyped-call]
+    masked = MASKED([1.5, 999.0], mask)
     with suppress(TypeError):
         expected = ("doubles", [1.5][: mask.count(False)], np.flatnonzero(mask).tolist())
         assert table({"x": masked})["x"] == expected

@@ -8,12 +8,11 @@ from pathlib import Path
 import grpc
 import numpy as np
 import pytest
-from scorebridge import AsyncScoringClient, CallEvent, Cancelled, ScoringClient, Source, Unavailable
+from scorebridge import AsyncScoringClient, CallEvent, Cancelled, ScoringClient, Source
 from scorebridge.batch import MOST_ROWS, Batch
 from scorebridge.channel import address, channel_options
 from scorebridge.circuit import Circuit
 from scorebridge.errors import ScoringError
-from scorebridge.pieces import put_together
 from scorebridge.safety import Safety
 
 NOBODY = "127.0.0.1:1"
@@ -93,20 +92,6 @@ def test_a_full_disk_does_not_harm_the_call(caplog: pytest.LogCaptureFixture) ->
     with ScoringClient(NOBODY, timeout_s=5, default=0.5, defaults_log="/dev/full") as client:
         assert client.score("m", np.zeros((1, 3))).scores.tolist() == [0.5]
     assert "was not written" in caplog.text
-
-
-def test_a_default_has_the_outputs_that_the_model_answered_with() -> None:
-    safety = Safety({})
-    request = Batch("m", np.zeros((2, 3)), 0.5, {}).message()
-    error = Unavailable("away", "UNAVAILABLE", status="UNAVAILABLE", by_gateway=False)
-    unknown = safety.fall_back(request, 2, error, 0.0)
-    assert list(unknown.columns) == ["score"]
-    safety._outputs["m"] = ("low", "high")
-    known = safety.fall_back(request, 2, error, 0.0)
-    assert list(known.columns) == ["low", "high"]
-    assert known.scores.tolist() == [[0.5, 0.5], [0.5, 0.5]]
-    whole = put_together([unknown, known], "whole")
-    assert (whole.source, whole.rows, whole.request_id) == (Source.CLIENT_DEFAULT, 4, "whole")
 
 
 def test_a_given_channel_is_used_and_stays_open() -> None:

@@ -87,6 +87,38 @@ def test_defaults_are_marked_row_by_row_with_their_reason() -> None:
     assert answer.reasons == ["DEADLINE", None, None, "MODEL_NOT_READY", "MODEL_NOT_READY", None]
 
 
+@pytest.mark.parametrize("name", [name for name, number in pb.DefaultReason.items() if number])
+def test_every_reason_of_the_proto_has_its_name(name: str) -> None:
+    part = pb.DefaultedRows(first=0, count=1, reason=name, detail="why")
+    answer = read_scores(response_of(doubles("s", [1]), source=pb.SCORE_SOURCE_DEFAULT, defaulted_rows=[part]), 1)
+    assert answer.reasons == [name.removeprefix("DEFAULT_REASON_")]
+
+
+def test_what_explains_scores_is_missing_where_they_are_defaults() -> None:
+    response = response_of(
+        doubles("score", [0.25, 0.5, 0.75]),
+        pb.Column(name="share of age", floats=pb.FloatArray(values=[0.5, 0.0, -0.5]), missing_rows=[1]),
+        pb.Column(name="leaf", floats=pb.FloatArray(values=[3.0, 0.0, 4.0]), missing_rows=[1]),
+        pb.Column(name="reason_1", strings=pb.StringArray(values=["age", "", ""]), missing_rows=[1, 2]),
+        source=pb.SCORE_SOURCE_MIXED,
+        defaulted_rows=[pb.DefaultedRows(first=1, count=1, reason=pb.DEFAULT_REASON_UNKNOWN_LEVEL)],
+    )
+    answer = read_scores(response, 3)
+    assert answer.reasons == [None, "UNKNOWN_LEVEL", None]
+    assert answer.columns["score"].tolist() == [0.25, 0.5, 0.75]
+    assert answer.columns["reason_1"].tolist() == ["age", None, None]
+    for name, told in (("share of age", [0.5, -0.5]), ("leaf", [3.0, 4.0])):
+        values = answer.columns[name]
+        assert values.dtype == np.float32
+        assert np.isnan(values).tolist() == [False, True, False]
+        assert values[[0, 2]].tolist() == told
+    assert answer.scores.shape == (3, 4)
+    assert answer.scores[0].tolist() == [0.25, 0.5, 3.0, "age"]
+    numbers = read_scores(response_of(*response.scores[:3]), 3).scores
+    assert numbers.shape == (3, 3)
+    assert numbers.dtype == np.float64
+
+
 @pytest.mark.parametrize("name", [name for name, number in pb.ScoreSource.items() if number])
 def test_every_source_of_the_proto_has_its_name(name: str) -> None:
     answer = read_scores(response_of(source=pb.ScoreSource.Value(name)), 0)

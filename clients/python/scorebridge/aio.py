@@ -82,6 +82,7 @@ class AsyncScoringClient:
         """All there is to know of a model's versions, or of one; likewise."""
         request = pb.GetModelRequest(model=name, version=version)
         response: pb.GetModelResponse = await self._call(GET_MODEL, request, self._begin(timeout_s))
+        self._safety.outputs.described(response.versions)
         return list(response.versions)
 
     @property

@@ -22,7 +22,7 @@ class CallOptions(TypedDict, total=False):
     Attributes:
         allow_default: False asks for an error where a default score would be given.
         version: of the model; 0 for the one that serves.
-        columns: names for the columns of a numpy array; the model's own order is meant without.
+        columns: names for the columns of an array or a sparse matrix; the model's own order is meant without.
         request_id: 1 to 128 printable ASCII characters, 110 at most for a big batch; a UUID is made without.
         row_keys: your own ids of the rows, one for each, for the prediction log.
         batch_id: the bigger batch that this call is a piece of, for the prediction log.

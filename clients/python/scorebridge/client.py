@@ -82,8 +82,8 @@ class ScoringClient:
 
         Args:
             model: the model's name.
-            rows: a pandas or polars frame, a pyarrow table, a dict of columns, or a numpy array of shape
-                (rows, columns). NaN, None and nulls are missing.
+            rows: a pandas or polars frame, a pyarrow table, a dict of columns, a numpy array of shape (rows, columns),
+                or a sparse matrix of scipy. NaN, None and nulls are missing, and what a sparse matrix does not hold.
             timeout_s: the answer, be it the default score, comes within this many seconds.
             default: replaces the model's own default score in this call, and is what the client gives where no gateway
                 answers.
@@ -113,6 +113,7 @@ class ScoringClient:
         """All there is to know of a model's versions, or of one; likewise."""
         request = pb.GetModelRequest(model=name, version=version)
         response: pb.GetModelResponse = self._call(GET_MODEL, request, self._begin(timeout_s))
+        self._safety.outputs.described(response.versions)
         return list(response.versions)
 
     @property

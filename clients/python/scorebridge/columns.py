@@ -1,6 +1,6 @@
 """A column in any of the forms that people hold one in, as a message of scorebridge.v1.
 
-pandas, polars and pyarrow are recognised by what they look like; none of them is imported here.
+pandas, polars, pyarrow and scipy are recognised by what they look like; none of them is imported here.
 """
 
 import numbers
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorebridge.arrays import pack
+from scorebridge.exact import first_rounded, is_double
 from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["build_column", "column_rows", "cut_column", "library"]
@@ -21,12 +22,12 @@ _Mask = NDArray[np.bool_]
 _MAX_INT64 = 2**63 - 1
 _MIN_INT64 = -(2**63)
 
-_LIBRARIES = ("pandas", "polars", "pyarrow")
+_LIBRARIES = ("pandas", "polars", "pyarrow", "scipy")
 _NO_COLUMNS = (str, bytes, bytearray, set, frozenset, Mapping)  # Python would iterate them, over what nobody means
 
 
 def library(values: Any) -> str | None:
-    """The library of frames that it comes from, be it as a subclass; None for any other."""
+    """The library that it comes from, be it as a subclass: one of those named above; None for any other."""
     roots = (base.__module__.partition(".")[0] for base in type(values).__mro__)
     return next((root for root in roots if root in _LIBRARIES), None)
 
@@ -34,9 +35,12 @@ def library(values: Any) -> str | None:
 def build_column(name: str, values: Any) -> pb.Column:
     """The message of a column: a list, an array or a series. NaN, None, NaT, NA and nulls are missing.
 
+    Whole numbers are sent as whole numbers; where one of them is beyond int64, as doubles, if these hold all of them
+    exactly.
+
     Raises:
         TypeError: it is no column, or one that no model takes; the message names it.
-        ValueError: a number or text in it that can't be sent, likewise.
+        ValueError: a number or text in it that can't be sent, likewise, and its row.
     """
     plain, mask = _plain(name, values)
     try:
@@ -88,7 +92,9 @@ def cut_column(column: pb.Column, first: int, rows: int) -> pb.Column:
 def _plain(name: str, values: Any) -> tuple[Any, _Mask | None]:
     """An array or a list, and which are missing; None where the values themselves say it."""
     if isinstance(values, np.ma.MaskedArray):
-        return values.data, np.broadcast_to(values.mask, values.shape)
+        mask = np.broadcast_to(values.mask, values.shape)
+        # What is hidden under the mask is not the caller's to send.
+        return np.where(mask, values.dtype.type(0), values.data) if values.dtype.kind in "fiub" else values.data, mask
     if isinstance(values, np.ndarray):
         return values, None
     known = library(values)
@@ -108,6 +114,8 @@ def _pandas(name: str, values: Any) -> tuple[Any, _Mask | None]:
     dtype = values.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
         return values.to_numpy(), None
+    if hasattr(dtype, "categories") and (found := _numbers_by_code(name, values)):
+        return found
     mask = np.asarray(values.isna(), np.bool_)
     numpy_dtype = getattr(dtype, "numpy_dtype", None)  # of the nullable Int64, Float64, boolean
     if isinstance(numpy_dtype, np.dtype) and numpy_dtype.kind in "fiub":
@@ -115,6 +123,16 @@ def _pandas(name: str, values: Any) -> tuple[Any, _Mask | None]:
     if isinstance(dtype, np.dtype) and dtype.kind in "mM":
         raise TypeError(f"column '{name}' is {dtype}: no model takes times, pass numbers or text")
     return np.asarray(values.astype(object)), mask
+
+
+def _numbers_by_code(name: str, values: Any) -> tuple[_Array, _Mask] | None:
+    """Of a categorical: its categories in the rows' order; None if they are no numbers."""
+    categories, _ = _plain(name, values.dtype.categories)
+    if not isinstance(categories, np.ndarray) or categories.dtype.kind not in "fiub" or not len(categories):
+        return None
+    codes = np.asarray(getattr(values, "cat", values).codes)
+    mask = codes < 0
+    return np.where(mask, categories.dtype.type(0), categories[codes]), mask
 
 
 def _polars(series: Any) -> tuple[Any, _Mask | None]:
@@ -135,16 +153,18 @@ def _set_numbers(message: pb.Column, values: _Array) -> None:
     if values.ndim != 1:
         raise ValueError(f"column '{message.name}' has {values.ndim} dimensions")
     kind, size = values.dtype.kind, values.dtype.itemsize
+    beyond = kind == "u" and values.size and int(values.max()) > _MAX_INT64
     if kind == "b":
         message.bools.values.extend(values.tolist())
     elif kind == "f" and size <= np.dtype(np.float32).itemsize:
         message.floats.CopyFrom(pack(pb.FloatArray, values.astype(np.float32)))
-    elif kind == "f":
+    elif kind == "f" or beyond:
+        if (row := first_rounded(values)) is not None:
+            first = int((values > np.uint64(_MAX_INT64)).argmax())
+            raise _beyond_int64(message.name, first) if beyond else _no_double(message.name, row)
         message.doubles.CopyFrom(pack(pb.DoubleArray, values.astype(np.float64)))
     elif size < 4 or (kind == "i" and size == 4):  # noqa: PLR2004 - bytes of an int32
         message.int32s.CopyFrom(pack(pb.Int32Array, values.astype(np.int32)))
-    elif kind == "u" and values.size and values.max() > _MAX_INT64:
-        raise ValueError(f"column '{message.name}': a whole number beyond 64 bits")
     else:
         message.int64s.CopyFrom(pack(pb.Int64Array, values.astype(np.int64)))
 
@@ -167,21 +187,31 @@ def _set_objects(message: pb.Column, name: str, values: list[Any], mask: _Mask |
     if odd is not None:
         raise TypeError(f"column '{name}' holds {type(odd).__name__}; numbers, truth values or text are taken")
     whole = bool(present) and all(isinstance(value, numbers.Integral) for value in present)
-    numbers_only = [0 if absent else value for value, absent in zip(values, missing, strict=True)]
-    if whole:
-        if any(not _MIN_INT64 <= int(value) <= _MAX_INT64 for value in present):
-            raise ValueError(f"column '{name}': a whole number beyond 64 bits")
-        message.int64s.CopyFrom(pack(pb.Int64Array, np.array(numbers_only, np.int64)))
-    else:
-        message.doubles.CopyFrom(pack(pb.DoubleArray, _doubles(name, numbers_only)))
+    _set_filled(message, [0 if absent else v for v, absent in zip(values, missing, strict=True)], whole=whole)
     return missing
 
 
-def _doubles(name: str, values: list[Any]) -> NDArray[np.float64]:
-    try:
-        return np.array(values, np.float64)
-    except OverflowError as error:
-        raise ValueError(f"column '{name}': a number beyond those of a double") from error
+def _set_filled(message: pb.Column, values: list[Any], *, whole: bool) -> None:
+    """Python numbers, all of them whole or not; zeros where they are missing."""
+    beyond = _first(not _MIN_INT64 <= int(value) <= _MAX_INT64 for value in values) if whole else None
+    if whole and beyond is None:
+        message.int64s.CopyFrom(pack(pb.Int64Array, np.array(values, np.int64)))
+        return
+    if (row := _first(not is_double(value) for value in values)) is not None:
+        raise _no_double(message.name, row) if beyond is None else _beyond_int64(message.name, beyond)
+    message.doubles.CopyFrom(pack(pb.DoubleArray, np.array([float(value) for value in values], np.float64)))
+
+
+def _first(flags: Iterable[bool]) -> int | None:
+    return next((row for row, flag in enumerate(flags) if flag), None)
+
+
+def _beyond_int64(name: str, row: int) -> ValueError:
+    return ValueError(f"column '{name}', row {row}: a whole number beyond int64, and doubles don't hold all of them")
+
+
+def _no_double(name: str, row: int) -> ValueError:
+    return ValueError(f"column '{name}', row {row}: a number that no double holds exactly")
 
 
 def _is_number(value: Any) -> bool:

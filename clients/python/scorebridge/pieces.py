@@ -84,7 +84,7 @@ def put_together(answers: Sequence[Scores], request_id: str) -> Scores:
     return replace(
         first,
         request_id=request_id,
-        columns={name: np.concatenate([_column(answer, name) for answer in answers]) for name in first.columns},
+        columns={name: np.concatenate([_column(answer, name, first) for answer in answers]) for name in first.columns},
         source=sources.pop() if len(sources) == 1 else Source.MIXED,
         defaults=tuple(defaults),
         rows=rows,
@@ -94,6 +94,9 @@ def put_together(answers: Sequence[Scores], request_id: str) -> Scores:
     )
 
 
-def _column(answer: Scores, name: str) -> NDArray[Any]:
-    """A client default knows the names of the outputs only if the model has answered before."""
-    return answer.columns[name] if name in answer.columns else next(iter(answer.columns.values()))
+def _column(answer: Scores, name: str, shown: Scores) -> NDArray[Any]:
+    """A client default knows the outputs only if the model was described or has answered before."""
+    if name in answer.columns:
+        return answer.columns[name]
+    text = len(shown.columns) > 1 and shown.columns[name].dtype == object
+    return np.full(answer.rows, None, object) if text else next(iter(answer.columns.values()))

@@ -45,7 +45,8 @@ class Scores:
         model: the model's name.
         version: the version that answered.
         digest: of every byte of that version's bundle.
-        columns: by name of the output: numbers (missing ones NaN), truth values or text (missing ones None).
+        columns: by name of the output: numbers (missing ones NaN), truth values or text (missing ones None). What
+            explains scores (contributions, leaves, reasons) is missing where these are defaults.
         source: MODEL; DEFAULT, by the gateway; CLIENT_DEFAULT, by this client because no gateway answered; or MIXED.
         defaults: the ranges of rows that carry default scores.
         rows: how many.
@@ -68,7 +69,10 @@ class Scores:
 
     @cached_property
     def scores(self) -> _Array:
-        """The scores: shape (rows,) of a model with one output, else (rows, outputs)."""
+        """The scores: shape (rows,) of a model with one output, else (rows, outputs); objects if one of them is text.
+
+        Contributions, leaves and reasons are outputs too: of a model that gives them, ask `columns` for the score.
+        """
         columns = list(self.columns.values())
         return columns[0] if len(columns) == 1 else np.column_stack(columns or [np.empty((self.rows, 0))])
 

@@ -12,10 +12,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
-import numpy as np
-
 from scorebridge.circuit import Circuit
 from scorebridge.errors import ScoringError, Unavailable
+from scorebridge.outputs import Outputs
 from scorebridge.result import DefaultedRows, Scores, Source, read_scores
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -68,7 +67,12 @@ class SafetyOptions(TypedDict, total=False):
 
 
 class Safety:
-    """One client's."""
+    """One client's.
+
+    Attributes:
+        outputs: what models answer with.
+        defaults: how many rows got the client's default, by reason.
+    """
 
     def __init__(self, options: SafetyOptions) -> None:
         self._circuit = Circuit(options.get("circuit_failures", 5), options.get("circuit_open_s", 1.0))
@@ -76,7 +80,7 @@ class Safety:
         # Unbuffered and appending: each line is one write, so lines of several processes don't mix.
         self._file = None if path is None else Path(path).open("ab", buffering=0)  # noqa: SIM115 - as long as the client
         self._on_call = options.get("on_call")
-        self._outputs: dict[str, tuple[str, ...]] = {}
+        self.outputs = Outputs()
         self.defaults: Counter[str] = Counter()
 
     def admit(self) -> None:
@@ -107,7 +111,7 @@ class Safety:
         except ScoringError as error:
             return self.fall_back(request, rows, error, began)
         if scores.source is not Source.DEFAULT:
-            self._outputs[scores.model] = tuple(scores.columns)
+            self.outputs.answered(response)
         self._tell(request, rows, began, scores.source, None)
         return scores
 
@@ -126,13 +130,12 @@ class Safety:
         if self._file is not None:
             self._write(request, rows, reason)
         self._tell(request, rows, began, Source.CLIENT_DEFAULT, reason)
-        names = self._outputs.get(request.model, ("score",))
         return Scores(
             request_id=request.request_id,
             model=request.model,
             version=request.version,
             digest="",
-            columns={name: np.full(rows, request.default_score) for name in names},
+            columns=self.outputs.defaults(request.model, rows, request.default_score),
             source=Source.CLIENT_DEFAULT,
             defaults=(DefaultedRows(0, rows, reason, str(error), by_client=True),) if rows else (),
             rows=rows,

@@ -31,6 +31,7 @@ class DefaultReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEFAULT_REASON_CIRCUIT_OPEN: _ClassVar[DefaultReason]
     DEFAULT_REASON_MODEL_NOT_READY: _ClassVar[DefaultReason]
     DEFAULT_REASON_DRAINING: _ClassVar[DefaultReason]
+    DEFAULT_REASON_UNKNOWN_LEVEL: _ClassVar[DefaultReason]
 
 class VersionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -51,6 +52,7 @@ class ColumnType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     COLUMN_TYPE_BOOL: _ClassVar[ColumnType]
     COLUMN_TYPE_STRING: _ClassVar[ColumnType]
     COLUMN_TYPE_FACTOR: _ClassVar[ColumnType]
+    COLUMN_TYPE_INT64: _ClassVar[ColumnType]
 DEFAULT_POLICY_UNSPECIFIED: DefaultPolicy
 DEFAULT_POLICY_NEVER: DefaultPolicy
 SCORE_SOURCE_UNSPECIFIED: ScoreSource
@@ -67,6 +69,7 @@ DEFAULT_REASON_OVERLOADED: DefaultReason
 DEFAULT_REASON_CIRCUIT_OPEN: DefaultReason
 DEFAULT_REASON_MODEL_NOT_READY: DefaultReason
 DEFAULT_REASON_DRAINING: DefaultReason
+DEFAULT_REASON_UNKNOWN_LEVEL: DefaultReason
 VERSION_STATE_UNSPECIFIED: VersionState
 VERSION_STATE_LOADING: VersionState
 VERSION_STATE_READY: VersionState
@@ -81,6 +84,7 @@ COLUMN_TYPE_INT: ColumnType
 COLUMN_TYPE_BOOL: ColumnType
 COLUMN_TYPE_STRING: ColumnType
 COLUMN_TYPE_FACTOR: ColumnType
+COLUMN_TYPE_INT64: ColumnType
 
 class ScoreRequest(_message.Message):
     __slots__ = ("request_id", "model", "version", "matrix", "table", "row_keys", "default_score", "default_policy", "batch_id", "labels")
@@ -266,7 +270,7 @@ class GetModelResponse(_message.Message):
     def __init__(self, versions: _Optional[_Iterable[_Union[ModelDetail, _Mapping[str, object]]]] = ...) -> None: ...
 
 class ModelDetail(_message.Message):
-    __slots__ = ("version", "engine", "engine_reason", "features", "outputs", "default_scores", "timeout", "row_wise", "row_wise_reason", "workers", "circuit")
+    __slots__ = ("version", "engine", "engine_reason", "features", "outputs", "default_scores", "timeout", "row_wise", "row_wise_reason", "workers", "circuit", "booster")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     ENGINE_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -278,6 +282,7 @@ class ModelDetail(_message.Message):
     ROW_WISE_REASON_FIELD_NUMBER: _ClassVar[int]
     WORKERS_FIELD_NUMBER: _ClassVar[int]
     CIRCUIT_FIELD_NUMBER: _ClassVar[int]
+    BOOSTER_FIELD_NUMBER: _ClassVar[int]
     version: ModelVersion
     engine: str
     engine_reason: str
@@ -289,29 +294,52 @@ class ModelDetail(_message.Message):
     row_wise_reason: str
     workers: int
     circuit: str
-    def __init__(self, version: _Optional[_Union[ModelVersion, _Mapping[str, object]]] = ..., engine: _Optional[str] = ..., engine_reason: _Optional[str] = ..., features: _Optional[_Iterable[_Union[Feature, _Mapping[str, object]]]] = ..., outputs: _Optional[_Iterable[_Union[OutputColumn, _Mapping[str, object]]]] = ..., default_scores: _Optional[_Iterable[_Union[DefaultScore, _Mapping[str, object]]]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., row_wise: bool = ..., row_wise_reason: _Optional[str] = ..., workers: _Optional[int] = ..., circuit: _Optional[str] = ...) -> None: ...
+    booster: BoosterDetail
+    def __init__(self, version: _Optional[_Union[ModelVersion, _Mapping[str, object]]] = ..., engine: _Optional[str] = ..., engine_reason: _Optional[str] = ..., features: _Optional[_Iterable[_Union[Feature, _Mapping[str, object]]]] = ..., outputs: _Optional[_Iterable[_Union[OutputColumn, _Mapping[str, object]]]] = ..., default_scores: _Optional[_Iterable[_Union[DefaultScore, _Mapping[str, object]]]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., row_wise: bool = ..., row_wise_reason: _Optional[str] = ..., workers: _Optional[int] = ..., circuit: _Optional[str] = ..., booster: _Optional[_Union[BoosterDetail, _Mapping[str, object]]] = ...) -> None: ...
 
 class Feature(_message.Message):
-    __slots__ = ("name", "type", "levels", "required", "ordered")
+    __slots__ = ("name", "type", "levels", "required", "ordered", "unknown_level")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     LEVELS_FIELD_NUMBER: _ClassVar[int]
     REQUIRED_FIELD_NUMBER: _ClassVar[int]
     ORDERED_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_LEVEL_FIELD_NUMBER: _ClassVar[int]
     name: str
     type: ColumnType
     levels: _containers.RepeatedScalarFieldContainer[str]
     required: bool
     ordered: bool
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[ColumnType, str]] = ..., levels: _Optional[_Iterable[str]] = ..., required: bool = ..., ordered: bool = ...) -> None: ...
+    unknown_level: str
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[ColumnType, str]] = ..., levels: _Optional[_Iterable[str]] = ..., required: bool = ..., ordered: bool = ..., unknown_level: _Optional[str] = ...) -> None: ...
 
 class OutputColumn(_message.Message):
-    __slots__ = ("name", "type")
+    __slots__ = ("name", "type", "additional")
     NAME_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
+    ADDITIONAL_FIELD_NUMBER: _ClassVar[int]
     name: str
     type: ColumnType
-    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[ColumnType, str]] = ...) -> None: ...
+    additional: bool
+    def __init__(self, name: _Optional[str] = ..., type: _Optional[_Union[ColumnType, str]] = ..., additional: bool = ...) -> None: ...
+
+class BoosterDetail(_message.Message):
+    __slots__ = ("booster", "objective", "rounds", "best_iteration", "saved_by", "rounds_used", "base_margin")
+    BOOSTER_FIELD_NUMBER: _ClassVar[int]
+    OBJECTIVE_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_FIELD_NUMBER: _ClassVar[int]
+    BEST_ITERATION_FIELD_NUMBER: _ClassVar[int]
+    SAVED_BY_FIELD_NUMBER: _ClassVar[int]
+    ROUNDS_USED_FIELD_NUMBER: _ClassVar[int]
+    BASE_MARGIN_FIELD_NUMBER: _ClassVar[int]
+    booster: str
+    objective: str
+    rounds: int
+    best_iteration: int
+    saved_by: str
+    rounds_used: int
+    base_margin: str
+    def __init__(self, booster: _Optional[str] = ..., objective: _Optional[str] = ..., rounds: _Optional[int] = ..., best_iteration: _Optional[int] = ..., saved_by: _Optional[str] = ..., rounds_used: _Optional[int] = ..., base_margin: _Optional[str] = ...) -> None: ...
 
 class DefaultScore(_message.Message):
     __slots__ = ("output", "number", "text", "truth")

@@ -66,7 +66,8 @@ public abstract class Batch {
    *
    * @param rows from names to values; null and absent ones are missing.
    * @return the batch.
-   * @throws IllegalArgumentException if a column holds values of kinds that don't go together.
+   * @throws IllegalArgumentException if a column holds values of kinds that don't go together, or fractions and a whole
+   *     number that no double holds.
    */
   public static Batch ofMaps(List<? extends Map<String, ?>> rows) {
     Map<String, Object[]> columns = new LinkedHashMap<>();

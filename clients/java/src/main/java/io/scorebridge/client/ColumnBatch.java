@@ -147,10 +147,10 @@ public final class ColumnBatch extends Batch {
     }
 
     /**
-     * A column of long integers.
+     * A column of long integers, such as ids; they stay exact.
      *
      * @param name the feature.
-     * @param values one for each row.
+     * @param values one for each row; where some are missing, see {@link #values(String, List)}.
      * @return this.
      */
     public Builder longs(String name, long... values) {
@@ -187,8 +187,8 @@ public final class ColumnBatch extends Batch {
      * @param values of one kind; null is missing. Numbers of several types become the widest of them; where all values
      *     are missing they are numbers.
      * @return this.
-     * @throws IllegalArgumentException if the values are of kinds that don't go together, or a text is no valid
-     *     Unicode.
+     * @throws IllegalArgumentException if the values are of kinds that don't go together, a text is no valid Unicode, or
+     *     a whole number among fractions is one that no double holds.
      */
     public Builder values(String name, List<?> values) {
       return objects(name, values.toArray());
@@ -214,6 +214,9 @@ public final class ColumnBatch extends Batch {
         if (own != null && own != kind) {
           kind = kind == null ? own : wider(name, kind, own);
         }
+      }
+      if (kind == Kind.DOUBLES) {
+        refuseRounded(name, values);
       }
       return objects(name, values, kind == null ? Kind.DOUBLES : kind);
     }
@@ -243,6 +246,21 @@ public final class ColumnBatch extends Batch {
       }
       columns.add(new NamedColumn(name, kind, values, rows, bytes, missing));
       return this;
+    }
+
+    private static void refuseRounded(String name, Object[] values) {
+      for (int row = 0; row < values.length; row++) {
+        if (values[row] instanceof Long whole && !isDouble(whole)) {
+          throw new IllegalArgumentException(
+              "column '" + name + "', row " + row + ": a number that no double holds exactly");
+        }
+      }
+    }
+
+    /** 2^63 is no long: what is rounded to it comes back as the largest long. */
+    private static boolean isDouble(long whole) {
+      double rounded = whole;
+      return rounded != 0x1p63 && (long) rounded == whole;
     }
 
     private static Kind kind(String name, Object value) {

@@ -88,15 +88,9 @@ public final class Scores {
         duration(response.getBackendTime()));
   }
 
-  /** The caller's own default for every row and output. */
+  /** The caller's own default for every row, in the columns that {@link Outputs} has for it. */
   static Scores byClient(
-      String requestId, String model, int version, int rows, List<String> names, double score, Failure failure) {
-    Map<String, Object> outputs = new LinkedHashMap<>();
-    for (String name : names) {
-      double[] values = new double[rows];
-      Arrays.fill(values, score);
-      outputs.put(name, values);
-    }
+      String requestId, String model, int version, int rows, Map<String, Object> outputs, Failure failure) {
     List<DefaultedRows> defaults =
         rows == 0 ? List.of() : List.of(new DefaultedRows(0, rows, failure.reason(), failure.message(), true));
     return new Scores(
@@ -140,7 +134,8 @@ public final class Scores {
   }
 
   /**
-   * The scores of a model with one output.
+   * The scores of a model with one output. Contributions, leaves and reasons are outputs too: of a model that gives
+   * them, ask for the score by its name.
    *
    * @return one number for each row; NaN where the model gave none.
    * @throws IllegalStateException if there are several outputs, or the output is text.
@@ -156,7 +151,7 @@ public final class Scores {
    * The scores of one output; truth values are 1 and 0.
    *
    * @param output its name.
-   * @return one number for each row; NaN where the model gave none.
+   * @return one number for each row; NaN where the model gave none, and in what explains a score that is a default.
    * @throws IllegalStateException if there is no such output, or it is text.
    */
   public double[] scores(String output) {
@@ -170,7 +165,7 @@ public final class Scores {
    * The scores of an output that is text.
    *
    * @param output its name.
-   * @return one text for each row; null where the model gave none.
+   * @return one text for each row; null where the model gave none, and in what explains a score that is a default.
    * @throws IllegalStateException if there is no such output, or it is numeric.
    */
   public String[] texts(String output) {
@@ -183,7 +178,8 @@ public final class Scores {
   /**
    * The names of the outputs.
    *
-   * @return in the model's order. A client default of a model that has not answered this client yet has one, "score".
+   * @return in the model's order. A client default of a model that this client has neither an answer nor a description
+   *     of has one, "score".
    */
   public List<String> outputs() {
     return List.copyOf(outputs.keySet());

@@ -56,7 +56,7 @@ public final class ScoringClient implements AutoCloseable {
   private final DefaultsLog defaultsLog;
   private final Consumer<CallEvent> onCall;
   private final Map<String, LongAdder> defaults = new ConcurrentHashMap<>();
-  private final Map<String, List<String>> outputs = new ConcurrentHashMap<>();
+  private final Outputs outputs = new Outputs();
   private volatile boolean closed;
 
   private ScoringClient(Builder builder) {
@@ -264,7 +264,7 @@ public final class ScoringClient implements AutoCloseable {
       return fallBack(request, rows, Failure.of(senseless), began);
     }
     if (read.source() != Source.DEFAULT) {
-      outputs.put(request.getModel(), read.outputs());
+      outputs.answered(request.getModel(), response);
     }
     tell(request, rows, began, read.source(), null);
     return CompletableFuture.completedFuture(read);
@@ -284,15 +284,25 @@ public final class ScoringClient implements AutoCloseable {
       defaultsLog.add(request.getRequestId(), model, request.getVersion(), rows, failure.reason(), score);
     }
     tell(request, rows, began, Source.CLIENT_DEFAULT, failure.reason());
-    List<String> names = outputs.getOrDefault(model, List.of("score"));
     return CompletableFuture.completedFuture(
-        Scores.byClient(request.getRequestId(), model, request.getVersion(), rows, names, score, failure));
+        Scores.byClient(
+            request.getRequestId(),
+            model,
+            request.getVersion(),
+            rows,
+            outputs.defaults(model, rows, score),
+            failure));
   }
 
   /** All versions of a model, or one; a failure is a StatusRuntimeException. */
   CompletableFuture<List<ModelDetail>> details(String name, int version, Deadline deadline) {
     GetModelRequest request = GetModelRequest.newBuilder().setModel(name).setVersion(version).build();
-    return plain(Calls.GET_MODEL, request, deadline).thenApply(response -> response.getVersionsList());
+    return plain(Calls.GET_MODEL, request, deadline)
+        .thenApply(
+            response -> {
+              outputs.described(response.getVersionsList());
+              return response.getVersionsList();
+            });
   }
 
   boolean circuitAllows() {

@@ -64,6 +64,39 @@ class BatchTest {
   }
 
   @Test
+  void longsStayExactAlsoBesideMissingOnes() {
+    long first = (1L << 53) + 1; // the first whole number that a double rounds
+    List<Long> ids = List.of(first, Long.MAX_VALUE, Long.MIN_VALUE);
+    Table table =
+        table(
+            Batch.columns()
+                .longs("a", first, Long.MAX_VALUE, Long.MIN_VALUE)
+                .values("b", ids)
+                .values("c", Arrays.asList(first, null, 7))
+                .build(),
+            0,
+            3);
+    assertEquals(ids, table.getColumns(0).getInt64S().getValuesList());
+    assertEquals(ids, table.getColumns(1).getInt64S().getValuesList());
+    assertEquals(List.of(first, 0L, 7L), table.getColumns(2).getInt64S().getValuesList());
+    assertEquals(List.of(1), table.getColumns(2).getMissingRowsList());
+    assertEquals(
+        List.of(first), table(Batch.ofMaps(List.of(Map.of("a", first))), 0, 1).getColumns(0).getInt64S().getValuesList());
+  }
+
+  @Test
+  void longsAmongFractionsAreRefusedWhereADoubleWouldRoundThem() {
+    for (long rounded : new long[] {(1L << 53) + 1, -(1L << 53) - 1, Long.MAX_VALUE}) {
+      IllegalArgumentException raised =
+          assertThrows(
+              IllegalArgumentException.class, () -> Batch.columns().values("a", Arrays.asList(1.5, null, rounded)));
+      assertEquals("column 'a', row 2: a number that no double holds exactly", raised.getMessage());
+    }
+    Table table = table(Batch.columns().values("a", List.of(1.5, 1L << 60, Long.MIN_VALUE)).build(), 0, 3);
+    assertEquals(List.of(1.5, 0x1p60, -0x1p63), table.getColumns(0).getDoubles().getValuesList());
+  }
+
+  @Test
   void whatAMapLeavesOutIsMissing() {
     List<Map<String, Object>> rows = new ArrayList<>(List.of(Map.of("a", "x"), Map.of("b", 1)));
     Table table = table(Batch.ofMaps(rows), 0, 2);

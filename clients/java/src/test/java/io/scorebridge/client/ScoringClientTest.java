@@ -120,6 +120,18 @@ class ScoringClientTest {
   }
 
   @Test
+  void aDefaultHasTheOutputsThatTheGatewayTellsOf() throws Exception {
+    try (ScoringClient client = ScoringClient.newBuilder(World.get().target("status")).defaultScore(0.5).build()) {
+      client.model("explained");
+      Scores late = client.score("explained", ONE);
+      assertEquals(List.of("score", "share", "reason_1"), late.outputs());
+      assertArrayEquals(new double[] {0.5}, late.scores("score"));
+      assertArrayEquals(new double[] {Double.NaN}, late.scores("share"));
+      assertArrayEquals(new String[1], late.texts("reason_1"));
+    }
+  }
+
+  @Test
   void aGivenChannelIsUsedAndStaysOpen() throws Exception {
     ManagedChannel channel =
         Grpc.newChannelBuilder(World.get().target("healthy"), InsecureChannelCredentials.create()).build();

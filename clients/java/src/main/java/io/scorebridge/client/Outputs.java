@@ -1,0 +1,82 @@
+package io.scorebridge.client;
+
+import io.scorebridge.v1.Column;
+import io.scorebridge.v1.ColumnType;
+import io.scorebridge.v1.ModelDetail;
+import io.scorebridge.v1.ScoreResponse;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Collectors;
+
+/** What models answer with, as far as a client has seen: its own defaults come in the same columns. */
+final class Outputs {
+  private static final List<Output> NOT_KNOWN = List.of(new Output("score", false, false));
+
+  private final Map<String, List<Output>> known = new ConcurrentHashMap<>();
+
+  /**
+   * One column of a model's answers: text, or numbers and truth values; an additional one explains the scores, and is
+   * missing where these are defaults.
+   */
+  private record Output(String name, boolean text, boolean additional) {}
+
+  /** A model scored rows. Which outputs are additional an answer does not say: what was described still holds. */
+  void answered(String model, ScoreResponse response) {
+    Set<String> additional =
+        known.getOrDefault(model, List.of()).stream()
+            .filter(Output::additional)
+            .map(Output::name)
+            .collect(Collectors.toSet());
+    known.put(
+        model,
+        response.getScoresList().stream()
+            .map(
+                one ->
+                    new Output(
+                        one.getName(),
+                        one.getValuesCase() == Column.ValuesCase.STRINGS,
+                        additional.contains(one.getName())))
+            .toList());
+  }
+
+  /** The gateway told of versions; those that serve are what calls are answered by. */
+  void described(List<ModelDetail> details) {
+    for (ModelDetail detail : details) {
+      if (detail.getVersion().getServing() && detail.getOutputsCount() > 0) {
+        known.put(
+            detail.getVersion().getModel(),
+            detail.getOutputsList().stream()
+                .map(one -> new Output(one.getName(), isText(one.getType()), one.getAdditional()))
+                .toList());
+      }
+    }
+  }
+
+  /**
+   * One score for all rows and outputs, as double[] or String[] by name; "score" alone of a model that is not known.
+   * Missing, NaN or null, are additional outputs, and text beside numbers: a number is no text.
+   */
+  Map<String, Object> defaults(String model, int rows, double score) {
+    List<Output> outputs = known.getOrDefault(model, NOT_KNOWN);
+    boolean numbers = !outputs.stream().allMatch(Output::text);
+    Map<String, Object> columns = new LinkedHashMap<>();
+    for (Output one : outputs) {
+      if (one.text && numbers) {
+        columns.put(one.name, new String[rows]);
+      } else {
+        double[] values = new double[rows];
+        Arrays.fill(values, one.additional ? Double.NaN : score);
+        columns.put(one.name, values);
+      }
+    }
+    return columns;
+  }
+
+  private static boolean isText(ColumnType type) {
+    return type == ColumnType.COLUMN_TYPE_STRING || type == ColumnType.COLUMN_TYPE_FACTOR;
+  }
+}

@@ -1,0 +1,131 @@
+package io.scorebridge.client;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+
+import io.grpc.Status;
+import io.scorebridge.v1.Column;
+import io.scorebridge.v1.ColumnType;
+import io.scorebridge.v1.DefaultReason;
+import io.scorebridge.v1.DoubleArray;
+import io.scorebridge.v1.FloatArray;
+import io.scorebridge.v1.ModelDetail;
+import io.scorebridge.v1.ModelVersion;
+import io.scorebridge.v1.OutputColumn;
+import io.scorebridge.v1.ScoreResponse;
+import io.scorebridge.v1.ScoreSource;
+import io.scorebridge.v1.StringArray;
+import java.util.List;
+import java.util.Optional;
+import org.junit.jupiter.api.Test;
+
+class ScoresTest {
+  private static final Column SCORE =
+      Column.newBuilder().setName("score").setDoubles(DoubleArray.newBuilder().addValues(0.25).addValues(0.5)).build();
+  private static final Column SHARE =
+      Column.newBuilder()
+          .setName("share")
+          .setFloats(FloatArray.newBuilder().addValues(-0.5f).addValues(0))
+          .addMissingRows(1)
+          .build();
+  private static final Column REASON =
+      Column.newBuilder()
+          .setName("reason_1")
+          .setStrings(StringArray.newBuilder().addValues("age").addValues(""))
+          .addMissingRows(1)
+          .build();
+
+  private static ScoreResponse response(Column... columns) {
+    return ScoreResponse.newBuilder()
+        .addAllScores(List.of(columns))
+        .setSource(ScoreSource.SCORE_SOURCE_MIXED)
+        .addDefaultedRows(defaulted(DefaultReason.DEFAULT_REASON_UNKNOWN_LEVEL))
+        .build();
+  }
+
+  private static io.scorebridge.v1.DefaultedRows defaulted(DefaultReason reason) {
+    return io.scorebridge.v1.DefaultedRows.newBuilder().setFirst(1).setCount(1).setReason(reason).build();
+  }
+
+  private static Scores byClient(Outputs outputs) {
+    Failure failure = Failure.of(Status.UNAVAILABLE.asRuntimeException());
+    return Scores.byClient("id", "m", 0, 2, outputs.defaults("m", 2, 0.75), failure);
+  }
+
+  private static OutputColumn described(String name, ColumnType type, boolean additional) {
+    return OutputColumn.newBuilder().setName(name).setType(type).setAdditional(additional).build();
+  }
+
+  private static ModelDetail detail(boolean serving, OutputColumn... outputs) {
+    return ModelDetail.newBuilder()
+        .setVersion(ModelVersion.newBuilder().setModel("m").setServing(serving))
+        .addAllOutputs(List.of(outputs))
+        .build();
+  }
+
+  @Test
+  void whatExplainsScoresIsMissingWhereTheyAreDefaults() {
+    Scores scores = Scores.read(response(SCORE, SHARE, REASON), 2);
+    assertEquals(List.of("score", "share", "reason_1"), scores.outputs());
+    assertArrayEquals(new double[] {0.25, 0.5}, scores.scores("score"));
+    assertArrayEquals(new double[] {-0.5, Double.NaN}, scores.scores("share"));
+    assertArrayEquals(new String[] {"age", null}, scores.texts("reason_1"));
+    assertEquals(Optional.of("UNKNOWN_LEVEL"), scores.reason(1));
+    assertEquals(
+        "the model has the outputs [score, share, reason_1]: ask for one by its name",
+        assertThrows(IllegalStateException.class, scores::scores).getMessage());
+    assertThrows(IllegalStateException.class, () -> scores.scores("reason_1"));
+    assertThrows(IllegalStateException.class, () -> scores.texts("score"));
+    assertArrayEquals(new double[] {0.25, 0.5}, Scores.read(response(SCORE), 2).scores());
+  }
+
+  @Test
+  void everyReasonOfTheProtoHasItsName() {
+    for (DefaultReason reason : DefaultReason.values()) {
+      if (reason != DefaultReason.UNRECOGNIZED) {
+        String name = DefaultedRows.read(defaulted(reason), 2).reason();
+        assertEquals(reason.name(), "DEFAULT_REASON_" + name);
+      }
+    }
+  }
+
+  @Test
+  void aClientDefaultIsANumberAndNoReasonForOne() {
+    Outputs outputs = new Outputs();
+    Scores unknown = byClient(outputs);
+    assertArrayEquals(new double[] {0.75, 0.75}, unknown.scores());
+    outputs.answered("m", response(SCORE, REASON));
+    Scores known = byClient(outputs);
+    assertArrayEquals(new double[] {0.75, 0.75}, known.scores("score"));
+    assertArrayEquals(new String[2], known.texts("reason_1"));
+    Scores scored = Scores.read(response(SCORE, REASON), 2);
+    for (Scores other : List.of(known, unknown)) {
+      Scores whole = Scores.together("whole", List.of(scored, other));
+      assertArrayEquals(new double[] {0.25, 0.5, 0.75, 0.75}, whole.scores("score"));
+      assertArrayEquals(new String[] {"age", null, null, null}, whole.texts("reason_1"));
+    }
+  }
+
+  @Test
+  void whatExplainsScoresIsMissingInClientDefaultsOnceTheModelWasDescribed() {
+    Outputs outputs = new Outputs();
+    outputs.described(
+        List.of(
+            detail(false, described("other", ColumnType.COLUMN_TYPE_DOUBLE, false)),
+            detail(
+                true,
+                described("score", ColumnType.COLUMN_TYPE_DOUBLE, false),
+                described("share", ColumnType.COLUMN_TYPE_FLOAT, true),
+                described("reason_1", ColumnType.COLUMN_TYPE_STRING, true)),
+            detail(true)));
+    for (int call = 0; call < 2; call++) {
+      Scores late = byClient(outputs);
+      assertEquals(List.of("score", "share", "reason_1"), late.outputs());
+      assertArrayEquals(new double[] {0.75, 0.75}, late.scores("score"));
+      assertArrayEquals(new double[] {Double.NaN, Double.NaN}, late.scores("share"));
+      assertArrayEquals(new String[2], late.texts("reason_1"));
+      outputs.answered("m", response(SCORE, SHARE, REASON));
+    }
+  }
+}
