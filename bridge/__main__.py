@@ -10,23 +10,25 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
-from bridge import log_commands, score_files
-from bridge.acceptance import Accepted, accept
-from bridge.bundle import make_manifest, read_bundle
-from bridge.commands import command
+from bridge import deploying, log_commands, score_files
+from bridge.backends.xgboost.convert import convert as convert_model
+from bridge.commands import command, sigterm_unwinds
 from bridge.config import read_settings
-from bridge.features import Feature
 from bridge.reconcile_command import reconcile
-from bridge.repository import Repository, StoredVersion, check_model_name
+from bridge.repository import Repository, check_model_name
 from bridge.server import serve as run_gateway
 
-__all__ = ["app", "check", "deploy", "main", "models", "promote", "retire", "score", "serve"]
+__all__ = ["app", "check", "convert", "deploy", "main", "models", "promote", "retire", "score", "serve"]
 
 _T = TypeVar("_T")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Scores in time.")
 
 _RepositoryOption = Annotated[Path, typer.Option("--repository", help="The folder of bundles.", show_default=False)]
+_NewerFileOption = Annotated[
+    bool,
+    typer.Option("--accept-newer-file", help="Take a model file of a newer xgboost, proven by exact golden rows."),
+]
 _UrlOption = Annotated[str, typer.Option(help="HOST:PORT of the gateway.")]
 _MAX_VERSION = 10**9 - 1
 
@@ -57,9 +59,11 @@ def serve(
 
 
 @_command
-def check(bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")]) -> None:
+def check(
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")], *, accept_newer_file: _NewerFileOption = False
+) -> None:
     """Load a bundle for real and score its golden rows."""
-    _run(_check(bundle))
+    _run(deploying.check(bundle, accept_newer_file=accept_newer_file))
 
 
 @_command
@@ -68,9 +72,11 @@ def deploy(
     repository: _RepositoryOption,
     model: Annotated[str, typer.Option(help="The model's name.")],
     version: Annotated[int | None, typer.Option(help="The version; one above the highest if not given.")] = None,
+    accept_newer_file: _NewerFileOption = False,
 ) -> None:
     """Check a bundle and make it a version of a model, all of it or nothing."""
-    stored = _run(_deploy(bundle, Repository(repository), check_model_name(model), version))
+    target = Repository(repository), check_model_name(model), version
+    stored = _run(deploying.deploy(bundle, *target, accept_newer_file=accept_newer_file))
     typer.echo(f"deployed {stored.model}/{stored.version}")
 
 
@@ -97,6 +103,21 @@ def retire(
 
 
 @_command
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="A model in another form.", show_default=False)],
+    *,
+    target: Annotated[Path, typer.Option("--to", help="A new file, named .ubj or .json.", show_default=False)],
+    trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help="Run the code that is in a pickle.")] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds that it may take.")] = 120.0,
+) -> None:
+    """Make a model file of an xgboost model in another form, once it is proven to give the same scores."""
+    _check_seconds(timeout)
+    with sigterm_unwinds():
+        lines = _run(convert_model(source, target, trust_pickle=trust_pickle, timeout_s=timeout))
+    typer.echo("\n".join(lines))
+
+
+@_command
 def models(url: _UrlOption = "127.0.0.1:8081") -> None:
     """List the versions that a gateway has."""
     score_files.print_models(url)
@@ -114,8 +135,8 @@ def score(
     version: Annotated[int, typer.Option(min=0, max=_MAX_VERSION, help="The version; 0: the one that serves.")] = 0,
 ) -> None:
     """Score the rows of a CSV file in one call."""
-    if timeout is not None and not 0 < timeout < math.inf:
-        raise typer.BadParameter("must be a positive, finite number of seconds", param_hint="--timeout")
+    if timeout is not None:
+        _check_seconds(timeout)
     typer.echo(score_files.score_csv(url, model, source, target, timeout_s=timeout, default=default, version=version))
 
 
@@ -123,62 +144,13 @@ app.add_typer(log_commands.app, name="log")
 app.command()(reconcile)
 
 
+def _check_seconds(timeout: float) -> None:
+    if not 0 < timeout < math.inf:
+        raise typer.BadParameter("must be a positive, finite number of seconds", param_hint="--timeout")
+
+
 def _run(work: Coroutine[Any, Any, _T]) -> _T:
     return asyncio.run(work)
-
-
-async def _check(path: Path) -> None:
-    accepted = await accept(read_bundle(path))
-    await accepted.backend.close()
-    _print_accepted(accepted)
-
-
-async def _deploy(path: Path, repository: Repository, model: str, version: int | None) -> StoredVersion:
-    repository.check_free(model, version)
-    read_bundle(path)  # what is wrong with the folder is said of the folder itself, not of a copy
-    with repository.staged(path) as staged:
-        accepted = await accept(read_bundle(staged))
-        await accepted.backend.close()
-        _print_accepted(accepted)
-        manifest = make_manifest(staged, accepted.description.outputs)
-        return repository.publish(staged, manifest, model, version)
-
-
-def _print_accepted(accepted: Accepted) -> None:
-    description = accepted.description
-    typer.echo(f"engine: {description.engine}")
-    typer.echo("features:")
-    for feature in description.features:
-        typer.echo(f"  {_described(feature)}")
-    if description.outputs is None:
-        typer.echo("outputs: not known, because nothing was scored")
-    else:
-        outputs = (f"{output.name} ({output.type})" for output in description.outputs)
-        typer.echo(f"outputs: {', '.join(outputs)}")
-    for default in accepted.defaults:
-        typer.echo(f"default score: {default.output.name} = {default.value}")
-    rows = f"{accepted.golden_rows} golden rows came out" if accepted.golden_rows else "no golden rows"
-    typer.echo(f"golden: {rows}")
-    if accepted.remark:
-        typer.echo(f"self-test: a row of zeros was not scored: {accepted.remark}")
-    typer.echo(f"row-wise: {'yes' if description.row_wise else f'no, {description.row_wise_reason}'}")
-    _print_proposal(accepted)
-
-
-def _described(feature: Feature) -> str:
-    levels = f" {list(feature.levels)}" if feature.levels else ""
-    optional = "" if feature.required else ", optional"
-    return f"{feature.name}: {feature.type or 'any type: what the caller sends is passed on'}{levels}{optional}"
-
-
-def _print_proposal(accepted: Accepted) -> None:
-    description = accepted.description
-    proposed = [feature for feature in description.proposed if feature.type is not None]
-    if not proposed or any(feature.type is not None for feature in description.features):
-        return
-    typer.echo("the model's own terms propose for model.toml:\n\n[features]")
-    for feature in proposed:
-        typer.echo(score_files.toml_line(feature))
 
 
 def main() -> None:

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
 from bridge.backends import Backend, Description, load_backend
 from bridge.bundle import Bundle, verify
 from bridge.calls import Call, DefaultScore, ModelRef, Output, now
 from bridge.columns import Batch, Column, Table, Type, concatenate, constant, says_nothing
+from bridge.defaults import default_scores
 from bridge.errors import (
     BackendError,
     BridgeError,
@@ -20,7 +22,6 @@ from bridge.errors import (
 )
 from bridge.features import Feature
 from bridge.golden import GoldenRows, compare, read_golden
-from bridge.model_settings import default_scores
 from bridge.row_wise import refute
 
 __all__ = ["Accepted", "accept"]
@@ -49,15 +50,19 @@ class Accepted:
     remark: str
 
 
-async def accept(bundle: Bundle) -> Accepted:
+async def accept(bundle: Bundle, cache_dir: Path | None = None) -> Accepted:
     """Verifies a bundle's files, loads it, and scores its golden rows, or a row made up for it.
+
+    Args:
+        bundle: to be tried.
+        cache_dir: where what took long to make is kept for the next time; None keeps nothing.
 
     Raises:
         BundleError: it may not serve; one sentence says why. Nothing of it stays loaded.
     """
     settings = bundle.settings
     await asyncio.to_thread(verify, bundle)
-    backend = await load_backend(bundle)
+    backend = await load_backend(bundle, cache_dir)
     try:
         async with asyncio.timeout(settings.load_timeout_s):
             return await _try(bundle, backend)
@@ -76,6 +81,7 @@ async def accept(bundle: Bundle) -> Accepted:
 async def _try(bundle: Bundle, backend: Backend) -> Accepted:
     description, remark = backend.description, ""
     golden = read_golden(bundle.path, description.features)
+    _check_newer_file(bundle, golden)
     rows: Batch | None
     if golden is None:
         rows, scores, remark = await _self_test(bundle, backend)
@@ -83,7 +89,8 @@ async def _try(bundle: Bundle, backend: Backend) -> Accepted:
         rows, scores = await _golden(bundle, backend, golden)
     outputs = description.outputs
     if scores is not None and not any(says_nothing(column) for column in scores):
-        outputs = _agreed(bundle, tuple(Output(column.name, column.type) for column in scores))
+        additional = {output.name for output in outputs or () if output.additional}
+        outputs = _agreed(bundle, tuple(Output(one.name, one.type, one.name in additional) for one in scores))
     score = partial(_scores, bundle, backend)
     if description.row_wise and rows is not None and (reason := await refute(rows, score)):
         description = replace(description, row_wise=False, row_wise_reason=reason)
@@ -105,13 +112,27 @@ async def _try(bundle: Bundle, backend: Backend) -> Accepted:
 async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows) -> tuple[Batch, tuple[Column, ...]]:
     try:
         rows = backend.bind(golden.inputs)
+        if rows.unknown:
+            row, column = next(iter(sorted(rows.unknown.items())))
+            raise InvalidRequest(f"column '{column}', row {row}: not one of its levels")
         scores = await _scores(bundle, backend, rows)
     except BundleError:
         raise
     except BridgeError as error:
         raise BundleError(f"the golden rows can't be scored: {error}", private=error.private) from error
-    compare(golden, scores, bundle.settings.golden_tolerance)
+    additional = {output.name for output in backend.description.outputs or () if output.additional}
+    compared = [one for one in scores if one.name not in additional or one.name in golden.expected]
+    compare(golden, compared, bundle.settings.golden_tolerance)
     return rows, scores
+
+
+def _check_newer_file(bundle: Bundle, golden: GoldenRows | None) -> None:
+    """What a library may read otherwise than the one that wrote it is proven by what it gives, and by that alone."""
+    if bundle.accepts_newer_file and (golden is None or bundle.settings.golden_tolerance):
+        raise BundleError(
+            "a model file of a newer xgboost is accepted only if golden rows come out exactly: add golden.csv with "
+            "scores of that xgboost, and no golden_tolerance"
+        )
 
 
 async def _self_test(bundle: Bundle, backend: Backend) -> tuple[Batch | None, tuple[Column, ...] | None, str]:
@@ -123,7 +144,7 @@ async def _self_test(bundle: Bundle, backend: Backend) -> tuple[Batch | None, tu
     ]
     made_up = Table(tuple(_made_up(feature) for feature in features if feature.required), 1)
     try:
-        rows = backend.bind(made_up)
+        rows = backend.bind(backend.description.trial_row or made_up)
         return rows, await _scores(bundle, backend, rows), ""
     except OtherOutputs:
         raise
@@ -135,6 +156,8 @@ async def _self_test(bundle: Bundle, backend: Backend) -> tuple[Batch | None, tu
 def _made_up(feature: Feature) -> Column:
     if feature.type in (Type.STRING, Type.FACTOR):
         return constant(feature.name, Type.STRING, feature.levels[0] if feature.levels else "", 1)
+    if feature.levels:
+        return constant(feature.name, Type.INT64, int(feature.levels[0]), 1)
     return constant(feature.name, feature.type or Type.DOUBLE, 0, 1)
 
 
@@ -146,7 +169,8 @@ async def _scores(bundle: Bundle, backend: Backend, rows: Batch) -> tuple[Column
 def _agreed(bundle: Bundle, seen: tuple[Output, ...]) -> tuple[Output, ...]:
     """The outputs that were seen, if nobody said anything else before."""
     declared = bundle.settings.declared_outputs()
-    if declared is not None and declared != seen:
+    own = tuple(output for output in seen if not output.additional)
+    if declared is not None and declared != own:
         raise BundleError(f"model.toml declares the outputs {_listed(declared)}, the model gives {_listed(seen)}")
     deployed = bundle.manifest.outputs if bundle.manifest else None
     if deployed is not None and deployed != seen:

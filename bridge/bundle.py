@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,9 @@ __all__ = ["MANIFEST", "Bundle", "Manifest", "bundle_files", "make_manifest", "r
 MANIFEST = "manifest.json"
 _PRED_R = "Pred.R"
 _XGBOOST_FILES = ("model.ubj", "model.json")
+_OTHER_MODEL = re.compile(
+    r".*(\.(pkl|pickle|pickle\.dat|joblib|sav|model|bin|bst|deprecated|ubj|json)|xgboost-model)", re.IGNORECASE
+)
 _R_OBJECTS = (".rdata", ".rda", ".rds")
 
 _BackendName = Literal["xgboost", "rserve"]
@@ -28,12 +32,14 @@ class Manifest:
     Attributes:
         files: relative path to sha256 hex digits, of every file but the manifest.
         outputs: what check saw the model give; None if nothing could be scored.
+        accepts_newer_file: whoever deployed it said `--accept-newer-file`.
         digest: "sha256:" and the hex digits over the manifest's own bytes.
     """
 
     files: dict[str, str]
     outputs: tuple[Output, ...] | None
     digest: str
+    accepts_newer_file: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +51,14 @@ class Bundle:
         backend: what predicts.
         settings: `model.toml`.
         manifest: None before it is deployed.
+        accepts_newer_file: a model file that a newer library saved may serve, if its golden rows come out exactly.
     """
 
     path: Path
     backend: _BackendName
     settings: ModelSettings
     manifest: Manifest | None
+    accepts_newer_file: bool = False
 
     @property
     def digest(self) -> str:
@@ -74,7 +82,7 @@ def read_bundle(path: Path) -> Bundle:
     settings = read_model_settings(path)
     backend = _backend(path, settings)
     manifest = read_manifest(path) if (path / MANIFEST).exists() else None
-    return Bundle(path, backend, settings, manifest)
+    return Bundle(path, backend, settings, manifest, manifest is not None and manifest.accepts_newer_file)
 
 
 def _backend(path: Path, settings: ModelSettings) -> _BackendName:
@@ -87,6 +95,12 @@ def _backend(path: Path, settings: ModelSettings) -> _BackendName:
             f"the bundle holds {boosters[0]} and R files; say which is meant with `backend` in model.toml"
         )
     backend = settings.backend or ("xgboost" if is_xgboost else "rserve")
+    may_be_xgboost = (settings.backend or ("rserve" if is_r else "xgboost")) == "xgboost"
+    if may_be_xgboost and not boosters and (other := _other_model(names)):
+        raise BundleError(
+            f"there is no model.ubj or model.json in the folder, but {other}: make one of it by "
+            f"'scorebridge convert {other} --to model.ubj'"
+        )
     if backend == "xgboost":
         if len(boosters) != 1:
             raise BundleError("an xgboost bundle holds exactly one of model.ubj and model.json")
@@ -100,17 +114,31 @@ def _backend(path: Path, settings: ModelSettings) -> _BackendName:
     return backend
 
 
+def _other_model(names: set[str]) -> str | None:
+    """A file that is a model by its name, in a form that is not served."""
+    return next((name for name in sorted(names) if _OTHER_MODEL.fullmatch(name) and name != MANIFEST), None)
+
+
 def bundle_files(path: Path) -> list[str]:
     """Relative paths of all files of a bundle but its manifest, sorted."""
     files = (entry.relative_to(path).as_posix() for entry in path.rglob("*") if not entry.is_dir())
     return sorted(name for name in files if name != MANIFEST)
 
 
-def make_manifest(path: Path, outputs: tuple[Output, ...] | None) -> bytes:
+def make_manifest(path: Path, outputs: tuple[Output, ...] | None, *, accepts_newer_file: bool = False) -> bytes:
     """The bytes of the manifest of a folder: sorted keys, no white space, so that equal bundles have equal digests."""
-    described = None if outputs is None else [{"name": output.name, "type": str(output.type)} for output in outputs]
-    content = {"files": {name: _sha256(path / name) for name in bundle_files(path)}, "outputs": described}
+    described = None if outputs is None else [_described(output) for output in outputs]
+    content: dict[str, Any] = {
+        "files": {name: _sha256(path / name) for name in bundle_files(path)},
+        "outputs": described,
+    }
+    content |= {"accepts_newer_file": True} if accepts_newer_file else {}
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _described(output: Output) -> dict[str, str | bool]:
+    additional = {"additional": True} if output.additional else {}
+    return {"name": output.name, "type": str(output.type)} | additional
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -123,10 +151,13 @@ def read_manifest(path: Path) -> Manifest:
         raw = (path / MANIFEST).read_bytes()
         content: dict[str, Any] = json.loads(raw)
         files, outputs = dict(content["files"]), content["outputs"]
-        described = outputs and tuple(Output(str(line["name"]), Type(line["type"])) for line in outputs)
+        described = outputs and tuple(
+            Output(str(line["name"]), Type(line["type"]), bool(line.get("additional"))) for line in outputs
+        )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{MANIFEST} can't be read: {type(error).__name__}") from error
-    return Manifest(files, described, "sha256:" + hashlib.sha256(raw).hexdigest())
+    digest = "sha256:" + hashlib.sha256(raw).hexdigest()
+    return Manifest(files, described, digest, bool(content.get("accepts_newer_file")))
 
 
 def verify(bundle: Bundle) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Self
 
-from bridge.columns import Batch, Column, Type, constant
+from bridge.columns import Batch, Column, Type, all_missing, constant
 from bridge.errors import BridgeError
 from bridge.values import value
 
@@ -67,21 +67,30 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """One named score that a model gives for each row."""
+    """One named score that a model gives for each row.
+
+    Attributes:
+        name: as callers see it.
+        type: of its column.
+        additional: it explains the scores, such as contributions; where they are defaults, it is missing.
+    """
 
     name: str
     type: Type
+    additional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DefaultScore:
-    """What one output is answered with where the model can't be asked in time."""
+    """What one output is answered with where the model can't be asked in time; None, of additional ones, is missing."""
 
     output: Output
-    value: float | bool | str
+    value: float | bool | str | None
 
     def column(self, rows: int) -> Column:
         """The default for this many rows."""
+        if self.value is None:
+            return all_missing(self.output.name, self.output.type, rows)
         return constant(self.output.name, self.output.type, self.value, rows)
 
 

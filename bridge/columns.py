@@ -4,7 +4,7 @@ What "missing" is, for each type: a double or float is missing where it is NaN; 
 value of it can stand for "missing". A placeholder (0, False, "") sits where the mask is set.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Self
@@ -27,6 +27,7 @@ __all__ = [
     "constant",
     "join",
     "says_nothing",
+    "take",
 ]
 
 Array = NDArray[Any]
@@ -34,12 +35,12 @@ Mask = NDArray[np.bool_]
 
 
 class Type(StrEnum):
-    """The types of a column; `float` and `long` exist on the wire only, a model declares the others."""
+    """The types of a column; `float` exists on the wire only, a model declares the others."""
 
     DOUBLE = "double"
     FLOAT = "float"
     INT = "int"
-    LONG = "long"
+    INT64 = "int64"
     BOOL = "bool"
     STRING = "string"
     FACTOR = "factor"
@@ -59,7 +60,7 @@ _DTYPES: dict[Type, np.dtype[Any]] = {
     Type.DOUBLE: np.dtype(np.float64),
     Type.FLOAT: np.dtype(np.float32),
     Type.INT: np.dtype(np.int32),
-    Type.LONG: np.dtype(np.int64),
+    Type.INT64: np.dtype(np.int64),
     Type.BOOL: np.dtype(np.bool_),
     Type.STRING: np.dtype(object),
     Type.FACTOR: np.dtype(np.int32),
@@ -115,10 +116,13 @@ class Matrix:
     Attributes:
         names: of the columns, in order; empty if the model's own order is meant.
         values: shape (rows, columns), C order, float64 or float32; NaN is missing.
+        unknown: once bound to a model, rows that have a category it does not know, each with the column's name;
+            None where there is none.
     """
 
     names: tuple[str, ...]
     values: Array
+    unknown: Mapping[int, str] | None = None
 
     @property
     def rows(self) -> int:
@@ -144,10 +148,13 @@ class Table:
     Attributes:
         columns: in the order of the caller, or of the model once bound to it.
         rows: their common length.
+        unknown: once bound to a model, rows that have a category it does not know, each with the column's name;
+            None where there is none.
     """
 
     columns: tuple[Column, ...]
     rows: int
+    unknown: Mapping[int, str] | None = None
 
     def slice(self, first: int, count: int) -> Self:
         """The rows `first` to `first + count`, without a copy."""
@@ -155,6 +162,17 @@ class Table:
 
 
 Batch = Matrix | Table
+
+
+def take(batch: Batch, rows: Array) -> Batch:
+    """Some rows of a batch, in the order of their 0-based numbers; of these none is unknown."""
+    if isinstance(batch, Matrix):
+        return Matrix(batch.names, batch.values[rows])
+    columns = tuple(
+        replace(column, values=column.values[rows], mask=None if column.mask is None else column.mask[rows])
+        for column in batch.columns
+    )
+    return Table(columns, len(rows))
 
 
 def constant(name: str, column_type: Type, value: float | bool | str, rows: int) -> Column:

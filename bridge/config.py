@@ -1,5 +1,6 @@
 """The gateway's settings: one TOML file, SCOREBRIDGE_* environment variables over it, the command line over both."""
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -10,11 +11,17 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from bridge.errors import BridgeError
 from bridge.model_settings import describe_invalid
 
-__all__ = ["ConfigError", "GatewaySettings", "read_settings"]
+__all__ = ["ConfigError", "GatewaySettings", "default_cache_dir", "read_settings"]
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Path = Annotated[Path, Field(strict=False)]  # a file of settings has text for it
 _Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def default_cache_dir() -> Path:
+    """A folder of the user's own, by the XDG base directory specification; relative paths there are to be ignored."""
+    told = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (told if told.is_absolute() else Path("~/.cache").expanduser()) / "scorebridge"
 
 
 class ConfigError(BridgeError):
@@ -35,6 +42,7 @@ class GatewaySettings(BaseSettings):
         max_message_bytes: a larger request is refused by the gRPC library.
         grace_s: how long calls may go on after SIGTERM.
         watch_interval_s: how often the repository is looked into for new, promoted and retired versions.
+        cache_dir: where what took long to make is kept for the next start: trees as machine code.
         log_dir: the folder of the prediction log; None keeps none.
         log_fsync: "interval", "always" or "never": what a power cut may take.
         log_fsync_interval_s: seconds between syncs.
@@ -58,6 +66,7 @@ class GatewaySettings(BaseSettings):
     max_message_bytes: Annotated[int, Field(gt=0)] = 4 << 20
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
     watch_interval_s: _Seconds = 1.0
+    cache_dir: _Path = Field(default_factory=default_cache_dir)
     log_dir: _Path | None = None
     log_fsync: Literal["interval", "always", "never"] = "interval"
     log_fsync_interval_s: _Seconds = 0.05

@@ -1,8 +1,9 @@
 """Every way a call or a bundle can fail, by whose fault it was.
 
     BridgeError
-    |-- CallerError              the caller's doing: never retried, never defaulted
+    |-- CallerError              the caller's doing: never retried, never defaulted unless the author says so
     |   |-- InvalidRequest         columns, types, lengths, values or sizes that the model can't take
+    |   |   `-- UnknownLevel           rows with a category that the model does not know, whose author wants a default
     |   |-- ModelNotFound          no such model or version, or it was retired
     |   `-- VersionRefused         the version is there, but did not pass its own checks
     |-- CapacityError            nobody's fault: the bridge can't take the call now
@@ -50,6 +51,7 @@ __all__ = [
     "Overloaded",
     "PoisonCall",
     "PredictionFailed",
+    "UnknownLevel",
     "VersionRefused",
     "WorkerLost",
 ]
@@ -67,6 +69,7 @@ class DefaultReason(StrEnum):
     CIRCUIT_OPEN = "CIRCUIT_OPEN"
     MODEL_NOT_READY = "MODEL_NOT_READY"
     DRAINING = "DRAINING"
+    UNKNOWN_LEVEL = "UNKNOWN_LEVEL"
 
 
 class BridgeError(Exception):
@@ -102,6 +105,13 @@ class InvalidRequest(CallerError):
     """The request can't be scored as it is; the message names the column, the row or the limit."""
 
     reason = "INVALID_REQUEST"
+
+
+class UnknownLevel(InvalidRequest):
+    """Rows have a category that the model does not know, and its author answers such rows with the default score."""
+
+    reason = "UNKNOWN_LEVEL"
+    default_reason = DefaultReason.UNKNOWN_LEVEL
 
 
 class ModelNotFound(CallerError):

@@ -7,13 +7,17 @@ for missing columns without a word, xgboost takes columns by position.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Literal
 
 import numpy as np
 
-from bridge.columns import Array, Batch, Column, Matrix, Table, Type, all_missing
+from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, all_missing
 from bridge.errors import InvalidRequest
 
-__all__ = ["Binding", "Feature", "by_name", "column_order"]
+__all__ = ["Binding", "Feature", "UnknownLevelRule", "by_name", "column_order", "settle_unknown"]
+
+# What a value that is none of the levels does: refuses the call, is missing, or costs its row the default score.
+UnknownLevelRule = Literal["refuse", "missing", "default"]
 
 _INT_MIN = -(2**31)
 _INT_MAX = 2**31 - 1
@@ -27,10 +31,13 @@ class Feature:
 
     Attributes:
         name: exact, including case and blanks.
-        type: double, int, bool, string or factor; None if nobody declared it and the caller's own type is passed on.
-        levels: of a factor, in the model's order.
+        type: double, int, int64, bool, string or factor; None if nobody declared it and the caller's own type is
+            passed on.
+        levels: of a factor, or of whole numbers that are categories, in the model's order.
         required: the model has no default for it.
         ordered: of a factor, its levels have a rank: R compares and contrasts those.
+        by_codes: a category that callers send as its code, because its author says so.
+        unknown_level: what a value that is none of the levels does.
     """
 
     name: str
@@ -38,6 +45,8 @@ class Feature:
     levels: tuple[str, ...] = ()
     required: bool = True
     ordered: bool = False
+    by_codes: bool = False
+    unknown_level: UnknownLevelRule = "refuse"
 
 
 def by_name(features: Sequence[Feature]) -> dict[str, Feature]:
@@ -88,12 +97,13 @@ class Binding:
         features = self._features
         table = _as_table(batch, features)
         order = self._order(tuple(column.name for column in table.columns))
+        unknown: dict[int, str] = {}
         columns = tuple(
-            _typed(table.columns[position], feature)
+            _typed(table.columns[position], feature, unknown)
             for position, feature in zip(order, features, strict=True)
             if position is not None
         )
-        return Table(columns, table.rows)
+        return Table(columns, table.rows, unknown or None)
 
 
 def _as_table(batch: Batch, features: Sequence[Feature]) -> Table:
@@ -121,9 +131,9 @@ def _whole_numbers(column: Column, features: dict[str, Feature]) -> Column:
     return Column(column.name, Type.INT, numbers.astype(np.int32), missing if missing.any() else None)
 
 
-def _typed(column: Column, feature: Feature) -> Column:
+def _typed(column: Column, feature: Feature, unknown: dict[int, str]) -> Column:
     if feature.type is None:
-        if column.type is Type.LONG:
+        if column.type is Type.INT64:
             return _long_to_double(column)
         return _float_to_double(column) if column.type is Type.FLOAT else _checked_int(column)
     convert = _CONVERSIONS.get((column.type, feature.type))
@@ -135,7 +145,7 @@ def _typed(column: Column, feature: Feature) -> Column:
     if convert is None:
         raise InvalidRequest(f"column '{column.name}' is {column.type}, the model takes {feature.type}")
     if feature.type is Type.FACTOR:
-        return _to_factor(column, feature.levels)
+        return _to_factor(column, feature, unknown)
     return convert(column)
 
 
@@ -181,26 +191,43 @@ def _refuse_outside(column: Column, low: int, high: int, limit: str) -> None:
         raise InvalidRequest(f"column '{column.name}', row {int(bad.argmax())}: outside {limit}", limit=limit)
 
 
-def _to_factor(column: Column, levels: tuple[str, ...]) -> Column:
-    codes = {level: code for code, level in enumerate(levels)}
+def settle_unknown(feature: Feature, rows: Mask, unknown: dict[int, str]) -> None:
+    """Does what the feature's rule says with rows whose value is none of its levels; the caller makes them missing.
+
+    Args:
+        feature: that has the levels.
+        rows: shape (rows,), true where the value is none of them.
+        unknown: takes the numbers of rows that the rule answers with the default, each with the feature's name.
+
+    Raises:
+        InvalidRequest: the rule is "refuse", and there is one.
+    """
+    if feature.unknown_level == "refuse" and rows.any():
+        row, count = int(rows.argmax()), len(feature.levels)
+        raise InvalidRequest(f"column '{feature.name}', row {row}: not one of its {count} levels")
+    if feature.unknown_level == "default":
+        for row in np.flatnonzero(rows).tolist():
+            unknown.setdefault(row, feature.name)
+
+
+def _to_factor(column: Column, feature: Feature, unknown: dict[int, str]) -> Column:
+    codes = {level: code for code, level in enumerate(feature.levels)}
     found = np.fromiter((codes.get(value, -1) for value in column.values), np.int32, len(column))
-    unknown = found < 0
-    if column.mask is not None:
-        unknown &= ~column.mask
-        found[column.mask] = 0
-    if unknown.any():
-        row = int(unknown.argmax())
-        raise InvalidRequest(f"column '{column.name}', row {row}: not one of its {len(levels)} levels")
-    return Column(column.name, Type.FACTOR, found, column.mask, levels)
+    missing = column.missing()
+    strange = (found < 0) & ~missing
+    settle_unknown(feature, strange, unknown)
+    mask = missing | strange
+    found[mask] = 0
+    return Column(column.name, Type.FACTOR, found, mask if mask.any() else None, feature.levels)
 
 
 _CONVERSIONS = {
     (Type.DOUBLE, Type.DOUBLE): _same,
     (Type.FLOAT, Type.DOUBLE): _float_to_double,
     (Type.INT, Type.DOUBLE): _int_to_double,
-    (Type.LONG, Type.DOUBLE): _long_to_double,
+    (Type.INT64, Type.DOUBLE): _long_to_double,
     (Type.INT, Type.INT): _checked_int,
-    (Type.LONG, Type.INT): _long_to_int,
+    (Type.INT64, Type.INT): _long_to_int,
     (Type.BOOL, Type.BOOL): _same,
     (Type.STRING, Type.STRING): _same,
     (Type.STRING, Type.FACTOR): _same,  # the levels do the work

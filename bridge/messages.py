@@ -20,7 +20,7 @@ COLUMN_TYPES = {
     "doubles": Type.DOUBLE,
     "floats": Type.FLOAT,
     "int32s": Type.INT,
-    "int64s": Type.LONG,
+    "int64s": Type.INT64,
     "bools": Type.BOOL,
     "strings": Type.STRING,
 }

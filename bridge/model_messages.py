@@ -2,6 +2,7 @@
 
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.backends import BoosterFacts
 from bridge.calls import DefaultScore
 from bridge.columns import Type
 from bridge.features import Feature
@@ -27,7 +28,7 @@ def write_detail(version: Version, *, serving: bool) -> pb.ModelDetail:
     """All there is to know of one version."""
     detail = pb.ModelDetail(
         version=write_version(version, serving=serving),
-        default_scores=[_default(default) for default in version.defaults],
+        default_scores=[_default(default) for default in version.defaults if default.value is not None],
     )
     detail.timeout.FromMicroseconds(round(version.settings.timeout_s * 1e6))
     if version.accepted is not None:
@@ -36,10 +37,13 @@ def write_detail(version: Version, *, serving: bool) -> pb.ModelDetail:
         detail.engine_reason = description.engine_reason
         detail.features.extend(_feature(feature) for feature in description.features)
         detail.outputs.extend(
-            pb.OutputColumn(name=output.name, type=_type(output.type)) for output in description.outputs or ()
+            pb.OutputColumn(name=output.name, type=_type(output.type), additional=output.additional)
+            for output in description.outputs or ()
         )
         detail.row_wise = description.row_wise
         detail.row_wise_reason = description.row_wise_reason
+        if description.booster is not None:
+            detail.booster.CopyFrom(_booster(description.booster))
         detail.workers = version.accepted.backend.load.workers
         detail.circuit = version.stack.circuit.state if version.stack else ""
     return detail
@@ -52,6 +56,19 @@ def _feature(feature: Feature) -> pb.Feature:
         levels=feature.levels,
         required=feature.required,
         ordered=feature.ordered,
+        unknown_level=feature.unknown_level if feature.levels else "",
+    )
+
+
+def _booster(facts: BoosterFacts) -> pb.BoosterDetail:
+    return pb.BoosterDetail(
+        booster=facts.booster,
+        objective=facts.objective,
+        rounds=facts.rounds,
+        best_iteration=facts.best_iteration,
+        saved_by=facts.saved_by,
+        rounds_used=facts.rounds_used,
+        base_margin=facts.base_margin,
     )
 
 
@@ -65,6 +82,6 @@ def _default(default: DefaultScore) -> pb.DefaultScore:
         message.truth = default.value
     elif isinstance(default.value, str):
         message.text = default.value
-    else:
+    elif default.value is not None:
         message.number = default.value
     return message

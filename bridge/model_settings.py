@@ -2,26 +2,27 @@
 
 import math
 import os
-import sys
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
-from bridge.calls import DefaultScore, Output
+from bridge.calls import Output
 from bridge.columns import Type
-from bridge.errors import BundleError, DefaultReason, InvalidRequest
-from bridge.features import Feature
+from bridge.defaults import DefaultValue
+from bridge.errors import BundleError, DefaultReason
+from bridge.features import Feature, UnknownLevelRule
 
-__all__ = ["FILE_NAME", "ModelSettings", "default_scores", "describe_invalid", "read_model_settings"]
+__all__ = ["FILE_NAME", "ModelSettings", "describe_invalid", "read_model_settings"]
 
 FILE_NAME = "model.toml"
 _INT32_MAX = 2**31 - 1
-_MOST = {Type.INT: _INT32_MAX, Type.FLOAT: (2 - 2**-23) * 2.0**127, Type.DOUBLE: sys.float_info.max}
-
-_DefaultValue = bool | int | float | str
+_MOST_LEVEL = {"int": _INT32_MAX, "int64": 2**63 - 1}
+_MOST_REASONS = 64
+# A bad request is never answered with a default unless the author says so, by `unknown_level`.
+_EVENTS = [reason for reason in DefaultReason if reason is not DefaultReason.UNKNOWN_LEVEL]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Count = Annotated[int, Field(gt=0)]
 
@@ -31,21 +32,65 @@ class _Section(BaseModel):
 
 
 class _FeatureSettings(_Section):
-    """One line of `[features]`: `age = "double"` or `size = {type = "factor", levels = ["s", "l"], ordered = true}`."""
+    """One line of `[features]`: `age = "double"` or `size = {type = "factor", levels = ["s", "l"], ordered = true}`.
 
-    type: Literal["double", "int", "bool", "string", "factor"]
-    levels: list[str] = []
+    Numbers with levels are categories of an xgboost model; `levels = "codes"` says that callers send their codes. Where
+    the model's file stores the levels, a line may give the rule for unknown ones alone.
+    """
+
+    type: Literal["double", "int", "int64", "bool", "string", "factor"] | None = None
+    levels: list[str] | list[int] | Literal["codes"] = []
     ordered: bool = False
+    unknown_level: UnknownLevelRule | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _codes_are_whole_numbers(cls, line: Any) -> Any:
+        return {"type": "int"} | line if isinstance(line, dict) and line.get("levels") == "codes" else line
 
     @model_validator(mode="after")
-    def _levels_and_their_order_belong_to_factors(self) -> Self:
-        if (self.type == "factor") != bool(self.levels):
-            raise ValueError("a factor has levels, and nothing else has")
-        if len(set(self.levels)) != len(self.levels):
-            raise ValueError("a level is there twice")
+    def _type_and_levels_fit(self) -> Self:
+        if self.type is None and (self.levels or self.unknown_level is None):
+            raise ValueError("type is missing")
+        if self.type == "factor" and not self.levels and self.unknown_level is None:
+            raise ValueError("a factor has levels")
+        has_none = self.type in ("double", "bool", "string")
+        if has_none and (self.levels or self.unknown_level):
+            raise ValueError("a factor has levels, int and int64 may have them, and nothing else has")
         if self.ordered and self.type != "factor":
             raise ValueError("a factor may be ordered, and nothing else")
+        if self.levels == "codes":
+            self._check_codes()
+        else:
+            self._check_levels(self.levels)
         return self
+
+    def _check_codes(self) -> None:
+        if self.type == "factor":
+            raise ValueError("codes are whole numbers: the type is 'int'")
+        if self.unknown_level is not None:
+            raise ValueError("with levels = 'codes' nobody knows the levels, so none is unknown")
+
+    def _check_levels(self, levels: Sequence[str | int]) -> None:
+        if not all(isinstance(level, str) == (self.type == "factor") for level in levels):
+            raise ValueError("levels of a factor are texts, those of int and int64 whole numbers")
+        most = _MOST_LEVEL.get(self.type or "")
+        if most is not None and any(abs(int(level)) > most for level in levels):
+            raise ValueError(f"a level is outside of {self.type}")
+        if len(set(levels)) != len(levels):
+            raise ValueError("a level is there twice")
+
+    def feature(self, name: str, rule: UnknownLevelRule) -> Feature:
+        """The feature that the line describes; `rule` holds where the line has none of its own."""
+        codes = self.levels == "codes"
+        return Feature(
+            name,
+            self.type and Type(self.type),
+            () if codes else tuple(str(level) for level in self.levels),
+            ordered=self.ordered,
+            by_codes=codes,
+            unknown_level=self.unknown_level or rule,
+        )
 
 
 class _RetrySettings(_Section):
@@ -63,10 +108,38 @@ class _CircuitSettings(_Section):
 
 
 class _XgboostSettings(_Section):
-    """How the booster predicts."""
+    """How the booster predicts, what it is given beside the features, and what it tells beside the scores.
+
+    Attributes:
+        trees: all rounds, or those up to the best; None where the model must have no better one than its last.
+        missing: the number that stands for missing; None leaves it to the file, which is NaN for most.
+        feature_names: of a file without names, in its order.
+        base_margin: the column that is the margin each row starts from; None for none.
+        output_names: of the scores, in the model's order; two for a probability give those of both classes.
+        output_margin: margins instead of what the objective makes of them.
+        contributions: each feature's share of the margin, by xgboost's `pred_contribs`.
+        leaves: the leaf that each tree puts a row into, by `pred_leaf`.
+        top_reasons: so many names of the features that moved the score most; 0 for none.
+    """
 
     trees: Literal["all", "best"] | None = None
-    missing: float = math.nan
+    missing: float | None = None
+    feature_names: list[str] = []
+    base_margin: str | None = None
+    output_names: list[str] = []
+    output_margin: bool = False
+    contributions: bool = False
+    leaves: bool = False
+    top_reasons: Annotated[int, Field(ge=0, le=_MOST_REASONS)] = 0
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        for key, names in (("feature_names", self.feature_names), ("output_names", self.output_names)):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{key} has a name twice")
+            if not all(names):
+                raise ValueError(f"{key} has an empty name")
+        return self
 
 
 class _EngineSettings(_Section):
@@ -88,8 +161,9 @@ class ModelSettings(_Section):
     kill_after_s: _Seconds | None = None
     load_timeout_s: _Seconds = 120.0
     reply_reserve_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
-    default_score: _DefaultValue | dict[str, _DefaultValue] | None = None
-    default_on: list[Annotated[DefaultReason, Field(strict=False)]] = list(DefaultReason)
+    default_score: DefaultValue | dict[str, DefaultValue] | None = None
+    default_on: list[Annotated[DefaultReason, Field(strict=False)]] = list(_EVENTS)
+    unknown_level: UnknownLevelRule = "refuse"
     missing_score: Literal["default", "pass"] | None = None
     golden_tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     row_wise: bool | None = None
@@ -117,6 +191,21 @@ class ModelSettings(_Section):
             raise ValueError("missing_score is 'default' but there is no default_score")
         return self
 
+    @model_validator(mode="after")
+    def _a_default_for_unknown_levels_is_meant(self) -> Self:
+        lines = [line.unknown_level for line in self.features.values()]
+        meant = "default" in (self.unknown_level, *lines)
+        if meant and self.default_score is None:
+            raise ValueError("unknown_level is 'default' but there is no default_score")
+        if DefaultReason.UNKNOWN_LEVEL in self.default_on and not meant:
+            raise ValueError("default_on names UNKNOWN_LEVEL: say unknown_level = 'default' for the model or a feature")
+        return self
+
+    @property
+    def default_reasons(self) -> frozenset[DefaultReason]:
+        """The events that are answered with the default; an unknown level is among them where its rule says so."""
+        return frozenset({*self.default_on, DefaultReason.UNKNOWN_LEVEL})
+
     @property
     def worker_limit_s(self) -> float:
         """How long a worker may be busy with one call before it is killed, seconds."""
@@ -124,10 +213,7 @@ class ModelSettings(_Section):
 
     def declared_features(self) -> tuple[Feature, ...]:
         """`[features]` as features; whether they are required is the model's to say."""
-        return tuple(
-            Feature(name, Type(line.type), tuple(line.levels), ordered=line.ordered)
-            for name, line in self.features.items()
-        )
+        return tuple(line.feature(name, self.unknown_level) for name, line in self.features.items())
 
     def declared_outputs(self) -> tuple[Output, ...] | None:
         """`[outputs]` as outputs; None if nothing is declared."""
@@ -161,61 +247,3 @@ def describe_invalid(error: ValidationError) -> str:
     where = ".".join(str(part) for part in first["loc"])
     what = "unknown key" if first["type"] == "extra_forbidden" else first["msg"].removeprefix("Value error, ")
     return f"{where}: {what}" if where else what
-
-
-def default_scores(
-    configured: _DefaultValue | Mapping[str, _DefaultValue] | None, outputs: Sequence[Output] | None
-) -> tuple[DefaultScore, ...]:
-    """The default of every output, in their order; empty if none is configured.
-
-    While the outputs are not known, a number stands for one double called `score`, and a table for outputs of its
-    values' types: a caller that waits must not go without the default its model was given.
-
-    Raises:
-        InvalidRequest: a default can't be of its output's type, or an output has none.
-    """
-    if configured is None:
-        return ()
-    if outputs is None:
-        named = configured if isinstance(configured, Mapping) else {"score": configured}
-        outputs = [Output(name, _type_of(value)) for name, value in named.items()]
-    if not isinstance(configured, Mapping):
-        configured = {output.name: configured for output in outputs}
-    names = {output.name for output in outputs}
-    if unknown := sorted(set(configured) - names):
-        raise InvalidRequest(f"default_score names '{unknown[0]}', which is not an output of the model")
-    if absent := sorted(names - set(configured)):
-        raise InvalidRequest(f"default_score has no value for the output '{absent[0]}'")
-    return tuple(DefaultScore(output, _of_type(configured[output.name], output)) for output in outputs)
-
-
-def _type_of(value: _DefaultValue) -> Type:
-    if isinstance(value, bool):
-        return Type.BOOL
-    return Type.STRING if isinstance(value, str) else Type.DOUBLE
-
-
-def _of_type(value: _DefaultValue, output: Output) -> float | bool | str:
-    if output.type is Type.STRING and isinstance(value, str):
-        return value
-    if isinstance(value, bool) and output.type is Type.BOOL:
-        return value
-    if isinstance(value, int | float) and not isinstance(value, bool) and output.type in _MOST:
-        return _number(value, output)
-    raise _misfit("can't be", output)
-
-
-def _number(value: float, output: Output) -> float:
-    if isinstance(value, float) and not math.isfinite(value):
-        raise InvalidRequest("default_score must be a finite number")
-    if abs(value) > _MOST[output.type]:
-        raise _misfit("is too large for", output)
-    if output.type is not Type.INT:
-        return float(value)
-    if value != int(value):
-        raise _misfit("can't be", output)
-    return int(value)
-
-
-def _misfit(what: str, output: Output) -> InvalidRequest:
-    return InvalidRequest(f"default_score {what} a {output.type}, the type of the output '{output.name}'")

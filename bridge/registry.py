@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from bridge.acceptance import accept
 from bridge.bundle import read_bundle
@@ -29,6 +30,7 @@ class Registry:
         on_change: called with a model's name whenever what serves may have changed.
         drain: the gateway's deadline for all calls.
         recorder: of the gateway's log; None records nothing.
+        cache_dir: where what took long to make is kept for the next start; None keeps nothing.
     """
 
     def __init__(
@@ -37,7 +39,9 @@ class Registry:
         on_change: Callable[[str], None] = lambda _: None,
         drain: Drain | None = None,
         recorder: Recorder | None = None,
+        cache_dir: Path | None = None,
     ) -> None:
+        self._cache_dir = cache_dir
         self._recorder = recorder
         self._repository = repository
         self._drain = drain or Drain()
@@ -190,7 +194,7 @@ class Registry:
             bundle = await asyncio.to_thread(read_bundle, version.stored.path)
             version.know(bundle, self._recorder)
             async with self._loading:
-                accepted = await accept(bundle)
+                accepted = await accept(bundle, self._cache_dir)
             version.begin_serving(accepted, self._drain, self._recorder)
         except BundleError as error:
             version.refuse(str(error))

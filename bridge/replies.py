@@ -18,7 +18,7 @@ _ARRAY_TAGS = {
     Type.DOUBLE: tag(pb.Column.DOUBLES_FIELD_NUMBER),
     Type.FLOAT: tag(pb.Column.FLOATS_FIELD_NUMBER),
     Type.INT: tag(pb.Column.INT32S_FIELD_NUMBER),
-    Type.LONG: tag(pb.Column.INT64S_FIELD_NUMBER),
+    Type.INT64: tag(pb.Column.INT64S_FIELD_NUMBER),
     Type.BOOL: tag(pb.Column.BOOLS_FIELD_NUMBER),
 }
 _VALUES = tag(pb.DoubleArray.VALUES_FIELD_NUMBER)  # of every array message

@@ -28,7 +28,8 @@ def toml_line(feature: Feature) -> str:
     key = json.dumps(feature.name, ensure_ascii=False)
     if not feature.levels:
         return f'{key} = "{feature.type}"'
-    levels = json.dumps(list(feature.levels), ensure_ascii=False)
+    known = feature.levels if feature.type is Type.FACTOR else map(int, feature.levels)
+    levels = json.dumps(list(known), ensure_ascii=False)
     return f'{key} = {{type = "{feature.type}", levels = {levels}{", ordered = true" if feature.ordered else ""}}}'
 
 

@@ -55,7 +55,9 @@ class Gateway:
         self._drain = Drain()
         self._log = _make_log(settings)
         recorder = None if self._log is None else LogRecorder(self._log)
-        self.registry = Registry(Repository(settings.repository), self._update_health, self._drain, recorder)
+        self.registry = Registry(
+            Repository(settings.repository), self._update_health, self._drain, recorder, settings.cache_dir
+        )
         self.grpc_address = self.http_address = ""
         servicers: Any = health  # its stubs don't know the asyncio half
         self._health = servicers.aio.HealthServicer()

@@ -15,6 +15,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Call, Deadline, DefaultScore, Exchange, Outcome, Range, now
 from bridge.columns import Batch, Column, Matrix, constant
+from bridge.defaults import default_scores
 from bridge.errors import (
     BridgeError,
     CircuitOpen,
@@ -26,12 +27,12 @@ from bridge.errors import (
     ModelNotFound,
     ModelNotReady,
     Overloaded,
+    UnknownLevel,
     VersionRefused,
     WorkerLost,
 )
 from bridge.messages import parse_request, read_batch
 from bridge.model_messages import write_detail, write_version
-from bridge.model_settings import default_scores
 from bridge.recorder import LogRecorder
 from bridge.registry import Registry
 from bridge.replies import write_reply
@@ -51,6 +52,7 @@ _NO_DEADLINE_S = 1e8  # pygrpc-native gives a huge number where grpcio gives Non
 # What is not here is INTERNAL: the model's fault, or ours.
 _STATUS: dict[type[BridgeError], grpc.StatusCode] = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    UnknownLevel: grpc.StatusCode.INVALID_ARGUMENT,
     ModelNotFound: grpc.StatusCode.NOT_FOUND,
     VersionRefused: grpc.StatusCode.FAILED_PRECONDITION,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import reduce
 
 from bridge.acceptance import Accepted
-from bridge.calls import Layer, Scorer
+from bridge.calls import Layer, Output, Scorer
 from bridge.layers.admission import Admission
 from bridge.layers.batching import Batching
 from bridge.layers.circuit import Circuit
@@ -14,6 +14,7 @@ from bridge.layers.drain import Drain
 from bridge.layers.fallback import Fallback
 from bridge.layers.record import Record, Recorder
 from bridge.layers.retry import Retry, RetryBudget
+from bridge.layers.unknown_levels import UnknownLevels
 from bridge.model_settings import ModelSettings
 
 __all__ = ["Stack", "build_stack", "build_waiting_scorer", "fold"]
@@ -37,7 +38,9 @@ def build_stack(accepted: Accepted, drain: Drain, recorder: Recorder | None = No
         # Outermost: it must see every outcome, a default and a cancellation included, before anything leaves.
         *_record(recorder, description.engine),
         # Above everything that can fail, so that one place decides what is answered with a default.
-        _fallback(settings),
+        _fallback(settings, description.outputs),
+        # Below fallback, which may answer the rows that are taken out; above all that waits, for they wait for nothing.
+        UnknownLevels(row_wise=description.row_wise),
         # Above admission and batching, so that queueing is paid from the caller's time.
         DeadlineLayer(settings.timeout_s, settings.max_timeout_s, settings.reply_reserve_s, drain),
         # Below the deadline, so that a caller's short deadline never counts as the model's failure.
@@ -67,8 +70,10 @@ def _record(recorder: Recorder | None, engine: str) -> list[Layer]:
     return [] if recorder is None else [Record(recorder, engine)]
 
 
-def _fallback(settings: ModelSettings) -> Fallback:
-    return Fallback(settings.default_on, missing_passes=settings.missing_score == "pass")
+def _fallback(settings: ModelSettings, outputs: Sequence[Output] | None = None) -> Fallback:
+    additional = [output.name for output in outputs or () if output.additional]
+    passes = settings.missing_score == "pass"
+    return Fallback(settings.default_reasons, missing_passes=passes, additional=additional)
 
 
 def fold(layers: Sequence[Layer], backend: Scorer) -> Scorer:

@@ -8,10 +8,11 @@ from bridge.acceptance import Accepted
 from bridge.bundle import Bundle
 from bridge.calls import Call, DefaultScore, ModelRef, Outcome, Output, Scorer
 from bridge.columns import Batch
+from bridge.defaults import default_scores
 from bridge.errors import InvalidRequest, ModelNotReady
 from bridge.layers.drain import Drain
 from bridge.layers.record import Recorder
-from bridge.model_settings import ModelSettings, default_scores
+from bridge.model_settings import ModelSettings
 from bridge.repository import StoredVersion
 from bridge.stack import Stack, build_stack, build_waiting_scorer
 

@@ -4,6 +4,7 @@ Importing this package pulls in neither xgboost nor R: a backend's own module is
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from bridge.bundle import Bundle
@@ -12,11 +13,34 @@ from bridge.columns import Batch
 from bridge.features import Feature
 from bridge.load import Load
 
-__all__ = ["NICENESS", "Backend", "Description", "load_backend"]
+__all__ = ["NICENESS", "Backend", "BoosterFacts", "Description", "load_backend"]
 
 # Of all that computes, beside the loop that answers: one that has to wait for a core while others compute would answer
 # late. In a soak that keeps two cores busy, the loop was held up by over 3 ms 400 times a minute with 5, 230 with 10.
 NICENESS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class BoosterFacts:
+    """What an xgboost model file says of itself, for people.
+
+    Attributes:
+        booster: "gbtree", "dart" or "gblinear".
+        objective: what it was trained for, by xgboost's name.
+        rounds: how many it was boosted for.
+        rounds_used: how many of them predict.
+        best_iteration: the round that early stopping found best, 0-based; None if it was trained without.
+        saved_by: the version of xgboost that saved the file; empty if the file does not say.
+        base_margin: the column that is the margin a row starts from; empty if there is none.
+    """
+
+    booster: str
+    objective: str
+    rounds: int
+    rounds_used: int
+    best_iteration: int | None
+    saved_by: str
+    base_margin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +57,9 @@ class Description:
         row_wise_reason: why not, in words, where it is not.
         chunk_rows: the most rows that are worth one run.
         least_rows: fewer are not worth a run of their own, so a batch is cut into no smaller pieces.
+        booster: of an xgboost model: what its file says of itself.
+        notes: what else whoever deploys it should read.
+        trial_row: one that it can score; None where a row made up of its features is as good.
     """
 
     features: tuple[Feature, ...]
@@ -44,6 +71,9 @@ class Description:
     row_wise_reason: str = ""
     chunk_rows: int = 10_000
     least_rows: int = 1_000
+    booster: BoosterFacts | None = None
+    notes: tuple[str, ...] = ()
+    trial_row: Batch | None = None
 
 
 class Backend(Protocol):
@@ -77,16 +107,20 @@ class Backend(Protocol):
         """Frees every process, thread and file of this version; idempotent."""
 
 
-async def load_backend(bundle: Bundle) -> Backend:
+async def load_backend(bundle: Bundle, cache_dir: Path | None = None) -> Backend:
     """Loads a bundle's model with the backend that it asks for.
+
+    Args:
+        bundle: to be loaded.
+        cache_dir: where what took long to make is kept for the next time; None keeps nothing.
 
     Raises:
         BundleError: the files are damaged, don't fit their settings, or what they need is not installed.
     """
     if bundle.backend == "xgboost":
-        from bridge.backends.xgboost import XgboostBackend  # noqa: PLC0415 - see the module's docstring
+        from bridge.backends.xgboost.backend import XgboostBackend  # noqa: PLC0415 - see the module's docstring
 
-        return await XgboostBackend.open(bundle)
+        return await XgboostBackend.open(bundle, cache_dir)
     from bridge.backends.rserve.backend import RserveBackend  # noqa: PLC0415
 
     return await RserveBackend.open(bundle)

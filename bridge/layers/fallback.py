@@ -8,8 +8,8 @@ import numpy as np
 
 from bridge.calls import Call, DefaultScore, Outcome, Output, Range, Scorer
 from bridge.columns import Column
+from bridge.defaults import default_scores
 from bridge.errors import BridgeError, DefaultReason, InvalidRequest, MissingScore
-from bridge.model_settings import default_scores
 
 __all__ = ["Fallback"]
 
@@ -22,10 +22,14 @@ class Fallback:
     Args:
         reasons: the events that this model's author answers with a default.
         missing_passes: rows whose score the model itself gave as missing are returned as they are.
+        additional: names of outputs that explain the scores, and have no default.
     """
 
-    def __init__(self, reasons: Collection[DefaultReason], *, missing_passes: bool) -> None:
+    def __init__(
+        self, reasons: Collection[DefaultReason], *, missing_passes: bool, additional: Collection[str] = ()
+    ) -> None:
         self._reasons = frozenset(reasons)
+        self._additional = frozenset(additional)
         self._fills_missing = not missing_passes and DefaultReason.MISSING_SCORE in self._reasons
 
     async def __call__(self, call: Call, inner: Scorer) -> Outcome:
@@ -38,7 +42,7 @@ class Fallback:
 
     def _filled(self, call: Call, outcome: Outcome) -> Outcome:
         try:
-            defaults = _for_outputs(call.defaults, outcome)
+            defaults = _for_outputs(call.defaults, outcome, self._additional)
         except InvalidRequest:
             # The outputs were not known when the call came, and the default does not fit them: none is known.
             return outcome
@@ -57,16 +61,18 @@ def _default_range(first: int, count: int, error: BridgeError, defaults: Sequenc
     return Range(first, count, tuple(default.column(count) for default in defaults), error)
 
 
-def _for_outputs(defaults: Sequence[DefaultScore], outcome: Outcome) -> Sequence[DefaultScore]:
+def _for_outputs(
+    defaults: Sequence[DefaultScore], outcome: Outcome, additional: Collection[str]
+) -> Sequence[DefaultScore]:
     """The defaults under the names and types that the model answered with, where it answered at all."""
     scored = next((part.scores for part in outcome.ranges if part.scores), None)
     if scored is None:
         return defaults
     if len(defaults) == len(scored) and all(map(_fits, defaults, scored)):
         return defaults
-    outputs = [Output(column.name, column.type) for column in scored]
-    alone = defaults[0].value if len(defaults) == 1 else {one.output.name: one.value for one in defaults}
-    return default_scores(alone, outputs)
+    outputs = [Output(column.name, column.type, column.name in additional) for column in scored]
+    values = {one.output.name: one.value for one in defaults if one.value is not None}
+    return default_scores(next(iter(values.values())) if len(values) == 1 else values, outputs)
 
 
 def _fits(default: DefaultScore, column: Column) -> bool:
@@ -74,9 +80,11 @@ def _fits(default: DefaultScore, column: Column) -> bool:
 
 
 def _split_missing(call: Call, part: Range, defaults: Sequence[DefaultScore]) -> list[Range]:
-    if not any(column.any_missing() for column in part.scores):
+    # Additional outputs have no default, and may be missing where there is a score.
+    own = [column for column, default in zip(part.scores, defaults, strict=True) if default.value is not None]
+    if not any(column.any_missing() for column in own):
         return [part]
-    missing = np.logical_or.reduce([column.missing() for column in part.scores])
+    missing = np.logical_or.reduce([column.missing() for column in own])
     error = MissingScore(f"{call.model}: the model gave no score")
     edges = [0, *(np.flatnonzero(np.diff(missing)) + 1).tolist(), part.count]
     return [

@@ -29,7 +29,7 @@ __all__ = ["export_parquet"]
 _GROUP_ROWS, _GROUP_BYTES = 50_000, 64 << 20
 _ALL_ROWS = 4 * _GROUP_ROWS
 _SLICE_ROWS, _SLICE_BYTES = 2_000, 16 << 20
-_NUMBERS = (Type.INT, Type.LONG, Type.FLOAT, Type.DOUBLE)
+_NUMBERS = (Type.INT, Type.INT64, Type.FLOAT, Type.DOUBLE)
 _MOST_FLOAT = float(np.finfo(np.float32).max)
 _Key = tuple[str, int]
 
@@ -115,7 +115,7 @@ def _common(one: Type, other: Type) -> Type:
         return one
     if one not in _NUMBERS or other not in _NUMBERS:
         return Type.STRING
-    return Type.DOUBLE if one.is_floating or other.is_floating else Type.LONG
+    return Type.DOUBLE if one.is_floating or other.is_floating else Type.INT64
 
 
 def _write(log: LogPass, selection: Selection, learned: _Learned, folder: Path) -> Exported:
@@ -277,7 +277,7 @@ def _schema(columns: dict[str, Type]) -> "pa.Schema":
         Type.DOUBLE: pa.float64(),
         Type.FLOAT: pa.float32(),
         Type.INT: pa.int32(),
-        Type.LONG: number,
+        Type.INT64: number,
         Type.BOOL: pa.bool_(),
         Type.STRING: text,
     }

@@ -3,7 +3,7 @@
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Self
 
@@ -11,7 +11,7 @@ import numpy as np
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.columns import Array, Batch, Column, Matrix, Type
+from bridge.columns import Array, Batch, Column, Type, take
 from bridge.messages import COLUMN_TYPES, parse_request, read_batch
 from bridge.prediction_log.reader import Damage, Entry
 from bridge.prediction_log.rows import CANCELLED
@@ -25,7 +25,6 @@ __all__ = [
     "Piece",
     "Spool",
     "VersionKey",
-    "take",
 ]
 
 CHUNK_ROWS = 200_000
@@ -126,17 +125,6 @@ class Piece:
     call: LoggedCall
     rows: Array
     batch: Batch
-
-
-def take(batch: Batch, rows: Array) -> Batch:
-    """Some rows of a batch."""
-    if isinstance(batch, Matrix):
-        return replace(batch, values=batch.values[rows])
-    columns = tuple(
-        replace(column, values=column.values[rows], mask=None if column.mask is None else column.mask[rows])
-        for column in batch.columns
-    )
-    return replace(batch, columns=columns, rows=len(rows))
 
 
 def _read_scores(message: pb.Column) -> Column:

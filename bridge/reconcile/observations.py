@@ -15,6 +15,7 @@ __all__ = ["Course", "Minute", "Observations", "Sample", "WorstRow", "inputs_of"
 
 _SAMPLE_ROWS = 20_000
 _WORST_ROWS = 20
+_MOST_DRAWN = 12  # outputs of a version: its scores come first, contributions and leaves may be thousands
 _SEED = 1
 
 
@@ -116,14 +117,17 @@ class Observations:
     Attributes:
         samples: of compared rows, by version and output.
         differing: of those that differ, which a fair sample of many rows would miss.
+        undrawn: outputs that are left out of both, because their version has so many; by version.
         course: of all answered calls.
         worst: the rows that differ most, as a heap.
     """
 
     samples: dict[tuple[str, str], Sample] = field(default_factory=lambda: defaultdict(Sample))
     differing: dict[tuple[str, str], Sample] = field(default_factory=lambda: defaultdict(Sample))
+    undrawn: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     course: Course = field(default_factory=Course)
     worst: list[WorstRow] = field(default_factory=list)
+    _drawn: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
     _order: int = 0
 
     def add(self, version: str, comparison: Comparison) -> None:
@@ -131,13 +135,26 @@ class Observations:
         usable = ~comparison.defaulted & ~comparison.unknown
         for output in comparison.outputs:
             left, right = output.logged, output.rescored
-            if left is not None and right is not None and Type.STRING not in (left.type, right.type):
+            if (
+                left is not None
+                and right is not None
+                and Type.STRING not in (left.type, right.type)
+                and self._is_drawn(version, output.name)
+            ):
                 for sampled, rows in ((self.samples, usable), (self.differing, usable & output.different)):
                     if rows.any():
                         pair = left.values[rows].astype(np.float64), right.values[rows].astype(np.float64)
                         sampled[version, output.name].add(*pair)
             if comparison.different.any():
                 self._add_worst(version, comparison, output)
+
+    def _is_drawn(self, version: str, output: str) -> bool:
+        drawn = self._drawn[version]
+        if output in drawn or len(drawn) < _MOST_DRAWN:
+            drawn.add(output)
+            return True
+        self.undrawn[version].add(output)
+        return False
 
     def _add_worst(self, version: str, comparison: Comparison, output: OutputComparison) -> None:
         candidates = np.flatnonzero(comparison.different & output.different)

@@ -73,7 +73,7 @@ class ScoreColumn:
 
     def _type_for(self, output: Column) -> Type:
         if self.type is Type.STRING:
-            return Type.LONG if output.type is Type.INT else output.type
+            return Type.INT64 if output.type is Type.INT else output.type
         if output.type is Type.STRING:
             raise AgainstNotReadable(f"{self.place} is {self.type}, the model's output '{output.name}' is text")
         # A double is what most files make of a float.
@@ -223,7 +223,7 @@ def _score_column(column: Any, place: str, first_line: int) -> ScoreColumn:
     if kinds.is_floating(kind):
         column_type = Type.DOUBLE if kinds.is_float64(kind) else Type.FLOAT
     elif kinds.is_integer(kind) and not kinds.is_uint64(kind):
-        column_type = Type.LONG
+        column_type = Type.INT64
     elif kinds.is_boolean(kind):
         column_type = Type.BOOL
     else:
@@ -257,7 +257,7 @@ def _truth(text: str) -> bool | None:
 _PARSERS: dict[Type, Callable[[str], Any]] = {
     Type.DOUBLE: _number,
     Type.FLOAT: _number,
-    Type.LONG: _whole,
+    Type.INT64: _whole,
     Type.BOOL: _truth,
     Type.STRING: str,
 }

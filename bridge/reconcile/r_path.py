@@ -29,7 +29,7 @@ _LOAD_FACTOR = 5.0
 _ENDED = "the R process ended"
 _NA_INT = -(2**31)
 _NA_REAL_BITS = 0x7FF00000000007A2
-_CODES = {Type.DOUBLE: 1, Type.FLOAT: 1, Type.LONG: 1, Type.INT: 2, Type.BOOL: 3, Type.STRING: 4}
+_CODES = {Type.DOUBLE: 1, Type.FLOAT: 1, Type.INT64: 1, Type.INT: 2, Type.BOOL: 3, Type.STRING: 4}
 _TYPES = {1: Type.DOUBLE, 2: Type.INT, 3: Type.BOOL, 4: Type.STRING}
 _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MC_CORES": "1"} | dict.fromkeys(
     ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS"), "1"

@@ -50,6 +50,10 @@ def write_report(folder: Path, summary: Summary, observations: Observations) -> 
     for (version, output), sample in sorted(observations.samples.items()):
         differing = observations.differing[version, output].rows()[:, 1:]
         parts += [f"<h2>{html.escape(f'{version}: {output}')}</h2>", pictures.scores(sample.rows()[:, 1:], differing)]
+    parts += [
+        f"<p>{html.escape(version)}: {len(names)} more outputs are compared, but not drawn</p>"
+        for version, names in sorted(observations.undrawn.items())
+    ]
     parts += ["<h2>Over time</h2>", pictures.course(observations.course), *_worst(observations)]
     title = "<meta charset='utf-8'><title>Reconciliation</title>"
     page = f"<!DOCTYPE html><html lang='en'><head>{title}<style>{_STYLE}</style></head><body>{''.join(parts)}</body>"

@@ -1,5 +1,6 @@
 """One reconciliation, from the log to the files."""
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -23,9 +24,10 @@ from bridge.reconcile.calls import (
     VersionKey,
 )
 from bridge.reconcile.client_defaults import ClientDefaults
-from bridge.reconcile.compare import Rescorer, compare
+from bridge.reconcile.compare import Comparison, Rescorer, compare
 from bridge.reconcile.differences import DifferenceFiles
 from bridge.reconcile.observations import Observations
+from bridge.reconcile.other_file import AgainstNotReadable
 from bridge.reconcile.r_path import RPath
 from bridge.reconcile.report import write_report
 from bridge.reconcile.summary import Summary, VersionSummary
@@ -33,6 +35,8 @@ from bridge.reconcile.xgboost_path import XgboostPath
 from bridge.repository import Repository
 
 __all__ = ["Options", "reconcile_log"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,30 +115,41 @@ class _Version:
     options: Options
 
     def run(self, other: Rescorer | None) -> None:
+        """Whatever happens to this version is said of it; the others are none the worse."""
         if not self.logged.calls:
             return
         try:
             rescorer = other or _open(self.logged.key, self.options.repository or Path())
-        except (BridgeError, OSError) as error:
-            self.result.not_rescored = f"{error}"
+        except Exception as error:  # noqa: BLE001 - one version's failure is no other's
+            self._give_up(error)
             self._count_only()
             return
         with closing(rescorer):
             self.result.notes += _engine_notes(self.logged.engines, rescorer.engine)
-            try:
-                for pieces in self._chunks():
-                    self._compare(rescorer, pieces)
-            except BundleError as error:  # R could be started once, and no more
-                self.result.not_rescored = f"stopped: {error}"
+            for comparison in self._comparisons(rescorer):
+                self.result.add(comparison)
+                self.observations.add(str(self.logged.key), comparison)
+                self.clients.compared(comparison)
+                if self.files is not None:
+                    self.files.add(self.logged.key, comparison)
 
-    def _compare(self, rescorer: Rescorer, pieces: list[Piece]) -> None:
-        for piece, rescored in zip(pieces, rescorer.score(pieces), strict=True):
-            comparison = compare(piece, rescored, self.options.tolerance)
-            self.result.add(comparison)
-            self.observations.add(str(self.logged.key), comparison)
-            self.clients.compared(comparison)
-            if self.files is not None:
-                self.files.add(self.logged.key, comparison)
+    def _comparisons(self, rescorer: Rescorer) -> Iterator[Comparison]:
+        """As many as there can be: what fails here fails for this version only, unlike what is written of them."""
+        try:
+            for pieces in self._chunks():
+                for piece, rescored in zip(pieces, rescorer.score(pieces), strict=True):
+                    yield compare(piece, rescored, self.options.tolerance)
+        except AgainstNotReadable:
+            raise
+        except Exception as error:  # noqa: BLE001 - one version's failure is no other's
+            self._give_up(error, "stopped: ")
+
+    def _give_up(self, error: Exception, where: str = "") -> None:
+        if isinstance(error, BridgeError | OSError):
+            self.result.not_rescored = f"{where}{error}"
+            return
+        _log.error("%s could not be scored again", self.logged.key, exc_info=error)
+        self.result.not_rescored = f"{where}an unforeseen {type(error).__name__}, see standard error; please report it"
 
     def _calls(self) -> Iterator[LoggedCall]:
         for sequence, record in self.logged.records():

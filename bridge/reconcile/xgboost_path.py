@@ -1,148 +1,161 @@
 """Boosters scored again by `xgboost.Booster.predict` on a DMatrix: another way into the library than serving's."""
 
-import asyncio
-import os
+import json
+import math
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from bridge.backends.xgboost_model import CATEGORICAL, ModelFacts, inspect
 from bridge.bundle import Bundle
-from bridge.columns import Array, Batch, Column, Matrix, Table, Type
+from bridge.columns import Column
 from bridge.errors import BundleError
+from bridge.model_settings import ModelSettings
 from bridge.reconcile.calls import Piece
 from bridge.reconcile.compare import Failure, Rescored
+from bridge.reconcile.xgboost_codes import UnfitRows
+from bridge.reconcile.xgboost_file import first_line, open_booster_file
+from bridge.reconcile.xgboost_frame import frame_of, takes_values
+from bridge.reconcile.xgboost_levels import levels_of
+from bridge.reconcile.xgboost_outputs import BoosterOutputs
+from bridge.reconcile.xgboost_rows import RowReader, Rows
 
 __all__ = ["XgboostPath"]
+
+_FORBIDDEN = "[]<"  # what a DMatrix takes no feature's name with
 
 
 class XgboostPath:
     """The booster of one version."""
 
     def __init__(self, bundle: Bundle) -> None:
-        """Loads the booster, after a process of its own has shown that the file can be.
+        """Loads the booster.
 
         Raises:
-            BundleError: it can't be loaded, or xgboost is missing.
+            BundleError: it can't be loaded, its file can't be trusted, or model.toml does not fit it.
         """
         settings = bundle.settings
-        self._facts: ModelFacts = asyncio.run(inspect(bundle.model_file, settings.load_timeout_s))
-        import xgboost  # noqa: PLC0415 - importing the bridge must not need it
-
-        self._xgboost: Any = xgboost
-        self._missing = settings.xgboost.missing
-        self._booster = xgboost.Booster(
-            params={"nthread": len(os.sched_getaffinity(0))}, model_file=str(bundle.model_file)
+        file = open_booster_file(bundle)
+        self._xgboost, booster = file.xgboost, file.booster
+        names = _names(booster, settings)
+        self._reader = RowReader(
+            names, levels_of(file, names, settings), _missing(booster, settings), settings.xgboost.base_margin
         )
-        best = self._facts.best_iteration
-        if settings.xgboost.trees == "best" and best is None:
-            raise BundleError("model.toml: xgboost.trees is 'best', but the model has no best iteration")
-        self._rounds = (0, best + 1) if settings.xgboost.trees == "best" and best is not None else (0, 0)
-        self.engine = f"xgboost {self._facts.version}"
+        self._types: list[str] | None = booster.feature_types
+        named = bool(booster.feature_names) and not any(mark in name for name in names for mark in _FORBIDDEN)
+        self._named = list(names) if named else None
+        objective: str = json.loads(booster.save_config())["learner"]["objective"]["name"]
+        self._outputs = BoosterOutputs(booster, settings, names, objective, _rounds(booster, settings), named)
+        self.engine = f"xgboost {file.xgboost.__version__}"
+        self._try()
 
     def score(self, pieces: Sequence[Piece]) -> list[Rescored | Failure]:
-        """See `Rescorer.score`; rows of trees don't depend on one another, so all are predicted at once."""
-        read: list[Array | Failure] = []
-        for piece in pieces:
+        """See `Rescorer.score`; rows of trees don't depend on one another, so those sent alike are predicted at once.
+
+        Raises:
+            BundleError: what frames are built with is missing, or model.toml asks for what the booster does not give.
+        """
+        results: list[Rescored | Failure] = [Failure("")] * len(pieces)
+        groups: dict[tuple[bool, np.dtype[Any]], list[tuple[int, Rows]]] = defaultdict(list)
+        for at, piece in enumerate(pieces):
             try:
-                read.append(_matrix(piece.batch, self._facts, self._missing))
-            except ValueError as error:
-                read.append(Failure(f"the rows don't fit the booster: {error}"))
-        matrices = [rows for rows in read if not isinstance(rows, Failure)]
-        try:
-            scores = self._predict(np.concatenate(matrices)) if matrices else np.empty((0, self._facts.outputs))
-        except self._xgboost.core.XGBoostError as error:
-            if len(pieces) > 1:
-                return [result for piece in pieces for result in self.score([piece])]
-            return [Failure(f"xgboost failed: {_first_line(error)}")]
-        results: list[Rescored | Failure] = []
-        first = 0
-        for rows in read:
-            if isinstance(rows, Failure):
-                results.append(rows)
-                continue
-            results.append(self._rescored(scores[first : first + len(rows)]))
-            first += len(rows)
+                rows = self._reader.read(piece)
+            except UnfitRows as error:
+                results[at] = Failure(f"the rows don't fit the booster: {error}")
+            else:
+                groups[rows.is_table, rows.numbers.dtype].append((at, rows))
+        for group in groups.values():
+            answers = self._answers([rows for _, rows in group])
+            for (at, _), answer in zip(group, answers, strict=True):
+                results[at] = answer
         return results
 
     def close(self) -> None:
         """See `Rescorer.close`."""
 
-    def _predict(self, rows: Array) -> Array:
+    def _try(self) -> None:
+        """What the booster can't give for one row it gives for none."""
+        row = np.zeros((1, len(self._reader.names)), np.float32)
+        margin = None if self._reader.margin is None else np.zeros(1, np.float32)
+        try:
+            self._predicted([Rows(row, margin, is_table=False)])
+        except ValueError as error:
+            raise BundleError(f"xgboost can't give what model.toml asks for: {first_line(error)}") from error
+
+    def _answers(self, parts: Sequence[Rows]) -> list[Rescored | Failure]:
+        """Of each part; where the library refuses all together, those that it takes are found by halving."""
+        try:
+            columns = self._predicted(parts)
+        except ValueError as error:  # xgboost's own errors are such, too
+            if len(parts) == 1:
+                return [Failure(f"xgboost failed: {first_line(error)}")]
+            middle = len(parts) // 2
+            return self._answers(parts[:middle]) + self._answers(parts[middle:])
+        answers: list[Rescored | Failure] = []
+        first = 0
+        for part in parts:
+            count = len(part.numbers)
+            answers.append(Rescored(tuple(column.slice(first, count) for column in columns)))
+            first += count
+        return answers
+
+    def _predicted(self, parts: Sequence[Rows]) -> list[Column]:
+        reader = self._reader
+        numbers = np.concatenate([part.numbers for part in parts])
+        margins = [part.margins for part in parts if part.margins is not None]
+        by_values = parts[0].is_table and takes_values(reader.levels)
+        columns = self._named or [f"f{position}" for position in range(numbers.shape[1])]
         matrix = self._xgboost.DMatrix(
-            rows,
-            missing=self._missing,
-            feature_names=self._facts.names or None,
-            feature_types=self._facts.types or None,
-            enable_categorical=CATEGORICAL in self._facts.types,
+            frame_of(numbers, columns, reader.levels) if by_values else numbers,
+            base_margin=np.concatenate(margins) if margins else None,
+            missing=reader.missing,
+            feature_names=self._named,
+            feature_types=self._types,
+            enable_categorical=bool(reader.levels),
         )
-        scores: Array = self._booster.predict(matrix, iteration_range=self._rounds)
-        return scores.reshape(len(rows), self._facts.outputs)
+        return self._outputs.columns(matrix)
 
-    def _rescored(self, scores: Array) -> Rescored:
-        names = ["score"] if self._facts.outputs == 1 else [f"score_{at}" for at in range(self._facts.outputs)]
-        return Rescored(
-            tuple(Column(name, Type.FLOAT, np.ascontiguousarray(scores[:, at])) for at, name in enumerate(names))
+
+def _names(booster: Any, settings: ModelSettings) -> tuple[str, ...]:
+    own: list[str] = list(booster.feature_names or ())
+    if repeated := [name for name, times in Counter(own).items() if times > 1]:
+        raise BundleError(
+            f"the model file has more than one feature named '{repeated[0]}', so its columns can not be told apart: "
+            "give each its own name and save it again"
         )
+    count = booster.num_features()
+    names = own or settings.xgboost.feature_names or [f"f{position}" for position in range(count)]
+    if len(names) != count:
+        raise BundleError(f"model.toml: xgboost.feature_names has {len(names)} names, the model takes {count} features")
+    return tuple(names)
 
 
-def _matrix(batch: Batch, facts: ModelFacts, missing: float) -> Array:
-    """The rows in the booster's order, float32: what xgboost computes with.
-
-    Raises:
-        ValueError: calls that are answered while a version loads are answered before anyone knows what it takes.
-    """
-    names = facts.names or [f"f{position}" for position in range(facts.features)]
-    given = batch.names if isinstance(batch, Matrix) else tuple(column.name for column in batch.columns)
-    if given and sorted(given) != sorted(names):
-        raise ValueError("they have other columns than the model")
-    with np.errstate(over="ignore"):
-        values = _ordered(batch, names) if isinstance(batch, Matrix) else _table(batch, names, facts, missing)
-    infinite = np.isinf(values).any(axis=0)
-    if infinite.any():
-        raise ValueError(f"column '{names[int(infinite.argmax())]}' holds an infinite number, or one beyond float32")
-    return values
+def _missing(booster: Any, settings: ModelSettings) -> float:
+    """What stands for missing: up to 1.7, the sklearn wrapper left that in the file."""
+    if settings.xgboost.missing is not None:
+        return settings.xgboost.missing
+    try:
+        wrapper = json.loads(booster.attr("scikit_learn") or "{}")
+    except ValueError:
+        return math.nan
+    said = wrapper.get("missing") if isinstance(wrapper, dict) else None
+    return float(said) if isinstance(said, int | float) and not isinstance(said, bool) else math.nan
 
 
-def _ordered(matrix: Matrix, names: Sequence[str]) -> Array:
-    values = matrix.values
-    if matrix.names:
-        values = values[:, [matrix.names.index(name) for name in names]]
-    elif values.shape[1] != len(names):
-        raise ValueError(f"they have {values.shape[1]} columns, the model takes {len(names)}")
-    return np.ascontiguousarray(values, np.float32)
-
-
-def _table(table: Table, names: Sequence[str], facts: ModelFacts, missing: float) -> Array:
-    columns = {column.name: column for column in table.columns}
-    values = np.full((table.rows, len(names)), np.nan, np.float32)
-    for position, name in enumerate(names):
-        column = columns[name]
-        present = ~column.missing()
-        if present.any():
-            categories = facts.categories.get(str(position))
-            values[present, position] = _numbers(column, column.values[present], categories, np.float32(missing))
-    return values
-
-
-def _numbers(
-    column: Column, found: Array, categories: "list[str | float] | None", stands_for_missing: np.float32
-) -> Array:
-    text = categories is not None and any(isinstance(category, str) for category in categories)
-    if text != (column.type is Type.STRING):
-        raise ValueError(f"column '{column.name}' is {column.type}, the model takes {'text' if text else 'numbers'}")
-    if not categories:
-        return found.astype(np.float32)
-    known = {category: code for code, category in enumerate(categories)}
-    codes = np.array([known.get(entry if text else float(entry), -1) for entry in found.tolist()], np.float32)
-    if not text:
-        codes[(codes < 0) & (found.astype(np.float32) == stands_for_missing)] = np.nan
-    if (codes < 0).any():
-        raise ValueError(f"column '{column.name}' has a value that is none of the {len(known)} levels")
-    return codes
-
-
-def _first_line(error: Exception) -> str:
-    """Without the stack trace that xgboost puts behind it."""
-    return next((line for line in str(error).splitlines() if line), type(error).__name__)
+def _rounds(booster: Any, settings: ModelSettings) -> tuple[int, int]:
+    """The rounds that predict, as `iteration_range` has them; (0, 0) are all."""
+    said, trees, last = booster.attr("best_iteration"), settings.xgboost.trees, booster.num_boosted_rounds() - 1
+    if said is None:
+        if trees == "best":
+            raise BundleError("model.toml: xgboost.trees is 'best', but the model has no best iteration")
+        return 0, 0
+    best = int(said) if said.isascii() and said.isdecimal() else -1
+    if not 0 <= best <= last:
+        raise BundleError("the model file's attribute best_iteration is the number of none of its rounds")
+    if trees is None and best != last:
+        raise BundleError(
+            f"the model's best iteration is {best}, its last {last}: model.toml must say by xgboost.trees which trees "
+            "predict"
+        )
+    return (0, best + 1) if trees == "best" else (0, 0)

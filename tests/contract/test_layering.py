@@ -19,7 +19,18 @@ ORDER = [
     ["errors", "values", "wire", "eager"],
     ["columns"],
     ["features"],
-    ["calls", "csv_cells", "model_settings", "golden", "bundle", "repository", "config", "environment", "leftovers"],
+    [
+        "calls",
+        "csv_cells",
+        "defaults",
+        "model_settings",
+        "golden",
+        "bundle",
+        "repository",
+        "config",
+        "environment",
+        "leftovers",
+    ],
     ["address"],
     ["messages", "replies", "load"],
     ["prediction_log"],
@@ -38,6 +49,7 @@ ORDER = [
     ["server"],
     ["commands"],
     ["score_files", "reconcile_command", "log_commands"],
+    ["deploying"],
     ["__main__", "testing"],
 ]
 RANKS = {name: rank for rank, names in enumerate(ORDER) for name in names}

@@ -166,12 +166,12 @@ async def test_a_file_that_can_not_be_read_and_a_fault_of_our_own_refuse_one_ver
         put(pima.folder / "glm", repository, model)
     dangling = repository / "dangling" / "1" / "Pred.R"
 
-    async def accept_some(bundle: Bundle) -> Accepted:
+    async def accept_some(bundle: Bundle, cache_dir: Path) -> Accepted:
         if bundle.path == dangling.parent:
             raise PermissionError(errno.EACCES, "Permission denied", str(dangling))
         if bundle.path.parent.name == "puzzling":
             raise ZeroDivisionError
-        return await accept(bundle)
+        return await accept(bundle, cache_dir)
 
     monkeypatch.setattr("bridge.registry.accept", accept_some)
     gateway = await start_gateway(repository)

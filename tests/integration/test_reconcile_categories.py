@@ -10,6 +10,8 @@ import pytest
 import xgboost
 from fixtures import StartGateway, deploy
 from logged import run, said
+from saved_bundles import BY_NAME, expected, levels_line, saved
+from saved_models.kinds import ROWS as SAVED_ROWS
 from scorebridge import AsyncScoringClient
 
 TOWNS, ZONES, MISSING = ["Bern", "Lugano", "Basel"], [3, 7, 12, 40], -1.0
@@ -65,3 +67,26 @@ async def test_every_way_to_send_categories_is_scored_again_to_the_bit(
     result = await asyncio.to_thread(run, tmp_path / "log", "--repository", repository)
     assert result.exit_code == 0, result.output
     assert f"all {2 * ROWS} rows are equal" in said(result)
+
+
+@pytest.mark.parametrize("front", ["native"], indirect=True)
+@pytest.mark.parametrize(("rule", "compared"), [("missing", SAVED_ROWS), ("default", SAVED_ROWS - 2)])
+async def test_ids_that_nobody_knows_are_scored_again_as_the_author_rules(
+    repository: Path, tmp_path: Path, start_gateway: StartGateway, rule: str, compared: int
+) -> None:
+    kind = BY_NAME["int64_categories"]
+    settings = f'default_score = 0.5\nunknown_level = "{rule}"\n{levels_line(kind, kind.levels)}'
+    await deploy(saved(tmp_path / "bundle", "2.1.4", kind.name, settings), repository, "ids")
+    ids: list[int | None] = [None if np.isnan(code) else int(kind.levels[int(code)]) for code in kind.rows[:, 1]]
+    ids[3], ids[40] = ids[2], int(kind.levels[0]) + 1
+    ids[41] = int(kind.levels[-1]) - 1
+    columns = {name: kind.rows[:, place] for place, name in enumerate(kind.names)} | {"c": ids}
+    gateway = await start_gateway(repository, log_dir=tmp_path / "log")
+    async with AsyncScoringClient(gateway.grpc_address) as client:
+        answer = await client.score("ids", columns, timeout_s=10)
+    await gateway.close()
+    assert np.flatnonzero(answer.defaulted).tolist() == ([40, 41] if rule == "default" else [])
+    assert (answer.scores == expected("2.1.4", kind.name)).sum() > SAVED_ROWS // 2
+    result = await asyncio.to_thread(run, tmp_path / "log", "--repository", repository)
+    assert result.exit_code == 0, result.output
+    assert f"all {compared} rows are equal" in said(result)

@@ -15,7 +15,7 @@ VALUES: dict[Type, Array] = {
     Type.DOUBLE: np.array([1.5, np.nan, -0.0]),
     Type.FLOAT: np.array([1.5, np.nan, -0.0], np.float32),
     Type.INT: np.array([1, 0, -3], np.int32),
-    Type.LONG: np.array([2**60, 0, -3], np.int64),
+    Type.INT64: np.array([2**60, 0, -3], np.int64),
     Type.BOOL: np.array([True, False, True]),
     Type.STRING: np.array(["a", "", "é"], object),
     Type.FACTOR: np.array([1, 0, 0], np.int32),

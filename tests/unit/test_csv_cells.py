@@ -97,7 +97,7 @@ VALUES = st.one_of(
 @settings(max_examples=100, deadline=None)
 def test_python_values_come_back_with_all_their_digits(values: list[bool | float | str | None]) -> None:
     (row,) = read_cells(format_cells([[Cell.of(value) for value in values]]))
-    kinds = {bool: Type.BOOL, int: Type.LONG, float: Type.DOUBLE, str: Type.STRING}
+    kinds = {bool: Type.BOOL, int: Type.INT64, float: Type.DOUBLE, str: Type.STRING}
     for value, cell in zip(values, row, strict=True):
         if value is None or (isinstance(value, float) and math.isnan(value)):
             assert cell.missing
@@ -133,7 +133,7 @@ def test_missing_cells_are_missing_in_every_type(column_type: Type) -> None:
         (Type.INT, "1_0", False),
         (Type.INT, "2147483648", False),
         (Type.INT, "-2147483649", False),
-        (Type.LONG, str(2**63), False),
+        (Type.INT64, str(2**63), False),
         (Type.BOOL, "1", False),
         (Type.BOOL, "TRUE", True),
         (Type.BOOL, "T", False),

@@ -154,7 +154,7 @@ FIELDS: dict[Type, tuple[str, Any, list[Any]]] = {
     Type.DOUBLE: ("doubles", pb.DoubleArray, [0.1, 5.0, -0.0]),
     Type.FLOAT: ("floats", pb.FloatArray, [0.5, 5.0, -0.0]),
     Type.INT: ("int32s", pb.Int32Array, [-(2**31), 5, 2**31 - 1]),
-    Type.LONG: ("int64s", pb.Int64Array, [-(2**63), 5, 2**63 - 1]),
+    Type.INT64: ("int64s", pb.Int64Array, [-(2**63), 5, 2**63 - 1]),
     Type.BOOL: ("bools", pb.BoolArray, [True, True, False]),
     Type.STRING: ("strings", pb.StringArray, ["", "x", "日本"]),
 }

@@ -9,9 +9,10 @@ import pytest
 
 from bridge.calls import Output
 from bridge.columns import Type
+from bridge.defaults import default_scores
 from bridge.errors import BundleError, DefaultReason, InvalidRequest
 from bridge.features import Feature
-from bridge.model_settings import ModelSettings, default_scores, read_model_settings
+from bridge.model_settings import ModelSettings, read_model_settings
 
 
 def read(bundle: Path, text: str) -> ModelSettings:
@@ -23,8 +24,12 @@ def test_everything_has_its_default(tmp_path: Path) -> None:
     settings = read_model_settings(tmp_path)
     assert settings == read(tmp_path, "")
     assert (settings.timeout_s, settings.max_timeout_s, settings.load_timeout_s) == (1.0, 60.0, 120.0)
-    assert (settings.default_score, settings.default_on) == (None, list(DefaultReason))
-    assert math.isnan(settings.xgboost.missing)
+    assert (settings.default_score, settings.default_on) == (
+        None,
+        [reason for reason in DefaultReason if reason is not DefaultReason.UNKNOWN_LEVEL],
+    )
+    assert settings.unknown_level == "refuse"
+    assert settings.xgboost.missing is None
     assert settings.declared_features() == ()
     assert settings.declared_outputs() is None
 
@@ -116,10 +121,27 @@ WRONG = [
     ("missing_score = 'default'", "missing_score is 'default' but there is no default_score"),
     ("missing_score = 'na'", "missing_score: "),
     ("[features]\na = 'float'", "features.a.type: "),
-    ("[features]\na = 'factor'", "features.a: a factor has levels, and nothing else has"),
-    ("[features]\na = {type = 'double', levels = ['x']}", "features.a: a factor has levels, and nothing else has"),
+    ("[features]\na = 'factor'", "features.a: a factor has levels"),
+    ("[features]\na = {type = 'double', levels = ['x']}", "features.a: a factor has levels, int and int64 may"),
+    ("[features]\na = {levels = ['x']}", "features.a: type is missing"),
+    ("[features]\na = {type = 'int', levels = ['x']}", "features.a: levels of a factor are texts, those of int"),
+    ("[features]\na = {type = 'int', levels = [1, 1]}", "features.a: a level is there twice"),
+    ("[features]\na = {type = 'int', levels = [2147483648]}", "features.a: a level is outside of int"),
+    ("[features]\na = {type = 'int64', levels = [9223372036854775808]}", "features.a: a level is outside of int64"),
+    ("[features]\na = {type = 'int', levels = [1.5]}", "features.a.levels"),
+    ("[features]\na = {type = 'int', levels = [true]}", "features.a.levels"),
+    ("[features]\na = {type = 'factor', levels = 'codes'}", "features.a: codes are whole numbers"),
+    ("[features]\na = {levels = 'codes', unknown_level = 'missing'}", "features.a: with levels = 'codes' nobody"),
+    ("[features]\na = {type = 'double', unknown_level = 'missing'}", "features.a: a factor has levels, int and"),
+    ("[features]\na = {unknown_level = 'drop'}", "features.a.unknown_level: "),
+    ("unknown_level = 'default'", "unknown_level is 'default' but there is no default_score"),
+    ("[features]\na = {unknown_level = 'default'}", "unknown_level is 'default' but there is no default_score"),
+    ("default_score = 1\ndefault_on = ['UNKNOWN_LEVEL']", "default_on names UNKNOWN_LEVEL: say unknown_level"),
+    ("[xgboost]\noutput_names = ['a', 'a']", "xgboost: output_names has a name twice"),
+    ("[xgboost]\nfeature_names = ['a', '']", "xgboost: feature_names has an empty name"),
+    ("[xgboost]\ntop_reasons = 65", "xgboost.top_reasons: "),
     ("[features]\na = {type = 'factor', levels = ['x', 'y', 'x']}", "features.a: a level is there twice"),
-    ("[features]\na = {type = 'factor', levels = [1]}", "features.a.levels.0: "),
+    ("[features]\na = {type = 'factor', levels = [1]}", "features.a: levels of a factor are texts"),
     ("[features]\na = {type = 'int', ordered = true}", "features.a: a factor may be ordered, and nothing else"),
     ("[outputs]\nscore = 'factor'", "outputs.score: "),
     ("[xgboost]\ntrees = 'some'", "xgboost.trees: "),

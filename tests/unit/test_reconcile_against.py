@@ -78,8 +78,8 @@ def test_a_cell_becomes_what_the_models_output_is(tmp_path: Path) -> None:
     [
         (doubles([0.25]), "secret", "double"),
         (doubles([0.25]), "1_0", "double"),
-        (pb.Column(name="score", int64s=pb.Int64Array(values=[2])), "2.5", "long"),
-        (pb.Column(name="score", int64s=pb.Int64Array(values=[2])), "9223372036854775808", "long"),
+        (pb.Column(name="score", int64s=pb.Int64Array(values=[2])), "2.5", "int64"),
+        (pb.Column(name="score", int64s=pb.Int64Array(values=[2])), "9223372036854775808", "int64"),
         (pb.Column(name="score", bools=pb.BoolArray(values=[True])), "2", "bool"),
     ],
 )

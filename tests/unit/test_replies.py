@@ -58,7 +58,7 @@ ENTRIES: dict[Type, st.SearchStrategy[Any]] = {
     Type.DOUBLE: st.floats(),
     Type.FLOAT: st.floats(width=32),
     Type.INT: st.integers(-(2**31), 2**31 - 1),
-    Type.LONG: st.integers(-(2**63), 2**63 - 1),
+    Type.INT64: st.integers(-(2**63), 2**63 - 1),
     Type.BOOL: st.booleans(),
     Type.STRING: st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=5),
 }

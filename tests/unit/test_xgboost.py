@@ -141,7 +141,11 @@ async def test_a_code_may_stand_for_missing(tmp_path: Path) -> None:
         types = {"feature_types": ["q", "c"], "missing": missing}
         training = xgboost.DMatrix(kept, target[: len(kept)], enable_categorical=True, **types)
         booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, training, 20)
-        folder = write(tmp_path / f"{missing}", Model(booster), f"[xgboost]\nmissing = {missing}")
+        folder = write(
+            tmp_path / f"{missing}",
+            Model(booster),
+            f'[xgboost]\nmissing = {missing}\n[features]\nf1 = {{levels = "codes"}}',
+        )
         async with loaded(folder) as backend:
             direct = booster.predict(xgboost.DMatrix(kept, **types))
             for batch in (Matrix((), kept), Matrix((), kept).table(["f0", "f1"])):
@@ -159,8 +163,9 @@ async def test_the_author_says_which_trees_predict(tmp_path: Path, stopped: Mode
 
 
 async def test_a_best_iteration_and_nothing_said_is_refused(tmp_path: Path, stopped: Model, binary: Model) -> None:
-    best = stopped.booster.best_iteration
-    with pytest.raises(BundleError, match=rf'^the model has a best iteration \({best}\): say xgboost.trees = "all"'):
+    best, last = stopped.booster.best_iteration, stopped.booster.num_boosted_rounds() - 1
+    sentence = rf'^the model has a best iteration \({best}\) before its last \({last}\): say xgboost.trees = "all"'
+    with pytest.raises(BundleError, match=sentence):
         await load_backend(read_bundle(write(tmp_path / "unsaid", stopped)))
     with pytest.raises(BundleError, match=r"xgboost.trees is 'best', but the model has no best iteration$"):
         await load_backend(read_bundle(write(tmp_path / "none", binary, '[xgboost]\ntrees = "best"')))

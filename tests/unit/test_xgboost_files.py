@@ -17,15 +17,6 @@ def binary() -> Model:
     return Model(train(BINARY))
 
 
-@pytest.mark.parametrize(
-    ("booster", "sentence"), [("gblinear", "can't predict with in place"), ("dart", "gives other scores in place")]
-)
-async def test_a_booster_that_can_not_be_served_exactly_is_refused(tmp_path: Path, booster: str, sentence: str) -> None:
-    model = Model(train({"objective": "reg:squarederror", "booster": booster}))
-    with pytest.raises(BundleError, match=sentence):
-        await load_backend(read_bundle(write(tmp_path / "m", model)))
-
-
 def child_beyond_the_tree(folder: Path) -> None:
     path = folder / "model.json"
     model = json.loads(path.read_text())

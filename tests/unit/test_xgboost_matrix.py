@@ -1,6 +1,7 @@
 """A caller's rows as xgboost takes them: its order, float32, codes of categories, and nothing infinite."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.backends.xgboost_matrix import Matrices, features_of
-from bridge.backends.xgboost_model import ModelFacts
+from bridge.backends.xgboost.facts import Category, ModelFacts
+from bridge.backends.xgboost.features import features_of
+from bridge.backends.xgboost.matrix import Matrices
 from bridge.columns import Array, Batch, Column, Matrix, Table, Type
 from bridge.errors import BundleError, InvalidRequest
 from bridge.features import Feature
@@ -17,7 +19,7 @@ from bridge.model_settings import ModelSettings
 
 
 def facts_of(
-    *names: str, types: list[str] | None = None, categories: dict[str, list[str | float]] | None = None, count: int = 0
+    *names: str, types: list[str] | None = None, categories: dict[str, list[Category]] | None = None, count: int = 0
 ) -> ModelFacts:
     return ModelFacts(
         list(names), types or [], categories or {}, count or len(names), 1, None, "3.2.0", "reg:squarederror"
@@ -25,8 +27,9 @@ def facts_of(
 
 
 NUMBERS = facts_of("a", "b", "c")
-MIXED = facts_of("x", "text", "number", types=["q", "c", "c"], categories={"1": ["lo", "hi"], "2": [10.0, 20.0, -1.0]})
+MIXED = facts_of("x", "text", "number", types=["q", "c", "c"], categories={"1": ["lo", "hi"], "2": [10, 20, -1]})
 CODES_ONLY = facts_of("x", "code", types=["q", "c"])
+BY_CODES = ModelSettings.model_validate({"features": {"code": {"levels": "codes"}}})
 
 
 def column(name: str, column_type: Type, values: list[Any], missing: list[int] | None = None) -> Column:
@@ -43,9 +46,10 @@ def table(*columns: Column) -> Table:
     return Table(columns, len(columns[0]))
 
 
-def matrix_of(batch: Batch, facts: ModelFacts, missing: float = np.nan) -> Array:
-    features = features_of(facts, ModelSettings())
-    matrix = Matrices(facts, features, missing).bind(batch)
+def matrix_of(batch: Batch, facts: ModelFacts, missing: float = np.nan, settings: ModelSettings | None = None) -> Array:
+    facts = replace(facts, missing=missing)
+    features = features_of(facts, settings or ModelSettings())
+    matrix = Matrices(facts, features).bind(batch)
     assert matrix.names == tuple(feature.name for feature in features)
     assert matrix.values.dtype == np.float32
     assert matrix.values.flags.c_contiguous
@@ -121,7 +125,7 @@ def test_the_largest_float32_is_taken(as_table: bool) -> None:
         (Type.DOUBLE, [0.1, 7.0], [np.float32(0.1), 7]),
         (Type.FLOAT, [0.1, 7.0], [np.float32(0.1), 7]),
         (Type.INT, [-(2**31), 7], [-(2.0**31), 7]),
-        (Type.LONG, [2**40, 7], [2.0**40, 7]),
+        (Type.INT64, [2**40, 7], [2.0**40, 7]),
         (Type.BOOL, [True, False], [1, 0]),
     ],
 )
@@ -136,7 +140,7 @@ def test_numbers_of_every_type_are_taken_with_their_missing_rows(
 
 
 @pytest.mark.parametrize("facts", [NUMBERS, MIXED])
-@pytest.mark.parametrize("column_type", [Type.STRING, Type.BOOL, Type.LONG])
+@pytest.mark.parametrize("column_type", [Type.STRING, Type.BOOL, Type.INT64])
 def test_a_column_without_any_value_may_be_of_any_type(facts: ModelFacts, column_type: Type) -> None:
     values = ["" if column_type is Type.STRING else 0] * 2
     got = matrix_of(table(*(column(name, column_type, values, [0, 1]) for name in facts.names)), facts)
@@ -149,13 +153,13 @@ def test_text_for_a_number_and_a_number_for_text_are_refused() -> None:
     with pytest.raises(InvalidRequest, match=r"^column 'a' is string, the model takes numbers$"):
         matrix_of(table(column("a", Type.STRING, ["1"]), *zeros), NUMBERS)
     rest = column("x", Type.DOUBLE, [0.0]), column("number", Type.DOUBLE, [10.0])
-    with pytest.raises(InvalidRequest, match=r"^column 'text' is long, the model takes strings: it is a factor$"):
-        matrix_of(table(column("text", Type.LONG, [1]), *rest), MIXED)
+    with pytest.raises(InvalidRequest, match=r"^column 'text' is int64, the model takes strings: it is a factor$"):
+        matrix_of(table(column("text", Type.INT64, [1]), *rest), MIXED)
 
 
 def test_texts_and_numbers_of_a_table_become_the_codes_of_their_categories() -> None:
     batch = table(
-        column("number", Type.LONG, [20, -1, 0, 10], [2]),
+        column("number", Type.INT64, [20, -1, 0, 10], [2]),
         column("text", Type.STRING, ["hi", "", "lo", "hi"], [1]),
         column("x", Type.DOUBLE, [20.0, 0.5, np.nan, 3.0]),
     )
@@ -178,9 +182,7 @@ def test_an_unknown_category_is_named_by_column_and_row(text: list[str], number:
         matrix_of(table(x, column("text", Type.STRING, text), column("number", Type.DOUBLE, number)), MIXED)
 
 
-@pytest.mark.parametrize(
-    ("facts", "codes"), [(MIXED, [-1.0, 0.5, 2.0, 1e6]), (CODES_ONLY, [-1.0, 0.5]), (CODES_ONLY, [1.0001])]
-)
+@pytest.mark.parametrize(("facts", "codes"), [(MIXED, [-1.0, 0.5]), (CODES_ONLY, [-1.0, 0.5]), (CODES_ONLY, [1.0001])])
 def test_a_matrix_holds_codes_and_what_is_none_is_named(facts: ModelFacts, codes: list[float]) -> None:
     width = len(facts.names)
     good = np.ones((3, width))
@@ -191,6 +193,110 @@ def test_a_matrix_holds_codes_and_what_is_none_is_named(facts: ModelFacts, codes
         bad[2, 1] = code
         with pytest.raises(InvalidRequest, match=f"^column '{facts.names[1]}', row 2: not the code of a category$"):
             matrix_of(Matrix((), bad), facts)
+
+
+@pytest.mark.parametrize("code", [2.0, 1e6])
+def test_the_code_of_no_level_is_named(code: float) -> None:
+    with pytest.raises(InvalidRequest, match=r"^column 'text', row 1: not one of its 2 levels$"):
+        matrix_of(Matrix((), np.array([[0.0, 1.0, 1.0], [0.0, code, 1.0]])), MIXED)
+
+
+IDS = [1111111111111111111, 1111111111111111112, 1111111111111111113]
+SHOPS = facts_of("shop", types=["c"], categories={"0": list(IDS)})
+
+
+def test_ids_are_found_as_what_they_are_and_never_through_floats() -> None:
+    assert matrix_of(table(column("shop", Type.INT64, IDS[::-1])), SHOPS)[:, 0].tolist() == [2, 1, 0]
+    with pytest.raises(InvalidRequest, match=r"^column 'shop', row 1: not one of its 3 levels$"):
+        matrix_of(table(column("shop", Type.INT64, [IDS[0], IDS[2] + 1])), SHOPS)
+
+
+@pytest.mark.parametrize(("column_type", "value"), [(Type.DOUBLE, 2.0**53 + 2), (Type.FLOAT, 2.0**24 + 2)])
+def test_a_float_that_may_have_rounded_an_id_is_refused(column_type: Type, value: float) -> None:
+    sentence = f"^column 'shop', row 1: not held exactly by a {column_type}, send int64$"
+    with pytest.raises(InvalidRequest, match=sentence):
+        matrix_of(table(column("shop", column_type, [1.0, value])), SHOPS)
+
+
+def test_truth_values_and_text_are_no_ids() -> None:
+    for column_type, value in ((Type.BOOL, True), (Type.STRING, "1111111111111111111")):
+        with pytest.raises(InvalidRequest, match=rf"^column 'shop' is {column_type}, the model takes whole numbers"):
+            matrix_of(table(column("shop", column_type, [value])), SHOPS)
+
+
+def test_a_sentinel_is_no_neighbouring_id() -> None:
+    near = facts_of("shop", types=["c"], categories={"0": [2**24 + 1]})
+    got = matrix_of(table(column("shop", Type.INT64, [2**24 + 1, 2**24])), near, missing=2.0**24)
+    assert np.array_equal(got[:, 0], [0, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize("as_table", [False, True])
+def test_an_unknown_level_does_what_its_rule_says(as_table: bool) -> None:
+    texts, numbers = ["lo", "up", "hi", "up"], [10, 10, 30, 20]
+    rows: Batch = table(
+        column("x", Type.DOUBLE, [0.0] * 4), column("text", Type.STRING, texts), column("number", Type.INT64, numbers)
+    )
+    if not as_table:
+        rows = Matrix((), np.array([[0, 0, 0], [0, 2, 0], [0, 1, 3], [0, 7, 1]], np.float64))
+    lines = {"text": {"unknown_level": "default"}, "number": {"unknown_level": "missing"}}
+    settings = ModelSettings.model_validate({"default_score": 0.5, "features": lines})
+    bound = Matrices(MIXED, features_of(MIXED, settings)).bind(rows)
+    assert bound.unknown == {1: "text", 3: "text"}
+    expected = np.array([[0, 0, 0], [0, np.nan, 0], [0, 1, np.nan], [0, np.nan, 1]])
+    assert np.array_equal(bound.values, expected, equal_nan=True)
+    with pytest.raises(InvalidRequest, match=r"^column 'text', row 1: not one of its 2 levels$"):
+        matrix_of(rows, MIXED)
+
+
+def test_a_table_is_refused_where_nobody_states_the_levels() -> None:
+    sentence = r"^column 'code' is a category whose levels the model file does not store: state them in model\.toml"
+    rows = table(column("x", Type.DOUBLE, [0.5]), column("code", Type.INT, [1]))
+    with pytest.raises(InvalidRequest, match=sentence):
+        matrix_of(rows, CODES_ONLY)
+    line = {"type": "int", "levels": [3, 1, 2]}
+    stated = ModelSettings.model_validate({"features": {"code": line}})
+    assert matrix_of(rows, CODES_ONLY, settings=stated).tolist() == [[0.5, 1.0]]
+
+
+CUT = ["\u00c3\u00bc", "1", "2"]  # of "ü1", "2", "1": bytes in Latin-1, three letters short by one
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        (None, "state the levels that it was trained with"),
+        ({"type": "factor", "levels": ["ü", "1", "2"]}, "the levels in model.toml are not those"),
+        ({"type": "factor", "levels": ["2", "ü1", "1"]}, "the levels in model.toml are not those"),
+        ({"type": "int", "levels": [1, 2, 3]}, "the levels in model.toml are not those"),
+        ({"unknown_level": "missing"}, "state the levels that it was trained with"),
+        ({"type": "factor", "levels": ["ü1", "2", "1"]}, None),
+    ],
+)
+def test_categories_that_are_stored_cut_need_the_author_s_word(
+    line: dict[str, Any] | None, sentence: str | None
+) -> None:
+    facts = replace(facts_of("g", types=["c"]), cut_categories={"0": CUT}, codes={"0": 3}, saved_by="3.2.0")
+    settings = ModelSettings.model_validate({"features": {} if line is None else {"g": line}})
+    if sentence is None:
+        assert features_of(facts, settings)[0].levels == ("ü1", "2", "1")
+        return
+    with pytest.raises(BundleError, match=rf"^xgboost 3\.2\.0 stored the categories of 'g' cut, .*{sentence}"):
+        features_of(facts, settings)
+
+
+MARGIN = ModelSettings.model_validate({"xgboost": {"base_margin": "exposure"}})
+
+
+def test_the_margin_of_a_row_comes_last_and_is_never_missing() -> None:
+    got = Matrices(NUMBERS, features_of(NUMBERS, MARGIN)).bind(
+        Matrix(("exposure", "c", "b", "a"), np.array([[0.5, 3, 2, 1]]))
+    )
+    assert got.names == ("a", "b", "c", "exposure")
+    assert got.values.tolist() == [[1, 2, 3, 0.5]]
+    with pytest.raises(InvalidRequest, match=r"^column 'exposure', row 0: missing, but every row needs a margin$"):
+        Matrices(NUMBERS, features_of(NUMBERS, MARGIN)).bind(Matrix((), np.array([[1, 2, 3, np.nan]])))
+    with pytest.raises(BundleError, match="which is a feature of the booster"):
+        features_of(NUMBERS, ModelSettings.model_validate({"xgboost": {"base_margin": "a"}}))
 
 
 @pytest.mark.parametrize("missing", [-1.0, 0.1, -999.0])
@@ -207,25 +313,25 @@ def test_what_stands_for_missing_need_be_no_code(facts: ModelFacts, missing: flo
 
 def test_a_number_that_stands_for_missing_is_missing_in_a_table_but_where_it_is_a_category() -> None:
     x, text = column("x", Type.DOUBLE, [0.5, 0.5]), column("text", Type.STRING, ["lo", "lo"])
-    for kind, missing, code in ((Type.LONG, -7.0, np.nan), (Type.DOUBLE, 0.1, np.nan), (Type.LONG, -1.0, 2.0)):
+    for kind, missing, code in ((Type.INT64, -7.0, np.nan), (Type.DOUBLE, 0.1, np.nan), (Type.INT64, -1.0, 2.0)):
         batch = table(x, text, column("number", kind, [20, missing]))
         assert np.array_equal(matrix_of(batch, MIXED, missing)[:, 2], [1.0, code], equal_nan=True)
         with pytest.raises(InvalidRequest, match=r"^column 'number', row 1: not one of its 3 levels$"):
             matrix_of(table(x, text, column("number", kind, [20, 30])), MIXED, missing)
 
 
-def test_codes_without_known_categories_are_taken_from_a_table_too() -> None:
+def test_codes_are_taken_from_a_table_where_the_author_says_so() -> None:
     x = column("x", Type.DOUBLE, [0.5])
-    assert matrix_of(table(column("code", Type.INT, [7]), x), CODES_ONLY).tolist() == [[0.5, 7.0]]
+    assert matrix_of(table(column("code", Type.INT, [7]), x), CODES_ONLY, settings=BY_CODES).tolist() == [[0.5, 7.0]]
     with pytest.raises(InvalidRequest, match=r"^column 'code', row 0: not the code of a category$"):
-        matrix_of(table(column("code", Type.INT, [-7]), x), CODES_ONLY)
+        matrix_of(table(column("code", Type.INT, [-7]), x), CODES_ONLY, settings=BY_CODES)
 
 
-def test_stored_categories_make_a_factor_only_if_they_are_text() -> None:
+def test_stored_categories_make_a_factor_if_they_are_text_and_ids_if_they_are_numbers() -> None:
     assert features_of(MIXED, ModelSettings()) == (
         Feature("x", Type.DOUBLE),
         Feature("text", Type.FACTOR, ("lo", "hi")),
-        Feature("number", Type.DOUBLE, ("10.0", "20.0", "-1.0")),
+        Feature("number", Type.INT64, ("10", "20", "-1")),
     )
 
 
@@ -242,7 +348,12 @@ LEVELS = {"type": "factor", "levels": ["lo", "hi"]}
         ({"text": "string"}, "says of 'text' what the booster does not"),
         ({"text": LEVELS | {"levels": ["hi", "lo"]}}, "says of 'text' what the booster does not"),
         ({"text": LEVELS | {"ordered": True}}, "says of 'text' what the booster does not"),
-        ({"x": "int", "text": LEVELS, "number": "bool"}, None),
+        ({"number": {"type": "int", "levels": [10, 20]}}, "says of 'number' what the booster does not"),
+        ({"number": {"levels": "codes"}}, "says of 'number' what the booster does not"),
+        ({"number": {"type": "factor", "levels": ["10", "20", "-1"]}}, "says of 'number' what the booster does not"),
+        ({"x": {"type": "int", "levels": [1]}}, "says of 'x' what the booster does not"),
+        ({"x": "int", "text": LEVELS, "number": {"type": "int64", "levels": [10, 20, -1]}}, None),
+        ({"x": "bool", "number": "double"}, None),
     ],
 )
 def test_declared_features_are_held_against_the_booster(declared: dict[str, Any], sentence: str | None) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import xgboost
 
-from bridge.backends.xgboost_engines import load_booster, load_lignum
-from bridge.backends.xgboost_model import inspect
-from bridge.backends.xgboost_proof import EXACT_OBJECTIVES
+from bridge.backends.xgboost.engines import load_booster, load_lignum
+from bridge.backends.xgboost.model import inspect
+from bridge.backends.xgboost.proof import EXACT_OBJECTIVES
 from bridge.columns import Array
 
 STEPS = np.concatenate([np.geomspace(2**-8, 2**4, 20), [100, -100, 3e38, -3e38]])  # exp leaves float32 at 89 and -104

@@ -14,7 +14,7 @@ from bridge.backends.rserve.rvalues import RInt, RList, RNull, RString, RValue, 
 from bridge.backends.rserve.worker import Greeting
 from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output, Range
-from bridge.columns import Batch, Column, Table, all_missing, says_nothing
+from bridge.columns import Batch, Column, Table, Type, all_missing, says_nothing
 from bridge.errors import (
     BackendError,
     BundleError,
@@ -49,6 +49,7 @@ class RserveBackend:
         Raises:
             BundleError: R or the bundle can't do it; the sentence says why.
         """
+        _check_declared(bundle.settings)
         load = Load(bundle.settings.workers)
         pool = WorkerPool(bundle.path, bundle.digest, bundle.settings, load)
         greeting = await pool.start()
@@ -130,6 +131,20 @@ def _describe(bundle: Bundle, greeting: Greeting) -> Description:
         row_wise=row_wise,
         row_wise_reason="" if row_wise else "its author does not say row_wise = true",
     )
+
+
+def _check_declared(settings: ModelSettings) -> None:
+    """What `[features]` may say of a booster's categories, R has no word for.
+
+    Raises:
+        BundleError: a line is of a type that R does not have, or of a factor without levels.
+    """
+    for feature in settings.declared_features():
+        if feature.type is Type.INT64 or (feature.type is Type.INT and (feature.levels or feature.by_codes)):
+            remedy = "say 'double', which holds whole numbers to 2^53, or a factor"
+            raise BundleError(f"model.toml: [features] says int64 or levels of numbers of '{feature.name}': {remedy}")
+        if feature.type is None or (feature.type is Type.FACTOR and not feature.levels):
+            raise BundleError(f"model.toml: [features] has no type or no levels of '{feature.name}': R needs them")
 
 
 def _typed_features(features: tuple[Feature, ...], settings: ModelSettings) -> tuple[Feature, ...]:

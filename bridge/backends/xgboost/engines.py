@@ -1,7 +1,7 @@
 """What computes an xgboost model's scores: the booster, or lignum, or each where it is faster.
 
-The booster is called through its C interface (`XGBoosterPredictFromDense`, xgboost/c_api.h): half the fixed cost of
-`inplace_predict`.
+The booster is called in place through its C interface (`XGBoosterPredictFromDense`, xgboost/c_api.h), at half the fixed
+cost of `inplace_predict`; or through a DMatrix, where only that gives what `Booster.predict` does, or more is asked.
 
 Each is a function from float32 rows, shape (rows, features), to the booster's scores, shape (rows * outputs,). It may
 be called from several threads at once; both libraries let go of the interpreter meanwhile.
@@ -10,17 +10,30 @@ be called from several threads at once; both libraries let go of the interpreter
 import ctypes
 import json
 import math
+import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from bridge.backends.xgboost.facts import CATEGORICAL, Asked, ModelFacts
 from bridge.columns import Array
 
-__all__ = ["EngineFailed", "Predict", "faster_of", "inline_rows", "lignum_scores", "load_booster", "load_lignum"]
+__all__ = [
+    "EngineFailed",
+    "Predict",
+    "Prediction",
+    "faster_of",
+    "inline_rows",
+    "lignum_scores",
+    "load_booster",
+    "load_lignum",
+    "load_through_matrix",
+]
 
 Predict = Callable[[Array], Array]
 
@@ -51,7 +64,7 @@ def faster_of(few: Predict, many: Predict, features: int) -> tuple[Predict, int]
     return lambda rows: (few if len(rows) <= limit else many)(rows), limit
 
 
-def inline_rows(predict: Predict, features: int) -> int:
+def inline_rows(predict: Callable[[Array], object], features: int) -> int:
     """How many rows are scored faster than a thread is worth."""
     trial = _trial(features)
     return next((rows for rows in (*reversed(_COMPARED_ROWS), 1) if _seconds(predict, trial[:rows]) <= _INLINE_S), 0)
@@ -63,7 +76,7 @@ def _trial(features: int) -> Array:
     return rows
 
 
-def _seconds(predict: Predict, rows: Array) -> float:
+def _seconds(predict: Callable[[Array], object], rows: Array) -> float:
     times = []
     for _ in range(_TRIALS):
         began = time.perf_counter()
@@ -100,14 +113,11 @@ def lignum_scores(model: Any, objective: str) -> Predict:
     return predict
 
 
-def load_booster(path: Path, rounds: int, missing: float) -> Predict:
-    """The booster itself, with so many rounds (0 means all) and this value for a missing one."""
-    import xgboost  # noqa: PLC0415 - importing the bridge must not need it
-    from xgboost import core  # noqa: PLC0415
-
-    booster = xgboost.Booster(params={"nthread": 1}, model_file=str(path))
-    library: Any = core._LIB  # noqa: SLF001 - the one loaded copy of the C library
-    config = _prediction(rounds, missing)
+def load_booster(path: Path, rounds: int, missing: float, *, margin: bool = False) -> Predict:
+    """The booster itself, with so many rounds (0 means all), this value for a missing one; scores or margins."""
+    booster, xgboost = _load(path)
+    library: Any = xgboost.core._LIB  # noqa: SLF001 - the one loaded copy of the C library
+    config = _prediction(rounds, missing, margin=margin)
 
     def predict(rows: Array) -> Array:
         interface = b'{"data": [%d, true], "shape": [%d, %d], "typestr": "<f4", "version": 3}' % (
@@ -133,11 +143,74 @@ def load_booster(path: Path, rounds: int, missing: float) -> Predict:
     return predict
 
 
-def _prediction(rounds: int, missing: float) -> bytes:
+class Prediction(NamedTuple):
+    """What a booster says of rows.
+
+    Attributes:
+        scores: shape (rows * outputs,).
+        contributions: shape (rows, outputs, features + 1), the last one the bias; None if nobody asked.
+        leaves: shape (rows, trees); None if nobody asked.
+    """
+
+    scores: Array
+    contributions: Array | None = None
+    leaves: Array | None = None
+
+
+def load_through_matrix(path: Path, facts: ModelFacts, asked: Asked) -> Callable[[Array], Prediction]:
+    """The booster by `Booster.predict` on a DMatrix that is made for each batch, and is asked for all there is to ask.
+
+    Args:
+        path: the model file.
+        facts: of the booster.
+        asked: with `base_margin`, rows have it behind their features.
+    """
+    booster, xgboost = _load(path)
+    # Trees may be read by many threads at once, weights of a linear model may not (xgboost: "Thread Safety").
+    alone: Any = threading.Lock() if facts.booster == "gblinear" else nullcontext()
+    rounds = (0, facts.rounds_used)
+    shared = {"feature_types": facts.types or None, "enable_categorical": CATEGORICAL in facts.types}
+
+    def predict(rows: Array) -> Prediction:
+        values = np.ascontiguousarray(rows[:, : facts.features])
+        margin = np.ascontiguousarray(rows[:, facts.features]) if asked.base_margin else None
+        try:
+            matrix = xgboost.DMatrix(values, missing=facts.missing, base_margin=margin, nthread=1, **shared)
+            with alone:
+                return _asked_of(booster, matrix, asked, rounds)
+        except (xgboost.core.XGBoostError, ValueError) as error:
+            raise EngineFailed(str(error)) from error
+
+    return predict
+
+
+def _asked_of(booster: Any, matrix: Any, asked: Asked, rounds: tuple[int, int]) -> Prediction:
+    def ask(**what: bool) -> Array:
+        found: Array = booster.predict(matrix, iteration_range=rounds, validate_features=False, **what)
+        return found
+
+    scores = ask(output_margin=asked.margin).ravel()
+    contributions = leaves = None
+    if asked.contributions:
+        contributions = ask(pred_contribs=True)
+        contributions = contributions.reshape(len(contributions), -1, contributions.shape[-1])
+    if asked.leaves:
+        leaves = ask(pred_leaf=True)
+        leaves = leaves.reshape(len(leaves), -1)
+    return Prediction(scores, contributions, leaves)
+
+
+def _load(path: Path) -> tuple[Any, Any]:
+    import xgboost  # noqa: PLC0415 - importing the bridge must not need it
+
+    return xgboost.Booster(params={"nthread": 1}, model_file=str(path)), xgboost
+
+
+def _prediction(rounds: int, missing: float, *, margin: bool) -> bytes:
     """What xgboost's C interface calls the configuration of a prediction."""
     return json.dumps(
         {
-            "type": 0,
+            "type": int(margin),
             "training": False,
             "iteration_begin": 0,
             "iteration_end": rounds,

@@ -1,0 +1,1 @@
+"""xgboost models, scored in process."""

@@ -1,0 +1,185 @@
+"""xgboost models: scored in process by the booster itself, over a fixed thread pool.
+
+What it accepts and `DMatrix` refuses (Inf, numbers too large for float32) is refused here too, so
+that whatever was served can be scored again.
+"""
+
+import asyncio
+import json
+import os
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from bridge.backends import NICENESS, BoosterFacts, Description
+from bridge.backends.xgboost.compiled import compiled_trees
+from bridge.backends.xgboost.engines import (
+    EngineFailed,
+    Prediction,
+    faster_of,
+    inline_rows,
+    load_booster,
+    load_lignum,
+    load_through_matrix,
+)
+from bridge.backends.xgboost.facts import Asked, ModelFacts
+from bridge.backends.xgboost.features import features_of, lacks_levels, proposed_lines
+from bridge.backends.xgboost.matrix import Matrices
+from bridge.backends.xgboost.model import inspect
+from bridge.backends.xgboost.outputs import Outputs
+from bridge.bundle import Bundle
+from bridge.calls import Call, Outcome, Range, now
+from bridge.columns import Array, Batch, Column, Matrix
+from bridge.errors import BundleError, PredictionFailed
+from bridge.leftovers import private_folder
+from bridge.load import Load
+from bridge.model_settings import ModelSettings
+
+__all__ = ["XgboostBackend"]
+
+_CHUNK_ROWS = 8192  # what a cancelled call keeps a thread busy with at most
+_LEAST_ROWS = 256
+
+_Scores = Callable[[Array], tuple[Column, ...]]
+
+
+class XgboostBackend:
+    """One version of an xgboost model, resident in this process."""
+
+    def __init__(self, scores: _Scores, bundle: Bundle, matrices: Matrices, description: Description) -> None:
+        self._scores = scores
+        self._load = Load(bundle.settings.workers)
+        self._pool = ThreadPoolExecutor(self._load.workers, thread_name_prefix="xgboost", initializer=_give_way)
+        self._description = description
+        self._matrices = matrices
+        self._inline_rows = inline_rows(scores, len(description.features))
+
+    @classmethod
+    async def open(cls, bundle: Bundle, cache_dir: Path | None = None) -> Self:
+        """Loads the booster, after a process of its own has shown that the file can be.
+
+        Args:
+            bundle: with the model file.
+            cache_dir: where trees that were compiled to machine code are kept; None compiles none.
+
+        Raises:
+            BundleError: the file is damaged, xgboost is missing, or the settings do not fit the model.
+        """
+        settings = bundle.settings
+        asked = Asked.by(settings, newer_file=bundle.accepts_newer_file)
+        facts = await inspect(bundle.model_file, settings.load_timeout_s, asked)
+        if facts.lignum_reason and settings.engine.name == "lignum":
+            raise BundleError(f"model.toml: engine.name is 'lignum', but {facts.lignum_reason}")
+        with private_folder("xgboost") as work:  # what was loaded from it stays mapped
+            library = None
+            if not facts.lignum_reason:
+                library = await compiled_trees(bundle.model_file, facts, cache_dir, work)
+            return await asyncio.to_thread(cls._load_engine, bundle, facts, asked, library)
+
+    @classmethod
+    def _load_engine(cls, bundle: Bundle, facts: ModelFacts, asked: Asked, library: Path | None) -> Self:
+        """Blocks while it reads the files and measures."""
+        settings = bundle.settings
+        features = features_of(facts, settings)
+        names = tuple(feature.name for feature in features[: facts.features])
+        outputs = Outputs(facts, settings, names)
+        engine, reason, predict = _engine(bundle, facts, asked, library)
+        description = Description(
+            features=features,
+            outputs=outputs.described,
+            proposed=proposed_lines(facts, features),
+            engine=engine,
+            engine_reason=reason,
+            row_wise=settings.row_wise is not False,
+            row_wise_reason="" if settings.row_wise is not False else "its author says row_wise = false",
+            chunk_rows=_CHUNK_ROWS,
+            least_rows=_LEAST_ROWS,
+            booster=_booster(facts, settings),
+            # Zero is a code of every category; a table could not say it where nobody states the levels.
+            trial_row=Matrix((), np.zeros((1, len(features)), np.float32)) if lacks_levels(facts, features) else None,
+            notes=(*facts.notes, *_proposals(facts, settings)),
+        )
+        return cls(lambda rows: outputs.columns(predict(rows)), bundle, Matrices(facts, features), description)
+
+    @property
+    def description(self) -> Description:
+        """What the model says of itself."""
+        return self._description
+
+    @property
+    def load(self) -> Load:
+        """See `Backend.load`."""
+        return self._load
+
+    def bind(self, batch: Batch) -> Matrix:
+        """See `Backend.bind`; the matrix is float32, in the booster's order."""
+        return self._matrices.bind(batch)
+
+    async def score(self, call: Call) -> Outcome:
+        """See `Backend.score`."""
+        matrix = call.batch if isinstance(call.batch, Matrix) else self.bind(call.batch)
+        sent = now()
+        call.trace.ask(sent, sent)
+        try:
+            if call.rows <= self._inline_rows:
+                columns = self._scores(matrix.values)
+            else:
+                columns = await asyncio.get_running_loop().run_in_executor(self._pool, self._scores, matrix.values)
+        except EngineFailed as error:
+            raise PredictionFailed(f"{call.model}: xgboost failed", private=str(error)) from error
+        finally:
+            call.trace.answered = now()
+        return Outcome((Range(0, call.rows, columns),))
+
+    async def close(self) -> None:
+        """See `Backend.close`."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _give_way() -> None:
+    # Linux has a priority for each thread.
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+def _engine(
+    bundle: Bundle, facts: ModelFacts, asked: Asked, library: Path | None
+) -> tuple[str, str, Callable[[Array], Prediction]]:
+    """What computes the scores, why, and how to ask it."""
+    path, version = bundle.model_file, f"xgboost {facts.version}"
+    if not facts.in_place:
+        return version, facts.way_reason, load_through_matrix(path, facts, asked)
+    predict = load_booster(path, facts.rounds_used, facts.missing, margin=asked.margin)
+    if facts.lignum_reason:
+        return version, facts.lignum_reason, lambda rows: Prediction(predict(rows))
+    reason = "it gave the booster's bits on every trial row"
+    fast = load_lignum(path, library, facts.objective)
+    if bundle.settings.engine.name == "auto":
+        fast, limit = faster_of(fast, predict, facts.features)
+        reason += f"; more than {limit} rows are faster in the booster, which scores them" if limit else ""
+    engine = f"lignum {facts.lignum}{' compiled' if library else ''}, for {version}"
+    return engine, reason, lambda rows: Prediction(fast(rows))
+
+
+def _booster(facts: ModelFacts, settings: ModelSettings) -> BoosterFacts:
+    return BoosterFacts(
+        booster=facts.booster,
+        objective=facts.objective,
+        rounds=facts.rounds,
+        rounds_used=facts.rounds_used or facts.rounds,
+        best_iteration=facts.best_iteration,
+        saved_by=facts.saved_by,
+        base_margin=settings.xgboost.base_margin or "",
+    )
+
+
+def _proposals(facts: ModelFacts, settings: ModelSettings) -> list[str]:
+    """Lines of model.toml that the file's own words suggest."""
+    labels = facts.labels
+    if settings.xgboost.output_names or len(labels) not in (facts.outputs, 2 if facts.outputs == 1 else 0):
+        return []
+    listed = ", ".join(json.dumps(label, ensure_ascii=False) for label in labels)
+    return [f"the sklearn wrapper's class labels, for model.toml's [xgboost]: output_names = [{listed}]"]

@@ -1,0 +1,48 @@
+"""Makes machine code of a model's trees, or takes what was made before, and holds it against the booster.
+
+Run as `python -m bridge.backends.xgboost.compiling FILE LIBRARY OBJECTIVE CODES`; exit code 0 says that LIBRARY gives
+the booster's bits. It runs in a process of its own, because a library may be damaged, and a compiler may take for ever.
+"""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from bridge.backends.xgboost.document import boosted_trees, read_document
+from bridge.backends.xgboost.proof import LignumRefused, load_lignum_model, prove_lignum
+from bridge.backends.xgboost.trial_rows import splits_of
+
+__all__ = ["main"]
+
+_MOST_NODES = 25_000  # more take minutes, and win less
+
+
+def main(path: Path, library: Path, objective: str, codes: list[int]) -> str:
+    """Why there is no library that may be used; empty if there is one.
+
+    Args:
+        path: the model file.
+        library: where it is, or is to be, in a folder of its own.
+        objective: of the booster.
+        codes: of each feature, how many categories are known; -1 for a number.
+    """
+    import xgboost  # noqa: PLC0415 - only the child needs it
+
+    booster = xgboost.Booster(params={"nthread": 1}, model_file=str(path))
+    trees = boosted_trees(read_document(path)).get("trees", ())
+    if sum(len(tree["left_children"]) for tree in trees) > _MOST_NODES:
+        return "there are too many trees"
+    features = booster.num_features()
+    try:
+        if not library.exists():
+            lignum: Any = load_lignum_model(str(path), objective, features)
+            lignum.compile(work_dir=str(library.parent), library=str(library), jobs=1)
+        compiled = load_lignum_model(str(path), objective, features, str(library))
+    except (LignumRefused, RuntimeError, ValueError, OSError) as error:
+        return str(error)
+    return prove_lignum(compiled, booster, objective, splits_of(trees, features, codes))
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])) or 0)

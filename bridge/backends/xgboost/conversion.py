@@ -1,0 +1,221 @@
+"""Writes a model that the installed xgboost can read as a model file, and proves that the two predict the same.
+
+Run as `python -m bridge.backends.xgboost.conversion ORDER`, it prints one line of JSON: what was made, or why nothing
+was. It is a process of its own, because a damaged file can crash xgboost and a pickle can do whatever it wants.
+"""
+
+import json
+import os
+import sys
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge.backends.xgboost.document import DocumentDamaged, boosted_trees, found, read_document
+from bridge.backends.xgboost.facts import CATEGORICAL
+from bridge.backends.xgboost.model_file import BINARY, JSON, UBJSON, kind_of, sentence_for_leaves, sentence_of
+from bridge.backends.xgboost.pickled import ConversionRefused, Wrapper, unpickled
+from bridge.backends.xgboost.trial_rows import splits_of, trial_rows
+
+__all__ = ["Converted", "Order", "main"]
+
+_MOST_SAID = 4096
+_MOST_BLOCKS = 8
+_ROWS_OF_A_BLOCK = 4096
+_WITHOUT_BINARY = (3, 1)
+_OLD_BINARY = replace(
+    BINARY,
+    remedy='convert it where xgboost 3.0 or older is installed, or save it again there by save_model("model.ubj")',
+)
+_SUFFIXES = {JSON: ".json", UBJSON: ".ubj"}
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done.
+
+    Attributes:
+        source: the model.
+        target: the model file to be written.
+        work: a folder for what is needed meanwhile.
+        pickled: the model is a pickle, and may be read.
+    """
+
+    source: str
+    target: str
+    work: str
+    pickled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """What was made.
+
+    Attributes:
+        objective: by xgboost's name.
+        rounds: how many there are.
+        features: how many there are.
+        named: they have names.
+        best_iteration: where early stopping found it best, before its last round; None if there is no such.
+        outputs: how many scores it gives for one row.
+        saved_by: the version of xgboost that saved the new file.
+        before: the version that saved the model; empty if it does not say.
+        rows: how many were predicted by both.
+        wrapper: what a pickled sklearn wrapper knew; None if there was none.
+    """
+
+    objective: str
+    rounds: int
+    features: int
+    named: bool
+    best_iteration: int | None
+    outputs: int
+    saved_by: str
+    before: str
+    rows: int
+    wrapper: dict[str, Any] | None
+
+
+def main(order: Order) -> dict[str, Any]:
+    """What is printed: `converted`, `refused` with a sentence, or `failed` with what xgboost said."""
+    try:
+        import xgboost  # noqa: PLC0415 - only the child needs it
+    except ImportError:
+        return {"refused": "xgboost is not installed: pip install 'scorebridge-gateway[xgboost]'"}
+    try:
+        return {"converted": asdict(_converted(xgboost, order))}
+    except ConversionRefused as refused:
+        return {"refused": str(refused)}
+    except (xgboost.core.XGBoostError, UnicodeDecodeError, DocumentDamaged) as error:
+        return {"failed": str(error)[:_MOST_SAID]}
+
+
+def _converted(xgboost: Any, order: Order) -> Converted:
+    seen = _Seen(Path(order.source).name, xgboost.__version__)
+    wrapper: Wrapper | None = None
+    if order.pickled:
+        original, wrapper = unpickled(xgboost, Path(order.source), Path(order.work) / "pickled.ubj", seen.look)
+    else:
+        original = _loaded(xgboost, Path(order.source), Path(order.work), seen)
+    original.set_param({"nthread": 1})
+    original.save_model(order.target)
+    written, document = _written(xgboost, seen.name, Path(order.target))
+    rows, outputs = _prove(xgboost, seen.name, document, (original, written))
+    rounds, best = written.num_boosted_rounds(), written.attr("best_iteration")
+    # The attribute is a text that anybody may write, and of the last round it says nothing.
+    is_earlier = best is not None and best in {str(number) for number in range(rounds - 1)}
+    return Converted(
+        objective=str(found(document, "learner", "objective", "name")),
+        rounds=rounds,
+        features=written.num_features(),
+        named=bool(written.feature_names),
+        best_iteration=int(best) if is_earlier else None,
+        outputs=outputs,
+        saved_by=xgboost.__version__,
+        before=seen.saved_by,
+        rows=rows,
+        wrapper=asdict(wrapper) if wrapper else None,
+    )
+
+
+def _written(xgboost: Any, name: str, target: Path) -> tuple[Any, dict[str, Any]]:
+    """What was written, read again: xgboost 3.1 and 3.2 can't read their own UBJSON of some categories."""
+    try:
+        return xgboost.Booster(params={"nthread": 1}, model_file=str(target)), read_document(target)
+    except (xgboost.core.XGBoostError, UnicodeDecodeError, DocumentDamaged) as error:
+        remedy = "take --to model.json" if target.suffix == ".ubj" else "convert it under another xgboost"
+        raise ConversionRefused(
+            f"{name} can be loaded, but not the {target.suffix} that {xgboost.__version__} makes of it: {remedy}"
+        ) from error
+
+
+class _Seen:
+    """Looks at a model's document before xgboost does."""
+
+    def __init__(self, name: str, installed: str) -> None:
+        self.name = name
+        self.saved_by = ""
+        self._installed = installed
+        self.version = tuple(int(part) for part in installed.split(".")[:2])
+
+    def look(self, document: Any) -> None:
+        """Notes what saved it.
+
+        Raises:
+            ConversionRefused: the installed xgboost would read it otherwise, or crash.
+        """
+        parts = [int(part) for part in found(document, "version") or ()]
+        self.saved_by = ".".join(map(str, parts))
+        if tuple(parts[:2]) > self.version:
+            raise ConversionRefused(
+                f"{self.name} was saved by xgboost {self.saved_by}; the installed {self._installed} is older and may "
+                f"read it otherwise without a word: convert it where xgboost {self.saved_by} or a newer is installed"
+            )
+        if sentence := sentence_for_leaves(self.name, document, self.version):
+            raise ConversionRefused(sentence)
+
+
+def _loaded(xgboost: Any, source: Path, work: Path, seen: _Seen) -> Any:
+    """A model file, whatever its name is."""
+    kind = kind_of(source)
+    if kind is BINARY and seen.version >= _WITHOUT_BINARY:
+        raise ConversionRefused(sentence_of(source.name, _OLD_BINARY))
+    # xgboost takes its suffix for what it is.
+    link = work / f"model{_SUFFIXES.get(kind, '.bin')}"
+    link.symlink_to(source.resolve())
+    damage: DocumentDamaged | None = None
+    if kind is not BINARY:
+        try:
+            seen.look(read_document(link))
+        except DocumentDamaged as error:
+            damage = error  # xgboost may say more
+    booster = xgboost.Booster(params={"nthread": 1}, model_file=str(link))
+    if damage is not None:
+        raise damage
+    return booster
+
+
+def _prove(xgboost: Any, name: str, document: dict[str, Any], boosters: tuple[Any, Any]) -> tuple[int, int]:
+    """How many rows the original and what was written predict alike, and how many scores they give for one.
+
+    Raises:
+        ConversionRefused: they give other bits.
+    """
+    _, written = boosters
+    types = list(written.feature_types or ())
+    features = written.num_features()
+    codes = [0 if types and types[position] == CATEGORICAL else -1 for position in range(features)]
+    splits = splits_of(boosted_trees(document).get("trees", ()), features, codes)
+    missing = np.full((1, features), np.nan, np.float32)
+    rows = outputs = 0
+    for block in islice(trial_rows(splits), _MOST_BLOCKS):
+        values = np.vstack([missing, block[:_ROWS_OF_A_BLOCK]])
+        matrix = xgboost.DMatrix(
+            values, feature_types=types or None, enable_categorical=CATEGORICAL in types, nthread=1
+        )
+        for margin in (False, True):
+            before, after = (
+                booster.predict(matrix, output_margin=margin, validate_features=False) for booster in boosters
+            )
+            if (before.shape, before.tobytes()) != (after.shape, after.tobytes()):
+                raise ConversionRefused(
+                    f"{name} predicts otherwise than the file that xgboost {xgboost.__version__} makes of it, so "
+                    "nothing was written: convert it where the xgboost that trained it is installed"
+                )
+        rows += len(values)
+        outputs = before.size // len(values)
+    return rows, outputs
+
+
+def _answer(order: Order) -> None:
+    """Prints where nothing else does: what a pickle or a library prints goes to stderr."""
+    with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answer:
+        os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+        answer.write(json.dumps(main(order)))
+
+
+if __name__ == "__main__":
+    _answer(Order(**json.loads(sys.argv[1])))

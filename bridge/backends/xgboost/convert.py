@@ -1,0 +1,200 @@
+"""`scorebridge convert`: a model in another form becomes a model file, by the xgboost that is installed."""
+
+import asyncio
+import json
+import math
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from bridge.backends import NICENESS
+from bridge.backends.xgboost.conversion import Converted, Order
+from bridge.backends.xgboost.model_file import (
+    BINARY,
+    COMPRESSED,
+    JSON,
+    PICKLE,
+    UBJSON,
+    kind_of,
+    sentence_for,
+    sentence_of,
+)
+from bridge.backends.xgboost.pickled import Wrapper
+from bridge.errors import BundleError
+from bridge.leftovers import private_folder
+
+__all__ = ["convert"]
+
+_SUFFIXES = (".ubj", ".json")
+_MOST_BYTES = 1 << 31
+_MOST_PRINTED = 1 << 20
+_MOST_COMPLAINED = 300
+_BOTH_CLASSES = 2
+_PROBABILITIES = ("binary:logistic", "reg:logistic")
+
+
+async def convert(source: Path, target: Path, *, trust_pickle: bool, timeout_s: float) -> list[str]:
+    """Makes `target` of `source`, as a whole or not at all, once it is proven to predict the same; what to tell of it.
+
+    Args:
+        source: a model in a form that the installed xgboost reads, or a pickle that holds one.
+        target: a file that does not exist, named .ubj or .json.
+        trust_pickle: the code in a pickle may be run.
+        timeout_s: how long it may take, seconds.
+
+    Raises:
+        BundleError: there is no model in `source` that can be converted, or `target` can't be written.
+        OSError: a file can't be read or written.
+    """
+    _check_target(target)
+    pickled = _is_pickled(source, trust_pickle)
+    partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
+    try:
+        with private_folder("convert") as work:
+            order = Order(str(source), str(partial), str(work), pickled)
+            converted = await _ordered(order, source.name, timeout_s)
+        _check_target(target)  # it took a while
+        partial.rename(target)
+    finally:
+        partial.unlink(missing_ok=True)
+    return [*_told(source.name, target.name, converted)]
+
+
+def _check_target(target: Path) -> None:
+    if target.suffix not in _SUFFIXES:
+        raise BundleError(f"{target.name} must be named .ubj or .json: take --to model.ubj")
+    if os.path.lexists(target):
+        raise BundleError(f"{target} is there already: remove it, or take another name")
+    if not target.parent.is_dir():
+        raise BundleError(f"{target} can't be written: there is no folder {target.parent}")
+
+
+def _is_pickled(source: Path, trust_pickle: bool) -> bool:
+    """Whether it is a pickle that may be read.
+
+    Raises:
+        BundleError: it is nothing that can be converted, or a pickle that nobody trusts.
+    """
+    if source.exists() and not source.is_file():
+        raise BundleError(f"{source.name} is no file: name the file of a model")
+    if source.stat().st_size > _MOST_BYTES:
+        raise BundleError(f"{source.name} is larger than 2 GiB: save it by save_model where it was trained")
+    kind = kind_of(source)
+    if kind in (UBJSON, JSON, BINARY):
+        return False
+    if kind not in (PICKLE, COMPRESSED):
+        raise BundleError(sentence_of(source.name, kind))
+    if not trust_pickle:
+        what = "is a pickle" if kind is PICKLE else "is compressed, as a pickle of joblib may be"
+        raise BundleError(
+            f"{source.name} {what}, and a pickle runs the code that is in it when it is read: say --trust-pickle if "
+            'you know who made it, or save the model by save_model("model.ubj") where it was made'
+        )
+    return True
+
+
+async def _ordered(order: Order, name: str, timeout_s: float) -> Converted:
+    try:
+        code, printed, complained = await _run(order, timeout_s)
+    except TimeoutError as error:
+        raise BundleError(f"{name} was not converted within {timeout_s:g} s: give it more by --timeout") from error
+    if code < 0:
+        signaled = signal.Signals(-code).name
+        raise BundleError(
+            f"{name} crashes xgboost ({signaled}): it is damaged, or of a version that this one can't read; save it "
+            'again by save_model("model.ubj") where it was made',
+            private=complained,
+        )
+    try:
+        said = json.loads(printed)
+    except ValueError as error:
+        raise BundleError(
+            f"{name} ended its reading without a model (exit code {code}): save it by save_model where it was made",
+            private=complained,
+        ) from error
+    if "converted" in said:
+        wrapper = said["converted"].pop("wrapper")
+        return Converted(**said["converted"], wrapper=wrapper)
+    unknown = f"{name} can't be loaded: it is damaged, or no model of an xgboost that we know; copy it here again"
+    raise BundleError(said.get("refused") or sentence_for(name, said["failed"]) or unknown)
+
+
+async def _run(order: Order, timeout_s: float) -> tuple[int, bytes, str]:
+    """Runs the conversion at a low priority; its exit code, what it printed, and the last line that it complained.
+
+    Raises:
+        TimeoutError: it took longer than `timeout_s` seconds, and was killed with all that it started.
+    """
+    # A pickle may need modules that lie in this folder; for all others, nothing that lies there is to be run.
+    safe = () if order.pickled else ("-P",)
+    module = "bridge.backends.xgboost.conversion"
+    child = await asyncio.create_subprocess_exec(
+        *("nice", f"-n{NICENESS}", sys.executable, *safe, "-m", module, json.dumps(asdict(order))),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        async with asyncio.timeout(timeout_s):
+            printed, complained = await asyncio.gather(
+                _last(child.stdout, _MOST_PRINTED), _last(child.stderr, _MOST_COMPLAINED)
+            )
+            await child.wait()
+    finally:
+        if child.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(child.pid, signal.SIGKILL)
+            await child.wait()
+    lines = complained.decode(errors="replace").split("\n")
+    return child.returncode or 0, printed, next((line for line in reversed(lines) if line.strip()), "")
+
+
+async def _last(stream: asyncio.StreamReader | None, most: int) -> bytes:
+    """The end of what comes from a pipe, all of which is read."""
+    kept = b""
+    while stream is not None and (part := await stream.read(1 << 16)):
+        kept = (kept + part)[-most:]
+    return kept
+
+
+def _told(source: str, target: str, converted: Converted) -> Iterator[str]:
+    before = f" (before: {converted.before})" if converted.before not in ("", converted.saved_by) else ""
+    yield (
+        f"wrote {target}: {converted.objective}, {converted.rounds} rounds, {converted.features} features, "
+        f"saved by xgboost {converted.saved_by}{before}"
+    )
+    wrapper = Wrapper(**converted.wrapper) if converted.wrapper else None
+    held = f"the {wrapper.name} in {source}" if wrapper else source
+    yield f"it gives the same bits as {held}: scores and margins of {converted.rows} rows"
+    if wrapper and wrapper.own_objective:
+        yield "the objective is a function of your own: scores are what the booster gives, which may be margins"
+    if wrapper and wrapper.foreign:
+        yield f"{wrapper.name} is no class of xgboost's own: scores are what its booster gives"
+    if not converted.named:
+        yield "its features have no names: state them in their order as feature_names, or callers send f0, f1, ..."
+    if lines := [*_proposed(converted, wrapper)]:
+        yield "for model.toml:"
+        yield "\n[xgboost]"
+        yield from lines
+
+
+def _proposed(converted: Converted, wrapper: Wrapper | None) -> Iterator[str]:
+    if converted.best_iteration is not None:
+        best = f"{converted.best_iteration + 1} of {converted.rounds} rounds"
+        if wrapper:
+            yield f'trees = "best"  # {best}, as the wrapper predicts; "all" gives other scores'
+        else:
+            yield f'trees = "all"  # as Booster.predict does; "best" takes {best}'
+    if wrapper is None:
+        return
+    if wrapper.missing is not None:
+        yield f"missing = {wrapper.missing!r}" if math.isfinite(wrapper.missing) else f"missing = {wrapper.missing}"
+    count = len(wrapper.labels)
+    is_pair = count == _BOTH_CLASSES and converted.outputs == 1 and converted.objective in _PROBABILITIES
+    if count and (count == converted.outputs or is_pair):
+        yield f"output_names = {json.dumps(list(wrapper.labels), ensure_ascii=False)}"

@@ -1,0 +1,186 @@
+"""A caller's rows as xgboost takes them: float32, in the booster's order, missing as NaN, categories as codes."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import numpy as np
+
+from bridge.backends.xgboost.facts import CATEGORICAL, ModelFacts
+from bridge.backends.xgboost.features import lacks_levels
+from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type
+from bridge.errors import InvalidRequest
+from bridge.features import Feature, column_order, settle_unknown
+
+__all__ = ["Matrices"]
+
+_EXACT = {Type.DOUBLE: 2.0**53, Type.FLOAT: 2.0**24}  # up to here every whole number is one of the type
+_MOST_INT64 = 2.0**63
+
+
+class Matrices:
+    """Callers' batches as the float32 matrices of one booster: C order, shape (rows, features).
+
+    Numbers of any type are taken; a matrix holds the codes of categories, a table's column the categories themselves.
+    The number that stands for missing is left to the booster, but where it is no category.
+
+    Args:
+        facts: of the booster.
+        features: of the model; one more than the booster has is the column of base margins.
+    """
+
+    def __init__(self, facts: ModelFacts, features: tuple[Feature, ...]) -> None:
+        self._missing = facts.missing
+        self._features = features
+        self._names = tuple(feature.name for feature in features)
+        self._codes = [position for position, kind in enumerate(facts.types) if kind == CATEGORICAL]
+        self._lacking = lacks_levels(facts, features)
+        self._margin = facts.features if len(features) > facts.features else None
+        self._known = {position: _codes_of(features[position]) for position in self._codes}
+        # Callers send the same columns again and again, and checking them costs more than scoring a row.
+        self._positions = lru_cache(maxsize=64)(self._checked_positions)
+
+    def bind(self, batch: Batch) -> Matrix:
+        """The rows as a matrix.
+
+        Raises:
+            InvalidRequest: names the column, and the row where a single value is wrong.
+        """
+        unknown: dict[int, str] = {}
+        values = self._ordered(batch) if isinstance(batch, Matrix) else self._filled(batch, unknown)
+        if np.count_nonzero(np.isinf(values)):
+            row, position = (int(index) for index in np.argwhere(np.isinf(values))[0])
+            name = self._names[position]
+            raise InvalidRequest(f"column '{name}', row {row}: infinite, or too large for xgboost's float32")
+        if isinstance(batch, Matrix) and self._codes:
+            values = self._with_known_codes(values, unknown)
+        elif self._codes:
+            self._refuse_no_codes(values)
+        if self._margin is not None and (absent := np.isnan(values[:, self._margin])).any():
+            name = self._names[self._margin]
+            raise InvalidRequest(f"column '{name}', row {int(absent.argmax())}: missing, but every row needs a margin")
+        return Matrix(self._names, values, unknown or None)
+
+    def _ordered(self, matrix: Matrix) -> Array:
+        values = matrix.values
+        if matrix.names:
+            if matrix.names != self._names:
+                values = values[:, self._positions(matrix.names)]
+        elif values.shape[1] != len(self._names):
+            raise InvalidRequest(
+                f"the matrix has {values.shape[1]} columns and no names; the model takes {len(self._names)}",
+                limit=f"{len(self._names)} columns",
+            )
+        if values.dtype == np.float32:
+            return np.ascontiguousarray(values)
+        with np.errstate(over="ignore"):
+            return np.ascontiguousarray(values, np.float32)
+
+    def _filled(self, table: Table, unknown: dict[int, str]) -> Array:
+        values = np.empty((table.rows, len(self._features)), np.float32)
+        order = self._positions(tuple(column.name for column in table.columns))
+        with np.errstate(over="ignore"):
+            for target, position in enumerate(order):
+                values[:, target] = self._numbers(table.columns[position], target, unknown)
+        return values
+
+    def _numbers(self, column: Column, position: int, unknown: dict[int, str]) -> Array | float:
+        if column.missing().all():
+            return np.nan  # of whatever type: a caller's library can't know it
+        feature = self._features[position]
+        if position in self._lacking:
+            raise InvalidRequest(
+                f"column '{column.name}' is a category whose levels the model file does not store: state them in "
+                "model.toml's [features], or send codes in a matrix"
+            )
+        if feature.levels:
+            return self._coded(column, position, unknown)
+        if column.type is Type.STRING:
+            raise InvalidRequest(f"column '{column.name}' is string, the model takes numbers")
+        values = column.values.astype(np.float32)
+        if column.mask is not None:
+            values[column.mask] = np.nan
+        return values
+
+    def _coded(self, column: Column, position: int, unknown: dict[int, str]) -> Array:
+        feature = self._features[position]
+        known, missing = self._known[position], column.missing()
+        if feature.type is Type.FACTOR:
+            if column.type is not Type.STRING:
+                raise InvalidRequest(
+                    f"column '{column.name}' is {column.type}, the model takes strings: it is a factor"
+                )
+            entries: Sequence[object] = column.values.tolist()
+        else:
+            entries = _whole_numbers(column).tolist()
+        codes = np.fromiter((known.get(entry, -1) for entry in entries), np.float32, len(column))
+        if feature.type is not Type.FACTOR:
+            missing = missing | (codes < 0) & _equal(column.values, self._missing)
+        codes[missing] = np.nan
+        self._settle(codes, codes < 0, position, unknown)
+        return codes
+
+    def _with_known_codes(self, values: Array, unknown: dict[int, str]) -> Array:
+        """The values, or a copy in which codes of unknown categories are settled."""
+        self._refuse_no_codes(values)
+        for position in self._codes:
+            count = len(self._features[position].levels)
+            codes = values[:, position]
+            with np.errstate(invalid="ignore"):
+                beyond = (codes >= count) & (codes != np.float32(self._missing)) if count else np.zeros(0, np.bool_)
+            if beyond.any():
+                values = values.copy()
+                self._settle(values[:, position], beyond, position, unknown)
+        return values
+
+    def _refuse_no_codes(self, values: Array) -> None:
+        for position in self._codes:
+            codes = np.where(values[:, position] == np.float32(self._missing), np.nan, values[:, position])
+            with np.errstate(invalid="ignore"):
+                bad = (codes < 0) | (codes != np.rint(codes)) & ~np.isnan(codes)
+            if bad.any():
+                name = self._names[position]
+                raise InvalidRequest(f"column '{name}', row {int(bad.argmax())}: not the code of a category")
+
+    def _settle(self, codes: Array, rows: Mask, position: int, unknown: dict[int, str]) -> None:
+        """Does with unknown categories what the feature's rule says; `codes` may be changed."""
+        if rows.any():
+            settle_unknown(self._features[position], rows, unknown)
+            codes[rows] = np.nan
+
+    def _checked_positions(self, names: tuple[str, ...]) -> list[int]:
+        # No feature is left out: all of a booster's are required.
+        return [position or 0 for position in column_order(names, self._features)]
+
+
+def _codes_of(feature: Feature) -> dict[object, int]:
+    kind: Callable[[str], object] = str if feature.type is Type.FACTOR else int
+    return {kind(level): code for code, level in enumerate(feature.levels)}
+
+
+def _whole_numbers(column: Column) -> Array:
+    """The numbers of a column of ids; a fraction is none of them, a number too large to be exact is refused.
+
+    Raises:
+        InvalidRequest: the column is no numbers, or a float holds a whole number that it may have rounded.
+    """
+    if column.type in (Type.INT, Type.INT64):
+        return column.values
+    exact = _EXACT.get(column.type)
+    if exact is None:
+        raise InvalidRequest(f"column '{column.name}' is {column.type}, the model takes whole numbers: categories")
+    with np.errstate(invalid="ignore"):
+        rounded = np.abs(column.values) > exact
+    if rounded.any():
+        raise InvalidRequest(
+            f"column '{column.name}', row {int(rounded.argmax())}: not held exactly by a {column.type}, send int64",
+            limit=f"2^{int(np.log2(exact))}",
+        )
+    return column.values
+
+
+def _equal(values: Array, number: float) -> Mask:
+    """Where the values are the number that stands for missing, as their own type has it."""
+    if values.dtype.kind == "i":
+        is_one = abs(number) < _MOST_INT64 and number == int(number)  # false for NaN, too
+        return np.asarray(values == int(number)) if is_one else np.zeros(len(values), np.bool_)
+    return np.asarray(values == values.dtype.type(number))

@@ -1,0 +1,231 @@
+"""What a file is that should be an xgboost model, told by its first bytes, and what to do where it is something else.
+
+Nothing is loaded. What xgboost said of a file that it could not load is put into a sentence here, too.
+"""
+
+import bz2
+import lzma
+import re
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from bridge.backends.xgboost.document import boosted_trees, found
+from bridge.errors import BundleError
+
+__all__ = [
+    "BINARY",
+    "COMPRESSED",
+    "JSON",
+    "PICKLE",
+    "UBJSON",
+    "Kind",
+    "kind_of",
+    "refuse_other_kinds",
+    "sentence_for",
+    "sentence_for_leaves",
+    "sentence_of",
+]
+
+_HEAD = 4096
+_MOST_MEMORY = 1 << 26  # for the window of what is compressed
+_LEAVES_APART = (3, 2)
+_SAVE = 'save the model by save_model("model.ubj"), in the program that trained it'
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of file.
+
+    Attributes:
+        what: a clause that says what it is, for "it can't be loaded: ...".
+        remedy: a clause that says what to do.
+    """
+
+    what: str
+    remedy: str
+
+
+UBJSON = Kind("it is UBJSON", "name it model.ubj")
+JSON = Kind("it is JSON", "name it model.json")
+PICKLE = Kind(
+    "it is a pickle",
+    "rename it to model.pkl and run 'scorebridge convert model.pkl --to model.ubj --trust-pickle', "
+    "if you know who made it",
+)
+COMPRESSED = Kind(
+    "it is compressed",
+    "unpack it, or if it is joblib's, rename it to model.joblib and run "
+    "'scorebridge convert model.joblib --to model.ubj --trust-pickle'",
+)
+BINARY = Kind(
+    "it is of xgboost's old binary format, which xgboost 3.1 and newer can't read",
+    "rename it to model.bin and run 'scorebridge convert model.bin --to model.ubj' under xgboost 3.0 or older, or save "
+    'it again there by save_model("model.ubj")',
+)
+_EMPTY = Kind("it is empty", "copy it here again")
+_PACKED = Kind("it is compressed", "unpack it")
+_ARCHIVE = Kind("it is an archive of files", "unpack it and take the model file that is in it")
+_R_OBJECT = Kind("it is what R's save or saveRDS writes", 'save the model in R by xgb.save(model, "model.ubj")')
+_DUMP = Kind("it is a dump for people to read (dump_model), of which no model can be made", _SAVE)
+_CONFIG = Kind("it holds settings alone (save_config) and no trees", _SAVE)
+_UNKNOWN = Kind("it is damaged, or no model of xgboost", _SAVE)
+_OTHERS = "take a backend that serves them, or train the model with xgboost"
+
+# A file of the binary format starts with the learner's parameters, and with "binf" before them since xgboost 1.0; the
+# objective's name comes after them, behind its length.
+_PARAMETERS = rb".{136}[\x05-\x40]\0{7}[a-z]+:[a-z0-9:_]{2}"
+_HEADS = (
+    (rb"version https://git-lfs", Kind("it is a Git LFS pointer and not the model", "run 'git lfs pull'")),
+    (rb"\x80[\x02-\x05]|c(?:copy_?reg|xgboost|sklearn|__main__)[\w.]*\n", PICKLE),
+    (rb"PK[\x03\x05]|.{257}ustar", _ARCHIVE),
+    (rb"binf|bs64|" + _PARAMETERS, BINARY),
+    (rb"booster\[\d+\]|bias:\n|digraph|\[\s*\{\s*\"(?:nodeid|bias)\"", _DUMP),
+    (rb"\{\"learner\":\{\"generic_param\"", _CONFIG),
+    (rb"RD[AXB][23]\n|X\n\0\0\0[\x02\x03]|A\n[23]\n", _R_OBJECT),
+    (rb"tree\nversion=v|\{\"name\":\s*\"tree\",\s*\"version\":\s*\"v\d", Kind("it is a model of LightGBM", _OTHERS)),
+    (rb"CBM1", Kind("it is a model of CatBoost", _OTHERS)),
+    (rb"\x08[\x01-\x20].{0,64}(?i:onnx)", Kind("it is an ONNX model", _SAVE)),
+    (rb"(?i:\s*<\?xml.*<pmml)", Kind("it is a PMML document", _SAVE)),
+    (rb"\s*<", Kind("it is a web page or an error of a web server, left by a failed download", "download it again")),
+    (
+        rb"(?:\xef\xbb\xbf\s*|\s+)\{\s*\"",
+        Kind("it is JSON behind a byte order mark or white space, which xgboost does not read", _SAVE),
+    ),
+    (rb"\x1f\x8b|BZh\d|\xfd7zXZ\0|]\0\0|\x04\x22\x4d\x18|\x28\xb5\x2f\xfd|\x78[\x01\x5e\x9c\xda]", COMPRESSED),
+)
+
+_SAID = (
+    (r"Unknown objective function: `([\w:.-]{1,64})`", "its objective '{0}' is none that {1} knows", "install {2}"),
+    (r"Unknown gbm type ([\w:.-]{1,64})", "its booster '{0}' is none that {1} knows", "install {2}"),
+    (r"binary format has been deprecated", BINARY.what, BINARY.remedy),
+    (
+        r"Unknown construct[^\n]*\n[^\n]*\[[iIlL]",
+        "it has unsigned whole numbers as categories, which xgboost 3.1 and 3.2 write wrongly as UBJSON",
+        "save it as model.json there, or train it with signed ones",
+    ),
+    (r"not supported for typed array|from \w+Array to \w+Array", "it holds what {1} does not read", "install {2}"),
+    (
+        r"Invalid cast, from Null|map::at|type Null can not",
+        "it lacks a part that {1} needs",
+        "install the xgboost that saved it, or save it again there; a file that was edited can't be loaded",
+    ),
+    (r"got: \"EOF\"|beg <= size_", "it is damaged, because it ends too early", "copy it here again"),
+)
+
+
+def kind_of(path: Path) -> Kind:
+    """What a file is by its first bytes; they may say less than all there is to know, and may be wrong of the rest.
+
+    Raises:
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(_HEAD)
+    kind = _kind(head)
+    if kind is COMPRESSED:
+        inner = _kind(_unpacked(head))
+        return {PICKLE: PICKLE, _R_OBJECT: _R_OBJECT, _EMPTY: COMPRESSED}.get(inner, _PACKED)
+    return kind
+
+
+def sentence_of(name: str, kind: Kind) -> str:
+    """Why a file of such a kind is not loaded."""
+    return _sentence(name, kind.what, kind.remedy)
+
+
+def refuse_other_kinds(path: Path) -> None:
+    """Tells what a model.ubj or model.json is that is no UBJSON or JSON by its first bytes.
+
+    Raises:
+        BundleError: it is of another kind, or of the other one of the two.
+        OSError: it can't be read.
+    """
+    kind = kind_of(path)
+    if kind is not (JSON if path.suffix == ".json" else UBJSON):
+        raise BundleError(sentence_of(path.name, kind))
+
+
+def sentence_for(name: str, said: str) -> str | None:
+    """Why a file can't be loaded, of what xgboost said when it tried; None if that is nothing that we know.
+
+    Args:
+        name: of the file.
+        said: the text of xgboost's error, or its beginning.
+    """
+    installed = _installed()
+    for pattern, what, remedy in _SAID:
+        if match := re.search(pattern, said):
+            words = (
+                match[1] if match.groups() else "",
+                f"the installed xgboost {installed}".rstrip(),
+                "the one that trained it",
+            )
+            return _sentence(name, what.format(*words), remedy.format(*words))
+    return None
+
+
+def sentence_for_leaves(name: str, document: dict[str, Any], installed: tuple[int, ...]) -> str | None:
+    """Why trees of several outputs can't be loaded; None if they can, or there are none.
+
+    xgboost 3.2 keeps the numbers of their leaves apart, and crashes where they are not: in all older files.
+
+    Args:
+        name: of the file.
+        document: what it holds.
+        installed: the version of xgboost that would load it.
+    """
+    trees = boosted_trees(document).get("trees")
+    if installed < _LEAVES_APART or not isinstance(trees, list) or not any(_is_old_vector(tree) for tree in trees):
+        return None
+    what = (
+        "its trees have several outputs (multi_output_tree), saved by xgboost 3.1 or older, and newer ones crash on it"
+    )
+    return _sentence(name, what, "serve it where xgboost 3.1 is installed, or train it again with 3.2 or newer")
+
+
+def _is_old_vector(tree: Any) -> bool:
+    size = str(found(tree, "tree_param", "size_leaf_vector"))
+    return size.isdecimal() and len(size) < len(str(2**31)) and int(size) > 1 and "leaf_weights" not in tree
+
+
+def _sentence(name: str, what: str, remedy: str) -> str:
+    return f"{name} can't be loaded: {what}; {remedy}"
+
+
+def _installed() -> str:
+    for package in ("xgboost-cpu", "xgboost"):
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            continue
+    return ""
+
+
+def _kind(head: bytes) -> Kind:
+    if not head:
+        return _EMPTY
+    for pattern, kind in _HEADS:
+        if re.match(pattern, head, re.DOTALL):
+            return kind
+    if re.match(rb"\{[\s\"}]", head):
+        return JSON
+    return UBJSON if re.match(rb"\{[iUIlL$#N]", head) else _UNKNOWN
+
+
+def _unpacked(head: bytes) -> bytes:
+    """The first bytes of what is compressed; none where it takes more to get at them, or a library that is not here."""
+    ways: tuple[Callable[[], bytes], ...] = (
+        lambda: zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(head, _HEAD),
+        lambda: bz2.BZ2Decompressor().decompress(head, _HEAD),
+        lambda: lzma.LZMADecompressor(memlimit=_MOST_MEMORY).decompress(head, _HEAD),
+    )
+    for unpack in ways:
+        try:
+            return unpack()
+        except (zlib.error, OSError, lzma.LZMAError):
+            continue
+    return b""

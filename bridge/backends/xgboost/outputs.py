@@ -1,0 +1,121 @@
+"""The columns that an xgboost model answers with: its scores, and what explains them."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from bridge.backends.xgboost.engines import Prediction
+from bridge.backends.xgboost.facts import ModelFacts
+from bridge.calls import Output
+from bridge.columns import Array, Column, Type
+from bridge.errors import BundleError
+from bridge.model_settings import ModelSettings
+
+__all__ = ["Outputs"]
+
+_BOTH_CLASSES = 2
+_PROBABILITIES = ("binary:logistic", "reg:logistic")
+
+
+class Outputs:
+    """Names and types of one model's columns, and the columns of what its booster predicts.
+
+    Args:
+        facts: of the booster.
+        settings: `[xgboost]` names the scores, and says what else there is to be.
+        names: of the booster's features.
+
+    Attributes:
+        described: own outputs first, then those that explain them.
+
+    Raises:
+        BundleError: names that don't fit the model, or columns that would have one name.
+    """
+
+    def __init__(self, facts: ModelFacts, settings: ModelSettings, names: tuple[str, ...]) -> None:
+        self._chosen = settings.xgboost
+        self._facts = facts
+        self._features = np.array([*names, ""], object)
+        self._is_pair = False
+        self._own = self._own_names()
+        additional = [Output(name, Type.FLOAT, additional=True) for name in self._additional()]
+        reasons = (f"reason_{place}" for place in range(1, self._chosen.top_reasons + 1))
+        additional += [Output(name, Type.STRING, additional=True) for name in reasons]
+        self.described = (*(Output(name, Type.FLOAT) for name in self._own), *additional)
+        seen = [output.name for output in self.described]
+        if twice := next((name for position, name in enumerate(seen) if name in seen[:position]), None):
+            raise BundleError(
+                f"model.toml: two outputs would be named '{twice}': choose others by xgboost.output_names"
+            )
+        if self._chosen.top_reasons and facts.outputs > 1:
+            raise BundleError(
+                f"model.toml: xgboost.top_reasons explains one score, the model has {facts.outputs}: take contributions"
+            )
+
+    def columns(self, prediction: Prediction) -> tuple[Column, ...]:
+        """One column for each output; a reason is missing where fewer features moved the score."""
+        arrays = [*self._scores(prediction.scores)]
+        if prediction.contributions is not None:
+            if self._chosen.contributions:
+                arrays += _by_column(prediction.contributions.reshape(len(prediction.contributions), -1))
+            if self._chosen.top_reasons:
+                reasons = [*self._reasons(prediction.contributions[:, 0, :-1])]
+        if prediction.leaves is not None:
+            arrays += _by_column(prediction.leaves)
+        described = self.described
+        columns = [Column(output.name, output.type, values) for output, values in zip(described, arrays, strict=False)]
+        if self._chosen.top_reasons:
+            columns += reasons
+        return tuple(columns)
+
+    def _own_names(self) -> list[str]:
+        count, given = self._facts.outputs, self._chosen.output_names
+        if not given:
+            return ["score"] if count == 1 else [f"score_{index}" for index in range(count)]
+        if len(given) == count:
+            return given
+        is_probability = self._facts.objective in _PROBABILITIES and not self._chosen.output_margin
+        if len(given) == _BOTH_CLASSES and count == 1 and is_probability:
+            self._is_pair = True
+            return given
+        raise BundleError(f"model.toml: xgboost.output_names has {len(given)} names, the model gives {count} scores")
+
+    def _additional(self) -> Iterator[str]:
+        """Names of contributions and leaves, in the order of `columns`."""
+        several = [f".{name}" for name in self._own] if self._facts.outputs > 1 else [""]
+        if self._chosen.contributions:
+            for output in several:
+                yield from (f"contribution{output}.{name}" for name in self._features[:-1])
+                yield f"contribution_bias{output}"
+        if self._chosen.leaves:
+            yield from (f"leaf_{tree}" for tree in range(self._facts.leaves))
+
+    def _scores(self, raw: Array) -> Iterator[Array]:
+        if self._is_pair:
+            # As XGBClassifier.predict_proba: the other class has what is left of one, in float32.
+            yield np.float32(1.0) - raw
+            yield raw
+        elif len(self._own) == 1:
+            yield raw
+        else:
+            yield from _by_column(raw.reshape(-1, len(self._own)))
+
+    def _reasons(self, contributions: Array) -> Iterator[Column]:
+        """Names of the features by the size of their contribution; of equal ones the first feature comes first."""
+        size = np.abs(contributions)
+        places = min(self._chosen.top_reasons, size.shape[1])
+        order = np.argsort(-size, axis=1, kind="stable")[:, :places]
+        for place in range(self._chosen.top_reasons):
+            name = f"reason_{place + 1}"
+            if place >= places:
+                nothing = np.full(len(size), "", object)
+                yield Column(name, Type.STRING, nothing, np.ones(len(size), np.bool_))
+                continue
+            absent = np.take_along_axis(size, order[:, place : place + 1], axis=1)[:, 0] == 0
+            named = self._features[np.where(absent, -1, order[:, place])]
+            yield Column(name, Type.STRING, named, absent if absent.any() else None)
+
+
+def _by_column(values: Array) -> list[Array]:
+    """The columns of an array, each in one piece."""
+    return list(np.ascontiguousarray(values.T))

@@ -1,0 +1,256 @@
+"""Reads a model file with xgboost and tries its booster, in a process of its own: a damaged file can crash xgboost.
+
+Run as `python -m bridge.backends.xgboost.reading FILE ASKED`, it prints one line of JSON: the facts, or why there are
+none.
+"""
+
+import json
+import math
+import sys
+from dataclasses import asdict, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bridge.backends.xgboost.categories import stored_categories
+from bridge.backends.xgboost.document import DocumentDamaged, boosted_trees, found, read_document
+from bridge.backends.xgboost.engines import EngineFailed, load_booster, load_through_matrix
+from bridge.backends.xgboost.facts import CATEGORICAL, Asked, ModelFacts
+from bridge.backends.xgboost.model_file import sentence_for_leaves
+from bridge.backends.xgboost.proof import LignumRefused, load_lignum_model, prove_lignum, prove_way
+from bridge.backends.xgboost.trial_rows import Splits, splits_of, trial_rows
+from bridge.columns import Array
+
+__all__ = ["Refused", "main"]
+
+_FIRST_ROWS = 64
+_MOST_SAID = 4096
+_MOST_LABELS = 10_000
+
+
+class Refused(Exception):
+    """The file can be read, and must not serve; the sentence says why."""
+
+
+def main(path: Path, asked: Asked) -> dict[str, Any]:
+    """What is printed: `facts`, `refused` with a sentence, or `failed` with what xgboost said."""
+    try:
+        import xgboost  # noqa: PLC0415 - only the child needs it
+    except ImportError:
+        return {"refused": "xgboost is not installed: pip install 'scorebridge-gateway[xgboost]'"}
+    try:
+        return {"facts": asdict(_facts(xgboost, path, asked))}
+    except Refused as refused:
+        return {"refused": str(refused)}
+    except (xgboost.core.XGBoostError, EngineFailed, DocumentDamaged) as error:
+        return {"failed": str(error)[:_MOST_SAID]}
+
+
+def _facts(xgboost: Any, path: Path, asked: Asked) -> ModelFacts:
+    document, damage = _read(path)
+    saved_by = [int(part) for part in found(document, "version") or ()]
+    installed = _installed(xgboost)
+    if tuple(saved_by[:2]) > installed and not asked.newer_file:
+        raise Refused(
+            f"{path.name} was saved by xgboost {_dotted(saved_by)}; the installed {xgboost.__version__} is older and "
+            "may read it otherwise without a word: install the newer one, or prove the file by golden rows and say "
+            "--accept-newer-file"
+        )
+    if crash := sentence_for_leaves(path.name, document, installed):
+        raise Refused(crash)
+    # A second thread would only be waited for where the gateway's calls keep the cores busy.
+    booster = xgboost.Booster(params={"nthread": 1}, model_file=str(path))
+    if damage is not None:
+        raise damage
+    facts = replace(_of_file(path.name, document, booster, saved_by, asked), version=xgboost.__version__)
+    trees = boosted_trees(document).get("trees", ())
+    splits = splits_of(trees, facts.features, [_codes(facts, position) for position in range(facts.features)])
+    facts = _tried(path, facts, splits, asked)
+    reason = _why_not_lignum(path, facts, booster, splits, asked)
+    return replace(facts, lignum="" if reason else version("pylignum"), lignum_reason=reason)
+
+
+def _read(path: Path) -> tuple[dict[str, Any], DocumentDamaged | None]:
+    """The document; xgboost is let try first where it can't be read, because its own words may name a kind of file."""
+    try:
+        return read_document(path), None
+    except DocumentDamaged as damage:
+        return {}, damage
+
+
+def _of_file(name: str, document: dict[str, Any], booster: Any, saved_by: list[int], asked: Asked) -> ModelFacts:
+    names, types = list(booster.feature_names or ()), list(booster.feature_types or ())
+    if twice := next((one for position, one in enumerate(names) if one in names[:position]), None):
+        raise Refused(f"{name} has two features named '{twice}': give each a name of its own and save it again")
+    rounds = booster.num_boosted_rounds()
+    best = _best_iteration(name, booster, rounds)
+    whole, cut = stored_categories(document, saved_by) if CATEGORICAL in types else ({}, {})
+    wrapper = _wrapper(booster)
+    missing, notes = _missing(wrapper, asked)
+    return ModelFacts(
+        names=names,
+        types=types,
+        categories=whole,
+        cut_categories=cut,
+        features=booster.num_features(),
+        outputs=0,
+        best_iteration=best,
+        version="",
+        objective=str(found(document, "learner", "objective", "name")),
+        booster=_kind(document),
+        rounds=rounds,
+        rounds_used=_rounds_used(best, rounds, asked),
+        saved_by=_dotted(saved_by),
+        missing=missing,
+        labels=_labels(wrapper),
+        notes=notes,
+    )
+
+
+def _kind(document: dict[str, Any]) -> str:
+    """Files of xgboost 3.4 call dropped-out trees "gbtree", and keep the weights of the trees beside them."""
+    booster = found(document, "learner", "gradient_booster")
+    dropped = found(booster, "weight_drop"), boosted_trees(document).get("weight_drop")
+    return "dart" if any(weights is not None and len(weights) for weights in dropped) else str(found(booster, "name"))
+
+
+def _best_iteration(name: str, booster: Any, rounds: int) -> int | None:
+    best = booster.attr("best_iteration")
+    if best is None:
+        return None
+    # Asked for rounds far beyond the last, xgboost crashes.
+    if not (best.isascii() and best.isdecimal() and len(best) < len(str(2**31)) and int(best) < rounds):
+        raise Refused(f"{name} has an attribute best_iteration that is the number of none of its rounds")
+    return int(best)
+
+
+def _rounds_used(best: int | None, rounds: int, asked: Asked) -> int:
+    """How many rounds predict; 0 means all, as in xgboost."""
+    if best is None:
+        if asked.trees == "best":
+            raise Refused("model.toml: xgboost.trees is 'best', but the model has no best iteration")
+        return 0
+    if best == rounds - 1:
+        return 0  # the best is the last: both words say the same
+    if asked.trees is None:
+        raise Refused(
+            f'the model has a best iteration ({best}) before its last ({rounds - 1}): say xgboost.trees = "all" or '
+            '"best" in model.toml, the two give different scores'
+        )
+    return best + 1 if asked.trees == "best" else 0
+
+
+def _wrapper(booster: Any) -> dict[str, Any]:
+    """What the sklearn wrapper left in the file that it saved: its parameters up to 1.7, hardly anything since."""
+    try:
+        said = json.loads(booster.attr("scikit_learn") or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _missing(wrapper: dict[str, Any], asked: Asked) -> tuple[float, list[str]]:
+    said = wrapper.get("missing")
+    if isinstance(said, bool) or not isinstance(said, int | float) or math.isnan(said):
+        return (math.nan if asked.missing is None else asked.missing), []
+    if asked.missing is None:
+        return float(said), [f"{said:g} stands for missing: the sklearn wrapper that saved the file says so"]
+    if asked.missing == said:
+        return asked.missing, []
+    own = "NaN" if math.isnan(asked.missing) else f"{asked.missing:g}"
+    return asked.missing, [
+        f"model.toml says that {own} stands for missing, the sklearn wrapper said {said:g}: {own} does"
+    ]
+
+
+def _labels(wrapper: dict[str, Any]) -> list[str]:
+    """Of the classes; old wrappers kept those that were no numbers apart, in a LabelEncoder."""
+    encoder = wrapper.get("_le")
+    labels = encoder.get("classes_") if isinstance(encoder, dict) else None
+    labels = wrapper.get("classes_") if labels is None else labels
+    if not isinstance(labels, list) or len(labels) > _MOST_LABELS:
+        return []
+    return [str(label) for label in labels]
+
+
+def _tried(path: Path, facts: ModelFacts, splits: Splits, asked: Asked) -> ModelFacts:
+    """What trial rows show: how many outputs there are, and which way into the library is exact."""
+    facts = replace(facts, codes={str(at): count for at, count in enumerate(splits.codes) if count >= 0})
+    plain = load_through_matrix(path, facts, Asked(margin=asked.margin))
+    first = next(trial_rows(splits))[:_FIRST_ROWS]
+    facts = replace(facts, outputs=plain(first).scores.size // len(first))
+    if asked.base_margin or asked.contributions or asked.leaves:
+        return _asked_for_more(path, facts, first, asked)
+    in_place = load_booster(path, facts.rounds_used, facts.missing, margin=asked.margin)
+    ways = in_place, lambda rows: plain(rows).scores
+    way = prove_way(facts.booster, facts.objective, _major_minor(facts.version), trial_rows(splits), ways)
+    return replace(facts, in_place=way.in_place, way_reason=way.reason)
+
+
+def _asked_for_more(path: Path, facts: ModelFacts, rows: Array, asked: Asked) -> ModelFacts:
+    if asked.base_margin and facts.outputs > 1:
+        raise Refused(f"model.toml: xgboost.base_margin is one number a row, the model has {facts.outputs} outputs")
+    if asked.base_margin:
+        rows = np.column_stack([rows, np.linspace(-1, 1, len(rows), dtype=np.float32)])
+    try:
+        everything = load_through_matrix(path, facts, asked)(rows)
+    except EngineFailed as error:
+        raise Refused(f"xgboost can't give all that model.toml asks of it: {_first_line(str(error))}") from error
+    explained = facts.outputs if everything.contributions is None else everything.contributions.shape[1]
+    if explained != facts.outputs:
+        raise Refused(
+            f"model.toml: contributions and reasons explain {explained} margins, {facts.objective} gives "
+            f"{facts.outputs} score of them: ask for output_margin = true, or train multi:softprob"
+        )
+    leaves = 0 if everything.leaves is None else everything.leaves.shape[1]
+    more = "it is asked for more than scores: a DMatrix is made for each batch, which is slower"
+    return replace(facts, leaves=leaves, in_place=False, way_reason=more)
+
+
+def _first_line(said: str) -> str:
+    """Without the stack trace that xgboost puts behind it."""
+    return next((line for line in said.splitlines() if line), "nothing")
+
+
+def _codes(facts: ModelFacts, position: int) -> int:
+    """How many categories of a feature the file knows; -1 for a number."""
+    if not facts.types or facts.types[position] != CATEGORICAL:
+        return -1
+    stored = facts.categories.get(str(position)) or facts.cut_categories.get(str(position)) or ()
+    return len(stored)
+
+
+def _why_not_lignum(path: Path, facts: ModelFacts, booster: Any, splits: Splits, asked: Asked) -> str:
+    reasons = {
+        "model.toml asks for the booster": not asked.lignum,
+        facts.way_reason: not facts.in_place,
+        "model.toml asks for margins": asked.margin,
+        "lignum predicts with all trees, and model.toml asks for the best": facts.rounds_used > 0,
+        "lignum knows no other missing value than NaN": not math.isnan(facts.missing),
+    }
+    if found_one := next((reason for reason, holds in reasons.items() if holds), None):
+        return found_one
+    try:
+        lignum = load_lignum_model(str(path), facts.objective, facts.features)
+    except LignumRefused as refused:
+        return str(refused)
+    return prove_lignum(lignum, booster, facts.objective, splits)
+
+
+def _installed(xgboost: Any) -> tuple[int, int]:
+    return _major_minor(xgboost.__version__)
+
+
+def _major_minor(dotted: str) -> tuple[int, int]:
+    major, minor = dotted.split(".")[:2]
+    return int(major), int(minor)
+
+
+def _dotted(parts: list[int]) -> str:
+    return ".".join(map(str, parts))
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(main(Path(sys.argv[1]), Asked(**json.loads(sys.argv[2])))))

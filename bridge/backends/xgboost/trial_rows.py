@@ -1,0 +1,122 @@
+"""Rows made from a model's own trees: every threshold, its neighbours, every code, and what is special of floats."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bridge.columns import Array
+
+__all__ = ["Splits", "splits_of", "trial_rows"]
+
+_RANDOM_ROWS = 4096
+_MOST_CELLS = 1 << 21  # of one block: 8 MiB of float32
+_MOST_CELLS_OF_ALL = 1 << 26
+_MOST_WALKS = 1 << 28  # of rows through trees: seconds
+_MISSING_SHARE = 0.15
+_MORE_CODES = 2  # beyond those that the trees or the categories know
+
+
+class Splits(NamedTuple):
+    """Where a model's trees decide, by feature.
+
+    Attributes:
+        values: of a number, its thresholds and the next floats below and above each; of a category, its codes.
+        categorical: which features are categories.
+        codes: of each category, how many codes the file or its trees know; -1 for a number.
+        rows: so many show the values of every feature.
+        complete: all of the values; else only some, because all would take minutes.
+    """
+
+    values: list[Array]
+    categorical: list[bool]
+    codes: list[int]
+    rows: int
+    complete: bool
+
+
+def splits_of(trees: Sequence[dict[str, Any]], features: int, codes: Sequence[int]) -> Splits:
+    """What the trees of a model's document decide by.
+
+    Args:
+        trees: of the document.
+        features: how many there are.
+        codes: of each feature, how many categories are known to the file; -1 for a number.
+    """
+    thresholds: list[list[Array]] = [[] for _ in range(features)]
+    most = list(codes)
+    for tree in trees:
+        inner = np.asarray(tree["left_children"]) >= 0
+        indices = np.asarray(tree["split_indices"], np.int64)[inner]
+        conditions = np.asarray(tree["split_conditions"], np.float32)[inner]
+        for position in np.unique(indices):
+            thresholds[position].append(conditions[indices == position])
+        _raise_to_codes(most, tree)
+    categorical = [count >= 0 for count in codes]
+    values = [
+        np.arange(most[position] + _MORE_CODES, dtype=np.float32) if categorical[position] else _neighbours(parts)
+        for position, parts in enumerate(thresholds)
+    ]
+    needed = max((len(one) for one in values), default=0)
+    rows = min(needed, _MOST_CELLS_OF_ALL // max(features, 1), _MOST_WALKS // max(len(trees), 1))
+    known = [count if is_one else -1 for count, is_one in zip(most, categorical, strict=True)]
+    return Splits(values, categorical, known, rows, complete=rows == needed)
+
+
+def _raise_to_codes(most: list[int], tree: dict[str, Any]) -> None:
+    """A category that a tree splits by is one, whether the file names it or not."""
+    split = np.asarray(tree["split_indices"], np.int64)
+    categories = np.asarray(tree.get("categories", ()), np.int64)
+    segments, sizes = tree.get("categories_segments", ()), tree.get("categories_sizes", ())
+    for node, first, size in zip(tree.get("categories_nodes", ()), segments, sizes, strict=False):
+        if size:
+            position = int(split[node])
+            most[position] = max(most[position], int(categories[first : first + size].max()) + 1)
+
+
+def _neighbours(parts: list[Array]) -> Array:
+    unique = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.float32)
+    below, above = np.nextafter(unique, np.float32(-np.inf)), np.nextafter(unique, np.float32(np.inf))
+    spread: Array = np.concatenate([below, unique, above]).astype(np.float32)
+    finite: Array = spread[np.isfinite(spread)]
+    return finite
+
+
+def trial_rows(splits: Splits) -> Iterator[Array]:
+    """Blocks of float32 rows, 8 MiB at most: random ones with all that is special of floats, then the splits."""
+    features = len(splits.values)
+    chance = np.random.default_rng(1)
+    scales = 10.0 ** chance.integers(-6, 7, features)
+    block = max(1, _MOST_CELLS // max(features, 1))
+    for first in range(0, _RANDOM_ROWS, block):
+        yield _random(splits, chance, scales, min(block, _RANDOM_ROWS - first))
+    for first in range(0, splits.rows, block):
+        rows = _deciding(splits, chance, first, min(block, splits.rows - first))
+        yield rows
+        yield _with_missing(rows.copy(), chance)
+
+
+def _random(splits: Splits, chance: np.random.Generator, scales: Array, count: int) -> Array:
+    rows = chance.standard_normal((count, len(scales)), np.float32)
+    rows *= scales.astype(np.float32)
+    tiny, most = np.finfo(np.float32).smallest_subnormal, np.finfo(np.float32).max
+    special = np.array([np.nan, 0.0, -0.0, tiny, -tiny, most, -most, 1.0], np.float32)
+    where = chance.random(rows.shape, np.float32) < _MISSING_SHARE
+    rows[where] = chance.choice(special, int(where.sum()))
+    for position, categorical in enumerate(splits.categorical):
+        if categorical:
+            rows[:, position] = chance.choice(splits.values[position], count)
+    return _with_missing(rows, chance)
+
+
+def _deciding(splits: Splits, chance: np.random.Generator, first: int, count: int) -> Array:
+    rows = np.full((count, len(splits.values)), np.nan, np.float32)
+    for position, values in enumerate(splits.values):
+        if len(values):
+            rows[:, position] = chance.permutation(values[np.arange(first, first + count) % len(values)])
+    return rows
+
+
+def _with_missing(rows: Array, chance: np.random.Generator) -> Array:
+    rows[chance.random(rows.shape, np.float32) < _MISSING_SHARE] = np.nan
+    return rows

@@ -1,0 +1,75 @@
+"""Unknown levels: rows with a category that the model does not know cost their own scores, not those of the others."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from bridge.calls import Call, Outcome, Range, Scorer
+from bridge.columns import Array, take
+from bridge.errors import BridgeError, UnknownLevel
+
+__all__ = ["UnknownLevels"]
+
+
+class UnknownLevels:
+    """Takes such rows out of a call before the model is asked, and gives them back as failed ranges.
+
+    Args:
+        row_wise: the model's rows don't depend on each other. Where they do, a call without some of its rows would be
+            another call, so all of its rows fail.
+    """
+
+    def __init__(self, *, row_wise: bool) -> None:
+        self._row_wise = row_wise
+
+    async def __call__(self, call: Call, inner: Scorer) -> Outcome:
+        """Scores the rows that the model can take; those that it can't carry `UnknownLevel`, range by range.
+
+        Raises:
+            BridgeError: whatever happened to the others, where none is out; else they carry it.
+        """
+        unknown = call.batch.unknown
+        if not unknown:
+            return await inner(call)
+        # Without a default the call fails for them, whatever the model says of the others.
+        if not self._row_wise or not call.defaults:
+            first = min(unknown)
+            return Outcome.failed(call.rows, _error(call, first, unknown[first]))
+        if len(unknown) == call.rows:
+            return Outcome(tuple(_failed(call, unknown)))
+        kept = np.array([row for row in range(call.rows) if row not in unknown])
+        try:
+            outcome = await inner(replace(call, batch=take(call.batch, kept)))
+        except BridgeError as error:
+            outcome = Outcome.failed(len(kept), error)
+        return Outcome(tuple(sorted((*_spread(outcome, kept), *_failed(call, unknown)), key=lambda one: one.first)))
+
+
+def _error(call: Call, row: int, column: str) -> UnknownLevel:
+    return UnknownLevel(f"{call.model}: column '{column}', row {row}: not one of its levels")
+
+
+def _spread(outcome: Outcome, kept: Array) -> list[Range]:
+    """The ranges of the rows that were asked for, in the places that these have in the call."""
+    ranges: list[Range] = []
+    for part in outcome.ranges:
+        places = kept[part.first : part.first + part.count]
+        edges = [0, *(np.flatnonzero(np.diff(places) != 1) + 1).tolist(), part.count]
+        for start, end in pairwise(edges):
+            scores = tuple(column.slice(start, end - start) for column in part.scores)
+            ranges.append(Range(int(places[start]), end - start, scores, part.error))
+    return ranges
+
+
+def _failed(call: Call, unknown: Mapping[int, str]) -> list[Range]:
+    """Neighbouring rows that are unknown for the same column share a range, and the number of its first row."""
+    ranges: list[Range] = []
+    for row in sorted(unknown):
+        last = ranges[-1] if ranges else None
+        if last is not None and last.first + last.count == row and unknown[last.first] == unknown[row]:
+            ranges[-1] = replace(last, count=last.count + 1)
+        else:
+            ranges.append(Range(row, 1, error=_error(call, row, unknown[row])))
+    return ranges
