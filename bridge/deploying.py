@@ -42,8 +42,9 @@ async def deploy(
     read_bundle(path)  # what is wrong with the folder is said of the folder itself, not of a copy
     with repository.staged(path) as staged:
         accepted = await _tried(_read(staged, accept_newer_file))
-        outputs = accepted.description.outputs
-        manifest = make_manifest(staged, outputs, accepts_newer_file=accept_newer_file)
+        booster = accepted.description.booster
+        newer = booster is not None and booster.newer_file
+        manifest = make_manifest(staged, accepted.description.outputs, accepts_newer_file=newer)
         return repository.publish(staged, manifest, model, version)
 
 

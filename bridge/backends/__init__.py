@@ -31,6 +31,7 @@ class BoosterFacts:
         rounds_used: how many of them predict.
         best_iteration: the round that early stopping found best, 0-based; None if it was trained without.
         saved_by: the version of xgboost that saved the file; empty if the file does not say.
+        newer_file: that version is newer than the xgboost that is installed.
         base_margin: the column that is the margin a row starts from; empty if there is none.
     """
 
@@ -40,6 +41,7 @@ class BoosterFacts:
     rounds_used: int
     best_iteration: int | None
     saved_by: str
+    newer_file: bool
     base_margin: str
 
 

@@ -172,6 +172,7 @@ def _booster(facts: ModelFacts, settings: ModelSettings) -> BoosterFacts:
         rounds_used=facts.rounds_used or facts.rounds,
         best_iteration=facts.best_iteration,
         saved_by=facts.saved_by,
+        newer_file=facts.newer_file,
         base_margin=settings.xgboost.base_margin or "",
     )
 

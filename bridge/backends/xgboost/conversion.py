@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from bridge.backends.xgboost.categories import is_cut_by, stored_categories
 from bridge.backends.xgboost.document import DocumentDamaged, boosted_trees, found, read_document
 from bridge.backends.xgboost.facts import CATEGORICAL
 from bridge.backends.xgboost.model_file import BINARY, JSON, UBJSON, kind_of, sentence_for_leaves, sentence_of
@@ -145,7 +146,7 @@ class _Seen:
         """Notes what saved it.
 
         Raises:
-            ConversionRefused: the installed xgboost would read it otherwise, or crash.
+            ConversionRefused: the installed xgboost would read it otherwise, crash, or hide what is wrong with it.
         """
         parts = [int(part) for part in found(document, "version") or ()]
         self.saved_by = ".".join(map(str, parts))
@@ -156,6 +157,19 @@ class _Seen:
             )
         if sentence := sentence_for_leaves(self.name, document, self.version):
             raise ConversionRefused(sentence)
+        if not is_cut_by(self.version) and _has_cut_categories(document, parts):
+            raise ConversionRefused(
+                f"{self.name} has categories beyond ASCII, which xgboost {self.saved_by} stored cut, and in a new file "
+                f"they would look whole: convert it under xgboost {self.saved_by}, and state the levels in model.toml"
+            )
+
+
+def _has_cut_categories(document: Any, saved_by: list[int]) -> bool:
+    try:
+        _, cut = stored_categories(document, saved_by)
+    except (ValueError, KeyError, TypeError):
+        return False  # xgboost will say what is wrong
+    return bool(cut)
 
 
 def _loaded(xgboost: Any, source: Path, work: Path, seen: _Seen) -> Any:

@@ -71,6 +71,7 @@ class ModelFacts:
         rounds: how many there are.
         rounds_used: how many predict; 0 for all.
         saved_by: the version of xgboost that saved the file; empty if it does not say.
+        newer_file: that version is newer than the one that is installed, which was accepted.
         missing: the number that stands for missing.
         labels: of the classes, as the sklearn wrapper that saved the file had them; empty if there are none.
         in_place: rows are predicted where they are, because that gives what `Booster.predict` does; else through a
@@ -96,6 +97,7 @@ class ModelFacts:
     rounds: int = 0
     rounds_used: int = 0
     saved_by: str = ""
+    newer_file: bool = False
     missing: float = float("nan")
     labels: list[str] = field(default_factory=list)
     in_place: bool = True

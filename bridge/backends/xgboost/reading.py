@@ -52,7 +52,8 @@ def _facts(xgboost: Any, path: Path, asked: Asked) -> ModelFacts:
     document, damage = _read(path)
     saved_by = [int(part) for part in found(document, "version") or ()]
     installed = _installed(xgboost)
-    if tuple(saved_by[:2]) > installed and not asked.newer_file:
+    newer = tuple(saved_by[:2]) > installed
+    if newer and not asked.newer_file:
         raise Refused(
             f"{path.name} was saved by xgboost {_dotted(saved_by)}; the installed {xgboost.__version__} is older and "
             "may read it otherwise without a word: install the newer one, or prove the file by golden rows and say "
@@ -64,7 +65,8 @@ def _facts(xgboost: Any, path: Path, asked: Asked) -> ModelFacts:
     booster = xgboost.Booster(params={"nthread": 1}, model_file=str(path))
     if damage is not None:
         raise damage
-    facts = replace(_of_file(path.name, document, booster, saved_by, asked), version=xgboost.__version__)
+    facts = _of_file(path.name, document, booster, saved_by, asked)
+    facts = replace(facts, version=xgboost.__version__, newer_file=newer)
     trees = boosted_trees(document).get("trees", ())
     splits = splits_of(trees, facts.features, [_codes(facts, position) for position in range(facts.features)])
     facts = _tried(path, facts, splits, asked)
