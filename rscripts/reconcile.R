@@ -2,7 +2,7 @@
 # Shares Pred.R, outputs.R and conditions.R with serving and nothing else. Bytes are little-endian; a text is its
 # length in bytes as int32 (-1 is missing) and UTF-8; numbers are as in memory, so they pass bit by bit.
 #   declared  file: int32 count of features; for each its name, its type ("ordered" for an ordered factor), int32 count of
-#             levels, the levels.
+#             levels, the levels, and what a value that is none of them does ("refuse", "missing", "default").
 #   progress  file, as a rule a pipe: one byte once the model is loaded ("." or "!"), one for each call that is done.
 # Then each line of stdin is the path of a file of calls; the answers go to the same path with ".out".
 #   calls     int32 count; for each int32 rows, int32 columns; for each name, int32 type (1 double, 2 int, 3 bool,
@@ -34,7 +34,7 @@ reconcile_put_texts <- function(texts, file) {
 }
 
 # The features that model.toml declares.
-#   path  character(1).  Returns named list of list(type, levels).
+#   path  character(1).  Returns named list of list(type, levels, unknown_level).
 reconcile_declared <- function(path) {
   file <- file(path, "rb")
   on.exit(close(file))
@@ -42,16 +42,21 @@ reconcile_declared <- function(path) {
   features <- list()
   for (i in seq_len(count)) {
     name <- reconcile_texts(file, 1L)
-    features[[name]] <- list(type = reconcile_texts(file, 1L), levels = reconcile_texts(file, reconcile_int(file)))
+    type <- reconcile_texts(file, 1L)
+    levels <- reconcile_texts(file, reconcile_int(file))
+    features[[name]] <- list(type = type, levels = levels, unknown_level = reconcile_texts(file, 1L))
   }
   features
 }
 
 # A column in the type of its feature. Raises an error where that would lose a value, as serving refuses such a call;
 # one that was answered with defaults while the version was loading may still be on record.
-#   values  vector as it was sent; feature  list(type, levels), NULL where nobody declared it; name  character(1).
+# A level that is not known is missing where the author says so.
+#   values  vector as it was sent; feature  list(type, levels, unknown_level), NULL where nobody declared it;
+#   name    character(1).
 reconcile_typed <- function(values, feature, name) {
   if (is.null(feature)) return(values)
+  if (length(feature$levels) && feature$unknown_level == "missing") values[!(values %in% feature$levels)] <- NA
   typed <- switch(feature$type,
     double = as.double(values), int = as.integer(values), bool = as.logical(values),
     string = as.character(values), factor = factor(as.character(values), levels = feature$levels),

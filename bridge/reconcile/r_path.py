@@ -153,6 +153,7 @@ class RPath:
                 _put_texts(file, ["ordered" if feature.ordered else str(feature.type)])
                 _put_ints(file, len(feature.levels))
                 _put_texts(file, feature.levels)
+                _put_texts(file, [feature.unknown_level])
 
     def _write(self, pieces: Sequence[Piece]) -> Path:
         path = self._folder / "calls"
