@@ -180,6 +180,8 @@ def _booster(facts: ModelFacts, settings: ModelSettings) -> BoosterFacts:
 def _proposals(facts: ModelFacts, settings: ModelSettings) -> list[str]:
     """Lines of model.toml that the file's own words suggest."""
     labels = facts.labels
+    if labels == [str(number) for number in range(len(labels))]:
+        return []  # a class without a name
     if settings.xgboost.output_names or len(labels) not in (facts.outputs, 2 if facts.outputs == 1 else 0):
         return []
     listed = ", ".join(json.dumps(label, ensure_ascii=False) for label in labels)

@@ -58,7 +58,8 @@ async def run_child(module: str, arguments: list[str], timeout_s: float) -> tupl
     Raises:
         TimeoutError: it took longer than `timeout_s` seconds, and was killed with all that it started.
     """
-    command = ["nice", f"-n{NICENESS}", sys.executable, "-m", module, *arguments]
+    # With -P: no module of the working directory is taken for one of ours or of a library's.
+    command = ["nice", f"-n{NICENESS}", sys.executable, "-P", "-m", module, *arguments]
     child = await asyncio.create_subprocess_exec(
         *command,
         stdin=asyncio.subprocess.DEVNULL,

@@ -44,7 +44,7 @@ def main(path: Path, asked: Asked) -> dict[str, Any]:
         return {"facts": asdict(_facts(xgboost, path, asked))}
     except Refused as refused:
         return {"refused": str(refused)}
-    except (xgboost.core.XGBoostError, EngineFailed, DocumentDamaged) as error:
+    except (xgboost.core.XGBoostError, EngineFailed, DocumentDamaged, UnicodeDecodeError) as error:
         return {"failed": str(error)[:_MOST_SAID]}
 
 
