@@ -6,18 +6,31 @@ BIN := $(VENV)/bin
 PROTOC_TOOLS := grpcio-tools==1.62.3
 PROTOC := PYTHONPATH=$(VENV)/protoc $(BIN)/python -W ignore -m grpc_tools.protoc -I protos -I $(VENV)/protoc/grpc_tools/_proto
 GENERATED ?= clients/python
+# The ends of what pyproject.toml allows (xgboost-cpu starts with 2.1.1); .venv has the newest that its Python may have.
+XGBOOST_OLDEST := 2.1.1
+XGBOOST_NEWEST := 3.4.1
+EXACTNESS := tests/exactness tests/unit/test_xgboost.py tests/unit/test_xgboost_objectives.py
 
-.PHONY: setup demo test soak bench bench-quick lint types fmt protos clean
+.PHONY: setup demo test test-xgboost soak bench bench-quick lint types fmt protos clean
 
 setup:
-	@.ci/setup "$(PYTHON)" "$(VENV)" "$(PROTOC_TOOLS)"
+	@.ci/setup "$(PYTHON)" "$(VENV)" "$(PROTOC_TOOLS)" "$(XGBOOST_OLDEST)" "$(XGBOOST_NEWEST)"
 
 demo: setup
 	@$(BIN)/python examples/demo.py
 
 test: setup
 	@$(BIN)/pytest
+	@$(MAKE) --no-print-directory test-xgboost
 	@cd clients/java && SCOREBRIDGE_PYTHON="$(abspath $(BIN)/python)" mvn -q -B verify
+
+# What is exact with the xgboost in .venv is exact with the oldest and the newest; both side by side, they share nothing.
+test-xgboost: setup
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-xgboost-oldest test-xgboost-newest
+
+test-xgboost-%:
+	@SCOREBRIDGE_TEST_XGBOOST=$(XGBOOST_$(shell echo $* | tr a-z A-Z)) PYTHONPATH="$(abspath .xgboost/$*)" \
+		$(BIN)/pytest -p no:cacheprovider $(EXACTNESS)
 
 soak: setup
 	@PYTHONPATH=tests:examples $(BIN)/python benchmarks/soak.py
@@ -48,4 +61,4 @@ protos: setup
 	@sed -i 's/_Mapping\]/_Mapping[str, object]]/g' $(GENERATED)/scorebridge/v1/*_pb2.pyi
 
 clean:
-	@rm -rf $(VENV) .bench clients/java/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .bench .xgboost clients/java/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

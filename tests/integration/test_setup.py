@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+VERSIONS = ["no-tools", "no-oldest", "no-newest"]
 TOOLS = ["bash", "dirname", "id", "sed", "cat", "sha256sum", "mktemp", "env"]
 PACKAGES = {
     "Rscript": "r-base-core r-cran-rserve r-cran-mass r-cran-randomforest",
@@ -31,7 +32,7 @@ def machine(tmp_path: Path) -> Path:
 
 def setup(machine: Path) -> "subprocess.CompletedProcess[str]":
     """Runs it for a virtual environment that is there, so that only what the system lacks is left to say."""
-    command = [str(part) for part in (ROOT / ".ci" / "setup", sys.executable, sys.prefix, "no-tools")]
+    command = [str(part) for part in (ROOT / ".ci" / "setup", sys.executable, sys.prefix, *VERSIONS)]
     environment = os.environ | {"PATH": str(machine), "DEBIAN_FRONTEND": "noninteractive"}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
@@ -50,7 +51,7 @@ def test_a_python_that_is_too_old_is_named(machine: Path) -> None:
     old = machine / "old-python"
     old.write_text("#!/bin/bash\nexit 1\n")
     old.chmod(0o755)
-    command = [str(part) for part in (ROOT / ".ci" / "setup", old, sys.prefix, "no-tools")]
+    command = [str(part) for part in (ROOT / ".ci" / "setup", old, sys.prefix, *VERSIONS)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert f"'{old}' is not Python 3.11 or newer" in done.stderr

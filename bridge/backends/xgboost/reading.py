@@ -255,4 +255,6 @@ def _dotted(parts: list[int]) -> str:
 
 
 if __name__ == "__main__":
+    # xgboost imports sklearn where there is one, which takes a second of every load.
+    sys.modules["sklearn"] = None  # type: ignore[assignment]
     sys.stdout.write(json.dumps(main(Path(sys.argv[1]), Asked(**json.loads(sys.argv[2])))))
