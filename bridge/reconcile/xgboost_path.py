@@ -45,8 +45,11 @@ class XgboostPath:
         self._types: list[str] | None = booster.feature_types
         named = bool(booster.feature_names) and not any(mark in name for name in names for mark in _FORBIDDEN)
         self._named = list(names) if named else None
-        objective: str = json.loads(booster.save_config())["learner"]["objective"]["name"]
-        self._outputs = BoosterOutputs(booster, settings, names, objective, _rounds(booster, settings), named)
+        learner = json.loads(booster.save_config())["learner"]
+        # A linear model has the weights of its last round only.
+        linear = learner["gradient_booster"]["name"] == "gblinear"
+        rounds = (0, 0) if linear else _rounds(booster, settings)
+        self._outputs = BoosterOutputs(booster, settings, names, learner["objective"]["name"], rounds, named)
         self.engine = f"xgboost {file.xgboost.__version__}"
         self._try()
 

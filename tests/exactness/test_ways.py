@@ -95,6 +95,17 @@ async def test_linear_models_are_scored_through_a_matrix(tmp_path: Path) -> None
         assert backend.description.engine_reason.startswith("gblinear boosters are exact only through a DMatrix")
 
 
+async def test_a_linear_model_can_not_stop_at_its_best_round(tmp_path: Path) -> None:
+    booster = trained(booster="gblinear")
+    booster.set_attr(best_iteration="3")
+    with pytest.raises(BundleError, match=r"a linear model has the weights of its last round only$"):
+        async with served(tmp_path / "m", booster, '[xgboost]\ntrees = "best"'):
+            pass
+    async with served(tmp_path / "m", booster) as backend:
+        rows = rows_of(20)
+        assert bits((await scores(backend, Matrix((), rows)))["score"]) == booster.predict(matrix_of(rows)).tobytes()
+
+
 async def test_several_targets_in_one_tree_have_the_booster_s_bits(tmp_path: Path) -> None:
     booster = trained(multi_strategy="multi_output_tree")
     async with served(tmp_path / "m", booster) as backend:

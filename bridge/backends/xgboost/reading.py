@@ -7,6 +7,7 @@ none.
 import json
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 
 from bridge.backends.xgboost.categories import stored_categories
 from bridge.backends.xgboost.document import DocumentDamaged, boosted_trees, found, read_document
-from bridge.backends.xgboost.engines import EngineFailed, load_booster, load_through_matrix
+from bridge.backends.xgboost.engines import EngineFailed, Prediction, load_booster, load_through_matrix
 from bridge.backends.xgboost.facts import CATEGORICAL, Asked, ModelFacts
 from bridge.backends.xgboost.model_file import sentence_for_leaves
 from bridge.backends.xgboost.proof import LignumRefused, load_lignum_model, prove_lignum, prove_way
@@ -86,7 +87,7 @@ def _of_file(name: str, document: dict[str, Any], booster: Any, saved_by: list[i
     names, types = list(booster.feature_names or ()), list(booster.feature_types or ())
     if twice := next((one for position, one in enumerate(names) if one in names[:position]), None):
         raise Refused(f"{name} has two features named '{twice}': give each a name of its own and save it again")
-    rounds = booster.num_boosted_rounds()
+    kind, rounds = _kind(document), booster.num_boosted_rounds()
     best = _best_iteration(name, booster, rounds)
     whole, cut = stored_categories(document, saved_by) if CATEGORICAL in types else ({}, {})
     wrapper = _wrapper(booster)
@@ -101,9 +102,9 @@ def _of_file(name: str, document: dict[str, Any], booster: Any, saved_by: list[i
         best_iteration=best,
         version="",
         objective=str(found(document, "learner", "objective", "name")),
-        booster=_kind(document),
+        booster=kind,
         rounds=rounds,
-        rounds_used=_rounds_used(best, rounds, asked),
+        rounds_used=_rounds_used(kind, best, rounds, asked),
         saved_by=_dotted(saved_by),
         missing=missing,
         labels=_labels(wrapper),
@@ -128,7 +129,7 @@ def _best_iteration(name: str, booster: Any, rounds: int) -> int | None:
     return int(best)
 
 
-def _rounds_used(best: int | None, rounds: int, asked: Asked) -> int:
+def _rounds_used(kind: str, best: int | None, rounds: int, asked: Asked) -> int:
     """How many rounds predict; 0 means all, as in xgboost."""
     if best is None:
         if asked.trees == "best":
@@ -136,6 +137,12 @@ def _rounds_used(best: int | None, rounds: int, asked: Asked) -> int:
         return 0
     if best == rounds - 1:
         return 0  # the best is the last: both words say the same
+    if kind == "gblinear":
+        if asked.trees == "best":
+            raise Refused(
+                "model.toml: xgboost.trees is 'best', but a linear model has the weights of its last round only"
+            )
+        return 0
     if asked.trees is None:
         raise Refused(
             f'the model has a best iteration ({best}) before its last ({rounds - 1}): say xgboost.trees = "all" or '
@@ -182,7 +189,7 @@ def _tried(path: Path, facts: ModelFacts, splits: Splits, asked: Asked) -> Model
     facts = replace(facts, codes={str(at): count for at, count in enumerate(splits.codes) if count >= 0})
     plain = load_through_matrix(path, facts, Asked(margin=asked.margin))
     first = next(trial_rows(splits))[:_FIRST_ROWS]
-    facts = replace(facts, outputs=plain(first).scores.size // len(first))
+    facts = replace(facts, outputs=_answered(plain, first).scores.size // len(first))
     if asked.base_margin or asked.contributions or asked.leaves:
         return _asked_for_more(path, facts, first, asked)
     in_place = load_booster(path, facts.rounds_used, facts.missing, margin=asked.margin)
@@ -196,10 +203,7 @@ def _asked_for_more(path: Path, facts: ModelFacts, rows: Array, asked: Asked) ->
         raise Refused(f"model.toml: xgboost.base_margin is one number a row, the model has {facts.outputs} outputs")
     if asked.base_margin:
         rows = np.column_stack([rows, np.linspace(-1, 1, len(rows), dtype=np.float32)])
-    try:
-        everything = load_through_matrix(path, facts, asked)(rows)
-    except EngineFailed as error:
-        raise Refused(f"xgboost can't give all that model.toml asks of it: {_first_line(str(error))}") from error
+    everything = _answered(load_through_matrix(path, facts, asked), rows)
     explained = facts.outputs if everything.contributions is None else everything.contributions.shape[1]
     if explained != facts.outputs:
         raise Refused(
@@ -209,6 +213,13 @@ def _asked_for_more(path: Path, facts: ModelFacts, rows: Array, asked: Asked) ->
     leaves = 0 if everything.leaves is None else everything.leaves.shape[1]
     more = "it is asked for more than scores: a DMatrix is made for each batch, which is slower"
     return replace(facts, leaves=leaves, in_place=False, way_reason=more)
+
+
+def _answered(predict: Callable[[Array], Prediction], rows: Array) -> Prediction:
+    try:
+        return predict(rows)
+    except EngineFailed as error:
+        raise Refused(f"xgboost can't give all that model.toml asks of it: {_first_line(str(error))}") from error
 
 
 def _first_line(said: str) -> str:
