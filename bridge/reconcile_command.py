@@ -21,6 +21,13 @@ _ANY_WIDTH = 1_000_000  # rich cuts a table to the width of its console
 
 _log = logging.getLogger(__name__)
 
+_ClientDefaultsOption = Annotated[
+    list[Path] | None, typer.Option(help="A client's file of defaults, to be joined by request id; repeatable.")
+]
+_TimeoutOption = Annotated[
+    float | None, typer.Option(help="Seconds for one call to be scored again; else what its version's workers have.")
+]
+
 
 def reconcile(
     log: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the prediction log.", show_default=False)],
@@ -33,20 +40,18 @@ def reconcile(
     until: Annotated[str | None, typer.Option(help="Calls before then: ISO 8601, UTC if it names no zone.")] = None,
     against: Annotated[Path | None, typer.Option(help="Parquet or CSV file of scores made elsewhere.")] = None,
     key: Annotated[str, typer.Option(help="Its column of row keys.")] = "row_key",
-    client_defaults: Annotated[
-        list[Path] | None, typer.Option(help="A client's file of defaults, to be joined by request id; repeatable.")
-    ] = None,
+    client_defaults: _ClientDefaultsOption = None,
+    timeout: _TimeoutOption = None,
 ) -> None:
     """Score again what was logged, apart from the gateway, and compare row by row.
 
     Exit code 0 if all is equal, 1 if a row differs, 2 if something could not be re-scored.
     """
-    if not math.isfinite(tolerance):
-        raise typer.BadParameter("must be a finite number", param_hint="--tolerance")
+    _check_numbers(tolerance, timeout)
     files = tuple(client_defaults or ())
     try:
         selection = Selection.parse(since, until, model)
-        summary = _run(Options(log, repository, selection, tolerance, output, against, key, files))
+        summary = _run(Options(log, repository, selection, tolerance, output, against, key, files, timeout))
         _print(summary, output, joined=", client_defaults.parquet" if files else "")
     except (BridgeError, OSError) as error:
         typer.echo(printable(f"{error}"), err=True)
@@ -57,6 +62,13 @@ def reconcile(
         typer.echo(f"reconcile failed by a fault of its own ({type(error).__name__}): please report it", err=True)
         raise typer.Exit(NOT_RUN) from error
     raise typer.Exit(summary.exit_code)
+
+
+def _check_numbers(tolerance: float, timeout: float | None) -> None:
+    if not math.isfinite(tolerance):
+        raise typer.BadParameter("must be a finite number", param_hint="--tolerance")
+    if timeout is not None and not 0 < timeout < math.inf:
+        raise typer.BadParameter("must be a positive, finite number of seconds", param_hint="--timeout")
 
 
 def _run(options: Options) -> Summary:

@@ -29,9 +29,15 @@ class Rescored:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A piece that could not be scored again; the reason may hold input values."""
+    """A piece that could not be scored again.
+
+    Attributes:
+        reason: why; it may hold input values.
+        over_limit: it was ended for taking too long, which says nothing of its scores.
+    """
 
     reason: str
+    over_limit: bool = False
 
 
 class Rescorer(Protocol):
@@ -78,6 +84,7 @@ class Comparison:
         unknown: rows that there is nothing to compare with.
         different: rows that the model scored otherwise, by any output.
         failure: why there are no scores; empty if there are.
+        over_limit: because it took too long; none of its rows is different for that.
         left_out: outputs that were not compared.
     """
 
@@ -87,6 +94,7 @@ class Comparison:
     unknown: Mask
     different: Mask
     failure: str = ""
+    over_limit: bool = False
     left_out: frozenset[str] = frozenset()
 
 
@@ -95,14 +103,15 @@ def compare(piece: Piece, rescored: Rescored | Failure, tolerance: float) -> Com
 
     Args:
         piece: the logged rows.
-        rescored: their scores by another way; a failure makes every row different that was not defaulted.
+        rescored: their scores by another way; a failure makes every row different that was not defaulted, but one of
+            time, which leaves all of them unknown.
         tolerance: how far numbers may be apart; 0 asks for the same bits. Missing is equal to missing.
     """
     rows = len(piece.rows)
+    reason, over_limit = "", False
     if isinstance(rescored, Failure):
-        reason, rescored = rescored.reason, Rescored(())
-    else:
-        reason = ""
+        reason, over_limit = rescored.reason, rescored.over_limit
+        rescored = Rescored((), known=np.zeros(rows, np.bool_) if over_limit else None)
     logged = {column.name: _take(column, piece.rows) for column in piece.call.scores()}
     found = {column.name: column for column in rescored.columns}
     outputs = tuple(
@@ -117,7 +126,7 @@ def compare(piece: Piece, rescored: Rescored | Failure, tolerance: float) -> Com
     for output in outputs:
         different |= output.different
     different &= ~defaulted & ~unknown
-    return Comparison(piece, outputs, defaulted, unknown, different, reason, rescored.left_out)
+    return Comparison(piece, outputs, defaulted, unknown, different, reason, over_limit, rescored.left_out)
 
 
 def _take(column: Column, rows: Array) -> Column:

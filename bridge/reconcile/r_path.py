@@ -1,12 +1,14 @@
 """R models scored again by a fresh `Rscript`, which needs neither rpy2 nor Rserve; see rscripts/reconcile.R.
 
 Calls are handed over in binary files, so that every double passes bit by bit. A call that ends the R process, or keeps
-it busy for ten minutes, is a failure of that call alone: another process goes on behind it.
+it busy for too long, is a failure of that call alone: another process goes on behind it.
 """
 
 import os
+import resource
 import select
 import shutil
+import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
@@ -24,8 +26,10 @@ from bridge.reconcile.compare import Failure, Rescored
 
 __all__ = ["RPath"]
 
-_CALL_LIMIT_S = 600.0
+_LONGER = 3.0  # than when it was answered: this machine may be slower, or busier
 _LOAD_FACTOR = 5.0
+_LEAST_LIMIT_S = 2.0  # a fresh R is slower than a warm worker
+_CHUNK_ROWS = 10_000  # of a run, where model.toml says nothing
 _ENDED = "the R process ended"
 _NA_INT = -(2**31)
 _NA_REAL_BITS = 0x7FF00000000007A2
@@ -39,13 +43,18 @@ _ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MC_CORES": "1"} | dict.fromkeys(
 class RPath:
     """The R process of one version."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, timeout_s: float | None = None) -> None:
         """Starts R and loads the model.
+
+        Args:
+            bundle: of the version.
+            timeout_s: how long one run of it may take, seconds; None for what the version's own workers have.
 
         Raises:
             BundleError: there is no R, or the model can't be loaded.
         """
         self._bundle = bundle
+        self._timeout_s = timeout_s
         self._folder = make_folder("reconcile")
         self._process: subprocess.Popen[bytes] | None = None
         self._progress = -1
@@ -65,13 +74,14 @@ class RPath:
             path = self._write(left)
             if self._process is None:
                 self._start()
-            ended = self._wait(path, len(left))
-            results += _read_answers(Path(f"{path}.out"), left)
+            done, ended = self._wait(path, [self._limit_s(piece) for piece in left])
+            # Not what was written since: the failure belongs to the call after those that are done.
+            results += _read_answers(Path(f"{path}.out"), left[:done])
             path.unlink()
             if ended:
                 self._stop()
                 if len(results) < len(pieces):
-                    results.append(Failure(ended))
+                    results.append(ended)
         return results
 
     def close(self) -> None:
@@ -93,8 +103,10 @@ class RPath:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[writing],
+                start_new_session=True,
                 env=os.environ | _ENVIRONMENT | {"TMPDIR": str(temporary_files(self._folder))},
             )
+            self._limit_memory(self._process.pid)
         finally:
             os.close(writing)
         told = self._told(self._bundle.settings.load_timeout_s * _LOAD_FACTOR)
@@ -103,6 +115,23 @@ class RPath:
         if told != b".":
             raise BundleError(f"the model can't be loaded: {text or 'R ended or took too long'}")
         self.engine = text
+
+    def _limit_memory(self, pid: int) -> None:
+        if (limit_mb := self._bundle.settings.memory_limit_mb) is not None:
+            with suppress(ProcessLookupError):
+                resource.prlimit(pid, resource.RLIMIT_AS, (limit_mb << 20, limit_mb << 20))
+
+    def _limit_s(self, piece: Piece) -> float:
+        """How long a piece may take: as many runs as a gateway makes of it, each as long as a worker may be busy.
+
+        Whoever waits longer than that, in a gateway, has the worker go on: no call has less than it took then.
+        """
+        if self._timeout_s is not None:
+            return self._timeout_s
+        settings = self._bundle.settings
+        runs = -(-len(piece.rows) // (settings.chunk_rows or _CHUNK_ROWS)) if settings.row_wise else 1
+        took_s = piece.call.record.backend_ns / 1e9
+        return max(_LEAST_LIMIT_S, settings.worker_limit_s * max(runs, 1), _LONGER * took_s)
 
     def _told(self, limit_s: float) -> bytes:
         ready, _, _ = select.select([self._progress], [], [], limit_s)
@@ -113,32 +142,33 @@ class RPath:
             os.close(self._progress)
             self._progress = -1
         if self._process is not None:
-            self._process.kill()
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # with what Pred.R has started
             if self._process.stdin is not None:
                 with suppress(BrokenPipeError):
                     self._process.stdin.close()
             self._process.wait()
             self._process = None
 
-    def _wait(self, path: Path, calls: int) -> str:
-        """Until every call is done; else why not."""
+    def _wait(self, path: Path, limits_s: Sequence[float]) -> tuple[int, Failure | None]:
+        """How many calls were done, each in its time; all, or those before the one that failed."""
         if self._process is None or self._process.stdin is None:
-            return _ENDED
+            return 0, Failure(_ENDED)
         try:
             self._process.stdin.write(f"{path}\n".encode())
             self._process.stdin.flush()
         except BrokenPipeError:
-            return _ENDED
+            return 0, Failure(_ENDED)
         done = 0
-        while done < calls:
-            ready, _, _ = select.select([self._progress], [], [], _CALL_LIMIT_S)
+        while done < len(limits_s):
+            ready, _, _ = select.select([self._progress], [], [], limits_s[done])
             if not ready:
-                return f"it took longer than {_CALL_LIMIT_S:g} s"
+                return done, Failure(f"it took longer than {limits_s[done]:g} s", over_limit=True)
             told = os.read(self._progress, 1 << 16)
             if not told:
-                return _ENDED
+                return done, Failure(_ENDED)
             done += len(told)
-        return ""
+        return done, None
 
     @property
     def _declared(self) -> Path:

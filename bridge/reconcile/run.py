@@ -52,6 +52,7 @@ class Options:
         against: file of scores made elsewhere; None to score again.
         key: its column of row keys.
         client_defaults: files of lines that clients wrote when they answered themselves.
+        timeout_s: how long one call may be scored again, seconds; None for what each version's workers have.
         chunk_rows: how many rows are in memory at once.
     """
 
@@ -63,6 +64,7 @@ class Options:
     against: Path | None = None
     key: str = "row_key"
     client_defaults: tuple[Path, ...] = ()
+    timeout_s: float | None = None
     chunk_rows: int = CHUNK_ROWS
 
 
@@ -119,7 +121,7 @@ class _Version:
         if not self.logged.calls:
             return
         try:
-            rescorer = other or _open(self.logged.key, self.options.repository or Path())
+            rescorer = other or _open(self.logged.key, self.options)
         except Exception as error:  # noqa: BLE001 - one version's failure is no other's
             self._give_up(error)
             self._count_only()
@@ -184,15 +186,16 @@ class _Version:
             self.result.defaulted += sum(part.count for part in call.response.defaulted_rows)
 
 
-def _open(key: VersionKey, repository: Path) -> Rescorer:
-    stored = next((one for one in Repository(repository).versions() if (one.model, one.version) == key[:2]), None)
+def _open(key: VersionKey, options: Options) -> Rescorer:
+    repository = Repository(options.repository or Path())
+    stored = next((one for one in repository.versions() if (one.model, one.version) == key[:2]), None)
     if stored is None:
         raise BundleError("it is no longer in the repository")
     bundle: Bundle = read_bundle(stored.path)
     if bundle.digest != key.digest:
         raise BundleError("the repository holds another bundle under this version: its digest is not the logged one")
     verify(bundle)
-    return XgboostPath(bundle) if bundle.backend == "xgboost" else RPath(bundle)
+    return XgboostPath(bundle) if bundle.backend == "xgboost" else RPath(bundle, options.timeout_s)
 
 
 def _log_notes(spool: Spool) -> list[str]:

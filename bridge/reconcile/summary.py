@@ -34,6 +34,7 @@ class VersionSummary:
         largest: the largest difference; infinite where one side is missing or no number.
         defaulted: rows with a default score, not among `rows`.
         unknown: rows that there was nothing to compare with.
+        over_limit: rows of the model that were not scored again because it took too long.
         left_out: outputs that there was nothing to compare with.
         not_rescored: why nothing was compared; empty if it was.
         notes: what else has to be said: another environment, calls that could not be scored again.
@@ -49,6 +50,7 @@ class VersionSummary:
     largest: float = 0.0
     defaulted: int = 0
     unknown: int = 0
+    over_limit: int = 0
     left_out: set[str] = field(default_factory=set)
     not_rescored: str = ""
     notes: list[str] = field(default_factory=list)
@@ -62,7 +64,9 @@ class VersionSummary:
         self.different += different
         self.equal += int(used.sum()) - different
         self.defaulted += int(comparison.defaulted.sum())
-        self.unknown += int((comparison.unknown & ~comparison.defaulted).sum())
+        unknown = int((comparison.unknown & ~comparison.defaulted).sum())
+        self.unknown += 0 if comparison.over_limit else unknown
+        self.over_limit += unknown if comparison.over_limit else 0
         self.left_out |= comparison.left_out
         for output in comparison.outputs:
             self.largest = max(self.largest, float(np.max(output.distance[used], initial=0.0)))
@@ -74,6 +78,8 @@ class VersionSummary:
         said = [f"not re-scored: {self.not_rescored}"] if self.not_rescored else []
         if self.failed or self.cancelled:
             said.append(f"calls without an answer: {self.failed} failed, {self.cancelled} cancelled by the caller")
+        if self.over_limit:
+            said.append(f"rows of the model that were not re-scored, because it took too long: {self.over_limit}")
         if self.unknown:
             said.append(f"rows without a counterpart: {self.unknown}")
         if self.left_out:
@@ -94,10 +100,12 @@ class Summary:
 
     @property
     def exit_code(self) -> int:
-        """1 if a row differs; else 2 if a version, or every row, could be compared with nothing; else 0."""
+        """1 if a row differs; else 2 if a version, a row over its limit or every row had nothing to compare; else 0."""
         if any(version.different for version in self.versions):
             return DIFFERENT
-        if not self.versions or any(version.not_rescored and version.calls for version in self.versions):
+        if not self.versions or any(version.over_limit for version in self.versions):
+            return NOT_RUN
+        if any(version.not_rescored and version.calls for version in self.versions):
             return NOT_RUN
         compared = sum(version.rows for version in self.versions)
         left = sum(version.unknown for version in self.versions)
@@ -111,6 +119,8 @@ class Summary:
         left = [str(version.key) for version in self.versions if version.not_rescored and version.calls]
         equal = f"all {rows} rows are equal" if rows else "there is no row to be compared"
         said = f"{different} of {rows} rows differ" if different else equal
+        late = sum(version.over_limit for version in self.versions)
+        said += f"; {late} rows were not re-scored" if late else ""
         said += f"; not re-scored: {', '.join(left)}" if left else ""
         return said if self.versions else "there is no call to be reconciled"
 
