@@ -46,5 +46,5 @@ def main(path: Path, library: Path, objective: str, codes: list[int]) -> str:
 
 if __name__ == "__main__":
     # xgboost imports sklearn where there is one, which takes a second of every load.
-    sys.modules["sklearn"] = None  # type: ignore[assignment]
+    sys.modules.update({"sklearn": None})  # type: ignore[dict-item]
     sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], json.loads(sys.argv[4])) or 0)
