@@ -1,6 +1,7 @@
 """The gateway's settings: one TOML file, SCOREBRIDGE_* environment variables over it, the command line over both."""
 
 import os
+import tempfile
 import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -19,9 +20,17 @@ _Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 def default_cache_dir() -> Path:
-    """A folder of the user's own, by the XDG base directory specification; relative paths there are to be ignored."""
+    """A folder of the user's own, by the XDG base directory specification; relative paths there are to be ignored.
+
+    A user without a home has one among the temporary files.
+    """
     told = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (told if told.is_absolute() else Path("~/.cache").expanduser()) / "scorebridge"
+    if told.is_absolute():
+        return told / "scorebridge"
+    try:
+        return Path("~/.cache/scorebridge").expanduser()
+    except RuntimeError:
+        return Path(tempfile.gettempdir()) / f"cache-of-scorebridge-{os.getuid()}"
 
 
 class ConfigError(BridgeError):

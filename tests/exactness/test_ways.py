@@ -16,6 +16,8 @@ from bridge.columns import Array, Batch, Column, Matrix, Type
 from bridge.errors import BundleError
 
 NAMES = ["a", "b", "c"]
+# xgboost 3.4 says so of linear and of dropped-out boosters.
+pytestmark = pytest.mark.filterwarnings(r"ignore:[\s\S]*is deprecated:UserWarning")
 
 
 def rows_of(count: int, seed: int = 5) -> Array:
@@ -33,8 +35,7 @@ def trained(rounds: int = 8, **parameters: Any) -> xgboost.Booster:
         label = target > 0
     matrix = xgboost.DMatrix(rows, label, feature_names=NAMES)
     depth = {} if parameters.get("booster") == "gblinear" else {"max_depth": 3}
-    with xgboost.config_context(verbosity=0):  # newer versions warn that linear and dropped-out boosters will go
-        return xgboost.train({"nthread": 1, "seed": 3} | depth | parameters, matrix, rounds)
+    return xgboost.train({"nthread": 1, "seed": 3} | depth | parameters, matrix, rounds)
 
 
 def matrix_of(rows: Array, **more: Any) -> xgboost.DMatrix:

@@ -2,12 +2,13 @@
 
 import os
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bridge.config import ConfigError, GatewaySettings, read_settings
+from bridge.config import ConfigError, GatewaySettings, default_cache_dir, read_settings
 
 
 @pytest.fixture(autouse=True)
@@ -117,3 +118,18 @@ def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     broken.write_bytes(b"# \xff")
     with pytest.raises(ConfigError, match=f"^{broken}: "):
         read_settings(broken, repository=tmp_path)
+
+
+def test_the_cache_is_the_user_s_own_wherever_that_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache_dir() == tmp_path / "scorebridge"
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert default_cache_dir() == tmp_path / "home" / ".cache" / "scorebridge"
+
+    def homeless(_: Path) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "expanduser", homeless)
+    assert default_cache_dir().parent == Path(tempfile.gettempdir())
+    assert GatewaySettings(repository=tmp_path).cache_dir == default_cache_dir()

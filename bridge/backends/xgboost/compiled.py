@@ -9,6 +9,7 @@ import platform
 import shutil
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from bridge.backends.xgboost.facts import ModelFacts
@@ -45,7 +46,8 @@ async def compiled_trees(path: Path, facts: ModelFacts, cache_dir: Path | None, 
         return None
     library = work / "trees.so"
     if _is_private(kept):
-        await asyncio.to_thread(shutil.copyfile, kept, library)
+        with suppress(OSError):  # then it is made anew
+            await asyncio.to_thread(shutil.copyfile, kept, library)
     codes = [facts.codes.get(str(position), -1) for position in range(facts.features)]
     arguments = [str(path), str(library), facts.objective, json.dumps(codes)]
     try:

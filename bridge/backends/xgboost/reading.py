@@ -7,6 +7,7 @@ none.
 import json
 import math
 import sys
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from importlib.metadata import version
@@ -85,7 +86,7 @@ def _read(path: Path) -> tuple[dict[str, Any], DocumentDamaged | None]:
 
 def _of_file(name: str, document: dict[str, Any], booster: Any, saved_by: list[int], asked: Asked) -> ModelFacts:
     names, types = list(booster.feature_names or ()), list(booster.feature_types or ())
-    if twice := next((one for position, one in enumerate(names) if one in names[:position]), None):
+    if twice := next((one for one, count in Counter(names).items() if count > 1), None):
         raise Refused(f"{name} has two features named '{twice}': give each a name of its own and save it again")
     kind, rounds = _kind(document), booster.num_boosted_rounds()
     best = _best_iteration(name, booster, rounds)
