@@ -54,6 +54,8 @@ class Outputs:
 
     def columns(self, prediction: Prediction) -> tuple[Column, ...]:
         """One column for each output; a reason is missing where fewer features moved the score."""
+        if len(self.described) == 1:  # what most models give, and the others' way costs more than scoring a row
+            return (Column(self.described[0].name, Type.FLOAT, prediction.scores),)
         arrays = [*self._scores(prediction.scores)]
         if prediction.contributions is not None:
             if self._chosen.contributions:
