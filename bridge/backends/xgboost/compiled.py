@@ -12,8 +12,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+from bridge.backends.xgboost.child import run_child
 from bridge.backends.xgboost.facts import ModelFacts
-from bridge.backends.xgboost.model import run_child
 
 __all__ = ["compiled_trees"]
 
@@ -51,7 +51,7 @@ async def compiled_trees(path: Path, facts: ModelFacts, cache_dir: Path | None, 
     codes = [facts.codes.get(str(position), -1) for position in range(facts.features)]
     arguments = [str(path), str(library), facts.objective, json.dumps(codes)]
     try:
-        code, _ = await run_child("bridge.backends.xgboost.compiling", arguments, _LIMIT_S)
+        code = (await run_child("bridge.backends.xgboost.compiling", arguments, _LIMIT_S)).code
     except TimeoutError:
         code = 1
     await asyncio.to_thread(_keep, library, kept, proven=code == 0)

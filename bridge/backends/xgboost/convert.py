@@ -1,17 +1,14 @@
 """`scorebridge convert`: a model in another form becomes a model file, by the xgboost that is installed."""
 
-import asyncio
 import json
 import math
 import os
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
-from bridge.backends import NICENESS
+from bridge.backends.xgboost.child import run_child
 from bridge.backends.xgboost.conversion import Converted, Order
 from bridge.backends.xgboost.model_file import (
     BINARY,
@@ -31,8 +28,6 @@ __all__ = ["convert"]
 
 _SUFFIXES = (".ubj", ".json")
 _MOST_BYTES = 1 << 31
-_MOST_PRINTED = 1 << 20
-_MOST_COMPLAINED = 300
 _BOTH_CLASSES = 2
 _PROBABILITIES = ("binary:logistic", "reg:logistic")
 
@@ -99,7 +94,9 @@ def _is_pickled(source: Path, trust_pickle: bool) -> bool:
 
 async def _ordered(order: Order, name: str, timeout_s: float) -> Converted:
     try:
-        code, printed, complained = await _run(order, timeout_s)
+        # A pickle may need modules that lie in this folder.
+        module, arguments = "bridge.backends.xgboost.conversion", [json.dumps(asdict(order))]
+        code, printed, complained = await run_child(module, arguments, timeout_s, alone=not order.pickled)
     except TimeoutError as error:
         raise BundleError(f"{name} was not converted within {timeout_s:g} s: give it more by --timeout") from error
     if code < 0:
@@ -121,45 +118,6 @@ async def _ordered(order: Order, name: str, timeout_s: float) -> Converted:
         return Converted(**said["converted"], wrapper=wrapper)
     unknown = f"{name} can't be loaded: it is damaged, or no model of an xgboost that we know; copy it here again"
     raise BundleError(said.get("refused") or sentence_for(name, said["failed"]) or unknown)
-
-
-async def _run(order: Order, timeout_s: float) -> tuple[int, bytes, str]:
-    """Runs the conversion at a low priority; its exit code, what it printed, and the last line that it complained.
-
-    Raises:
-        TimeoutError: it took longer than `timeout_s` seconds, and was killed with all that it started.
-    """
-    # A pickle may need modules that lie in this folder; for all others, nothing that lies there is to be run.
-    safe = () if order.pickled else ("-P",)
-    module = "bridge.backends.xgboost.conversion"
-    child = await asyncio.create_subprocess_exec(
-        *("nice", f"-n{NICENESS}", sys.executable, *safe, "-m", module, json.dumps(asdict(order))),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(timeout_s):
-            printed, complained = await asyncio.gather(
-                _last(child.stdout, _MOST_PRINTED), _last(child.stderr, _MOST_COMPLAINED)
-            )
-            await child.wait()
-    finally:
-        if child.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            await child.wait()
-    lines = complained.decode(errors="replace").split("\n")
-    return child.returncode or 0, printed, next((line for line in reversed(lines) if line.strip()), "")
-
-
-async def _last(stream: asyncio.StreamReader | None, most: int) -> bytes:
-    """The end of what comes from a pipe, all of which is read."""
-    kept = b""
-    while stream is not None and (part := await stream.read(1 << 16)):
-        kept = (kept + part)[-most:]
-    return kept
 
 
 def _told(source: str, target: str, converted: Converted) -> Iterator[str]:

@@ -2,20 +2,16 @@
 
 import asyncio
 import json
-import os
-import signal
-import sys
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from bridge.backends import NICENESS
+from bridge.backends.xgboost.child import run_child
 from bridge.backends.xgboost.facts import Asked, ModelFacts
 from bridge.backends.xgboost.model_file import refuse_other_kinds, sentence_for
 from bridge.errors import BundleError
 
-__all__ = ["inspect", "run_child"]
+__all__ = ["inspect"]
 
 
 async def inspect(path: Path, timeout_s: float, asked: Asked | None = None) -> ModelFacts:
@@ -33,12 +29,12 @@ async def inspect(path: Path, timeout_s: float, asked: Asked | None = None) -> M
     await asyncio.to_thread(refuse_other_kinds, path)
     arguments = [str(path), json.dumps(asdict(asked or Asked()))]
     try:
-        code, printed = await run_child("bridge.backends.xgboost.reading", arguments, timeout_s)
+        ended = await run_child("bridge.backends.xgboost.reading", arguments, timeout_s)
     except TimeoutError as error:
         raise BundleError(f"{path.name} was not loaded within {timeout_s:g} s", limit=f"{timeout_s:g} s") from error
-    if code < 0:
+    if ended.code < 0:
         raise BundleError(f"{path.name} crashes xgboost's loader: it is damaged")
-    said: dict[str, Any] = json.loads(printed) if code == 0 else {"failed": ""}
+    said: dict[str, Any] = json.loads(ended.printed) if ended.code == 0 else {"failed": ended.complained}
     if "facts" in said:
         return ModelFacts(**said["facts"])
     if "refused" in said:
@@ -48,31 +44,3 @@ async def inspect(path: Path, timeout_s: float, asked: Asked | None = None) -> M
     unknown = f"{path.name} can't be loaded: it is damaged, or no model of an xgboost that we know"
     # Its other lines are where in its own code it stood.
     raise BundleError(unknown, private=said["failed"].partition("\n")[0])
-
-
-async def run_child(module: str, arguments: list[str], timeout_s: float) -> tuple[int, bytes]:
-    """Runs a module of ours at a low priority; its exit code, negative for a signal, and what it printed.
-
-    Cancelling kills it.
-
-    Raises:
-        TimeoutError: it took longer than `timeout_s` seconds, and was killed with all that it started.
-    """
-    # With -P: no module of the working directory is taken for one of ours or of a library's.
-    command = ["nice", f"-n{NICENESS}", sys.executable, "-P", "-m", module, *arguments]
-    child = await asyncio.create_subprocess_exec(
-        *command,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        async with asyncio.timeout(timeout_s):
-            printed, _ = await child.communicate()
-    finally:
-        if child.returncode is None:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            await child.wait()
-    return child.returncode or 0, printed
