@@ -1,5 +1,6 @@
 """Trains four models, deploys them, starts a gateway, scores real rows over gRPC, and shows what came of it."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,7 @@ def main() -> None:
     """Everything, in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="scorebridge-demo-") as folder:
         work, repository = Path(folder), Path(folder) / "repository"
+        os.environ["XDG_CACHE_HOME"] = folder
         console.print("training: glm and randomForest in R, xgboost in Python …")
         run("Rscript", "--vanilla", HERE / "train_pima.R", work)
         booster, tumours = train_cancer.train(work)

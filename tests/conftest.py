@@ -21,6 +21,7 @@ __all__ = ["cancer", "connect", "front", "pima", "repository", "start_gateway"]
 # A folder for everything temporary: it names this session's R processes, and shows what they leave.
 _SESSION = tempfile.mkdtemp(prefix="sb-")
 os.environ["TMPDIR"] = tempfile.tempdir = _SESSION
+os.environ["XDG_CACHE_HOME"] = f"{_SESSION}/cache"
 
 
 def pytest_collection_finish() -> None:
