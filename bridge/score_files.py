@@ -26,6 +26,8 @@ class CommandFailed(BridgeError):
 def toml_line(feature: Feature) -> str:
     """A feature as a line of `[features]`."""
     key = json.dumps(feature.name, ensure_ascii=False)
+    if feature.by_codes:
+        return f'{key} = {{levels = "codes"}}'
     if not feature.levels:
         return f'{key} = "{feature.type}"'
     known = feature.levels if feature.type is Type.FACTOR else map(int, feature.levels)

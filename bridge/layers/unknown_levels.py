@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class UnknownLevels:
             return Outcome.failed(call.rows, _error(call, first, unknown[first]))
         if len(unknown) == call.rows:
             return Outcome(tuple(_failed(call, unknown)))
-        kept = np.array([row for row in range(call.rows) if row not in unknown])
+        kept = np.delete(np.arange(call.rows), list(unknown))
         try:
             outcome = await inner(replace(call, batch=take(call.batch, kept)))
         except BridgeError as error:
@@ -65,11 +65,10 @@ def _spread(outcome: Outcome, kept: Array) -> list[Range]:
 
 def _failed(call: Call, unknown: Mapping[int, str]) -> list[Range]:
     """Neighbouring rows that are unknown for the same column share a range, and the number of its first row."""
+    # Within such a run, a row's number less its place among all of them stays the same.
+    runs = groupby(enumerate(sorted(unknown)), key=lambda placed: (placed[1] - placed[0], unknown[placed[1]]))
     ranges: list[Range] = []
-    for row in sorted(unknown):
-        last = ranges[-1] if ranges else None
-        if last is not None and last.first + last.count == row and unknown[last.first] == unknown[row]:
-            ranges[-1] = replace(last, count=last.count + 1)
-        else:
-            ranges.append(Range(row, 1, error=_error(call, row, unknown[row])))
+    for (_, column), run in runs:
+        rows = [row for _, row in run]
+        ranges.append(Range(rows[0], len(rows), error=_error(call, rows[0], column)))
     return ranges

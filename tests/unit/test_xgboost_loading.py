@@ -148,6 +148,20 @@ def test_a_category_that_only_a_tree_knows_is_shown() -> None:
     assert splits.codes == [7]
 
 
+def test_a_category_of_any_number_costs_no_memory() -> None:
+    tree = tree_of([0.0]) | {"categories": [2**31 - 1], "categories_nodes": [0]}
+    splits = splits_of([tree | {"categories_segments": [0], "categories_sizes": [1]}], 1, [0])
+    assert (splits.codes, splits.complete) == ([2**31], False)
+    assert len(splits.values[0]) < 2 << 20
+
+
+def test_the_number_that_stands_for_missing_is_shown() -> None:
+    splits = splits_of([tree_of([0.5])], 2, [-1, 3])
+    shown = np.concatenate(list(trial_rows(splits, -999.0)))
+    assert (shown == np.float32(-999)).any(axis=0).all()
+    assert np.isnan(shown).any(axis=0).all()
+
+
 def test_five_thousand_features_are_tried_in_bounded_memory() -> None:
     splits = splits_of([tree_of(np.linspace(0, 1, 200).tolist())], 5000, [-1] * 5000)
     tracemalloc.start()

@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.backends.xgboost.facts import Category, ModelFacts
-from bridge.backends.xgboost.features import features_of
+from bridge.backends.xgboost.features import features_of, proposed_lines
 from bridge.backends.xgboost.matrix import Matrices
 from bridge.columns import Array, Batch, Column, Matrix, Table, Type
 from bridge.errors import BundleError, InvalidRequest
 from bridge.features import Feature
 from bridge.model_settings import ModelSettings
+from bridge.score_files import toml_line
 
 
 def facts_of(
@@ -256,6 +257,15 @@ def test_a_table_is_refused_where_nobody_states_the_levels() -> None:
     line = {"type": "int", "levels": [3, 1, 2]}
     stated = ModelSettings.model_validate({"features": {"code": line}})
     assert matrix_of(rows, CODES_ONLY, settings=stated).tolist() == [[0.5, 1.0]]
+
+
+@pytest.mark.parametrize(
+    ("count", "line"), [(3, '"code" = {type = "int", levels = [0, 1, 2]}'), (2**31, '"code" = {levels = "codes"}')]
+)
+def test_lines_are_proposed_for_categories_that_nobody_names(count: int, line: str) -> None:
+    facts = replace(CODES_ONLY, codes={"1": count})
+    (proposed,) = proposed_lines(facts, features_of(facts, ModelSettings()))
+    assert toml_line(proposed) == line
 
 
 CUT = ["\u00c3\u00bc", "1", "2"]  # of "ü1", "2", "1": bytes in Latin-1, three letters short by one

@@ -11,6 +11,7 @@ __all__ = ["features_of", "lacks_levels", "proposed_lines"]
 
 _NUMBERS = (Type.DOUBLE, Type.INT, Type.INT64, Type.BOOL)
 _MOST_PROPOSED = 50
+_MOST_LEVELS_PROPOSED = 1_000  # more are nothing to be typed
 
 
 def features_of(facts: ModelFacts, settings: ModelSettings) -> tuple[Feature, ...]:
@@ -50,9 +51,15 @@ def lacks_levels(facts: ModelFacts, features: tuple[Feature, ...]) -> frozenset[
 def proposed_lines(facts: ModelFacts, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
     """What model.toml could say of such categories: their codes, which the author replaces by what they stand for."""
     return tuple(
-        Feature(features[position].name, Type.INT, tuple(map(str, range(facts.codes.get(str(position), 0)))))
+        _proposed(features[position].name, facts.codes.get(str(position), 0))
         for position in sorted(lacks_levels(facts, features))[:_MOST_PROPOSED]
     )
+
+
+def _proposed(name: str, count: int) -> Feature:
+    if not 0 < count <= _MOST_LEVELS_PROPOSED:
+        return Feature(name, Type.INT, by_codes=True)
+    return Feature(name, Type.INT, tuple(map(str, range(count))))
 
 
 def _names(facts: ModelFacts, settings: ModelSettings) -> list[str]:

@@ -1,5 +1,6 @@
 """The columns that an xgboost model answers with: its scores, and what explains them."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -42,8 +43,8 @@ class Outputs:
         reasons = (f"reason_{place}" for place in range(1, self._chosen.top_reasons + 1))
         additional += [Output(name, Type.STRING, additional=True) for name in reasons]
         self.described = (*(Output(name, Type.FLOAT) for name in self._own), *additional)
-        seen = [output.name for output in self.described]
-        if twice := next((name for position, name in enumerate(seen) if name in seen[:position]), None):
+        names_given = Counter(output.name for output in self.described)
+        if twice := next((name for name, count in names_given.items() if count > 1), None):
             raise BundleError(
                 f"model.toml: two outputs would be named '{twice}': choose others by xgboost.output_names"
             )
@@ -56,19 +57,14 @@ class Outputs:
         """One column for each output; a reason is missing where fewer features moved the score."""
         if len(self.described) == 1:  # what most models give, and the others' way costs more than scoring a row
             return (Column(self.described[0].name, Type.FLOAT, prediction.scores),)
-        arrays = [*self._scores(prediction.scores)]
-        if prediction.contributions is not None:
-            if self._chosen.contributions:
-                arrays += _by_column(prediction.contributions.reshape(len(prediction.contributions), -1))
-            if self._chosen.top_reasons:
-                reasons = [*self._reasons(prediction.contributions[:, 0, :-1])]
+        arrays, shares = [*self._scores(prediction.scores)], prediction.contributions
+        if shares is not None and self._chosen.contributions:
+            arrays += _by_column(shares.reshape(len(shares), -1))
         if prediction.leaves is not None:
             arrays += _by_column(prediction.leaves)
-        described = self.described
-        columns = [Column(output.name, output.type, values) for output, values in zip(described, arrays, strict=False)]
-        if self._chosen.top_reasons:
-            columns += reasons
-        return tuple(columns)
+        reasons = () if shares is None else self._reasons(shares[:, 0, :-1])
+        numbers = self.described[: len(arrays)]
+        return (*(Column(one.name, one.type, values) for one, values in zip(numbers, arrays, strict=True)), *reasons)
 
     def _own_names(self) -> list[str]:
         count, given = self._facts.outputs, self._chosen.output_names

@@ -189,13 +189,15 @@ def _tried(path: Path, facts: ModelFacts, splits: Splits, asked: Asked) -> Model
     """What trial rows show: how many outputs there are, and which way into the library is exact."""
     facts = replace(facts, codes={str(at): count for at, count in enumerate(splits.codes) if count >= 0})
     plain = load_through_matrix(path, facts, Asked(margin=asked.margin))
-    first = next(trial_rows(splits))[:_FIRST_ROWS]
+    first = next(trial_rows(splits, facts.missing))[:_FIRST_ROWS]
     facts = replace(facts, outputs=_answered(plain, first).scores.size // len(first))
     if asked.base_margin or asked.contributions or asked.leaves:
         return _asked_for_more(path, facts, first, asked)
     in_place = load_booster(path, facts.rounds_used, facts.missing, margin=asked.margin)
     ways = in_place, lambda rows: plain(rows).scores
-    way = prove_way(facts.booster, facts.objective, _major_minor(facts.version), trial_rows(splits), ways)
+    way = prove_way(
+        facts.booster, facts.objective, _major_minor(facts.version), trial_rows(splits, facts.missing), ways
+    )
     return replace(facts, in_place=way.in_place, way_reason=way.reason)
 
 

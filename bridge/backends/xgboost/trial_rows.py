@@ -15,6 +15,7 @@ _MOST_CELLS_OF_ALL = 1 << 26
 _MOST_WALKS = 1 << 28  # of rows through trees: seconds
 _MISSING_SHARE = 0.15
 _MORE_CODES = 2  # beyond those that the trees or the categories know
+_MOST_CODES = 1 << 20  # a file may name any number as a category
 
 
 class Splits(NamedTuple):
@@ -54,13 +55,13 @@ def splits_of(trees: Sequence[dict[str, Any]], features: int, codes: Sequence[in
         _raise_to_codes(most, tree)
     categorical = [count >= 0 for count in codes]
     values = [
-        np.arange(most[position] + _MORE_CODES, dtype=np.float32) if categorical[position] else _neighbours(parts)
+        _codes(most[position]) if categorical[position] else _neighbours(parts)
         for position, parts in enumerate(thresholds)
     ]
     needed = max((len(one) for one in values), default=0)
     rows = min(needed, _MOST_CELLS_OF_ALL // max(features, 1), _MOST_WALKS // max(len(trees), 1))
     known = [count if is_one else -1 for count, is_one in zip(most, categorical, strict=True)]
-    return Splits(values, categorical, known, rows, complete=rows == needed)
+    return Splits(values, categorical, known, rows, complete=rows == needed and max(known, default=0) <= _MOST_CODES)
 
 
 def _raise_to_codes(most: list[int], tree: dict[str, Any]) -> None:
@@ -74,6 +75,11 @@ def _raise_to_codes(most: list[int], tree: dict[str, Any]) -> None:
             most[position] = max(most[position], int(categories[first : first + size].max()) + 1)
 
 
+def _codes(count: int) -> Array:
+    codes: Array = np.arange(min(count, _MOST_CODES) + _MORE_CODES, dtype=np.float32)
+    return codes
+
+
 def _neighbours(parts: list[Array]) -> Array:
     unique = np.unique(np.concatenate(parts)) if parts else np.empty(0, np.float32)
     below, above = np.nextafter(unique, np.float32(-np.inf)), np.nextafter(unique, np.float32(np.inf))
@@ -82,18 +88,24 @@ def _neighbours(parts: list[Array]) -> Array:
     return finite
 
 
-def trial_rows(splits: Splits) -> Iterator[Array]:
-    """Blocks of float32 rows, 8 MiB at most: random ones with all that is special of floats, then the splits."""
+def trial_rows(splits: Splits, missing: float = np.nan) -> Iterator[Array]:
+    """Blocks of float32 rows, 8 MiB at most: random ones with all that is special of floats, then the splits.
+
+    Args:
+        splits: of the model's trees.
+        missing: the number that stands for missing beside NaN.
+    """
     features = len(splits.values)
+    absent = np.array([np.nan, missing], np.float32)
     chance = np.random.default_rng(1)
     scales = 10.0 ** chance.integers(-6, 7, features)
     block = max(1, _MOST_CELLS // max(features, 1))
     for first in range(0, _RANDOM_ROWS, block):
-        yield _random(splits, chance, scales, min(block, _RANDOM_ROWS - first))
+        yield _with_missing(_random(splits, chance, scales, min(block, _RANDOM_ROWS - first)), chance, absent)
     for first in range(0, splits.rows, block):
         rows = _deciding(splits, chance, first, min(block, splits.rows - first))
         yield rows
-        yield _with_missing(rows.copy(), chance)
+        yield _with_missing(rows.copy(), chance, absent)
 
 
 def _random(splits: Splits, chance: np.random.Generator, scales: Array, count: int) -> Array:
@@ -106,7 +118,7 @@ def _random(splits: Splits, chance: np.random.Generator, scales: Array, count: i
     for position, categorical in enumerate(splits.categorical):
         if categorical:
             rows[:, position] = chance.choice(splits.values[position], count)
-    return _with_missing(rows, chance)
+    return rows
 
 
 def _deciding(splits: Splits, chance: np.random.Generator, first: int, count: int) -> Array:
@@ -117,6 +129,7 @@ def _deciding(splits: Splits, chance: np.random.Generator, first: int, count: in
     return rows
 
 
-def _with_missing(rows: Array, chance: np.random.Generator) -> Array:
-    rows[chance.random(rows.shape, np.float32) < _MISSING_SHARE] = np.nan
+def _with_missing(rows: Array, chance: np.random.Generator, absent: Array) -> Array:
+    where = chance.random(rows.shape, np.float32) < _MISSING_SHARE
+    rows[where] = chance.choice(absent, int(where.sum()))
     return rows
