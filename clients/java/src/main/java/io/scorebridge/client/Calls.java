@@ -15,6 +15,7 @@ import io.scorebridge.v1.ListModelsRequest;
 import io.scorebridge.v1.ListModelsResponse;
 import io.scorebridge.v1.ScoreRequest;
 import io.scorebridge.v1.ScoreResponse;
+import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.CompletableFuture;
 
 /** The methods of the service, each as a future. */
@@ -26,13 +27,31 @@ final class Calls {
   static final MethodDescriptor<GetModelRequest, GetModelResponse> GET_MODEL =
       method("GetModel", GetModelRequest.getDefaultInstance(), GetModelResponse.getDefaultInstance());
 
+  private static final int MOST_ATTEMPTS = 3; // as the channel's retries
+
   private Calls() {}
 
-  /** Makes the call; cancelling the future cancels it. A failure is a StatusRuntimeException. */
+  /**
+   * Makes the call; cancelling the future cancels it. A failure is a StatusRuntimeException.
+   *
+   * <p>A connection that closes in the moment in which the call is handed to it is told by grpc-java as UNKNOWN (its
+   * issue 7376), which its own retries pass by. It is made anew like any call whose connection was lost.
+   */
   static <ReqT, RespT> CompletableFuture<RespT> ask(
       Channel channel, MethodDescriptor<ReqT, RespT> method, ReqT request, Deadline deadline) {
-    ClientCall<ReqT, RespT> call = channel.newCall(method, CallOptions.DEFAULT.withDeadline(deadline));
     CompletableFuture<RespT> answer = new CompletableFuture<>();
+    attempt(channel, method, request, deadline, answer, MOST_ATTEMPTS);
+    return answer;
+  }
+
+  private static <ReqT, RespT> void attempt(
+      Channel channel,
+      MethodDescriptor<ReqT, RespT> method,
+      ReqT request,
+      Deadline deadline,
+      CompletableFuture<RespT> answer,
+      int attempts) {
+    ClientCall<ReqT, RespT> call = channel.newCall(method, CallOptions.DEFAULT.withDeadline(deadline));
     call.start(
         new ClientCall.Listener<RespT>() {
           private RespT response;
@@ -46,9 +65,14 @@ final class Calls {
           public void onClose(Status status, Metadata trailers) {
             if (status.isOk() && response != null) {
               answer.complete(response);
-            } else {
+            } else if (!connectionClosed(status)) {
               Status told = status.isOk() ? Status.INTERNAL.withDescription("an answer without a message") : status;
               answer.completeExceptionally(told.asRuntimeException(trailers));
+            } else if (attempts > 1 && !answer.isDone()) {
+              attempt(channel, method, request, deadline, answer, attempts - 1);
+            } else {
+              Status told = Status.UNAVAILABLE.withDescription("the connection was closed").withCause(status.getCause());
+              answer.completeExceptionally(told.asRuntimeException());
             }
           }
         },
@@ -62,7 +86,11 @@ final class Calls {
             call.cancel("cancelled by the caller", error);
           }
         });
-    return answer;
+  }
+
+  /** The status was made on this side, of a connection that was closed: a status that a gateway sent has no cause. */
+  private static boolean connectionClosed(Status status) {
+    return status.getCode() == Status.Code.UNKNOWN && status.getCause() instanceof ClosedChannelException;
   }
 
   private static <ReqT extends Message, RespT extends Message> MethodDescriptor<ReqT, RespT> method(

@@ -7,10 +7,19 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
+import io.grpc.CallOptions;
+import io.grpc.Channel;
+import io.grpc.ClientCall;
+import io.grpc.ClientInterceptor;
+import io.grpc.ClientInterceptors;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
+import io.grpc.Metadata;
+import io.grpc.MethodDescriptor;
+import io.grpc.Status;
 import java.io.IOException;
+import java.nio.channels.ClosedChannelException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -104,6 +113,62 @@ class ScoringClientTest {
             .build()) {
       assertArrayEquals(new double[] {5}, client.score("affine", ONE).scores());
     }
+  }
+
+  @Test
+  void aCallIsMadeAnewIfItsConnectionWasClosedBeforeItWasSent() throws Exception {
+    ManagedChannel plain =
+        Grpc.newChannelBuilder(World.get().target("healthy"), InsecureChannelCredentials.create()).build();
+    try {
+      for (int closed : List.of(0, 1, 2)) {
+        AtomicInteger asked = new AtomicInteger();
+        Channel channel = ClientInterceptors.intercept(plain, closing(asked, closed));
+        try (ScoringClient client = ScoringClient.newBuilder("unused").channel(channel).build()) {
+          assertArrayEquals(new double[] {5}, client.score("affine", ONE).scores());
+        }
+        assertEquals(closed + 1, asked.get());
+      }
+      AtomicInteger asked = new AtomicInteger();
+      Channel channel = ClientInterceptors.intercept(plain, closing(asked, Integer.MAX_VALUE));
+      try (ScoringClient client = ScoringClient.newBuilder("unused").channel(channel).build()) {
+        assertThrows(ScoringException.Unavailable.class, () -> client.score("affine", ONE));
+      }
+      assertEquals(3, asked.get());
+    } finally {
+      plain.shutdownNow();
+    }
+  }
+
+  /** Ends the first calls as grpc-java does where a connection closes while a call is handed to it. */
+  private static ClientInterceptor closing(AtomicInteger asked, int first) {
+    return new ClientInterceptor() {
+      @Override
+      public <ReqT, RespT> ClientCall<ReqT, RespT> interceptCall(
+          MethodDescriptor<ReqT, RespT> method, CallOptions options, Channel next) {
+        if (asked.incrementAndGet() > first) {
+          return next.newCall(method, options);
+        }
+        return new ClientCall<>() {
+          @Override
+          public void start(Listener<RespT> listener, Metadata headers) {
+            Status closed = Status.UNKNOWN.withDescription("channel closed").withCause(new ClosedChannelException());
+            listener.onClose(closed, new Metadata());
+          }
+
+          @Override
+          public void request(int messages) {}
+
+          @Override
+          public void cancel(String message, Throwable cause) {}
+
+          @Override
+          public void halfClose() {}
+
+          @Override
+          public void sendMessage(ReqT message) {}
+        };
+      }
+    };
   }
 
   @Test
