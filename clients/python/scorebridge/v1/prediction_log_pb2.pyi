@@ -31,7 +31,7 @@ class SegmentHeader(_message.Message):
     def __init__(self, segment_id: _Optional[bytes] = ..., gateway_id: _Optional[str] = ..., created_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping[str, object]]] = ..., previous_sha256: _Optional[bytes] = ..., first_sequence: _Optional[int] = ..., environment: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class LogRecord(_message.Message):
-    __slots__ = ("request", "response", "method", "request_id", "model", "version", "digest", "status", "error_reason", "error_message", "private_detail", "defaulted", "received_ns", "total_ns", "queue_ns", "backend_ns", "attempts", "peer", "engine")
+    __slots__ = ("request", "response", "method", "request_id", "model", "version", "digest", "status", "error_reason", "error_message", "private_detail", "defaulted", "received_ns", "total_ns", "queue_ns", "backend_ns", "attempts", "peer", "engine", "failed", "condition_class")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_FIELD_NUMBER: _ClassVar[int]
     METHOD_FIELD_NUMBER: _ClassVar[int]
@@ -51,6 +51,8 @@ class LogRecord(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     PEER_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_CLASS_FIELD_NUMBER: _ClassVar[int]
     request: bytes
     response: bytes
     method: str
@@ -70,16 +72,20 @@ class LogRecord(_message.Message):
     attempts: int
     peer: str
     engine: str
-    def __init__(self, request: _Optional[bytes] = ..., response: _Optional[bytes] = ..., method: _Optional[str] = ..., request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., status: _Optional[int] = ..., error_reason: _Optional[str] = ..., error_message: _Optional[str] = ..., private_detail: _Optional[str] = ..., defaulted: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., received_ns: _Optional[int] = ..., total_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., backend_ns: _Optional[int] = ..., attempts: _Optional[int] = ..., peer: _Optional[str] = ..., engine: _Optional[str] = ...) -> None: ...
+    failed: _containers.RepeatedCompositeFieldContainer[LoggedRange]
+    condition_class: str
+    def __init__(self, request: _Optional[bytes] = ..., response: _Optional[bytes] = ..., method: _Optional[str] = ..., request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., status: _Optional[int] = ..., error_reason: _Optional[str] = ..., error_message: _Optional[str] = ..., private_detail: _Optional[str] = ..., defaulted: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., received_ns: _Optional[int] = ..., total_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., backend_ns: _Optional[int] = ..., attempts: _Optional[int] = ..., peer: _Optional[str] = ..., engine: _Optional[str] = ..., failed: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., condition_class: _Optional[str] = ...) -> None: ...
 
 class LoggedRange(_message.Message):
-    __slots__ = ("first", "count", "reason", "private_detail")
+    __slots__ = ("first", "count", "reason", "private_detail", "condition_class")
     FIRST_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     PRIVATE_DETAIL_FIELD_NUMBER: _ClassVar[int]
+    CONDITION_CLASS_FIELD_NUMBER: _ClassVar[int]
     first: int
     count: int
     reason: _scoring_pb2.DefaultReason
     private_detail: str
-    def __init__(self, first: _Optional[int] = ..., count: _Optional[int] = ..., reason: _Optional[_Union[_scoring_pb2.DefaultReason, str]] = ..., private_detail: _Optional[str] = ...) -> None: ...
+    condition_class: str
+    def __init__(self, first: _Optional[int] = ..., count: _Optional[int] = ..., reason: _Optional[_Union[_scoring_pb2.DefaultReason, str]] = ..., private_detail: _Optional[str] = ..., condition_class: _Optional[str] = ...) -> None: ...

@@ -1,4 +1,5 @@
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -42,6 +43,7 @@ class VersionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     VERSION_STATE_DRAINING: _ClassVar[VersionState]
     VERSION_STATE_NOT_RESIDENT: _ClassVar[VersionState]
     VERSION_STATE_NOT_DEPLOYED: _ClassVar[VersionState]
+    VERSION_STATE_WAITING: _ClassVar[VersionState]
 
 class ColumnType(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -77,6 +79,7 @@ VERSION_STATE_REFUSED: VersionState
 VERSION_STATE_DRAINING: VersionState
 VERSION_STATE_NOT_RESIDENT: VersionState
 VERSION_STATE_NOT_DEPLOYED: VersionState
+VERSION_STATE_WAITING: VersionState
 COLUMN_TYPE_UNSPECIFIED: ColumnType
 COLUMN_TYPE_DOUBLE: ColumnType
 COLUMN_TYPE_FLOAT: ColumnType
@@ -87,7 +90,7 @@ COLUMN_TYPE_FACTOR: ColumnType
 COLUMN_TYPE_INT64: ColumnType
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("request_id", "model", "version", "matrix", "table", "row_keys", "default_score", "default_policy", "batch_id", "labels")
+    __slots__ = ("request_id", "model", "version", "matrix", "table", "row_keys", "default_score", "default_policy", "batch_id", "labels", "partial")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -105,6 +108,7 @@ class ScoreRequest(_message.Message):
     DEFAULT_POLICY_FIELD_NUMBER: _ClassVar[int]
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    PARTIAL_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     version: int
@@ -115,7 +119,8 @@ class ScoreRequest(_message.Message):
     default_policy: DefaultPolicy
     batch_id: str
     labels: _containers.ScalarMap[str, str]
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., matrix: _Optional[_Union[Matrix, _Mapping[str, object]]] = ..., table: _Optional[_Union[Table, _Mapping[str, object]]] = ..., row_keys: _Optional[_Iterable[str]] = ..., default_score: _Optional[float] = ..., default_policy: _Optional[_Union[DefaultPolicy, str]] = ..., batch_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    partial: bool
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., matrix: _Optional[_Union[Matrix, _Mapping[str, object]]] = ..., table: _Optional[_Union[Table, _Mapping[str, object]]] = ..., row_keys: _Optional[_Iterable[str]] = ..., default_score: _Optional[float] = ..., default_policy: _Optional[_Union[DefaultPolicy, str]] = ..., batch_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., partial: bool = ...) -> None: ...
 
 class Matrix(_message.Message):
     __slots__ = ("columns", "rows", "doubles", "floats")
@@ -192,7 +197,7 @@ class BoolArray(_message.Message):
     def __init__(self, values: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("request_id", "model", "version", "digest", "scores", "source", "defaulted_rows", "attempts", "queue_time", "backend_time")
+    __slots__ = ("request_id", "model", "version", "digest", "scores", "source", "defaulted_rows", "attempts", "queue_time", "backend_time", "failed_rows")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -203,6 +208,7 @@ class ScoreResponse(_message.Message):
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     QUEUE_TIME_FIELD_NUMBER: _ClassVar[int]
     BACKEND_TIME_FIELD_NUMBER: _ClassVar[int]
+    FAILED_ROWS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     version: int
@@ -213,9 +219,22 @@ class ScoreResponse(_message.Message):
     attempts: int
     queue_time: _duration_pb2.Duration
     backend_time: _duration_pb2.Duration
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., scores: _Optional[_Iterable[_Union[Column, _Mapping[str, object]]]] = ..., source: _Optional[_Union[ScoreSource, str]] = ..., defaulted_rows: _Optional[_Iterable[_Union[DefaultedRows, _Mapping[str, object]]]] = ..., attempts: _Optional[int] = ..., queue_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., backend_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ...) -> None: ...
+    failed_rows: _containers.RepeatedCompositeFieldContainer[FailedRows]
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., scores: _Optional[_Iterable[_Union[Column, _Mapping[str, object]]]] = ..., source: _Optional[_Union[ScoreSource, str]] = ..., defaulted_rows: _Optional[_Iterable[_Union[DefaultedRows, _Mapping[str, object]]]] = ..., attempts: _Optional[int] = ..., queue_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., backend_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., failed_rows: _Optional[_Iterable[_Union[FailedRows, _Mapping[str, object]]]] = ...) -> None: ...
 
 class DefaultedRows(_message.Message):
+    __slots__ = ("first", "count", "reason", "detail")
+    FIRST_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    first: int
+    count: int
+    reason: DefaultReason
+    detail: str
+    def __init__(self, first: _Optional[int] = ..., count: _Optional[int] = ..., reason: _Optional[_Union[DefaultReason, str]] = ..., detail: _Optional[str] = ...) -> None: ...
+
+class FailedRows(_message.Message):
     __slots__ = ("first", "count", "reason", "detail")
     FIRST_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -238,7 +257,7 @@ class ListModelsResponse(_message.Message):
     def __init__(self, versions: _Optional[_Iterable[_Union[ModelVersion, _Mapping[str, object]]]] = ...) -> None: ...
 
 class ModelVersion(_message.Message):
-    __slots__ = ("model", "version", "state", "state_reason", "backend", "digest", "serving")
+    __slots__ = ("model", "version", "state", "state_reason", "backend", "digest", "serving", "never_scored", "retry_at")
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -246,6 +265,8 @@ class ModelVersion(_message.Message):
     BACKEND_FIELD_NUMBER: _ClassVar[int]
     DIGEST_FIELD_NUMBER: _ClassVar[int]
     SERVING_FIELD_NUMBER: _ClassVar[int]
+    NEVER_SCORED_FIELD_NUMBER: _ClassVar[int]
+    RETRY_AT_FIELD_NUMBER: _ClassVar[int]
     model: str
     version: int
     state: VersionState
@@ -253,7 +274,9 @@ class ModelVersion(_message.Message):
     backend: str
     digest: str
     serving: bool
-    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[_Union[VersionState, str]] = ..., state_reason: _Optional[str] = ..., backend: _Optional[str] = ..., digest: _Optional[str] = ..., serving: bool = ...) -> None: ...
+    never_scored: bool
+    retry_at: _timestamp_pb2.Timestamp
+    def __init__(self, model: _Optional[str] = ..., version: _Optional[int] = ..., state: _Optional[_Union[VersionState, str]] = ..., state_reason: _Optional[str] = ..., backend: _Optional[str] = ..., digest: _Optional[str] = ..., serving: bool = ..., never_scored: bool = ..., retry_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping[str, object]]] = ...) -> None: ...
 
 class GetModelRequest(_message.Message):
     __slots__ = ("model", "version")
