@@ -3,11 +3,12 @@
 # Puts a loaded model in its place and closes the bridge's environment.
 #   model  list: see bridge_model_of().
 #   seed   integer(1): what every call's random numbers start from.
+#   row_by_row  logical(1): each row is scored by a call of its own.
 #   code   environment: the bridge's.
-bridge_install <- function(model, seed, code = environment(bridge_install)) {
+bridge_install <- function(model, seed, row_by_row = FALSE, code = environment(bridge_install)) {
   # A warning may carry input values, and its deparsed call whole columns, to where Rserve's stderr is kept.
   if (getOption("warn") == 0) options(warn = -1)
-  assign("bridge_model", c(model, list(seed = seed)), envir = code)
+  assign("bridge_model", c(model, list(seed = seed, row_by_row = row_by_row)), envir = code)
   assign("bridge_options", bridge_read_options(), envir = code)
   assign("bridge_option_names", names(code$bridge_options), envir = code)
   assign("bridge_random_kind", get(".Random.seed", envir = globalenv())[1L], envir = code)
@@ -22,17 +23,78 @@ bridge_install <- function(model, seed, code = environment(bridge_install)) {
 # Returns list(0L, character: the outputs' names, unnamed list of vectors) or
 # list(1L, kind, condition class, message): kind "model_error" (the function raised) or "malformed" (what it returned
 # is not one score a row). A message of kind "model_error" is the model's own and may hold input values.
-bridge_score <- function(rows, names, columns) {
+bridge_score <- function(rows, names, columns) bridge_answer(rows, names, columns, bridge_warnings())
+
+# The same for a bundle that is being tried.
+#   rows, names, columns  as in bridge_score().
+#   days  numeric(1): R's clock is set so far forward meanwhile.
+# Returns list: the answer of bridge_score(); character, what R warned of; logical, which of it says that R went on with
+# other data than it was given.
+bridge_try <- function(rows, names, columns, days) {
+  if (days > 0) {
+    clock <- bridge_move_clock(days)
+    on.exit(bridge_set_clock(clock))
+  }
+  kept <- bridge_warnings()
+  answer <- bridge_answer(rows, names, columns, kept)
+  texts <- bridge_warning_texts(kept$warned)
+  list(answer, texts, bridge_changes_data(texts))
+}
+
+# Scores a batch.
+#   rows, names, columns  as in bridge_score().
+#   kept  see bridge_warnings().
+# Returns as bridge_score().
+bridge_answer <- function(rows, names, columns, kept) {
   tryCatch(
     {
-      outputs <- bridge_outputs(bridge_predict(rows, names, columns), rows)
+      outputs <- bridge_keeping_warnings(
+        if (bridge_model$row_by_row) {
+          bridge_row_by_row(rows, names, columns)
+        } else {
+          bridge_outputs(bridge_predict(rows, names, columns), rows)
+        },
+        kept
+      )
       list(0L, outputs$names, outputs$columns)
     },
     error = function(condition) {
       kind <- if (inherits(condition, "bridge_malformed_prediction")) "malformed" else "model_error"
-      list(1L, kind, bridge_valid_text(class(condition)[1L]), bridge_message(condition))
+      list(1L, kind, bridge_valid_text(class(condition)[1L]), bridge_full_message(condition, kept))
     }
   )
+}
+
+# Scores each row of a batch by a call of its own.
+#   rows, names, columns  as in bridge_score().
+# Returns as bridge_outputs().
+bridge_row_by_row <- function(rows, names, columns) {
+  scored <- lapply(seq_len(rows), function(row) {
+    bridge_outputs(bridge_predict(1L, names, lapply(columns, `[`, row)), 1L)
+  })
+  first <- scored[[1L]]$names
+  same <- vapply(scored, function(one) identical(one$names, first), NA)
+  if (!all(same)) {
+    stop(bridge_malformed_prediction("Pred.R returned other outputs for row ", which(!same)[1L] - 1L, " than for row 0"))
+  }
+  list(names = first, columns = lapply(seq_along(first), function(j) {
+    bridge_joined(lapply(scored, function(one) one$columns[[j]]), first[j])
+  }))
+}
+
+# The scores of single rows as one column. What c() would make of two types is none of what the model gave.
+#   scores  list of vectors of length 1; name  character(1).
+bridge_joined <- function(scores, name) {
+  types <- vapply(scores, typeof, "")
+  # A missing value alone is logical in R, and no type yet.
+  typed <- types[!(types == "logical" & vapply(scores, is.na, NA))]
+  if (length(unique(typed)) > 1L) {
+    stop(bridge_malformed_prediction(
+      "Pred.R returned ", typed[1L], " for one row and ", setdiff(typed, typed[1L])[1L], " for another in the output '",
+      name, "'"
+    ))
+  }
+  unlist(scores, use.names = FALSE)
 }
 
 # Calls the predict function from a fresh frame that holds the columns, in front of the global environment.

@@ -4,7 +4,8 @@
 #   folder  character(1): the bundle.
 #   digest  character(1): what it is called; may be empty.
 #   seed    integer(1).
-bridge_start <- function(folder, digest, seed) {
+#   row_by_row  logical(1): each row is scored by a call of its own.
+bridge_start <- function(folder, digest, seed, row_by_row = FALSE) {
   code <- environment(bridge_start)
   reason <- tryCatch(
     {
@@ -25,7 +26,7 @@ bridge_start <- function(folder, digest, seed) {
   }
   versions <- list(r_version = paste(R.version$major, R.version$minor, sep = "."), packages = bridge_packages())
   assign("bridge_greeting_parts", c(list(digest = digest, error = reason), greeting, versions), envir = code)
-  bridge_install(model, seed)
+  bridge_install(model, seed, row_by_row)
   # What is garbage before the fork is garbage in every worker.
   invisible(gc())
 }
@@ -36,27 +37,29 @@ bridge_greeting <- function(model) {
   proposed <- bridge_propose_features(model$feature_names)
   c(
     model[c("feature_names", "feature_required")],
-    list(proposed_types = proposed$types, proposed_levels = proposed$levels, proposed_ordered = proposed$ordered)
+    list(notes = model$notes, proposed_types = proposed$types, proposed_levels = proposed$levels, proposed_ordered = proposed$ordered)
   )
 }
 
 # The same for a bundle that did not load.
 bridge_no_features <- function() {
   list(
-    feature_names = character(), feature_required = logical(), proposed_types = character(), proposed_levels = list(),
+    feature_names = character(), feature_required = logical(), notes = character(), proposed_types = character(), proposed_levels = list(),
     proposed_ordered = logical()
   )
 }
 
 # Called by Rserve in each new worker; what it returns is the first packet of the connection.
 # Returns list: pid integer(1); digest character(1); error character(1) or NULL; feature_names character;
-# feature_required logical; proposed_types character; proposed_levels list of character; proposed_ordered logical;
-# r_version character(1); packages character, "name version"; score, a capability of bridge_score(), absent if there is
-# an error.
+# feature_required logical; notes character; proposed_types character; proposed_levels list of character; proposed_ordered logical;
+# r_version character(1); packages character, "name version"; score and trial, capabilities of bridge_score() and
+# bridge_try(), absent if there is an error.
 oc.init <- function() {
   # The first full collection after a fork copies the model's pages and can take seconds: before traffic, not in it.
   gc()
-  capability <- if (is.null(bridge_greeting_parts$error)) list(score = Rserve::ocap(bridge_score, "score"))
+  capability <- if (is.null(bridge_greeting_parts$error)) {
+    list(score = Rserve::ocap(bridge_score, "score"), trial = Rserve::ocap(bridge_try, "trial"))
+  }
   c(list(pid = Sys.getpid()), bridge_greeting_parts, capability)
 }
 

@@ -1,0 +1,49 @@
+# R's warnings: kept while the author's code runs, told with its errors, and shown by whatever tries a bundle.
+# Stands alone but for conditions.R.
+
+# The most that are kept of one run; a model may warn once a row.
+bridge_most_warnings <- 10L
+
+# Where the warnings of one run are kept: an environment with `warned`, a list of conditions.
+bridge_warnings <- function() list2env(list(warned = list()), parent = emptyenv())
+
+# Evaluates the author's code, and keeps what it warns of. `options(warn = -1)` silences warnings, and does not keep them
+# from being seen here.
+#   expression  is evaluated once; its value is returned.
+#   kept        see bridge_warnings().
+bridge_keeping_warnings <- function(expression, kept) {
+  withCallingHandlers(expression, warning = function(condition) {
+    if (length(kept$warned) < bridge_most_warnings) kept$warned <- c(kept$warned, list(condition))
+  })
+}
+
+# The text of an error with the warnings before it: R says "cannot open the connection" in the one, and which file in
+# the other.
+#   condition  an error; kept  see bridge_warnings().
+bridge_full_message <- function(condition, kept) {
+  texts <- bridge_warning_texts(kept$warned)
+  said <- bridge_message(condition)
+  if (length(texts)) paste0(said, " (R warned: ", paste(texts, collapse = "; "), ")") else said
+}
+
+# The different texts of some warnings.
+#   warned  list of conditions.
+bridge_warning_texts <- function(warned) {
+  unique(vapply(warned, function(condition) gsub("[[:space:]]+", " ", bridge_message(condition, 300L)), ""))
+}
+
+# Which warnings say that R went on with other data than it was given. A gateway speaks English to R, so these are R's
+# own words; R's sources have them in src/library/base/R/factor.R, src/main/arithmetic.c, coerce.c, subassign.c, seq.c.
+#   texts  character.
+# Returns logical.
+bridge_changes_data <- function(texts) {
+  patterns <- c(
+    "introduced by coercion", "discarded in coercion", "treated as 0 in coercion", "invalid factor level",
+    "not meaningful for (ordered )?factors", "is not numeric or logical: returning NA", "NAs produced by integer overflow",
+    "longer object length is not a multiple", "longer argument not a multiple", "not a multiple of replacement length",
+    "not a (sub-)?multiple (or multiple )?of the number of", "only the first (element )?(will be )?used",
+    "only the first element", "'newdata' had [0-9]+ rows? but variables found have", "unable to translate",
+    "input string [0-9]+ is invalid", "contrasts dropped from factor", "same levels"
+  )
+  grepl(paste(patterns, collapse = "|"), texts)
+}
