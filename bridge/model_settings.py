@@ -167,6 +167,7 @@ class ModelSettings(_Section):
     missing_score: Literal["default", "pass"] | None = None
     golden_tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     row_wise: bool | None = None
+    row_by_row: bool = False
     coalesce: bool | None = None
     max_batch_rows: _Count = 1_000_000
     chunk_rows: _Count | None = None
@@ -201,6 +202,14 @@ class ModelSettings(_Section):
             raise ValueError("default_on names UNKNOWN_LEVEL: say unknown_level = 'default' for the model or a feature")
         return self
 
+    @model_validator(mode="after")
+    def _row_by_row_is_neither_cut_nor_joined(self) -> Self:
+        if self.row_by_row and (self.coalesce is not None or self.chunk_rows is not None):
+            raise ValueError("row_by_row runs each row by itself: remove coalesce and chunk_rows")
+        if self.row_by_row and self.row_wise is False:
+            raise ValueError("row_by_row makes every row independent of the others: remove row_wise = false")
+        return self
+
     @property
     def default_reasons(self) -> frozenset[DefaultReason]:
         """The events that are answered with the default; an unknown level is among them where its rule says so."""
@@ -214,6 +223,24 @@ class ModelSettings(_Section):
     def declared_features(self) -> tuple[Feature, ...]:
         """`[features]` as features; whether they are required is the model's to say."""
         return tuple(line.feature(name, self.unknown_level) for name, line in self.features.items())
+
+    def declaring(self, features: Sequence[Feature], **others: object) -> "ModelSettings":
+        """The same as if model.toml had lines for these features, where it has none, and other keys.
+
+        Args:
+            features: those of which nobody knows a type get no line.
+            others: keys of model.toml.
+
+        Raises:
+            ValueError: such a model.toml would not be taken.
+        """
+        lines = {
+            feature.name: {"type": str(feature.type), "levels": list(feature.levels), "ordered": feature.ordered}
+            for feature in features
+            if feature.type is not None and feature.name not in self.features
+        }
+        said = self.model_dump(exclude_unset=True)
+        return type(self).model_validate(said | {"features": said.get("features", {}) | lines} | others)
 
     def declared_outputs(self) -> tuple[Output, ...] | None:
         """`[outputs]` as outputs; None if nothing is declared."""

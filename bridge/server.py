@@ -167,7 +167,8 @@ class Gateway:
         for version in self.registry.versions():
             serving = " serving" if self.registry.serving(version.stored.model) is version else ""
             reason = f": {version.reason}" if version.reason else ""
-            lines.append(f"{version.ref} {version.state.lower()}{serving}{reason}")
+            unproven = ", never scored" if version.ready and version.never_scored else ""
+            lines.append(f"{version.ref} {version.state.lower()}{serving}{unproven}{reason}")
         return "\n".join(lines) + "\n"
 
 

@@ -34,6 +34,8 @@ def build_stack(accepted: Accepted, drain: Drain, recorder: Recorder | None = No
     load = backend.load
     circuit = Circuit(settings.circuit.failures, settings.circuit.open_s, accepted.self_test, settings.worker_limit_s)
     load.on_overrun = circuit.overrun
+    # Rows that are runs of their own have nothing to gain from being apart: they share one trip to one worker.
+    chunk_rows = settings.max_batch_rows if settings.row_by_row else settings.chunk_rows or description.chunk_rows
     layers: list[Layer] = [
         # Outermost: it must see every outcome, a default and a cancellation included, before anything leaves.
         *_record(recorder, description.engine),
@@ -51,9 +53,9 @@ def build_stack(accepted: Accepted, drain: Drain, recorder: Recorder | None = No
         Batching(
             load,
             row_wise=description.row_wise,
-            coalesce=description.row_wise and settings.coalesce is not False,
-            chunk_rows=settings.chunk_rows or description.chunk_rows,
-            least_rows=min(description.least_rows, settings.chunk_rows or description.least_rows),
+            coalesce=description.row_wise and settings.coalesce is not False and not settings.row_by_row,
+            chunk_rows=chunk_rows,
+            least_rows=min(description.least_rows, chunk_rows),
         ),
         # Below batching, so that a lost worker repeats one chunk and not a whole batch.
         Retry(settings.retry.attempts, settings.retry.backoff_s, RetryBudget()),

@@ -74,3 +74,18 @@ bridge_proposal <- function(type, levels = NULL, ordered = FALSE) {
   if (length(levels)) return(list(type = type, levels = levels, ordered = ordered))
   if (ordered) list(type = "", levels = character(), ordered = TRUE)
 }
+
+# The values of text features that the fitted models among some objects know.
+#   names    character: the features; objects  list: where to look.
+# Returns a list of character vectors, empty where nothing is known.
+bridge_known_texts <- function(names, objects = as.list(globalenv())) {
+  models <- Filter(function(object) is.list(object) && !is.data.frame(object), objects)
+  lapply(names, function(name) {
+    known <- lapply(models, function(model) {
+      parts <- unclass(model)
+      is_text <- identical(unname(attr(parts[["terms"]], "dataClasses")[name]), "character")
+      if (is_text && is.list(parts[["xlevels"]])) parts[["xlevels"]][[name]]
+    })
+    enc2utf8(as.character(unique(unlist(known, use.names = FALSE))))
+  })
+}

@@ -38,12 +38,11 @@ bridge_warning_texts <- function(warned) {
 # Returns logical.
 bridge_changes_data <- function(texts) {
   patterns <- c(
-    "introduced by coercion", "discarded in coercion", "treated as 0 in coercion", "invalid factor level",
-    "not meaningful for (ordered )?factors", "is not numeric or logical: returning NA", "NAs produced by integer overflow",
-    "longer object length is not a multiple", "longer argument not a multiple", "not a multiple of replacement length",
-    "not a (sub-)?multiple (or multiple )?of the number of", "only the first (element )?(will be )?used",
-    "only the first element", "'newdata' had [0-9]+ rows? but variables found have", "unable to translate",
-    "input string [0-9]+ is invalid", "contrasts dropped from factor", "same levels"
+    "introduced by coercion", "discarded in coercion", "treated as 0 in coercion", "out-of-range values",
+    "invalid factor level", "not meaningful for (ordered )?factors", "is not numeric or logical: returning NA",
+    "produced by integer overflow", "not a (sub-)?multiple", "only the first", "first element used",
+    "'newdata' had [0-9]+ rows? but variables found have", "unable to translate", "input string [0-9]+ is invalid",
+    "contrasts dropped from factor"
   )
   grepl(paste(patterns, collapse = "|"), texts)
 }

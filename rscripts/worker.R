@@ -37,23 +37,26 @@ bridge_greeting <- function(model) {
   proposed <- bridge_propose_features(model$feature_names)
   c(
     model[c("feature_names", "feature_required")],
-    list(notes = model$notes, proposed_types = proposed$types, proposed_levels = proposed$levels, proposed_ordered = proposed$ordered)
+    list(
+      notes = model$notes, known_texts = bridge_known_texts(model$feature_names), proposed_types = proposed$types,
+      proposed_levels = proposed$levels, proposed_ordered = proposed$ordered
+    )
   )
 }
 
 # The same for a bundle that did not load.
 bridge_no_features <- function() {
   list(
-    feature_names = character(), feature_required = logical(), notes = character(), proposed_types = character(), proposed_levels = list(),
-    proposed_ordered = logical()
+    feature_names = character(), feature_required = logical(), notes = character(), known_texts = list(),
+    proposed_types = character(), proposed_levels = list(), proposed_ordered = logical()
   )
 }
 
 # Called by Rserve in each new worker; what it returns is the first packet of the connection.
 # Returns list: pid integer(1); digest character(1); error character(1) or NULL; feature_names character;
-# feature_required logical; notes character; proposed_types character; proposed_levels list of character; proposed_ordered logical;
-# r_version character(1); packages character, "name version"; score and trial, capabilities of bridge_score() and
-# bridge_try(), absent if there is an error.
+# feature_required logical; notes character; known_texts and proposed_levels lists of character; proposed_types
+# character; proposed_ordered logical; r_version character(1); packages character, "name version"; score and trial,
+# capabilities of bridge_score() and bridge_try(), absent if there is an error.
 oc.init <- function() {
   # The first full collection after a fork copies the model's pages and can take seconds: before traffic, not in it.
   gc()

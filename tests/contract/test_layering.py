@@ -38,7 +38,8 @@ ORDER = [
     ["recorder"],
     ["backends"],
     ["reconcile"],
-    ["row_wise"],
+    ["trial_rows"],
+    ["row_wise", "trial"],
     ["acceptance"],
     ["stack"],
     ["version", "registry"],
@@ -49,6 +50,7 @@ ORDER = [
     ["server"],
     ["commands"],
     ["score_files", "reconcile_command", "log_commands"],
+    ["proposals"],
     ["deploying"],
     ["__main__", "testing"],
 ]

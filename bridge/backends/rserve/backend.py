@@ -6,11 +6,11 @@ from typing import Self
 
 import numpy as np
 
-from bridge.backends import Description
+from bridge.backends import Description, Tried, Warned
 from bridge.backends.rserve.connection import ConnectionLost, RemoteError
 from bridge.backends.rserve.pool import OUT_OF_REPLY_SPACE, R_ERROR, WorkerPool
 from bridge.backends.rserve.qap import ProtocolError
-from bridge.backends.rserve.rvalues import RInt, RList, RNull, RString, RValue, from_column, to_column
+from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RNull, RString, RValue, from_column, to_column
 from bridge.backends.rserve.worker import Greeting
 from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output, Range
@@ -75,19 +75,36 @@ class RserveBackend:
 
     async def score(self, call: Call) -> Outcome:
         """See `Backend.score`."""
+        return self._outcome(call, await self._ask(call, self._arguments(call)))
+
+    async def trial(self, call: Call, days: int = 0) -> Tried:
+        """See `Backend.trial`."""
+        value = await self._ask(call, [*self._arguments(call), RInt(np.array([days], np.int32))], trial=True)
+        match value:
+            case RList([RList() as answer, RString(texts), RLogical() as changes]):
+                pairs = zip(texts, changes.values.tolist(), strict=True)
+                warnings = tuple(Warned(text or "", bool(change)) for text, change in pairs)
+                return Tried(self._outcome(call, answer), warnings)
+        raise MalformedPrediction(f"{call.model}: the reply is none of the R side's own")
+
+    def _arguments(self, call: Call) -> list[RValue]:
         table = self.bind(call.batch) if not isinstance(call.batch, Table) else call.batch
         names = tuple(column.name for column in table.columns)
-        arguments: list[RValue] = [
+        return [
             RInt(np.array([table.rows], np.int32)),
             RNull() if names == self._names else RString(names),
             RList([from_column(column, ordered=column.name in self._ordered) for column in table.columns]),
         ]
+
+    async def _ask(self, call: Call, arguments: Sequence[RValue], *, trial: bool = False) -> RValue:
         try:
-            value = await self._pool.call(arguments, call.trace)
+            return await self._pool.call(arguments, call.trace, trial=trial)
         except (ConnectionLost, ProtocolError) as error:
             raise WorkerLost(f"{call.model}: the R worker was lost after {call.elapsed_s():.3f} s: {error}") from error
         except RemoteError as error:
             raise _refused(call, error) from error
+
+    def _outcome(self, call: Call, value: RValue) -> Outcome:
         return Outcome((Range(0, call.rows, self._read(call, value)),))
 
     async def close(self) -> None:
@@ -121,7 +138,7 @@ class RserveBackend:
 
 def _describe(bundle: Bundle, greeting: Greeting) -> Description:
     settings = bundle.settings
-    row_wise = bool(settings.row_wise)
+    row_wise = bool(settings.row_wise or settings.row_by_row)
     return Description(
         features=_typed_features(greeting.features, settings),
         outputs=settings.declared_outputs() or (bundle.manifest.outputs if bundle.manifest else None),
@@ -130,6 +147,8 @@ def _describe(bundle: Bundle, greeting: Greeting) -> Description:
         engine_reason="the bundle is an R model",
         row_wise=row_wise,
         row_wise_reason="" if row_wise else "its author does not say row_wise = true",
+        notes=greeting.notes,
+        texts=greeting.texts,
     )
 
 

@@ -28,21 +28,27 @@ class Greeting:
         pid: the worker's process.
         digest: of the bundle that it has loaded.
         error: why the bundle did not load; None if it did.
-        capability: the right to call the score function; empty if there is an error.
+        score: the right to call the score function; empty if there is an error.
+        trial: the same of the function that tries rows.
         features: the formals of the predict function, in order, without types.
         proposed: the same with the types that the model's own terms give them.
         r_version: such as "4.2.2".
         packages: "name version" of each loaded package that is not R's own.
+        notes: what its author should read of how it was loaded.
+        texts: of features that are text, the values that the model knows.
     """
 
     pid: int
     digest: str
     error: str | None
-    capability: str
+    score: str
+    trial: str
     features: tuple[Feature, ...]
     proposed: tuple[Feature, ...]
     r_version: str
     packages: tuple[str, ...]
+    notes: tuple[str, ...]
+    texts: dict[str, tuple[str, ...]]
 
     @classmethod
     def read(cls, value: RList) -> Self:
@@ -58,16 +64,19 @@ class Greeting:
         names = _texts(parts, "feature_names")
         known = zip(names, required.values.tolist(), strict=True)
         features = tuple(Feature(name, required=need) for name, need in known)
-        error, capability = _texts(parts, "error"), _texts(parts, "score")
+        error = _texts(parts, "error")
         return cls(
             pid=int(pid.values[0]),
             digest="".join(_texts(parts, "digest")),
             error=error[0] if error else None,
-            capability=capability[0] if capability else "",
+            score="".join(_texts(parts, "score")),
+            trial="".join(_texts(parts, "trial")),
             features=features,
             proposed=_proposed(features, parts),
             r_version="".join(_texts(parts, "r_version")),
             packages=_texts(parts, "packages"),
+            notes=_texts(parts, "notes"),
+            texts=_known_texts(names, parts),
         )
 
 
@@ -80,6 +89,13 @@ def _proposed(features: Sequence[Feature], parts: dict[str, RValue]) -> tuple[Fe
         Feature(feature.name, Type(kind) if kind else None, _strings(names), feature.required, ranked)
         for feature, (kind, names, ranked) in zip(features, known, strict=True)
     )
+
+
+def _known_texts(names: Sequence[str], parts: dict[str, RValue]) -> dict[str, tuple[str, ...]]:
+    known = parts.get("known_texts")
+    if not isinstance(known, RList):
+        raise ProtocolError("the greeting is incomplete")
+    return {name: _strings(texts) for name, texts in zip(names, known.values, strict=True) if _strings(texts)}
 
 
 def _texts(parts: dict[str, RValue], name: str) -> tuple[str, ...]:
@@ -132,10 +148,10 @@ class Worker:
         """Of the R process."""
         return self.greeting.pid
 
-    async def call(self, arguments: Sequence[RValue]) -> RValue:
+    async def call(self, arguments: Sequence[RValue], *, trial: bool = False) -> RValue:
         """One exchange; see `Connection.call`."""
         self.calls += 1
-        return await self.connection.call(self.greeting.capability, arguments)
+        return await self.connection.call(self.greeting.trial if trial else self.greeting.score, arguments)
 
     async def kill(self) -> None:
         """Ends the process and what it started; a cancellation does not stop it from doing so."""
