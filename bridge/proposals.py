@@ -27,7 +27,7 @@ _NO_FILE = (
 _NO_UTF8 = "a saved text is not UTF-8, and does not say what it is: convert it by iconv() before it is saved"
 _REMEDIES = (
     (r"could not find function|no applicable method", _NO_PACKAGE),
-    (r"external pointer|externalptr", _NO_POINTER),
+    (r"external pointer|externalptr|invalid connection|NULL value passed as symbol address", _NO_POINTER),
     (r"cannot open (the connection|(compressed )?file)|No such file", _NO_FILE),
     (r"invalid multibyte|invalid UTF-8|invalid in this locale", _NO_UTF8),
 )
