@@ -1,6 +1,6 @@
 """What check and deploy prove of an R bundle: that it scores, any number of rows, with the data it was given."""
 
-import datetime
+import datetime as dt
 import shutil
 from pathlib import Path
 
@@ -54,7 +54,7 @@ NEVER = {
     ),
     "a pointer into another session": (
         "Pred.R <- function(age) .Call(symbol, age)",
-        "symbol <- getNativeSymbolInfo('C_rnorm', 'stats')$address",
+        "symbol <- getDLLRegisteredRoutines('stats')$.Call[[1L]]$address",
         r"NULL value passed as symbol address.*points into the session that made it",
     ),
     "a connection of another session": (
@@ -295,7 +295,7 @@ async def test_what_will_only_be_seen_later_is_told(tmp_path: Path, capsys: pyte
 async def test_golden_rows_that_come_out_today_alone_are_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    soon = datetime.datetime.now(datetime.UTC).date() + datetime.timedelta(days=20)
+    soon = dt.datetime.now(dt.UTC).date() + dt.timedelta(days=20)
     code = "Pred.R <- function(age) age + 0 * as.numeric(Sys.time())"
     bundle = make_r_bundle(tmp_path / "b", code, settings='[features]\nage = "double"')
     (bundle / "golden.csv").write_text("age,score.score\n1,1\n")
