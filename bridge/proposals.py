@@ -43,7 +43,7 @@ async def working_lines(bundle: Bundle, description: Description, cache_dir: Pat
     """Lines for model.toml with which a bundle scores that does not score without them; empty if none are known.
 
     Args:
-        bundle: that scored nothing.
+        bundle: that scored nothing, or not what it should.
         description: as it was loaded.
         cache_dir: where what took long to make is kept.
     """
@@ -53,7 +53,7 @@ async def working_lines(bundle: Bundle, description: Description, cache_dir: Pat
         except BundleError:
             continue
         await accepted.backend.close()
-        if accepted.self_test is not None and not accepted.misshaped:
+        if not (accepted.remark or accepted.misshaped or accepted.changed_data):
             return "\n".join(candidate.lines).strip()
     return ""
 

@@ -56,17 +56,41 @@ async def try_row_wise(rows: Batch, score: Score) -> RowWise:
         rows: bound to the model's features; the first ones are tried, and many more in their ranges.
         score: asks the model for rows of any number; one column an output.
     """
-    few = rows.slice(0, min(rows.rows, _FEW_ROWS))
+    few, times = rows.slice(0, min(rows.rows, _FEW_ROWS)), _Times()
     try:
-        alone = await _cut(few, 1, score)
-        began = time.monotonic()
-        found = _differing(await score(few), alone)
-        took_s = time.monotonic() - began
+        alone = await _cut(few, 1, times.of(score))
+        found = _differing(await times.of(score)(few), alone)
         found = found or _differing(await _cut(few, _PIECES[-1], score), alone)
     except _REFUSED:
         return RowWise(few.rows, "rows could not be scored one by one")
     found = found or await _beside_odd_rows(few, alone, score)
-    return _result(few.rows, found) if found else await _try_many(rows, score, few.rows, took_s)
+    return _result(few.rows, found) if found else await _try_many(rows, score, few.rows, times)
+
+
+class _Times:
+    """How long batches took, to tell what more rows would: a call has a cost of its own, whatever its rows."""
+
+    def __init__(self) -> None:
+        self._least_s: dict[int, float] = {}
+
+    def of(self, score: Score) -> Score:
+        """The same, timed."""
+
+        async def timed(rows: Batch) -> tuple[Column, ...]:
+            began = time.monotonic()
+            columns = await score(rows)
+            took_s = time.monotonic() - began
+            self._least_s[rows.rows] = min(took_s, self._least_s.get(rows.rows, took_s))
+            return columns
+
+        return timed
+
+    def expected_s(self, rows: int) -> float:
+        """What so many rows would take, by the two largest batches so far."""
+        *_, (fewer, fewer_s), (more, more_s) = [(0, 0.0), *sorted(self._least_s.items())]
+        if not fewer:
+            return more_s  # a single row says nothing of what rows cost
+        return more_s + max(0.0, more_s - fewer_s) / (more - fewer) * (rows - more)
 
 
 async def _beside_odd_rows(rows: Batch, alone: Sequence[Column], score: Score) -> "_Difference | None":
@@ -77,24 +101,22 @@ async def _beside_odd_rows(rows: Batch, alone: Sequence[Column], score: Score) -
     return await _beside(_shifted(first), rows, alone, score)
 
 
-async def _try_many(rows: Batch, score: Score, tried: int, took_s: float) -> RowWise:
+async def _try_many(rows: Batch, score: Score, tried: int, times: _Times) -> RowWise:
     """More and more rows together, while they are cheap: against pieces of them, and beside one that lacks a column.
 
     Args:
         rows: to make them of.
         score: asks the model.
         tried: how many rows were.
-        took_s: what they took together, seconds.
+        times: what they took.
     """
     before: tuple[Batch, tuple[Column, ...]] | None = None
     for count in _MANY_ROWS:
-        if took_s * count / tried > _MANY_S:
+        if times.expected_s(count) > _MANY_S:
             break
         many = spread(rows, count) if before is None else join([before[0], spread(rows, count - before[0].rows)])
-        began = time.monotonic()
         try:
-            whole = await score(many)
-            took_s = time.monotonic() - began
+            whole = await times.of(score)(many)
             found = None if before is None else _differing(_first(whole, before[0].rows), before[1])
             if found is None and count != _MANY_ROWS[-1]:
                 found = await _against_pieces(many, whole, score) or await _missing_one(many, whole, score)
