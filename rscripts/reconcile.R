@@ -1,5 +1,5 @@
 # Scores logged calls again, for `scorebridge reconcile`: Rscript reconcile.R <bundle> <seed> <declared> <progress>.
-# Shares Pred.R, outputs.R and conditions.R with serving and nothing else. Bytes are little-endian; a text is its
+# Shares Pred.R, outputs.R, refusals.R and conditions.R with serving and nothing else. Bytes are little-endian; a text is its
 # length in bytes as int32 (-1 is missing) and UTF-8; numbers are as in memory, so they pass bit by bit.
 #   declared  file: int32 count of features; for each its name, its type ("ordered" for an ordered factor), int32 count of
 #             levels, the levels, and what a value that is none of them does ("refuse", "missing", "default").
@@ -220,7 +220,9 @@ local({
   scripts <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
   # Apart from the global environment, which is the model's.
   own <- new.env(parent = baseenv())
-  for (name in c("conditions.R", "outputs.R")) sys.source(file.path(scripts, name), envir = own, keep.source = FALSE)
+  for (name in c("conditions.R", "refusals.R", "outputs.R")) {
+    sys.source(file.path(scripts, name), envir = own, keep.source = FALSE)
+  }
   functions <- grep("^reconcile_", ls(globalenv()), value = TRUE)
   for (name in functions) {
     body <- get(name, globalenv())
