@@ -3,6 +3,7 @@
 #   SCOREBRIDGE_BUNDLE    the bundle's folder
 #   SCOREBRIDGE_DIGEST    the bundle's digest, may be empty
 #   SCOREBRIDGE_SEED      what every call's random numbers start from, 1 if empty
+#   SCOREBRIDGE_INPUT     "frame" if the predict function takes one data.frame of all features, "columns" if empty
 # Nothing is left in the global environment but the bundle's objects.
 local({
   scripts <- Sys.getenv("SCOREBRIDGE_RSCRIPTS")
@@ -11,5 +12,8 @@ local({
   code <- bridge_attach(scripts)
   # Before the fork, and not attached: the model's search path is its own.
   loadNamespace("Rserve")
-  code$bridge_start(Sys.getenv("SCOREBRIDGE_BUNDLE"), Sys.getenv("SCOREBRIDGE_DIGEST"), if (is.na(seed)) 1L else seed)
+  code$bridge_start(
+    Sys.getenv("SCOREBRIDGE_BUNDLE"), Sys.getenv("SCOREBRIDGE_DIGEST"), if (is.na(seed)) 1L else seed,
+    Sys.getenv("SCOREBRIDGE_INPUT", "columns")
+  )
 })

@@ -4,11 +4,12 @@
 #   folder  character(1): the bundle.
 #   digest  character(1): what it is called; may be empty.
 #   seed    integer(1).
-bridge_start <- function(folder, digest, seed) {
+#   input   as in bridge_load().
+bridge_start <- function(folder, digest, seed, input = "columns") {
   code <- environment(bridge_start)
   reason <- tryCatch(
     {
-      model <- bridge_load(folder)
+      model <- bridge_load(folder, input)
       greeting <- bridge_greeting(model)
       bridge_lock()
       NULL
@@ -34,9 +35,12 @@ bridge_start <- function(folder, digest, seed) {
 #   model  list: see bridge_model_of().
 bridge_greeting <- function(model) {
   proposed <- bridge_propose_features(model$feature_names)
+  columns <- bridge_propose_frame(model)
   c(
     model[c("feature_names", "feature_required")],
-    list(proposed_types = proposed$types, proposed_levels = proposed$levels, proposed_ordered = proposed$ordered)
+    list(proposed_types = proposed$types, proposed_levels = proposed$levels, proposed_ordered = proposed$ordered),
+    list(frame_names = columns$names, frame_types = columns$types),
+    list(frame_levels = columns$levels, frame_ordered = columns$ordered)
   )
 }
 
@@ -44,13 +48,15 @@ bridge_greeting <- function(model) {
 bridge_no_features <- function() {
   list(
     feature_names = character(), feature_required = logical(), proposed_types = character(), proposed_levels = list(),
-    proposed_ordered = logical()
+    proposed_ordered = logical(), frame_names = character(), frame_types = character(), frame_levels = list(),
+    frame_ordered = logical()
   )
 }
 
 # Called by Rserve in each new worker; what it returns is the first packet of the connection.
 # Returns list: pid integer(1); digest character(1); error character(1) or NULL; feature_names character;
-# feature_required logical; proposed_types character; proposed_levels list of character; proposed_ordered logical;
+# feature_required logical; proposed_types character; proposed_levels list of character; proposed_ordered logical; the
+# same of bridge_propose_frame() as frame_names, frame_types, frame_levels and frame_ordered;
 # r_version character(1); packages character, "name version"; score, a capability of bridge_score(), absent if there is
 # an error.
 oc.init <- function() {

@@ -62,6 +62,9 @@ class Description:
         booster: of an xgboost model: what its file says of itself.
         notes: what else whoever deploys it should read.
         trial_row: one that it can score; None where a row made up of its features is as good.
+        frame_features: of an R function of one argument: what the bundle's own models were fitted on, all required,
+            types None where they do not say. They would be `[features]` if that argument were a data frame; empty
+            where it can be none, and where `input = "frame"` says so already.
     """
 
     features: tuple[Feature, ...]
@@ -76,6 +79,7 @@ class Description:
     booster: BoosterFacts | None = None
     notes: tuple[str, ...] = ()
     trial_row: Batch | None = None
+    frame_features: tuple[Feature, ...] = ()
 
 
 class Backend(Protocol):

@@ -99,7 +99,9 @@ class RserveProcess:
         asyncio.get_running_loop().add_reader(self._pidfd, self._note_exit)
 
     @classmethod
-    async def start(cls, bundle: Path, digest: str, seed: int, memory_limit_mb: int | None = None) -> Self:
+    async def start(
+        cls, bundle: Path, digest: str, seed: int, memory_limit_mb: int | None = None, model_input: str = "columns"
+    ) -> Self:
         """Starts an Rserve that loads this bundle; ready only once a connection was greeted.
 
         Raises:
@@ -122,7 +124,7 @@ class RserveProcess:
                 stdout=subprocess.DEVNULL,  # whatever a model prints may hold input values
                 stderr=subprocess.DEVNULL,
                 cwd=folder,
-                env=os.environ | _ENVIRONMENT | _bundle_environment(bundle, digest, seed, folder),
+                env=os.environ | _ENVIRONMENT | _bundle_environment(bundle, digest, seed, model_input, folder),
                 process_group=shim.pid,
             )
         except BaseException:
@@ -184,12 +186,13 @@ class RserveProcess:
             self._on_exit()
 
 
-def _bundle_environment(bundle: Path, digest: str, seed: int, folder: Path) -> dict[str, str]:
+def _bundle_environment(bundle: Path, digest: str, seed: int, model_input: str, folder: Path) -> dict[str, str]:
     return {
         "SCOREBRIDGE_RSCRIPTS": str(rscripts()),
         "SCOREBRIDGE_BUNDLE": str(bundle.resolve()),
         "SCOREBRIDGE_DIGEST": digest,
         "SCOREBRIDGE_SEED": str(seed),
+        "SCOREBRIDGE_INPUT": model_input,
         "TMPDIR": str(temporary_files(folder)),
     }
 

@@ -31,6 +31,7 @@ class Greeting:
         capability: the right to call the score function; empty if there is an error.
         features: the formals of the predict function, in order, without types.
         proposed: the same with the types that the model's own terms give them.
+        frame_features: the columns of the data frame that its only argument may be; see `Description`.
         r_version: such as "4.2.2".
         packages: "name version" of each loaded package that is not R's own.
     """
@@ -41,6 +42,7 @@ class Greeting:
     capability: str
     features: tuple[Feature, ...]
     proposed: tuple[Feature, ...]
+    frame_features: tuple[Feature, ...]
     r_version: str
     packages: tuple[str, ...]
 
@@ -65,17 +67,18 @@ class Greeting:
             error=error[0] if error else None,
             capability=capability[0] if capability else "",
             features=features,
-            proposed=_proposed(features, parts),
+            proposed=_proposed(features, parts, "proposed"),
+            frame_features=_proposed([Feature(name) for name in _texts(parts, "frame_names")], parts, "frame"),
             r_version="".join(_texts(parts, "r_version")),
             packages=_texts(parts, "packages"),
         )
 
 
-def _proposed(features: Sequence[Feature], parts: dict[str, RValue]) -> tuple[Feature, ...]:
-    levels, ordered = parts.get("proposed_levels"), parts.get("proposed_ordered")
+def _proposed(features: Sequence[Feature], parts: dict[str, RValue], prefix: str) -> tuple[Feature, ...]:
+    levels, ordered = parts.get(f"{prefix}_levels"), parts.get(f"{prefix}_ordered")
     if not (isinstance(levels, RList) and isinstance(ordered, RLogical)):
         raise ProtocolError("the greeting is incomplete")
-    known = zip(_texts(parts, "proposed_types"), levels.values, ordered.values.tolist(), strict=True)
+    known = zip(_texts(parts, f"{prefix}_types"), levels.values, ordered.values.tolist(), strict=True)
     return tuple(
         Feature(feature.name, Type(kind) if kind else None, _strings(names), feature.required, ranked)
         for feature, (kind, names, ranked) in zip(features, known, strict=True)
