@@ -39,6 +39,9 @@ bridge_list_columns <- function(prediction, rows, name) {
   elements <- as.list(unclass(prediction))
   attributes(elements) <- list(names = names(elements))
   if (!length(elements)) bridge_malformed("a list without scores", name, "give it one column an output")
+  # What return(list(score)) makes of a list.
+  inner <- if (!frame && length(elements) == 1L && is.null(names(elements))) elements[[1L]]
+  if (is.list(inner) && !is.object(inner)) return(bridge_list_columns(inner, rows, name))
   for (caught in Filter(bridge_is_caught, elements[vapply(elements, is.object, NA)])) bridge_refuse(caught, name)
   wide <- vapply(elements, bridge_is_wide, NA)
   if (!frame) {

@@ -54,14 +54,15 @@ bridge_refuse_array <- function(shape, rows, name) {
 bridge_refuse_turned <- function(row_names, column_names, columns, rows, name) {
   if (columns != rows || rows == 1L || is.null(row_names) || all(grepl("^[0-9]+$", row_names))) return(invisible())
   if (!is.null(column_names) && !identical(column_names, as.character(seq_len(rows)))) return(invisible())
-  what <- paste0("a ", rows, " x ", rows, " matrix with names of its rows alone, which reads two ways,")
-  bridge_malformed(what, name, "return t() of it if these name outputs, else give its columns names")
+  what <- paste0("a ", rows, " x ", rows, " matrix that reads two ways")
+  remedy <- "only its rows have names; return t() of it if these are of outputs, else name its columns"
+  bridge_malformed(what, name, remedy)
 }
 
 # Refuses an unnamed list of as many vectors as they are long.
 #   rows  integer(1).
 bridge_refuse_two_ways <- function(rows) {
-  what <- paste0("a list of ", rows, " elements with ", rows, " scores each for ", rows, " rows, which reads two ways")
+  what <- paste0("a list of ", rows, " elements with ", rows, " scores each for ", rows, " rows, that reads two ways")
   bridge_malformed(what, NULL, "return do.call(rbind, ...) of it if each is a row, or name them if each is an output")
 }
 

@@ -114,6 +114,10 @@ gives("and so does an element", list(p = both(3L)[, "yes", drop = FALSE]), 3L, p
 lda <- list(class = factor(c("u", "v", "u")), posterior = both(3L), x = matrix(1:3, 3L, dimnames = list(NULL, "LD1")))
 gives("lda", lda, 3L, class = c("u", "v", "u"), posterior.no = no(3L), posterior.yes = yes(3L), x.LD1 = 1:3)
 gives("a nameless matrix in a list", list(p = unname(both(2L)), q = 1:2), 2L, p.1 = no(2L), p.2 = yes(2L), q = 1:2)
+gives("lda in a list", list(lda), 3L, class = c("u", "v", "u"), posterior.no = no(3L), posterior.yes = yes(3L), x.LD1 = 1:3)
+gives("lists in a list", list(list(list(no(2L)))), 2L, score = no(2L))
+gives("a list of scalars in a list", list(list(.1, .2)), 2L, score = c(.1, .2))
+refuses("two of them", list(lda, lda), 3L, "Pred.R returned a list within a list: return unlist() of the inner one, or its elements as outputs of their own")
 half_named <- matrix(1:6, 2L, dimnames = list(NULL, c("a", "", NA)))
 gives("a matrix of which some columns have names", list(p = half_named), 2L, p.a = 1:2, p.2 = 3:4, p.3 = 5:6)
 gives("a frame in a list", list(p = data.frame(a = 1:2, b = c("u", "v"))), 2L, p.a = 1:2, p.b = c("u", "v"))
@@ -152,8 +156,8 @@ refuses("an array of lists", array(list(1, 2), c(2, 1, 1)), 2L, "Pred.R returned
 
 # What sapply() makes of a vector for each row lies on its side; where there are as many rows as outputs, it looks upright.
 by_row <- function(p) c(no = 1 - p, yes = p)
-turned <- "Pred.R returned a 2 x 2 matrix with names of its rows alone, which reads two ways,"
-turn <- ": return t() of it if these name outputs, else give its columns names"
+turned <- "Pred.R returned a 2 x 2 matrix that reads two ways"
+turn <- ": only its rows have names; return t() of it if these are of outputs, else name its columns"
 refuses("sapply", sapply(c(.1, .2), by_row), 2L, paste0(turned, turn))
 refuses("sapply over named scores", sapply(c(`1` = .1, `2` = .2), by_row), 2L, paste0(turned, turn))
 refuses("in a list", list(p = sapply(c(.1, .2), by_row)), 2L, paste0(turned, " in the output 'p'", turn))
@@ -191,7 +195,8 @@ forms <- list(
   named_vector_a_row = list(function(n, k) rows_of(n, k, label), function(k) if (k == 1L) "score"),
   matrix_a_row = list(function(n, k) rows_of(n, k, t), made, function(n, k) n > 1L && k > 1L),
   frame_a_row = list(function(n, k) rows_of(n, k, function(x) as.data.frame(t(label(x)))), classes, function(n, k) n > 1L),
-  list_a_row = list(function(n, k) rows_of(n, k, function(x) as.list(label(x))), function(k) NULL),
+  list_of_a_list = list(function(n, k) list(structure(column(n, k), names = classes(k))), classes),
+  list_a_row = list(function(n, k) rows_of(n, k, function(x) as.list(label(x))), classes, function(n, k) n > 1L),
   vector_a_row_by_name = list(function(n, k) structure(rows_of(n, k, label), names = seq_len(n)), function(k) NULL, function(n, k) n == 1L && k == 1L),
   dropped = list(function(n, k) if (n == 1L) grid(n, k)[1L, ] else grid(n, k), made, function(n, k) n == 1L && k > 1L),
   list_dropped = list(function(n, k) list(if (n == 1L) grid(n, k)[1L, ] else grid(n, k)), made, function(n, k) n == 1L && k > 1L),
@@ -214,7 +219,7 @@ for (form in names(forms)) for (k in 1:3) for (n in 1:3) {
 }
 
 # What stays refused says what to return.
-two_ways <- "Pred.R returned a list of 2 elements with 2 scores each for 2 rows, which reads two ways: return do.call(rbind, ...) of it if each is a row, or name them if each is an output"
+two_ways <- "Pred.R returned a list of 2 elements with 2 scores each for 2 rows, that reads two ways: return do.call(rbind, ...) of it if each is a row, or name them if each is an output"
 refuses("a vector a row", lapply(c(.1, .2), by_row), 2L, two_ways)
 refuses("without names", lapply(c(.1, .2), function(p) c(1 - p, p)), 2L, two_ways)
 refuses("over named scores", lapply(c(`1` = .1, `2` = .2), by_row), 2L, two_ways)
