@@ -52,8 +52,8 @@ for (name in names(forms)) {
   dir.create(path)
   form <- forms[[name]]
   names <- if (name == "lda_three") "glu, bmi, age, ped" else "glu, bmi, age"
-  code <- c("suppressMessages({library(MASS); library(randomForest)})", sprintf("Pred.R <- function(%s) { %s }", names, form[[1]]))
-  writeLines(code, file.path(path, "Pred.R"))
+  code <- sprintf("Pred.R <- function(%s) { %s }", names, form[[1]])
+  writeLines(c("suppressMessages({library(MASS); library(randomForest)})", code), file.path(path, "Pred.R"))
   save(list = names(form[[2]]), file = file.path(path, "model.RData"), envir = list2env(form[[2]]))
   direct <- form[[3]](rows)
   cat(sprintf("{\"form\": \"%s\", \"columns\": {%s}}\n", name, paste0(
