@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from fixtures import ROOT, StartGateway, deploy, make_r_bundle
 from logged import run, said
 from scorebridge import AsyncScoringClient, InvalidRequest, PredictionFailed, Source
+from waiting import eventually, runs
 
 from bridge.acceptance import accept
 from bridge.backends import Description
@@ -117,7 +119,9 @@ async def test_a_matrix_is_a_frame_of_the_features_in_their_order(
 
 async def description(bundle: Path) -> Description:
     accepted = await accept(read_bundle(bundle))
+    family = [child.pid for child in psutil.Process().children(recursive=True)]
     await accepted.backend.close()
+    await eventually(lambda: not any(runs(pid) for pid in family))
     return accepted.description
 
 
