@@ -8,6 +8,7 @@ from pathlib import Path
 from bridge.acceptance import accept
 from bridge.backends import Description
 from bridge.bundle import Bundle
+from bridge.columns import Type
 from bridge.errors import BundleError
 from bridge.features import Feature
 from bridge.model_settings import ModelSettings
@@ -65,7 +66,9 @@ def remedy(remark: str) -> str:
 
 def _candidates(settings: ModelSettings, description: Description) -> Iterator[_Candidate]:
     undeclared = [feature for feature in description.proposed if _is_new(feature, settings)]
-    frame = [feature for feature in description.frame_features if _is_new(feature, settings)]
+    # What stands within a transformation, as in log(income), is a number or it will not score.
+    frame = [replace(one, type=one.type or Type.DOUBLE) for one in description.frame_features]
+    frame = [feature for feature in frame if _is_new(feature, settings)]
     if undeclared:
         yield from _candidate(settings, [], undeclared)
         yield from _candidate(settings, [], undeclared, row_by_row=True)

@@ -1,7 +1,7 @@
 # What write_bundle is told for model.toml, checked as the gateway will: here its author can still be told.
 
 # Refuses settings that no gateway takes, whatever the model gives.
-#   settings  list: row_wise, timeout_s, default_score; NULL where not said.
+#   settings  list: row_wise, timeout_s, default_score, input; NULL where not said.
 bridge_check_settings <- function(settings) {
   row_wise <- settings$row_wise
   if (!is.null(row_wise) && !isTRUE(row_wise) && !isFALSE(row_wise)) {
@@ -10,6 +10,9 @@ bridge_check_settings <- function(settings) {
   timeout_s <- settings$timeout_s
   if (!is.null(timeout_s) && !(bridge_is_scalar(timeout_s) && is.numeric(timeout_s) && timeout_s > 0)) {
     stop(bridge_bundle_error("timeout_s must be a number of seconds above 0"))
+  }
+  if (!identical(settings$input, "columns") && !identical(settings$input, "frame")) {
+    stop(bridge_bundle_error("input must be \"columns\" or \"frame\""))
   }
   default <- settings$default_score
   if (is.null(default)) return(invisible())

@@ -11,28 +11,36 @@
 #   timeout_s      seconds, or NULL.
 #   features       named list of "double", "int", "bool", "string" or list(type = "factor", levels = ...), the last with
 #                  ordered = TRUE or not, where the model's own terms don't say or say otherwise.
+#   input          character(1): "columns", the function has an argument for each feature; "frame", it has one that is a
+#                  data.frame of them: the golden rows' columns; without those the models' variables, then `features`.
 # Returns the path, invisibly. Raises bridge_bundle_error and leaves the disk as it was.
 bridge_write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, default_score = NULL, timeout_s = NULL,
-                                features = NULL) {
+                                features = NULL, input = "columns") {
   passed <- bridge_named_arguments(substitute(list(...)), list(...))
   bridge_refuse_folder(dir)
-  settings <- list(row_wise = row_wise, timeout_s = timeout_s, default_score = default_score)
+  settings <- list(row_wise = row_wise, timeout_s = timeout_s, default_score = default_score, input = input)
   bridge_check_settings(settings)
   name <- bridge_choose_predict(passed)
   objects <- passed[names(passed) != name]
   if (!length(objects)) stop(bridge_bundle_error("pass the model's objects beside ", name))
   source <- bridge_predict_source(name, passed[[name]], objects)
-  known <- bridge_features(passed[[name]], name)$feature_names
-  features <- bridge_decide_features(known, objects, golden, features)
+  arguments <- bridge_features(passed[[name]], name)
+  frame <- if (input == "frame") bridge_frame_argument(arguments, name)
+  features <- if (is.null(frame)) {
+    bridge_decide_features(arguments$feature_names, objects, golden, features)
+  } else {
+    bridge_decide_frame(objects, golden, features)
+  }
+  if (input == "columns") settings["input"] <- list(NULL)
   if (is.null(row_wise)) settings["row_wise"] <- list(bridge_ask_row_wise())
   made <- bridge_make_folder(dir)
   finished <- FALSE
   on.exit(if (!finished) unlink(made, recursive = TRUE))
   bridge_write_files(dir, source, objects, settings, features)
   if (!is.null(golden)) bridge_write_golden(file.path(dir, "golden.csv"), bridge_golden_inputs(golden, features))
-  checked <- bridge_check_bundle(dir, features, !is.null(golden))
+  checked <- bridge_check_bundle(dir, features, !is.null(golden), input)
   if (!is.null(golden)) {
-    bridge_compare_session(name, passed[[name]], objects, golden, features, checked$scores)
+    bridge_compare_session(name, passed[[name]], objects, golden, features, checked$scores, frame)
     bridge_check_defaults(default_score, checked$scores)
   }
   finished <- TRUE
@@ -107,14 +115,14 @@ bridge_write_files <- function(dir, source, objects, settings, features) {
 }
 
 # Loads and scores the bundle in fresh R processes: the first writes the expected scores, the second must find them.
-#   dir  character(1); features  named list; golden  logical(1): there are golden rows.
+#   dir  character(1); features  named list; golden  logical(1): there are golden rows; input  character(1).
 # Returns what check.R found: list(features character, scores named list of columns).
-bridge_check_bundle <- function(dir, features, golden) {
+bridge_check_bundle <- function(dir, features, golden, input) {
   request <- tempfile(fileext = ".rds")
   reply <- tempfile(fileext = ".rds")
   on.exit(unlink(c(request, reply)))
   for (step in c(if (golden) "score", "compare")) {
-    saveRDS(list(step = step, features = features), request)
+    saveRDS(list(step = step, features = features, input = input), request)
     arguments <- shQuote(c("--vanilla", file.path(bridge_scripts, "check.R"), normalizePath(dir), request, reply))
     # Models may load packages that print: their text is none of ours.
     system2(file.path(R.home("bin"), "Rscript"), arguments, stdout = FALSE, stderr = FALSE, env = "LC_ALL=C.UTF-8")

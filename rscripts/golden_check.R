@@ -2,14 +2,17 @@
 
 # Scores the golden rows, and writes or compares the scores.
 #   path     character(1): golden.csv; where it is not there, only the load is checked.
-#   request  list: step, features.
+#   request  list: step, features, input.
 # Returns the reply, see check.R. It never raises.
 bridge_check <- function(path, request) {
-  reply <- list(error = bridge_greeting_parts$error, features = bridge_greeting_parts$feature_names)
+  framed <- request$input == "frame"
+  features <- if (framed) names(request$features) else bridge_greeting_parts$feature_names
+  reply <- list(error = bridge_greeting_parts$error, features = features)
   if (!is.null(reply$error) || !file.exists(path)) return(reply)
   tryCatch(
     {
       golden <- bridge_read_golden(path, request$features)
+      if (framed) golden$inputs <- golden$inputs[features]
       scores <- bridge_golden_scores(golden)
       if (request$step == "score") bridge_write_golden(path, golden$inputs, scores)
       if (request$step == "compare") bridge_compare(golden$expected, scores)

@@ -6,9 +6,10 @@
 #   predict  function; objects  named list: what was passed beside it.
 #   golden   data.frame as it was given; features  named list of list(type, levels, ordered).
 #   found    named list of columns: the bundle's scores.
-bridge_compare_session <- function(name, predict, objects, golden, features, found) {
+#   frame    character(1): the argument that takes the golden rows as they are; NULL if each column has its own.
+bridge_compare_session <- function(name, predict, objects, golden, features, found, frame) {
   hint <- bridge_changed_columns(golden, features)
-  wanted <- tryCatch(bridge_session_scores(name, predict, objects, golden), error = function(condition) {
+  wanted <- tryCatch(bridge_session_scores(name, predict, objects, golden, frame), error = function(condition) {
     stop(bridge_bundle_error(
       "the bundle scores the golden rows, but in this session ", name, " fails on them: ", bridge_one_line(condition),
       hint
@@ -30,9 +31,9 @@ bridge_compare_session <- function(name, predict, objects, golden, features, fou
 }
 
 # The scores that the predict function gives in this session, with the objects as they were passed.
-#   name, predict, objects, golden  as in bridge_compare_session().
+#   name, predict, objects, golden, frame  as in bridge_compare_session().
 # Returns named list of columns.
-bridge_session_scores <- function(name, predict, objects, golden) {
+bridge_session_scores <- function(name, predict, objects, golden, frame) {
   passed <- list2env(objects, parent = environment(predict))
   for (own in names(objects)) {
     if (typeof(objects[[own]]) == "closure" && identical(environment(objects[[own]]), globalenv())) {
@@ -41,8 +42,9 @@ bridge_session_scores <- function(name, predict, objects, golden) {
   }
   environment(predict) <- passed
   assign(name, predict, envir = passed)
-  frame <- list2env(as.list(golden), parent = passed)
-  prediction <- bridge_with_seed(suppressWarnings(eval(bridge_call(name, names(golden)), frame)))
+  arguments <- if (is.null(frame)) as.list(golden) else structure(list(golden), names = frame)
+  place <- list2env(arguments, parent = passed)
+  prediction <- bridge_with_seed(suppressWarnings(eval(bridge_call(name, names(arguments)), place)))
   outputs <- bridge_outputs(prediction, nrow(golden))
   names(outputs$columns) <- outputs$names
   outputs$columns
