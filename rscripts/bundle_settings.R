@@ -7,6 +7,11 @@ bridge_check_settings <- function(settings) {
   if (!is.null(row_wise) && !isTRUE(row_wise) && !isFALSE(row_wise)) {
     stop(bridge_bundle_error("row_wise must be TRUE or FALSE"))
   }
+  row_by_row <- settings$row_by_row
+  if (!isTRUE(row_by_row) && !isFALSE(row_by_row)) stop(bridge_bundle_error("row_by_row must be TRUE or FALSE"))
+  if (row_by_row && isFALSE(row_wise)) {
+    stop(bridge_bundle_error("row_by_row makes every row independent of the others: leave row_wise out"))
+  }
   timeout_s <- settings$timeout_s
   if (!is.null(timeout_s) && !(bridge_is_scalar(timeout_s) && is.numeric(timeout_s) && timeout_s > 0)) {
     stop(bridge_bundle_error("timeout_s must be a number of seconds above 0"))

@@ -1,11 +1,12 @@
 # Scores logged calls again, for `scorebridge reconcile`:
-#   Rscript reconcile.R <bundle> <seed> <declared> <progress> <input>
-# Shares Pred.R, outputs.R, refusals.R and conditions.R with serving and nothing else. Bytes are little-endian; a text is
+#   Rscript reconcile.R <bundle> <seed> <declared> <progress> <input> <row_by_row>
+# Shares Pred.R, outputs.R, rows.R, refusals.R and conditions.R with serving and nothing else. Bytes are little-endian; a text is
 # its length in bytes as int32 (-1 is missing) and UTF-8; numbers are as in memory, so they pass bit by bit.
 #   declared  file: int32 count of features; for each its name, its type ("ordered" for an ordered factor), int32 count of
 #             levels, the levels, and what a value that is none of them does ("refuse", "missing", "default").
 #   progress  file, as a rule a pipe: one byte once the model is loaded ("." or "!"), one for each call that is done.
 #   input     "columns", or "frame" where the declared features are the columns of one data.frame.
+#   row_by_row  "1" if each row is a run of its own, else "0".
 # Then each line of stdin is the path of a file of calls; the answers go to the same path with ".out".
 #   calls     int32 count; for each int32 rows, int32 columns; for each name, int32 type (1 double, 2 int, 3 bool,
 #             4 text), the values; texts as all their lengths, then all their bytes.
@@ -230,7 +231,11 @@ reconcile_serve <- function(arguments) {
   tell()
   seed <- as.integer(arguments[2L])
   framed <- arguments[5L] == "frame"
-  score <- function(rows, columns) reconcile_score(predict, seed, declared, framed, rows, columns)
+  whole <- function(rows, columns) reconcile_score(predict, seed, declared, framed, rows, columns)
+  apart <- function(rows, columns) bridge_rows_apart(rows, function(row) {
+    whole(1L, lapply(columns, function(column) list(name = column$name, values = column$values[row])))
+  })
+  score <- if (arguments[6L] == "1") apart else whole
   orders <- file("stdin", "r")
   while (length(path <- readLines(orders, 1L))) reconcile_file(path, score, tell)
 }
@@ -239,7 +244,7 @@ local({
   scripts <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
   # Apart from the global environment, which is the model's.
   own <- new.env(parent = baseenv())
-  for (name in c("conditions.R", "refusals.R", "outputs.R")) {
+  for (name in c("conditions.R", "refusals.R", "outputs.R", "rows.R")) {
     sys.source(file.path(scripts, name), envir = own, keep.source = FALSE)
   }
   functions <- grep("^reconcile_", ls(globalenv()), value = TRUE)

@@ -50,7 +50,9 @@ bridge_answer <- function(rows, names, columns, kept) {
     {
       outputs <- bridge_keeping_warnings(
         if (bridge_model$row_by_row) {
-          bridge_row_by_row(rows, names, columns)
+          bridge_rows_apart(rows, function(row) {
+            bridge_outputs(bridge_predict(1L, names, lapply(columns, `[`, row)), 1L)
+          })
         } else {
           bridge_outputs(bridge_predict(rows, names, columns), rows)
         },
@@ -63,38 +65,6 @@ bridge_answer <- function(rows, names, columns, kept) {
       list(1L, kind, bridge_valid_text(class(condition)[1L]), bridge_full_message(condition, kept))
     }
   )
-}
-
-# Scores each row of a batch by a call of its own.
-#   rows, names, columns  as in bridge_score().
-# Returns as bridge_outputs().
-bridge_row_by_row <- function(rows, names, columns) {
-  scored <- lapply(seq_len(rows), function(row) {
-    bridge_outputs(bridge_predict(1L, names, lapply(columns, `[`, row)), 1L)
-  })
-  first <- scored[[1L]]$names
-  same <- vapply(scored, function(one) identical(one$names, first), NA)
-  if (!all(same)) {
-    stop(bridge_malformed_prediction("Pred.R returned other outputs for row ", which(!same)[1L] - 1L, " than for row 0"))
-  }
-  list(names = first, columns = lapply(seq_along(first), function(j) {
-    bridge_joined(lapply(scored, function(one) one$columns[[j]]), first[j])
-  }))
-}
-
-# The scores of single rows as one column. What c() would make of two types is none of what the model gave.
-#   scores  list of vectors of length 1; name  character(1).
-bridge_joined <- function(scores, name) {
-  types <- vapply(scores, typeof, "")
-  # A missing value alone is logical in R, and no type yet.
-  typed <- types[!(types == "logical" & vapply(scores, is.na, NA))]
-  if (length(unique(typed)) > 1L) {
-    stop(bridge_malformed_prediction(
-      "Pred.R returned ", typed[1L], " for one row and ", setdiff(typed, typed[1L])[1L], " for another in the output '",
-      name, "'"
-    ))
-  }
-  unlist(scores, use.names = FALSE)
 }
 
 # Calls the predict function from a fresh frame that holds the columns, in front of the global environment.

@@ -1,5 +1,6 @@
 """What check and deploy prove of an R bundle: that it scores, any number of rows, with the data it was given."""
 
+import asyncio
 import datetime as dt
 import shutil
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fixtures import ROOT, StartGateway, make_r_bundle, put
+from logged import run, said
 from scorebridge import AsyncScoringClient, PredictionFailed
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -214,6 +216,24 @@ async def test_row_by_row_a_batch_has_the_scores_of_its_rows(
         assert together.scores.tolist() == alone
         (detail,) = await client.model("single")
         assert detail.row_wise
+
+
+@pytest.mark.parametrize("front", ["native"], indirect=True)
+async def test_rows_that_are_runs_of_their_own_fail_alone_and_reconcile_agrees(
+    tmp_path: Path, repository: Path, start_gateway: StartGateway
+) -> None:
+    code = "Pred.R <- function(age) { if (age == 40) stop('forty'); max(age, 21) + runif(1) }"
+    put(make_r_bundle(tmp_path / "b", code, settings="row_by_row = true\ndefault_score = 0.5"), repository, "single")
+    gateway: Gateway = await start_gateway(repository, log_dir=tmp_path / "log")
+    async with AsyncScoringClient(gateway.grpc_address) as client:
+        answer = await client.score("single", {"age": np.array([10.0, 40.0, 35.0, 22.0])}, timeout_s=10)
+        assert answer.reasons == [None, "MODEL_ERROR", None, None]
+        drawn = answer.scores[0] - 21
+        assert answer.scores.tolist() == [21 + drawn, 0.5, 35 + drawn, 22 + drawn]
+    await gateway.close()
+    result = await asyncio.to_thread(run, tmp_path / "log", "--repository", repository)
+    assert result.exit_code == 0, result.output
+    assert "all 3 rows are equal" in said(result)
 
 
 @pytest.mark.parametrize("claim", ["row_wise = false", "coalesce = true", "coalesce = false", "chunk_rows = 10"])

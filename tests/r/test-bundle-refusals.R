@@ -40,6 +40,9 @@ for (own in list("number", "factor", list(type = "double", ordered = TRUE), list
 }
 settings("a stranger", "'z' is not an argument of the predict function", features = list(z = "int"))
 
+settings("row_by_row", "row_by_row must be TRUE or FALSE", row_by_row = 1)
+settings("row_by_row and not row_wise", "row_by_row makes every row independent of the others: leave row_wise out", row_by_row = TRUE, row_wise = FALSE)
+
 # The rest of what it refuses.
 refuses("no rows", "golden must be a data.frame with rows", k, Pred.R = times, golden = inputs[0L, "x", drop = FALSE])
 refuses("no data.frame", "golden must be a data.frame with rows", k, Pred.R = times, golden = as.matrix(inputs["x"]))
