@@ -197,6 +197,8 @@ class ModelSettings(_Section):
     def _a_frame_has_columns(self) -> Self:
         if self.input == "frame" and not self.features:
             raise ValueError("input is 'frame', so [features] must say its columns: a line for each, in their order")
+        if self.input == "frame" and "" in self.features:
+            raise ValueError("input is 'frame', and a column of [features] has no name")
         return self
 
     @model_validator(mode="after")

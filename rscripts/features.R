@@ -32,7 +32,7 @@ bridge_models_in <- function(objects) {
 bridge_proposed_by <- function(object) {
   if (!is.list(object) || is.data.frame(object)) return(list())
   parts <- unclass(object)
-  levels <- if (is.null(parts[["xlevels"]])) attr(object, "xlevels") else parts[["xlevels"]]
+  levels <- if (is.null(parts[["xlevels"]])) attr(object, "xlevels", exact = TRUE) else parts[["xlevels"]]
   by_terms <- bridge_proposed_by_terms(parts[["terms"]], levels)
   forest <- parts[["forest"]]
   by_forest <- if (is.list(forest)) bridge_proposed_by_forest(forest[["xlevels"]], forest[["ncat"]]) else list()
@@ -113,7 +113,9 @@ bridge_propose_frame <- function(model, objects = as.list(globalenv(), sorted = 
 # The variables that the models among some objects were fitted on, each once.
 #   objects  named list.
 bridge_variables <- function(objects) {
-  enc2utf8(unique(unlist(lapply(unname(bridge_models_in(objects)), bridge_variables_of, names(objects)))))
+  names <- as.character(unlist(lapply(unname(bridge_models_in(objects)), bridge_variables_of, names(objects))))
+  # Where they are no text, nobody can send them.
+  unique(enc2utf8(names[validEnc(names)]))
 }
 
 # The variables that one object was fitted on, in its own order.

@@ -42,22 +42,25 @@ bridge_list_columns <- function(prediction, rows, name) {
   # What return(list(score)) makes of a list.
   inner <- if (!frame && length(elements) == 1L && is.null(names(elements))) elements[[1L]]
   if (is.list(inner) && !is.object(inner)) return(bridge_list_columns(inner, rows, name))
-  for (caught in Filter(bridge_is_caught, elements[vapply(elements, is.object, NA)])) bridge_refuse(caught, name)
-  wide <- vapply(elements, bridge_is_wide, NA)
+  wide <- FALSE
+  for (element in elements) {
+    if (is.object(element) && bridge_is_caught(element)) bridge_refuse(element, name)
+    if (!wide && !is.null(dim(element))) wide <- bridge_is_wide(element)
+  }
   if (!frame) {
     bridge_refuse_standard_errors(names(elements))
-    scores <- bridge_scores_by_row(elements, rows, any(wide))
+    scores <- bridge_scores_by_row(elements, rows, wide)
     if (!is.null(scores)) return(list(scores))
-    if (is.null(names(elements)) && !any(wide)) bridge_refuse_neither(elements, rows)
+    if (is.null(names(elements)) && !wide) bridge_refuse_neither(elements, rows)
   }
-  if (!any(wide)) return(elements)
+  if (!wide) return(elements)
   names <- if (is.null(names(elements))) rep("", length(elements)) else names(elements)
   parts <- lapply(seq_along(elements), function(i) bridge_element_columns(elements[[i]], rows, names[i]))
   unlist(parts, recursive = FALSE)
 }
 
 # Whether something has columns of its own: then each is an output.
-#   value  anything.
+#   value  anything with dimensions.
 bridge_is_wide <- function(value) {
   shape <- dim(value)
   if (inherits(value, "data.frame")) return(TRUE)
@@ -88,7 +91,7 @@ bridge_element_columns <- function(element, rows, name) {
 bridge_scores_by_row <- function(elements, rows, wide) {
   named <- !is.null(names(elements))
   if (length(elements) != rows || (rows == 1L && (wide || named))) return(NULL)
-  sizes <- vapply(elements, bridge_row_size, 0)
+  sizes <- bridge_row_sizes(elements)
   if (anyNA(sizes) || any(sizes != sizes[1L])) return(NULL)
   if (sizes[1L] == rows && !wide) {
     # lapply() keeps the names of the rows.
@@ -103,7 +106,17 @@ bridge_scores_by_row <- function(elements, rows, wide) {
   unlist(elements, use.names = FALSE)
 }
 
-# How many scores an element would hold if it were a row; NA if it can be none.
+# How many scores each element would hold if it were a row; NA for one that can be none.
+#   elements  list.
+bridge_row_sizes <- function(elements) {
+  flat <- all(vapply(elements, is.atomic, NA)) && is.null(unlist(lapply(elements, dim)))
+  if (!flat) return(vapply(elements, bridge_row_size, 0))
+  sizes <- as.double(lengths(elements))
+  sizes[sizes == 0] <- NA
+  sizes
+}
+
+# The same of one.
 #   element  anything.
 bridge_row_size <- function(element) {
   shape <- dim(element)
@@ -126,15 +139,24 @@ bridge_array_columns <- function(prediction, rows, name) {
   shape <- if (is.atomic(prediction)) dim(prediction)
   if (length(shape) < 2L) return(list(prediction))
   bridge_refuse_class(prediction, name)
-  several <- which(shape[-1L] != 1L) + 1L
-  if (shape[1L] != rows || length(several) > 1L || any(shape == 0L)) bridge_refuse_array(shape, rows, name)
-  names <- if (is.null(dimnames(prediction))) vector("list", length(shape)) else dimnames(prediction)
-  across <- c(several, which(!vapply(names[-1L], is.null, NA)) + 1L, 2L)[1L]
+  names <- dimnames(prediction)
+  if (is.null(names)) names <- vector("list", length(shape))
+  across <- if (length(shape) == 2L) 2L else bridge_across(shape, names)
+  if (shape[1L] != rows || is.na(across) || any(shape == 0L)) bridge_refuse_array(shape, rows, name)
   bridge_refuse_turned(names[[1L]], names[[across]], shape[across], rows, name)
   values <- as.vector(prediction)
   columns <- lapply(seq_len(shape[across]), function(j) values[seq.int((j - 1) * rows + 1, length.out = rows)])
   names(columns) <- names[[across]]
   columns
+}
+
+# Which dimension of an array is that of the outputs: the one that is not 1, else the first that has names; NA where
+# several could be.
+#   shape  integer: its dim(); names  list: its dimnames().
+bridge_across <- function(shape, names) {
+  several <- which(shape[-1L] != 1L) + 1L
+  if (length(several) > 1L) return(NA_integer_)
+  c(several, which(!vapply(names[-1L], is.null, NA)) + 1L, 2L)[1L]
 }
 
 # The names of the outputs, where they have none too.

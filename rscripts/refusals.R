@@ -89,7 +89,7 @@ bridge_refuse_neither <- function(elements, rows) {
 # score.
 #   names  character or NULL: the list's.
 bridge_refuse_standard_errors <- function(names) {
-  if (!all(c("fit", "se.fit") %in% names) || !any(c("residual.scale", "df") %in% names)) return(invisible())
+  if (!"se.fit" %in% names || !"fit" %in% names || !any(c("residual.scale", "df") %in% names)) return(invisible())
   what <- "the whole list of a prediction with se.fit = TRUE, of which the scale is no score of a row"
   bridge_malformed(what, NULL, "return its $fit, or list(fit = p$fit, se.fit = p$se.fit)")
 }

@@ -83,6 +83,11 @@ expect_identical("a feature of the model", proposed(function(x) 1, fit = lm(y ~ 
 expect_identical("one of several", proposed(function(sex) 1, fit = fit)$names, character())
 expect_identical("several arguments", proposed(function(data, type) 1, fit = fit)$names, character())
 expect_identical("none without a default", proposed(function(data = NULL) 1, fit = fit)$names, character())
+invalid <- "\xff"
+Encoding(invalid) <- "UTF-8"
+odd <- list(forest = list(xlevels = structure(list(0, 0), names = c(invalid, "x"))))
+expect_identical("a name that is no text", proposed(function(d) 1, structure(odd, class = "odd"))$names, "x")
+expect_identical("nothing", code$bridge_variables(list()), character())
 expect_identical("no model", proposed(function(data) 1, 3, sum, NULL, rows)$names, character())
 
 # write_bundle.

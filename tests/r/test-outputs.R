@@ -239,6 +239,13 @@ for (n in 1:3) {
   gives("without the scale", fitted[c("fit", "se.fit")], n, fit = unname(fitted$fit), se.fit = unname(fitted$se.fit))
   gives("a frame of it is the author's own", data.frame(p = 1:n, as.data.frame(fitted)["df"]), n, p = 1:n, df = rep(48L, n))
 }
+ranked <- transform(cars, grade = cut(dist, c(0, 30, 60, 200), c("lo", "mid", "hi"), ordered_result = TRUE))
+ordered_model <- MASS::polr(grade ~ speed, ranked)
+chances <- function(n) predict(ordered_model, ranked[seq_len(n), ], type = "probs")
+one_row <- "Pred.R returned 3 scores for 1 row: keep a single row as a matrix, by drop = FALSE or matrix(..., nrow = 1)"
+refuses("polr of one row", chances(1L), 1L, one_row)
+gives("polr of two", chances(2L), 2L, lo = unname(chances(2L)[, 1L]), mid = unname(chances(2L)[, 2L]), hi = unname(chances(2L)[, 3L]))
+gives("and of one, by the remedy", matrix(chances(1L), nrow = 1L), 1L, score_1 = chances(1L)[[1L]], score_2 = chances(1L)[[2L]], score_3 = chances(1L)[[3L]])
 ranger <- structure(list(predictions = both(2L), num.trees = 5, treetype = "Probability estimation"), class = "ranger.prediction")
 refuses("ranger", ranger, 2L, "Pred.R returned an object of class 'ranger.prediction': return its $predictions")
 refuses("ranger in a list", list(p = ranger), 2L, "Pred.R returned an object of class 'ranger.prediction' in the output 'p': return its $predictions")

@@ -113,6 +113,7 @@ WRONG = [
     ("seed = 2147483648", "seed: "),
     ("backend = 'R'", "backend: "),
     ("input = 'rows'", "input: "),
+    ("input = 'frame'\n[features]\n'' = 'int'", "input is 'frame', and a column of [features] has no name"),
     ("input = 'frame'", r"input is 'frame', so [features] must say its columns: a line for each, in their order"),
     ("row_wise = 'yes'", "row_wise: "),
     ("default_on = ['TIMEOUT']", "default_on.0: "),
