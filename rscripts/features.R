@@ -36,7 +36,31 @@ bridge_proposed_by <- function(object) {
   by_terms <- bridge_proposed_by_terms(parts[["terms"]], levels)
   forest <- parts[["forest"]]
   by_forest <- if (is.list(forest)) bridge_proposed_by_forest(forest[["xlevels"]], forest[["ncat"]]) else list()
-  c(by_terms, by_forest[setdiff(names(by_forest), names(by_terms))])
+  others <- c(by_forest, bridge_proposed_by_gbm(parts), bridge_proposed_by_bayes(parts))
+  c(by_terms, others[setdiff(names(others), names(by_terms))])
+}
+
+# What a gbm says: a type above 0 counts the levels of a factor; an ordered one has type 0 and levels that are text.
+#   parts  list: an object's.
+bridge_proposed_by_gbm <- function(parts) {
+  if (!all(c("var.names", "var.type", "var.levels") %in% names(parts))) return(list())
+  proposals <- Map(function(kind, levels) {
+    if (is.character(levels)) bridge_proposal("factor", levels, kind == 0) else bridge_proposal("double")
+  }, parts[["var.type"]], parts[["var.levels"]])
+  names(proposals) <- parts[["var.names"]]
+  proposals
+}
+
+# What a naive Bayes of e1071 says: the columns of a table are its levels.
+#   parts  list: an object's.
+bridge_proposed_by_bayes <- function(parts) {
+  numbers <- parts[["isnumeric"]]
+  if (!is.logical(numbers) || !is.list(parts[["tables"]])) return(list())
+  proposals <- lapply(names(numbers), function(name) {
+    if (numbers[[name]]) bridge_proposal("double") else bridge_proposal("factor", colnames(parts[["tables"]][[name]]))
+  })
+  names(proposals) <- names(numbers)
+  Filter(Negate(is.null), proposals)
 }
 
 # What terms say: the class of each variable when the model was fitted.
@@ -125,8 +149,7 @@ bridge_variables_of <- function(object, others) {
   if (!is.list(object) || is.data.frame(object)) return(character())
   parts <- unclass(object)
   if (inherits(parts[["terms"]], "terms")) return(bridge_variables_of_terms(parts[["terms"]], others))
-  forest <- parts[["forest"]]
-  if (is.list(forest)) names(forest[["xlevels"]]) else character()
+  names(bridge_proposed_by(object))
 }
 
 # The variables of terms, also of those within a transformation: log(x), poly(x, 2), offset(x).
