@@ -26,7 +26,7 @@ bridge_load_objects <- function(folder) {
     names <- bridge_load_file(file.path(folder, file), file, kept)
     twice <- intersect(names, names(homes))
     notes <- c(
-      notes, bridge_warning_notes(kept, file),
+      notes, bridge_warning_notes(kept, file), bridge_foreign_text_notes(mget(names, envir = globalenv()), file),
       if (length(twice)) paste0("object '", twice, "' is in ", homes[twice], " and in ", file, ": the latter is used")
     )
     homes[names] <- file
