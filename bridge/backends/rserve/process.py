@@ -113,10 +113,7 @@ class RserveProcess:
         """
         binary = await asyncio.to_thread(_rserve_binary)
         folder = make_folder("rserve")
-        conf = folder / "conf"
-        conf.write_text(
-            _CONF.format(folder=folder, rscripts=rscripts(), max_request_kb=_MAX_REQUEST_KB, max_reply_kb=_MAX_REPLY_KB)
-        )
+        conf = _write_conf(folder)
         shim = subprocess.Popen(  # noqa: ASYNC220, S603 - exec of a constant takes a millisecond
             ["/bin/sh", "-c", _SHIM], stdin=subprocess.PIPE, process_group=0
         )
@@ -189,6 +186,14 @@ class RserveProcess:
         self._exited.set()
         if self._on_exit is not None:
             self._on_exit()
+
+
+def _write_conf(folder: Path) -> Path:
+    conf = folder / "conf"
+    conf.write_text(
+        _CONF.format(folder=folder, rscripts=rscripts(), max_request_kb=_MAX_REQUEST_KB, max_reply_kb=_MAX_REPLY_KB)
+    )
+    return conf
 
 
 def _bundle_environment(bundle: Path, digest: str, settings: ModelSettings, folder: Path) -> dict[str, str]:
