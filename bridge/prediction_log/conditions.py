@@ -9,10 +9,10 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.texts import brief
 
-__all__ = ["OTHERS", "UNKNOWN", "Conditions", "Raised"]
+__all__ = ["Conditions", "Raised"]
 
-OTHERS = "(others)"
-UNKNOWN = "(not recorded)"  # by gateways that did not know classes
+_OTHERS = "(others)"
+_UNKNOWN = "(not recorded)"  # by gateways that did not know classes
 _MOST_COUNTED = 1000  # a model may make up a class for each call
 _MOST_LISTED = 20
 _MOST_CLASS, _MOST_MESSAGE = 100, 200  # characters
@@ -56,11 +56,11 @@ class Conditions:
         others = [self._others, *(raised for _, raised in ordered[_MOST_LISTED:])]
         listed = ordered[:_MOST_LISTED]
         if calls := sum(one.calls for one in others):
-            listed.append((OTHERS, Raised(calls, sum(one.rows for one in others))))
+            listed.append((_OTHERS, Raised(calls, sum(one.rows for one in others))))
         return listed
 
     def _of(self, name: str) -> Raised:
-        name = brief(name, _MOST_CLASS) or UNKNOWN
+        name = brief(name, _MOST_CLASS) or _UNKNOWN
         if name not in self._raised and len(self._raised) == _MOST_COUNTED:
             return self._others
         return self._raised.setdefault(name, Raised())

@@ -138,10 +138,11 @@ async def test_what_a_model_said_is_told_of_the_rows_that_it_failed_in_the_end(
     """Halves of a batch raise again and again, and each bad row is one line."""
 
     async def raises_below_zero(asked: Call) -> Outcome:
-        rows = asked.batch.values[:, 0] if isinstance(asked.batch, Matrix) else []
-        if any(row < 0 for row in rows):
+        assert isinstance(asked.batch, Matrix)
+        rows = asked.batch.values[:, 0]
+        if (rows < 0).any():
             raise PredictionFailed("m/1: raised", private="below zero", condition_class="below")
-        return Outcome((Range(0, asked.rows, (Column("score", Type.DOUBLE, np.array(rows)),)),))
+        return Outcome((Range(0, asked.rows, (Column("score", Type.DOUBLE, rows),)),))
 
     loaded = accepted(raises_below_zero, ModelSettings(default_score=0.5))
     loaded = replace(loaded, description=replace(loaded.description, row_wise=True))
