@@ -37,7 +37,7 @@ bridge_with_warnings <- function(said, warned) if (nzchar(warned)) paste0(said, 
 # The different texts of some warnings.
 #   warned  list of conditions.
 bridge_warning_texts <- function(warned) {
-  unique(vapply(warned, function(condition) gsub("[[:space:]]+", " ", bridge_message(condition, 300L)), ""))
+  unique(vapply(warned, function(condition) gsub("[[:space:][:cntrl:]]+", " ", bridge_message(condition, 300L)), ""))
 }
 
 # Which warnings say that R went on with other data than it was given. A gateway speaks English to R, so these are R's
