@@ -33,7 +33,7 @@ class Accepted:
         defaults: the configured default score of every output.
         golden_rows: how many came out; 0 if the bundle has none.
         self_test: a row that the model is known to score, or None if nothing was scored.
-        remark: why nothing was scored; empty if something was.
+        remark: why rows that were made up could not be scored; empty if all could.
         misshaped: why some number of rows can't be scored though others can; empty if all can.
         row_wise: what trying whether rows are independent brought; None if the author says that they are not, or
             has them run one by one.
@@ -54,6 +54,11 @@ class Accepted:
     warnings: tuple[Warned, ...] = ()
     longest_s: float = 0.0
     another_day: bool | None = None
+
+    @property
+    def changed_data(self) -> str:
+        """The first warning that says that the model went on with other data than it was given; empty if none does."""
+        return next((warned.text for warned in self.warnings if warned.changes_data), "")
 
 
 async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: bool = False) -> Accepted:
@@ -90,9 +95,14 @@ async def _try(bundle: Bundle, backend: Backend, *, thorough: bool) -> Accepted:
     golden = read_golden(bundle.path, description.features)
     if description.booster is not None and description.booster.newer_file:
         _check_newer_file(bundle, golden)
-    scored = await trial.made_up() if golden is None else await _golden(bundle, backend, golden, trial)
+    remark = ""
+    scored: Scored | None
+    if golden is None:
+        scored, remark = await trial.made_up()
+    else:
+        scored = await _golden(bundle, backend, golden, trial)
     outputs, misshaped, row_wise, another_day = description.outputs, "", None, None
-    if isinstance(scored, Scored):
+    if scored is not None:
         outputs = _outputs(bundle, outputs, scored.scores)
         misshaped = await trial.sizes(scored)
         row_wise = await _row_wise(bundle, description, scored, trial, thorough=thorough)
@@ -105,8 +115,8 @@ async def _try(bundle: Bundle, backend: Backend, *, thorough: bool) -> Accepted:
         description=replace(description, outputs=outputs),
         defaults=_defaults(bundle, outputs),
         golden_rows=0 if golden is None else golden.inputs.rows,
-        self_test=scored.rows.slice(0, 1) if isinstance(scored, Scored) else None,
-        remark="" if isinstance(scored, Scored) else scored,
+        self_test=None if scored is None else scored.rows.slice(0, 1),
+        remark=remark,
         misshaped=misshaped,
         row_wise=row_wise,
         warnings=trial.warnings,

@@ -81,6 +81,8 @@ def read_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path.name} is not a folder")
     settings = read_model_settings(path)
     backend = _backend(path, settings)
+    if backend == "xgboost" and settings.input == "frame":
+        raise BundleError("model.toml: input = 'frame' is for R models: take the line out")
     manifest = read_manifest(path) if (path / MANIFEST).exists() else None
     return Bundle(path, backend, settings, manifest, manifest is not None and manifest.accepts_newer_file)
 

@@ -75,23 +75,31 @@ async def _tried(bundle: Bundle, waivers: Waivers) -> Accepted:
     accepted = await accept(bundle, cache_dir, thorough=True)
     await accepted.backend.close()
     _print_accepted(accepted)
-    if fault := _unproven(accepted):
-        lines = await working_lines(bundle, accepted.description, cache_dir)
-        advice = [f"with these lines in model.toml it scores:\n\n{lines}\n"] if lines else []
-        advice += [remedy(fault)] if not lines and remedy(fault) else []
-        sentence = "; ".join([fault, *advice])
-        if not waivers.unproven:
-            raise BundleError(f"{sentence}; --unproven takes it as it is")
-        typer.echo(f"warning: {sentence}")
     if accepted.row_wise is not None and accepted.row_wise.refuted and bundle.settings.row_wise:
         raise BundleError(f"model.toml says row_wise = true, but {accepted.row_wise.refuted}: {ROW_BY_ROW}")
-    changed = [warned.text for warned in accepted.warnings if warned.changes_data]
-    if changed and not waivers.warnings:
-        raise BundleError(
-            f"R went on with other data than it was given: {changed[0]}; mend Pred.R or [features], or take it by "
-            "--accept-warnings"
-        )
+    if fault := _unproven(accepted):
+        advice = await _advice(bundle, accepted, fault, cache_dir)
+        _refuse(f"{fault}{advice}", "--unproven takes it as it is", waived=waivers.unproven)
+    elif changed := accepted.changed_data:
+        advice = await _advice(bundle, accepted, changed, cache_dir)
+        fault = f"R went on with other data than it was given: {changed}{advice}"
+        _refuse(fault, "--accept-warnings takes it as it is", waived=waivers.warnings)
     return accepted
+
+
+def _refuse(fault: str, waiver: str, *, waived: bool) -> None:
+    if not waived:
+        raise BundleError(f"{fault}; {waiver}")
+    typer.echo(f"warning: {fault}")
+
+
+async def _advice(bundle: Bundle, accepted: Accepted, fault: str, cache_dir: Path) -> str:
+    """What mends it, as the end of a sentence; empty if nothing is known."""
+    lines = await working_lines(bundle, accepted.description, cache_dir)
+    if lines:
+        return f"; with these lines in model.toml it scores:\n\n{lines}\n"
+    advice = remedy(fault)
+    return f"; {advice}" if advice else ""
 
 
 def _unproven(accepted: Accepted) -> str:
@@ -148,6 +156,8 @@ def _notes(accepted: Accepted) -> list[str]:
             f"the rows took {accepted.longest_s:.1f} s, and a call without a deadline has timeout_s = {limit_s:g}: "
             "such a call gets the default score, or fails"
         )
+    if accepted.remark and accepted.self_test is not None:
+        notes.append(f"one made-up row was scored, others were not: {accepted.remark}")
     tried = accepted.row_wise
     if tried is not None and tried.differs and not tried.by_rounding and accepted.bundle.settings.row_wise is None:
         notes.append(

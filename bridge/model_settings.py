@@ -156,6 +156,7 @@ class ModelSettings(_Section):
     """The author's settings; lengths of time in seconds, `None` where the default depends on something else."""
 
     backend: Literal["xgboost", "rserve"] | None = None
+    input: Literal["columns", "frame"] = "columns"
     timeout_s: _Seconds = 1.0
     max_timeout_s: _Seconds = 60.0
     kill_after_s: _Seconds | None = None
@@ -190,6 +191,14 @@ class ModelSettings(_Section):
             raise ValueError("default_score must be a finite number")
         if self.missing_score == "default" and self.default_score is None:
             raise ValueError("missing_score is 'default' but there is no default_score")
+        return self
+
+    @model_validator(mode="after")
+    def _a_frame_has_columns(self) -> Self:
+        if self.input == "frame" and not self.features:
+            raise ValueError("input is 'frame', so [features] must say its columns: a line for each, in their order")
+        if self.input == "frame" and "" in self.features:
+            raise ValueError("input is 'frame', and a column of [features] has no name")
         return self
 
     @model_validator(mode="after")

@@ -8,6 +8,7 @@ from pathlib import Path
 from bridge.acceptance import accept
 from bridge.backends import Description
 from bridge.bundle import Bundle
+from bridge.columns import Type
 from bridge.errors import BundleError
 from bridge.features import Feature
 from bridge.model_settings import ModelSettings
@@ -27,7 +28,7 @@ _NO_FILE = (
 _NO_UTF8 = "a saved text is not UTF-8, and does not say what it is: convert it by iconv() before it is saved"
 _REMEDIES = (
     (r"could not find function|no applicable method", _NO_PACKAGE),
-    (r"external pointer|externalptr", _NO_POINTER),
+    (r"external pointer|externalptr|invalid connection|NULL value passed as symbol address", _NO_POINTER),
     (r"cannot open (the connection|(compressed )?file)|No such file", _NO_FILE),
     (r"invalid multibyte|invalid UTF-8|invalid in this locale", _NO_UTF8),
 )
@@ -43,7 +44,7 @@ async def working_lines(bundle: Bundle, description: Description, cache_dir: Pat
     """Lines for model.toml with which a bundle scores that does not score without them; empty if none are known.
 
     Args:
-        bundle: that scored nothing.
+        bundle: that scored nothing, or not what it should.
         description: as it was loaded.
         cache_dir: where what took long to make is kept.
     """
@@ -53,7 +54,7 @@ async def working_lines(bundle: Bundle, description: Description, cache_dir: Pat
         except BundleError:
             continue
         await accepted.backend.close()
-        if accepted.self_test is not None and not accepted.misshaped:
+        if not (accepted.remark or accepted.misshaped or accepted.changed_data):
             return "\n".join(candidate.lines).strip()
     return ""
 
@@ -65,7 +66,9 @@ def remedy(remark: str) -> str:
 
 def _candidates(settings: ModelSettings, description: Description) -> Iterator[_Candidate]:
     undeclared = [feature for feature in description.proposed if _is_new(feature, settings)]
-    frame = [feature for feature in description.frame_features if _is_new(feature, settings)]
+    # What stands within a transformation, as in log(income), is a number or it will not score.
+    frame = [replace(one, type=one.type or Type.DOUBLE) for one in description.frame_features]
+    frame = [feature for feature in frame if _is_new(feature, settings)]
     if undeclared:
         yield from _candidate(settings, [], undeclared)
         yield from _candidate(settings, [], undeclared, row_by_row=True)

@@ -21,10 +21,11 @@ Score = Callable[[Batch], Awaitable[tuple[Column, ...]]]
 
 _FEW_ROWS = 16
 _MOST_COLUMNS = 16  # that are tried missing, at two calls each
-_MANY_ROWS = (1000, 3000)  # some methods change with the number of rows: mgcv's discrete ones beyond a few hundred
+_MANY_ROWS = (100, 1000, 3000)  # some methods change with their number: mgcv's discrete ones beyond a few hundred
 _PIECES = (1, 2, 3)  # rows: what is left over of blocks of four, and of eight
 _MOST_PIECES = 150  # of each size
-_MANY_S = 0.5  # what trying many rows may take, seconds
+_MANY_S = 0.5  # what so many rows may take at once, seconds
+_PIECES_S = 0.4  # what their pieces may take, seconds
 _REFUSED = (PredictionFailed, MalformedPrediction)
 _ROUNDING = 1e-8  # relative: far more than another order of additions makes, far less than another row does
 
@@ -55,19 +56,41 @@ async def try_row_wise(rows: Batch, score: Score) -> RowWise:
         rows: bound to the model's features; the first ones are tried, and many more in their ranges.
         score: asks the model for rows of any number; one column an output.
     """
-    few = rows.slice(0, min(rows.rows, _FEW_ROWS))
+    few, times = rows.slice(0, min(rows.rows, _FEW_ROWS)), _Times()
     try:
-        alone = await _cut(few, 1, score)
-        began = time.monotonic()
-        found = _differing(await score(few), alone)
-        row_s = (time.monotonic() - began) / few.rows
+        alone = await _cut(few, 1, times.of(score))
+        found = _differing(await times.of(score)(few), alone)
         found = found or _differing(await _cut(few, _PIECES[-1], score), alone)
     except _REFUSED:
         return RowWise(few.rows, "rows could not be scored one by one")
     found = found or await _beside_odd_rows(few, alone, score)
-    if found is None and row_s * _MANY_ROWS[0] < _MANY_S:
-        return await _try_many(rows, score, few.rows)
-    return _result(few.rows, found)
+    return _result(few.rows, found) if found else await _try_many(rows, score, few.rows, times)
+
+
+class _Times:
+    """How long batches took, to tell what more rows would: a call has a cost of its own, whatever its rows."""
+
+    def __init__(self) -> None:
+        self._least_s: dict[int, float] = {}
+
+    def of(self, score: Score) -> Score:
+        """The same, timed."""
+
+        async def timed(rows: Batch) -> tuple[Column, ...]:
+            began = time.monotonic()
+            columns = await score(rows)
+            took_s = time.monotonic() - began
+            self._least_s[rows.rows] = min(took_s, self._least_s.get(rows.rows, took_s))
+            return columns
+
+        return timed
+
+    def expected_s(self, rows: int) -> float:
+        """What so many rows would take, by the two largest batches so far."""
+        *_, (fewer, fewer_s), (more, more_s) = [(0, 0.0), *sorted(self._least_s.items())]
+        if not fewer:
+            return more_s  # a single row says nothing of what rows cost
+        return more_s + max(0.0, more_s - fewer_s) / (more - fewer) * (rows - more)
 
 
 async def _beside_odd_rows(rows: Batch, alone: Sequence[Column], score: Score) -> "_Difference | None":
@@ -78,34 +101,37 @@ async def _beside_odd_rows(rows: Batch, alone: Sequence[Column], score: Score) -
     return await _beside(_shifted(first), rows, alone, score)
 
 
-async def _try_many(rows: Batch, score: Score, tried: int) -> RowWise:
-    """Many rows together, against pieces of them, beside one that lacks a column, and against still more."""
-    until = time.monotonic() + _MANY_S
+async def _try_many(rows: Batch, score: Score, tried: int, times: _Times) -> RowWise:
+    """More and more rows together, while they are cheap: against pieces of them, and beside one that lacks a column.
+
+    Args:
+        rows: to make them of.
+        score: asks the model.
+        tried: how many rows were.
+        times: what they took.
+    """
     before: tuple[Batch, tuple[Column, ...]] | None = None
     for count in _MANY_ROWS:
-        many = spread(rows, count)
-        if before is not None:
-            many = join([before[0], many.slice(0, count - before[0].rows)])
+        if times.expected_s(count) > _MANY_S:
+            break
+        many = spread(rows, count) if before is None else join([before[0], spread(rows, count - before[0].rows)])
         try:
-            whole = await score(many)
+            whole = await times.of(score)(many)
             found = None if before is None else _differing(_first(whole, before[0].rows), before[1])
-            if found is None and before is None:
-                found = await _against_pieces(many, whole, score, until) or await _missing_one(many, whole, score)
+            if found is None and count != _MANY_ROWS[-1]:
+                found = await _against_pieces(many, whole, score) or await _missing_one(many, whole, score)
         except _REFUSED:
-            return RowWise(tried)  # made-up rows need not be rows that the model takes
+            break  # made-up rows need not be rows that the model takes
         if found is not None:
             return _result(count, found)
         tried, before = count, (many, whole)
-        if time.monotonic() > until:
-            break
     return RowWise(tried)
 
 
-async def _against_pieces(many: Batch, whole: Sequence[Column], score: Score, until: float) -> "_Difference | None":
+async def _against_pieces(many: Batch, whole: Sequence[Column], score: Score) -> "_Difference | None":
     """Each size of piece gets its share of the time, and the rows from the first one on that fit into it."""
-    begun = time.monotonic()
-    for place, size in enumerate(_PIECES, 1):
-        end = begun + (until - begun) * place / len(_PIECES)
+    for size in _PIECES:
+        end = time.monotonic() + _PIECES_S / len(_PIECES)
         for first in range(0, min(many.rows - size + 1, _MOST_PIECES * size), size):
             if time.monotonic() > end:
                 break

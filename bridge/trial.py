@@ -1,6 +1,7 @@
 """A bundle on trial: rows are scored in several numbers before anybody trusts it, and what R warns of is kept."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bridge.backends import Backend, Warned
@@ -69,11 +70,11 @@ class Trial:
         self.longest_s = max(self.longest_s, took_s)
         return columns
 
-    async def made_up(self) -> Scored | str:
+    async def made_up(self) -> tuple[Scored | None, str]:
         """Rows made up from what is known of the features: the first that the model takes.
 
         Returns:
-            The rows with their scores; or why the model took none of them.
+            The rows with their scores, None if there are none; and why it did not take those before.
 
         Raises:
             BackendError: its worker was lost, or it gave other outputs than it must.
@@ -82,12 +83,12 @@ class Trial:
         for rows in self._candidates():
             try:
                 bound = self._backend.bind(rows)
-                return Scored(bound, await self.witnessed(bound))
+                return Scored(bound, await self.witnessed(bound)), remark
             except OtherOutputs:
                 raise
             except _REFUSALS as error:
                 remark = remark or _told(error)
-        return remark
+        return None, remark
 
     def _candidates(self) -> list[Batch]:
         description = self._backend.description
@@ -106,17 +107,16 @@ class Trial:
             Why some number of rows can't be scored, in words; empty if all can.
         """
         rows, scores = scored.rows, scored.scores
-        counts = [count for count in sorted({*_SIZES, min(len(scores), _MOST_OUTPUTS)}) if count != rows.rows]
         names = [(column.name, column.type) for column in scores if not says_nothing(column)]
-        for count in counts:
-            noun = "1 row" if count == 1 else f"{count} rows"
+        for tried in _in_sizes(rows, len(scores)):
+            noun = "1 row" if tried.rows == 1 else f"{tried.rows} rows"
             try:
-                found = await self.witnessed(repeated(rows, count))
+                found = await self.witnessed(tried)
             except _REFUSALS as error:
                 return f"{noun} can't be scored, {rows.rows} can: {_told(error)}"
             other = [(column.name, column.type) for column in found if not says_nothing(column)]
             if set(names) - set(other) and set(other) - set(names):
-                return f"{noun} have other outputs than {rows.rows}"
+                return f"{noun} gave other outputs than {rows.rows}"
         return ""
 
     async def another_day(self, scored: Scored) -> bool:
@@ -137,6 +137,14 @@ class Trial:
         self.warnings += tuple(dict.fromkeys(one for one in tried.warnings if one not in self.warnings))
         parts = (part.scores for part in tried.outcome.ranges)
         return tuple(concatenate(columns) for columns in zip(*parts, strict=True))
+
+
+def _in_sizes(rows: Batch, outputs: int) -> Iterator[Batch]:
+    """Each of the first rows alone, two, three, and as many as there are outputs; not what was scored already."""
+    if rows.rows > 1:
+        yield from (rows.slice(row, 1) for row in range(min(rows.rows, _SIZES[-1])))
+    for count in sorted({*_SIZES[1:], min(outputs, _MOST_OUTPUTS)} - {1, rows.rows}):
+        yield repeated(rows, count)
 
 
 def _better(feature: Feature, proposed: dict[str, Feature]) -> Feature:

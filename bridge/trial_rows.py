@@ -9,6 +9,7 @@ from bridge.features import Feature
 
 __all__ = ["MADE_UP", "made_up", "repeated", "spread"]
 
+_SHARES = (1.0, 0.25, 1.0, 0.0625)
 MADE_UP = 3  # rows, which differ where their features can
 
 
@@ -46,9 +47,9 @@ def repeated(rows: Batch, count: int) -> Batch:
 def spread(rows: Batch, count: int) -> Batch:
     """So many rows in the ranges of the given ones: numbers between the least and the greatest, other values mixed.
 
-    Where a column holds one number alone, up to one more than that.
-
-    Codes and levels are never made up, and a matrix may hold codes: its values are mixed alone.
+    Where a column holds one number alone, up to one more than that. Every other row is moved towards zero, because sums
+    of large numbers end in the same score. Codes and levels are never made up, and a matrix may hold codes: its values
+    are mixed alone.
     """
     random = np.random.default_rng(1)
     if isinstance(rows, Matrix):
@@ -56,11 +57,11 @@ def spread(rows: Batch, count: int) -> Batch:
         picked = random.integers(rows.rows, size=(count, width))
         return Matrix(rows.names, rows.values[picked, np.arange(width)])
     picked = random.integers(rows.rows, size=count)
-    columns = (_between(column.take(picked), random) for column in rows.columns)
-    return Table(tuple(columns), count)
+    shares = np.resize(_SHARES, count)
+    return Table(tuple(_between(column.take(picked), shares, random) for column in rows.columns), count)
 
 
-def _between(column: Column, random: np.random.Generator) -> Column:
+def _between(column: Column, shares: Array, random: np.random.Generator) -> Column:
     if not column.type.is_floating:
         return column
     known = column.values[np.isfinite(column.values)]
@@ -68,5 +69,5 @@ def _between(column: Column, random: np.random.Generator) -> Column:
         return column
     low, high = float(known.min()), float(known.max())
     high = low + 1 if high == low else high
-    drawn: Array = random.uniform(low, high, len(column)).astype(column.values.dtype)
+    drawn = (random.uniform(low, high, len(column)) * shares).astype(column.values.dtype)
     return Column(column.name, column.type, np.where(np.isfinite(column.values), drawn, column.values))

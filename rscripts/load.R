@@ -3,14 +3,15 @@
 
 # Loads a bundle; bridge_lock() comes after it.
 #   folder  character(1): the bundle.
+#   input   character(1): "columns", one argument a feature, or "frame", one data.frame of all.
 # Returns the model (see bridge_model_of), and as `notes` what its author should read. Raises bridge_bundle_error.
-bridge_load <- function(folder) {
+bridge_load <- function(folder, input = "columns") {
   file <- file.path(folder, "Pred.R")
   if (!file.exists(file)) stop(bridge_bundle_error("there is no file Pred.R in the bundle"))
   notes <- bridge_load_objects(folder)
   sourced <- bridge_source_predict(file)
   bridge_refuse_hooks()
-  c(bridge_model_of(bridge_predict_name(sourced$defined)), list(notes = c(notes, sourced$notes)))
+  c(bridge_model_of(bridge_predict_name(sourced$defined), input), list(notes = c(notes, sourced$notes)))
 }
 
 # Loads every saved object, in sorted order.
@@ -25,7 +26,7 @@ bridge_load_objects <- function(folder) {
     names <- bridge_load_file(file.path(folder, file), file, kept)
     twice <- intersect(names, names(homes))
     notes <- c(
-      notes, bridge_warning_notes(kept, file),
+      notes, bridge_warning_notes(kept, file), bridge_foreign_text_notes(mget(names, envir = globalenv()), file),
       if (length(twice)) paste0("object '", twice, "' is in ", homes[twice], " and in ", file, ": the latter is used")
     )
     homes[names] <- file
@@ -174,12 +175,28 @@ bridge_predict_name <- function(defined) {
 }
 
 # What a worker has to know about the predict function.
-#   name  character(1): its name in the global environment.
-# Returns list: name; feature_names character; feature_required logical (no default); call, the usual call of all
-# features, built once.
-bridge_model_of <- function(name) {
+#   name   character(1): its name in the global environment.
+#   input  as in bridge_load().
+# Returns list: name; feature_names character and feature_required logical (no default), of its arguments; frame, the
+# argument that is a data.frame of all features, or NULL; call, the usual call, built once.
+bridge_model_of <- function(name, input) {
   features <- bridge_features(get(name, envir = globalenv(), mode = "function"), name)
-  c(list(name = name), features, list(call = bridge_call(name, features$feature_names)))
+  frame <- if (input == "frame") bridge_frame_argument(features, name)
+  call <- bridge_call(name, if (is.null(frame)) features$feature_names else frame)
+  c(list(name = name), features, list(frame = frame, call = call))
+}
+
+# Which argument is the data.frame: the one without a default, else the first.
+#   features  list: see bridge_features(); name  character(1): the function's.
+bridge_frame_argument <- function(features, name) {
+  required <- features$feature_names[features$feature_required]
+  if (length(required) > 1L) {
+    stop(bridge_bundle_error(
+      name, " has ", length(required), " arguments without a default (", paste(required, collapse = ", "),
+      "): with input = \"frame\" it takes one, the data frame"
+    ))
+  }
+  c(required, features$feature_names)[1L]
 }
 
 # The features that a function takes: its formals, but for `...`.

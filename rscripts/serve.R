@@ -3,6 +3,7 @@
 #   SCOREBRIDGE_BUNDLE    the bundle's folder
 #   SCOREBRIDGE_DIGEST    the bundle's digest, may be empty
 #   SCOREBRIDGE_SEED      what every call's random numbers start from, 1 if empty
+#   SCOREBRIDGE_INPUT     "frame" if the predict function takes one data.frame of all features, "columns" if empty
 #   SCOREBRIDGE_ROW_BY_ROW  "1" if each row is scored by a call of its own
 # Nothing is left in the global environment but the bundle's objects.
 local({
@@ -14,6 +15,6 @@ local({
   loadNamespace("Rserve")
   code$bridge_start(
     Sys.getenv("SCOREBRIDGE_BUNDLE"), Sys.getenv("SCOREBRIDGE_DIGEST"), if (is.na(seed)) 1L else seed,
-    Sys.getenv("SCOREBRIDGE_ROW_BY_ROW") == "1"
+    Sys.getenv("SCOREBRIDGE_INPUT", "columns"), Sys.getenv("SCOREBRIDGE_ROW_BY_ROW") == "1"
   )
 })

@@ -50,7 +50,7 @@ bridge_changes_data <- function(texts) {
     "invalid factor level", "not meaningful for (ordered )?factors", "is not numeric or logical: returning NA",
     "produced by integer overflow", "not a (sub-)?multiple", "only the first", "first element used",
     "'newdata' had [0-9]+ rows? but variables found have", "unable to translate", "input string [0-9]+ is invalid",
-    "contrasts dropped from factor"
+    "contrasts dropped from factor", "[Tt]ype mismatch"
   )
   grepl(paste(patterns, collapse = "|"), texts)
 }

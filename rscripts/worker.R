@@ -4,12 +4,13 @@
 #   folder  character(1): the bundle.
 #   digest  character(1): what it is called; may be empty.
 #   seed    integer(1).
+#   input   as in bridge_load().
 #   row_by_row  logical(1): each row is scored by a call of its own.
-bridge_start <- function(folder, digest, seed, row_by_row = FALSE) {
+bridge_start <- function(folder, digest, seed, input = "columns", row_by_row = FALSE) {
   code <- environment(bridge_start)
   reason <- tryCatch(
     {
-      model <- bridge_load(folder)
+      model <- bridge_load(folder, input)
       greeting <- bridge_greeting(model)
       bridge_lock()
       NULL
@@ -35,12 +36,13 @@ bridge_start <- function(folder, digest, seed, row_by_row = FALSE) {
 #   model  list: see bridge_model_of().
 bridge_greeting <- function(model) {
   proposed <- bridge_propose_features(model$feature_names)
+  columns <- bridge_propose_frame(model)
   c(
     model[c("feature_names", "feature_required")],
-    list(
-      notes = model$notes, known_texts = bridge_known_texts(model$feature_names), proposed_types = proposed$types,
-      proposed_levels = proposed$levels, proposed_ordered = proposed$ordered
-    )
+    list(notes = model$notes, known_texts = bridge_known_texts(union(model$feature_names, columns$names))),
+    list(proposed_types = proposed$types, proposed_levels = proposed$levels, proposed_ordered = proposed$ordered),
+    list(frame_names = columns$names, frame_types = columns$types),
+    list(frame_levels = columns$levels, frame_ordered = columns$ordered)
   )
 }
 
@@ -48,15 +50,17 @@ bridge_greeting <- function(model) {
 bridge_no_features <- function() {
   list(
     feature_names = character(), feature_required = logical(), notes = character(), known_texts = list(),
-    proposed_types = character(), proposed_levels = list(), proposed_ordered = logical()
+    proposed_types = character(), proposed_levels = list(), proposed_ordered = logical(), frame_names = character(),
+    frame_types = character(), frame_levels = list(), frame_ordered = logical()
   )
 }
 
 # Called by Rserve in each new worker; what it returns is the first packet of the connection.
 # Returns list: pid integer(1); digest character(1); error character(1) or NULL; feature_names character;
 # feature_required logical; notes character; known_texts and proposed_levels lists of character; proposed_types
-# character; proposed_ordered logical; r_version character(1); packages character, "name version"; score and trial,
-# capabilities of bridge_score() and bridge_try(), absent if there is an error.
+# character; proposed_ordered logical; the same of bridge_propose_frame() as frame_names, frame_types, frame_levels and
+# frame_ordered; r_version character(1); packages character, "name version"; score and trial, capabilities of
+# bridge_score() and bridge_try(), absent if there is an error.
 oc.init <- function() {
   # The first full collection after a fork copies the model's pages and can take seconds: before traffic, not in it.
   gc()

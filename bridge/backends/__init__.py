@@ -64,7 +64,9 @@ class Description:
         notes: what else whoever deploys it should read.
         trial_row: one that it can score; None where a row made up of its features is as good.
         texts: of features that are text: values that the model knows, to make up rows of.
-        frame_features: the columns that the function's one argument would have if it is a data frame; may be empty.
+        frame_features: of an R function of one argument: what the bundle's own models were fitted on, all required,
+            types None where they do not say. They would be `[features]` if that argument were a data frame; empty
+            where it can be none, and where `input = "frame"` says so already.
     """
 
     features: tuple[Feature, ...]

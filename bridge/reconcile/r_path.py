@@ -95,7 +95,9 @@ class RPath:
             raise BundleError("R is not installed: there is no Rscript on the PATH")
         self._progress, writing = os.pipe()
         command = [program, "--vanilla", str(_scripts() / "reconcile.R"), str(self._bundle.path.resolve())]
-        command += [str(self._bundle.settings.seed), str(self._declared), f"/dev/fd/{writing}"]
+        settings = self._bundle.settings
+        command += [str(settings.seed), str(self._declared), f"/dev/fd/{writing}", settings.input]
+        command.append("1" if settings.row_by_row else "0")
         try:
             self._process = subprocess.Popen(  # noqa: S603 - no shell, our own script
                 command,

@@ -46,6 +46,7 @@ x = "double"
 score = "double"
 """
 FILE = "R warned: cannot open compressed file 'no such file.rds', probable reason 'No such file or directory'"
+NO_SCORES = "Pred.R returned NULL: return the scores, as the last expression of the function"
 # What each raises: its class, its message, and the line that a person sees of it.
 RAISED = {
     "no_rate": ("no_rate", "no rate for 4711", "no_rate: no rate for 4711"),
@@ -72,7 +73,7 @@ RAISED = {
     "null": (
         "bridge_malformed_prediction",
         "R warned: age 4711",
-        "bridge_malformed_prediction: Pred.R returned NULL (R warned: age 4711)",
+        f"bridge_malformed_prediction: {NO_SCORES} (R warned: age 4711)",
     ),
 }
 Connect = Callable[[Gateway], AsyncScoringClient]

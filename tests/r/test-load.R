@@ -1,6 +1,6 @@
 # Which folders load, which don't, and the sentence each of those gets.
 source("tests/r/expect.R")
-code <- bridge_code(c("conditions.R", "warnings.R", "load.R"))
+code <- bridge_code(c("conditions.R", "warnings.R", "foreign_text.R", "load.R"))
 
 # Loads in this process; the lock is tested in test-score.R.
 loads <- function(folder) {
@@ -108,6 +108,19 @@ expect_identical(
   "object 'fit' is in model.RData and in newer.RData: the latter is used"
 )
 rm(fit)
+# As a session in GBK saves it by version 2: bytes without a name.
+region <- c(rawToChar(as.raw(c(0xb1, 0xb1))), "south")
+foreign <- paste(
+  "model.RData holds text that is not UTF-8, which no caller's text will equal: load it in the locale in which it was",
+  "made, and save it by save(version = 3)"
+)
+for (object in list(region, factor(1:2, labels = region), list(a = list(b = region)), structure(1:2, names = region))) {
+  expect_identical("GBK", loads(make_bundle("Pred.R <- function(a) a", list(object = object)))$notes, foreign)
+}
+marked <- region
+Encoding(marked) <- "latin1"
+chinese <- list(c("\u5317\u4eac", NA), marked, factor("\u5317"))
+expect_identical("text that says what it is", loads(make_bundle("Pred.R <- function(a) a", list(x = chinese)))$notes, character())
 latin <- make_bundle(NULL)
 writeBin(as.raw(c(0x78, 0x3c, 0x2d, 0x22, 0xe9, 0x22)), file.path(latin, "Pred.R"))
 expect_raises("latin1", loads(latin), "bridge_bundle_error", "Pred.R is not UTF-8")

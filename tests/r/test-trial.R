@@ -37,7 +37,8 @@ failed <- list(1L, "model_error", "simpleError", "cannot open the connection", n
 expect_identical("an error with its warnings", got$failed[[1L]], failed)
 expect_identical("the same in a call", got$served, got$failed[[1L]])
 expect_identical("not all of a hundred", length(got$many[[2L]]), 10L)
-expect_identical("nothing that is a score", got$malformed[[1L]][4:5], list("Pred.R returned NULL", "R warned: before"))
+no_scores <- "Pred.R returned NULL: return the scores, as the last expression of the function"
+expect_identical("nothing that is a score", got$malformed[[1L]][4:5], list(no_scores, "R warned: before"))
 scores <- function(days, step) got$days[[days]][[step]][[1L]][[3L]][[1L]]
 expect_identical("a day later", scores(2L, 1L) - scores(1L, 1L), c(1, 1))
 expect_identical("forty days later", scores(3L, 1L) - scores(1L, 1L), c(40, 40))

@@ -34,11 +34,12 @@ __all__ = ["RserveBackend"]
 class RserveBackend:
     """One version of an R model, resident in an Rserve of its own."""
 
-    def __init__(self, pool: WorkerPool, load: Load, description: Description) -> None:
+    def __init__(self, pool: WorkerPool, load: Load, description: Description, *, framed: bool) -> None:
         self._pool = pool
         self._load = load
         self._description = description
-        self._names = tuple(feature.name for feature in description.features)
+        # What R knows without being told: the function's arguments, and not the columns of a data frame.
+        self._names = None if framed else tuple(feature.name for feature in description.features)
         self._ordered = frozenset(feature.name for feature in description.features if feature.ordered)
         self._outputs = description.outputs
         self._binding = Binding(description.features)
@@ -55,7 +56,7 @@ class RserveBackend:
         pool = WorkerPool(bundle.path, bundle.digest, bundle.settings, load)
         greeting = await pool.start()
         try:
-            return cls(pool, load, _describe(bundle, greeting))
+            return cls(pool, load, _describe(bundle, greeting), framed=bundle.settings.input == "frame")
         except BaseException:
             await pool.close()
             raise
@@ -138,10 +139,12 @@ class RserveBackend:
 def _describe(bundle: Bundle, greeting: Greeting) -> Description:
     settings = bundle.settings
     row_wise = bool(settings.row_wise or settings.row_by_row)
+    framed = settings.input == "frame"
     return Description(
-        features=_typed_features(greeting.features, settings),
+        features=settings.declared_features() if framed else _typed_features(greeting.features, settings),
         outputs=settings.declared_outputs() or (bundle.manifest.outputs if bundle.manifest else None),
-        proposed=greeting.proposed,
+        proposed=() if framed else greeting.proposed,
+        frame_features=() if framed else greeting.frame_features,
         engine=f"R {greeting.r_version}" + "".join(f", {package}" for package in greeting.packages),
         engine_reason="the bundle is an R model",
         row_wise=row_wise,

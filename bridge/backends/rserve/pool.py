@@ -37,7 +37,7 @@ class WorkerPool:
         bundle: the folder to load.
         digest: its name, which each worker must repeat.
         settings: the model's; `workers`, `load_timeout_s`, `kill_after_s`, `worker_recycle_calls`, `memory_limit_mb`,
-            `seed` and `row_by_row` count here.
+            `seed`, `input` and `row_by_row` count here.
         load: is told of workers that go on for nobody, and of those that overran.
     """
 
@@ -234,10 +234,7 @@ class WorkerPool:
 
     async def _living_process(self) -> RserveProcess:
         if self._process is None or not self._process.alive:
-            settings = self._settings
-            self._process = await RserveProcess.start(
-                self._bundle, self._digest, settings.seed, settings.memory_limit_mb, row_by_row=settings.row_by_row
-            )
+            self._process = await RserveProcess.start(self._bundle, self._digest, self._settings)
             self._processes.add(self._process)
         return self._process
 

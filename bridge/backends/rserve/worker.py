@@ -32,6 +32,7 @@ class Greeting:
         trial: the same of the function that tries rows.
         features: the formals of the predict function, in order, without types.
         proposed: the same with the types that the model's own terms give them.
+        frame_features: the columns of the data frame that its only argument may be; see `Description`.
         r_version: such as "4.2.2".
         packages: "name version" of each loaded package that is not R's own.
         notes: what its author should read of how it was loaded.
@@ -45,6 +46,7 @@ class Greeting:
     trial: str
     features: tuple[Feature, ...]
     proposed: tuple[Feature, ...]
+    frame_features: tuple[Feature, ...]
     r_version: str
     packages: tuple[str, ...]
     notes: tuple[str, ...]
@@ -72,30 +74,31 @@ class Greeting:
             score="".join(_texts(parts, "score")),
             trial="".join(_texts(parts, "trial")),
             features=features,
-            proposed=_proposed(features, parts),
+            proposed=_proposed(features, parts, "proposed"),
+            frame_features=_proposed([Feature(name) for name in _texts(parts, "frame_names")], parts, "frame"),
             r_version="".join(_texts(parts, "r_version")),
             packages=_texts(parts, "packages"),
             notes=_texts(parts, "notes"),
-            texts=_known_texts(names, parts),
+            texts=_known_texts(parts),
         )
 
 
-def _proposed(features: Sequence[Feature], parts: dict[str, RValue]) -> tuple[Feature, ...]:
-    levels, ordered = parts.get("proposed_levels"), parts.get("proposed_ordered")
+def _proposed(features: Sequence[Feature], parts: dict[str, RValue], prefix: str) -> tuple[Feature, ...]:
+    levels, ordered = parts.get(f"{prefix}_levels"), parts.get(f"{prefix}_ordered")
     if not (isinstance(levels, RList) and isinstance(ordered, RLogical)):
         raise ProtocolError("the greeting is incomplete")
-    known = zip(_texts(parts, "proposed_types"), levels.values, ordered.values.tolist(), strict=True)
+    known = zip(_texts(parts, f"{prefix}_types"), levels.values, ordered.values.tolist(), strict=True)
     return tuple(
         Feature(feature.name, Type(kind) if kind else None, _strings(names), feature.required, ranked)
         for feature, (kind, names, ranked) in zip(features, known, strict=True)
     )
 
 
-def _known_texts(names: Sequence[str], parts: dict[str, RValue]) -> dict[str, tuple[str, ...]]:
+def _known_texts(parts: dict[str, RValue]) -> dict[str, tuple[str, ...]]:
     known = parts.get("known_texts")
     if not isinstance(known, RList):
         raise ProtocolError("the greeting is incomplete")
-    return {name: _strings(texts) for name, texts in zip(names, known.values, strict=True) if _strings(texts)}
+    return {name: _strings(texts) for name, texts in known.named().items()}
 
 
 def _texts(parts: dict[str, RValue], name: str) -> tuple[str, ...]:
