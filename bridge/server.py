@@ -56,7 +56,12 @@ class Gateway:
         self._log = _make_log(settings)
         recorder = None if self._log is None else LogRecorder(self._log)
         self.registry = Registry(
-            Repository(settings.repository), self._update_health, self._drain, recorder, settings.cache_dir
+            Repository(settings.repository),
+            self._update_health,
+            self._drain,
+            recorder,
+            settings.cache_dir,
+            log_model_messages=settings.log_model_messages,
         )
         self.grpc_address = self.http_address = ""
         servicers: Any = health  # its stubs don't know the asyncio half

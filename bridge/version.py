@@ -115,10 +115,12 @@ class Version:
         """It will not serve; the reason is one sentence without input values."""
         self.state, self.reason = State.REFUSED, reason
 
-    def begin_serving(self, accepted: Accepted, drain: Drain, recorder: Recorder | None) -> None:
+    def begin_serving(
+        self, accepted: Accepted, drain: Drain, recorder: Recorder | None, *, log_model_messages: bool = False
+    ) -> None:
         """Calls are scored from now on."""
         self.accepted, self.defaults = accepted, accepted.defaults
-        self.stack = build_stack(accepted, drain, recorder)
+        self.stack = build_stack(accepted, drain, recorder, log_model_messages=log_model_messages)
         self.never_scored = accepted.self_test is None
         self._scorer = self.stack.scorer
         self.state = State.READY
@@ -163,6 +165,6 @@ def _known_defaults(bundle: Bundle) -> tuple[DefaultScore, ...]:
 
 async def _free(accepted: Accepted | None, stack: Stack | None) -> None:
     if stack is not None:
-        await stack.circuit.close()
+        await stack.close()
     if accepted is not None:
         await accepted.backend.close()

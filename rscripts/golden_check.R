@@ -34,8 +34,9 @@ bridge_golden_scores <- function(golden, kept) {
     names(answer[[3L]]) <- answer[[2L]]
     return(answer[[3L]])
   }
-  if (answer[[2L]] == "malformed") stop(bridge_malformed_prediction(answer[[4L]]))
-  stop(bridge_model_error("the predict function raised ", answer[[3L]], ": ", answer[[4L]]))
+  said <- bridge_with_warnings(answer[[4L]], answer[[5L]])
+  if (answer[[2L]] == "malformed") stop(bridge_malformed_prediction(said))
+  stop(bridge_model_error("the predict function raised ", answer[[3L]], ": ", said))
 }
 
 # Holds scores against the expected ones, to the bit.

@@ -154,7 +154,7 @@ bridge_one_line <- function(condition) bridge_on_one_line(bridge_message(conditi
 
 # A text on one line, and of bounded length.
 #   text  character(1).
-bridge_on_one_line <- function(text) substr(gsub("[[:space:]]+", " ", text), 1L, 600L)
+bridge_on_one_line <- function(text) substr(gsub("[[:space:][:cntrl:]]+", " ", text), 1L, 600L)
 
 # Refuses a bundle that would take the place of the bridge's code: Rserve looks its hooks up by name.
 bridge_refuse_hooks <- function() {

@@ -180,7 +180,9 @@ reconcile_file <- function(path, score, done) {
   for (i in seq_len(reconcile_int(calls))) {
     shape <- reconcile_int(calls, 2L)
     columns <- lapply(seq_len(shape[2L]), function(j) reconcile_column(calls, shape[1L]))
-    outputs <- tryCatch(score(shape[1L], columns), error = bridge_message)
+    outputs <- tryCatch(
+      withCallingHandlers(score(shape[1L], columns), condition = bridge_raise_stopped), error = bridge_message
+    )
     if (is.list(outputs)) {
       reconcile_put_outputs(outputs, answers)
     } else {

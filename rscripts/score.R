@@ -21,8 +21,9 @@ bridge_install <- function(model, seed, row_by_row = FALSE, code = environment(b
 #   names    character: the columns' names; NULL for all features in their order, unless they come as one data.frame.
 #   columns  unnamed list of vectors, each `rows` long; factors are factors.
 # Returns list(0L, character: the outputs' names, unnamed list of vectors) or
-# list(1L, kind, condition class, message): kind "model_error" (the function raised) or "malformed" (what it returned
-# is not one score a row). A message of kind "model_error" is the model's own and may hold input values.
+# list(1L, kind, condition class, message, warnings): kind "model_error" (the function raised) or "malformed" (what it
+# returned is not one score a row); see bridge_warned(). A message of kind "model_error", and warnings of either, are the
+# model's own and may hold input values.
 bridge_score <- function(rows, names, columns) bridge_answer(rows, names, columns, bridge_warnings())
 
 # The same for a bundle that is being tried.
@@ -62,7 +63,7 @@ bridge_answer <- function(rows, names, columns, kept) {
     },
     error = function(condition) {
       kind <- if (inherits(condition, "bridge_malformed_prediction")) "malformed" else "model_error"
-      list(1L, kind, bridge_valid_text(class(condition)[1L]), bridge_full_message(condition, kept))
+      list(1L, kind, bridge_condition_class(condition), bridge_message(condition), bridge_warned(kept))
     }
   )
 }

@@ -36,6 +36,15 @@ refuses("no arguments", "Pred.R <- function() 1", "Pred.R takes no arguments: it
 refuses("a primitive", "Pred.R <- sum", "Pred.R is a primitive: its arguments have no names")
 refuses("no R", c("x <- 1", "Pred.R <- function(a) {"), "Pred.R is not R code: line 3")
 refuses("a missing package", "library(nosuchpackage)", "Pred.R failed while it was loaded: there is no package called \u2018nosuchpackage\u2019")
+refuses("an escape in a message", "stop('red:\\033[31m\\n x')", "Pred.R failed while it was loaded: red: [31m x")
+refuses(
+  "a warning passed on", "limit <- tryCatch(as.numeric('x'), warning = function(w) stop(w))",
+  "Pred.R failed while it was loaded: NAs introduced by coercion"
+)
+refuses(
+  "a condition that is no error", "stop(structure(class = c('odd', 'condition'), list(message = 'no luck', call = NULL)))",
+  "Pred.R failed while it was loaded: no luck"
+)
 refuses("Rserve's hook saved", "Pred.R <- function(a) a", "the bundle holds an object named oc.init, which is Rserve's own", list(oc.init = 1))
 refuses("Rserve's hook defined", c(".Rserve.done <- 1", "Pred.R <- function(a) a"), "the bundle holds an object named .Rserve.done, which is Rserve's own")
 

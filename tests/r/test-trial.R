@@ -32,11 +32,13 @@ expect_identical("changed data", got$coerced[2:3], list("NAs introduced by coerc
 expect_identical("each text once", got$twice[2:3], list(c("one", "another"), c(FALSE, FALSE)))
 expect_identical("the author's own suppression", got$muffled[[2L]], character())
 expect_identical("the author's own handler", got$caught, list(list(0L, "score", list(c(2, 3))), character(), logical()))
-no_file <- "cannot open the connection (R warned: cannot open file 'no such file.csv': No such file or directory)"
-expect_identical("an error with its warnings", got$failed[[1L]], list(1L, "model_error", "simpleError", no_file))
+no_file <- "R warned: cannot open file 'no such file.csv': No such file or directory"
+failed <- list(1L, "model_error", "simpleError", "cannot open the connection", no_file)
+expect_identical("an error with its warnings", got$failed[[1L]], failed)
 expect_identical("the same in a call", got$served, got$failed[[1L]])
 expect_identical("not all of a hundred", length(got$many[[2L]]), 10L)
-expect_identical("nothing that is a score", got$malformed[[1L]][[4L]], "Pred.R returned NULL: return the scores, as the last expression of the function (R warned: before)")
+no_scores <- "Pred.R returned NULL: return the scores, as the last expression of the function"
+expect_identical("nothing that is a score", got$malformed[[1L]][4:5], list(no_scores, "R warned: before"))
 scores <- function(days, step) got$days[[days]][[step]][[1L]][[3L]][[1L]]
 expect_identical("a day later", scores(2L, 1L) - scores(1L, 1L), c(1, 1))
 expect_identical("forty days later", scores(3L, 1L) - scores(1L, 1L), c(40, 40))
@@ -85,7 +87,7 @@ got <- in_worker(single, function(code) {
 expect_identical("each row by itself", got[[1L]][[3L]][[1L]], c(30, 35, 30))
 expect_identical("the same random numbers for each", length(unique(got[[1L]][[3L]][[2L]])), 1L)
 expect_identical("one row", got[[2L]][[3L]][[1L]], 35)
-expect_identical("an error", got[[3L]], list(1L, "model_error", "simpleError", "forty"))
+expect_identical("an error", got[[3L]], list(1L, "model_error", "simpleError", "forty", ""))
 expect_identical(
   "another type", got[[4L]][[4L]], "Pred.R returned double for one row and character for another in the output 'score'"
 )

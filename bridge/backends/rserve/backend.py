@@ -26,6 +26,7 @@ from bridge.errors import (
 from bridge.features import Binding, Feature, by_name
 from bridge.load import Load
 from bridge.model_settings import ModelSettings
+from bridge.texts import printable
 
 __all__ = ["RserveBackend"]
 
@@ -116,12 +117,10 @@ class RserveBackend:
         match value:
             case RList([RInt(status), RString(names), RList(values)]) if status.tolist() == [0]:
                 return self._pinned(call, _columns(call, names, values))
-            case RList([RInt(), RString([str(kind)]), RString([str(condition)]), RString([str(message)])]):
-                if kind == "malformed":
-                    raise MalformedPrediction(f"{call.model}: {message}")
-                raise PredictionFailed(
-                    f"{call.model}: the predict function raised a condition of class '{condition}'", private=message
-                )
+            case RList(
+                [RInt(), RString([str(kind)]), RString([str(raised)]), RString([str(said)]), RString([str(warned)])]
+            ):
+                raise _failure(call, kind, raised, said, warned)
         raise MalformedPrediction(f"{call.model}: the reply is none of the R side's own")
 
     def _pinned(self, call: Call, columns: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -179,11 +178,20 @@ def _typed_features(features: tuple[Feature, ...], settings: ModelSettings) -> t
     )
 
 
+def _failure(call: Call, kind: str, raised: str, said: str, warned: str) -> BackendError:
+    """What `bridge_score` answers a call with that has no scores."""
+    if kind == "malformed":
+        return MalformedPrediction(f"{call.model}: {said}", private=warned, condition_class=raised)
+    return PredictionFailed(
+        f"{call.model}: the predict function raised a condition of class '{printable(raised)}'",
+        private=f"{said} ({warned})" if warned else said,
+        condition_class=raised,
+    )
+
+
 def _refused(call: Call, error: RemoteError) -> BackendError:
     if error.status == R_ERROR:
-        return PredictionFailed(
-            f"{call.model}: R raised outside of the predict function, or a condition that is not of class 'error'"
-        )
+        return PredictionFailed(f"{call.model}: R left the predict function without a condition, as abort does")
     if error.status == OUT_OF_REPLY_SPACE:
         return MalformedPrediction(f"{call.model}: the prediction is larger than a reply may be", limit="128 MiB")
     return WorkerLost(f"{call.model}: {error}")
