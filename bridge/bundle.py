@@ -81,6 +81,8 @@ def read_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path.name} is not a folder")
     settings = read_model_settings(path)
     backend = _backend(path, settings)
+    if backend == "xgboost" and (of_r := sorted({"timezone", "locale", "author"} & settings.model_fields_set)):
+        raise BundleError(f"model.toml: {of_r[0]}: an xgboost model has none, it is for R models: remove the key")
     manifest = read_manifest(path) if (path / MANIFEST).exists() else None
     return Bundle(path, backend, settings, manifest, manifest is not None and manifest.accepts_newer_file)
 

@@ -8,7 +8,9 @@
 # Returns the environment, still open; `bridge_model` is put there by bridge_install().
 bridge_attach <- function(scripts) {
   code <- attach(NULL, pos = length(search()), name = "scorebridge")
-  for (file in c("conditions.R", "outputs.R", "load.R", "lock.R", "score.R", "features.R", "golden.R", "worker.R")) {
+  for (file in c(
+    "conditions.R", "world.R", "outputs.R", "load.R", "lock.R", "score.R", "features.R", "golden.R", "worker.R"
+  )) {
     sys.source(file.path(scripts, file), envir = code, keep.source = FALSE)
   }
   # Compiled before the fork: else R does it in every worker during its first two calls, which costs them 80 ms.

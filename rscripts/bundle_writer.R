@@ -18,6 +18,9 @@ bridge_write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, defaul
   bridge_refuse_folder(dir)
   settings <- list(row_wise = row_wise, timeout_s = timeout_s, default_score = default_score)
   bridge_check_settings(settings)
+  world <- bridge_session_world()
+  for (remark in world$remarks) message(remark)
+  settings <- c(settings, world[c("timezone", "locale")])
   name <- bridge_choose_predict(passed)
   objects <- passed[names(passed) != name]
   if (!length(objects)) stop(bridge_bundle_error("pass the model's objects beside ", name))
@@ -30,7 +33,10 @@ bridge_write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, defaul
   on.exit(if (!finished) unlink(made, recursive = TRUE))
   bridge_write_files(dir, source, objects, settings, features)
   if (!is.null(golden)) bridge_write_golden(file.path(dir, "golden.csv"), bridge_golden_inputs(golden, features))
-  checked <- bridge_check_bundle(dir, features, !is.null(golden))
+  checked <- bridge_check_bundle(dir, features, !is.null(golden), world)
+  # Only now: which packages the model needs is seen when it is loaded and scores.
+  bridge_write_settings(file.path(dir, "model.toml"), settings, features, bridge_author(world$said, checked$packages))
+  bridge_tell_collation(world, checked$collation)
   if (!is.null(golden)) {
     bridge_compare_session(name, passed[[name]], objects, golden, features, checked$scores)
     bridge_check_defaults(default_score, checked$scores)
@@ -107,17 +113,19 @@ bridge_write_files <- function(dir, source, objects, settings, features) {
 }
 
 # Loads and scores the bundle in fresh R processes: the first writes the expected scores, the second must find them.
-#   dir  character(1); features  named list; golden  logical(1): there are golden rows.
-# Returns what check.R found: list(features character, scores named list of columns).
-bridge_check_bundle <- function(dir, features, golden) {
+#   dir  character(1); features  named list; golden  logical(1): there are golden rows; world  see
+#   bridge_session_world(): the processes run in it, as a worker will.
+# Returns what check.R found: list(features character, scores named list of columns, packages character, collation).
+bridge_check_bundle <- function(dir, features, golden, world) {
   request <- tempfile(fileext = ".rds")
   reply <- tempfile(fileext = ".rds")
   on.exit(unlink(c(request, reply)))
   for (step in c(if (golden) "score", "compare")) {
-    saveRDS(list(step = step, features = features), request)
+    saveRDS(list(step = step, features = features, timezone = world$timezone, locale = world$locale), request)
     arguments <- shQuote(c("--vanilla", file.path(bridge_scripts, "check.R"), normalizePath(dir), request, reply))
-    # Models may load packages that print: their text is none of ours.
-    system2(file.path(R.home("bin"), "Rscript"), arguments, stdout = FALSE, stderr = FALSE, env = "LC_ALL=C.UTF-8")
+    # Models may load packages that print: their text is none of ours. R starts as a worker's does.
+    start <- c("LC_ALL=C.UTF-8", "R_ICU_LOCALE=")
+    system2(file.path(R.home("bin"), "Rscript"), arguments, stdout = FALSE, stderr = FALSE, env = start)
     if (!file.exists(reply)) stop(bridge_bundle_error("the R process that checks the bundle died"))
     checked <- readRDS(reply)
     unlink(reply)

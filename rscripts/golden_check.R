@@ -5,7 +5,10 @@
 #   request  list: step, features.
 # Returns the reply, see check.R. It never raises.
 bridge_check <- function(path, request) {
-  reply <- list(error = bridge_greeting_parts$error, features = bridge_greeting_parts$feature_names)
+  reply <- c(
+    bridge_greeting_parts[c("packages", "collation")],
+    list(error = bridge_greeting_parts$error, features = bridge_greeting_parts$feature_names)
+  )
   if (!is.null(reply$error) || !file.exists(path)) return(reply)
   tryCatch(
     {
@@ -13,6 +16,8 @@ bridge_check <- function(path, request) {
       scores <- bridge_golden_scores(golden)
       if (request$step == "score") bridge_write_golden(path, golden$inputs, scores)
       if (request$step == "compare") bridge_compare(golden$expected, scores)
+      # A call may have loaded more of them.
+      reply$packages <- bridge_packages()
       c(reply, list(scores = scores))
     },
     error = function(condition) c(list(error = bridge_one_line(condition)), reply["features"])

@@ -4,10 +4,14 @@
 #   folder  character(1): the bundle.
 #   digest  character(1): what it is called; may be empty.
 #   seed    integer(1).
-bridge_start <- function(folder, digest, seed) {
+#   timezone, locale  character(1): see bridge_enter_world().
+bridge_start <- function(folder, digest, seed, timezone = Sys.getenv("SCOREBRIDGE_TIMEZONE"),
+                         locale = Sys.getenv("SCOREBRIDGE_LOCALE")) {
   code <- environment(bridge_start)
   reason <- tryCatch(
     {
+      # Before the bundle: what it does while it is loaded may depend on them too.
+      bridge_enter_world(timezone, locale)
       model <- bridge_load(folder)
       greeting <- bridge_greeting(model)
       bridge_lock()
@@ -24,7 +28,8 @@ bridge_start <- function(folder, digest, seed) {
     bridge_lock()
   }
   versions <- list(r_version = paste(R.version$major, R.version$minor, sep = "."), packages = bridge_packages())
-  assign("bridge_greeting_parts", c(list(digest = digest, error = reason), greeting, versions), envir = code)
+  world <- bridge_world(strsplit(Sys.getenv("SCOREBRIDGE_PACKAGES"), " ", fixed = TRUE)[[1L]])
+  assign("bridge_greeting_parts", c(list(digest = digest, error = reason), greeting, versions, world), envir = code)
   bridge_install(model, seed)
   # What is garbage before the fork is garbage in every worker.
   invisible(gc())
@@ -51,8 +56,8 @@ bridge_no_features <- function() {
 # Called by Rserve in each new worker; what it returns is the first packet of the connection.
 # Returns list: pid integer(1); digest character(1); error character(1) or NULL; feature_names character;
 # feature_required logical; proposed_types character; proposed_levels list of character; proposed_ordered logical;
-# r_version character(1); packages character, "name version"; score, a capability of bridge_score(), absent if there is
-# an error.
+# r_version character(1); packages character, "name version"; timezone, locale, collation, installed: see bridge_world();
+# score, a capability of bridge_score(), absent if there is an error.
 oc.init <- function() {
   # The first full collection after a fork copies the model's pages and can take seconds: before traffic, not in it.
   gc()

@@ -12,6 +12,7 @@ from bridge.backends.rserve.pool import OUT_OF_REPLY_SPACE, R_ERROR, WorkerPool
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RInt, RList, RNull, RString, RValue, from_column, to_column
 from bridge.backends.rserve.worker import Greeting
+from bridge.backends.rserve.world import differences
 from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output, Range
 from bridge.columns import Batch, Column, Table, Type, all_missing, says_nothing
@@ -130,6 +131,7 @@ def _describe(bundle: Bundle, greeting: Greeting) -> Description:
         engine_reason="the bundle is an R model",
         row_wise=row_wise,
         row_wise_reason="" if row_wise else "its author does not say row_wise = true",
+        notes=differences(settings.author, greeting.world),
     )
 
 

@@ -36,8 +36,8 @@ class WorkerPool:
     Args:
         bundle: the folder to load.
         digest: its name, which each worker must repeat.
-        settings: the model's; `workers`, `load_timeout_s`, `kill_after_s`, `worker_recycle_calls`, `memory_limit_mb`
-            and `seed` count here.
+        settings: the model's; `workers`, `load_timeout_s`, `kill_after_s`, `worker_recycle_calls`, `memory_limit_mb`,
+            `seed` and the world to run in count here.
         load: is told of workers that go on for nobody, and of those that overran.
     """
 
@@ -236,7 +236,7 @@ class WorkerPool:
         if self._process is None or not self._process.alive:
             settings = self._settings
             self._process = await RserveProcess.start(
-                self._bundle, self._digest, settings.seed, settings.memory_limit_mb
+                self._bundle, self._digest, settings.seed, settings.memory_limit_mb, settings.world_variables
             )
             self._processes.add(self._process)
         return self._process

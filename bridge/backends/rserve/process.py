@@ -19,6 +19,7 @@ from typing import Self
 from bridge.backends import NICENESS
 from bridge.errors import BundleError
 from bridge.leftovers import make_folder, temporary_files
+from bridge.world import world_variables
 
 __all__ = ["RserveProcess", "rscripts"]
 
@@ -30,13 +31,13 @@ _MAX_REPLY_KB = 131_072
 # One thread each: OpenMP that ran in the parent before the fork hangs every worker for ever.
 _ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
-        "LC_ALL": "C.UTF-8",
         "MC_CORES": "1",
         "OMP_NUM_THREADS": "1",
         "OMP_THREAD_LIMIT": "1",
         "OPENBLAS_NUM_THREADS": "1",
     }
 )
+_DEFAULT_WORLD: Mapping[str, str] = MappingProxyType(world_variables())
 # A boolean is true only if it begins with 1, y, e or T; unknown keys are ignored without a word.
 _CONF = """\
 socket {folder}/socket
@@ -99,7 +100,14 @@ class RserveProcess:
         asyncio.get_running_loop().add_reader(self._pidfd, self._note_exit)
 
     @classmethod
-    async def start(cls, bundle: Path, digest: str, seed: int, memory_limit_mb: int | None = None) -> Self:
+    async def start(
+        cls,
+        bundle: Path,
+        digest: str,
+        seed: int,
+        memory_limit_mb: int | None = None,
+        world: Mapping[str, str] = _DEFAULT_WORLD,
+    ) -> Self:
         """Starts an Rserve that loads this bundle; ready only once a connection was greeted.
 
         Raises:
@@ -107,10 +115,7 @@ class RserveProcess:
         """
         binary = await asyncio.to_thread(_rserve_binary)
         folder = make_folder("rserve")
-        conf = folder / "conf"
-        conf.write_text(
-            _CONF.format(folder=folder, rscripts=rscripts(), max_request_kb=_MAX_REQUEST_KB, max_reply_kb=_MAX_REPLY_KB)
-        )
+        conf = _write_conf(folder)
         shim = subprocess.Popen(  # noqa: ASYNC220, S603 - exec of a constant takes a millisecond
             ["/bin/sh", "-c", _SHIM], stdin=subprocess.PIPE, process_group=0
         )
@@ -122,7 +127,7 @@ class RserveProcess:
                 stdout=subprocess.DEVNULL,  # whatever a model prints may hold input values
                 stderr=subprocess.DEVNULL,
                 cwd=folder,
-                env=os.environ | _ENVIRONMENT | _bundle_environment(bundle, digest, seed, folder),
+                env={**os.environ, **_ENVIRONMENT, **world, **_bundle_environment(bundle, digest, seed, folder)},
                 process_group=shim.pid,
             )
         except BaseException:
@@ -182,6 +187,14 @@ class RserveProcess:
         self._exited.set()
         if self._on_exit is not None:
             self._on_exit()
+
+
+def _write_conf(folder: Path) -> Path:
+    conf = folder / "conf"
+    conf.write_text(
+        _CONF.format(folder=folder, rscripts=rscripts(), max_request_kb=_MAX_REQUEST_KB, max_reply_kb=_MAX_REPLY_KB)
+    )
+    return conf
 
 
 def _bundle_environment(bundle: Path, digest: str, seed: int, folder: Path) -> dict[str, str]:

@@ -12,6 +12,7 @@ from bridge.backends.rserve.process import RserveProcess
 from bridge.backends.rserve.process_tree import kill_tree
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RString, RValue
+from bridge.backends.rserve.world import World
 from bridge.columns import Type
 from bridge.features import Feature
 
@@ -33,6 +34,7 @@ class Greeting:
         proposed: the same with the types that the model's own terms give them.
         r_version: such as "4.2.2".
         packages: "name version" of each loaded package that is not R's own.
+        world: what it runs in, and which versions it has of the packages that the author had.
     """
 
     pid: int
@@ -43,6 +45,7 @@ class Greeting:
     proposed: tuple[Feature, ...]
     r_version: str
     packages: tuple[str, ...]
+    world: World
 
     @classmethod
     def read(cls, value: RList) -> Self:
@@ -68,7 +71,16 @@ class Greeting:
             proposed=_proposed(features, parts),
             r_version="".join(_texts(parts, "r_version")),
             packages=_texts(parts, "packages"),
+            world=_world(parts),
         )
+
+
+def _world(parts: dict[str, RValue]) -> World:
+    r, timezone, locale, collation = (
+        "".join(_texts(parts, name)) for name in ("r_version", "timezone", "locale", "collation")
+    )
+    installed = dict(text.split(" ", 1) for text in _texts(parts, "installed"))
+    return World(r, timezone, locale, collation, installed)
 
 
 def _proposed(features: Sequence[Feature], parts: dict[str, RValue]) -> tuple[Feature, ...]:
