@@ -8,6 +8,7 @@ import numpy as np
 
 from bridge.backends import Description
 from bridge.backends.rserve.connection import ConnectionLost, RemoteError
+from bridge.backends.rserve.kept_types import KeptTypes
 from bridge.backends.rserve.pool import OUT_OF_REPLY_SPACE, R_ERROR, WorkerPool
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RInt, RList, RNull, RString, RValue, from_column, to_column
@@ -42,6 +43,7 @@ class RserveBackend:
         self._ordered = frozenset(feature.name for feature in description.features if feature.ordered)
         self._outputs = description.outputs
         self._binding = Binding(description.features)
+        self._kept_types = KeptTypes(description.features)
 
     @classmethod
     async def open(cls, bundle: Bundle) -> Self:
@@ -72,7 +74,7 @@ class RserveBackend:
 
     def bind(self, batch: Batch) -> Table:
         """See `Backend.bind`."""
-        return self._binding.bind(batch)
+        return self._kept_types.fill(self._binding.bind(batch), batch)
 
     async def score(self, call: Call) -> Outcome:
         """See `Backend.score`."""
@@ -89,7 +91,10 @@ class RserveBackend:
             raise WorkerLost(f"{call.model}: the R worker was lost after {call.elapsed_s():.3f} s: {error}") from error
         except RemoteError as error:
             raise _refused(call, error) from error
-        return Outcome((Range(0, call.rows, self._read(call, value)),))
+        scores = self._read(call, value)
+        if call.exchange is not None:  # rows that the bridge makes up are of types that nobody sent
+            self._kept_types.keep(table)
+        return Outcome((Range(0, call.rows, scores),))
 
     async def close(self) -> None:
         """See `Backend.close`."""
