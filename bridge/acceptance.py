@@ -145,7 +145,11 @@ async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows, trial: T
         raise BundleError(f"the golden rows can't be scored: {error}", private=error.private) from error
     additional = {output.name for output in backend.description.outputs or () if output.additional}
     compared = [one for one in scores if one.name not in additional or one.name in golden.expected]
-    compare(golden, compared, bundle.settings.golden_tolerance)
+    try:
+        compare(golden, compared, bundle.settings.golden_tolerance)
+    except BundleError as error:
+        # What is otherwise here than where they were made is the likely cause.
+        raise BundleError("; ".join((str(error), *backend.description.notes))) from error
     return Scored(rows, scores)
 
 

@@ -154,11 +154,14 @@ class Table:
         rows: their common length.
         unknown: once bound to a model, rows that have a category it does not know, each with the column's name;
             None where there is none.
+        kept_types: once bound to a model, the places among the caller's columns of those that have no value and another
+            type than they were sent with, and that type; None where there is none.
     """
 
     columns: tuple[Column, ...]
     rows: int
     unknown: Mapping[int, str] | None = None
+    kept_types: Mapping[int, Type] | None = None
 
     def slice(self, first: int, count: int) -> Self:
         """The rows `first` to `first + count`, without a copy."""

@@ -1,18 +1,24 @@
 """What computes the scores on this machine: it changes them under an equal digest, so the log keeps it."""
 
+import os
 import platform
+import re
 import shutil
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 __all__ = ["describe_environment"]
 
 _PACKAGES = {"bridge": "scorebridge-gateway", "numpy": "numpy", "xgboost": "xgboost-cpu"}
+_TZDATA = re.compile(r"# version (\S+)")
+_MOST_LINE = 100
 _R = """
 software <- extSoftVersion()
 cat("R", as.character(getRversion()), "\\n", sep = "\\t")
 cat("BLAS", software[["BLAS"]], "\\n", sep = "\\t")
 cat("LAPACK", La_library(), "\\n", sep = "\\t")
+cat("ICU", software[["ICU"]], "\\n", sep = "\\t")
 """
 
 
@@ -24,7 +30,17 @@ def describe_environment() -> dict[str, str]:
             found[name] = version(package)
         except PackageNotFoundError:
             continue
-    return found | _r_environment()
+    return found | _time_zones() | _r_environment()
+
+
+def _time_zones() -> dict[str, str]:
+    """The version of the time zone database; some systems don't say it."""
+    try:
+        with Path(os.environ.get("TZDIR") or "/usr/share/zoneinfo", "tzdata.zi").open(encoding="utf-8") as file:
+            said = _TZDATA.match(file.readline(_MOST_LINE))
+    except (OSError, UnicodeDecodeError):
+        return {}
+    return {"tzdata": said[1]} if said else {}
 
 
 def _r_environment() -> dict[str, str]:

@@ -14,7 +14,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type
 from bridge.errors import InvalidRequest
 
-__all__ = ["COLUMN_TYPES", "parse_request", "read_batch"]
+__all__ = ["COLUMN_TYPES", "TYPE_NUMBERS", "parse_request", "read_batch", "read_type"]
 
 COLUMN_TYPES = {
     "doubles": Type.DOUBLE,
@@ -24,6 +24,8 @@ COLUMN_TYPES = {
     "bools": Type.BOOL,
     "strings": Type.STRING,
 }
+TYPE_NUMBERS: dict[Type, pb.ColumnType] = {kind: getattr(pb, f"COLUMN_TYPE_{kind.name}") for kind in Type}
+_TYPES = {int(number): kind for kind, number in TYPE_NUMBERS.items()}
 
 
 def parse_request(request: bytes) -> pb.ScoreRequest:
@@ -92,6 +94,17 @@ def read_batch(request: pb.ScoreRequest) -> Batch:
     if kind is None:
         raise InvalidRequest("the request has neither a matrix nor a table")
     return _read_matrix(request.matrix) if kind == "matrix" else _read_table(request.table)
+
+
+def read_type(number: int) -> Type:
+    """The type that a message names.
+
+    Raises:
+        InvalidRequest: it is none that we know.
+    """
+    if (column_type := _TYPES.get(number)) is None:
+        raise InvalidRequest(f"a column is of type {number}, which nobody knows")
+    return column_type
 
 
 def _read_matrix(matrix: pb.Matrix) -> Matrix:

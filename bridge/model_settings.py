@@ -14,6 +14,7 @@ from bridge.columns import Type
 from bridge.defaults import DefaultValue
 from bridge.errors import BundleError, DefaultReason
 from bridge.features import Feature, UnknownLevelRule
+from bridge.world import Author, Locale, Timezone, world_variables
 
 __all__ = ["FILE_NAME", "ModelSettings", "describe_invalid", "read_model_settings"]
 
@@ -176,6 +177,8 @@ class ModelSettings(_Section):
     worker_recycle_calls: _Count = 100_000
     memory_limit_mb: _Count | None = None
     seed: Annotated[int, Field(ge=0, le=_INT32_MAX)] = 1
+    timezone: Timezone | None = None
+    locale: Locale | None = None
     max_pending_rows: _Count = 200_000
     features: dict[str, Annotated[_FeatureSettings, BeforeValidator(_short_form)]] = {}
     outputs: dict[str, Literal["double", "float", "int", "bool", "string"]] = {}
@@ -183,6 +186,7 @@ class ModelSettings(_Section):
     circuit: _CircuitSettings = _CircuitSettings()
     xgboost: _XgboostSettings = _XgboostSettings()
     engine: _EngineSettings = _EngineSettings()
+    author: Author = Author()
 
     @model_validator(mode="after")
     def _default_is_a_score(self) -> Self:
@@ -228,6 +232,11 @@ class ModelSettings(_Section):
     def worker_limit_s(self) -> float:
         """How long a worker may be busy with one call before it is killed, seconds."""
         return self.timeout_s if self.kill_after_s is None else self.kill_after_s
+
+    @property
+    def world_variables(self) -> dict[str, str]:
+        """The environment variables by which an R process brings itself into the model's world."""
+        return world_variables(self.timezone, self.locale, self.author.packages)
 
     def declared_features(self) -> tuple[Feature, ...]:
         """`[features]` as features; whether they are required is the model's to say."""

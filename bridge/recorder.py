@@ -8,8 +8,10 @@ from scorebridge.arrays import varint
 from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.calls import Call, Exchange, Outcome, now
+from bridge.columns import Batch, Matrix
 from bridge.errors import BridgeError
 from bridge.layers.record import Answer
+from bridge.messages import TYPE_NUMBERS
 from bridge.prediction_log.rows import CANCELLED
 from bridge.prediction_log.writer import PredictionLog
 from bridge.wire import FIXED64, VARINT, delimited, tag
@@ -109,8 +111,16 @@ def _of_call(call: Call, exchange: Exchange, engine: str) -> bytes:
             _peer(exchange.peer),
             _times(exchange.received_ns, now() - call.arrived, trace.queue_s, trace.backend_s),
             _REQUEST_ID + varint(len(request_id)) + request_id + _ATTEMPTS + varint(trace.attempts),
+            _kept_types(call.batch),
         )
     )
+
+
+def _kept_types(batch: Batch) -> bytes:
+    if isinstance(batch, Matrix) or not batch.kept_types:
+        return b""
+    types = {place: TYPE_NUMBERS[kind] for place, kind in batch.kept_types.items()}
+    return pb.LogRecord(kept_types=types).SerializeToString()
 
 
 def _error(exchange: Exchange, error: BridgeError) -> bytes:

@@ -23,6 +23,9 @@ bridge_write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, defaul
   settings <- list(row_wise = row_wise, timeout_s = timeout_s, default_score = default_score, input = input)
   settings$row_by_row <- row_by_row
   bridge_check_settings(settings)
+  world <- bridge_session_world()
+  for (remark in world$remarks) message(remark)
+  settings <- c(settings, world[c("timezone", "locale")])
   name <- bridge_choose_predict(passed)
   objects <- passed[names(passed) != name]
   if (!length(objects)) stop(bridge_bundle_error("pass the model's objects beside ", name))
@@ -43,10 +46,13 @@ bridge_write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, defaul
   bridge_write_files(dir, source, objects, settings, features)
   if (!is.null(golden)) bridge_write_golden(file.path(dir, "golden.csv"), bridge_golden_inputs(golden, features))
   asked <- list(features = features, input = input, row_by_row = row_by_row)
-  checked <- bridge_check_bundle(dir, !is.null(golden), asked)
+  checked <- bridge_check_bundle(dir, !is.null(golden), c(asked, world[c("timezone", "locale")]))
   if (length(checked$changed) && !isTRUE(accept_warnings)) stop(bridge_bundle_error(
     "R went on with other data than it was given: ", checked$changed[1L], "; accept_warnings = TRUE takes it as it is"
   ))
+  # Only now: which packages the model needs is seen when it is loaded and scores.
+  bridge_write_settings(file.path(dir, "model.toml"), settings, features, bridge_author(world$said, checked$packages))
+  bridge_tell_collation(world, checked$collation)
   if (!is.null(golden)) {
     bridge_compare_session(name, passed[[name]], objects, golden, features, checked$scores, frame, row_by_row)
     bridge_check_defaults(default_score, checked$scores)
@@ -132,8 +138,9 @@ bridge_check_bundle <- function(dir, golden, asked) {
   for (step in c(if (golden) "score", "compare")) {
     saveRDS(c(list(step = step), asked), request)
     arguments <- shQuote(c("--vanilla", file.path(bridge_scripts, "check.R"), normalizePath(dir), request, reply))
-    # Models may load packages that print: their text is none of ours.
-    system2(file.path(R.home("bin"), "Rscript"), arguments, stdout = FALSE, stderr = FALSE, env = "LC_ALL=C.UTF-8")
+    # Models may load packages that print: their text is none of ours. R starts as a worker's does.
+    start <- c("LC_ALL=C.UTF-8", "R_ICU_LOCALE=")
+    system2(file.path(R.home("bin"), "Rscript"), arguments, stdout = FALSE, stderr = FALSE, env = start)
     if (!file.exists(reply)) stop(bridge_bundle_error("the R process that checks the bundle died"))
     checked <- readRDS(reply)
     unlink(reply)

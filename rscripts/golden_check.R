@@ -7,7 +7,10 @@
 bridge_check <- function(path, request) {
   framed <- request$input == "frame"
   features <- if (framed) names(request$features) else bridge_greeting_parts$feature_names
-  reply <- list(error = bridge_greeting_parts$error, features = features, warnings = bridge_greeting_parts$notes)
+  reply <- c(
+    bridge_greeting_parts[c("packages", "collation")],
+    list(error = bridge_greeting_parts$error, features = features, warnings = bridge_greeting_parts$notes)
+  )
   if (!is.null(reply$error) || !file.exists(path)) return(reply)
   tryCatch(
     {
@@ -19,6 +22,8 @@ bridge_check <- function(path, request) {
       if (request$step == "compare") bridge_compare(golden$expected, scores)
       texts <- bridge_warning_texts(kept$warned)
       reply$warnings <- c(reply$warnings, if (length(texts)) paste("R warned while golden rows were scored:", texts))
+      # A call may have loaded more of them.
+      reply$packages <- bridge_packages()
       c(reply, list(scores = scores, changed = texts[bridge_changes_data(texts)]))
     },
     error = function(condition) c(list(error = bridge_one_line(condition)), reply["features"])

@@ -1,7 +1,8 @@
 # Scores logged calls again, for `scorebridge reconcile`:
 #   Rscript reconcile.R <bundle> <seed> <declared> <progress> <input> <row_by_row>
-# Shares Pred.R, outputs.R, rows.R, refusals.R and conditions.R with serving and nothing else. Bytes are little-endian; a text is
-# its length in bytes as int32 (-1 is missing) and UTF-8; numbers are as in memory, so they pass bit by bit.
+# Shares Pred.R, world.R, outputs.R, rows.R, refusals.R and conditions.R with serving and nothing else. Bytes are
+# little-endian; a text is its length in bytes as int32 (-1 is missing) and UTF-8; numbers are as in memory, so they pass
+# bit by bit. Environment variables say what world to run in, as they do to serve.R.
 #   declared  file: int32 count of features; for each its name, its type ("ordered" for an ordered factor), int32 count of
 #             levels, the levels, and what a value that is none of them does ("refuse", "missing", "default").
 #   progress  file, as a rule a pipe: one byte once the model is loaded ("." or "!"), one for each call that is done.
@@ -220,11 +221,17 @@ reconcile_serve <- function(arguments) {
     close(out)
   }
   declared <- reconcile_declared(arguments[3L])
-  predict <- tryCatch(reconcile_load(arguments[1L]), error = function(condition) {
-    put(bridge_message(condition))
-    tell("!")
-    quit(status = 1L)
-  })
+  predict <- tryCatch(
+    {
+      bridge_enter_world(Sys.getenv("SCOREBRIDGE_TIMEZONE"), Sys.getenv("SCOREBRIDGE_LOCALE"))
+      reconcile_load(arguments[1L])
+    },
+    error = function(condition) {
+      put(bridge_message(condition))
+      tell("!")
+      quit(status = 1L)
+    }
+  )
   put(reconcile_engine())
   # What a call leaves behind must not meet the next one.
   set.seed(1L, "Mersenne-Twister", "Inversion", "Rejection")
@@ -246,7 +253,7 @@ local({
   scripts <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
   # Apart from the global environment, which is the model's.
   own <- new.env(parent = baseenv())
-  for (name in c("conditions.R", "refusals.R", "outputs.R", "rows.R")) {
+  for (name in c("conditions.R", "world.R", "refusals.R", "outputs.R", "rows.R")) {
     sys.source(file.path(scripts, name), envir = own, keep.source = FALSE)
   }
   functions <- grep("^reconcile_", ls(globalenv()), value = TRUE)

@@ -1,12 +1,13 @@
-# model.toml, as far as write_bundle writes it: settings and the table [features].
+# model.toml, as far as write_bundle writes it: settings and the tables [author] and [features].
 
 # Writes the settings.
 #   path      character(1).
 #   settings  named list of scalars, or named lists of scalars; NULL elements are left out.
 #   features  named list of list(type, levels, ordered).
-bridge_write_settings <- function(path, settings, features) {
-  settings <- Filter(Negate(is.null), settings)
-  lines <- vapply(names(settings), function(name) paste(bridge_toml_key(name), "=", bridge_toml_value(settings[[name]])), "")
+#   author    named list as settings is; empty where nothing is to be said of the author.
+bridge_write_settings <- function(path, settings, features, author = list()) {
+  lines <- bridge_toml_lines(settings)
+  if (length(author)) lines <- c(lines, if (length(lines)) "", "[author]", bridge_toml_lines(author))
   if (length(features)) {
     table <- vapply(names(features), function(name) bridge_toml_feature(name, features[[name]]), "")
     lines <- c(lines, if (length(lines)) "", "[features]", table)
@@ -14,6 +15,13 @@ bridge_write_settings <- function(path, settings, features) {
   output <- file(path, "wb")
   on.exit(close(output))
   writeLines(lines, output, sep = "\n", useBytes = TRUE)
+}
+
+# One line for each setting that is not NULL.
+#   settings  named list of scalars, or named lists of scalars.
+bridge_toml_lines <- function(settings) {
+  settings <- Filter(Negate(is.null), settings)
+  vapply(names(settings), function(name) paste(bridge_toml_key(name), "=", bridge_toml_value(settings[[name]])), "")
 }
 
 # One line of [features].

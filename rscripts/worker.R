@@ -6,10 +6,14 @@
 #   seed    integer(1).
 #   input   as in bridge_load().
 #   row_by_row  logical(1): each row is scored by a call of its own.
-bridge_start <- function(folder, digest, seed, input = "columns", row_by_row = FALSE) {
+#   timezone, locale  character(1): see bridge_enter_world().
+bridge_start <- function(folder, digest, seed, input = "columns", row_by_row = FALSE,
+                         timezone = Sys.getenv("SCOREBRIDGE_TIMEZONE"), locale = Sys.getenv("SCOREBRIDGE_LOCALE")) {
   code <- environment(bridge_start)
   reason <- tryCatch(
     {
+      # Before the bundle: what it does while it is loaded may depend on them too.
+      bridge_enter_world(timezone, locale)
       model <- bridge_load(folder, input)
       greeting <- bridge_greeting(model)
       bridge_lock()
@@ -26,7 +30,8 @@ bridge_start <- function(folder, digest, seed, input = "columns", row_by_row = F
     bridge_lock()
   }
   versions <- list(r_version = paste(R.version$major, R.version$minor, sep = "."), packages = bridge_packages())
-  assign("bridge_greeting_parts", c(list(digest = digest, error = reason), greeting, versions), envir = code)
+  world <- bridge_world(strsplit(Sys.getenv("SCOREBRIDGE_PACKAGES"), " ", fixed = TRUE)[[1L]])
+  assign("bridge_greeting_parts", c(list(digest = digest, error = reason), greeting, versions, world), envir = code)
   bridge_install(model, seed, row_by_row)
   # What is garbage before the fork is garbage in every worker.
   invisible(gc())
@@ -59,8 +64,8 @@ bridge_no_features <- function() {
 # Returns list: pid integer(1); digest character(1); error character(1) or NULL; feature_names character;
 # feature_required logical; notes character; known_texts and proposed_levels lists of character; proposed_types
 # character; proposed_ordered logical; the same of bridge_propose_frame() as frame_names, frame_types, frame_levels and
-# frame_ordered; r_version character(1); packages character, "name version"; score and trial, capabilities of
-# bridge_score() and bridge_try(), absent if there is an error.
+# frame_ordered; r_version character(1); packages character, "name version"; timezone, locale, collation, installed: see
+# bridge_world(); score and trial, capabilities of bridge_score() and bridge_try(), absent if there is an error.
 oc.init <- function() {
   # The first full collection after a fork copies the model's pages and can take seconds: before traffic, not in it.
   gc()

@@ -11,8 +11,8 @@ import numpy as np
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.columns import Array, Batch, Column, Type, take
-from bridge.messages import COLUMN_TYPES, parse_request, read_batch
+from bridge.columns import Array, Batch, Column, Matrix, Table, Type, all_missing, take
+from bridge.messages import COLUMN_TYPES, parse_request, read_batch, read_type
 from bridge.prediction_log.reader import Damage, Entry
 from bridge.prediction_log.rows import CANCELLED
 from bridge.prediction_log.selection import LogPass, Selection, selected
@@ -98,7 +98,7 @@ class LoggedCall:
         Raises:
             InvalidRequest: the request has no rows that can be read.
         """
-        batch = read_batch(self.request)
+        batch = _with_kept_types(read_batch(self.request), self.record.kept_types)
         reasons = self.reasons(batch.rows)
         lost = (reasons != 0) & (reasons != pb.DEFAULT_REASON_MISSING_SCORE)
         if not lost.any() or lost.all():
@@ -125,6 +125,18 @@ class Piece:
     call: LoggedCall
     rows: Array
     batch: Batch
+
+
+def _with_kept_types(batch: Batch, kept: Mapping[int, pb.ColumnType]) -> Batch:
+    """The batch as the model got it: columns without a value whose type was known from other calls."""
+    if not kept:
+        return batch
+    table = batch.table(batch.names or [""] * batch.values.shape[1]) if isinstance(batch, Matrix) else batch
+    columns = [
+        all_missing(column.name, read_type(kept[place]), table.rows) if place in kept else column
+        for place, column in enumerate(table.columns)
+    ]
+    return Table(tuple(columns), table.rows)
 
 
 def _read_scores(message: pb.Column) -> Column:

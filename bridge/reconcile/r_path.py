@@ -35,9 +35,7 @@ _NA_INT = -(2**31)
 _NA_REAL_BITS = 0x7FF00000000007A2
 _CODES = {Type.DOUBLE: 1, Type.FLOAT: 1, Type.INT64: 1, Type.INT: 2, Type.BOOL: 3, Type.STRING: 4}
 _TYPES = {1: Type.DOUBLE, 2: Type.INT, 3: Type.BOOL, 4: Type.STRING}
-_ENVIRONMENT = {"LC_ALL": "C.UTF-8", "MC_CORES": "1"} | dict.fromkeys(
-    ("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS"), "1"
-)
+_ENVIRONMENT = dict.fromkeys(("MC_CORES", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS"), "1")
 
 
 class RPath:
@@ -93,6 +91,7 @@ class RPath:
         program = shutil.which("Rscript")
         if program is None:
             raise BundleError("R is not installed: there is no Rscript on the PATH")
+        temporary = str(temporary_files(self._folder))
         self._progress, writing = os.pipe()
         command = [program, "--vanilla", str(_scripts() / "reconcile.R"), str(self._bundle.path.resolve())]
         settings = self._bundle.settings
@@ -106,7 +105,7 @@ class RPath:
                 stderr=subprocess.DEVNULL,
                 pass_fds=[writing],
                 start_new_session=True,
-                env=os.environ | _ENVIRONMENT | {"TMPDIR": str(temporary_files(self._folder))},
+                env=os.environ | _ENVIRONMENT | self._bundle.settings.world_variables | {"TMPDIR": temporary},
             )
             self._limit_memory(self._process.pid)
         finally:

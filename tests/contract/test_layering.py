@@ -18,7 +18,7 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION = 300, 35
 ORDER = [
     ["errors", "values", "wire", "eager", "texts"],
     ["columns"],
-    ["features"],
+    ["features", "world"],
     [
         "calls",
         "csv_cells",

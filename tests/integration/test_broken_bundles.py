@@ -86,6 +86,14 @@ def _other_outputs_than_declared(path: Path, *_: object) -> None:
     make_r_bundle(path, "Pred.R <- function(x) x > k", settings='[outputs]\nscore = "int"\n')
 
 
+def _time_zone_that_is_none(path: Path, *_: object) -> None:
+    make_r_bundle(path, "Pred.R <- function(x) x", settings="timezone = 'Asia/Peking'")
+
+
+def _locale_that_is_none(path: Path, *_: object) -> None:
+    make_r_bundle(path, "Pred.R <- function(x) x", settings="locale = 'xx_XX.UTF-8'")
+
+
 def _empty(path: Path, *_: object) -> None:
     path.mkdir()
 
@@ -103,6 +111,8 @@ BROKEN: list[tuple[Damage, str]] = [
     (_dies_in_the_call, "trial rows can't be scored: .*the R worker was lost"),
     (_dies_in_the_row_wise_trial, "trial rows can't be scored: .*the R worker was lost"),
     (_other_outputs_than_declared, "trial rows can't be scored: .*the output 'score' is bool, and must be int"),
+    (_time_zone_that_is_none, "this machine has no time zone 'Asia/Peking': "),
+    (_locale_that_is_none, "this machine has no locale 'xx_XX.UTF-8': install it "),
     (_empty, "there is no model in the folder"),
 ]
 

@@ -4,10 +4,11 @@ import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from fixtures import deploy, make_r_bundle, put
-from logged import Log, doubles, run, said, table
+from logged import Log, doubles, matrix, run, said, table
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.repository import StoredVersion
@@ -122,3 +123,71 @@ async def test_rows_that_kept_others_from_a_score_are_scored_apart(
     assert result.exit_code == 0, result.output
     assert "all 2 rows are equal" in said(result)
     assert "rows that got no score again: 1 (negative)" in said(result)
+
+
+WORLD = """
+Pred.R <- function(seconds, town) list(
+  hour = as.POSIXlt(seconds, origin = "1970-01-01")$hour, place = as.integer(factor(town)),
+  day = weekdays(as.POSIXct(seconds, origin = "1970-01-01"))
+)
+"""
+
+
+def in_a_world(log: Log, stored: StoredVersion) -> None:
+    """A call at midnight in Shanghai, as R answers it in Chinese."""
+    towns = pb.Column(name="town", strings=pb.StringArray(values=["b", "A", "张", "阿"]))
+    scores = [
+        pb.Column(name="hour", int32s=pb.Int32Array(values=[0] * 4)),
+        pb.Column(name="place", int32s=pb.Int32Array(values=[4, 3, 2, 1])),
+        pb.Column(name="day", strings=pb.StringArray(values=["星期一"] * 4)),
+    ]
+    log.call(stored, pb.Table(columns=[doubles([1_719_763_200.0] * 4, "seconds"), towns]), scores)
+
+
+def test_scores_are_made_again_in_the_version_s_own_world(
+    repository: Path, tmp_path: Path, locales: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert locales
+    for name, value in {"TZ": "Asia/Tokyo", "LC_ALL": "C", "LANGUAGE": "de", "R_ICU_LOCALE": "de"}.items():
+        monkeypatch.setenv(name, value)
+    settings = 'timezone = "Asia/Shanghai"\nlocale = "zh_CN.UTF-8"\n'
+    stored = put(make_r_bundle(tmp_path / "bundle", WORLD, settings=settings), repository, "world")
+    log = Log(tmp_path / "log")
+    in_a_world(log, stored)
+    result = run(log.write(), "--repository", repository)
+    assert result.exit_code == 0, result.output
+    assert "all 4 rows are equal" in said(result)
+
+
+@pytest.mark.parametrize("key", ["timezone = 'Asia/Peking'", "locale = 'xx_XX.UTF-8'"])
+def test_a_world_that_this_machine_lacks_is_no_difference(repository: Path, tmp_path: Path, key: str) -> None:
+    stored = put(make_r_bundle(tmp_path / "bundle", WORLD, settings=key), repository, "world")
+    log = Log(tmp_path / "log")
+    in_a_world(log, stored)
+    result = run(log.write(), "--repository", repository)
+    assert result.exit_code == 2, result.output
+    assert "world/1: not re-scored: the model can't be loaded: this machine has no " in said(result)
+    assert "there is no row to be compared" in said(result)
+
+
+def test_a_column_without_a_value_is_given_as_the_log_says(repository: Path, tmp_path: Path) -> None:
+    code = "Pred.R <- function(town, size) paste(typeof(town), typeof(size), is.na(town))"
+    stored = put(make_r_bundle(tmp_path / "bundle", code), repository, "kept")
+    log = Log(tmp_path / "log")
+
+    def answered(rows: pb.Matrix | pb.Table, score: str, kept: dict[int, pb.ColumnType]) -> None:
+        record = log.call(stored, rows, [pb.Column(name="score", strings=pb.StringArray(values=[score] * 2))])
+        for place, number in kept.items():
+            record.kept_types[place] = number
+
+    nothing = [float("nan")] * 2
+    text: dict[int, pb.ColumnType] = {1: pb.COLUMN_TYPE_STRING}
+    answered(table({"size": [1.0, 2.0], "town": nothing}), "double double TRUE", {})
+    answered(table({"size": [1.0, 2.0], "town": nothing}), "character double TRUE", text)
+    answered(
+        matrix(np.full((2, 2), np.nan), ["size", "town"]), "character integer TRUE", text | {0: pb.COLUMN_TYPE_INT}
+    )
+    answered(matrix(np.full((2, 2), np.nan)), "double logical TRUE", {1: pb.COLUMN_TYPE_BOOL})
+    result = run(log.write(), "--repository", repository)
+    assert result.exit_code == 0, result.output
+    assert "all 8 rows are equal" in said(result)

@@ -99,7 +99,11 @@ written <- function(...) {
   dir <- file.path(work, last)
   suppressMessages(write_bundle(dir, ..., input = "frame", row_wise = TRUE))
   golden <- file.path(dir, "golden.csv")
-  list(toml = readLines(file.path(dir, "model.toml")), golden = if (file.exists(golden)) readLines(golden))
+  toml <- readLines(file.path(dir, "model.toml"))
+  # What it records of this session is tested in test-author.R.
+  world <- grepl("^(timezone|locale|r|collation|packages) = ", toml)
+  author <- match("[author]", toml)
+  list(toml = toml[!world & !seq_along(toml) %in% (author - 0:1)], golden = if (file.exists(golden)) readLines(golden))
 }
 refuses <- function(label, message, ..., input = "frame") {
   dir <- file.path(work, "refused")

@@ -13,6 +13,7 @@ from bridge.defaults import default_scores
 from bridge.errors import BundleError, DefaultReason, InvalidRequest
 from bridge.features import Feature
 from bridge.model_settings import ModelSettings, read_model_settings
+from bridge.world import Author
 
 
 def read(bundle: Path, text: str) -> ModelSettings:
@@ -58,6 +59,14 @@ def test_every_key_of_the_design_is_taken(tmp_path: Path) -> None:
         memory_limit_mb = 512
         seed = 0
         max_pending_rows = 11
+        timezone = "America/Argentina/Buenos_Aires"
+        locale = "sr_RS.UTF-8@latin"
+        [author]
+        r = "4.3.1"
+        timezone = "Asia/Shanghai"
+        locale = "Chinese (Simplified)_China.936"
+        collation = "the system's own rules"
+        packages = {randomForest = "4.7-1.1", "data.table" = "1.14.8"}
         [features]
         "a b" = "double"
         sex = {type = "factor", levels = ["f", "m"]}
@@ -87,6 +96,28 @@ def test_every_key_of_the_design_is_taken(tmp_path: Path) -> None:
     assert settings.default_score == {"score": 0.5, "label": "none", "sure": False}
     assert (settings.xgboost.missing, settings.xgboost.trees, settings.seed) == (-999.0, "best", 0)
     assert (settings.worker_limit_s, settings.input) == (0.5, "frame")
+    assert (settings.timezone, settings.locale) == ("America/Argentina/Buenos_Aires", "sr_RS.UTF-8@latin")
+    assert settings.author == Author(
+        r="4.3.1",
+        timezone="Asia/Shanghai",
+        locale="Chinese (Simplified)_China.936",
+        collation="the system's own rules",
+        packages={"randomForest": "4.7-1.1", "data.table": "1.14.8"},
+    )
+
+
+@pytest.mark.parametrize(
+    "locale", ["C", "POSIX", "C.UTF-8", "zh_CN.UTF-8", "zh_CN.utf8", "eo.UTF-8", "ca_ES.utf-8@valencia"]
+)
+@pytest.mark.parametrize("timezone", ["UTC", "PRC", "Asia/Shanghai", "Etc/GMT-8", "America/North_Dakota/New_Salem"])
+def test_the_world_is_handed_over_as_it_is_said(tmp_path: Path, timezone: str, locale: str) -> None:
+    variables = read(tmp_path, f"timezone = '{timezone}'\nlocale = '{locale}'").world_variables
+    assert (variables["SCOREBRIDGE_TIMEZONE"], variables["SCOREBRIDGE_LOCALE"]) == (timezone, locale)
+
+
+UTF8 = "locale: text in a worker is UTF-8, so the locale must be, too: say "
+NO_ZONE = "timezone: the name of a time zone is needed, such as 'Asia/Shanghai'"
+NO_LOCALE = "locale: the name of a locale is needed, such as 'zh_CN.UTF-8', or 'C'"
 
 
 def test_a_worker_may_be_busy_as_long_as_a_call_may_take(tmp_path: Path) -> None:
@@ -148,6 +179,24 @@ WRONG = [
     ("[features]\na = {type = 'factor', levels = [1]}", "features.a: levels of a factor are texts"),
     ("[features]\na = {type = 'int', ordered = true}", "features.a: a factor may be ordered, and nothing else"),
     ("[outputs]\nscore = 'factor'", "outputs.score: "),
+    *((f"timezone = '{name}'", NO_ZONE) for name in ("", "../etc/passwd", "/etc/localtime", ":Asia/Shanghai", "Asia/")),
+    *((f"timezone = '{name}'", NO_ZONE) for name in ("a b", "Asia/Shanghai; ls", "A=B", "A" * 101)),
+    ('timezone = "Asia\\u0000"', NO_ZONE),
+    ("timezone = 8", "timezone: "),
+    ("locale = 'zh_CN.GBK'", f"{UTF8}'zh_CN.UTF-8'"),
+    ("locale = 'zh_CN'", f"{UTF8}'zh_CN.UTF-8'"),
+    ("locale = 'de_DE.ISO-8859-15@euro'", f"{UTF8}'de_DE.UTF-8@euro'"),
+    *(
+        (f"locale = '{name}'", NO_LOCALE)
+        for name in ("", "german", "c", "ZH_CN.UTF-8", "zh_CN.UTF-8;x", "C.GBK", "zh_CN/x")
+    ),
+    ("locale = 'Chinese (Simplified)_China.936'", NO_LOCALE),
+    ("locale = true", "locale: "),
+    ("[author]\nname = 'me'", "author.name: unknown key"),
+    ('[author]\nr = "4\\n2"', "author.r: up to 100 printable characters are needed"),
+    ("[author.packages]\n'a b' = '1'", "author.packages"),
+    ("[author.packages]\na = 1", "author.packages.a: "),
+    ("[author.packages]\n" + "\n".join(f"p{number} = '1'" for number in range(1001)), "author.packages: "),
     ("[xgboost]\ntrees = 'some'", "xgboost.trees: "),
     ("[engine]\nname = 'fast'", "engine.name: "),
     ("timeout_s = ", "model.toml is not TOML: "),

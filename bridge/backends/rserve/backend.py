@@ -8,10 +8,12 @@ import numpy as np
 
 from bridge.backends import Description, Tried, Warned
 from bridge.backends.rserve.connection import ConnectionLost, RemoteError
+from bridge.backends.rserve.kept_types import KeptTypes
 from bridge.backends.rserve.pool import OUT_OF_REPLY_SPACE, R_ERROR, WorkerPool
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RNull, RString, RValue, from_column, to_column
 from bridge.backends.rserve.worker import Greeting
+from bridge.backends.rserve.world import differences
 from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output, Range
 from bridge.columns import Batch, Column, Table, Type, all_missing, says_nothing
@@ -43,6 +45,7 @@ class RserveBackend:
         self._ordered = frozenset(feature.name for feature in description.features if feature.ordered)
         self._outputs = description.outputs
         self._binding = Binding(description.features)
+        self._kept_types = KeptTypes(description.features)
 
     @classmethod
     async def open(cls, bundle: Bundle) -> Self:
@@ -73,15 +76,20 @@ class RserveBackend:
 
     def bind(self, batch: Batch) -> Table:
         """See `Backend.bind`."""
-        return self._binding.bind(batch)
+        return self._kept_types.fill(self._binding.bind(batch), batch)
 
     async def score(self, call: Call) -> Outcome:
         """See `Backend.score`."""
-        return self._outcome(call, await self._ask(call, self._arguments(call)))
+        table = self._table(call)
+        outcome = self._outcome(call, await self._ask(call, self._arguments(table)))
+        if call.exchange is not None:  # rows that the bridge makes up are of types that nobody sent
+            self._kept_types.keep(table)
+        return outcome
 
     async def trial(self, call: Call, days: int = 0) -> Tried:
         """See `Backend.trial`."""
-        value = await self._ask(call, [*self._arguments(call), RInt(np.array([days], np.int32))], trial=True)
+        arguments = [*self._arguments(self._table(call)), RInt(np.array([days], np.int32))]
+        value = await self._ask(call, arguments, trial=True)
         match value:
             case RList([RList() as answer, RString(texts), RLogical() as changes]):
                 pairs = zip(texts, changes.values.tolist(), strict=True)
@@ -89,8 +97,10 @@ class RserveBackend:
                 return Tried(self._outcome(call, answer), warnings)
         raise MalformedPrediction(f"{call.model}: the reply is none of the R side's own")
 
-    def _arguments(self, call: Call) -> list[RValue]:
-        table = self.bind(call.batch) if not isinstance(call.batch, Table) else call.batch
+    def _table(self, call: Call) -> Table:
+        return call.batch if isinstance(call.batch, Table) else self.bind(call.batch)
+
+    def _arguments(self, table: Table) -> list[RValue]:
         names = tuple(column.name for column in table.columns)
         return [
             RInt(np.array([table.rows], np.int32)),
@@ -149,7 +159,7 @@ def _describe(bundle: Bundle, greeting: Greeting) -> Description:
         engine_reason="the bundle is an R model",
         row_wise=row_wise,
         row_wise_reason="" if row_wise else "its author does not say row_wise = true",
-        notes=greeting.notes,
+        notes=(*greeting.notes, *differences(settings.author, greeting.world)),
         texts=greeting.texts,
     )
 

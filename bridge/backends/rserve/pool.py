@@ -37,7 +37,7 @@ class WorkerPool:
         bundle: the folder to load.
         digest: its name, which each worker must repeat.
         settings: the model's; `workers`, `load_timeout_s`, `kill_after_s`, `worker_recycle_calls`, `memory_limit_mb`,
-            `seed`, `input` and `row_by_row` count here.
+            `seed`, `input`, `row_by_row` and the world to run in count here.
         load: is told of workers that go on for nobody, and of those that overran.
     """
 

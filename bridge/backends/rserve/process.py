@@ -31,7 +31,6 @@ _MAX_REPLY_KB = 131_072
 # One thread each: OpenMP that ran in the parent before the fork hangs every worker for ever.
 _ENVIRONMENT: Mapping[str, str] = MappingProxyType(
     {
-        "LC_ALL": "C.UTF-8",
         "MC_CORES": "1",
         "OMP_NUM_THREADS": "1",
         "OMP_THREAD_LIMIT": "1",
@@ -106,7 +105,8 @@ class RserveProcess:
         Args:
             bundle: the folder.
             digest: its name, which each worker repeats.
-            settings: the model's; `memory_limit_mb`, `seed`, `input` and `row_by_row` count here.
+            settings: the model's; `memory_limit_mb`, `seed`, `input`, `row_by_row` and the world to run in
+                count here.
 
         Raises:
             BundleError: R or Rserve is not installed.
@@ -205,6 +205,7 @@ def _bundle_environment(bundle: Path, digest: str, settings: ModelSettings, fold
         "SCOREBRIDGE_INPUT": settings.input,
         "SCOREBRIDGE_ROW_BY_ROW": "1" if settings.row_by_row else "",
         "TMPDIR": str(temporary_files(folder)),
+        **settings.world_variables,
     }
 
 

@@ -12,6 +12,7 @@ from bridge.backends.rserve.process import RserveProcess
 from bridge.backends.rserve.process_tree import kill_tree
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RString, RValue
+from bridge.backends.rserve.world import World
 from bridge.columns import Type
 from bridge.features import Feature
 
@@ -37,6 +38,7 @@ class Greeting:
         packages: "name version" of each loaded package that is not R's own.
         notes: what its author should read of how it was loaded.
         texts: of features that are text, the values that the model knows.
+        world: what it runs in, and which versions it has of the packages that the author had.
     """
 
     pid: int
@@ -51,6 +53,7 @@ class Greeting:
     packages: tuple[str, ...]
     notes: tuple[str, ...]
     texts: dict[str, tuple[str, ...]]
+    world: World
 
     @classmethod
     def read(cls, value: RList) -> Self:
@@ -80,7 +83,16 @@ class Greeting:
             packages=_texts(parts, "packages"),
             notes=_texts(parts, "notes"),
             texts=_known_texts(parts),
+            world=_world(parts),
         )
+
+
+def _world(parts: dict[str, RValue]) -> World:
+    r, timezone, locale, collation = (
+        "".join(_texts(parts, name)) for name in ("r_version", "timezone", "locale", "collation")
+    )
+    installed = dict(text.split(" ", 1) for text in _texts(parts, "installed"))
+    return World(r, timezone, locale, collation, installed)
 
 
 def _proposed(features: Sequence[Feature], parts: dict[str, RValue], prefix: str) -> tuple[Feature, ...]:

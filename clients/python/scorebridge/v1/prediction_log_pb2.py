@@ -16,7 +16,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from scorebridge.v1 import scoring_pb2 as scorebridge_dot_v1_dot_scoring__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#scorebridge/v1/prediction_log.proto\x12\x0escorebridge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cscorebridge/v1/scoring.proto\"\x91\x02\n\rSegmentHeader\x12\x12\n\nsegment_id\x18\x01 \x01(\x0c\x12\x12\n\ngateway_id\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fprevious_sha256\x18\x04 \x01(\x0c\x12\x16\n\x0e\x66irst_sequence\x18\x05 \x01(\x04\x12\x43\n\x0b\x65nvironment\x18\x06 \x03(\x0b\x32..scorebridge.v1.SegmentHeader.EnvironmentEntry\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xca\x03\n\tLogRecord\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x10\n\x08response\x18\x02 \x01(\x0c\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\r\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x0e\n\x06status\x18\x08 \x01(\r\x12\x14\n\x0c\x65rror_reason\x18\t \x01(\t\x12\x15\n\rerror_message\x18\n \x01(\t\x12\x16\n\x0eprivate_detail\x18\x0b \x01(\t\x12.\n\tdefaulted\x18\x0c \x03(\x0b\x32\x1b.scorebridge.v1.LoggedRange\x12\x13\n\x0breceived_ns\x18\r \x01(\x06\x12\x10\n\x08total_ns\x18\x0e \x01(\x06\x12\x10\n\x08queue_ns\x18\x0f \x01(\x06\x12\x12\n\nbackend_ns\x18\x10 \x01(\x06\x12\x10\n\x08\x61ttempts\x18\x11 \x01(\r\x12\x0c\n\x04peer\x18\x12 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x13 \x01(\t\x12+\n\x06\x66\x61iled\x18\x14 \x03(\x0b\x32\x1b.scorebridge.v1.LoggedRange\x12\x17\n\x0f\x63ondition_class\x18\x15 \x01(\t\"\x8b\x01\n\x0bLoggedRange\x12\r\n\x05\x66irst\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12-\n\x06reason\x18\x03 \x01(\x0e\x32\x1d.scorebridge.v1.DefaultReason\x12\x16\n\x0eprivate_detail\x18\x04 \x01(\t\x12\x17\n\x0f\x63ondition_class\x18\x05 \x01(\tB)\n\x11io.scorebridge.v1B\x12PredictionLogProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#scorebridge/v1/prediction_log.proto\x12\x0escorebridge.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1cscorebridge/v1/scoring.proto\"\x91\x02\n\rSegmentHeader\x12\x12\n\nsegment_id\x18\x01 \x01(\x0c\x12\x12\n\ngateway_id\x18\x02 \x01(\t\x12.\n\ncreated_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x17\n\x0fprevious_sha256\x18\x04 \x01(\x0c\x12\x16\n\x0e\x66irst_sequence\x18\x05 \x01(\x04\x12\x43\n\x0b\x65nvironment\x18\x06 \x03(\x0b\x32..scorebridge.v1.SegmentHeader.EnvironmentEntry\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xd6\x04\n\tLogRecord\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x10\n\x08response\x18\x02 \x01(\x0c\x12\x0e\n\x06method\x18\x03 \x01(\t\x12\x12\n\nrequest_id\x18\x04 \x01(\t\x12\r\n\x05model\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\r\x12\x0e\n\x06\x64igest\x18\x07 \x01(\t\x12\x0e\n\x06status\x18\x08 \x01(\r\x12\x14\n\x0c\x65rror_reason\x18\t \x01(\t\x12\x15\n\rerror_message\x18\n \x01(\t\x12\x16\n\x0eprivate_detail\x18\x0b \x01(\t\x12.\n\tdefaulted\x18\x0c \x03(\x0b\x32\x1b.scorebridge.v1.LoggedRange\x12\x13\n\x0breceived_ns\x18\r \x01(\x06\x12\x10\n\x08total_ns\x18\x0e \x01(\x06\x12\x10\n\x08queue_ns\x18\x0f \x01(\x06\x12\x12\n\nbackend_ns\x18\x10 \x01(\x06\x12\x10\n\x08\x61ttempts\x18\x11 \x01(\r\x12\x0c\n\x04peer\x18\x12 \x01(\t\x12\x0e\n\x06\x65ngine\x18\x13 \x01(\t\x12+\n\x06\x66\x61iled\x18\x14 \x03(\x0b\x32\x1b.scorebridge.v1.LoggedRange\x12\x17\n\x0f\x63ondition_class\x18\x15 \x01(\t\x12<\n\nkept_types\x18\x16 \x03(\x0b\x32(.scorebridge.v1.LogRecord.KeptTypesEntry\x1aL\n\x0eKeptTypesEntry\x12\x0b\n\x03key\x18\x01 \x01(\r\x12)\n\x05value\x18\x02 \x01(\x0e\x32\x1a.scorebridge.v1.ColumnType:\x02\x38\x01\"\x8b\x01\n\x0bLoggedRange\x12\r\n\x05\x66irst\x18\x01 \x01(\r\x12\r\n\x05\x63ount\x18\x02 \x01(\r\x12-\n\x06reason\x18\x03 \x01(\x0e\x32\x1d.scorebridge.v1.DefaultReason\x12\x16\n\x0eprivate_detail\x18\x04 \x01(\t\x12\x17\n\x0f\x63ondition_class\x18\x05 \x01(\tB)\n\x11io.scorebridge.v1B\x12PredictionLogProtoP\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -26,12 +26,16 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _globals['DESCRIPTOR']._serialized_options = b'\n\021io.scorebridge.v1B\022PredictionLogProtoP\001'
   _globals['_SEGMENTHEADER_ENVIRONMENTENTRY']._options = None
   _globals['_SEGMENTHEADER_ENVIRONMENTENTRY']._serialized_options = b'8\001'
+  _globals['_LOGRECORD_KEPTTYPESENTRY']._options = None
+  _globals['_LOGRECORD_KEPTTYPESENTRY']._serialized_options = b'8\001'
   _globals['_SEGMENTHEADER']._serialized_start=119
   _globals['_SEGMENTHEADER']._serialized_end=392
   _globals['_SEGMENTHEADER_ENVIRONMENTENTRY']._serialized_start=342
   _globals['_SEGMENTHEADER_ENVIRONMENTENTRY']._serialized_end=392
   _globals['_LOGRECORD']._serialized_start=395
-  _globals['_LOGRECORD']._serialized_end=853
-  _globals['_LOGGEDRANGE']._serialized_start=856
-  _globals['_LOGGEDRANGE']._serialized_end=995
+  _globals['_LOGRECORD']._serialized_end=993
+  _globals['_LOGRECORD_KEPTTYPESENTRY']._serialized_start=917
+  _globals['_LOGRECORD_KEPTTYPESENTRY']._serialized_end=993
+  _globals['_LOGGEDRANGE']._serialized_start=996
+  _globals['_LOGGEDRANGE']._serialized_end=1135
 # @@protoc_insertion_point(module_scope)

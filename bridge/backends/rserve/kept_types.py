@@ -1,0 +1,55 @@
+"""The types that undeclared features' columns had, for those that come without any value.
+
+A caller's library can't know the type of a column in which all is missing, and sends numbers; R's functions tell
+NA_character_ from NA_real_.
+"""
+
+from collections.abc import Sequence
+
+from bridge.columns import Batch, Column, Matrix, Table, Type, all_missing
+from bridge.features import Feature
+
+__all__ = ["KeptTypes"]
+
+
+class KeptTypes:
+    """What one resident version was given, feature by feature; it knows as many types as there are features."""
+
+    def __init__(self, features: Sequence[Feature]) -> None:
+        self._seen: dict[str, set[Type]] = {feature.name: set() for feature in features if feature.type is None}
+
+    def fill(self, table: Table, sent: Batch) -> Table:
+        """The bound table with the kept types for its undeclared columns without a value; all others as they are.
+
+        Args:
+            table: as it was bound.
+            sent: as the caller sent it, for the places of the columns.
+        """
+        kept = {column.name: kind for column in table.columns if (kind := self._other_type(column)) is not None}
+        if not kept:
+            return table
+        columns = tuple(
+            all_missing(column.name, kept[column.name], table.rows) if column.name in kept else column
+            for column in table.columns
+        )
+        places = {name: place for place, name in enumerate(_names(sent) or [column.name for column in columns])}
+        return Table(columns, table.rows, table.unknown, {places[name]: kind for name, kind in kept.items()})
+
+    def keep(self, table: Table) -> None:
+        """Notes the types of a call that the model has scored: what it can't take says nothing of its features."""
+        for column in table.columns:
+            seen = self._seen.get(column.name)
+            if seen is not None and column.type not in seen and not column.missing().all():
+                seen.add(column.type)
+
+    def _other_type(self, column: Column) -> Type | None:
+        """The type that the feature always had, for a column that has another and no value."""
+        seen = self._seen.get(column.name)
+        # Where calls had several types, nobody can tell which one is meant.
+        if seen is None or len(seen) != 1 or column.type in seen or not column.missing().all():
+            return None
+        return next(iter(seen))
+
+
+def _names(sent: Batch) -> Sequence[str]:
+    return sent.names if isinstance(sent, Matrix) else [column.name for column in sent.columns]

@@ -1,0 +1,85 @@
+"""The world that an R model runs in, and the one that its author had: time zone, locale, versions."""
+
+import re
+from collections.abc import Iterable
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+__all__ = ["Author", "Locale", "Timezone", "world_variables"]
+
+_MOST_PACKAGES = 1000
+_MOST_CHARACTERS = 100
+_TIMEZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
+_LOCALE = re.compile(r"C|POSIX|(C|[a-z]{2,3}(_[A-Z]{2})?)\.(?i:utf-?8)(@[a-z]+)?")
+_OTHER_CHARSET = re.compile(r"([a-z]{2,3}_[A-Z]{2})(?:\.[A-Za-z0-9-]+)?(@[a-z]+)?")
+
+
+def _checked_timezone(name: str) -> str:
+    if len(name) > _MOST_CHARACTERS or not _TIMEZONE.fullmatch(name):
+        raise ValueError("the name of a time zone is needed, such as 'Asia/Shanghai'")
+    return name
+
+
+def _checked_locale(name: str) -> str:
+    if len(name) <= _MOST_CHARACTERS and _LOCALE.fullmatch(name):
+        return name
+    if other := _OTHER_CHARSET.fullmatch(name):
+        utf8 = f"{other[1]}.UTF-8{other[2] or ''}"
+        raise ValueError(f"text in a worker is UTF-8, so the locale must be, too: say '{utf8}'")
+    raise ValueError("the name of a locale is needed, such as 'zh_CN.UTF-8', or 'C'")
+
+
+def _checked_text(text: str) -> str:
+    if len(text) > _MOST_CHARACTERS or not text.isprintable():
+        raise ValueError(f"up to {_MOST_CHARACTERS} printable characters are needed")
+    return text
+
+
+# Whether the machine has it, R alone can say: see rscripts/world.R.
+Timezone = Annotated[str, AfterValidator(_checked_timezone)]
+Locale = Annotated[str, AfterValidator(_checked_locale)]
+_Text = Annotated[str, AfterValidator(_checked_text)]
+_Package = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9.]*$", max_length=_MOST_CHARACTERS)]
+
+
+class Author(BaseModel):
+    """`[author]`: the session in which the bundle was written, as `write_bundle` saw it; empty where it is not said.
+
+    Attributes:
+        r: R's version.
+        timezone: as the session named it.
+        locale: by which it sorted text, as the session named it.
+        collation: what sorted it, such as "ICU 72.1 (zh)"; see bridge_collation() in rscripts/world.R.
+        packages: those that the model needs, with their versions.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    r: _Text = ""
+    timezone: _Text = ""
+    locale: _Text = ""
+    collation: _Text = ""
+    packages: Annotated[dict[_Package, _Text], Field(max_length=_MOST_PACKAGES)] = {}
+
+
+def world_variables(
+    timezone: str | None = None, locale: str | None = None, packages: Iterable[str] = ()
+) -> dict[str, str]:
+    """The environment variables of an R process: by the last three it brings itself into a world (rscripts/world.R).
+
+    It starts in C.UTF-8; what the machine wishes for R's messages and for the order of text does not count.
+
+    Args:
+        timezone: None for UTC, so that scores don't depend on the machine.
+        locale: None for C.UTF-8.
+        packages: R tells which versions of them are here.
+    """
+    return {
+        "LC_ALL": "C.UTF-8",
+        "LANGUAGE": "en",
+        "R_ICU_LOCALE": "",
+        "SCOREBRIDGE_TIMEZONE": timezone or "",
+        "SCOREBRIDGE_LOCALE": locale or "",
+        "SCOREBRIDGE_PACKAGES": " ".join(packages),
+    }
