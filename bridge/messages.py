@@ -74,9 +74,10 @@ def _bytes_twin() -> Any:
         for nested in message.nested_type:
             nested.options.Clear()
     pool = descriptor_pool.DescriptorPool()
-    duration = descriptor_pb2.FileDescriptorProto()
-    pb.DESCRIPTOR.dependencies[0].CopyToProto(duration)
-    pool.Add(duration)
+    for dependency in pb.DESCRIPTOR.dependencies:
+        needed = descriptor_pb2.FileDescriptorProto()
+        dependency.CopyToProto(needed)
+        pool.Add(needed)
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("scorebridge.v1.ScoreRequest"))
 
