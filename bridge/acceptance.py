@@ -113,9 +113,9 @@ async def _try(bundle: Bundle, backend: Backend) -> Accepted:
 async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows) -> tuple[Batch, tuple[Column, ...]]:
     try:
         rows = backend.bind(golden.inputs)
-        if rows.unknown:
-            row, column = next(iter(sorted(rows.unknown.items())))
-            raise InvalidRequest(f"column '{column}', row {row}: not one of its levels")
+        if rows.unfit:
+            row = min(rows.unfit)
+            raise rows.unfit[row].of(row)
         scores = await _scores(bundle, backend, rows)
     except BundleError:
         raise

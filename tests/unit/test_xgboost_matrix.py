@@ -242,7 +242,7 @@ def test_an_unknown_level_does_what_its_rule_says(as_table: bool) -> None:
     lines = {"text": {"unknown_level": "default"}, "number": {"unknown_level": "missing"}}
     settings = ModelSettings.model_validate({"default_score": 0.5, "features": lines})
     bound = Matrices(MIXED, features_of(MIXED, settings)).bind(rows)
-    assert bound.unknown == {1: "text", 3: "text"}
+    assert {row: unfit.column for row, unfit in (bound.unfit or {}).items()} == {1: "text", 3: "text"}
     expected = np.array([[0, 0, 0], [0, np.nan, 0], [0, 1, np.nan], [0, np.nan, 1]])
     assert np.array_equal(bound.values, expected, equal_nan=True)
     with pytest.raises(InvalidRequest, match=r"^column 'text', row 1: not one of its 2 levels$"):

@@ -69,9 +69,9 @@ class RserveBackend:
         """See `Backend.load`."""
         return self._load
 
-    def bind(self, batch: Batch) -> Table:
+    def bind(self, batch: Batch, *, alone: bool = False) -> Table:
         """See `Backend.bind`."""
-        return self._binding.bind(batch)
+        return self._binding.bind(batch, alone=alone)
 
     async def score(self, call: Call) -> Outcome:
         """See `Backend.score`."""
