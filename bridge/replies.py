@@ -60,12 +60,10 @@ def _scores(outcome: Outcome) -> Sequence[Column]:
     if outcome.partial:
         # The outputs may not have been known before: they are those of the rows that have scores.
         known = next(columns for columns in parts if columns)
-        parts = [part.scores or _missing(known, part.count) for part in outcome.ranges]
+        counts = {part.count for part in outcome.ranges if part.failed}
+        missing = {rows: tuple(all_missing(one.name, one.type, rows) for one in known) for rows in counts}
+        parts = [part.scores or missing[part.count] for part in outcome.ranges]
     return [concatenate(columns) for columns in zip(*parts, strict=True)]
-
-
-def _missing(like: Sequence[Column], rows: int) -> tuple[Column, ...]:
-    return tuple(all_missing(column.name, column.type, rows) for column in like)
 
 
 def write_column(column: Column) -> bytes:
