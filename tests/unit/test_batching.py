@@ -11,6 +11,8 @@ from bridge.calls import Call, Deadline, DefaultScore, ModelRef, Outcome, Output
 from bridge.columns import Column, Matrix, Type
 from bridge.errors import BridgeError, DeadlineExceeded, InternalError, MalformedPrediction, PredictionFailed
 from bridge.layers.batching import Batching
+from bridge.layers.deadline import DeadlineLayer
+from bridge.layers.drain import Drain
 from bridge.load import Load
 from bridge.testing import ManualClock
 
@@ -167,6 +169,35 @@ def test_at_the_deadline_a_call_gets_what_is_finished() -> None:
     outcome = ManualClock.run(main)
     assert scores(outcome) == [float(row) for row in range(2 * CHUNK)]
     assert isinstance(outcome.first_failure(), DeadlineExceeded)
+
+
+def test_what_is_finished_is_kept_where_the_loop_is_late() -> None:
+    async def main() -> Outcome:
+        async def slow(call: Call) -> Outcome:
+            await asyncio.sleep(0.1)
+            assert isinstance(call.batch, Matrix)
+            return Outcome((Range(0, call.rows, (Column("score", Type.DOUBLE, call.batch.values[:, 0]),)),))
+
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ManualClock)
+        call = Call("id", ModelRef("m", 1, ""), Matrix((), np.arange(3.0 * CHUNK).reshape(-1, 1)), now())
+        # Something keeps the loop busy from just before the deadline until it is over.
+        loop.call_later(0.245, loop.pass_at_once, 0.01)
+        layer = DeadlineLayer(0.25, 0.25, 0.0, Drain())
+        return await layer(call, lambda late: Model(1).layer(late, slow))
+
+    outcome = ManualClock.run(main)
+    assert scores(outcome) == [float(row) for row in range(2 * CHUNK)]
+    assert isinstance(outcome.first_failure(), DeadlineExceeded)
+
+
+async def test_a_caller_that_leaves_at_the_last_moment_is_gone() -> None:
+    model = Model(1)
+    task = model.begin(3 * CHUNK)
+    await eventually(_ran(model, 1))
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
 
 
 class Fragile:
