@@ -74,9 +74,9 @@ class RserveBackend:
         """See `Backend.load`."""
         return self._load
 
-    def bind(self, batch: Batch) -> Table:
+    def bind(self, batch: Batch, *, alone: bool = False) -> Table:
         """See `Backend.bind`."""
-        return self._kept_types.fill(self._binding.bind(batch), batch)
+        return self._kept_types.fill(self._binding.bind(batch, alone=alone), batch)
 
     async def score(self, call: Call) -> Outcome:
         """See `Backend.score`."""
