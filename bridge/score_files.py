@@ -93,6 +93,10 @@ def score_csv(
         except ValueError as error:
             raise CommandFailed(f"{source}: {error}") from error
     _write(target, format_cells(_result(answer)).encode())
+    return _said(answer)
+
+
+def _said(answer: Scores) -> str:
     defaulted, failed = int(answer.defaulted.sum()), int(answer.failed.sum())
     said = f"{answer.rows} rows by {answer.model}/{answer.version}, {defaulted} of them with the default score"
     return f"{said}, {failed} without a score" if failed else said
