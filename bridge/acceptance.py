@@ -18,11 +18,14 @@ from bridge.errors import (
     InvalidRequest,
     MalformedPrediction,
     OtherOutputs,
+    PassingFailure,
     PredictionFailed,
+    WorkerLost,
 )
 from bridge.features import Feature
 from bridge.golden import GoldenRows, compare, read_golden
 from bridge.row_wise import refute
+from bridge.shortages import says_out_of_memory, says_short
 
 __all__ = ["Accepted", "accept"]
 
@@ -59,6 +62,8 @@ async def accept(bundle: Bundle, cache_dir: Path | None = None) -> Accepted:
 
     Raises:
         BundleError: it may not serve; one sentence says why. Nothing of it stays loaded.
+        PassingFailure: it can't be loaded now, and may be later.
+        OSError: a file, a process or a descriptor can't be had.
     """
     settings = bundle.settings
     await asyncio.to_thread(verify, bundle)
@@ -69,10 +74,10 @@ async def accept(bundle: Bundle, cache_dir: Path | None = None) -> Accepted:
     except TimeoutError as error:
         await backend.close()
         limit = f"{settings.load_timeout_s:g} s"
-        raise BundleError(f"the trial rows were not scored within {limit}", limit=limit) from error
+        raise PassingFailure(f"the trial rows were not scored within {limit}", limit=limit) from error
     except BackendError as error:
         await backend.close()
-        raise BundleError(f"trial rows can't be scored: {error}", private=error.private) from error
+        raise _refusal("trial rows can't be scored", bundle, error) from error
     except BaseException:
         await backend.close()
         raise
@@ -120,11 +125,22 @@ async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows) -> tuple
     except BundleError:
         raise
     except BridgeError as error:
-        raise BundleError(f"the golden rows can't be scored: {error}", private=error.private) from error
+        raise _refusal("the golden rows can't be scored", bundle, error) from error
     additional = {output.name for output in backend.description.outputs or () if output.additional}
     compared = [one for one in scores if one.name not in additional or one.name in golden.expected]
     compare(golden, compared, bundle.settings.golden_tolerance)
     return rows, scores
+
+
+def _refusal(what: str, bundle: Bundle, error: BridgeError) -> BundleError:
+    """What a failed trial means for the bundle."""
+    limit_mb = bundle.settings.memory_limit_mb if bundle.backend == "rserve" else None
+    sentence = f"{what}: {error}"
+    if limit_mb is not None and says_out_of_memory(error.private):
+        reached = f"{sentence}: memory_limit_mb = {limit_mb} was reached"
+        return BundleError(reached, limit=f"{limit_mb} MiB", private=error.private)
+    passes = says_short(error.private) or (isinstance(error, WorkerLost) and error.from_outside)
+    return (PassingFailure if passes else BundleError)(sentence, private=error.private)
 
 
 def _check_newer_file(bundle: Bundle, golden: GoldenRows | None) -> None:

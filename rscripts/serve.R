@@ -4,6 +4,7 @@
 #   SCOREBRIDGE_DIGEST    the bundle's digest, may be empty
 #   SCOREBRIDGE_SEED      what every call's random numbers start from, 1 if empty
 #   SCOREBRIDGE_ROW_BY_ROW  "1" if each row is scored by a call of its own
+# and makes the file `begun` in TMPDIR once it comes to the bundle: whatever ends R before is no doing of the bundle's.
 # Nothing is left in the global environment but the bundle's objects.
 local({
   scripts <- Sys.getenv("SCOREBRIDGE_RSCRIPTS")
@@ -12,6 +13,7 @@ local({
   code <- bridge_attach(scripts)
   # Before the fork, and not attached: the model's search path is its own.
   loadNamespace("Rserve")
+  file.create(file.path(Sys.getenv("TMPDIR"), "begun"))
   code$bridge_start(
     Sys.getenv("SCOREBRIDGE_BUNDLE"), Sys.getenv("SCOREBRIDGE_DIGEST"), if (is.na(seed)) 1L else seed,
     Sys.getenv("SCOREBRIDGE_ROW_BY_ROW") == "1"

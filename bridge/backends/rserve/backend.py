@@ -85,7 +85,7 @@ class RserveBackend:
         try:
             value = await self._pool.call(arguments, call.trace)
         except (ConnectionLost, ProtocolError) as error:
-            raise WorkerLost(f"{call.model}: the R worker was lost after {call.elapsed_s():.3f} s: {error}") from error
+            raise _lost(call, error) from error
         except RemoteError as error:
             raise _refused(call, error) from error
         return Outcome((Range(0, call.rows, self._read(call, value)),))
@@ -155,6 +155,14 @@ def _typed_features(features: tuple[Feature, ...], settings: ModelSettings) -> t
         replace(declared[feature.name], required=feature.required) if feature.name in declared else feature
         for feature in features
     )
+
+
+def _lost(call: Call, error: ConnectionLost | ProtocolError) -> WorkerLost:
+    from_outside = isinstance(error, ConnectionLost) and error.from_outside
+    how = "it was killed from outside, as the kernel ends what it has no memory for" if from_outside else error
+    lost = WorkerLost(f"{call.model}: the R worker was lost after {call.elapsed_s():.3f} s: {how}")
+    lost.from_outside = from_outside
+    return lost
 
 
 def _refused(call: Call, error: RemoteError) -> BackendError:
