@@ -58,6 +58,7 @@ class WorkerPool:
         self._failure: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
 
     async def start(self) -> Greeting:
         """Loads the bundle and starts all workers; what the first one says of it.
@@ -117,7 +118,19 @@ class WorkerPool:
         return value
 
     async def close(self) -> None:
-        """Kills every worker and parent; idempotent."""
+        """Kills every worker and parent; idempotent. A cancellation waits until nothing of them is left."""
+        closing = self._closing = self._closing or asyncio.get_running_loop().create_task(self._close())
+        cancelled: asyncio.CancelledError | None = None
+        while not closing.done():
+            try:
+                await asyncio.shield(closing)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+        closing.result()
+
+    async def _close(self) -> None:
         self._closed = True
         for task in self._tasks:
             task.cancel()

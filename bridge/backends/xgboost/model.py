@@ -42,6 +42,9 @@ def _facts(path: Path, ended: Ended) -> ModelFacts:
     if ended_from_outside(ended.code):
         how = f"ended {signal_name(ended.code)}, from outside, as the kernel ends what it has no memory for"
         raise PassingFailure(f"the process that loads {path.name} {how}")
+    if not ended.printed:
+        how = f"it ended {signal_name(ended.code)}, {ended.complained or 'without a word'}"
+        raise PassingFailure(f"the process that loads {path.name} could not be started: {how}")
     if ended.code < 0 and not says_short(ended.complained):
         raise BundleError(f"{path.name} crashes xgboost's loader: it is damaged")
     said: dict[str, Any] = json.loads(ended.printed) if ended.code == 0 else {"failed": ended.complained}

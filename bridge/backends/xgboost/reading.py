@@ -1,7 +1,7 @@
 """Reads a model file with xgboost and tries its booster, in a process of its own: a damaged file can crash xgboost.
 
-Run as `python -m bridge.backends.xgboost.reading FILE ASKED`, it prints one line of JSON: the facts, or why there are
-none.
+Run as `python -m bridge.backends.xgboost.reading FILE ASKED`, it prints an empty line when it begins, and one line of
+JSON: the facts, or why there are none.
 """
 
 import json
@@ -279,4 +279,5 @@ def _dotted(parts: list[int]) -> str:
 if __name__ == "__main__":
     # xgboost imports sklearn where there is one, which takes a second of every load.
     sys.modules.update({"sklearn": None})  # type: ignore[dict-item]
+    print(flush=True)  # noqa: T201 - whatever ended this process before was no doing of the file's
     sys.stdout.write(json.dumps(main(Path(sys.argv[1]), Asked(**json.loads(sys.argv[2])))))
