@@ -55,7 +55,8 @@ def serve(
 ) -> None:
     """Serve a repository's models until SIGTERM.
 
-    Prints `refused MODEL/VERSION: reason` for each bundle that is, then `ready grpc=HOST:PORT http=HOST:PORT`.
+    Prints `refused MODEL/VERSION: reason` for each bundle that is, `waiting MODEL/VERSION: reason` for each that is
+    tried again, then `ready grpc=HOST:PORT http=HOST:PORT`.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = read_settings(

@@ -10,9 +10,10 @@ from bridge.bundle import Bundle, verify
 from bridge.calls import DefaultScore, Output
 from bridge.columns import Batch, Column, says_nothing
 from bridge.defaults import default_scores
-from bridge.errors import BackendError, BridgeError, BundleError, InvalidRequest
+from bridge.errors import BackendError, BridgeError, BundleError, InvalidRequest, PassingFailure, WorkerLost
 from bridge.golden import GoldenRows, compare, read_golden
 from bridge.row_wise import RowWise, try_row_wise
+from bridge.shortages import says_out_of_memory, says_short
 from bridge.trial import Scored, Trial
 
 __all__ = ["ROW_BY_ROW", "Accepted", "accept"]
@@ -71,6 +72,8 @@ async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: boo
 
     Raises:
         BundleError: it may not serve; one sentence says why. Nothing of it stays loaded.
+        PassingFailure: it can't be loaded now, and may be later.
+        OSError: a file, a process or a descriptor can't be had.
     """
     settings = bundle.settings
     await asyncio.to_thread(verify, bundle)
@@ -81,10 +84,10 @@ async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: boo
     except TimeoutError as error:
         await backend.close()
         limit = f"{settings.load_timeout_s:g} s"
-        raise BundleError(f"the trial rows were not scored within {limit}", limit=limit) from error
+        raise PassingFailure(f"the trial rows were not scored within {limit}", limit=limit) from error
     except BackendError as error:
         await backend.close()
-        raise BundleError(f"trial rows can't be scored: {error}", private=error.private) from error
+        raise _refusal("trial rows can't be scored", bundle, error) from error
     except BaseException:
         await backend.close()
         raise
@@ -142,7 +145,7 @@ async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows, trial: T
     except BundleError:
         raise
     except BridgeError as error:
-        raise BundleError(f"the golden rows can't be scored: {error}", private=error.private) from error
+        raise _refusal("the golden rows can't be scored", bundle, error) from error
     additional = {output.name for output in backend.description.outputs or () if output.additional}
     compared = [one for one in scores if one.name not in additional or one.name in golden.expected]
     try:
@@ -174,6 +177,17 @@ def _outputs(bundle: Bundle, known: tuple[Output, ...] | None, scores: Sequence[
         return known
     additional = {output.name for output in known or () if output.additional}
     return _agreed(bundle, tuple(Output(one.name, one.type, one.name in additional) for one in scores))
+
+
+def _refusal(what: str, bundle: Bundle, error: BridgeError) -> BundleError:
+    """What a failed trial means for the bundle."""
+    limit_mb = bundle.settings.memory_limit_mb if bundle.backend == "rserve" else None
+    sentence = f"{what}: {error}"
+    if limit_mb is not None and says_out_of_memory(error.private):
+        reached = f"{sentence}: memory_limit_mb = {limit_mb} was reached"
+        return BundleError(reached, limit=f"{limit_mb} MiB", private=error.private)
+    passes = says_short(error.private) or (isinstance(error, WorkerLost) and error.from_outside)
+    return (PassingFailure if passes else BundleError)(sentence, private=error.private)
 
 
 def _check_newer_file(bundle: Bundle, golden: GoldenRows | None) -> None:

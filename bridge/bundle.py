@@ -78,6 +78,7 @@ def read_bundle(path: Path) -> Bundle:
 
     Raises:
         BundleError: the folder is not a complete bundle, or a setting is wrong.
+        OSError: a file can't be read.
     """
     if not path.is_dir():
         raise BundleError(f"{path.name} is not a folder")
@@ -151,16 +152,17 @@ def read_manifest(path: Path) -> Manifest:
     """What deploy wrote down of the bundle in this folder.
 
     Raises:
-        BundleError: the manifest can't be read.
+        BundleError: the manifest is none that deploy wrote.
+        OSError: it can't be read.
     """
+    raw = (path / MANIFEST).read_bytes()
     try:
-        raw = (path / MANIFEST).read_bytes()
         content: dict[str, Any] = json.loads(raw)
         files, outputs = dict(content["files"]), content["outputs"]
         described = outputs and tuple(
             Output(str(line["name"]), Type(line["type"]), bool(line.get("additional"))) for line in outputs
         )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise BundleError(f"{MANIFEST} can't be read: {type(error).__name__}") from error
     digest = "sha256:" + hashlib.sha256(raw).hexdigest()
     return Manifest(files, described, digest, bool(content.get("accepts_newer_file")))
@@ -171,6 +173,7 @@ def verify(bundle: Bundle) -> None:
 
     Raises:
         BundleError: a file was changed, removed or added since it was deployed.
+        OSError: a file can't be read.
     """
     if bundle.manifest is None:
         return

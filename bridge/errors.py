@@ -23,6 +23,7 @@
     |   |   `-- OtherOutputs           outputs of other names or types than this version has
     |   `-- MissingScore           the model itself gave NA or NaN for a row
     |-- BundleError              the model's files are not what they must be (check, deploy, load)
+    |   `-- PassingFailure         not their fault: time, memory, a descriptor was short, and may be there later
     `-- InternalError            our bug
 
 Messages name model, column, row number, limit and elapsed time, never input values. Nothing here knows gRPC: the table
@@ -51,6 +52,7 @@ __all__ = [
     "ModelNotReady",
     "OtherOutputs",
     "Overloaded",
+    "PassingFailure",
     "PoisonCall",
     "PredictionFailed",
     "RefusedLevel",
@@ -206,10 +208,15 @@ class BackendError(BridgeError):
 
 
 class WorkerLost(BackendError):
-    """The worker died or broke the protocol while it had the call."""
+    """The worker died or broke the protocol while it had the call.
+
+    Attributes:
+        from_outside: somebody else ended it: the kernel, where memory is short, or a person.
+    """
 
     reason = "WORKER_LOST"
     default_reason = DefaultReason.WORKER_LOST
+    from_outside = False
 
 
 class PoisonCall(BackendError):
@@ -248,6 +255,12 @@ class BundleError(BridgeError):
     """A bundle's files are not what they must be; one sentence, for whoever deploys it."""
 
     reason = "BUNDLE_REFUSED"
+
+
+class PassingFailure(BundleError):
+    """A bundle could not be loaded for a reason that may pass and says nothing of its files; worth another try."""
+
+    reason = "BUNDLE_NOT_LOADED"
 
 
 class InternalError(BridgeError):

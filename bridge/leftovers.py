@@ -12,20 +12,34 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["make_folder", "private_folder", "sweep", "temporary_files"]
+__all__ = ["make_folder", "private_folder", "remove_folder", "sweep", "temporary_files"]
 
 _log = logging.getLogger(__name__)
 
 _PREFIX = "scorebridge-"
 _OWNER = "owner"
+_unremoved: set[Path] = set()
 
 
 def make_folder(use: str) -> Path:
     """A private folder (0700) that says whose it is; its name says what for."""
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{use}-"))
-    temporary_files(folder).mkdir()
-    (folder / _OWNER).write_text(json.dumps(_identity(psutil.Process())))
+    try:
+        temporary_files(folder).mkdir()
+        (folder / _OWNER).write_text(json.dumps(_identity(psutil.Process())))
+    except BaseException:
+        remove_folder(folder)
+        raise
     return folder
+
+
+def remove_folder(folder: Path) -> None:
+    """Removes a folder with all that is in it: now, or when this is next asked of any, if no descriptor is free now."""
+    _unremoved.add(folder)
+    for one in list(_unremoved):
+        shutil.rmtree(one, ignore_errors=True)
+        if not one.exists():
+            _unremoved.discard(one)
 
 
 @contextmanager
@@ -35,7 +49,7 @@ def private_folder(use: str) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
 
 
 def temporary_files(folder: Path) -> Path:

@@ -1,5 +1,7 @@
 """What is known of the versions, as messages of scorebridge.v1."""
 
+from datetime import datetime
+
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.backends import BoosterFacts
@@ -8,12 +10,17 @@ from bridge.columns import Type
 from bridge.features import Feature
 from bridge.version import Version
 
-__all__ = ["write_detail", "write_version"]
+__all__ = ["format_instant", "write_detail", "write_version"]
+
+
+def format_instant(at: datetime) -> str:
+    """An instant in UTC as people read it, to the second."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def write_version(version: Version, *, serving: bool) -> pb.ModelVersion:
     """One version in short."""
-    return pb.ModelVersion(
+    message = pb.ModelVersion(
         model=version.stored.model,
         version=version.stored.version,
         state=f"VERSION_STATE_{version.state}",
@@ -23,6 +30,9 @@ def write_version(version: Version, *, serving: bool) -> pb.ModelVersion:
         serving=serving,
         never_scored=version.never_scored,
     )
+    if version.retry_at is not None:
+        message.retry_at.FromDatetime(version.retry_at)
+    return message
 
 
 def write_detail(version: Version, *, serving: bool) -> pb.ModelDetail:

@@ -2,16 +2,18 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
 from bridge.acceptance import accept
 from bridge.bundle import read_bundle
-from bridge.errors import BundleError, ModelNotFound, ModelNotReady, VersionRefused
+from bridge.errors import BundleError, ModelNotFound, ModelNotReady, PassingFailure, VersionRefused
 from bridge.layers.drain import Drain
 from bridge.layers.record import Recorder
 from bridge.repository import Repository
+from bridge.retries import Retries
+from bridge.shortages import passing_failure
 from bridge.version import State, Version
 
 __all__ = ["Registry"]
@@ -55,11 +57,13 @@ class Registry:
         self._refreshing: dict[str, asyncio.Task[None]] = {}
         self._unloading: dict[asyncio.Task[None], Version] = {}
         self._loading = asyncio.Semaphore(_MOST_LOADING)
+        self._retries = Retries(self._load_again)
 
     async def refresh(self) -> None:
         """Makes what is resident agree with the repository; returns when every version is decided.
 
         New versions are loaded beside the old ones, one at a time for each model; the old ones are let go afterwards.
+        What could not be loaded for a reason that may pass is decided too: it waits, and is tried again beside this.
         """
         if refreshing := await self.begin_refresh():
             await asyncio.wait(refreshing)  # what fails in one is logged, and holds up no other
@@ -127,8 +131,13 @@ class Registry:
         """The names of all models."""
         return sorted(self._models)
 
+    async def end_retries(self) -> None:
+        """Tries nothing again any more; what waits is left as it is."""
+        await self._retries.close()
+
     async def close(self) -> None:
         """Frees every version at once."""
+        await self.end_retries()
         leaving = list(self._unloading.values())
         tasks = [*self._unloading, *self._refreshing.values()]
         for task in tasks:
@@ -155,32 +164,35 @@ class Registry:
     async def _refresh_model(self, model: str, found: set[int]) -> None:
         known = self._models[model]
         promoted = self._repository.promoted(model)
-        wanted = await self._load_wanted(model, found, promoted)
+        await self._load_wanted(model, found, promoted)
         gone = [known.pop(number) for number in set(known) - found]
+        wanted = self._wanted(model, found, promoted)  # what waited may be good by now
         self._choose(model, wanted, promoted)
         for version in [*known.values(), *gone]:
-            if version not in wanted and version.ready:
+            if version.ready and version not in wanted:
                 self._spawn(version)
+            elif version in gone or version.state is not State.WAITING or _enough(version, wanted, promoted):
+                self._retries.give_up(version)
         if not known:
             self._models.pop(model)
         self._on_change(model)
 
-    async def _load_wanted(self, model: str, numbers: set[int], promoted: int | None) -> list[Version]:
-        """The promoted version and the two highest that are good, loaded if they were not."""
-        wanted: list[Version] = []
+    async def _load_wanted(self, model: str, numbers: set[int], promoted: int | None) -> None:
+        """Loads the promoted version and the two highest that are good, if they were not loaded."""
         # The promoted one first: no other may serve before it is decided.
         for number in sorted(numbers, key=lambda one: (one != promoted, -one)):
-            version = self._models[model][number]
-            higher = sum(one.stored.version > number for one in wanted)
-            if version.state is State.NOT_DEPLOYED or (higher >= _GOOD_VERSIONS and number != promoted):
-                continue
-            if version.state is State.NOT_RESIDENT:
+            version, wanted = self._models[model][number], self._wanted(model, numbers, promoted)
+            if version.state is State.NOT_RESIDENT and not _enough(version, wanted, promoted):
                 await self._load(version)
                 self._on_change(model)
             if version.ready:
-                wanted.append(version)
-                self._choose(model, wanted, promoted)
-        return wanted
+                self._choose(model, self._wanted(model, numbers, promoted), promoted)
+
+    def _wanted(self, model: str, numbers: Collection[int], promoted: int | None) -> list[Version]:
+        """Which of these versions, of those that are good, are to be resident."""
+        known = self._models.get(model, {})
+        good = [known[number] for number in sorted(numbers, reverse=True) if number in known and known[number].ready]
+        return [one for place, one in enumerate(good) if place < _GOOD_VERSIONS or one.stored.version == promoted]
 
     def _choose(self, model: str, good: list[Version], promoted: int | None) -> None:
         """The promoted version serves if it is good, else the highest good one."""
@@ -200,20 +212,46 @@ class Registry:
             async with self._loading:
                 accepted = await accept(bundle, self._cache_dir)
             version.begin_serving(accepted, self._drain, self._recorder, log_model_messages=self._log_model_messages)
+        except PassingFailure as error:
+            self._retries.put_off(version, str(error))
         except BundleError as error:
             version.refuse(str(error))
-        except OSError as error:
-            version.refuse(f"a file of it can't be read: {error.strerror}")
-        except Exception:  # noqa: BLE001 - no version may stay undecided, or keep others from serving
-            _log.exception("%s could not be loaded", version.ref)
-            version.refuse("the bridge failed while it loaded it; its log says where")
+        except Exception as error:  # noqa: BLE001 - no version may stay undecided, or keep others from serving
+            self._decide_otherwise(version, error)
         if version.state is State.REFUSED:
             _log.warning("refused %s: %s", version.ref, version.reason)
+
+    def _decide_otherwise(self, version: Version, error: Exception) -> None:
+        """What becomes of a version when something else failed than what its files or its backend say of it."""
+        if (passing := passing_failure(error)) is not None:
+            self._retries.put_off(version, str(passing))
+        elif isinstance(error, OSError):
+            version.refuse(f"a file of it can't be read: {error.strerror}")
+        else:
+            _log.error("%s could not be loaded", version.ref, exc_info=error)
+            version.refuse("the bridge failed while it loaded it; its log says where")
+
+    async def _load_again(self, version: Version) -> None:
+        """Loads one that waits; it may serve at once if it can be, unless another was promoted and is being loaded."""
+        await self._load(version)
+        model = version.stored.model
+        if version.ready and (known := self._models.get(model)):
+            promoted = self._repository.promoted(model)
+            first = known.get(promoted or 0)
+            if first is None or first.state not in (State.NOT_RESIDENT, State.LOADING):
+                self._choose(model, self._wanted(model, known, promoted), promoted)
+        self._on_change(model)
 
     def _spawn(self, version: Version) -> None:
         task = asyncio.get_running_loop().create_task(version.unload())
         self._unloading[task] = version
         task.add_done_callback(self._unloading.pop)
+
+
+def _enough(version: Version, good: Collection[Version], promoted: int | None) -> bool:
+    """So many higher versions are good that this one need not be resident."""
+    higher = sum(one.stored.version > version.stored.version for one in good)
+    return higher >= _GOOD_VERSIONS and version.stored.version != promoted
 
 
 def _usable(version: Version) -> Version:

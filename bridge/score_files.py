@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Iterable, Sequence
+from datetime import UTC
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +16,7 @@ from bridge.columns import Array, Column, Type
 from bridge.csv_cells import Cell, CellError, column_names, format_cells, parse_column, read_cells
 from bridge.errors import BridgeError
 from bridge.features import Feature
+from bridge.model_messages import format_instant
 
 __all__ = ["CommandFailed", "print_models", "score_csv", "toml_line"]
 
@@ -46,10 +48,11 @@ def print_models(url: str) -> None:
     for version in versions:
         state = pb.VersionState.Name(version.state).removeprefix("VERSION_STATE_").lower().replace("_", " ")
         serving = " (serves)" if version.serving else ""
+        until = f" until {format_instant(version.retry_at.ToDatetime(UTC))}" if version.HasField("retry_at") else ""
         table.add_row(
             version.model,
             str(version.version),
-            state + serving + (", never scored" if version.never_scored else ""),
+            state + serving + until + (", never scored" if version.never_scored else ""),
             version.backend,
             version.digest[:19],
             version.state_reason,

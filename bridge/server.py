@@ -21,6 +21,7 @@ from bridge.config import ConfigError, GatewaySettings
 from bridge.environment import describe_environment
 from bridge.front import Front, Methods, add_health_and_reflection
 from bridge.layers.drain import Drain
+from bridge.model_messages import format_instant
 from bridge.prediction_log.retention import LogSettings
 from bridge.prediction_log.writer import PredictionLog
 from bridge.recorder import LogRecorder
@@ -116,6 +117,7 @@ class Gateway:
         """Takes no new calls, and gives those under way the grace; what is left then gets its default scores."""
         self._draining = True
         await self._health.enter_graceful_shutdown()
+        await self.registry.end_retries()
         stopping = asyncio.get_running_loop().create_task(self._front.stop(self._settings.grace_s + _LAST_ANSWERS_S))
         try:
             await asyncio.wait({stopping}, timeout=self._settings.grace_s)
@@ -171,9 +173,10 @@ class Gateway:
             lines.append(f"prediction log: {self._log.lost} records were not written")
         for version in self.registry.versions():
             serving = " serving" if self.registry.serving(version.stored.model) is version else ""
+            until = "" if version.retry_at is None else f" until {format_instant(version.retry_at)}"
             reason = f": {version.reason}" if version.reason else ""
             unproven = ", never scored" if version.ready and version.never_scored else ""
-            lines.append(f"{version.ref} {version.state.lower()}{serving}{unproven}{reason}")
+            lines.append(f"{version.ref} {version.state.lower()}{serving}{unproven}{until}{reason}")
         return "\n".join(lines) + "\n"
 
 
@@ -213,7 +216,8 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
 
     Args:
         settings: the gateway's.
-        tell: gets `refused MODEL/VERSION: reason` for each bundle that is, then one line `ready grpc=… http=…`.
+        tell: gets `refused MODEL/VERSION: reason` for each bundle that is, `waiting MODEL/VERSION: reason` for each
+            that is tried again, then one line `ready grpc=… http=…`.
 
     A first signal drains: health says NOT_SERVING, calls under way get the grace and then their default scores.
     A second one ends it at once; those after it are ignored.
@@ -261,6 +265,6 @@ async def _first(work: Coroutine[Any, Any, None], end: Coroutine[Any, Any, Any])
 async def _load(gateway: Gateway, tell: Callable[[str], None]) -> None:
     await gateway.load()
     for version in gateway.registry.versions():
-        if version.state is State.REFUSED:
-            tell(f"refused {version.ref}: {version.reason}")
+        if version.state in (State.REFUSED, State.WAITING):
+            tell(f"{version.state.lower()} {version.ref}: {version.reason}")
     tell(f"ready grpc={gateway.grpc_address} http={gateway.http_address}")

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from bridge.acceptance import Accepted
@@ -28,6 +29,7 @@ class State(StrEnum):
     DRAINING = "DRAINING"
     NOT_RESIDENT = "NOT_RESIDENT"
     NOT_DEPLOYED = "NOT_DEPLOYED"
+    WAITING = "WAITING"
 
 
 @dataclass(eq=False)
@@ -38,7 +40,8 @@ class Version:
         stored: where it is.
         ref: its name, as calls carry it.
         state: what state it is in.
-        reason: why, if it is refused; never holds input values.
+        reason: why, if it is refused or waits; never holds input values.
+        retry_at: of one that waits: when it is tried again, in UTC; if that is over, it is being tried.
         bundle: None while it can't be read.
         accepted: what is loaded; None unless it is ready or draining.
         defaults: what calls are answered with where the model can't be asked.
@@ -50,6 +53,7 @@ class Version:
     ref: ModelRef = field(init=False)
     state: State = State.NOT_RESIDENT
     reason: str = ""
+    retry_at: datetime | None = None
     bundle: Bundle | None = None
     accepted: Accepted | None = None
     defaults: tuple[DefaultScore, ...] = ()
@@ -92,7 +96,7 @@ class Version:
     async def score(self, call: Call) -> Outcome:
         """Scores a call; the version is not unloaded meanwhile."""
         if self._scorer is None:
-            raise ModelNotReady(f"{self.ref} is still loading")
+            raise ModelNotReady(self._why_not_ready(self.ref))
         self._calls += 1
         try:
             outcome = await self._scorer(call)
@@ -105,8 +109,12 @@ class Version:
                 self._unused.set()
 
     def begin_loading(self, recorder: Recorder | None) -> None:
-        """Calls are recorded, and get the default score that they bring, until it is loaded."""
-        self.state, self.reason = State.LOADING, ""
+        """Calls are recorded, and get the default score that they bring, until it is loaded.
+
+        One that waits goes on waiting, for all that others see of it, until it is loaded.
+        """
+        if self.state is not State.WAITING:
+            self.state, self.reason = State.LOADING, ""
         self._scorer = build_waiting_scorer(self._not_ready, self.settings, recorder)
 
     def know(self, bundle: Bundle, recorder: Recorder | None) -> None:
@@ -118,7 +126,16 @@ class Version:
 
     def refuse(self, reason: str) -> None:
         """It will not serve; the reason is one sentence without input values."""
-        self.state, self.reason = State.REFUSED, reason
+        self.state, self.reason, self.retry_at = State.REFUSED, reason, None
+
+    def wait(self, reason: str, retry_at: datetime) -> None:
+        """It could not be loaded for a reason that may pass; calls get the default score that they or it bring."""
+        self.state, self.reason, self.retry_at = State.WAITING, reason, retry_at
+
+    def give_up(self) -> None:
+        """It is not tried again, because others serve; as if nobody had ever tried to load it."""
+        self.state, self.reason, self.retry_at = State.NOT_RESIDENT, "", None
+        self._scorer = None
 
     def begin_serving(
         self, accepted: Accepted, drain: Drain, recorder: Recorder | None, *, log_model_messages: bool = False
@@ -128,7 +145,7 @@ class Version:
         self.stack = build_stack(accepted, drain, recorder, log_model_messages=log_model_messages)
         self.never_scored = accepted.self_test is None
         self._scorer = self.stack.scorer
-        self.state = State.READY
+        self.state, self.reason, self.retry_at = State.READY, "", None
 
     async def unload(self) -> None:
         """Lets the calls it has finish, then frees it."""
@@ -154,7 +171,12 @@ class Version:
             self._closing = None
 
     async def _not_ready(self, call: Call) -> Outcome:
-        raise ModelNotReady(f"{call.model} is still loading")
+        raise ModelNotReady(self._why_not_ready(call.model))
+
+    def _why_not_ready(self, ref: ModelRef) -> str:
+        if self.state is State.WAITING:
+            return f"{ref} could not be loaded yet and is tried again: {self.reason}"
+        return f"{ref} is still loading"
 
 
 def _known_outputs(bundle: Bundle) -> tuple[Output, ...] | None:

@@ -85,7 +85,10 @@ bridge_written_otherwise <- function(path, file, single) {
 #   file  character(1); condition  an error; kept  see bridge_warnings().
 bridge_unloadable <- function(file, condition, kept) {
   said <- bridge_on_one_line(bridge_full_message(condition, kept))
-  sound <- grepl("cannot allocate|there is no package|loadNamespace|Permission denied", said)
+  sound <- grepl(paste0(
+    "allocate|memory exhausted|Too many open files|Input/output error|there is no package|loadNamespace|",
+    "Permission denied"
+  ), said)
   paste0(file, " can't be loaded: ", if (!sound) "it is damaged or was not saved by R: ", said)
 }
 

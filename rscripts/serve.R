@@ -7,6 +7,7 @@
 #   SCOREBRIDGE_ROW_BY_ROW  "1" if each row is scored by a call of its own
 #   SCOREBRIDGE_TIMEZONE, SCOREBRIDGE_LOCALE  the world to run in; see bridge_enter_world()
 #   SCOREBRIDGE_PACKAGES  the packages whose versions here are asked for, with blanks between them
+# and makes the file `begun` in TMPDIR once it comes to the bundle: whatever ends R before is no doing of the bundle's.
 # Nothing is left in the global environment but the bundle's objects.
 local({
   scripts <- Sys.getenv("SCOREBRIDGE_RSCRIPTS")
@@ -15,6 +16,7 @@ local({
   code <- bridge_attach(scripts)
   # Before the fork, and not attached: the model's search path is its own.
   loadNamespace("Rserve")
+  file.create(file.path(Sys.getenv("TMPDIR"), "begun"))
   code$bridge_start(
     Sys.getenv("SCOREBRIDGE_BUNDLE"), Sys.getenv("SCOREBRIDGE_DIGEST"), if (is.na(seed)) 1L else seed,
     Sys.getenv("SCOREBRIDGE_INPUT", "columns"), Sys.getenv("SCOREBRIDGE_ROW_BY_ROW") == "1"

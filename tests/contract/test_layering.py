@@ -16,7 +16,7 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION = 300, 35
 
 # From the bottom up; what shares a line may import one another, as long as there is no cycle.
 ORDER = [
-    ["errors", "values", "wire", "eager", "texts"],
+    ["errors", "shortages", "values", "wire", "eager", "texts"],
     ["columns"],
     ["features", "world"],
     [
@@ -42,7 +42,7 @@ ORDER = [
     ["row_wise", "trial"],
     ["acceptance"],
     ["stack"],
-    ["version", "registry"],
+    ["version", "retries", "registry"],
     ["model_messages"],
     ["service"],
     ["native_front"],

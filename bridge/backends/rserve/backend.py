@@ -112,7 +112,7 @@ class RserveBackend:
         try:
             return await self._pool.call(arguments, call.trace, trial=trial)
         except (ConnectionLost, ProtocolError) as error:
-            raise WorkerLost(f"{call.model}: the R worker was lost after {call.elapsed_s():.3f} s: {error}") from error
+            raise _lost(call, error) from error
         except RemoteError as error:
             raise _refused(call, error) from error
 
@@ -197,6 +197,14 @@ def _failure(call: Call, kind: str, raised: str, said: str, warned: str) -> Back
         private=f"{said} ({warned})" if warned else said,
         condition_class=raised,
     )
+
+
+def _lost(call: Call, error: ConnectionLost | ProtocolError) -> WorkerLost:
+    from_outside = isinstance(error, ConnectionLost) and error.from_outside
+    how = "it was killed from outside, as the kernel ends what it has no memory for" if from_outside else error
+    lost = WorkerLost(f"{call.model}: the R worker was lost after {call.elapsed_s():.3f} s: {how}")
+    lost.from_outside = from_outside
+    return lost
 
 
 def _refused(call: Call, error: RemoteError) -> BackendError:

@@ -23,7 +23,13 @@ _MSG_IDS = 1 << 31
 
 
 class ConnectionLost(Exception):
-    """The worker closed the connection or its socket broke."""
+    """The worker closed the connection or its socket broke.
+
+    Attributes:
+        from_outside: because somebody else ended the worker; see `ended_from_outside`.
+    """
+
+    from_outside = False
 
 
 class RemoteError(Exception):

@@ -13,6 +13,7 @@ from bridge.backends.rserve.connection import ConnectionLost, RemoteError
 from bridge.backends.rserve.process import RserveProcess
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RValue
+from bridge.backends.rserve.start_failures import why_not_loaded, why_not_started
 from bridge.backends.rserve.worker import Greeting, Worker
 from bridge.calls import Trace, now
 from bridge.errors import BundleError
@@ -57,25 +58,25 @@ class WorkerPool:
         self._failure: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
+        self._closing: asyncio.Task[None] | None = None
 
     async def start(self) -> Greeting:
         """Loads the bundle and starts all workers; what the first one says of it.
 
         Raises:
-            BundleError: R is not there, the bundle does not load, or not within `load_timeout_s`.
+            BundleError: R is not there, or the bundle does not load.
+            PassingFailure: not within `load_timeout_s`, or for want of what may be there later.
+            OSError: likewise.
         """
         try:
             async with asyncio.timeout(self._settings.load_timeout_s):
                 greeting = await self._add_worker()
                 for _ in range(1, self._settings.workers):
                     await self._add_worker()
-        except TimeoutError as error:
+        except (TimeoutError, ConnectionLost, ProtocolError) as error:
+            failure = why_not_started(error, self._process, self._settings.load_timeout_s)
             await self.close()
-            limit = f"{self._settings.load_timeout_s:g} s"
-            raise BundleError(f"the bundle was not loaded within {limit}", limit=limit) from error
-        except (ConnectionLost, ProtocolError) as error:
-            await self.close()
-            raise BundleError(f"R died while it loaded the bundle: {error}") from error
+            raise failure from error
         except BaseException:
             await self.close()
             raise
@@ -117,7 +118,19 @@ class WorkerPool:
         return value
 
     async def close(self) -> None:
-        """Kills every worker and parent; idempotent."""
+        """Kills every worker and parent; idempotent. A cancellation waits until nothing of them is left."""
+        closing = self._closing = self._closing or asyncio.get_running_loop().create_task(self._close())
+        cancelled: asyncio.CancelledError | None = None
+        while not closing.done():
+            try:
+                await asyncio.shield(closing)
+            except asyncio.CancelledError as error:
+                cancelled = error
+        if cancelled is not None:
+            raise cancelled
+        closing.result()
+
+    async def _close(self) -> None:
         self._closed = True
         for task in self._tasks:
             task.cancel()
@@ -222,9 +235,10 @@ class WorkerPool:
         if error is None and worker.greeting.digest != self._digest:
             error = "the worker has loaded another bundle"
         if error is not None:
+            failure = why_not_loaded(error, process)
             process.kill_parent()  # it would fork the same again; the next one loads the bundle anew
             await worker.kill()
-            raise BundleError(error)
+            raise failure
         self._workers.add(worker)
         worker.connection.on_lost(lambda: self._note_lost(worker))
         process.on_exit(lambda: self._spawn(self._restart()))

@@ -7,22 +7,27 @@ process, and forks don't inherit it.)
 
 import asyncio
 import os
+import re
 import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
 from bridge.backends import NICENESS
-from bridge.errors import BundleError
-from bridge.leftovers import make_folder, temporary_files
+from bridge.errors import BundleError, PassingFailure
+from bridge.leftovers import make_folder, remove_folder, temporary_files
 from bridge.model_settings import ModelSettings
+from bridge.shortages import signal_name
 
 __all__ = ["RserveProcess", "rscripts"]
 
+_BEGUN = "begun"  # a file that rscripts/serve.R makes
+_PEAK = re.compile(r"^VmPeak:\s*(\d+) kB$", re.MULTILINE)
 _SYSTEM_CONF = Path("/etc/Rserv.conf")
 _SHIM = "read _; kill -KILL 0"
 _LIMITED = f'ulimit -c 0; [ -z "$1" ] || ulimit -v "$1"; shift; exec nice -n {NICENESS} "$@"'
@@ -69,6 +74,7 @@ def _rserve_binary() -> str:
 
     Raises:
         BundleError: R or its package Rserve is not installed, or the machine has a configuration of its own for it.
+        PassingFailure: R is there, and could not be started now.
     """
     if shutil.which("Rscript") is None or shutil.which("R") is None:
         raise BundleError("R is not installed: there is no Rscript on the PATH")
@@ -81,18 +87,28 @@ def _rserve_binary() -> str:
         text=True,
         check=False,
     )
-    if asked.returncode != 0 or not asked.stdout:
+    if asked.returncode != 0:
+        raise PassingFailure(f"R could not be started: Rscript ended {signal_name(asked.returncode)}")
+    if not asked.stdout:
         raise BundleError("R's package Rserve is not installed")
     return asked.stdout
 
 
 class RserveProcess:
-    """A running Rserve and the private folder (0700) of its socket, workers' folders and R's temporary files."""
+    """A running Rserve and the private folder (0700) of its socket, workers' folders and R's temporary files.
 
-    def __init__(self, folder: Path, shim: subprocess.Popen[bytes], parent: subprocess.Popen[bytes]) -> None:
+    Attributes:
+        memory_limit_mb: the most address space of the parent and of each worker, MiB; None if there is no limit.
+    """
+
+    def __init__(
+        self, folder: Path, shim: subprocess.Popen[bytes], parent: subprocess.Popen[bytes], memory_limit_mb: int | None
+    ) -> None:
         self._folder = folder
         self._shim = shim
         self._parent = parent
+        self.memory_limit_mb = memory_limit_mb
+        self._peak_mb = 0.0
         self._pidfd = os.pidfd_open(parent.pid)
         self._exited = asyncio.Event()
         self._on_exit: Callable[[], None] | None = None
@@ -110,16 +126,16 @@ class RserveProcess:
 
         Raises:
             BundleError: R or Rserve is not installed.
+            OSError: a process, a descriptor or a file can't be had.
         """
         binary = await asyncio.to_thread(_rserve_binary)
         folder = make_folder("rserve")
-        conf = _write_conf(folder)
-        shim = subprocess.Popen(  # noqa: ASYNC220, S603 - exec of a constant takes a millisecond
-            ["/bin/sh", "-c", _SHIM], stdin=subprocess.PIPE, process_group=0
-        )
-        limit_mb = settings.memory_limit_mb
-        limit = "" if limit_mb is None else str(limit_mb * 1024)
+        started: list[subprocess.Popen[bytes]] = []
         try:
+            conf = _write_conf(folder)
+            shim = _start_shim()
+            started.append(shim)
+            limit = "" if settings.memory_limit_mb is None else str(settings.memory_limit_mb * 1024)
             parent = subprocess.Popen(  # noqa: ASYNC220, S603 - the arguments are ours
                 ["/bin/sh", "-c", _LIMITED, "sh", limit, "R", "CMD", binary, "--vanilla", "--RS-conf", str(conf)],
                 stdin=subprocess.DEVNULL,
@@ -129,11 +145,11 @@ class RserveProcess:
                 env=os.environ | _ENVIRONMENT | _bundle_environment(bundle, digest, settings, folder),
                 process_group=shim.pid,
             )
+            started.append(parent)
+            return cls(folder, shim, parent, settings.memory_limit_mb)
         except BaseException:
-            _end(shim)
-            shutil.rmtree(folder)
+            _abandon(folder, started)
             raise
-        return cls(folder, shim, parent)
 
     @property
     def socket(self) -> Path:
@@ -154,6 +170,28 @@ class RserveProcess:
     def alive(self) -> bool:
         """The parent runs, so new workers can be had."""
         return not self._exited.is_set()
+
+    @property
+    def begun(self) -> bool:
+        """R was there with the bridge's code, and began to load the bundle."""
+        return (temporary_files(self._folder) / _BEGUN).exists()
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the parent ended, negative for a signal; None while it runs."""
+        return self._parent.returncode
+
+    def note_memory(self) -> float | None:
+        """How much of its limit the parent had left at its highest so far, MiB; None if there is no limit.
+
+        Ask now and then while it loads: nobody can say of a process that has ended.
+        """
+        if self.memory_limit_mb is None:
+            return None
+        with suppress(OSError):
+            found = _PEAK.search(Path(f"/proc/{self.pid}/status").read_text())
+            self._peak_mb = max(self._peak_mb, int(found[1]) / 1024 if found else 0.0)
+        return self.memory_limit_mb - self._peak_mb
 
     def worker_folder(self, pid: int) -> Path:
         """The working directory that Rserve made for a worker."""
@@ -177,8 +215,8 @@ class RserveProcess:
         await self._exited.wait()
         os.close(self._pidfd)
         # A worker that is being torn down may still put a file into its folder.
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        await asyncio.to_thread(remove_folder, self._folder)
+        remove_folder(self._folder)
 
     def _note_exit(self) -> None:
         asyncio.get_running_loop().remove_reader(self._pidfd)
@@ -186,6 +224,10 @@ class RserveProcess:
         self._exited.set()
         if self._on_exit is not None:
             self._on_exit()
+
+
+def _start_shim() -> subprocess.Popen[bytes]:
+    return subprocess.Popen(["/bin/sh", "-c", _SHIM], stdin=subprocess.PIPE, process_group=0)  # noqa: S603 - a constant
 
 
 def _write_conf(folder: Path) -> Path:
@@ -207,6 +249,15 @@ def _bundle_environment(bundle: Path, digest: str, settings: ModelSettings, fold
         "TMPDIR": str(temporary_files(folder)),
         **settings.world_variables,
     }
+
+
+def _abandon(folder: Path, started: list[subprocess.Popen[bytes]]) -> None:
+    """Leaves nothing of a start that failed: the shim, if it is there, comes first."""
+    for process in started[:1]:
+        _end(process)
+    for process in started[1:]:
+        process.wait()
+    remove_folder(folder)
 
 
 def _end(shim: subprocess.Popen[bytes]) -> None:

@@ -1,10 +1,12 @@
 """One R process that has the model, and the connection over which it is asked."""
 
 import asyncio
+import errno
 import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from bridge.backends.rserve.connection import Connection, ConnectionLost
@@ -15,10 +17,15 @@ from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RString, RValu
 from bridge.backends.rserve.world import World
 from bridge.columns import Type
 from bridge.features import Feature
+from bridge.shortages import ended_from_outside
 
 __all__ = ["Greeting", "Worker"]
 
+_EXIT_STATUS = 49  # of the fields of /proc/PID/stat behind the program's name
 _POLL_S = 0.01
+_LONGEST_PAUSE_S = 0.25
+_MOST_ENDED = 10  # in a second and a half
+_OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,25 +145,39 @@ class Worker:
         Cancel it to limit the time.
 
         Raises:
-            ConnectionLost: the parent ended before.
+            ConnectionLost: the parent ended before, or ends every connection before it gives a worker.
             ProtocolError: what answers is not our R side.
+            OSError: this process has no descriptor left, or no memory.
         """
+        ended = 0
         while process.alive:
             try:
                 connection, value = await Connection.open(process.socket)
-            except (OSError, ConnectionLost):
-                # Not listening yet, or the parent could not fork: there is nothing to wait on but time.
-                await asyncio.sleep(_POLL_S)
-                continue
-            try:
-                return cls(process, connection, Greeting.read(value))
-            except ProcessLookupError as error:
-                connection.close()
-                raise ConnectionLost("the worker died after it greeted") from error
-            except BaseException:
-                connection.close()
-                raise
+            except ConnectionLost as error:
+                # It could not fork, its workers can't live, or its code was not read.
+                ended += 1
+                if ended == _MOST_ENDED:
+                    raise ConnectionLost(f"R took a connection and ended it, {ended} times") from error
+                await asyncio.sleep(min(_POLL_S * 2**ended, _LONGEST_PAUSE_S))
+            except OSError as error:
+                if error.errno in _OURS:
+                    raise
+                process.note_memory()
+                await asyncio.sleep(_POLL_S)  # it does not listen yet
+            else:
+                return cls._greeted(process, connection, value)
         raise ConnectionLost("R ended before it could be connected to")
+
+    @classmethod
+    def _greeted(cls, process: RserveProcess, connection: Connection, value: RList) -> Self:
+        try:
+            return cls(process, connection, Greeting.read(value))
+        except ProcessLookupError as error:
+            connection.close()
+            raise ConnectionLost("the worker died after it greeted") from error
+        except BaseException:
+            connection.close()
+            raise
 
     @property
     def pid(self) -> int:
@@ -166,7 +187,21 @@ class Worker:
     async def call(self, arguments: Sequence[RValue], *, trial: bool = False) -> RValue:
         """One exchange; see `Connection.call`."""
         self.calls += 1
-        return await self.connection.call(self.greeting.trial if trial else self.greeting.score, arguments)
+        capability = self.greeting.trial if trial else self.greeting.score
+        try:
+            return await self.connection.call(capability, arguments)
+        except ConnectionLost as error:
+            error.from_outside = self._ended_from_outside()
+            raise
+
+    def _ended_from_outside(self) -> bool:
+        """Asked at once when it is lost: it was killed, as far as its parent has not forgotten it yet."""
+        try:
+            fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+            status = int(fields[_EXIT_STATUS])
+        except (OSError, ValueError, IndexError):
+            return False
+        return ended_from_outside(-(status & 0x7F))
 
     async def kill(self) -> None:
         """Ends the process and what it started; a cancellation does not stop it from doing so."""

@@ -1,7 +1,7 @@
 """Reads a model file with xgboost and tries its booster, in a process of its own: a damaged file can crash xgboost.
 
-Run as `python -m bridge.backends.xgboost.reading FILE ASKED`, it prints one line of JSON: the facts, or why there are
-none.
+Run as `python -m bridge.backends.xgboost.reading FILE ASKED`, it prints an empty line when it begins, and one line of
+JSON: the facts, or why there are none.
 """
 
 import json
@@ -24,6 +24,7 @@ from bridge.backends.xgboost.model_file import sentence_for_leaves
 from bridge.backends.xgboost.proof import LignumRefused, load_lignum_model, prove_lignum, prove_way
 from bridge.backends.xgboost.trial_rows import Splits, splits_of, trial_rows
 from bridge.columns import Array
+from bridge.shortages import says_out_of_memory, says_short
 
 __all__ = ["Refused", "main"]
 
@@ -63,8 +64,13 @@ def _facts(xgboost: Any, path: Path, asked: Asked) -> ModelFacts:
         )
     if crash := sentence_for_leaves(path.name, document, installed):
         raise Refused(crash)
-    # A second thread would only be waited for where the gateway's calls keep the cores busy.
-    booster = xgboost.Booster(params={"nthread": 1}, model_file=str(path))
+    try:
+        # A second thread would only be waited for where the gateway's calls keep the cores busy.
+        booster = xgboost.Booster(params={"nthread": 1}, model_file=str(path))
+    except xgboost.core.XGBoostError as error:
+        if damage is not None and says_out_of_memory(str(error)):
+            raise damage from error  # it asked for what a damaged length says
+        raise
     if damage is not None:
         raise damage
     facts = _of_file(path.name, document, booster, saved_by, asked)
@@ -222,6 +228,8 @@ def _answered(predict: Callable[[Array], Prediction], rows: Array) -> Prediction
     try:
         return predict(rows)
     except EngineFailed as error:
+        if says_short(str(error)):
+            raise
         raise Refused(f"xgboost can't give all that model.toml asks of it: {_first_line(str(error))}") from error
 
 
@@ -271,4 +279,5 @@ def _dotted(parts: list[int]) -> str:
 if __name__ == "__main__":
     # xgboost imports sklearn where there is one, which takes a second of every load.
     sys.modules.update({"sklearn": None})  # type: ignore[dict-item]
+    print(flush=True)  # noqa: T201 - whatever ended this process before was no doing of the file's
     sys.stdout.write(json.dumps(main(Path(sys.argv[1]), Asked(**json.loads(sys.argv[2])))))
