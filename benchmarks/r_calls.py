@@ -185,7 +185,7 @@ def _worker(
     bundle = read_bundle(world.work / model)
 
     async def start() -> tuple[RserveProcess, Worker]:
-        process = await RserveProcess.start(bundle.path, bundle.digest, bundle.settings.seed)
+        process = await RserveProcess.start(bundle.path, bundle.digest, bundle.settings)
         os.sched_setaffinity(process.pid, cores)
         return process, await Worker.fork(process)
 

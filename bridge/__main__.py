@@ -29,6 +29,12 @@ _NewerFileOption = Annotated[
     bool,
     typer.Option("--accept-newer-file", help="Take a model file of a newer xgboost, proven by exact golden rows."),
 ]
+_UnprovenOption = Annotated[
+    bool, typer.Option("--unproven", help="Take a bundle of which nothing, or not every number of rows, was scored.")
+]
+_WarningsOption = Annotated[
+    bool, typer.Option("--accept-warnings", help="Take a bundle whose R warned that it changed data.")
+]
 _UrlOption = Annotated[str, typer.Option(help="HOST:PORT of the gateway.")]
 _MAX_VERSION = 10**9 - 1
 
@@ -60,23 +66,32 @@ def serve(
 
 @_command
 def check(
-    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")], *, accept_newer_file: _NewerFileOption = False
+    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    *,
+    accept_newer_file: _NewerFileOption = False,
+    unproven: _UnprovenOption = False,
+    accept_warnings: _WarningsOption = False,
 ) -> None:
-    """Load a bundle for real and score its golden rows."""
-    _run(deploying.check(bundle, accept_newer_file=accept_newer_file))
+    """Load a bundle for real and score its golden rows, or rows made up for it."""
+    waivers = deploying.Waivers(newer_file=accept_newer_file, unproven=unproven, warnings=accept_warnings)
+    _run(deploying.check(bundle, waivers))
 
 
 @_command
 def deploy(
     bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    *,
     repository: _RepositoryOption,
     model: Annotated[str, typer.Option(help="The model's name.")],
     version: Annotated[int | None, typer.Option(help="The version; one above the highest if not given.")] = None,
     accept_newer_file: _NewerFileOption = False,
+    unproven: _UnprovenOption = False,
+    accept_warnings: _WarningsOption = False,
 ) -> None:
     """Check a bundle and make it a version of a model, all of it or nothing."""
     target = Repository(repository), check_model_name(model), version
-    stored = _run(deploying.deploy(bundle, *target, accept_newer_file=accept_newer_file))
+    waivers = deploying.Waivers(newer_file=accept_newer_file, unproven=unproven, warnings=accept_warnings)
+    stored = _run(deploying.deploy(bundle, *target, waivers))
     typer.echo(f"deployed {stored.model}/{stored.version}")
 
 

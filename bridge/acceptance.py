@@ -3,28 +3,23 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
-from bridge.backends import Backend, Description, load_backend
+from bridge.backends import Backend, Description, Warned, load_backend
 from bridge.bundle import Bundle, verify
-from bridge.calls import Call, DefaultScore, ModelRef, Output, now
-from bridge.columns import Batch, Column, Table, Type, concatenate, constant, says_nothing
+from bridge.calls import DefaultScore, Output
+from bridge.columns import Batch, Column, says_nothing
 from bridge.defaults import default_scores
-from bridge.errors import (
-    BackendError,
-    BridgeError,
-    BundleError,
-    InvalidRequest,
-    MalformedPrediction,
-    OtherOutputs,
-    PredictionFailed,
-)
-from bridge.features import Feature
+from bridge.errors import BackendError, BridgeError, BundleError, InvalidRequest
 from bridge.golden import GoldenRows, compare, read_golden
-from bridge.row_wise import refute
+from bridge.row_wise import RowWise, try_row_wise
+from bridge.trial import Scored, Trial
 
-__all__ = ["Accepted", "accept"]
+__all__ = ["ROW_BY_ROW", "Accepted", "accept"]
+
+ROW_BY_ROW = (
+    "say row_by_row = true if Pred.R was written for one row, or remove row_wise if a call's rows belong together"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +32,14 @@ class Accepted:
         description: as the backend gave it, with what the trial added: the outputs, and whether rows are independent.
         defaults: the configured default score of every output.
         golden_rows: how many came out; 0 if the bundle has none.
-        self_test: a row that the model is known to score, or None.
-        remark: why the self-test row could not be scored, where the bundle has no golden rows; empty if it could.
+        self_test: a row that the model is known to score, or None if nothing was scored.
+        remark: why rows that were made up could not be scored; empty if all could.
+        misshaped: why some number of rows can't be scored though others can; empty if all can.
+        row_wise: what trying whether rows are independent brought; None if the author says that they are not, or
+            has them run one by one.
+        warnings: what was warned of while rows were scored that the model should take.
+        longest_s: what the slowest batch of them took, seconds.
+        another_day: the scores are others where the model's clock is set forward; None if that was not tried.
     """
 
     bundle: Bundle
@@ -48,14 +49,25 @@ class Accepted:
     golden_rows: int
     self_test: Batch | None
     remark: str
+    misshaped: str = ""
+    row_wise: RowWise | None = None
+    warnings: tuple[Warned, ...] = ()
+    longest_s: float = 0.0
+    another_day: bool | None = None
+
+    @property
+    def changed_data(self) -> str:
+        """The first warning that says that the model went on with other data than it was given; empty if none does."""
+        return next((warned.text for warned in self.warnings if warned.changes_data), "")
 
 
-async def accept(bundle: Bundle, cache_dir: Path | None = None) -> Accepted:
-    """Verifies a bundle's files, loads it, and scores its golden rows, or a row made up for it.
+async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: bool = False) -> Accepted:
+    """Verifies a bundle's files, loads it, and scores its golden rows, or rows made up for it.
 
     Args:
         bundle: to be tried.
         cache_dir: where what took long to make is kept for the next time; None keeps nothing.
+        thorough: also try what only whoever deploys it can mend: whether its scores are others on another day.
 
     Raises:
         BundleError: it may not serve; one sentence says why. Nothing of it stays loaded.
@@ -65,7 +77,7 @@ async def accept(bundle: Bundle, cache_dir: Path | None = None) -> Accepted:
     backend = await load_backend(bundle, cache_dir)
     try:
         async with asyncio.timeout(settings.load_timeout_s):
-            return await _try(bundle, backend)
+            return await _try(bundle, backend, thorough=thorough)
     except TimeoutError as error:
         await backend.close()
         limit = f"{settings.load_timeout_s:g} s"
@@ -78,45 +90,55 @@ async def accept(bundle: Bundle, cache_dir: Path | None = None) -> Accepted:
         raise
 
 
-async def _try(bundle: Bundle, backend: Backend) -> Accepted:
-    description, remark = backend.description, ""
+async def _try(bundle: Bundle, backend: Backend, *, thorough: bool) -> Accepted:
+    description, trial = backend.description, Trial(bundle, backend)
     golden = read_golden(bundle.path, description.features)
     if description.booster is not None and description.booster.newer_file:
         _check_newer_file(bundle, golden)
-    rows: Batch | None
+    remark = ""
+    scored: Scored | None
     if golden is None:
-        rows, scores, remark = await _self_test(bundle, backend)
+        scored, remark = await trial.made_up()
     else:
-        rows, scores = await _golden(bundle, backend, golden)
-    outputs = description.outputs
-    if scores is not None and not any(says_nothing(column) for column in scores):
-        additional = {output.name for output in outputs or () if output.additional}
-        outputs = _agreed(bundle, tuple(Output(one.name, one.type, one.name in additional) for one in scores))
-    score = partial(_scores, bundle, backend)
-    if description.row_wise and rows is not None and (reason := await refute(rows, score)):
-        description = replace(description, row_wise=False, row_wise_reason=reason)
-    try:
-        defaults = default_scores(bundle.settings.default_score, outputs)
-    except InvalidRequest as error:
-        raise BundleError(f"model.toml: {error}") from error
+        scored = await _golden(bundle, backend, golden, trial)
+    outputs, misshaped, row_wise, another_day = description.outputs, "", None, None
+    if scored is not None:
+        outputs = _outputs(bundle, outputs, scored.scores)
+        misshaped = await trial.sizes(scored)
+        row_wise = await _row_wise(bundle, description, scored, trial, thorough=thorough)
+        another_day = await trial.another_day(scored) if thorough else None
+    if row_wise is not None and row_wise.refuted:
+        description = replace(description, row_wise=False, row_wise_reason=row_wise.refuted)
     return Accepted(
         bundle=bundle,
         backend=backend,
         description=replace(description, outputs=outputs),
-        defaults=defaults,
+        defaults=_defaults(bundle, outputs),
         golden_rows=0 if golden is None else golden.inputs.rows,
-        self_test=None if rows is None else rows.slice(0, 1),
+        self_test=None if scored is None else scored.rows.slice(0, 1),
         remark=remark,
+        misshaped=misshaped,
+        row_wise=row_wise,
+        warnings=trial.warnings,
+        longest_s=trial.longest_s,
+        another_day=another_day,
     )
 
 
-async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows) -> tuple[Batch, tuple[Column, ...]]:
+def _defaults(bundle: Bundle, outputs: tuple[Output, ...] | None) -> tuple[DefaultScore, ...]:
+    try:
+        return default_scores(bundle.settings.default_score, outputs)
+    except InvalidRequest as error:
+        raise BundleError(f"model.toml: {error}") from error
+
+
+async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows, trial: Trial) -> Scored:
     try:
         rows = backend.bind(golden.inputs)
         if rows.unknown:
             row, column = next(iter(sorted(rows.unknown.items())))
             raise InvalidRequest(f"column '{column}', row {row}: not one of its levels")
-        scores = await _scores(bundle, backend, rows)
+        scores = await trial.witnessed(rows)
     except BundleError:
         raise
     except BridgeError as error:
@@ -128,7 +150,30 @@ async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows) -> tuple
     except BundleError as error:
         # What is otherwise here than where they were made is the likely cause.
         raise BundleError("; ".join((str(error), *backend.description.notes))) from error
-    return rows, scores
+    return Scored(rows, scores)
+
+
+async def _row_wise(
+    bundle: Bundle, description: Description, scored: Scored, trial: Trial, *, thorough: bool
+) -> RowWise | None:
+    """Tries the author's word; rows that are runs of their own need none."""
+    unsaid = thorough and bundle.settings.row_wise is None
+    if bundle.settings.row_by_row or not (description.row_wise or unsaid):
+        return None
+    tried = await try_row_wise(scored.rows, trial.score)
+    # Where only the last bits differ, R's own answer for the call as it was sent is right; but not that of a function
+    # that was written for one row.
+    if bundle.settings.row_wise and tried.differs and not tried.by_rounding:
+        raise BundleError(f"model.toml says row_wise = true, but {tried.refuted}: {ROW_BY_ROW}")
+    return tried
+
+
+def _outputs(bundle: Bundle, known: tuple[Output, ...] | None, scores: Sequence[Column]) -> tuple[Output, ...] | None:
+    """The outputs, as they were seen if every one of them says what it is."""
+    if any(says_nothing(column) for column in scores):
+        return known
+    additional = {output.name for output in known or () if output.additional}
+    return _agreed(bundle, tuple(Output(one.name, one.type, one.name in additional) for one in scores))
 
 
 def _check_newer_file(bundle: Bundle, golden: GoldenRows | None) -> None:
@@ -138,37 +183,6 @@ def _check_newer_file(bundle: Bundle, golden: GoldenRows | None) -> None:
             "a model file of a newer xgboost is accepted only if golden rows come out exactly: add golden.csv with "
             "scores of that xgboost, and no golden_tolerance"
         )
-
-
-async def _self_test(bundle: Bundle, backend: Backend) -> tuple[Batch | None, tuple[Column, ...] | None, str]:
-    """Scores one made-up row, which the model may refuse; losing its worker, or other outputs, refuses the bundle."""
-    proposed = {feature.name: feature for feature in backend.description.proposed}
-    features = [
-        proposed.get(feature.name, feature) if feature.type is None else feature
-        for feature in backend.description.features
-    ]
-    made_up = Table(tuple(_made_up(feature) for feature in features if feature.required), 1)
-    try:
-        rows = backend.bind(backend.description.trial_row or made_up)
-        return rows, await _scores(bundle, backend, rows), ""
-    except OtherOutputs:
-        raise
-    except (InvalidRequest, PredictionFailed, MalformedPrediction) as error:
-        private = f" ({error.private})" if error.private else ""
-        return None, None, f"{error}{private}"
-
-
-def _made_up(feature: Feature) -> Column:
-    if feature.type in (Type.STRING, Type.FACTOR):
-        return constant(feature.name, Type.STRING, feature.levels[0] if feature.levels else "", 1)
-    if feature.levels:
-        return constant(feature.name, Type.INT64, int(feature.levels[0]), 1)
-    return constant(feature.name, feature.type or Type.DOUBLE, 0, 1)
-
-
-async def _scores(bundle: Bundle, backend: Backend, rows: Batch) -> tuple[Column, ...]:
-    outcome = await backend.score(Call("acceptance", ModelRef("the model", 0, bundle.digest), rows, now()))
-    return tuple(concatenate(columns) for columns in zip(*(part.scores for part in outcome.ranges), strict=True))
 
 
 def _agreed(bundle: Bundle, seen: tuple[Output, ...]) -> tuple[Output, ...]:

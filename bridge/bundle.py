@@ -81,10 +81,18 @@ def read_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path.name} is not a folder")
     settings = read_model_settings(path)
     backend = _backend(path, settings)
-    if backend == "xgboost" and (of_r := sorted({"timezone", "locale", "author"} & settings.model_fields_set)):
-        raise BundleError(f"model.toml: {of_r[0]}: an xgboost model has none, it is for R models: remove the key")
+    if backend == "xgboost":
+        _refuse_keys_of_r(settings)
     manifest = read_manifest(path) if (path / MANIFEST).exists() else None
     return Bundle(path, backend, settings, manifest, manifest is not None and manifest.accepts_newer_file)
+
+
+def _refuse_keys_of_r(settings: ModelSettings) -> None:
+    """What would change nothing without a word."""
+    if settings.input == "frame":
+        raise BundleError("model.toml: input = 'frame' is for R models: take the line out")
+    if of_r := sorted({"timezone", "locale", "author"} & settings.model_fields_set):
+        raise BundleError(f"model.toml: {of_r[0]} is for R models, an xgboost model does not depend on it: take it out")
 
 
 def _backend(path: Path, settings: ModelSettings) -> _BackendName:

@@ -108,6 +108,10 @@ class Column:
         mask = None if self.mask is None else self.mask[rows]
         return type(self)(self.name, self.type, self.values[rows], mask, self.levels)
 
+    def take(self, rows: Array) -> Self:
+        """Some rows, in the order of their 0-based numbers."""
+        return replace(self, values=self.values[rows], mask=None if self.mask is None else self.mask[rows])
+
 
 @value
 class Matrix:
@@ -171,11 +175,7 @@ def take(batch: Batch, rows: Array) -> Batch:
     """Some rows of a batch, in the order of their 0-based numbers; of these none is unknown."""
     if isinstance(batch, Matrix):
         return Matrix(batch.names, batch.values[rows])
-    columns = tuple(
-        replace(column, values=column.values[rows], mask=None if column.mask is None else column.mask[rows])
-        for column in batch.columns
-    )
-    return Table(columns, len(rows))
+    return Table(tuple(column.take(rows) for column in batch.columns), len(rows))
 
 
 def constant(name: str, column_type: Type, value: float | bool | str, rows: int) -> Column:

@@ -60,6 +60,7 @@ class GatewaySettings(BaseSettings):
         log_segment_age_s: and its age, seconds.
         log_keep_s: older segments are removed, seconds; all are kept without it.
         log_keep_bytes: the oldest segments are removed above this size of all; all are kept without it.
+        log_model_messages: what models say when they raise is written to the gateway's own log, at a bounded rate.
         tls_certificate: PEM file of the certificate chain; TLS is served if it is set.
         tls_key: PEM file of its private key.
         tls_client_ca: PEM file; clients must show a certificate of one of these authorities.
@@ -84,6 +85,7 @@ class GatewaySettings(BaseSettings):
     log_segment_age_s: _Seconds = 3600.0
     log_keep_s: _Seconds | None = None
     log_keep_bytes: Annotated[int, Field(gt=0)] | None = None
+    log_model_messages: bool = False
     tls_certificate: _Path | None = None
     tls_key: _Path | None = None
     tls_client_ca: _Path | None = None

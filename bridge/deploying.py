@@ -1,36 +1,53 @@
 """`scorebridge check` and `deploy`: a bundle tried for real, and what there is to read of it."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import typer
 
-from bridge.acceptance import Accepted, accept
+from bridge.acceptance import ROW_BY_ROW, Accepted, accept
 from bridge.backends import BoosterFacts
 from bridge.bundle import Bundle, make_manifest, read_bundle
 from bridge.config import default_cache_dir
+from bridge.errors import BundleError
 from bridge.features import Feature
+from bridge.proposals import remedy, working_lines
 from bridge.repository import Repository, StoredVersion
 from bridge.score_files import toml_line
 
-__all__ = ["check", "deploy"]
+__all__ = ["Waivers", "check", "deploy"]
 
 
-async def check(path: Path, *, accept_newer_file: bool = False) -> None:
+@dataclass(frozen=True, slots=True)
+class Waivers:
+    """What whoever deploys a bundle takes upon himself.
+
+    Attributes:
+        newer_file: a model file of a newer xgboost is taken if its golden rows come out exactly.
+        unproven: it may serve though nothing, or not every number of rows, was scored.
+        warnings: R may have warned, while rows were tried, that it went on with other data than it was given.
+    """
+
+    newer_file: bool = False
+    unproven: bool = False
+    warnings: bool = False
+
+
+async def check(path: Path, waivers: Waivers) -> None:
     """Loads a bundle, scores its golden rows, and prints what it is.
 
     Args:
         path: the bundle's folder.
-        accept_newer_file: take a model file of a newer xgboost whose golden rows come out exactly.
+        waivers: what may be amiss.
 
     Raises:
         BundleError: it may not serve.
     """
-    await _tried(_read(path, accept_newer_file))
+    await _tried(_read(path, waivers), waivers)
 
 
 async def deploy(
-    path: Path, repository: Repository, model: str, version: int | None, *, accept_newer_file: bool = False
+    path: Path, repository: Repository, model: str, version: int | None, waivers: Waivers
 ) -> StoredVersion:
     """The same with a copy of the bundle, which becomes a version of the model: all of it or nothing.
 
@@ -41,23 +58,56 @@ async def deploy(
     repository.check_free(model, version)
     read_bundle(path)  # what is wrong with the folder is said of the folder itself, not of a copy
     with repository.staged(path) as staged:
-        accepted = await _tried(_read(staged, accept_newer_file))
+        accepted = await _tried(_read(staged, waivers), waivers)
         booster = accepted.description.booster
         newer = booster is not None and booster.newer_file
         manifest = make_manifest(staged, accepted.description.outputs, accepts_newer_file=newer)
         return repository.publish(staged, manifest, model, version)
 
 
-def _read(path: Path, accept_newer_file: bool) -> Bundle:
+def _read(path: Path, waivers: Waivers) -> Bundle:
     bundle = read_bundle(path)
-    return replace(bundle, accepts_newer_file=True) if accept_newer_file else bundle
+    return replace(bundle, accepts_newer_file=True) if waivers.newer_file else bundle
 
 
-async def _tried(bundle: Bundle) -> Accepted:
-    accepted = await accept(bundle, default_cache_dir())
+async def _tried(bundle: Bundle, waivers: Waivers) -> Accepted:
+    cache_dir = default_cache_dir()
+    accepted = await accept(bundle, cache_dir, thorough=True)
     await accepted.backend.close()
     _print_accepted(accepted)
+    if accepted.row_wise is not None and accepted.row_wise.refuted and bundle.settings.row_wise:
+        raise BundleError(f"model.toml says row_wise = true, but {accepted.row_wise.refuted}: {ROW_BY_ROW}")
+    if fault := _unproven(accepted):
+        advice = await _advice(bundle, accepted, fault, cache_dir)
+        _refuse(f"{fault}{advice}", "--unproven takes it as it is", waived=waivers.unproven)
+    elif changed := accepted.changed_data:
+        advice = await _advice(bundle, accepted, changed, cache_dir)
+        fault = f"R went on with other data than it was given: {changed}{advice}"
+        _refuse(fault, "--accept-warnings takes it as it is", waived=waivers.warnings)
     return accepted
+
+
+def _refuse(fault: str, waiver: str, *, waived: bool) -> None:
+    if not waived:
+        raise BundleError(f"{fault}; {waiver}")
+    typer.echo(f"warning: {fault}")
+
+
+async def _advice(bundle: Bundle, accepted: Accepted, fault: str, cache_dir: Path) -> str:
+    """What mends it, as the end of a sentence; empty if nothing is known."""
+    lines = await working_lines(bundle, accepted.description, cache_dir)
+    if lines:
+        return f"; with these lines in model.toml it scores:\n\n{lines}\n"
+    advice = remedy(fault)
+    return f"; {advice}" if advice else ""
+
+
+def _unproven(accepted: Accepted) -> str:
+    """Why it is not proven that the bundle scores; empty if it is."""
+    if accepted.self_test is None:
+        rows = "rows made up for it" if accepted.description.features else "no rows"
+        return f"nothing was scored: {rows} gave: {accepted.remark}"
+    return accepted.misshaped
 
 
 def _print_accepted(accepted: Accepted) -> None:
@@ -79,12 +129,45 @@ def _print_accepted(accepted: Accepted) -> None:
             typer.echo(f"default score: {default.output.name} = {default.value}")
     rows = f"{accepted.golden_rows} golden rows came out" if accepted.golden_rows else "no golden rows"
     typer.echo(f"golden: {rows}")
-    if accepted.remark:
-        typer.echo(f"self-test: a row of zeros was not scored: {accepted.remark}")
-    typer.echo(f"row-wise: {'yes' if description.row_wise else f'no, {description.row_wise_reason}'}")
-    for note in description.notes:
+    typer.echo(f"row-wise: {_described_row_wise(accepted)}")
+    for note in (*description.notes, *_notes(accepted)):
         typer.echo(f"note: {note}")
-    _print_proposal(accepted)
+    for warned in accepted.warnings:
+        typer.echo(f"warning: while rows were scored, R warned: {warned.text}")
+    if accepted.self_test is not None:
+        _print_proposal(accepted)
+
+
+def _described_row_wise(accepted: Accepted) -> str:
+    if accepted.bundle.settings.row_by_row:
+        return "yes, each row is a run of its own"
+    if not accepted.description.row_wise:
+        return f"no, {accepted.description.row_wise_reason}"
+    if accepted.row_wise is None:
+        return "not tried, because nothing was scored"
+    return f"yes, by up to {accepted.row_wise.rows} rows that were tried alone and together"
+
+
+def _notes(accepted: Accepted) -> list[str]:
+    limit_s = accepted.bundle.settings.timeout_s
+    notes = []
+    if accepted.longest_s > limit_s:
+        notes.append(
+            f"the rows took {accepted.longest_s:.1f} s, and a call without a deadline has timeout_s = {limit_s:g}: "
+            "such a call gets the default score, or fails"
+        )
+    if accepted.remark and accepted.self_test is not None:
+        notes.append(f"one made-up row was scored, others were not: {accepted.remark}")
+    tried = accepted.row_wise
+    if tried is not None and tried.differs and not tried.by_rounding and accepted.bundle.settings.row_wise is None:
+        notes.append(
+            f"{tried.refuted}: if Pred.R was written for one row, its batches are wrong, and row_by_row = true mends "
+            "them; say row_wise = false if it is meant"
+        )
+    if accepted.another_day:
+        then = "; golden rows do not come out then, which refuses the version" if accepted.golden_rows else ""
+        notes.append(f"the scores are others on another day, because the model looks at the clock{then}")
+    return notes
 
 
 def _described_booster(booster: BoosterFacts) -> str:

@@ -80,6 +80,7 @@ class BridgeError(Exception):
         default_reason: the reason a default score would carry; None if this event is never answered with a default.
         limit: the limit that was passed, in words, if one was.
         private: what only the prediction log may hold, such as the message of an R condition.
+        condition_class: of the R condition, or of xgboost's exception, that was raised; empty if none was.
         model: the model that the call was for, once it is known.
         version: its version; 0 while it is not known.
         digest: of that version; empty while it is not known.
@@ -88,10 +89,11 @@ class BridgeError(Exception):
     reason: ClassVar[str] = "INTERNAL"
     default_reason: ClassVar[DefaultReason | None] = None
 
-    def __init__(self, message: str, *, limit: str = "", private: str = "") -> None:
+    def __init__(self, message: str, *, limit: str = "", private: str = "", condition_class: str = "") -> None:
         super().__init__(message)
         self.limit = limit
         self.private = private
+        self.condition_class = condition_class
         self.model = ""
         self.version = 0
         self.digest = ""

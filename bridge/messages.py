@@ -76,9 +76,10 @@ def _bytes_twin() -> Any:
         for nested in message.nested_type:
             nested.options.Clear()
     pool = descriptor_pool.DescriptorPool()
-    duration = descriptor_pb2.FileDescriptorProto()
-    pb.DESCRIPTOR.dependencies[0].CopyToProto(duration)
-    pool.Add(duration)
+    for needed in pb.DESCRIPTOR.dependencies:
+        copied = descriptor_pb2.FileDescriptorProto()
+        needed.CopyToProto(copied)
+        pool.Add(copied)
     pool.Add(file)
     return message_factory.GetMessageClass(pool.FindMessageTypeByName("scorebridge.v1.ScoreRequest"))
 

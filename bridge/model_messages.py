@@ -21,6 +21,7 @@ def write_version(version: Version, *, serving: bool) -> pb.ModelVersion:
         backend=version.bundle.backend if version.bundle else "",
         digest=version.ref.digest,
         serving=serving,
+        never_scored=version.never_scored,
     )
 
 

@@ -157,6 +157,7 @@ class ModelSettings(_Section):
     """The author's settings; lengths of time in seconds, `None` where the default depends on something else."""
 
     backend: Literal["xgboost", "rserve"] | None = None
+    input: Literal["columns", "frame"] = "columns"
     timeout_s: _Seconds = 1.0
     max_timeout_s: _Seconds = 60.0
     kill_after_s: _Seconds | None = None
@@ -168,6 +169,7 @@ class ModelSettings(_Section):
     missing_score: Literal["default", "pass"] | None = None
     golden_tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     row_wise: bool | None = None
+    row_by_row: bool = False
     coalesce: bool | None = None
     max_batch_rows: _Count = 1_000_000
     chunk_rows: _Count | None = None
@@ -196,6 +198,14 @@ class ModelSettings(_Section):
         return self
 
     @model_validator(mode="after")
+    def _a_frame_has_columns(self) -> Self:
+        if self.input == "frame" and not self.features:
+            raise ValueError("input is 'frame', so [features] must say its columns: a line for each, in their order")
+        if self.input == "frame" and "" in self.features:
+            raise ValueError("input is 'frame', and a column of [features] has no name")
+        return self
+
+    @model_validator(mode="after")
     def _a_default_for_unknown_levels_is_meant(self) -> Self:
         lines = [line.unknown_level for line in self.features.values()]
         meant = "default" in (self.unknown_level, *lines)
@@ -203,6 +213,14 @@ class ModelSettings(_Section):
             raise ValueError("unknown_level is 'default' but there is no default_score")
         if DefaultReason.UNKNOWN_LEVEL in self.default_on and not meant:
             raise ValueError("default_on names UNKNOWN_LEVEL: say unknown_level = 'default' for the model or a feature")
+        return self
+
+    @model_validator(mode="after")
+    def _row_by_row_is_neither_cut_nor_joined(self) -> Self:
+        if self.row_by_row and (self.coalesce is not None or self.chunk_rows is not None):
+            raise ValueError("row_by_row runs each row by itself: remove coalesce and chunk_rows")
+        if self.row_by_row and self.row_wise is False:
+            raise ValueError("row_by_row makes every row independent of the others: remove row_wise = false")
         return self
 
     @property
@@ -223,6 +241,24 @@ class ModelSettings(_Section):
     def declared_features(self) -> tuple[Feature, ...]:
         """`[features]` as features; whether they are required is the model's to say."""
         return tuple(line.feature(name, self.unknown_level) for name, line in self.features.items())
+
+    def declaring(self, features: Sequence[Feature], **others: object) -> "ModelSettings":
+        """The same as if model.toml had lines for these features, where it has none, and other keys.
+
+        Args:
+            features: those of which nobody knows a type get no line.
+            others: keys of model.toml.
+
+        Raises:
+            ValueError: such a model.toml would not be taken.
+        """
+        lines = {
+            feature.name: {"type": str(feature.type), "levels": list(feature.levels), "ordered": feature.ordered}
+            for feature in features
+            if feature.type is not None and feature.name not in self.features
+        }
+        said = self.model_dump(exclude_unset=True)
+        return type(self).model_validate(said | {"features": said.get("features", {}) | lines} | others)
 
     def declared_outputs(self) -> tuple[Output, ...] | None:
         """`[outputs]` as outputs; None if nothing is declared."""

@@ -11,9 +11,9 @@ from rich.console import Console
 from bridge.commands import sigterm_unwinds
 from bridge.errors import BridgeError
 from bridge.prediction_log.selection import Selection
-from bridge.prediction_log.show import printable
 from bridge.reconcile.run import Options, reconcile_log
 from bridge.reconcile.summary import NOT_RUN, Summary
+from bridge.texts import printable
 
 __all__ = ["reconcile"]
 

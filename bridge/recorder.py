@@ -129,6 +129,7 @@ def _error(exchange: Exchange, error: BridgeError) -> bytes:
         error_reason=error.reason,
         error_message=str(error),
         private_detail=error.private,
+        condition_class=error.condition_class,
     ).SerializeToString()
 
 
@@ -139,6 +140,7 @@ def _defaulted(outcome: Outcome) -> bytes:
             count=part.count,
             reason=f"DEFAULT_REASON_{part.error.default_reason}",
             private_detail=part.error.private,
+            condition_class=part.error.condition_class,
         )
         for part in outcome.ranges
         if part.error is not None and part.defaulted

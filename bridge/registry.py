@@ -31,6 +31,7 @@ class Registry:
         drain: the gateway's deadline for all calls.
         recorder: of the gateway's log; None records nothing.
         cache_dir: where what took long to make is kept for the next start; None keeps nothing.
+        log_model_messages: what models say when they raise is written to the gateway's own log.
     """
 
     def __init__(
@@ -40,8 +41,11 @@ class Registry:
         drain: Drain | None = None,
         recorder: Recorder | None = None,
         cache_dir: Path | None = None,
+        *,
+        log_model_messages: bool = False,
     ) -> None:
         self._cache_dir = cache_dir
+        self._log_model_messages = log_model_messages
         self._recorder = recorder
         self._repository = repository
         self._drain = drain or Drain()
@@ -195,7 +199,7 @@ class Registry:
             version.know(bundle, self._recorder)
             async with self._loading:
                 accepted = await accept(bundle, self._cache_dir)
-            version.begin_serving(accepted, self._drain, self._recorder)
+            version.begin_serving(accepted, self._drain, self._recorder, log_model_messages=self._log_model_messages)
         except BundleError as error:
             version.refuse(str(error))
         except OSError as error:

@@ -49,7 +49,7 @@ def print_models(url: str) -> None:
         table.add_row(
             version.model,
             str(version.version),
-            state + serving,
+            state + serving + (", never scored" if version.never_scored else ""),
             version.backend,
             version.digest[:19],
             version.state_reason,

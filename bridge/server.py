@@ -56,7 +56,12 @@ class Gateway:
         self._log = _make_log(settings)
         recorder = None if self._log is None else LogRecorder(self._log)
         self.registry = Registry(
-            Repository(settings.repository), self._update_health, self._drain, recorder, settings.cache_dir
+            Repository(settings.repository),
+            self._update_health,
+            self._drain,
+            recorder,
+            settings.cache_dir,
+            log_model_messages=settings.log_model_messages,
         )
         self.grpc_address = self.http_address = ""
         servicers: Any = health  # its stubs don't know the asyncio half
@@ -167,7 +172,8 @@ class Gateway:
         for version in self.registry.versions():
             serving = " serving" if self.registry.serving(version.stored.model) is version else ""
             reason = f": {version.reason}" if version.reason else ""
-            lines.append(f"{version.ref} {version.state.lower()}{serving}{reason}")
+            unproven = ", never scored" if version.ready and version.never_scored else ""
+            lines.append(f"{version.ref} {version.state.lower()}{serving}{unproven}{reason}")
         return "\n".join(lines) + "\n"
 
 

@@ -5,16 +5,19 @@ from dataclasses import dataclass
 from functools import reduce
 
 from bridge.acceptance import Accepted
+from bridge.backends import Description
 from bridge.calls import Layer, Output, Scorer
 from bridge.layers.admission import Admission
 from bridge.layers.batching import Batching
 from bridge.layers.circuit import Circuit
 from bridge.layers.deadline import DeadlineLayer
 from bridge.layers.drain import Drain
+from bridge.layers.failures import Failures
 from bridge.layers.fallback import Fallback
 from bridge.layers.record import Record, Recorder
 from bridge.layers.retry import Retry, RetryBudget
 from bridge.layers.unknown_levels import UnknownLevels
+from bridge.load import Load
 from bridge.model_settings import ModelSettings
 
 __all__ = ["Stack", "build_stack", "build_waiting_scorer", "fold"]
@@ -22,21 +25,34 @@ __all__ = ["Stack", "build_stack", "build_waiting_scorer", "fold"]
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What scores one resident version, and the one layer of it that has a life of its own."""
+    """What scores one resident version, and the layers of it that have a life of their own."""
 
     scorer: Scorer
     circuit: Circuit
+    failures: Failures | None = None
+
+    async def close(self) -> None:
+        """Ends what those layers still have to do."""
+        await self.circuit.close()
+        if self.failures is not None:
+            self.failures.close()
 
 
-def build_stack(accepted: Accepted, drain: Drain, recorder: Recorder | None = None) -> Stack:
+def build_stack(
+    accepted: Accepted, drain: Drain, recorder: Recorder | None = None, *, log_model_messages: bool = False
+) -> Stack:
     """The scorer of a version that may serve: its backend under every layer; without a log nothing is recorded."""
     settings, backend, description = accepted.bundle.settings, accepted.backend, accepted.description
     load = backend.load
     circuit = Circuit(settings.circuit.failures, settings.circuit.open_s, accepted.self_test, settings.worker_limit_s)
     load.on_overrun = circuit.overrun
+    failures = Failures() if log_model_messages else None
     layers: list[Layer] = [
         # Outermost: it must see every outcome, a default and a cancellation included, before anything leaves.
         *_record(recorder, description.engine),
+        # Above fallback, where rows have met their fate: below, what is joined or halved raises again and again for the
+        # same rows. Below record, so that a call that can't be recorded is told of, too.
+        *([] if failures is None else [failures]),
         # Above everything that can fail, so that one place decides what is answered with a default.
         _fallback(settings, description.outputs),
         # Below fallback, which may answer the rows that are taken out; above all that waits, for they wait for nothing.
@@ -48,17 +64,11 @@ def build_stack(accepted: Accepted, drain: Drain, recorder: Recorder | None = No
         # Below the circuit, so that calls a sick model would not answer take no place among those that wait.
         Admission(load, settings.max_pending_rows),
         # Below admission, so that what is cut or joined has been let in.
-        Batching(
-            load,
-            row_wise=description.row_wise,
-            coalesce=description.row_wise and settings.coalesce is not False,
-            chunk_rows=settings.chunk_rows or description.chunk_rows,
-            least_rows=min(description.least_rows, settings.chunk_rows or description.least_rows),
-        ),
+        _batching(settings, description, load),
         # Below batching, so that a lost worker repeats one chunk and not a whole batch.
         Retry(settings.retry.attempts, settings.retry.backoff_s, RetryBudget()),
     ]
-    return Stack(fold(layers, backend.score), circuit)
+    return Stack(fold(layers, backend.score), circuit, failures)
 
 
 def build_waiting_scorer(unready: Scorer, settings: ModelSettings, recorder: Recorder | None = None) -> Scorer:
@@ -68,6 +78,18 @@ def build_waiting_scorer(unready: Scorer, settings: ModelSettings, recorder: Rec
 
 def _record(recorder: Recorder | None, engine: str) -> list[Layer]:
     return [] if recorder is None else [Record(recorder, engine)]
+
+
+def _batching(settings: ModelSettings, description: Description, load: Load) -> Batching:
+    # Rows that are runs of their own have nothing to gain from being apart: they share one trip to one worker.
+    chunk_rows = settings.max_batch_rows if settings.row_by_row else settings.chunk_rows or description.chunk_rows
+    return Batching(
+        load,
+        row_wise=description.row_wise,
+        coalesce=description.row_wise and settings.coalesce is not False and not settings.row_by_row,
+        chunk_rows=chunk_rows,
+        least_rows=min(description.least_rows, chunk_rows),
+    )
 
 
 def _fallback(settings: ModelSettings, outputs: Sequence[Output] | None = None) -> Fallback:

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from bridge.backends import Description
+from bridge.backends import Description, Tried
 from bridge.backends.rserve.header import HEADER_BYTES, pack_header, parse_header
-from bridge.calls import Scorer
+from bridge.calls import Call, Scorer
 from bridge.columns import Batch
 from bridge.load import Load
 
@@ -39,6 +39,11 @@ class FakeBackend:
     def bind(self, batch: Batch) -> Batch:
         """The rows as they are."""
         return batch
+
+    async def trial(self, call: Call, days: int = 0) -> Tried:
+        """The same as a score; it has no clock."""
+        del days
+        return Tried(await self.score(call))
 
     async def close(self) -> None:
         """Nothing to free."""

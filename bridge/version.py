@@ -43,6 +43,7 @@ class Version:
         accepted: what is loaded; None unless it is ready or draining.
         defaults: what calls are answered with where the model can't be asked.
         stack: the layers around it; None unless it is loaded.
+        never_scored: it is loaded, and nothing was scored by it, neither when it was tried nor by a call.
     """
 
     stored: StoredVersion
@@ -53,6 +54,7 @@ class Version:
     accepted: Accepted | None = None
     defaults: tuple[DefaultScore, ...] = ()
     stack: Stack | None = None
+    never_scored: bool = False
     _scorer: Scorer | None = None
     _closing: asyncio.Task[None] | None = None
     _calls: int = 0
@@ -88,7 +90,10 @@ class Version:
             raise ModelNotReady(f"{self.ref} is still loading")
         self._calls += 1
         try:
-            return await self._scorer(call)
+            outcome = await self._scorer(call)
+            if self.never_scored and any(part.error is None for part in outcome.ranges):
+                self.never_scored = False
+            return outcome
         finally:
             self._calls -= 1
             if not self._calls:
@@ -110,10 +115,13 @@ class Version:
         """It will not serve; the reason is one sentence without input values."""
         self.state, self.reason = State.REFUSED, reason
 
-    def begin_serving(self, accepted: Accepted, drain: Drain, recorder: Recorder | None) -> None:
+    def begin_serving(
+        self, accepted: Accepted, drain: Drain, recorder: Recorder | None, *, log_model_messages: bool = False
+    ) -> None:
         """Calls are scored from now on."""
         self.accepted, self.defaults = accepted, accepted.defaults
-        self.stack = build_stack(accepted, drain, recorder)
+        self.stack = build_stack(accepted, drain, recorder, log_model_messages=log_model_messages)
+        self.never_scored = accepted.self_test is None
         self._scorer = self.stack.scorer
         self.state = State.READY
 
@@ -157,6 +165,6 @@ def _known_defaults(bundle: Bundle) -> tuple[DefaultScore, ...]:
 
 async def _free(accepted: Accepted | None, stack: Stack | None) -> None:
     if stack is not None:
-        await stack.circuit.close()
+        await stack.close()
     if accepted is not None:
         await accepted.backend.close()

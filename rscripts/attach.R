@@ -8,9 +8,11 @@
 # Returns the environment, still open; `bridge_model` is put there by bridge_install().
 bridge_attach <- function(scripts) {
   code <- attach(NULL, pos = length(search()), name = "scorebridge")
-  for (file in c(
-    "conditions.R", "world.R", "outputs.R", "load.R", "lock.R", "score.R", "features.R", "golden.R", "worker.R"
-  )) {
+  parts <- c(
+    "conditions.R", "world.R", "warnings.R", "clock.R", "refusals.R", "outputs.R", "rows.R", "foreign_text.R", "load.R",
+    "lock.R", "score.R", "features.R", "golden.R", "worker.R"
+  )
+  for (file in parts) {
     sys.source(file.path(scripts, file), envir = code, keep.source = FALSE)
   }
   # Compiled before the fork: else R does it in every worker during its first two calls, which costs them 80 ms.

@@ -4,11 +4,25 @@
 #   names    character: the features; objects  named list; golden  data.frame or NULL; said  named list or NULL.
 # Returns named list of list(type, levels, ordered); features of which nothing is known are left out.
 bridge_decide_features <- function(names, objects, golden, said) {
-  if (!is.null(golden) && !(is.data.frame(golden) && nrow(golden))) {
-    stop(bridge_bundle_error("golden must be a data.frame with rows"))
-  }
+  bridge_check_golden(golden)
   strangers <- setdiff(c(names(said), names(golden)), names)
   if (length(strangers)) stop(bridge_bundle_error("'", strangers[1L], "' is not an argument of the predict function"))
+  bridge_decide_columns(names, objects, golden, said)
+}
+
+# Refuses golden rows that are no columns of values.
+#   golden  as it was given.
+bridge_check_golden <- function(golden) {
+  if (is.null(golden)) return(invisible())
+  if (!is.data.frame(golden) || !nrow(golden)) stop(bridge_bundle_error("golden must be a data.frame with rows"))
+  for (name in names(golden)) if (!is.null(dim(golden[[name]]))) {
+    class <- class(golden[[name]])[1L]
+    stop(bridge_bundle_error("golden column '", name, "' is ", class, ": give each of its columns apart"))
+  }
+}
+
+# The same for names that are known to be features.
+bridge_decide_columns <- function(names, objects, golden, said) {
   proposed <- bridge_propose_features(names, objects)
   decided <- lapply(seq_along(names), function(i) {
     own <- said[[names[i]]]
@@ -25,6 +39,41 @@ bridge_decide_features <- function(names, objects, golden, said) {
   })
   names(decided) <- names
   Filter(Negate(is.null), decided)
+}
+
+# The [features] table of a predict function that takes one data.frame: all its columns in their order, each with a type.
+#   objects, golden, said  as in bridge_decide_features().
+# Returns named list of list(type, levels, ordered).
+bridge_decide_frame <- function(objects, golden, said) {
+  bridge_check_golden(golden)
+  variables <- bridge_variables(objects)
+  names <- if (is.null(golden)) union(variables, names(said)) else names(golden)
+  bridge_check_frame_names(names)
+  strangers <- if (length(variables)) setdiff(names(golden), c(variables, names(said)))
+  if (length(strangers)) stop(bridge_bundle_error(
+    "golden column '", strangers[1L], "' is no variable of the model: leave it out, or say what it is by ",
+    "features = list(", bridge_quoted_name(strangers[1L]), " = ...)"
+  ))
+  outside <- setdiff(names(said), names)
+  if (length(outside)) stop(bridge_bundle_error("'", outside[1L], "' is in features, and no column of golden"))
+  decided <- bridge_decide_columns(names, objects, golden, said)
+  untyped <- setdiff(names, names(decided))
+  if (length(untyped)) stop(bridge_bundle_error(
+    "nothing says the type of the column '", untyped[1L], "': pass golden rows, or features = list(",
+    bridge_quoted_name(untyped[1L]), " = ...)"
+  ))
+  decided
+}
+
+# Refuses names that can't be those of a data.frame's columns in a call.
+#   names  character or NULL.
+bridge_check_frame_names <- function(names) {
+  if (!length(names)) stop(bridge_bundle_error(
+    "nothing says the columns of the data frame: pass golden rows, or features = list(age = \"double\", ...)"
+  ))
+  if (anyNA(names) || !all(nzchar(names))) stop(bridge_bundle_error("a column of the data frame has no name"))
+  twice <- names[duplicated(names)]
+  if (length(twice)) stop(bridge_bundle_error("two columns of the data frame are named '", twice[1L], "'"))
 }
 
 # What the author says of a feature.

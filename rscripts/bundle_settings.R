@@ -1,15 +1,23 @@
 # What write_bundle is told for model.toml, checked as the gateway will: here its author can still be told.
 
 # Refuses settings that no gateway takes, whatever the model gives.
-#   settings  list: row_wise, timeout_s, default_score; NULL where not said.
+#   settings  list: row_wise, timeout_s, default_score, input; NULL where not said.
 bridge_check_settings <- function(settings) {
   row_wise <- settings$row_wise
   if (!is.null(row_wise) && !isTRUE(row_wise) && !isFALSE(row_wise)) {
     stop(bridge_bundle_error("row_wise must be TRUE or FALSE"))
   }
+  row_by_row <- settings$row_by_row
+  if (!isTRUE(row_by_row) && !isFALSE(row_by_row)) stop(bridge_bundle_error("row_by_row must be TRUE or FALSE"))
+  if (row_by_row && isFALSE(row_wise)) {
+    stop(bridge_bundle_error("row_by_row makes every row independent of the others: leave row_wise out"))
+  }
   timeout_s <- settings$timeout_s
   if (!is.null(timeout_s) && !(bridge_is_scalar(timeout_s) && is.numeric(timeout_s) && timeout_s > 0)) {
     stop(bridge_bundle_error("timeout_s must be a number of seconds above 0"))
+  }
+  if (!identical(settings$input, "columns") && !identical(settings$input, "frame")) {
+    stop(bridge_bundle_error("input must be \"columns\" or \"frame\""))
   }
   default <- settings$default_score
   if (is.null(default)) return(invisible())

@@ -11,12 +11,17 @@
 #   timeout_s      seconds, or NULL.
 #   features       named list of "double", "int", "bool", "string" or list(type = "factor", levels = ...), the last with
 #                  ordered = TRUE or not, where the model's own terms don't say or say otherwise.
+#   input          character(1): "columns", the function has an argument for each feature; "frame", it has one that is a
+#                  data.frame of them: the golden rows' columns; without those the models' variables, then `features`.
+#   row_by_row     logical(1): each row is a run of its own, for a function that was written for one row.
+#   accept_warnings  logical(1): R may warn, while it scores the golden rows, that it goes on with other data.
 # Returns the path, invisibly. Raises bridge_bundle_error and leaves the disk as it was.
 bridge_write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, default_score = NULL, timeout_s = NULL,
-                                features = NULL) {
+                                features = NULL, input = "columns", row_by_row = FALSE, accept_warnings = FALSE) {
   passed <- bridge_named_arguments(substitute(list(...)), list(...))
   bridge_refuse_folder(dir)
-  settings <- list(row_wise = row_wise, timeout_s = timeout_s, default_score = default_score)
+  settings <- list(row_wise = row_wise, timeout_s = timeout_s, default_score = default_score, input = input)
+  settings$row_by_row <- row_by_row
   bridge_check_settings(settings)
   world <- bridge_session_world()
   for (remark in world$remarks) message(remark)
@@ -25,20 +30,32 @@ bridge_write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, defaul
   objects <- passed[names(passed) != name]
   if (!length(objects)) stop(bridge_bundle_error("pass the model's objects beside ", name))
   source <- bridge_predict_source(name, passed[[name]], objects)
-  known <- bridge_features(passed[[name]], name)$feature_names
-  features <- bridge_decide_features(known, objects, golden, features)
-  if (is.null(row_wise)) settings["row_wise"] <- list(bridge_ask_row_wise())
+  arguments <- bridge_features(passed[[name]], name)
+  frame <- if (input == "frame") bridge_frame_argument(arguments, name)
+  features <- if (is.null(frame)) {
+    bridge_decide_features(arguments$feature_names, objects, golden, features)
+  } else {
+    bridge_decide_frame(objects, golden, features)
+  }
+  if (input == "columns") settings["input"] <- list(NULL)
+  if (!row_by_row) settings["row_by_row"] <- list(NULL)
+  if (is.null(row_wise) && !row_by_row) settings["row_wise"] <- list(bridge_ask_row_wise())
   made <- bridge_make_folder(dir)
   finished <- FALSE
   on.exit(if (!finished) unlink(made, recursive = TRUE))
   bridge_write_files(dir, source, objects, settings, features)
   if (!is.null(golden)) bridge_write_golden(file.path(dir, "golden.csv"), bridge_golden_inputs(golden, features))
-  checked <- bridge_check_bundle(dir, features, !is.null(golden), world)
+  asked <- list(features = features, input = input, row_by_row = row_by_row)
+  # Where a key is left out, it is proven in a worker's default.
+  checked <- bridge_check_bundle(dir, !is.null(golden), c(asked, world[c("timezone", "locale")]))
   # Only now: which packages the model needs is seen when it is loaded and scores.
   bridge_write_settings(file.path(dir, "model.toml"), settings, features, bridge_author(world$said, checked$packages))
   bridge_tell_collation(world, checked$collation)
+  if (length(checked$changed) && !isTRUE(accept_warnings)) stop(bridge_bundle_error(
+    "R went on with other data than it was given: ", checked$changed[1L], "; accept_warnings = TRUE takes it as it is"
+  ))
   if (!is.null(golden)) {
-    bridge_compare_session(name, passed[[name]], objects, golden, features, checked$scores)
+    bridge_compare_session(name, passed[[name]], objects, golden, features, checked$scores, frame, row_by_row)
     bridge_check_defaults(default_score, checked$scores)
   }
   finished <- TRUE
@@ -113,18 +130,17 @@ bridge_write_files <- function(dir, source, objects, settings, features) {
 }
 
 # Loads and scores the bundle in fresh R processes: the first writes the expected scores, the second must find them.
-#   dir  character(1); features  named list; golden  logical(1): there are golden rows; world  see
-#   bridge_session_world(): the processes run in it, as a worker will.
-# Returns what check.R found: list(features character, scores named list of columns, packages character, collation).
-bridge_check_bundle <- function(dir, features, golden, world) {
+#   dir  character(1); golden  logical(1): there are golden rows; asked  list: what check.R is told beside the step.
+# Returns what check.R found, see there.
+bridge_check_bundle <- function(dir, golden, asked) {
   request <- tempfile(fileext = ".rds")
   reply <- tempfile(fileext = ".rds")
   on.exit(unlink(c(request, reply)))
   for (step in c(if (golden) "score", "compare")) {
-    saveRDS(list(step = step, features = features, timezone = world$timezone, locale = world$locale), request)
+    saveRDS(c(list(step = step), asked), request)
     arguments <- shQuote(c("--vanilla", file.path(bridge_scripts, "check.R"), normalizePath(dir), request, reply))
     # Models may load packages that print: their text is none of ours. R starts as a worker's does.
-    start <- c("LC_ALL=C.UTF-8", "R_ICU_LOCALE=")
+    start <- c("LC_ALL=C.UTF-8", "LANGUAGE=en", "R_ICU_LOCALE=")
     system2(file.path(R.home("bin"), "Rscript"), arguments, stdout = FALSE, stderr = FALSE, env = start)
     if (!file.exists(reply)) stop(bridge_bundle_error("the R process that checks the bundle died"))
     checked <- readRDS(reply)
@@ -151,6 +167,7 @@ bridge_tell <- function(dir, checked, features) {
     if (is.null(features[[name]])) "as the caller sends it" else features[[name]]$type
   }, "")
   message("bundle ", basename(dir), "\n  features: ", paste0(checked$features, " (", types, ")", collapse = ", "))
+  for (text in checked$warnings) message("  ", text)
   if (!length(checked$scores)) return(message("  no golden rows: nothing was scored"))
   outputs <- paste0(names(checked$scores), " (", vapply(checked$scores, typeof, ""), ")", collapse = ", ")
   message("  outputs: ", outputs, "\n  golden rows: ", length(checked$scores[[1L]]), ", all come out")

@@ -25,7 +25,30 @@ bridge_model_error <- function(...) bridge_condition("bridge_model_error", paste
 #   limit      integer(1): characters kept. A model may paste a whole column into its message.
 bridge_message <- function(condition, limit = 2000L) {
   text <- tryCatch(paste(as.character(conditionMessage(condition)), collapse = " "), error = function(e) "")
-  substr(bridge_valid_text(text), 1L, limit)
+  bridge_shortened(bridge_valid_text(text), limit)
+}
+
+# The class by which a condition is known, likewise fit for the wire: the first that is not empty.
+#   condition  any condition.
+bridge_condition_class <- function(condition) {
+  classes <- class(condition)
+  bridge_shortened(bridge_valid_text(classes[!is.na(classes) & nzchar(classes)][1L]), 100L)
+}
+
+# A text of bounded length, which says how long it was where it is cut.
+#   text  character(1), valid; limit  integer(1): characters kept.
+bridge_shortened <- function(text, limit) {
+  length <- nchar(text)
+  if (length <= limit) text else paste0(substr(text, 1L, limit), "... (", length, " characters)")
+}
+
+# A calling handler for all conditions. What stop() is given becomes an error if it is none, such as a caught warning
+# that is passed on: R would leave every function for it, and no handler of errors would see it.
+#   condition  any condition.
+bridge_raise_stopped <- function(condition) {
+  if (inherits(condition, "error") || !identical(sys.function(-1L), stop)) return(invisible())
+  class(condition) <- c(class(condition), "error")
+  stop(condition)
 }
 
 # A string with every byte that is not UTF-8 spelled out as <xx>: one bad byte would make the whole reply unreadable.

@@ -6,9 +6,7 @@
 # Returns list: types character ("" where unknown, else "double", "bool", "string" or "factor"); levels, a list of
 # character vectors, empty but for factors; ordered logical, TRUE also for an ordered factor of unknown levels.
 bridge_propose_features <- function(names, objects = as.list(globalenv())) {
-  plain <- vapply(objects, function(object) is.list(object) && !is.object(object), NA)
-  models <- c(objects[!plain], unlist(unname(objects[plain]), recursive = FALSE))
-  proposals <- lapply(models, bridge_proposed_by)
+  proposals <- lapply(bridge_models_in(objects), bridge_proposed_by)
   proposed <- lapply(names, function(name) {
     found <- unique(Filter(Negate(is.null), lapply(proposals, `[[`, name)))
     typed <- Filter(function(proposal) nzchar(proposal$type), found)
@@ -21,16 +19,48 @@ bridge_propose_features <- function(names, objects = as.list(globalenv())) {
   )
 }
 
+# The objects, and in the place of plain lists what they hold.
+#   objects  list.
+bridge_models_in <- function(objects) {
+  plain <- vapply(objects, function(object) is.list(object) && !is.object(object), NA)
+  c(objects[!plain], unlist(unname(objects[plain]), recursive = FALSE))
+}
+
 # What one object says about the variables it was fitted on.
 #   object  anything; what is no model says nothing.
 # Returns named list of list(type, levels, ordered).
 bridge_proposed_by <- function(object) {
   if (!is.list(object) || is.data.frame(object)) return(list())
   parts <- unclass(object)
-  by_terms <- bridge_proposed_by_terms(parts[["terms"]], parts[["xlevels"]])
+  levels <- if (is.null(parts[["xlevels"]])) attr(object, "xlevels", exact = TRUE) else parts[["xlevels"]]
+  by_terms <- bridge_proposed_by_terms(parts[["terms"]], levels)
   forest <- parts[["forest"]]
   by_forest <- if (is.list(forest)) bridge_proposed_by_forest(forest[["xlevels"]], forest[["ncat"]]) else list()
-  c(by_terms, by_forest[setdiff(names(by_forest), names(by_terms))])
+  others <- c(by_forest, bridge_proposed_by_gbm(parts), bridge_proposed_by_bayes(parts))
+  c(by_terms, others[setdiff(names(others), names(by_terms))])
+}
+
+# What a gbm says: a type above 0 counts the levels of a factor; an ordered one has type 0 and levels that are text.
+#   parts  list: an object's.
+bridge_proposed_by_gbm <- function(parts) {
+  if (!all(c("var.names", "var.type", "var.levels") %in% names(parts))) return(list())
+  proposals <- Map(function(kind, levels) {
+    if (is.character(levels)) bridge_proposal("factor", levels, kind == 0) else bridge_proposal("double")
+  }, parts[["var.type"]], parts[["var.levels"]])
+  names(proposals) <- parts[["var.names"]]
+  proposals
+}
+
+# What a naive Bayes of e1071 says: the columns of a table are its levels.
+#   parts  list: an object's.
+bridge_proposed_by_bayes <- function(parts) {
+  numbers <- parts[["isnumeric"]]
+  if (!is.logical(numbers) || !is.list(parts[["tables"]])) return(list())
+  proposals <- lapply(names(numbers), function(name) {
+    if (numbers[[name]]) bridge_proposal("double") else bridge_proposal("factor", colnames(parts[["tables"]][[name]]))
+  })
+  names(proposals) <- names(numbers)
+  Filter(Negate(is.null), proposals)
 }
 
 # What terms say: the class of each variable when the model was fitted.
@@ -73,4 +103,68 @@ bridge_proposal <- function(type, levels = NULL, ordered = FALSE) {
   levels <- enc2utf8(as.character(levels[!is.na(levels)]))
   if (length(levels)) return(list(type = type, levels = levels, ordered = ordered))
   if (ordered) list(type = "", levels = character(), ordered = TRUE)
+}
+
+# The values of text features that the fitted models among some objects know.
+#   names    character: the features; objects  list: where to look.
+# Returns a named list of character vectors, of the features of which something is known.
+bridge_known_texts <- function(names, objects = as.list(globalenv())) {
+  models <- Filter(function(object) is.list(object) && !is.data.frame(object), bridge_models_in(objects))
+  texts <- lapply(names, function(name) {
+    known <- lapply(models, function(model) {
+      parts <- unclass(model)
+      is_text <- identical(unname(attr(parts[["terms"]], "dataClasses")[name]), "character")
+      if (is_text && is.list(parts[["xlevels"]])) parts[["xlevels"]][[name]]
+    })
+    enc2utf8(as.character(unique(unlist(known, use.names = FALSE))))
+  })
+  names(texts) <- names
+  texts[lengths(texts) > 0L]
+}
+
+# The columns of a data.frame that a predict function of one argument may want: what the bundle's own models were fitted
+# on. A proposal, for a function of one feature looks the same.
+#   model    list: feature_names and feature_required, see bridge_features().
+#   objects  named list: where to look.
+# Returns list: names character, in the models' order, and types, levels and ordered as bridge_propose_features() gives
+# them. Nothing, unless exactly one argument has no default, and is none of these itself.
+bridge_propose_frame <- function(model, objects = as.list(globalenv(), sorted = TRUE)) {
+  names <- if (sum(model$feature_required) == 1L) bridge_variables(objects)
+  if (any(model$feature_names[model$feature_required] %in% names)) names <- NULL
+  c(list(names = as.character(names)), bridge_propose_features(as.character(names), objects))
+}
+
+# The variables that the models among some objects were fitted on, each once.
+#   objects  named list.
+bridge_variables <- function(objects) {
+  names <- as.character(unlist(lapply(unname(bridge_models_in(objects)), bridge_variables_of, names(objects))))
+  # Where they are no text, nobody can send them.
+  unique(enc2utf8(names[validEnc(names)]))
+}
+
+# The variables that one object was fitted on, in its own order.
+#   object  anything; what is no model has none.
+#   others  character: names that a formula may mean beside the columns of its data.
+bridge_variables_of <- function(object, others) {
+  if (!is.list(object) || is.data.frame(object)) return(character())
+  parts <- unclass(object)
+  if (inherits(parts[["terms"]], "terms")) return(bridge_variables_of_terms(parts[["terms"]], others))
+  names(bridge_proposed_by(object))
+}
+
+# The variables of terms, also of those within a transformation: log(x), poly(x, 2), offset(x).
+#   terms  terms object; others  as in bridge_variables_of().
+bridge_variables_of_terms <- function(terms, others) {
+  used <- as.list(attr(terms, "variables"))[-1L]
+  response <- attr(terms, "response")
+  if (isTRUE(response > 0L)) used <- used[-response]
+  place <- environment(terms)
+  own <- if (is.environment(place) && !identical(place, globalenv())) ls(place, all.names = TRUE)
+  constants <- c(others, own, "pi", "T", "F", "letters", "LETTERS", "month.abb", "month.name")
+  unlist(lapply(used, function(variable) {
+    if (is.symbol(variable)) return(as.character(variable))
+    # d$x is no column of anything.
+    if (any(c("$", "@", "[[") %in% all.names(variable))) return(character())
+    setdiff(all.vars(variable), constants)
+  }))
 }

@@ -1,5 +1,6 @@
-# What a predict function returned, as typed and named columns. Stands alone but for conditions.R: reconciliation
-# shares these rules with serving.
+# What a predict function returned, as typed and named columns. Stands alone but for conditions.R and refusals.R:
+# reconciliation shares these rules with serving.
+# A form gives the same outputs for every number of rows, or none for any; what reads two ways is refused, not guessed.
 # Names of rows, and every other attribute, are dropped: on the wire they cost four times the scores.
 
 # Classes that say no more than the type and the shape do.
@@ -9,7 +10,7 @@ bridge_plain_classes <- c(
 )
 
 # The outputs of a prediction.
-#   prediction  vector, matrix, data.frame or list of scores, one row per input row.
+#   prediction  vector, matrix, array, data.frame or list of scores, one row per input row.
 #   rows        integer(1).
 # Returns list: names character; columns, an unnamed list of double, integer, logical or character vectors without
 # attributes, each `rows` long. Raises bridge_malformed_prediction.
@@ -17,54 +18,145 @@ bridge_outputs <- function(prediction, rows) {
   if (is.atomic(prediction) && !is.null(prediction) && is.null(attributes(prediction))) {
     return(list(names = "score", columns = list(bridge_column(prediction, rows, NULL))))
   }
-  columns <- if (is.list(prediction)) bridge_list_columns(prediction, rows) else bridge_array_columns(prediction, rows)
+  columns <- if (is.list(prediction)) {
+    bridge_list_columns(prediction, rows, NULL)
+  } else {
+    bridge_array_columns(prediction, rows, NULL)
+  }
   names <- bridge_output_names(names(columns), length(columns))
   named <- if (length(columns) > 1L || !is.null(names(columns))) names else list(NULL)
   list(names = names, columns = unname(Map(function(column, name) bridge_column(column, rows, name), columns, named)))
 }
 
-# The elements of a list or data.frame that are outputs.
+# The elements of a list or data.frame, and the columns of those that have several.
 #   prediction  list; rows  integer(1).
-bridge_list_columns <- function(prediction, rows) {
+#   name        character(1): the output that it is, where it stands in another; else NULL.
+# Returns list of columns, by their names where they have any.
+bridge_list_columns <- function(prediction, rows, name) {
+  frame <- inherits(prediction, "data.frame")
   classes <- setdiff(oldClass(prediction), "AsIs")
-  if (!inherits(prediction, "data.frame") && (length(classes) || !is.null(dim(prediction)))) {
-    stop(bridge_malformed_prediction("Pred.R returned ", bridge_described(prediction)))
+  if (!frame && (length(classes) || !is.null(dim(prediction)))) bridge_refuse(prediction, name)
+  elements <- as.list(unclass(prediction))
+  attributes(elements) <- list(names = names(elements))
+  if (!length(elements)) bridge_malformed("a list without scores", name, "give it one column an output")
+  # What return(list(score)) makes of a list.
+  inner <- if (!frame && length(elements) == 1L && is.null(names(elements))) elements[[1L]]
+  if (is.list(inner) && !is.object(inner)) return(bridge_list_columns(inner, rows, name))
+  wide <- FALSE
+  for (element in elements) {
+    if (is.object(element) && bridge_is_caught(element)) bridge_refuse(element, name)
+    if (!wide && !is.null(dim(element))) wide <- bridge_is_wide(element)
   }
-  prediction <- as.list(unclass(prediction))
-  attributes(prediction) <- attributes(prediction)["names"]
-  if (!length(prediction)) stop(bridge_malformed_prediction("Pred.R returned a list without scores"))
-  if (!is.null(names(prediction)) || all(lengths(prediction) == rows)) return(prediction)
-  scalars <- length(prediction) == rows && all(lengths(prediction) == 1L) && all(vapply(prediction, is.atomic, NA)) &&
-    length(unique(lapply(prediction, function(x) c(typeof(x), oldClass(x))))) == 1L
-  if (scalars) {
-    # unlist() drops it.
-    bridge_refuse_class(prediction[[1L]], NULL)
-    return(list(unlist(prediction, use.names = FALSE)))
+  if (!frame) {
+    bridge_refuse_standard_errors(names(elements))
+    scores <- bridge_scores_by_row(elements, rows, wide)
+    if (!is.null(scores)) return(list(scores))
+    if (is.null(names(elements)) && !wide) bridge_refuse_neither(elements, rows)
   }
-  for (caught in Filter(bridge_is_caught, prediction)) bridge_refuse(caught, NULL)
-  stop(bridge_malformed_prediction(
-    "Pred.R returned an unnamed list of ", bridge_counted(length(prediction), "element"), " for ",
-    bridge_counted(rows, "row"), ", neither one score a row nor one column an output"
-  ))
+  if (!wide) return(elements)
+  names <- if (is.null(names(elements))) rep("", length(elements)) else names(elements)
+  parts <- lapply(seq_along(elements), function(i) bridge_element_columns(elements[[i]], rows, names[i]))
+  unlist(parts, recursive = FALSE)
 }
 
-# The columns of an atomic vector or matrix.
-#   prediction  anything but a list; rows  integer(1).
-bridge_array_columns <- function(prediction, rows) {
+# Whether something has columns of its own: then each is an output.
+#   value  anything with dimensions.
+bridge_is_wide <- function(value) {
+  shape <- dim(value)
+  if (inherits(value, "data.frame")) return(TRUE)
+  is.atomic(value) && (length(shape) > 2L || (length(shape) == 2L && shape[2L] != 1L))
+}
+
+# The columns of one element, named as data.frame() names them: element.column, element.1 where a column has no name.
+#   element  anything; rows  integer(1); name  character(1), empty where the element has none.
+bridge_element_columns <- function(element, rows, name) {
+  place <- if (!is.na(name) && nzchar(name)) name
+  columns <- if (inherits(element, "data.frame")) {
+    bridge_list_columns(element, rows, place)
+  } else if (is.list(element)) {
+    list(element)
+  } else {
+    bridge_array_columns(element, rows, place)
+  }
+  own <- if (is.null(names(columns))) rep("", length(columns)) else names(columns)
+  absent <- which(is.na(own) | !nzchar(own))
+  own[absent] <- if (is.null(place) || length(columns) == 1L) "" else absent
+  names(columns) <- if (is.null(place)) own else ifelse(nzchar(own), paste(place, own, sep = "."), place)
+  columns
+}
+
+# One score a row, each an element of its own, as lapply() gives it.
+#   elements  list of which none is an error; rows  integer(1); wide  logical(1): an element has columns of its own.
+# Returns a vector; NULL where the elements are the outputs. Raises where each is a row of several scores, or may be.
+bridge_scores_by_row <- function(elements, rows, wide) {
+  named <- !is.null(names(elements))
+  if (length(elements) != rows || (rows == 1L && (wide || named))) return(NULL)
+  sizes <- bridge_row_sizes(elements)
+  if (anyNA(sizes) || any(sizes != sizes[1L])) return(NULL)
+  if (sizes[1L] == rows && !wide) {
+    # lapply() keeps the names of the rows.
+    by_output <- named && !identical(names(elements), as.character(seq_len(rows)))
+    if (rows > 1L && !by_output && !bridge_are_columns(elements)) bridge_refuse_two_ways(rows)
+    return(NULL)
+  }
+  one_type <- length(unique(lapply(elements, function(x) c(typeof(x), oldClass(x))))) == 1L
+  if (wide || named || sizes[1L] != 1 || !one_type) bridge_refuse_rows(sizes[1L], rows)
+  # unlist() drops it.
+  bridge_refuse_class(elements[[1L]], NULL)
+  unlist(elements, use.names = FALSE)
+}
+
+# How many scores each element would hold if it were a row; NA for one that can be none.
+#   elements  list.
+bridge_row_sizes <- function(elements) {
+  flat <- all(vapply(elements, is.atomic, NA)) && is.null(unlist(lapply(elements, dim)))
+  if (!flat) return(vapply(elements, bridge_row_size, 0))
+  sizes <- as.double(lengths(elements))
+  sizes[sizes == 0] <- NA
+  sizes
+}
+
+# The same of one.
+#   element  anything.
+bridge_row_size <- function(element) {
+  shape <- dim(element)
+  if (inherits(element, "data.frame")) return(if (shape[1L] == 1L && shape[2L] > 0L) shape[2L] else NA_real_)
+  if (is.null(element) || !is.atomic(element) || !length(element)) return(NA_real_)
+  if (length(shape) > 1L && (shape[1L] != 1L || length(shape) > 2L)) NA_real_ else as.double(length(element))
+}
+
+# Whether vectors can only be columns: as rows, some would hold text where others hold numbers.
+#   elements  list of vectors.
+bridge_are_columns <- function(elements) {
+  text <- vapply(elements, function(x) is.character(x) || is.factor(x), NA)
+  empty <- vapply(elements, function(x) is.logical(x) && all(is.na(x)), NA)
+  any(text) && any(!text & !empty)
+}
+
+# The columns of an atomic vector, matrix or array of which all dimensions but the first and one more are 1.
+#   prediction  anything but a list; rows  integer(1); name  as in bridge_list_columns().
+bridge_array_columns <- function(prediction, rows, name) {
   shape <- if (is.atomic(prediction)) dim(prediction)
   if (length(shape) < 2L) return(list(prediction))
-  bridge_refuse_class(prediction, NULL)
-  if (length(shape) > 2L || shape[1L] != rows || shape[2L] == 0L) {
-    stop(bridge_malformed_prediction(
-      "Pred.R returned a ", paste(shape, collapse = " x "), if (length(shape) == 2L) " matrix" else " array", " for ",
-      bridge_counted(rows, "row")
-    ))
-  }
-  names <- colnames(prediction)
+  bridge_refuse_class(prediction, name)
+  names <- dimnames(prediction)
+  if (is.null(names)) names <- vector("list", length(shape))
+  across <- if (length(shape) == 2L) 2L else bridge_across(shape, names)
+  if (shape[1L] != rows || is.na(across) || any(shape == 0L)) bridge_refuse_array(shape, rows, name)
+  bridge_refuse_turned(names[[1L]], names[[across]], shape[across], rows, name)
   values <- as.vector(prediction)
-  columns <- lapply(seq_len(shape[2L]), function(j) values[seq.int((j - 1) * rows + 1, length.out = rows)])
-  names(columns) <- names
+  columns <- lapply(seq_len(shape[across]), function(j) values[seq.int((j - 1) * rows + 1, length.out = rows)])
+  names(columns) <- names[[across]]
   columns
+}
+
+# Which dimension of an array is that of the outputs: the one that is not 1, else the first that has names; NA where
+# several could be.
+#   shape  integer: its dim(); names  list: its dimnames().
+bridge_across <- function(shape, names) {
+  several <- which(shape[-1L] != 1L) + 1L
+  if (length(several) > 1L) return(NA_integer_)
+  c(several, which(!vapply(names[-1L], is.null, NA)) + 1L, 2L)[1L]
 }
 
 # The names of the outputs, where they have none too.
@@ -74,10 +166,10 @@ bridge_output_names <- function(names, count) {
   if (is.null(names)) return(made)
   absent <- is.na(names) | !nzchar(names)
   names[absent] <- made[absent]
-  if (!bridge_is_text(names)) stop(bridge_malformed_prediction("Pred.R returned an output whose name is not UTF-8"))
+  if (!bridge_is_text(names)) bridge_malformed("an output whose name is not UTF-8", NULL, "name it by enc2utf8()")
   names <- enc2utf8(names)
   twice <- names[duplicated(names)]
-  if (length(twice)) stop(bridge_malformed_prediction("Pred.R returned two outputs named '", twice[1L], "'"))
+  if (length(twice)) bridge_malformed(paste0("two outputs named '", twice[1L], "'"), NULL, "name them apart")
   names
 }
 
@@ -88,15 +180,8 @@ bridge_column <- function(column, rows, name) {
   bridge_refuse_class(column, name)
   if (is.factor(column)) column <- as.character(column)
   if (!typeof(column) %in% c("double", "integer", "logical", "character")) bridge_refuse(column, name)
-  shape <- dim(column)
-  if (length(shape) > 1L && (length(shape) > 2L || shape[2L] != 1L)) bridge_refuse(column, name)
   column <- as.vector(column)
-  if (length(column) != rows) {
-    stop(bridge_malformed_prediction(
-      "Pred.R returned ", bridge_counted(length(column), "score"), " for ", bridge_counted(rows, "row"),
-      if (!is.null(name)) paste0(" in the output '", name, "'")
-    ))
-  }
+  if (length(column) != rows) bridge_refuse_length(length(column), rows, name)
   if (is.character(column)) bridge_text_column(column, name) else column
 }
 
@@ -104,9 +189,7 @@ bridge_column <- function(column, rows, name) {
 #   column  character; name  as in bridge_column().
 bridge_text_column <- function(column, name) {
   if (!bridge_is_text(column)) {
-    stop(bridge_malformed_prediction(
-      "Pred.R returned text that is not UTF-8", if (!is.null(name)) paste0(" in the output '", name, "'")
-    ))
+    bridge_malformed("text that is not UTF-8", name, "convert it by enc2utf8(), or iconv() from its own encoding")
   }
   # What parallel puts in the place of the scores of a child that could not even start.
   if (any(column == "fatal error in wrapper code", na.rm = TRUE)) {
@@ -118,48 +201,3 @@ bridge_text_column <- function(column, name) {
 # Whether strings are what their encodings say. To be asked first: enc2utf8() spells a wrong byte out as <xx>.
 #   text  character.
 bridge_is_text <- function(text) !any(Encoding(text) == "bytes") && all(validEnc(text))
-
-# Refuses a class that gives the numbers another meaning, as a date's does.
-#   column, name  as in bridge_column().
-bridge_refuse_class <- function(column, name) {
-  if (is.object(column) && (isS4(column) || !all(oldClass(column) %in% bridge_plain_classes))) {
-    bridge_refuse(column, name)
-  }
-}
-
-# Raises for something that can't be an output.
-#   column, name  as in bridge_column().
-bridge_refuse <- function(column, name) {
-  if (bridge_is_caught(column)) stop(bridge_caught(column))
-  what <- bridge_described(column)
-  if (is.null(name)) stop(bridge_malformed_prediction("Pred.R returned ", what))
-  stop(bridge_malformed_prediction("Pred.R returned ", what, " in the output '", name, "'"))
-}
-
-# Whether something is an error that try() caught, as mclapply() does for its children.
-#   value  anything.
-bridge_is_caught <- function(value) inherits(value, "try-error")
-
-# The condition that was caught.
-#   caught  try-error.
-bridge_caught <- function(caught) {
-  condition <- attr(caught, "condition")
-  if (inherits(condition, "error")) condition else bridge_model_error(as.character(caught)[1L])
-}
-
-# What something is, without what it holds.
-#   value  anything.
-bridge_described <- function(value) {
-  classes <- oldClass(value)
-  if (is.null(value)) return("NULL")
-  if (is.object(value)) return(paste0("an object of class '", setdiff(c(classes, typeof(value)), "AsIs")[1L], "'"))
-  if (is.function(value)) return("a function")
-  if (is.environment(value)) return("an environment")
-  if (length(dim(value)) > 1L) return(paste0("a ", paste(dim(value), collapse = " x "), " array of ", typeof(value)))
-  if (is.list(value)) return("a list within a list")
-  if (is.atomic(value)) paste(typeof(value), "scores") else paste0("an object of type '", typeof(value), "'")
-}
-
-# A number with its noun.
-#   count  numeric(1); noun  character(1), singular.
-bridge_counted <- function(count, noun) paste0(count, " ", noun, if (count != 1) "s")

@@ -1,10 +1,13 @@
-# Scores logged calls again, for `scorebridge reconcile`: Rscript reconcile.R <bundle> <seed> <declared> <progress>.
-# Shares Pred.R, outputs.R, world.R and conditions.R with serving and nothing else. Bytes are little-endian; a text is its
-# length in bytes as int32 (-1 is missing) and UTF-8; numbers are as in memory, so they pass bit by bit. Environment
-# variables say what world to run in, as they do to serve.R.
+# Scores logged calls again, for `scorebridge reconcile`:
+#   Rscript reconcile.R <bundle> <seed> <declared> <progress> <input> <row_by_row>
+# Shares Pred.R, outputs.R, world.R, rows.R, refusals.R and conditions.R with serving and nothing else. Bytes are
+# little-endian; a text is its length in bytes as int32 (-1 is missing) and UTF-8; numbers are as in memory, so they pass
+# bit by bit. Environment variables say what world to run in, as they do to serve.R.
 #   declared  file: int32 count of features; for each its name, its type ("ordered" for an ordered factor), int32 count of
 #             levels, the levels, and what a value that is none of them does ("refuse", "missing", "default").
 #   progress  file, as a rule a pipe: one byte once the model is loaded ("." or "!"), one for each call that is done.
+#   input     "columns", or "frame" where the declared features are the columns of one data.frame.
+#   row_by_row  "1" if each row is a run of its own, else "0".
 # Then each line of stdin is the path of a file of calls; the answers go to the same path with ".out".
 #   calls     int32 count; for each int32 rows, int32 columns; for each name, int32 type (1 double, 2 int, 3 bool,
 #             4 text), the values; texts as all their lengths, then all their bytes.
@@ -137,9 +140,11 @@ reconcile_predict_name <- function(before, code) {
 
 # Scores one call, as a call of its own.
 #   predict   character(1): the function; seed  integer(1); declared  see reconcile_declared().
+#   framed    logical(1): it takes one data.frame.
 #   rows      integer(1); columns  list of list(name, values), without names for the function's own order.
-reconcile_score <- function(predict, seed, declared, rows, columns) {
-  formal <- setdiff(names(formals(get(predict, globalenv(), mode = "function"))), "...")
+reconcile_score <- function(predict, seed, declared, framed, rows, columns) {
+  taken <- formals(get(predict, globalenv(), mode = "function"))
+  formal <- if (framed) names(declared) else setdiff(names(taken), "...")
   names <- vapply(columns, `[[`, "", "name")
   if (all(names == "")) names <- formal
   if (length(names) != length(columns)) stop("the call has another number of columns than the model")
@@ -148,10 +153,23 @@ reconcile_score <- function(predict, seed, declared, rows, columns) {
   values <- Map(function(column, name) reconcile_typed(column$values, declared[[name]], name), columns, names)
   names(values) <- names
   names <- formal[formal %in% names]
+  if (framed) {
+    if (!identical(names, formal)) stop("the call lacks the column '", setdiff(formal, names)[1L], "'")
+    values <- list(list2DF(values[names], rows))
+    names <- names(values) <- reconcile_frame_argument(taken)
+  }
   # Symbols, not values: R writes the values of a call into messages.
   frame <- list2env(values, parent = globalenv())
   set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
   bridge_outputs(do.call(predict, structure(lapply(names, as.name), names = names), envir = frame), rows)
+}
+
+# The argument that is the data.frame: the one without a default, else the first.
+#   taken  pairlist: the function's arguments.
+reconcile_frame_argument <- function(taken) {
+  taken <- as.list(taken)[names(taken) != "..."]
+  bare <- vapply(taken, function(default) is.symbol(default) && !nzchar(default), NA)
+  c(names(taken)[bare], names(taken))[1L]
 }
 
 # Scores a file of calls.
@@ -163,7 +181,9 @@ reconcile_file <- function(path, score, done) {
   for (i in seq_len(reconcile_int(calls))) {
     shape <- reconcile_int(calls, 2L)
     columns <- lapply(seq_len(shape[2L]), function(j) reconcile_column(calls, shape[1L]))
-    outputs <- tryCatch(score(shape[1L], columns), error = bridge_message)
+    outputs <- tryCatch(
+      withCallingHandlers(score(shape[1L], columns), condition = bridge_raise_stopped), error = bridge_message
+    )
     if (is.list(outputs)) {
       reconcile_put_outputs(outputs, answers)
     } else {
@@ -218,7 +238,13 @@ reconcile_serve <- function(arguments) {
   lockEnvironment(globalenv(), bindings = TRUE)
   unlockBinding(".Random.seed", globalenv())
   tell()
-  score <- function(rows, columns) reconcile_score(predict, as.integer(arguments[2L]), declared, rows, columns)
+  seed <- as.integer(arguments[2L])
+  framed <- arguments[5L] == "frame"
+  whole <- function(rows, columns) reconcile_score(predict, seed, declared, framed, rows, columns)
+  apart <- function(rows, columns) bridge_rows_apart(rows, function(row) {
+    whole(1L, lapply(columns, function(column) list(name = column$name, values = column$values[row])))
+  })
+  score <- if (arguments[6L] == "1") apart else whole
   orders <- file("stdin", "r")
   while (length(path <- readLines(orders, 1L))) reconcile_file(path, score, tell)
 }
@@ -227,7 +253,9 @@ local({
   scripts <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
   # Apart from the global environment, which is the model's.
   own <- new.env(parent = baseenv())
-  for (name in c("conditions.R", "world.R", "outputs.R")) sys.source(file.path(scripts, name), envir = own, keep.source = FALSE)
+  for (name in c("conditions.R", "world.R", "refusals.R", "outputs.R", "rows.R")) {
+    sys.source(file.path(scripts, name), envir = own, keep.source = FALSE)
+  }
   functions <- grep("^reconcile_", ls(globalenv()), value = TRUE)
   for (name in functions) {
     body <- get(name, globalenv())

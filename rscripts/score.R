@@ -3,11 +3,12 @@
 # Puts a loaded model in its place and closes the bridge's environment.
 #   model  list: see bridge_model_of().
 #   seed   integer(1): what every call's random numbers start from.
+#   row_by_row  logical(1): each row is scored by a call of its own.
 #   code   environment: the bridge's.
-bridge_install <- function(model, seed, code = environment(bridge_install)) {
+bridge_install <- function(model, seed, row_by_row = FALSE, code = environment(bridge_install)) {
   # A warning may carry input values, and its deparsed call whole columns, to where Rserve's stderr is kept.
   if (getOption("warn") == 0) options(warn = -1)
-  assign("bridge_model", c(model, list(seed = seed)), envir = code)
+  assign("bridge_model", c(model, list(seed = seed, row_by_row = row_by_row)), envir = code)
   assign("bridge_options", bridge_read_options(), envir = code)
   assign("bridge_option_names", names(code$bridge_options), envir = code)
   assign("bridge_random_kind", get(".Random.seed", envir = globalenv())[1L], envir = code)
@@ -17,20 +18,52 @@ bridge_install <- function(model, seed, code = environment(bridge_install)) {
 
 # Scores a batch.
 #   rows     integer(1).
-#   names    character: the columns' names; NULL for all features in their order.
+#   names    character: the columns' names; NULL for all features in their order, unless they come as one data.frame.
 #   columns  unnamed list of vectors, each `rows` long; factors are factors.
 # Returns list(0L, character: the outputs' names, unnamed list of vectors) or
-# list(1L, kind, condition class, message): kind "model_error" (the function raised) or "malformed" (what it returned
-# is not one score a row). A message of kind "model_error" is the model's own and may hold input values.
-bridge_score <- function(rows, names, columns) {
+# list(1L, kind, condition class, message, warnings): kind "model_error" (the function raised) or "malformed" (what it
+# returned is not one score a row); see bridge_warned(). A message of kind "model_error", and warnings of either, are the
+# model's own and may hold input values.
+bridge_score <- function(rows, names, columns) bridge_answer(rows, names, columns, bridge_warnings())
+
+# The same for a bundle that is being tried.
+#   rows, names, columns  as in bridge_score().
+#   days  numeric(1): R's clock is set so far forward meanwhile.
+# Returns list: the answer of bridge_score(); character, what R warned of; logical, which of it says that R went on with
+# other data than it was given.
+bridge_try <- function(rows, names, columns, days) {
+  if (days > 0) {
+    clock <- bridge_move_clock(days)
+    on.exit(bridge_set_clock(clock))
+  }
+  kept <- bridge_warnings()
+  answer <- bridge_answer(rows, names, columns, kept)
+  texts <- bridge_warning_texts(kept$warned)
+  list(answer, texts, bridge_changes_data(texts))
+}
+
+# Scores a batch.
+#   rows, names, columns  as in bridge_score().
+#   kept  see bridge_warnings().
+# Returns as bridge_score().
+bridge_answer <- function(rows, names, columns, kept) {
   tryCatch(
     {
-      outputs <- bridge_outputs(bridge_predict(rows, names, columns), rows)
+      outputs <- bridge_keeping_warnings(
+        if (bridge_model$row_by_row) {
+          bridge_rows_apart(rows, function(row) {
+            bridge_outputs(bridge_predict(1L, names, lapply(columns, `[`, row)), 1L)
+          })
+        } else {
+          bridge_outputs(bridge_predict(rows, names, columns), rows)
+        },
+        kept
+      )
       list(0L, outputs$names, outputs$columns)
     },
     error = function(condition) {
       kind <- if (inherits(condition, "bridge_malformed_prediction")) "malformed" else "model_error"
-      list(1L, kind, bridge_valid_text(class(condition)[1L]), bridge_message(condition))
+      list(1L, kind, bridge_condition_class(condition), bridge_message(condition), bridge_warned(kept))
     }
   )
 }
@@ -41,9 +74,9 @@ bridge_score <- function(rows, names, columns) {
 bridge_predict <- function(rows, names, columns) {
   model <- bridge_model
   call <- model$call
-  if (is.null(names)) {
+  if (is.null(names) && is.null(model$frame)) {
     names <- model$feature_names
-  } else if (!identical(names, model$feature_names)) {
+  } else if (is.null(model$frame) && !identical(names, model$feature_names)) {
     # R would match a shortened name to a feature without a word.
     if (!all(names %in% model$feature_names)) stop(bridge_call_error("a column is not a feature of the model"))
     call <- bridge_call(model$name, names)
@@ -52,11 +85,20 @@ bridge_predict <- function(rows, names, columns) {
     stop(bridge_call_error("the columns do not fit their names or the number of rows"))
   }
   names(columns) <- names
+  if (!is.null(model$frame)) columns <- bridge_argument(columns, rows, model$frame)
   frame <- list2env(columns, parent = globalenv())
   folder <- getwd()
   on.exit(bridge_restore(folder))
   bridge_seed(model$seed)
   eval(call, frame)
+}
+
+# All columns as the one argument that is a data.frame of them, as data.frame(check.names = FALSE) makes it, at a
+# hundredth of its price.
+#   columns  named list; rows  integer(1); name  character(1): the argument.
+bridge_argument <- function(columns, rows, name) {
+  attributes(columns) <- list(names = names(columns), class = "data.frame", row.names = c(NA_integer_, -rows))
+  structure(list(columns), names = name)
 }
 
 # Starts the random numbers of a call. Naming the three kinds costs 12 us, so only where a call has changed them.

@@ -5,6 +5,8 @@
 #   SCOREBRIDGE_SEED      what every call's random numbers start from, 1 if empty
 #   SCOREBRIDGE_TIMEZONE, SCOREBRIDGE_LOCALE  the world to run in; see bridge_enter_world()
 #   SCOREBRIDGE_PACKAGES  the packages whose versions here are asked for, with blanks between them
+#   SCOREBRIDGE_INPUT     "frame" if the predict function takes one data.frame of all features, "columns" if empty
+#   SCOREBRIDGE_ROW_BY_ROW  "1" if each row is scored by a call of its own
 # Nothing is left in the global environment but the bundle's objects.
 local({
   scripts <- Sys.getenv("SCOREBRIDGE_RSCRIPTS")
@@ -13,5 +15,8 @@ local({
   code <- bridge_attach(scripts)
   # Before the fork, and not attached: the model's search path is its own.
   loadNamespace("Rserve")
-  code$bridge_start(Sys.getenv("SCOREBRIDGE_BUNDLE"), Sys.getenv("SCOREBRIDGE_DIGEST"), if (is.na(seed)) 1L else seed)
+  code$bridge_start(
+    Sys.getenv("SCOREBRIDGE_BUNDLE"), Sys.getenv("SCOREBRIDGE_DIGEST"), if (is.na(seed)) 1L else seed,
+    Sys.getenv("SCOREBRIDGE_INPUT", "columns"), Sys.getenv("SCOREBRIDGE_ROW_BY_ROW") == "1"
+  )
 })

@@ -6,9 +6,12 @@
 #   predict  function; objects  named list: what was passed beside it.
 #   golden   data.frame as it was given; features  named list of list(type, levels, ordered).
 #   found    named list of columns: the bundle's scores.
-bridge_compare_session <- function(name, predict, objects, golden, features, found) {
+#   frame    character(1): the argument that takes the golden rows as they are; NULL if each column has its own.
+#   row_by_row  logical(1): each row is a run of its own.
+bridge_compare_session <- function(name, predict, objects, golden, features, found, frame, row_by_row) {
   hint <- bridge_changed_columns(golden, features)
-  wanted <- tryCatch(bridge_session_scores(name, predict, objects, golden), error = function(condition) {
+  own <- function() bridge_session_scores(name, predict, objects, golden, frame, row_by_row)
+  wanted <- tryCatch(own(), error = function(condition) {
     stop(bridge_bundle_error(
       "the bundle scores the golden rows, but in this session ", name, " fails on them: ", bridge_one_line(condition),
       hint
@@ -30,9 +33,9 @@ bridge_compare_session <- function(name, predict, objects, golden, features, fou
 }
 
 # The scores that the predict function gives in this session, with the objects as they were passed.
-#   name, predict, objects, golden  as in bridge_compare_session().
+#   name, predict, objects, golden, frame, row_by_row  as in bridge_compare_session().
 # Returns named list of columns.
-bridge_session_scores <- function(name, predict, objects, golden) {
+bridge_session_scores <- function(name, predict, objects, golden, frame, row_by_row) {
   passed <- list2env(objects, parent = environment(predict))
   for (own in names(objects)) {
     if (typeof(objects[[own]]) == "closure" && identical(environment(objects[[own]]), globalenv())) {
@@ -41,9 +44,17 @@ bridge_session_scores <- function(name, predict, objects, golden) {
   }
   environment(predict) <- passed
   assign(name, predict, envir = passed)
-  frame <- list2env(as.list(golden), parent = passed)
-  prediction <- bridge_with_seed(suppressWarnings(eval(bridge_call(name, names(golden)), frame)))
-  outputs <- bridge_outputs(prediction, nrow(golden))
+  score <- function(rows) {
+    arguments <- if (is.null(frame)) as.list(rows) else structure(list(rows), names = frame)
+    place <- list2env(arguments, parent = passed)
+    prediction <- bridge_with_seed(suppressWarnings(eval(bridge_call(name, names(arguments)), place)))
+    bridge_outputs(prediction, nrow(rows))
+  }
+  outputs <- if (row_by_row) {
+    bridge_rows_apart(nrow(golden), function(row) score(golden[row, , drop = FALSE]))
+  } else {
+    score(golden)
+  }
   names(outputs$columns) <- outputs$names
   outputs$columns
 }

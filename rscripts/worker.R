@@ -4,15 +4,17 @@
 #   folder  character(1): the bundle.
 #   digest  character(1): what it is called; may be empty.
 #   seed    integer(1).
+#   input   as in bridge_load().
+#   row_by_row  logical(1): each row is scored by a call of its own.
 #   timezone, locale  character(1): see bridge_enter_world().
-bridge_start <- function(folder, digest, seed, timezone = Sys.getenv("SCOREBRIDGE_TIMEZONE"),
-                         locale = Sys.getenv("SCOREBRIDGE_LOCALE")) {
+bridge_start <- function(folder, digest, seed, input = "columns", row_by_row = FALSE,
+                         timezone = Sys.getenv("SCOREBRIDGE_TIMEZONE"), locale = Sys.getenv("SCOREBRIDGE_LOCALE")) {
   code <- environment(bridge_start)
   reason <- tryCatch(
     {
       # Before the bundle: what it does while it is loaded may depend on them too.
       bridge_enter_world(timezone, locale)
-      model <- bridge_load(folder)
+      model <- bridge_load(folder, input)
       greeting <- bridge_greeting(model)
       bridge_lock()
       NULL
@@ -30,7 +32,7 @@ bridge_start <- function(folder, digest, seed, timezone = Sys.getenv("SCOREBRIDG
   versions <- list(r_version = paste(R.version$major, R.version$minor, sep = "."), packages = bridge_packages())
   world <- bridge_world(strsplit(Sys.getenv("SCOREBRIDGE_PACKAGES"), " ", fixed = TRUE)[[1L]])
   assign("bridge_greeting_parts", c(list(digest = digest, error = reason), greeting, versions, world), envir = code)
-  bridge_install(model, seed)
+  bridge_install(model, seed, row_by_row)
   # What is garbage before the fork is garbage in every worker.
   invisible(gc())
 }
@@ -39,29 +41,37 @@ bridge_start <- function(folder, digest, seed, timezone = Sys.getenv("SCOREBRIDG
 #   model  list: see bridge_model_of().
 bridge_greeting <- function(model) {
   proposed <- bridge_propose_features(model$feature_names)
+  columns <- bridge_propose_frame(model)
   c(
     model[c("feature_names", "feature_required")],
-    list(proposed_types = proposed$types, proposed_levels = proposed$levels, proposed_ordered = proposed$ordered)
+    list(notes = model$notes, known_texts = bridge_known_texts(union(model$feature_names, columns$names))),
+    list(proposed_types = proposed$types, proposed_levels = proposed$levels, proposed_ordered = proposed$ordered),
+    list(frame_names = columns$names, frame_types = columns$types),
+    list(frame_levels = columns$levels, frame_ordered = columns$ordered)
   )
 }
 
 # The same for a bundle that did not load.
 bridge_no_features <- function() {
   list(
-    feature_names = character(), feature_required = logical(), proposed_types = character(), proposed_levels = list(),
-    proposed_ordered = logical()
+    feature_names = character(), feature_required = logical(), notes = character(), known_texts = list(),
+    proposed_types = character(), proposed_levels = list(), proposed_ordered = logical(), frame_names = character(),
+    frame_types = character(), frame_levels = list(), frame_ordered = logical()
   )
 }
 
 # Called by Rserve in each new worker; what it returns is the first packet of the connection.
 # Returns list: pid integer(1); digest character(1); error character(1) or NULL; feature_names character;
-# feature_required logical; proposed_types character; proposed_levels list of character; proposed_ordered logical;
-# r_version character(1); packages character, "name version"; timezone, locale, collation, installed: see bridge_world();
-# score, a capability of bridge_score(), absent if there is an error.
+# feature_required logical; notes character; known_texts and proposed_levels lists of character; proposed_types
+# character; proposed_ordered logical; the same of bridge_propose_frame() as frame_names, frame_types, frame_levels and
+# frame_ordered; r_version character(1); packages character, "name version"; timezone, locale, collation, installed: see
+# bridge_world(); score and trial, capabilities of bridge_score() and bridge_try(), absent if there is an error.
 oc.init <- function() {
   # The first full collection after a fork copies the model's pages and can take seconds: before traffic, not in it.
   gc()
-  capability <- if (is.null(bridge_greeting_parts$error)) list(score = Rserve::ocap(bridge_score, "score"))
+  capability <- if (is.null(bridge_greeting_parts$error)) {
+    list(score = Rserve::ocap(bridge_score, "score"), trial = Rserve::ocap(bridge_try, "trial"))
+  }
   c(list(pid = Sys.getpid()), bridge_greeting_parts, capability)
 }
 

@@ -20,6 +20,7 @@ __all__ = ["cancer", "connect", "front", "locales", "pima", "repository", "start
 
 
 # A folder for everything temporary: it names this session's R processes, and shows what they leave.
+_MOMENT_S = 10
 _SESSION = tempfile.mkdtemp(prefix="sb-")
 os.environ["TMPDIR"] = tempfile.tempdir = _SESSION
 os.environ["XDG_CACHE_HOME"] = f"{_SESSION}/cache"
@@ -56,6 +57,16 @@ def _workers() -> set[int]:
     return found
 
 
+def _staying(workers: set[int]) -> set[int]:
+    """Those that do not end: one that was killed may take a moment to go where every core is busy."""
+    processes = []
+    for pid in workers:
+        with suppress(psutil.NoSuchProcess):
+            processes.append(psutil.Process(pid))
+    _, alive = psutil.wait_procs(processes, timeout=_MOMENT_S)
+    return {process.pid for process in alive if process.status() != psutil.STATUS_ZOMBIE}
+
+
 def _children() -> set[int]:
     return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
 
@@ -81,7 +92,12 @@ def _no_leaks() -> Iterator[None]:
     yield
     gc.collect()
     logging.getLogger("asyncio").removeHandler(errors)
-    after = _workers() - before[0], _children() - before[1], _folders() - before[2], max(0, _pidfds() - before[3])
+    after = (
+        _staying(_workers() - before[0]),
+        _children() - before[1],
+        _folders() - before[2],
+        max(0, _pidfds() - before[3]),
+    )
     assert after == (set(), set(), set(), 0), "left behind: R processes, children, folders, pidfds"
     assert not errors.messages
 

@@ -46,7 +46,7 @@ def make_r_bundle(folder: Path, code: str, objects: str = "k <- 2", settings: st
 
 
 async def deploy(bundle: Path, repository: Path, model: str, version: int | None = None) -> StoredVersion:
-    """What `scorebridge deploy` does."""
+    """What `scorebridge deploy --unproven --accept-warnings` does."""
     target = Repository(repository)
     with target.staged(bundle) as staged:
         accepted = await accept(read_bundle(staged))

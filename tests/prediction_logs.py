@@ -59,9 +59,17 @@ def of_messages(
     return made
 
 
-def default_rows(made: log_pb.LogRecord, first: int, count: int, reason: "pb.DefaultReason") -> log_pb.LogRecord:
-    """The same call with some rows defaulted."""
-    made.defaulted.add(first=first, count=count, reason=reason, private_detail="Error in predict(): age 40")
+def default_rows(
+    made: log_pb.LogRecord,
+    first: int,
+    count: int,
+    reason: "pb.DefaultReason",
+    detail: str = "Error in predict(): age 40",
+    condition_class: str = "",
+) -> log_pb.LogRecord:
+    """The same call with some rows defaulted; the detail is the private one."""
+    logged = made.defaulted.add(first=first, count=count, reason=reason)
+    logged.private_detail, logged.condition_class = detail, condition_class
     response = pb.ScoreResponse.FromString(made.response)
     response.defaulted_rows.add(first=first, count=count, reason=reason, detail="the model raised")
     response.source = pb.SCORE_SOURCE_MIXED

@@ -13,6 +13,7 @@ from waiting import moment
 from bridge.backends.rserve import process
 from bridge.backends.rserve.connection import Connection
 from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RNull, RString, RValue
+from bridge.model_settings import ModelSettings
 
 __all__ = ["Echo", "running_rserve"]
 
@@ -25,7 +26,7 @@ def running_rserve() -> Iterator[Path]:
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(process, "_CONF", process._CONF.replace("{rscripts}/serve.R", str(_SCRIPT)))
-            rserve = runner.run(process.RserveProcess.start(_SCRIPT.parent, "", 1))
+            rserve = runner.run(process.RserveProcess.start(_SCRIPT.parent, "", ModelSettings()))
         try:
             runner.run(_answered(rserve.socket))
             yield rserve.socket

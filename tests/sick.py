@@ -33,6 +33,7 @@ Pred.R <- function(do, x) {
     memory = { y <- numeric(2e9); x },
     raise = stop("no good"),
     bare = stop(structure(class = "condition", list(message = "no error", call = NULL))),
+    abort = invokeRestart("abort"),
     bad_rows = { if (any(x < 0)) stop("a bad row"); x * k },
     null = NULL,
     few = x[-1L],

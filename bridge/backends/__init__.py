@@ -3,7 +3,8 @@
 Importing this package pulls in neither xgboost nor R: a backend's own module is imported when a bundle needs it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +14,7 @@ from bridge.columns import Batch
 from bridge.features import Feature
 from bridge.load import Load
 
-__all__ = ["NICENESS", "Backend", "BoosterFacts", "Description", "load_backend"]
+__all__ = ["NICENESS", "Backend", "BoosterFacts", "Description", "Tried", "Warned", "load_backend"]
 
 # Of all that computes, beside the loop that answers: one that has to wait for a core while others compute would answer
 # late. In a soak that keeps two cores busy, the loop was held up by over 3 ms 400 times a minute with 5, 230 with 10.
@@ -62,6 +63,10 @@ class Description:
         booster: of an xgboost model: what its file says of itself.
         notes: what else whoever deploys it should read.
         trial_row: one that it can score; None where a row made up of its features is as good.
+        texts: of features that are text: values that the model knows, to make up rows of.
+        frame_features: of an R function of one argument: what the bundle's own models were fitted on, all required,
+            types None where they do not say. They would be `[features]` if that argument were a data frame; empty
+            where it can be none, and where `input = "frame"` says so already.
     """
 
     features: tuple[Feature, ...]
@@ -76,6 +81,29 @@ class Description:
     booster: BoosterFacts | None = None
     notes: tuple[str, ...] = ()
     trial_row: Batch | None = None
+    texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    frame_features: tuple[Feature, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """What the model's language warned of while rows were tried.
+
+    Attributes:
+        text: on one line; may hold values of the rows.
+        changes_data: it went on with other data than it was given, such as missing for a text that is no number.
+    """
+
+    text: str
+    changes_data: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What became of rows that were tried."""
+
+    outcome: Outcome
+    warnings: tuple[Warned, ...] = ()
 
 
 class Backend(Protocol):
@@ -100,6 +128,17 @@ class Backend(Protocol):
         """Scores a bound, non-empty batch: all of it, in one range, or nothing; the call's trace says what it took.
 
         Cancelling returns at once; what still runs is finished or killed in the background and its answer dropped.
+
+        Raises:
+            BackendError: the model or its worker failed.
+        """
+
+    async def trial(self, call: Call, days: int = 0) -> Tried:
+        """Scores a batch like `score`, of a bundle that is being tried.
+
+        Args:
+            call: with a bound, non-empty batch.
+            days: how far the model's clock is set forward meanwhile; what has no clock of its own ignores it.
 
         Raises:
             BackendError: the model or its worker failed.

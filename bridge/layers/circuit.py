@@ -8,6 +8,7 @@ from enum import StrEnum
 from bridge.calls import Call, Deadline, ModelRef, Outcome, Range, Scorer, now
 from bridge.columns import Batch
 from bridge.errors import BridgeError, CircuitOpen, MalformedPrediction, PoisonCall, PredictionFailed, WorkerLost
+from bridge.texts import printable
 
 __all__ = ["Circuit", "CircuitState"]
 
@@ -122,5 +123,5 @@ class Circuit:
             if failure is None:
                 self._close()
                 return
-            _log.warning("%s still fails: %s", model, failure or type(failure).__name__)
+            _log.warning("%s still fails: %s", model, printable(str(failure)) or type(failure).__name__)
             self.state = CircuitState.OPEN

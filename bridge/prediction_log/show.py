@@ -8,11 +8,13 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.prediction_log.reader import Entry
 from bridge.prediction_log.rows import LoggedCall, read_call, reason_name, rows_of, time_text
+from bridge.texts import brief, printable
 
-__all__ = ["MOST_ROWS", "describe", "printable"]
+__all__ = ["MOST_ROWS", "describe"]
 
 MOST_ROWS = 20
 _MOST_CHARACTERS = 60  # of a cell
+_MOST_TEXT = 10_000  # of a field: more than gateways keep of what a model says
 _HEAD = {"batch_id", "digest", "error_reason", "labels", "model", "received_at", "request_id", "status", "total_s"}
 _HEAD |= {"version"}
 
@@ -20,8 +22,8 @@ _HEAD |= {"version"}
 def describe(entry: Entry) -> str:
     """All that is on record of one call, ending with a line break.
 
-    At most `MOST_ROWS` rows are in it, and it says how many more there are. Control characters in what callers sent are
-    spelled out, and long texts cut: `log export` has them whole.
+    At most `MOST_ROWS` rows are in it, and it says how many more there are. Control characters in what callers sent and
+    models said are spelled out, and long texts cut: `log export` has what callers sent whole.
     """
     call = read_call(entry.record)
     lines = [*_fields(_head(entry, call)), *_ranges(call), *_environment(entry.header), "", *_rows(call)]
@@ -37,6 +39,7 @@ def _head(entry: Entry, call: LoggedCall) -> Iterator[tuple[str, str]]:
     yield "engine", record.engine
     yield "status", f"{record.status} OK" if record.status == 0 else f"{record.status} {record.error_reason}"
     yield "error", record.error_message
+    yield "condition class", record.condition_class
     yield "private detail", record.private_detail
     yield "received", time_text(record.received_ns) or ""
     yield "total time", _milliseconds(record.total_ns)
@@ -74,9 +77,10 @@ def _policy(policy: int) -> str:
 def _ranges(call: LoggedCall) -> Iterator[str]:
     details = {part.first: part.detail for part in call.response.defaulted_rows} if call.response is not None else {}
     for part in call.record.defaulted:
-        texts = [reason_name(part.reason), details.get(part.first, ""), part.private_detail]
+        raised = ": ".join(text for text in (part.condition_class, part.private_detail) if text)
+        texts = [reason_name(part.reason), details.get(part.first, ""), raised]
         rows = f"row {part.first}" if part.count == 1 else f"rows {part.first} to {part.first + part.count - 1}"
-        yield printable(f"defaulted       {rows}: {'; '.join(text for text in texts if text)}")
+        yield brief(f"defaulted       {rows}: {'; '.join(text for text in texts if text)}", _MOST_TEXT)
 
 
 def _environment(header: log_pb.SegmentHeader) -> Iterator[str]:
@@ -86,7 +90,7 @@ def _environment(header: log_pb.SegmentHeader) -> Iterator[str]:
 def _fields(fields: Iterable[tuple[str, str]]) -> Iterator[str]:
     for name, value in fields:
         if value:
-            yield f"{name:<16}{printable(value)}"
+            yield f"{name:<16}{brief(value, _MOST_TEXT)}"
 
 
 def _rows(call: LoggedCall) -> Iterator[str]:
@@ -115,13 +119,6 @@ def _cell(value: Any) -> str:
         return "-"
     text = printable(f"{value:.9g}" if isinstance(value, float) else str(value))
     return text if len(text) <= _MOST_CHARACTERS else f"{text[: _MOST_CHARACTERS - 1]}…"
-
-
-def printable(text: str) -> str:
-    """Spells out what could move a terminal's cursor or change the order of its text."""
-    if text.isprintable():
-        return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _milliseconds(nanoseconds: int) -> str:

@@ -1,16 +1,18 @@
-"""Numbers about a log, in constant memory: how many calls and rows, what was defaulted and why, how long it took."""
+"""Numbers about a log, in constant memory: calls and rows, defaults and why, what was raised, how long it took."""
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 from scorebridge.v1 import prediction_log_pb2 as pb
 
+from bridge.prediction_log.conditions import Conditions, Raised
 from bridge.prediction_log.rows import answered_rows, reason_name
 
 __all__ = ["Histogram", "Stats", "Tally", "print_stats"]
@@ -103,12 +105,15 @@ class Stats:
 
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, int, str], Tally] = {}
+        self._conditions: dict[tuple[str, int], Conditions] = {}
 
     def add(self, record: pb.LogRecord) -> None:
         """Counts one call."""
         hour = datetime.fromtimestamp(record.received_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:00Z")
         key = (record.model if record.version else _NO_VERSION, record.version, hour)
         self._tallies.setdefault(key, Tally()).add(record)
+        if record.version:
+            self._conditions.setdefault((record.model, record.version), Conditions()).add(record)
 
     def total(self) -> Tally:
         """All calls."""
@@ -131,9 +136,17 @@ class Stats:
             for model, version, hour in sorted(self._tallies)
         }
 
+    def conditions(self) -> dict[tuple[str, str], Raised]:
+        """What models raised, by "MODEL/VERSION" and class; see `Conditions.listed` for which, and in what order."""
+        return {
+            (f"{model}/{version}", name): raised
+            for model, version in sorted(self._conditions)
+            for name, raised in self._conditions[model, version].listed()
+        }
+
 
 def print_stats(stats: Stats, console: Console) -> None:
-    """Prints tables: each version and all calls, each version's hours, and the reasons of defaults and errors."""
+    """Prints tables: each version and all calls, its hours, the reasons of defaults and errors, and what was raised."""
     total = stats.total()
     versions = [((name,), tally) for name, tally in stats.by_version().items()]
     console.print(_table(["model/version"], [*versions, (("all",), total)]))
@@ -145,6 +158,9 @@ def print_stats(stats: Stats, console: Console) -> None:
     if total.errors:
         console.print()
         console.print(_reasons("error", "calls", total.errors, total.calls))
+    if conditions := stats.conditions():
+        console.print()
+        console.print(_raised(conditions))
 
 
 def _table(titles: Sequence[str], tallies: Iterable[tuple[Sequence[str], Tally]]) -> Table:
@@ -174,4 +190,17 @@ def _reasons(title: str, unit: str, counts: Counter[str], of: int) -> Table:
     table.add_column("rate", justify="right")
     for reason, count in counts.most_common():
         table.add_row(escape(reason), str(count), f"{count / of:.2%}" if of else "")
+    return table
+
+
+def _raised(conditions: Mapping[tuple[str, str], Raised]) -> Table:
+    table = Table(box=None)
+    for title in ("model/version", "condition"):
+        table.add_column(title, overflow="fold")
+    for title in ("calls", "rows"):
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("latest message", overflow="fold")
+    for (version, name), raised in conditions.items():
+        # Text, as rich would look for markup and emoji in what models say.
+        table.add_row(Text(version), Text(name), str(raised.calls), str(raised.rows), Text(raised.message))
     return table

@@ -94,7 +94,9 @@ class RPath:
         temporary = str(temporary_files(self._folder))
         self._progress, writing = os.pipe()
         command = [program, "--vanilla", str(_scripts() / "reconcile.R"), str(self._bundle.path.resolve())]
-        command += [str(self._bundle.settings.seed), str(self._declared), f"/dev/fd/{writing}"]
+        settings = self._bundle.settings
+        command += [str(settings.seed), str(self._declared), f"/dev/fd/{writing}", settings.input]
+        command.append("1" if settings.row_by_row else "0")
         try:
             self._process = subprocess.Popen(  # noqa: S603 - no shell, our own script
                 command,
@@ -103,7 +105,7 @@ class RPath:
                 stderr=subprocess.DEVNULL,
                 pass_fds=[writing],
                 start_new_session=True,
-                env=os.environ | _ENVIRONMENT | self._bundle.settings.world_variables | {"TMPDIR": temporary},
+                env=os.environ | _ENVIRONMENT | settings.world_variables | {"TMPDIR": temporary},
             )
             self._limit_memory(self._process.pid)
         finally:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from bridge.columns import Array
-from bridge.prediction_log.show import printable
 from bridge.reconcile.differences import ExtraNotInstalled, private_file
 from bridge.reconcile.observations import Course, Observations
 from bridge.reconcile.summary import Summary
+from bridge.texts import printable
 
 __all__ = ["REPORT_FILE", "write_report"]
 

@@ -16,7 +16,7 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION = 300, 35
 
 # From the bottom up; what shares a line may import one another, as long as there is no cycle.
 ORDER = [
-    ["errors", "values", "wire", "eager"],
+    ["errors", "values", "wire", "eager", "texts"],
     ["columns"],
     ["features", "world"],
     [
@@ -38,7 +38,8 @@ ORDER = [
     ["recorder"],
     ["backends"],
     ["reconcile"],
-    ["row_wise"],
+    ["trial_rows"],
+    ["row_wise", "trial"],
     ["acceptance"],
     ["stack"],
     ["version", "registry"],
@@ -49,6 +50,7 @@ ORDER = [
     ["server"],
     ["commands"],
     ["score_files", "reconcile_command", "log_commands"],
+    ["proposals"],
     ["deploying"],
     ["__main__", "testing"],
 ]

@@ -56,9 +56,20 @@ async def test_a_model_that_raises_fails_its_call(start_sick: StartSick) -> None
 
 
 async def test_a_condition_that_is_no_error_fails_its_call_too(sick: Sick) -> None:
+    before = sick.workers()
     answer = await sick.call("bare", [1.0, 2.0])
     assert answer.reasons == ["MODEL_ERROR"] * 2
-    assert answer.defaults[0].detail.endswith("or a condition that is not of class 'error'")
+    assert answer.defaults[0].detail.endswith("raised a condition of class 'condition'")
+    assert sick.workers() == before
+    await sick.recovers(set())
+
+
+async def test_a_function_that_leaves_without_a_condition_fails_its_call_too(sick: Sick) -> None:
+    before = sick.workers()
+    answer = await sick.call("abort", [1.0, 2.0])
+    assert answer.reasons == ["MODEL_ERROR"] * 2
+    assert answer.defaults[0].detail.endswith("R left the predict function without a condition, as abort does")
+    assert sick.workers() == before
     await sick.recovers(set())
 
 

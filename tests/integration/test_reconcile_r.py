@@ -102,8 +102,18 @@ async def test_a_model_that_can_not_be_loaded_is_reported(repository: Path, tmp_
     assert "broken/1: not re-scored: the model can't be loaded: no luck" in said(result)
 
 
-async def test_rows_that_kept_others_from_a_score_are_scored_apart(repository: Path, tmp_path: Path) -> None:
-    code = "Pred.R <- function(x) { if (any(x < 0)) stop('negative'); x * k }"
+@pytest.mark.parametrize(
+    "raises",
+    [
+        "stop('negative')",
+        "tryCatch(warning('negative'), warning = function(w) stop(w))",
+        "stop(structure(class = c('odd', 'condition'), list(message = 'negative', call = NULL)))",
+    ],
+)
+async def test_rows_that_kept_others_from_a_score_are_scored_apart(
+    repository: Path, tmp_path: Path, raises: str
+) -> None:
+    code = f"Pred.R <- function(x) {{ if (any(x < 0)) {raises}; x * k }}"
     bundle = make_r_bundle(tmp_path / "strict", code, settings="row_wise = true\ndefault_score = 0.5\n")
     stored = await deploy(bundle, repository, "strict")
     log = Log(tmp_path / "log")

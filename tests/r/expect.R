@@ -45,7 +45,8 @@ make_bundle <- function(lines, objects = list()) {
 
 # Runs a function in a fresh R process that has loaded the bundle as a worker does.
 #   folder  character(1); body  function(code) with the bridge's environment; its value is returned.
-in_worker <- function(folder, body) {
+#   input, row_by_row  as in bridge_start().
+in_worker <- function(folder, body, input = "columns", row_by_row = FALSE) {
   files <- tempfile(c("driver", "body", "reply"))
   environment(body) <- baseenv()
   saveRDS(body, files[2L])
@@ -53,7 +54,7 @@ in_worker <- function(folder, body) {
     "local({",
     sprintf("  source(\"%s/attach.R\", local = TRUE)", scripts),
     sprintf("  code <- bridge_attach(\"%s\")", scripts),
-    sprintf("  code$bridge_start(\"%s\", \"sha256:test\", 1L)", folder),
+    sprintf("  code$bridge_start(\"%s\", \"sha256:test\", 1L, \"%s\", %s)", folder, input, row_by_row),
     sprintf("  saveRDS(readRDS(\"%s\")(code), \"%s\")", files[2L], files[3L]),
     "})"
   ), files[1L])

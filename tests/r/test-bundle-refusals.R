@@ -40,6 +40,9 @@ for (own in list("number", "factor", list(type = "double", ordered = TRUE), list
 }
 settings("a stranger", "'z' is not an argument of the predict function", features = list(z = "int"))
 
+settings("row_by_row", "row_by_row must be TRUE or FALSE", row_by_row = 1)
+settings("row_by_row and not row_wise", "row_by_row makes every row independent of the others: leave row_wise out", row_by_row = TRUE, row_wise = FALSE)
+
 # The rest of what it refuses.
 refuses("no rows", "golden must be a data.frame with rows", k, Pred.R = times, golden = inputs[0L, "x", drop = FALSE])
 refuses("no data.frame", "golden must be a data.frame with rows", k, Pred.R = times, golden = as.matrix(inputs["x"]))
@@ -51,7 +54,7 @@ refuses("no name", "argument 2 has no name: pass a variable, or name = object", 
 refuses("a golden column of another type", "golden column 'x' is numeric, the feature is int", k, Pred.R = times, golden = inputs["x"], features = list(x = "int"))
 refuses("a golden level of no one", "golden column 'sex' holds a level that the feature does not have", k, Pred.R = function(sex) k, golden = inputs["sex"], features = list(sex = list(type = "factor", levels = "m")))
 refuses("it raises", "the bundle does not work in a fresh R: the predict function raised simpleError: no", k, Pred.R = function(x) stop("no"), golden = inputs["x"])
-refuses("no scores", "the bundle does not work in a fresh R: Pred.R returned NULL", k, Pred.R = function(x) NULL, golden = inputs["x"])
+refuses("no scores", "the bundle does not work in a fresh R: Pred.R returned NULL: return the scores, as the last expression of the function", k, Pred.R = function(x) NULL, golden = inputs["x"])
 refuses("the clock", "the bundle does not work in a fresh R: golden rows don't come out: output 'score' differs in 3 of 3 rows", k, Pred.R = function(x) x + as.numeric(Sys.time()), golden = inputs["x"])
 refuses("it ends R", "the R process that checks the bundle died", k, Pred.R = function(x) quit("no"), golden = inputs["x"])
 

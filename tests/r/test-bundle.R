@@ -123,5 +123,25 @@ refuses("a variable", unpassed("k"), fit, Pred.R = function(v) v * k)
 refuses("a variable of an object", unpassed("k"), helper, Pred.R = function(v) helper(v))
 refuses("what the function that made it has", unpassed("by"), k, Pred.R = doubled)
 
+# A function for one row, whose session is called row by row too.
+one_row <- function(x, n) { if (n < 4) n <- 4; max(x, 0) * n + k }
+k <- 0.5
+got <- written(k, one_row, golden = inputs[c("x", "n")], row_by_row = TRUE)
+expect("row_by_row is written", "row_by_row = true" %in% got$toml)
+alone <- vapply(1:6, function(i) one_row(inputs$x[i], inputs$n[i]), 0)
+same("row by row", alone, got$golden)
+
+# What R warns of is told, and data that it changed is refused.
+cut_short <- function(x) { warning("fitted long ago"); x * k }
+told <- capture.output(write_bundle(file.path(work, "told"), k, Pred.R = cut_short, golden = inputs["x"], row_wise = TRUE), type = "message")
+expect("warnings are told", any(grepl("R warned while golden rows were scored: fitted long ago", told, fixed = TRUE)))
+coerced <- function(town) { v <- as.numeric(town); ifelse(is.na(v), k, v) }
+refuses(
+  "coerced", paste(
+    "R went on with other data than it was given: NAs introduced by coercion; accept_warnings = TRUE takes it as it is"
+  ), k, Pred.R = coerced, golden = inputs["town"]
+)
+got <- written(k, Pred.R = coerced, golden = inputs["town"], accept_warnings = TRUE)
+same("accepted", rep(0.5, 6), got$golden)
 unlink(work, recursive = TRUE)
 cat("test-bundle: ok\n")

@@ -43,4 +43,19 @@ rows$sex <- addNA(factor(c(NA, "m")[1 + rows$smoker]))
 expect_identical("a level that is NA is none", proposed(lm(y ~ sex, rows))$levels[[2L]], "m")
 rows$grade <- factor(rows$grade, ordered = FALSE)
 expect_identical("ordered and not", proposed(fit, lm(y ~ grade, rows))$types[5L], "")
+
+# As gbm and e1071 keep it.
+boosted <- structure(list(
+  var.names = c("age", "sex", "grade"), var.type = c(0, 2, 0),
+  var.levels = list(c("0%" = 1, "100%" = 9), c("m", "f"), c("1", "2", "3"))
+), class = "gbm")
+found <- proposed(boosted)
+expect_identical("gbm: types", found$types, c("double", "factor", "", "", "factor", "", "", ""))
+expect_identical("gbm: levels", found$levels[c(2L, 5L)], list(c("m", "f"), c("1", "2", "3")))
+expect_identical("gbm: ordered", found$ordered, names == "grade")
+bayes <- structure(list(
+  isnumeric = c(age = TRUE, sex = FALSE), tables = list(age = matrix(0, 2, 2), sex = matrix(0.5, 2, 2, dimnames = list(NULL, c("m", "f"))))
+), class = "naiveBayes")
+expect_identical("e1071: types", proposed(bayes)$types[1:2], c("double", "factor"))
+expect_identical("e1071: levels", proposed(bayes)$levels[[2L]], c("m", "f"))
 cat("test-features: ok\n")

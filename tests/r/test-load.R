@@ -1,6 +1,6 @@
 # Which folders load, which don't, and the sentence each of those gets.
 source("tests/r/expect.R")
-code <- bridge_code(c("conditions.R", "load.R"))
+code <- bridge_code(c("conditions.R", "warnings.R", "foreign_text.R", "load.R"))
 
 # Loads in this process; the lock is tested in test-score.R.
 loads <- function(folder) {
@@ -36,6 +36,15 @@ refuses("no arguments", "Pred.R <- function() 1", "Pred.R takes no arguments: it
 refuses("a primitive", "Pred.R <- sum", "Pred.R is a primitive: its arguments have no names")
 refuses("no R", c("x <- 1", "Pred.R <- function(a) {"), "Pred.R is not R code: line 3")
 refuses("a missing package", "library(nosuchpackage)", "Pred.R failed while it was loaded: there is no package called \u2018nosuchpackage\u2019")
+refuses("an escape in a message", "stop('red:\\033[31m\\n x')", "Pred.R failed while it was loaded: red: [31m x")
+refuses(
+  "a warning passed on", "limit <- tryCatch(as.numeric('x'), warning = function(w) stop(w))",
+  "Pred.R failed while it was loaded: NAs introduced by coercion"
+)
+refuses(
+  "a condition that is no error", "stop(structure(class = c('odd', 'condition'), list(message = 'no luck', call = NULL)))",
+  "Pred.R failed while it was loaded: no luck"
+)
 refuses("Rserve's hook saved", "Pred.R <- function(a) a", "the bundle holds an object named oc.init, which is Rserve's own", list(oc.init = 1))
 refuses("Rserve's hook defined", c(".Rserve.done <- 1", "Pred.R <- function(a) a"), "the bundle holds an object named .Rserve.done, which is Rserve's own")
 
@@ -43,9 +52,75 @@ broken <- make_bundle("Pred.R <- function(a) a", list(m = stats::runif(5000)))
 file <- file.path(broken, "model.RData")
 bytes <- readBin(file, "raw", file.size(file))
 writeBin(bytes[seq_len(length(bytes) %/% 2L)], file)
-expect_raises("half an RData", loads(broken), "bridge_bundle_error", "model.RData can't be loaded: it is damaged or was not saved by R")
+expect_raises(
+  "half an RData", loads(broken), "bridge_bundle_error",
+  "model.RData can't be loaded: it is damaged or was not saved by R: error reading from connection"
+)
 writeLines("no R object", file.path(broken, "a.rds"))
-expect_raises("no rds", loads(broken), "bridge_bundle_error", "a.rds can't be loaded: it is damaged or was not saved by R")
+expect_raises(
+  "no rds", loads(broken), "bridge_bundle_error",
+  "a.rds can't be loaded: it is damaged or was not saved by R: unknown input format"
+)
+pointer <- make_bundle("Pred.R <- function(a) a")
+writeLines("version https://git-lfs.github.com/spec/v1", file.path(pointer, "model.RData"))
+expect_raises(
+  "a pointer in the place of the file", loads(pointer), "bridge_bundle_error",
+  paste0(
+    "model.RData can't be loaded: it is damaged or was not saved by R: bad restore file magic number (file may be ",
+    "corrupted) -- no data loaded (R warned: file \u2018model.RData\u2019 has magic number 'versi' Use of save versions ",
+    "prior to 2 is deprecated)"
+  )
+)
+single <- make_bundle("Pred.R <- function(a) a")
+saveRDS(list(1), file.path(single, "model.RData"))
+expect_raises(
+  "saveRDS named RData", loads(single), "bridge_bundle_error",
+  paste0(
+    "model.RData was written by saveRDS(), which keeps an object without its name: write it with save(), or call the ",
+    "file <the object's name>.rds"
+  )
+)
+several <- make_bundle("Pred.R <- function(a) a")
+fit <- 1
+save(fit, file = file.path(several, "fit.rds"))
+expect_raises(
+  "save named rds", loads(several), "bridge_bundle_error",
+  "fit.rds was written by save(), not saveRDS(): give it a name that ends in .RData"
+)
+refuses(
+  "a file that is not there", c("weights <- read.csv('weights.csv')", "Pred.R <- function(a) a"),
+  paste(
+    "Pred.R failed while it was loaded: cannot open the connection (R warned: cannot open file 'weights.csv': No such",
+    "file or directory)"
+  )
+)
+expect_identical("nothing to note", loads(make_bundle("Pred.R <- function(a) a"))$notes, character())
+expect_identical(
+  "a package that is required and not there",
+  loads(make_bundle(c("require(nosuchpackage)", "Pred.R <- function(a) a")))$notes,
+  "R warned while it loaded Pred.R: there is no package called \u2018nosuchpackage\u2019"
+)
+twice <- make_bundle("Pred.R <- function(a) a", list(fit = 1, other = 2))
+fit <- 3
+save(fit, file = file.path(twice, "newer.RData"))
+expect_identical(
+  "one name in two files", loads(twice)$notes,
+  "object 'fit' is in model.RData and in newer.RData: the latter is used"
+)
+rm(fit)
+# As a session in GBK saves it by version 2: bytes without a name.
+region <- c(rawToChar(as.raw(c(0xb1, 0xb1))), "south")
+foreign <- paste(
+  "model.RData holds text that is not UTF-8, which no caller's text will equal: load it in the locale in which it was",
+  "made, and save it by save(version = 3)"
+)
+for (object in list(region, factor(1:2, labels = region), list(a = list(b = region)), structure(1:2, names = region))) {
+  expect_identical("GBK", loads(make_bundle("Pred.R <- function(a) a", list(object = object)))$notes, foreign)
+}
+marked <- region
+Encoding(marked) <- "latin1"
+chinese <- list(c("\u5317\u4eac", NA), marked, factor("\u5317"))
+expect_identical("text that says what it is", loads(make_bundle("Pred.R <- function(a) a", list(x = chinese)))$notes, character())
 latin <- make_bundle(NULL)
 writeBin(as.raw(c(0x78, 0x3c, 0x2d, 0x22, 0xe9, 0x22)), file.path(latin, "Pred.R"))
 expect_raises("latin1", loads(latin), "bridge_bundle_error", "Pred.R is not UTF-8")

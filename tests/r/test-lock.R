@@ -36,7 +36,7 @@ got <- in_worker(folder, function(code) {
   answers
 })
 scores <- function(...) list(0L, "score", list(c(...)))
-locked <- function(name) list(1L, "model_error", "simpleError", paste0("cannot change value of locked binding for '", name, "'"))
+locked <- function(name) list(1L, "model_error", "simpleError", paste0("cannot change value of locked binding for '", name, "'"), "")
 for (do in c("closure", "nested", "list", "environment")) expect_identical(do, got[[do]], locked("n"))
 # R's own words for it changed between versions.
 expect_identical("a new variable", got$own[1:3], locked("x")[1:3])
@@ -45,6 +45,9 @@ expect_identical("ecdf", got$ecdf, scores(.25, .5))
 expect_identical("an argument that was never given", got$argument, scores(1, 2))
 expect_identical("S4", list(got$generic, got$integer), list(scores(2, 4), scores(2, 4)))
 expect("mclapply without its seeds", got$seeded[[1L]] == 0L && identical(got$seeded, got$seeded.1))
-forked <- list(1L, "model_error", "bridge_model_error", "a process that the predict function forked failed")
+forked <- list(
+  1L, "model_error", "bridge_model_error", "a process that the predict function forked failed",
+  "R warned: all scheduled cores encountered errors in user code"
+)
 expect_identical("mclapply with its seeds", got$forked, forked)
 cat("test-lock: ok\n")

@@ -18,8 +18,19 @@ probe <- make_bundle(c(
   "    stop = stop('no good: ', x[1L]),",
   "    custom = stop(structure(class = c('odd_input', 'error', 'condition'), list(message = 'odd', call = NULL))),",
   "    mute = stop(structure(class = c('mute', 'error', 'condition'), list())),",
+  "    bare = stop(structure(class = c('no_rate', 'condition'), list(message = 'no rate', call = NULL))),",
+  "    passed = tryCatch(as.numeric('a') + x, warning = function(w) stop(w)),",
+  "    tried = try(stop(structure(class = 'condition', list(message = 'left', call = NULL))), silent = TRUE),",
+  "    message = do.call(stop, list(simpleMessage('a message'))),",
+  "    handled = tryCatch(stop(structure(class = c('no_rate', 'condition'), list())), no_rate = function(c) x),",
+  "    signalled = { signalCondition(structure(class = c('no_rate', 'condition'), list(message = ''))); x },",
+  "    unnamed = stop(structure(class = c(NA, '', 'third', 'error', 'condition'), list(message = 'odd', call = NULL))),",
+  "    classes = stop(structure(class = c(strrep('\u00e9', 150), 'error', 'condition'), list(message = 'odd'))),",
+  "    warned = { warning('age ', x[1L]); stop('no good') },",
+  "    nothing = { warning('age ', x[1L]); NULL },",
+  "    control = stop('one\\ntwo\\u001b[31m\\r\\u202e'),",
   "    bytes = stop('caf\\xe9'),",
-  "    long = stop(strrep('x', 1e5)),",
+  "    long = stop(simpleError(strrep('x', 1e7))),",
   "    stack = { f <- function() f(); f() },",
   "    limit = { setTimeLimit(elapsed = 0.05, transient = FALSE); x },",
   "    slow = { s <- 0; t <- Sys.time() + 0.15; while (Sys.time() < t) s <- s + 1; x },",
@@ -41,7 +52,8 @@ got <- in_worker(probe, function(code) {
     code$bridge_score(2L, names, list(rep(do, 2L), x))
   }
   steps <- c(
-    "score", "leak", "new", "assign", "score", "random", "kinds", "random", "call", "stop", "custom", "mute", "bytes",
+    "score", "leak", "new", "assign", "score", "random", "kinds", "random", "call", "stop", "custom", "mute", "bare",
+    "passed", "tried", "message", "handled", "signalled", "unnamed", "classes", "warned", "nothing", "control", "bytes",
     "long", "stack", "limit", "slow", "options", "seen", "wd", "sink", "attach", "score", "print", "short", "null", "date"
   )
   folder <- getwd()
@@ -60,7 +72,8 @@ got <- in_worker(probe, function(code) {
     greeting = code$bridge_greeting_parts
   ))
 })
-error <- function(class, message) list(1L, "model_error", class, message)
+error <- function(class, message, warned = "") list(1L, "model_error", class, message, warned)
+malformed <- function(message, warned = "") list(1L, "malformed", "bridge_malformed_prediction", message, warned)
 locked <- "cannot change value of locked binding for 'k'"
 score <- list(0L, "score", list(c(32, 42)))
 expect_identical("a score, and a default left out", got$score, score)
@@ -74,12 +87,24 @@ expect("the new global is not there", !got$left$fresh)
 expect_identical("random numbers repeat", got$random, got$random.1)
 set.seed(1L, "Mersenne-Twister", "Inversion", "Rejection")
 expect_identical("and are the seed's", got$random[[3L]][[1L]], runif(2L))
-expect_identical("no values in match.call()", got$call[[4L]], "Pred.R returned 1 score for 2 rows")
+one_score <- "Pred.R returned 1 score for 2 rows: return one a row, and leave out what is one for the whole call"
+expect_identical("no values in match.call()", got$call[[4L]], one_score)
 expect_identical("stop()", got$stop, error("simpleError", "no good: 2.5"))
 expect_identical("a class of its own", got$custom, error("odd_input", "odd"))
 expect_identical("a condition without a message", got$mute, error("mute", ""))
+# R would leave bridge_score() for these, and nobody would learn of what.
+expect_identical("stop() of what is no error", got$bare, error("no_rate", "no rate"))
+expect_identical("a warning passed on", got$passed, error("simpleWarning", "NAs introduced by coercion"))
+expect_identical("try() keeps none", got$tried, error("condition", "left"))
+expect_identical("stop() of a message", got$message, error("simpleMessage", "a message"))
+expect_identical("the author's own handler", got$handled, list(0L, "score", list(c(2.5, 3.5))))
+expect_identical("a signal is no end", got$signalled, list(0L, "score", list(c(2.5, 3.5))))
+expect_identical("a class that is none", got$unnamed, error("third", "odd"))
+expect_identical("a long class is cut", got$classes[[3L]], paste0(strrep("\u00e9", 100), "... (150 characters)"))
+expect_identical("warnings beside an error", got$warned, error("simpleError", "no good", "R warned: age 2.5"))
+expect_identical("control characters arrive", got$control, error("simpleError", "one\ntwo\u001b[31m\r\u202e"))
 expect("a message that is not UTF-8", validUTF8(got$bytes[[4L]]) && startsWith(got$bytes[[4L]], "caf"))
-expect_identical("a long message is cut", nchar(got$long[[4L]]), 2000L)
+expect_identical("a long message is cut", got$long[[4L]], paste0(strrep("x", 2000), "... (10000000 characters)"))
 expect("a deep recursion", grepl("StackOverflowError$", got$stack[[3L]]) && identical(got$stack[[2L]], "model_error"))
 expect_identical("a left-over time limit", got$slow, list(0L, "score", list(c(2.5, 3.5))))
 expect_identical("options are taken back", got$seen, list(0L, "score", list(c(7L, -1L))))
@@ -89,9 +114,11 @@ expect("what was attached is gone", !"left" %in% got$left$search)
 expect_identical("the bridge is just before base", tail(got$left$search, 2L), c("scorebridge", "package:base"))
 expect_identical("still the same score", got$score.2, score)
 expect_identical("printing is nobody's business", got$print, list(0L, "score", list(c(2.5, 3.5))))
-expect_identical("too short", got$short, list(1L, "malformed", "bridge_malformed_prediction", "Pred.R returned 1 score for 2 rows"))
-expect_identical("NULL", got$null, list(1L, "malformed", "bridge_malformed_prediction", "Pred.R returned NULL"))
-expect_identical("a date", got$date[[4L]], "Pred.R returned an object of class 'Date'")
+expect_identical("too short", got$short, malformed(one_score))
+no_scores <- "Pred.R returned NULL: return the scores, as the last expression of the function"
+expect_identical("NULL", got$null, malformed(no_scores))
+expect_identical("and R's warnings never in our own sentence", got$nothing, malformed(no_scores, "R warned: age 2.5"))
+expect_identical("a date", got$date[[4L]], "Pred.R returned an object of class 'Date': return as.numeric() or as.character() of it")
 expect_identical("all features in order", got$all, list(0L, "score", list(c(10, 20))))
 expect_identical("another order", got$reordered, list(0L, "score", list(c(10, 20))))
 expect_identical("no feature", got$unknown, error("bridge_call_error", "a column is not a feature of the model"))

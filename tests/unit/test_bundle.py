@@ -57,6 +57,11 @@ NO_MODEL = "there is no model in the folder: an R bundle is Pred.R and its objec
         (["Pred.R", "deep/m.rds"], "", "there is no model beside Pred.R: no file *.RData, *.rda or *.rds"),
         (["b.rds", "a.rda"], "", "there is no Pred.R beside a.rda: "),
         (["model.ubj", "model.json"], "", "an xgboost bundle holds exactly one of model.ubj and model.json"),
+        (
+            ["model.ubj"],
+            "input = 'frame'\n[features]\nx = 'double'",
+            "model.toml: input = 'frame' is for R models: take the line out",
+        ),
         (["model.ubj", "Pred.R"], "", "the bundle holds model.ubj and R files; say which is meant with `backend`"),
         (["model.json", "m.rds"], "", "the bundle holds model.json and R files; say which is meant with `backend`"),
         (["Pred.R", "m.rds"], "backend = 'xgboost'", "an xgboost bundle holds exactly one of"),

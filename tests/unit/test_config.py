@@ -31,6 +31,7 @@ def test_only_the_repository_must_be_said() -> None:
     assert settings.model_dump() == GatewaySettings(repository=Path("r")).model_dump()
     assert (settings.host, settings.grpc_port, settings.http_port, settings.front) == ("127.0.0.1", 8081, 8082, "auto")
     assert settings.max_message_bytes == 4 * 1024 * 1024
+    assert settings.log_model_messages is False
 
 
 def test_what_comes_first_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,6 +68,8 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("log_keep_s = true", {}, "log_keep_s: "),
     ("log_keep_bytes = '5'", {}, "log_keep_bytes: "),
     ("log_dir = 1", {}, "log_dir: "),
+    ("log_model_messages = 1", {}, "log_model_messages: "),
+    ("log_model_messages = 'true'", {}, "log_model_messages: "),
     ("grace_s = inf", {}, "grace_s: "),
     ("grace_s = -1", {}, "grace_s: "),
     ("max_message_bytes = 0", {}, "max_message_bytes: "),
@@ -97,9 +100,11 @@ def test_the_environment_is_text_whatever_the_key_takes(monkeypatch: pytest.Monk
     for key, text in given.items():
         monkeypatch.setenv(f"SCOREBRIDGE_{key}", text)
     monkeypatch.setenv("SCOREBRIDGE_FRONT", "grpc")
+    monkeypatch.setenv("SCOREBRIDGE_LOG_MODEL_MESSAGES", "true")
     found = read_settings(None)
     assert (found.repository, found.grpc_port, found.grace_s) == (Path("r"), 5, 3.0)
     assert (found.log_keep_s, found.log_keep_bytes, found.front) == (2.5, 7, "grpc")
+    assert found.log_model_messages is True
 
 
 def test_a_wrong_variable_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:

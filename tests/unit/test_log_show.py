@@ -83,6 +83,47 @@ def test_a_failed_call_shows_its_error_and_inputs() -> None:
     assert text.splitlines()[-2].split() == ["row", "input.f0", "input.f1"]
 
 
+def test_what_a_model_raised_is_shown_with_its_class() -> None:
+    made = of_messages(pb.ScoreRequest(request_id="x", model="risk"), None)
+    made.status, made.error_reason, made.error_message = 13, "MODEL_ERROR", "risk/3: it raised"
+    made.condition_class, made.private_detail = "no_rate", "no rate for age 40"
+    text = shown(made)
+    assert "error           risk/3: it raised\n" in text
+    assert "condition class no_rate\nprivate detail  no rate for age 40\n" in text
+    answered = record("a", [40.0, 41.0, 42.0, 43.0])
+    default_rows(answered, 0, 1, pb.DEFAULT_REASON_MODEL_ERROR, "no rate for age 40", "no_rate")
+    default_rows(answered, 1, 2, pb.DEFAULT_REASON_MALFORMED_PREDICTION, "", "bridge_malformed_prediction")
+    default_rows(answered, 3, 1, pb.DEFAULT_REASON_DEADLINE, "")
+    assert [line for line in shown(answered).splitlines() if line.startswith("defaulted")] == [
+        "defaulted       row 0: MODEL_ERROR; the model raised; no_rate: no rate for age 40",
+        "defaulted       rows 1 to 2: MALFORMED_PREDICTION; the model raised; bridge_malformed_prediction",
+        "defaulted       row 3: DEADLINE; the model raised",
+    ]
+
+
+FORGED = "odd\nstatus          0 OK\r\x1b[2J\x1b]0;title\x07\u202eback\u2028"
+
+
+def test_what_models_say_can_neither_forge_a_line_nor_fill_the_screen() -> None:
+    made = of_messages(pb.ScoreRequest(request_id="x", model="risk"), None)
+    made.condition_class, made.private_detail = "a\nb\x1b[1m", FORGED
+    answered = default_rows(record("a", [1.0]), 0, 1, pb.DEFAULT_REASON_MODEL_ERROR, FORGED, "c\nd")
+    for one in (made, answered):
+        lines = shown(one).splitlines()
+        assert all(line.isprintable() for line in lines)
+        assert sum(line.startswith("status ") for line in lines) == 1
+        assert any(
+            "odd\\nstatus          0 OK\\r\\x1b[2J\\x1b]0;title\\x07\\u202eback\\u2028" in line for line in lines
+        )
+    assert "condition class a\\nb\\x1b[1m\n" in shown(made)
+    assert "; c\\nd: odd" in shown(answered)
+    made.private_detail = answered.defaulted[0].private_detail = "x" * 10_000_000
+    for one in (made, answered):
+        text = shown(one)
+        assert len(text) < 15_000
+        assert "xxx... (100000" in text
+
+
 def test_what_is_no_request_is_said() -> None:
     made = of_messages(pb.ScoreRequest(), None, model="", version=0)
     made.request = b"\xff\xff"

@@ -80,6 +80,78 @@ def test_a_cancelled_call_and_a_reason_of_a_newer_gateway_are_counted() -> None:
     assert stats.total().defaulted == {"77": 1}
 
 
+def raised(name: str, message: str = "no rate", version: int = 3) -> log_pb.LogRecord:
+    """A call that failed because of a condition of this class."""
+    made = of_messages(pb.ScoreRequest(request_id="x", model="risk"), None, version=version)
+    made.status, made.error_reason, made.error_message = 13, "MODEL_ERROR", "risk/3: it raised"
+    made.condition_class, made.private_detail = name, message
+    return made
+
+
+def test_conditions_are_counted_by_version_and_class_with_the_latest_message() -> None:
+    stats = Stats()
+    stats.add(raised("no_rate", "no rate for 1"))
+    mixed = record("b", [1.0] * 9)
+    for row, (name, count, detail) in enumerate([("no_rate", 1, "no rate for 2"), ("simpleError", 1, "no good")] * 2):
+        default_rows(mixed, 2 * row, count, pb.DEFAULT_REASON_MODEL_ERROR, detail, name)
+    mixed.failed.add(first=8, count=1, private_detail="no rate for 3", condition_class="no_rate")
+    stats.add(mixed)
+    stats.add(raised("simpleError", "", version=10))
+    stats.add(raised("", "of an older gateway", version=10))
+    stats.add(refused("risk", version=3))
+    shapeless = default_rows(
+        record("c", [1.0] * 2), 0, 2, pb.DEFAULT_REASON_MALFORMED_PREDICTION, "", "bridge_malformed_prediction"
+    )
+    stats.add(shapeless)
+    found = {key: (one.calls, one.rows, one.message) for key, one in stats.conditions().items()}
+    assert list(found.items()) == [
+        (("risk/3", "no_rate"), (2, 3, "no rate for 3")),
+        (("risk/3", "bridge_malformed_prediction"), (1, 2, "the model raised")),
+        (("risk/3", "simpleError"), (1, 2, "no good")),
+        (("risk/10", "(not recorded)"), (1, 0, "of an older gateway")),
+        (("risk/10", "simpleError"), (1, 0, "risk/3: it raised")),
+    ]
+
+
+def test_classes_that_a_model_makes_up_neither_fill_the_memory_nor_hide_the_others() -> None:
+    stats = Stats()
+    for number in range(5000):
+        stats.add(raised(f"class_{number}"))
+    stats.add(raised("x" * 1_000_000, "y" * 1_000_000))
+    for _ in range(3):
+        stats.add(raised("class_7", "again"))
+    stats.add(raised("class_4999", "too late to be counted apart"))
+    conditions = stats.conditions()
+    names = [name for _, name in conditions]
+    assert (len(names), names[0], names[-1]) == (21, "class_7", "(others)")
+    assert (conditions["risk/3", "class_7"].calls, conditions["risk/3", "class_7"].message) == (4, "again")
+    assert sum(one.calls for one in conditions.values()) == 5005
+    assert len(stats._conditions["risk", 3]._raised) == 1000
+
+
+def test_a_long_class_and_a_long_message_are_cut() -> None:
+    stats = Stats()
+    stats.add(raised("x" * 1_000_000, "y\n" * 1_000_000))
+    (((_, name), one),) = stats.conditions().items()
+    assert name == "x" * 100 + "... (1000000 characters)"
+    assert one.message.startswith("y\\ny\\n")
+    assert len(one.message) < 250
+
+
+def test_what_models_say_is_printed_as_it_is_and_on_one_line(tmp_path: Path) -> None:
+    said = "[red]:smile: 12:x: https://a\nall  4711  0\r\x1b[2J\u202e"
+    write_log(tmp_path / "log", [raised("odd\x1b[1m[bold]", said)])
+    screen = StringIO()
+    stats = Stats()
+    stats.add(raised("odd\x1b[1m[bold]", said))
+    print_stats(stats, Console(file=screen, width=400, force_terminal=True, color_system=None))
+    for printed in (CliRunner().invoke(app, ["stats", str(tmp_path / "log")]).stdout, screen.getvalue()):
+        assert all(line.isprintable() for line in printed.splitlines())
+        (line,) = (line.strip() for line in printed.splitlines() if "smile" in line)
+        spelled = "[red]:smile: 12:x: https://a\\nall  4711  0\\r\\x1b[2J\\u202e"
+        assert line == f"risk/3         odd\\x1b[1m[bold]      1     0  {spelled}"
+
+
 def test_no_calls_are_no_error() -> None:
     assert (Stats().total().calls, Stats().total().default_rate) == (0, 0.0)
 

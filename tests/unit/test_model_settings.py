@@ -29,7 +29,7 @@ def test_everything_has_its_default(tmp_path: Path) -> None:
         None,
         [reason for reason in DefaultReason if reason is not DefaultReason.UNKNOWN_LEVEL],
     )
-    assert settings.unknown_level == "refuse"
+    assert (settings.unknown_level, settings.input) == ("refuse", "columns")
     assert settings.xgboost.missing is None
     assert settings.declared_features() == ()
     assert settings.declared_outputs() is None
@@ -40,6 +40,7 @@ def test_every_key_of_the_design_is_taken(tmp_path: Path) -> None:
         tmp_path,
         """
         backend = "rserve"
+        input = "frame"
         timeout_s = 2
         max_timeout_s = 30
         kill_after_s = 0.5
@@ -94,7 +95,7 @@ def test_every_key_of_the_design_is_taken(tmp_path: Path) -> None:
     assert settings.default_on == [DefaultReason.DEADLINE, DefaultReason.WORKER_LOST]
     assert settings.default_score == {"score": 0.5, "label": "none", "sure": False}
     assert (settings.xgboost.missing, settings.xgboost.trees, settings.seed) == (-999.0, "best", 0)
-    assert settings.worker_limit_s == 0.5
+    assert (settings.worker_limit_s, settings.input) == (0.5, "frame")
     assert (settings.timezone, settings.locale) == ("America/Argentina/Buenos_Aires", "sr_RS.UTF-8@latin")
     assert settings.author == Author(
         r="4.3.1",
@@ -142,6 +143,9 @@ WRONG = [
     ("seed = -1", "seed: "),
     ("seed = 2147483648", "seed: "),
     ("backend = 'R'", "backend: "),
+    ("input = 'rows'", "input: "),
+    ("input = 'frame'\n[features]\n'' = 'int'", "input is 'frame', and a column of [features] has no name"),
+    ("input = 'frame'", r"input is 'frame', so [features] must say its columns: a line for each, in their order"),
     ("row_wise = 'yes'", "row_wise: "),
     ("default_on = ['TIMEOUT']", "default_on.0: "),
     ("default_on = 'DEADLINE'", "default_on: "),

@@ -7,7 +7,7 @@ import pytest
 
 from bridge.columns import Array, Batch, Column, Matrix, Table, Type
 from bridge.errors import PredictionFailed
-from bridge.row_wise import Score, refute
+from bridge.row_wise import Score, try_row_wise
 
 Rows = Callable[[Array, Array], Array]
 
@@ -46,7 +46,8 @@ def refuses_missing(x: Array, y: Array) -> Array:
 @pytest.mark.parametrize("rows", [SIX, ONE, Matrix((), np.arange(12.0).reshape(6, 2))])
 @pytest.mark.parametrize("function", [lambda x, y: x + y, lambda x, y: np.where(np.isnan(x), y, x), refuses_missing])
 async def test_rows_that_stand_alone_are_believed(rows: Batch, function: Rows) -> None:
-    assert await refute(rows, model(function)) == ""
+    tried = await try_row_wise(rows, model(function))
+    assert (tried.refuted, tried.rows) == ("", 3000)
 
 
 def mean(x: Array) -> float:
@@ -68,12 +69,16 @@ NOT_ROW_WISE: dict[str, Rows] = {
 
 @pytest.mark.parametrize("function", NOT_ROW_WISE.values(), ids=NOT_ROW_WISE)
 async def test_rows_that_depend_on_each_other_are_found_out(function: Rows) -> None:
-    assert await refute(SIX, model(function)) == "the output 'out' of a row depends on the rows beside it"
+    tried = await try_row_wise(SIX, model(function))
+    assert tried.differs
+    assert not tried.by_rounding
+    assert tried.refuted == "the output 'out' of a row depends on the rows beside it"
 
 
 @pytest.mark.parametrize("name", ["centers", "numbers its rows", "drops rows with a missing value"])
 async def test_one_row_is_enough_for_many_of_them(name: str) -> None:
-    assert await refute(ONE, model(NOT_ROW_WISE[name])) == "the output 'out' of a row depends on the rows beside it"
+    tried = await try_row_wise(ONE, model(NOT_ROW_WISE[name]))
+    assert tried.refuted == "the output 'out' of a row depends on the rows beside it"
 
 
 async def test_rows_that_can_not_be_scored_alone_prove_nothing() -> None:
@@ -82,4 +87,52 @@ async def test_rows_that_can_not_be_scored_alone_prove_nothing() -> None:
             raise PredictionFailed("one row")
         return x + y
 
-    assert await refute(SIX, model(needs_two)) == "rows could not be scored one by one"
+    tried = await try_row_wise(SIX, model(needs_two))
+    assert tried.refuted == "rows could not be scored one by one"
+    assert not tried.differs
+
+
+BY_ROUNDING: dict[str, Rows] = {
+    "the last bits of rows that are left over of blocks of four": lambda x, y: np.where(
+        np.arange(len(x)) < len(x) // 4 * 4, x + y, (x + y) * (1 + 2**-50)
+    ),
+    "the last bits of all rows beside one that lacks a value": lambda x, y: (
+        (x + y) * (1 + 2**-50) if np.isnan(y).any() and len(x) > 1 else x + y
+    ),
+}
+
+
+@pytest.mark.parametrize("function", BY_ROUNDING.values(), ids=BY_ROUNDING)
+async def test_rounding_is_told_from_other_scores(function: Rows) -> None:
+    tried = await try_row_wise(SIX, model(function))
+    assert tried.refuted == "the output 'out' of a row depends by rounding on the rows beside it"
+    assert tried.by_rounding
+
+
+@pytest.mark.parametrize("beyond", [300, 1500])
+async def test_what_changes_only_with_many_rows_is_found_out(beyond: int) -> None:
+    """As mgcv's discrete methods do."""
+
+    def discrete(x: Array, y: Array) -> Array:
+        return np.round(x, 1) + y if len(x) > beyond else x + y
+
+    tried = await try_row_wise(SIX, model(discrete))
+    assert tried.refuted == "the output 'out' of a row depends on the rows beside it"
+    assert tried.rows == (1000 if beyond < 1000 else 3000)
+
+
+async def test_a_slow_model_is_tried_by_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter(range(1000))
+    monkeypatch.setattr("bridge.row_wise.time.monotonic", lambda: float(next(clock)))
+    tried = await try_row_wise(SIX, model(lambda x, y: x + y))
+    assert (tried.refuted, tried.rows) == ("", 6)
+
+
+async def test_rows_that_are_made_up_need_not_be_taken() -> None:
+    def takes_known_rows(x: Array, y: Array) -> Array:
+        if not np.isin(x[~np.isnan(x)], [1.0, 2.0, 4.0, 8.0, 16.0, 32.0]).all():
+            raise PredictionFailed("not a row of mine")
+        return x + y
+
+    tried = await try_row_wise(SIX, model(takes_known_rows))
+    assert (tried.refuted, tried.rows) == ("", 6)

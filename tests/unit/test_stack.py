@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from bridge.backends import Description
 from bridge.bundle import Bundle
 from bridge.calls import Call, DefaultScore, Layer, ModelRef, Outcome, Output, Range, Scorer, now
 from bridge.columns import Column, Matrix, Type
-from bridge.errors import DeadlineExceeded, DefaultReason, ModelNotReady
+from bridge.errors import DeadlineExceeded, DefaultReason, ModelNotReady, PredictionFailed
 from bridge.layers.drain import Drain
 from bridge.model_settings import ModelSettings
 from bridge.stack import build_stack, build_waiting_scorer, fold
@@ -92,7 +93,9 @@ async def test_the_layers_are_in_the_order_of_the_design(monkeypatch: pytest.Mon
     monkeypatch.setattr(bridge.stack, "fold", noted)
     build_stack(accepted(model, ModelSettings()), Drain())
     build_waiting_scorer(not_ready, ModelSettings())
-    assert orders == [DESIGN, DESIGN[:1]]
+    recorder: Any = object()
+    build_stack(accepted(model, ModelSettings()), Drain(), recorder, log_model_messages=True)
+    assert orders == [DESIGN, DESIGN[:1], ["Record", "Failures", *DESIGN]]
 
 
 async def test_a_late_model_is_answered_by_the_default_as_fallback_is_above_the_deadline() -> None:
@@ -127,3 +130,28 @@ async def test_a_version_that_can_not_be_asked_yet_answers_with_its_default_or_s
     assert isinstance(part.error, ModelNotReady)
     silent = build_waiting_scorer(not_ready, ModelSettings(default_score=0.5, default_on=[DefaultReason.DEADLINE]))
     assert isinstance((await silent(call(HALF))).first_failure(), ModelNotReady)
+
+
+async def test_what_a_model_said_is_told_of_the_rows_that_it_failed_in_the_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Halves of a batch raise again and again, and each bad row is one line."""
+
+    async def raises_below_zero(asked: Call) -> Outcome:
+        assert isinstance(asked.batch, Matrix)
+        rows = asked.batch.values[:, 0]
+        if (rows < 0).any():
+            raise PredictionFailed("m/1: raised", private="below zero", condition_class="below")
+        return Outcome((Range(0, asked.rows, (Column("score", Type.DOUBLE, rows),)),))
+
+    loaded = accepted(raises_below_zero, ModelSettings(default_score=0.5))
+    loaded = replace(loaded, description=replace(loaded.description, row_wise=True))
+    rows = np.arange(64.0)[:, None]
+    rows[[13, 40]] = -1.0
+    stack = build_stack(loaded, Drain(), log_model_messages=True)
+    asked = Call("id", ModelRef("m", 1, ""), Matrix((), rows), now(), None, (HALF,))
+    outcome = await stack.scorer(asked)
+    assert [(part.first, part.count) for part in outcome.ranges if part.defaulted] == [(13, 1), (40, 1)]
+    lines = [record.getMessage() for record in caplog.records if record.name == "bridge.layers.failures"]
+    assert lines == [f"m/1: call id, row {row}: below: below zero" for row in (13, 40)]
+    await stack.close()

@@ -193,15 +193,17 @@ async def test_text_goes_through_the_categories_that_the_model_stores(tmp_path: 
         )
 
 
+@pytest.mark.parametrize(("engine", "raised_by_it"), [("lignum", "ValueError"), ("xgboost", "XGBoostError")])
 async def test_what_xgboost_itself_refuses_is_the_model_s_error_and_its_words_stay_inside(
-    tmp_path: Path, binary: Model
+    tmp_path: Path, binary: Model, engine: str, raised_by_it: str
 ) -> None:
-    async with loaded(write(tmp_path / "m", binary)) as backend:
+    async with loaded(write(tmp_path / "m", binary, f'[engine]\nname = "{engine}"\n')) as backend:
         for count in (1, 5000):
             narrow = Matrix((), np.zeros((count, 2), np.float32))
             with pytest.raises(PredictionFailed, match=r"^m/1: xgboost failed$") as raised:
                 await backend.score(Call("id", ModelRef("m", 1, ""), narrow, now()))
             assert "feature" in raised.value.private.lower()
+            assert raised.value.condition_class == raised_by_it
         assert as_matrix(await scores_of(backend, Matrix((), some_rows(3)))).tobytes() == (
             binary.direct(some_rows(3)).tobytes()
         )

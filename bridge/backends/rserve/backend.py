@@ -6,12 +6,12 @@ from typing import Self
 
 import numpy as np
 
-from bridge.backends import Description
+from bridge.backends import Description, Tried, Warned
 from bridge.backends.rserve.connection import ConnectionLost, RemoteError
 from bridge.backends.rserve.kept_types import KeptTypes
 from bridge.backends.rserve.pool import OUT_OF_REPLY_SPACE, R_ERROR, WorkerPool
 from bridge.backends.rserve.qap import ProtocolError
-from bridge.backends.rserve.rvalues import RInt, RList, RNull, RString, RValue, from_column, to_column
+from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RNull, RString, RValue, from_column, to_column
 from bridge.backends.rserve.worker import Greeting
 from bridge.backends.rserve.world import differences
 from bridge.bundle import Bundle
@@ -28,6 +28,7 @@ from bridge.errors import (
 from bridge.features import Binding, Feature, by_name
 from bridge.load import Load
 from bridge.model_settings import ModelSettings
+from bridge.texts import printable
 
 __all__ = ["RserveBackend"]
 
@@ -35,11 +36,12 @@ __all__ = ["RserveBackend"]
 class RserveBackend:
     """One version of an R model, resident in an Rserve of its own."""
 
-    def __init__(self, pool: WorkerPool, load: Load, description: Description) -> None:
+    def __init__(self, pool: WorkerPool, load: Load, description: Description, *, framed: bool) -> None:
         self._pool = pool
         self._load = load
         self._description = description
-        self._names = tuple(feature.name for feature in description.features)
+        # What R knows without being told: the function's arguments, and not the columns of a data frame.
+        self._names = None if framed else tuple(feature.name for feature in description.features)
         self._ordered = frozenset(feature.name for feature in description.features if feature.ordered)
         self._outputs = description.outputs
         self._binding = Binding(description.features)
@@ -57,7 +59,7 @@ class RserveBackend:
         pool = WorkerPool(bundle.path, bundle.digest, bundle.settings, load)
         greeting = await pool.start()
         try:
-            return cls(pool, load, _describe(bundle, greeting))
+            return cls(pool, load, _describe(bundle, greeting), framed=bundle.settings.input == "frame")
         except BaseException:
             await pool.close()
             raise
@@ -78,23 +80,44 @@ class RserveBackend:
 
     async def score(self, call: Call) -> Outcome:
         """See `Backend.score`."""
-        table = self.bind(call.batch) if not isinstance(call.batch, Table) else call.batch
+        table = self._table(call)
+        outcome = self._outcome(call, await self._ask(call, self._arguments(table)))
+        if call.exchange is not None:  # rows that the bridge makes up are of types that nobody sent
+            self._kept_types.keep(table)
+        return outcome
+
+    async def trial(self, call: Call, days: int = 0) -> Tried:
+        """See `Backend.trial`."""
+        arguments = [*self._arguments(self._table(call)), RInt(np.array([days], np.int32))]
+        value = await self._ask(call, arguments, trial=True)
+        match value:
+            case RList([RList() as answer, RString(texts), RLogical() as changes]):
+                pairs = zip(texts, changes.values.tolist(), strict=True)
+                warnings = tuple(Warned(text or "", bool(change)) for text, change in pairs)
+                return Tried(self._outcome(call, answer), warnings)
+        raise MalformedPrediction(f"{call.model}: the reply is none of the R side's own")
+
+    def _table(self, call: Call) -> Table:
+        return self.bind(call.batch) if not isinstance(call.batch, Table) else call.batch
+
+    def _arguments(self, table: Table) -> list[RValue]:
         names = tuple(column.name for column in table.columns)
-        arguments: list[RValue] = [
+        return [
             RInt(np.array([table.rows], np.int32)),
             RNull() if names == self._names else RString(names),
             RList([from_column(column, ordered=column.name in self._ordered) for column in table.columns]),
         ]
+
+    async def _ask(self, call: Call, arguments: Sequence[RValue], *, trial: bool = False) -> RValue:
         try:
-            value = await self._pool.call(arguments, call.trace)
+            return await self._pool.call(arguments, call.trace, trial=trial)
         except (ConnectionLost, ProtocolError) as error:
             raise WorkerLost(f"{call.model}: the R worker was lost after {call.elapsed_s():.3f} s: {error}") from error
         except RemoteError as error:
             raise _refused(call, error) from error
-        scores = self._read(call, value)
-        if call.exchange is not None:  # rows that the bridge makes up are of types that nobody sent
-            self._kept_types.keep(table)
-        return Outcome((Range(0, call.rows, scores),))
+
+    def _outcome(self, call: Call, value: RValue) -> Outcome:
+        return Outcome((Range(0, call.rows, self._read(call, value)),))
 
     async def close(self) -> None:
         """See `Backend.close`."""
@@ -104,12 +127,10 @@ class RserveBackend:
         match value:
             case RList([RInt(status), RString(names), RList(values)]) if status.tolist() == [0]:
                 return self._pinned(call, _columns(call, names, values))
-            case RList([RInt(), RString([str(kind)]), RString([str(condition)]), RString([str(message)])]):
-                if kind == "malformed":
-                    raise MalformedPrediction(f"{call.model}: {message}")
-                raise PredictionFailed(
-                    f"{call.model}: the predict function raised a condition of class '{condition}'", private=message
-                )
+            case RList(
+                [RInt(), RString([str(kind)]), RString([str(raised)]), RString([str(said)]), RString([str(warned)])]
+            ):
+                raise _failure(call, kind, raised, said, warned)
         raise MalformedPrediction(f"{call.model}: the reply is none of the R side's own")
 
     def _pinned(self, call: Call, columns: tuple[Column, ...]) -> tuple[Column, ...]:
@@ -127,16 +148,19 @@ class RserveBackend:
 
 def _describe(bundle: Bundle, greeting: Greeting) -> Description:
     settings = bundle.settings
-    row_wise = bool(settings.row_wise)
+    row_wise = bool(settings.row_wise or settings.row_by_row)
+    framed = settings.input == "frame"
     return Description(
-        features=_typed_features(greeting.features, settings),
+        features=settings.declared_features() if framed else _typed_features(greeting.features, settings),
         outputs=settings.declared_outputs() or (bundle.manifest.outputs if bundle.manifest else None),
-        proposed=greeting.proposed,
+        proposed=() if framed else greeting.proposed,
+        frame_features=() if framed else greeting.frame_features,
         engine=f"R {greeting.r_version}" + "".join(f", {package}" for package in greeting.packages),
         engine_reason="the bundle is an R model",
         row_wise=row_wise,
         row_wise_reason="" if row_wise else "its author does not say row_wise = true",
-        notes=differences(settings.author, greeting.world),
+        notes=(*greeting.notes, *differences(settings.author, greeting.world)),
+        texts=greeting.texts,
     )
 
 
@@ -164,11 +188,20 @@ def _typed_features(features: tuple[Feature, ...], settings: ModelSettings) -> t
     )
 
 
+def _failure(call: Call, kind: str, raised: str, said: str, warned: str) -> BackendError:
+    """What `bridge_score` answers a call with that has no scores."""
+    if kind == "malformed":
+        return MalformedPrediction(f"{call.model}: {said}", private=warned, condition_class=raised)
+    return PredictionFailed(
+        f"{call.model}: the predict function raised a condition of class '{printable(raised)}'",
+        private=f"{said} ({warned})" if warned else said,
+        condition_class=raised,
+    )
+
+
 def _refused(call: Call, error: RemoteError) -> BackendError:
     if error.status == R_ERROR:
-        return PredictionFailed(
-            f"{call.model}: R raised outside of the predict function, or a condition that is not of class 'error'"
-        )
+        return PredictionFailed(f"{call.model}: R left the predict function without a condition, as abort does")
     if error.status == OUT_OF_REPLY_SPACE:
         return MalformedPrediction(f"{call.model}: the prediction is larger than a reply may be", limit="128 MiB")
     return WorkerLost(f"{call.model}: {error}")

@@ -37,7 +37,7 @@ class WorkerPool:
         bundle: the folder to load.
         digest: its name, which each worker must repeat.
         settings: the model's; `workers`, `load_timeout_s`, `kill_after_s`, `worker_recycle_calls`, `memory_limit_mb`,
-            `seed` and the world to run in count here.
+            `seed`, `input`, `row_by_row` and the world to run in count here.
         load: is told of workers that go on for nobody, and of those that overran.
     """
 
@@ -81,8 +81,8 @@ class WorkerPool:
             raise
         return greeting
 
-    async def call(self, arguments: Sequence[RValue], trace: Trace) -> RValue:
-        """Has a free worker score; waits for one if there is none. The trace says what it took.
+    async def call(self, arguments: Sequence[RValue], trace: Trace, *, trial: bool = False) -> RValue:
+        """Has a free worker score, or try; waits for one if there is none. The trace says what it took.
 
         Cancelling returns at once. A worker that is at work then gets the rest of `kill_after_s` to finish, or is
         killed; its answer is dropped.
@@ -97,7 +97,7 @@ class WorkerPool:
         sent = now()
         trace.ask(asked, sent)
         try:
-            value = await worker.call(arguments)
+            value = await worker.call(arguments, trial=trial)
         except asyncio.CancelledError:
             self._load.occupy()
             self._spawn(self._settle(worker, sent))
@@ -234,10 +234,7 @@ class WorkerPool:
 
     async def _living_process(self) -> RserveProcess:
         if self._process is None or not self._process.alive:
-            settings = self._settings
-            self._process = await RserveProcess.start(
-                self._bundle, self._digest, settings.seed, settings.memory_limit_mb, settings.world_variables
-            )
+            self._process = await RserveProcess.start(self._bundle, self._digest, self._settings)
             self._processes.add(self._process)
         return self._process
 

@@ -19,7 +19,7 @@ from typing import Self
 from bridge.backends import NICENESS
 from bridge.errors import BundleError
 from bridge.leftovers import make_folder, temporary_files
-from bridge.world import world_variables
+from bridge.model_settings import ModelSettings
 
 __all__ = ["RserveProcess", "rscripts"]
 
@@ -37,7 +37,6 @@ _ENVIRONMENT: Mapping[str, str] = MappingProxyType(
         "OPENBLAS_NUM_THREADS": "1",
     }
 )
-_DEFAULT_WORLD: Mapping[str, str] = MappingProxyType(world_variables())
 # A boolean is true only if it begins with 1, y, e or T; unknown keys are ignored without a word.
 _CONF = """\
 socket {folder}/socket
@@ -100,15 +99,13 @@ class RserveProcess:
         asyncio.get_running_loop().add_reader(self._pidfd, self._note_exit)
 
     @classmethod
-    async def start(
-        cls,
-        bundle: Path,
-        digest: str,
-        seed: int,
-        memory_limit_mb: int | None = None,
-        world: Mapping[str, str] = _DEFAULT_WORLD,
-    ) -> Self:
+    async def start(cls, bundle: Path, digest: str, settings: ModelSettings) -> Self:
         """Starts an Rserve that loads this bundle; ready only once a connection was greeted.
+
+        Args:
+            bundle: the folder.
+            digest: its name, which each worker repeats.
+            settings: the model's; `memory_limit_mb`, `seed`, `input`, `row_by_row` and the world to run in count here.
 
         Raises:
             BundleError: R or Rserve is not installed.
@@ -119,7 +116,8 @@ class RserveProcess:
         shim = subprocess.Popen(  # noqa: ASYNC220, S603 - exec of a constant takes a millisecond
             ["/bin/sh", "-c", _SHIM], stdin=subprocess.PIPE, process_group=0
         )
-        limit = "" if memory_limit_mb is None else str(memory_limit_mb * 1024)
+        limit_mb = settings.memory_limit_mb
+        limit = "" if limit_mb is None else str(limit_mb * 1024)
         try:
             parent = subprocess.Popen(  # noqa: ASYNC220, S603 - the arguments are ours
                 ["/bin/sh", "-c", _LIMITED, "sh", limit, "R", "CMD", binary, "--vanilla", "--RS-conf", str(conf)],
@@ -127,7 +125,7 @@ class RserveProcess:
                 stdout=subprocess.DEVNULL,  # whatever a model prints may hold input values
                 stderr=subprocess.DEVNULL,
                 cwd=folder,
-                env={**os.environ, **_ENVIRONMENT, **world, **_bundle_environment(bundle, digest, seed, folder)},
+                env=os.environ | _ENVIRONMENT | _bundle_environment(bundle, digest, settings, folder),
                 process_group=shim.pid,
             )
         except BaseException:
@@ -197,12 +195,14 @@ def _write_conf(folder: Path) -> Path:
     return conf
 
 
-def _bundle_environment(bundle: Path, digest: str, seed: int, folder: Path) -> dict[str, str]:
-    return {
+def _bundle_environment(bundle: Path, digest: str, settings: ModelSettings, folder: Path) -> dict[str, str]:
+    return settings.world_variables | {
         "SCOREBRIDGE_RSCRIPTS": str(rscripts()),
         "SCOREBRIDGE_BUNDLE": str(bundle.resolve()),
         "SCOREBRIDGE_DIGEST": digest,
-        "SCOREBRIDGE_SEED": str(seed),
+        "SCOREBRIDGE_SEED": str(settings.seed),
+        "SCOREBRIDGE_INPUT": settings.input,
+        "SCOREBRIDGE_ROW_BY_ROW": "1" if settings.row_by_row else "",
         "TMPDIR": str(temporary_files(folder)),
     }
 

@@ -29,23 +29,31 @@ class Greeting:
         pid: the worker's process.
         digest: of the bundle that it has loaded.
         error: why the bundle did not load; None if it did.
-        capability: the right to call the score function; empty if there is an error.
+        score: the right to call the score function; empty if there is an error.
+        trial: the same of the function that tries rows.
         features: the formals of the predict function, in order, without types.
         proposed: the same with the types that the model's own terms give them.
+        frame_features: the columns of the data frame that its only argument may be; see `Description`.
         r_version: such as "4.2.2".
         packages: "name version" of each loaded package that is not R's own.
         world: what it runs in, and which versions it has of the packages that the author had.
+        notes: what its author should read of how it was loaded.
+        texts: of features that are text, the values that the model knows.
     """
 
     pid: int
     digest: str
     error: str | None
-    capability: str
+    score: str
+    trial: str
     features: tuple[Feature, ...]
     proposed: tuple[Feature, ...]
+    frame_features: tuple[Feature, ...]
     r_version: str
     packages: tuple[str, ...]
     world: World
+    notes: tuple[str, ...]
+    texts: dict[str, tuple[str, ...]]
 
     @classmethod
     def read(cls, value: RList) -> Self:
@@ -61,17 +69,21 @@ class Greeting:
         names = _texts(parts, "feature_names")
         known = zip(names, required.values.tolist(), strict=True)
         features = tuple(Feature(name, required=need) for name, need in known)
-        error, capability = _texts(parts, "error"), _texts(parts, "score")
+        error = _texts(parts, "error")
         return cls(
             pid=int(pid.values[0]),
             digest="".join(_texts(parts, "digest")),
             error=error[0] if error else None,
-            capability=capability[0] if capability else "",
+            score="".join(_texts(parts, "score")),
+            trial="".join(_texts(parts, "trial")),
             features=features,
-            proposed=_proposed(features, parts),
+            proposed=_proposed(features, parts, "proposed"),
+            frame_features=_proposed([Feature(name) for name in _texts(parts, "frame_names")], parts, "frame"),
             r_version="".join(_texts(parts, "r_version")),
             packages=_texts(parts, "packages"),
             world=_world(parts),
+            notes=_texts(parts, "notes"),
+            texts=_known_texts(parts),
         )
 
 
@@ -83,15 +95,22 @@ def _world(parts: dict[str, RValue]) -> World:
     return World(r, timezone, locale, collation, installed)
 
 
-def _proposed(features: Sequence[Feature], parts: dict[str, RValue]) -> tuple[Feature, ...]:
-    levels, ordered = parts.get("proposed_levels"), parts.get("proposed_ordered")
+def _proposed(features: Sequence[Feature], parts: dict[str, RValue], prefix: str) -> tuple[Feature, ...]:
+    levels, ordered = parts.get(f"{prefix}_levels"), parts.get(f"{prefix}_ordered")
     if not (isinstance(levels, RList) and isinstance(ordered, RLogical)):
         raise ProtocolError("the greeting is incomplete")
-    known = zip(_texts(parts, "proposed_types"), levels.values, ordered.values.tolist(), strict=True)
+    known = zip(_texts(parts, f"{prefix}_types"), levels.values, ordered.values.tolist(), strict=True)
     return tuple(
         Feature(feature.name, Type(kind) if kind else None, _strings(names), feature.required, ranked)
         for feature, (kind, names, ranked) in zip(features, known, strict=True)
     )
+
+
+def _known_texts(parts: dict[str, RValue]) -> dict[str, tuple[str, ...]]:
+    known = parts.get("known_texts")
+    if not isinstance(known, RList):
+        raise ProtocolError("the greeting is incomplete")
+    return {name: _strings(texts) for name, texts in known.named().items()}
 
 
 def _texts(parts: dict[str, RValue], name: str) -> tuple[str, ...]:
@@ -144,10 +163,10 @@ class Worker:
         """Of the R process."""
         return self.greeting.pid
 
-    async def call(self, arguments: Sequence[RValue]) -> RValue:
+    async def call(self, arguments: Sequence[RValue], *, trial: bool = False) -> RValue:
         """One exchange; see `Connection.call`."""
         self.calls += 1
-        return await self.connection.call(self.greeting.capability, arguments)
+        return await self.connection.call(self.greeting.trial if trial else self.greeting.score, arguments)
 
     async def kill(self) -> None:
         """Ends the process and what it started; a cancellation does not stop it from doing so."""

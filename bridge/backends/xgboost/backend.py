@@ -15,7 +15,7 @@ from typing import Self
 
 import numpy as np
 
-from bridge.backends import NICENESS, BoosterFacts, Description
+from bridge.backends import NICENESS, BoosterFacts, Description, Tried
 from bridge.backends.xgboost.compiled import compiled_trees
 from bridge.backends.xgboost.engines import (
     EngineFailed,
@@ -38,11 +38,13 @@ from bridge.errors import BundleError, PredictionFailed
 from bridge.leftovers import private_folder
 from bridge.load import Load
 from bridge.model_settings import ModelSettings
+from bridge.texts import shortened
 
 __all__ = ["XgboostBackend"]
 
 _CHUNK_ROWS = 8192  # what a cancelled call keeps a thread busy with at most
 _LEAST_ROWS = 256
+_MOST_MESSAGE = 2000  # characters, as the R side keeps
 
 _Scores = Callable[[Array], tuple[Column, ...]]
 
@@ -130,10 +132,18 @@ class XgboostBackend:
             else:
                 columns = await asyncio.get_running_loop().run_in_executor(self._pool, self._scores, matrix.values)
         except EngineFailed as error:
-            raise PredictionFailed(f"{call.model}: xgboost failed", private=str(error)) from error
+            said = shortened(str(error), _MOST_MESSAGE)
+            raise PredictionFailed(
+                f"{call.model}: xgboost failed", private=said, condition_class=error.condition_class
+            ) from error
         finally:
             call.trace.answered = now()
         return Outcome((Range(0, call.rows, columns),))
+
+    async def trial(self, call: Call, days: int = 0) -> Tried:
+        """See `Backend.trial`; xgboost warns of nothing and has no clock."""
+        del days
+        return Tried(await self.score(call))
 
     async def close(self) -> None:
         """See `Backend.close`."""

@@ -45,7 +45,15 @@ _LEAST_SIGMOID = np.float32(3.006636e-39)  # of a margin of -88.7: xgboost takes
 
 
 class EngineFailed(Exception):
-    """What the engine said, which may hold input values."""
+    """What the engine said, which may hold input values.
+
+    Attributes:
+        condition_class: of the exception that says so.
+    """
+
+    def __init__(self, said: str, condition_class: str) -> None:
+        super().__init__(said)
+        self.condition_class = condition_class
 
 
 def faster_of(few: Predict, many: Predict, features: int) -> tuple[Predict, int]:
@@ -105,7 +113,7 @@ def lignum_scores(model: Any, objective: str) -> Predict:
         try:
             scores = model.predict(rows, n_jobs=1)
         except (ValueError, RuntimeError) as error:
-            raise EngineFailed(str(error)) from error
+            raise EngineFailed(str(error), type(error).__name__) from error
         # Each score is a float32 that it hands out as a double.
         scores = np.asarray(scores, np.float32).ravel()
         return scores if least is None else np.maximum(scores, least)
@@ -136,7 +144,8 @@ def load_booster(path: Path, rounds: int, missing: float, *, margin: bool = Fals
             ctypes.byref(result),
         )
         if status != 0:
-            raise EngineFailed(library.XGBGetLastError().decode(errors="replace"))
+            said = library.XGBGetLastError().decode(errors="replace")
+            raise EngineFailed(said, xgboost.core.XGBoostError.__name__)  # what xgboost itself makes of it
         # The buffer belongs to the thread and its next call.
         return np.ctypeslib.as_array(result, (_product(shape[: dimensions.value]),)).copy()
 
@@ -179,7 +188,7 @@ def load_through_matrix(path: Path, facts: ModelFacts, asked: Asked) -> Callable
             with alone:
                 return _asked_of(booster, matrix, asked, rounds)
         except (xgboost.core.XGBoostError, ValueError) as error:
-            raise EngineFailed(str(error)) from error
+            raise EngineFailed(str(error), type(error).__name__) from error
 
     return predict
 

@@ -1,0 +1,78 @@
+"""Failures: what a model said when it raised, in the gateway's own log, at a bounded rate."""
+
+import asyncio
+import logging
+
+from bridge.calls import Call, ModelRef, Outcome, Range, Scorer, now
+from bridge.errors import BackendError, MalformedPrediction, PredictionFailed
+from bridge.texts import brief
+
+__all__ = ["Failures"]
+
+_log = logging.getLogger(__name__)
+
+_AT_ONCE = 10
+_PER_S = 1.0
+_MOST_MESSAGE, _MOST_CLASS = 500, 100  # characters
+_OF_THE_MODEL = (PredictionFailed, MalformedPrediction)
+
+
+class Failures:
+    """Writes a line for each range of rows that a version's model failed.
+
+    No line holds an input, but for what the model itself put into its message. So that a storm of failures neither
+    fills the disk nor holds up the loop, ten lines may be written at once and one a second; the others are counted.
+    """
+
+    def __init__(self) -> None:
+        self._lines = float(_AT_ONCE)  # that may be written now
+        self._at = 0.0
+        self._unwritten = 0
+        self._opening: tuple[asyncio.TimerHandle, ModelRef] | None = None
+
+    async def __call__(self, call: Call, inner: Scorer) -> Outcome:
+        """Scores the call; the outcome is passed on as it is."""
+        outcome = await inner(call)
+        for part in outcome.ranges:
+            if isinstance(part.error, _OF_THE_MODEL):
+                self._note(call, part, part.error)
+        return outcome
+
+    def close(self) -> None:
+        """Says now what is not written yet."""
+        if self._opening is not None:
+            self._opening[0].cancel()
+            self._open()
+
+    def _note(self, call: Call, part: Range, error: BackendError) -> None:
+        at = now()
+        self._lines = min(float(_AT_ONCE), self._lines + (at - self._at) * _PER_S)
+        self._at = at
+        if self._lines >= 1:
+            self._lines -= 1
+            _log.warning("%s", _line(call, part, error))
+            return
+        self._unwritten += 1
+        if self._opening is None:
+            timer = asyncio.get_running_loop().call_at(at + (1 - self._lines) / _PER_S, self._open)
+            self._opening = timer, call.model
+
+    def _open(self) -> None:
+        """Another line may be written."""
+        if self._opening is None:
+            return
+        (_, model), self._opening = self._opening, None
+        self._lines, self._at = 1.0, now()  # a sum of fractions could be just below, and count one call apart
+        verb = "was" if self._unwritten == 1 else "were"
+        _log.warning("%s: of the messages of failed calls, %d more %s not written", model, self._unwritten, verb)
+        self._unwritten = 0
+
+
+def _line(call: Call, part: Range, error: BackendError) -> str:
+    rows = f"row {part.first}" if part.count == 1 else f"rows {part.first} to {part.first + part.count - 1}"
+    kind = brief(error.condition_class, _MOST_CLASS) or error.reason
+    said = str(error).removeprefix(f"{call.model}: ")
+    if error.private:
+        # What the model itself said is all there is to know; what R warned of comes with a sentence of ours.
+        said = error.private if isinstance(error, PredictionFailed) else f"{said} ({error.private})"
+    return f"{call.model}: call {call.request_id}, {rows}: {kind}: {brief(said, _MOST_MESSAGE)}"

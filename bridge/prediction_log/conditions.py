@@ -1,0 +1,86 @@
+"""What models raised: conditions counted by class, in bounded memory, whatever classes a model makes up."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from google.protobuf.message import DecodeError
+from scorebridge.v1 import prediction_log_pb2 as log_pb
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.texts import brief
+
+__all__ = ["Conditions", "Raised"]
+
+_OTHERS = "(others)"
+_UNKNOWN = "(not recorded)"  # by gateways that did not know classes
+_MOST_COUNTED = 1000  # a model may make up a class for each call
+_MOST_LISTED = 20
+_MOST_CLASS, _MOST_MESSAGE = 100, 200  # characters
+
+
+@dataclass
+class Raised:
+    """Conditions of one class.
+
+    Attributes:
+        calls: that one of them cost a score, or all.
+        rows: of answered calls that have no score of the model's for it.
+        message: of the latest, shortened, on one line; empty if it said nothing.
+    """
+
+    calls: int = 0
+    rows: int = 0
+    message: str = ""
+
+
+class Conditions:
+    """Counts the conditions of one version."""
+
+    def __init__(self) -> None:
+        self._raised: dict[str, Raised] = {}
+        self._others = Raised()
+
+    def add(self, record: log_pb.LogRecord) -> None:
+        """Counts what was raised in one call; a call counts once for each class."""
+        counted: set[int] = set()
+        for name, rows, message in _raised(record):
+            one = self._of(name)
+            one.calls += id(one) not in counted
+            counted.add(id(one))
+            one.rows += rows
+            one.message = brief(message, _MOST_MESSAGE)
+
+    def listed(self) -> list[tuple[str, Raised]]:
+        """By class: the 20 that cost most calls, most first, then all others together, without a message."""
+        ordered = sorted(self._raised.items(), key=lambda one: (-one[1].calls, one[0]))
+        others = [self._others, *(raised for _, raised in ordered[_MOST_LISTED:])]
+        listed = ordered[:_MOST_LISTED]
+        if calls := sum(one.calls for one in others):
+            listed.append((_OTHERS, Raised(calls, sum(one.rows for one in others))))
+        return listed
+
+    def _of(self, name: str) -> Raised:
+        name = brief(name, _MOST_CLASS) or _UNKNOWN
+        if name not in self._raised and len(self._raised) == _MOST_COUNTED:
+            return self._others
+        return self._raised.setdefault(name, Raised())
+
+
+def _raised(record: log_pb.LogRecord) -> Iterator[tuple[str, int, str]]:
+    """Class, rows and message of each condition that is on record of a call."""
+    if record.condition_class or record.private_detail:
+        yield record.condition_class, 0, record.private_detail or record.error_message
+    parts = [part for part in (*record.defaulted, *record.failed) if part.condition_class or part.private_detail]
+    details = {} if all(part.private_detail for part in parts) else _details(record)
+    for part in parts:
+        yield part.condition_class, part.count, part.private_detail or details.get(part.first, "")
+
+
+def _details(record: log_pb.LogRecord) -> dict[int, str]:
+    """What the response says of its ranges, by first row: for those whose condition said nothing that it must not."""
+    try:
+        response = pb.ScoreResponse.FromString(record.response)
+    except DecodeError:
+        return {}
+    details = {part.first: part.detail for part in response.defaulted_rows}
+    return details | {part.first: part.detail for part in response.failed_rows}
