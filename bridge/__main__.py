@@ -147,12 +147,16 @@ def score(
     url: _UrlOption = "127.0.0.1:8081",
     timeout: Annotated[float | None, typer.Option(help="Seconds for the answer.")] = None,
     default: Annotated[float | None, typer.Option(help="Score for rows that can't be scored.")] = None,
+    partial: Annotated[bool, typer.Option("--partial", help="Leave rows empty that can't be scored.")] = False,
     version: Annotated[int, typer.Option(min=0, max=_MAX_VERSION, help="The version; 0: the one that serves.")] = 0,
 ) -> None:
     """Score the rows of a CSV file in one call."""
     if timeout is not None:
         _check_seconds(timeout)
-    typer.echo(score_files.score_csv(url, model, source, target, timeout_s=timeout, default=default, version=version))
+    said = score_files.score_csv(
+        url, model, source, target, timeout_s=timeout, default=default, partial=partial, version=version
+    )
+    typer.echo(said)
 
 
 app.add_typer(log_commands.app, name="log")

@@ -135,9 +135,9 @@ def _defaults(bundle: Bundle, outputs: tuple[Output, ...] | None) -> tuple[Defau
 async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows, trial: Trial) -> Scored:
     try:
         rows = backend.bind(golden.inputs)
-        if rows.unknown:
-            row, column = next(iter(sorted(rows.unknown.items())))
-            raise InvalidRequest(f"column '{column}', row {row}: not one of its levels")
+        if rows.unfit:
+            row = min(rows.unfit)
+            raise rows.unfit[row].of(row)
         scores = await trial.witnessed(rows)
     except BundleError:
         raise

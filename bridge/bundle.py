@@ -22,6 +22,8 @@ _OTHER_MODEL = re.compile(
 )
 _R_OBJECTS = (".rdata", ".rda", ".rds")
 
+_R_KEYS = {"input", "row_by_row", "timezone", "locale", "author"}
+
 _BackendName = Literal["xgboost", "rserve"]
 
 
@@ -81,8 +83,10 @@ def read_bundle(path: Path) -> Bundle:
         raise BundleError(f"{path.name} is not a folder")
     settings = read_model_settings(path)
     backend = _backend(path, settings)
-    if backend == "xgboost":
-        _refuse_keys_of_r(settings)
+    if backend == "xgboost" and (of_r := sorted(_R_KEYS & settings.model_fields_set)):
+        raise BundleError(
+            f"model.toml: {of_r[0]} is for R models, and an xgboost model has no such thing: remove the key"
+        )
     manifest = read_manifest(path) if (path / MANIFEST).exists() else None
     return Bundle(path, backend, settings, manifest, manifest is not None and manifest.accepts_newer_file)
 

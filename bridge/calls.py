@@ -180,6 +180,7 @@ class Call:
         lost: how many workers were lost with these rows before.
         trace: what was done for it.
         exchange: how it came; None for calls that the bridge makes itself.
+        partial: rows that can't be scored leave the others their scores; only of a model that is row-wise.
     """
 
     request_id: str
@@ -192,6 +193,7 @@ class Call:
     lost: int = 0
     trace: Trace = field(default_factory=Trace)
     exchange: Exchange | None = None
+    partial: bool = False
 
     @property
     def rows(self) -> int:
@@ -211,6 +213,7 @@ class Call:
             self.lost,
             self.trace,
             self.exchange,
+            self.partial,
         )
 
     def elapsed_s(self) -> float:
@@ -253,10 +256,12 @@ class Outcome:
     Attributes:
         ranges: cover every row once.
         reply: the bytes that answer the call, once it was recorded.
+        partial: its failed rows are answered as missing, and told as such; they don't fail the call.
     """
 
     ranges: tuple[Range, ...]
     reply: bytes = b""
+    partial: bool = False
 
     @classmethod
     def failed(cls, rows: int, error: BridgeError) -> Self:
@@ -264,8 +269,8 @@ class Outcome:
         return cls((Range(0, rows, error=error),))
 
     def first_failure(self) -> BridgeError | None:
-        """The error of the first range that has no scores, if there is one."""
-        return next((part.error for part in self.ranges if part.failed), None)
+        """The error of the first range that has no scores, if there is one and it fails the call."""
+        return None if self.partial else next((part.error for part in self.ranges if part.failed), None)
 
 
 Scorer = Callable[[Call], Coroutine[Any, Any, Outcome]]

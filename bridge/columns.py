@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from bridge.errors import InvalidRequest
 from bridge.values import value
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Matrix",
     "Table",
     "Type",
+    "Unfit",
     "all_missing",
     "concatenate",
     "constant",
@@ -114,19 +116,40 @@ class Column:
 
 
 @value
+class Unfit:
+    """What of some rows a model can't take: what they share, so that each of them need not have an error of its own.
+
+    Attributes:
+        column: the column's name.
+        problem: what is wrong with its value, in words.
+        error: what such a row is given back with.
+        limit: the limit that was passed, in words, if one was.
+    """
+
+    column: str
+    problem: str
+    error: type[InvalidRequest]
+    limit: str = ""
+
+    def of(self, row: int, where: str = "") -> InvalidRequest:
+        """The error of one row; `where` goes before its sentence."""
+        return self.error(f"{where}column '{self.column}', row {row}: {self.problem}", limit=self.limit)
+
+
+@value
 class Matrix:
     """Rows of numbers of one type.
 
     Attributes:
         names: of the columns, in order; empty if the model's own order is meant.
         values: shape (rows, columns), C order, float64 or float32; NaN is missing.
-        unknown: once bound to a model, rows that have a category it does not know, each with the column's name;
-            None where there is none.
+        unfit: once bound to a model, rows that it can't take, each with the first thing that is wrong; None where there
+            is none.
     """
 
     names: tuple[str, ...]
     values: Array
-    unknown: Mapping[int, str] | None = None
+    unfit: Mapping[int, Unfit] | None = None
 
     @property
     def rows(self) -> int:
@@ -152,15 +175,15 @@ class Table:
     Attributes:
         columns: in the order of the caller, or of the model once bound to it.
         rows: their common length.
-        unknown: once bound to a model, rows that have a category it does not know, each with the column's name;
-            None where there is none.
+        unfit: once bound to a model, rows that it can't take, each with the first thing that is wrong; None where there
+            is none.
         kept_types: once bound to a model, the places among the caller's columns of those that have no value and another
             type than they were sent with, and that type; None where there is none.
     """
 
     columns: tuple[Column, ...]
     rows: int
-    unknown: Mapping[int, str] | None = None
+    unfit: Mapping[int, Unfit] | None = None
     kept_types: Mapping[int, Type] | None = None
 
     def slice(self, first: int, count: int) -> Self:
@@ -172,7 +195,7 @@ Batch = Matrix | Table
 
 
 def take(batch: Batch, rows: Array) -> Batch:
-    """Some rows of a batch, in the order of their 0-based numbers; of these none is unknown."""
+    """Some rows of a batch, in the order of their 0-based numbers; of these none is unfit."""
     if isinstance(batch, Matrix):
         return Matrix(batch.names, batch.values[rows])
     return Table(tuple(column.take(rows) for column in batch.columns), len(rows))
@@ -199,10 +222,13 @@ def says_nothing(column: Column) -> bool:
 
 
 def concatenate(parts: Sequence[Column]) -> Column:
-    """The parts end to end; they must agree in name and type."""
+    """The parts end to end; they must agree in name and, where they say something, in type."""
     first = parts[0]
     if len(parts) == 1:
         return first
+    if any(part.type is not first.type for part in parts):
+        first = next((part for part in parts if not says_nothing(part)), first)
+        parts = [all_missing(first.name, first.type, len(part)) if says_nothing(part) else part for part in parts]
     values = np.concatenate([part.values for part in parts])
     masked = any(part.mask is not None for part in parts)
     mask = np.concatenate([part.missing() for part in parts]) if masked and not first.type.is_floating else None

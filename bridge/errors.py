@@ -3,7 +3,9 @@
     BridgeError
     |-- CallerError              the caller's doing: never retried, never defaulted unless the author says so
     |   |-- InvalidRequest         columns, types, lengths, values or sizes that the model can't take
-    |   |   `-- UnknownLevel           rows with a category that the model does not know, whose author wants a default
+    |   |   |-- UnknownLevel           rows with a category that the model does not know, whose author wants a default
+    |   |   `-- UnfitRow               rows with a value that the model can't take, of a caller who asked for the others
+    |   |       `-- RefusedLevel           a category that the model does not know, whose author refuses it
     |   |-- ModelNotFound          no such model or version, or it was retired
     |   `-- VersionRefused         the version is there, but did not pass its own checks
     |-- CapacityError            nobody's fault: the bridge can't take the call now
@@ -51,6 +53,8 @@ __all__ = [
     "Overloaded",
     "PoisonCall",
     "PredictionFailed",
+    "RefusedLevel",
+    "UnfitRow",
     "UnknownLevel",
     "VersionRefused",
     "WorkerLost",
@@ -58,7 +62,7 @@ __all__ = [
 
 
 class DefaultReason(StrEnum):
-    """Why a row carries a default score: the names of the proto's enum, less its prefix."""
+    """Why a row carries a default score, or none at all: the names of the proto's enum, less its prefix."""
 
     DEADLINE = "DEADLINE"
     WORKER_LOST = "WORKER_LOST"
@@ -70,6 +74,7 @@ class DefaultReason(StrEnum):
     MODEL_NOT_READY = "MODEL_NOT_READY"
     DRAINING = "DRAINING"
     UNKNOWN_LEVEL = "UNKNOWN_LEVEL"
+    INVALID_VALUE = "INVALID_VALUE"
 
 
 class BridgeError(Exception):
@@ -98,6 +103,11 @@ class BridgeError(Exception):
         self.version = 0
         self.digest = ""
 
+    @property
+    def failed_reason(self) -> DefaultReason | None:
+        """What a row is told that comes back without a score; None if the event can only fail the whole call."""
+        return self.default_reason
+
 
 class CallerError(BridgeError):
     """The caller's doing."""
@@ -114,6 +124,24 @@ class UnknownLevel(InvalidRequest):
 
     reason = "UNKNOWN_LEVEL"
     default_reason = DefaultReason.UNKNOWN_LEVEL
+
+
+class UnfitRow(InvalidRequest):
+    """Rows have a value that the model can't take; never answered with a default."""
+
+    @property
+    def failed_reason(self) -> DefaultReason | None:
+        """See `BridgeError.failed_reason`."""
+        return DefaultReason.INVALID_VALUE
+
+
+class RefusedLevel(UnfitRow):
+    """Rows have a category that the model does not know, and its author refuses them."""
+
+    @property
+    def failed_reason(self) -> DefaultReason | None:
+        """See `BridgeError.failed_reason`."""
+        return DefaultReason.UNKNOWN_LEVEL
 
 
 class ModelNotFound(CallerError):

@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, all_missing
-from bridge.errors import InvalidRequest
+from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, Unfit, all_missing
+from bridge.errors import InvalidRequest, RefusedLevel, UnfitRow, UnknownLevel
 
-__all__ = ["Binding", "Feature", "UnknownLevelRule", "by_name", "column_order", "settle_unknown"]
+__all__ = ["Binding", "Feature", "RowFaults", "UnknownLevelRule", "by_name", "column_order"]
 
 # What a value that is none of the levels does: refuses the call, is missing, or costs its row the default score.
 UnknownLevelRule = Literal["refuse", "missing", "default"]
@@ -23,6 +23,7 @@ _INT_MIN = -(2**31)
 _INT_MAX = 2**31 - 1
 _DOUBLE_EXACT = 2**53
 _NAMES_SHOWN = 5
+_MOST_ALONE = 10_000  # as many rows as clients send at once: each is work of its own, for the loop that answers all
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,72 @@ class Feature:
 def by_name(features: Sequence[Feature]) -> dict[str, Feature]:
     """Features by their names."""
     return {feature.name: feature for feature in features}
+
+
+class RowFaults:
+    """What is wrong with single rows of a batch, noted while it is bound.
+
+    Args:
+        alone: such a row costs its own score; else the first one refuses the batch.
+    """
+
+    def __init__(self, *, alone: bool) -> None:
+        self._alone = alone
+        self._found: dict[int, Unfit] = {}
+
+    @property
+    def found(self) -> dict[int, Unfit] | None:
+        """What is wrong with each of them; None where there is none."""
+        return self._found or None
+
+    def refuse(
+        self, column: str, rows: Mask, problem: str, *, error: type[UnfitRow] = UnfitRow, limit: str = ""
+    ) -> bool:
+        """Notes rows whose value the model can't take; whether there is one, and what it now holds counts for nothing.
+
+        Args:
+            column: that the values are in.
+            rows: shape (rows,), true where the value is such a one.
+            problem: what is wrong with it, in words.
+            error: of the rows.
+            limit: that was passed, in words, if one was.
+
+        Raises:
+            InvalidRequest: there is one and it refuses the batch, or there are too many.
+        """
+        if not rows.any():
+            return False
+        unfit = Unfit(column, problem, error, limit)
+        if not self._alone:
+            raise InvalidRequest(str(unfit.of(int(rows.argmax()))), limit=limit)
+        if np.count_nonzero(rows) <= _MOST_ALONE:
+            for row in np.flatnonzero(rows).tolist():
+                # A default, which a rule for levels asks for, is not for a row that has a wrong value beside.
+                if row not in self._found or self._found[row].error is UnknownLevel:
+                    self._found[row] = unfit
+            if len(self._found) <= _MOST_ALONE:
+                return True
+        first = unfit.of(int(rows.argmax()))
+        raise InvalidRequest(f"{first}; at most {_MOST_ALONE} rows may be so", limit=f"{_MOST_ALONE} rows")
+
+    def settle(self, feature: Feature, rows: Mask) -> None:
+        """Does what the feature's rule says with rows whose value is none of its levels; the caller makes them missing.
+
+        Args:
+            feature: that has the levels.
+            rows: shape (rows,), true where the value is none of them.
+
+        Raises:
+            InvalidRequest: see `refuse`, if that is the rule.
+        """
+        if not rows.any():
+            return
+        if feature.unknown_level == "refuse":
+            self.refuse(feature.name, rows, f"not one of its {len(feature.levels)} levels", error=RefusedLevel)
+        elif feature.unknown_level == "default":
+            unfit = Unfit(feature.name, "not one of its levels", UnknownLevel)
+            for row in np.flatnonzero(rows).tolist():
+                self._found.setdefault(row, unfit)
 
 
 def _counted(names: Sequence[str]) -> str:
@@ -88,25 +155,24 @@ class Binding:
         # Callers send the same columns again and again.
         self._order = lru_cache(maxsize=64)(lambda names: column_order(names, features))
 
-    def bind(self, batch: Batch) -> Table:
-        """The batch as the model takes it.
+    def bind(self, batch: Batch, *, alone: bool = False) -> Table:
+        """The batch as the model takes it; rows with a value that it can't take refuse it, unless they do so `alone`.
 
         Raises:
             InvalidRequest: names the column and what is wrong with it.
         """
-        features = self._features
-        table = _as_table(batch, features)
+        features, faults = self._features, RowFaults(alone=alone)
+        table = _as_table(batch, features, faults)
         order = self._order(tuple(column.name for column in table.columns))
-        unknown: dict[int, str] = {}
         columns = tuple(
-            _typed(table.columns[position], feature, unknown)
+            _typed(table.columns[position], feature, faults)
             for position, feature in zip(order, features, strict=True)
             if position is not None
         )
-        return Table(columns, table.rows, unknown or None)
+        return Table(columns, table.rows, faults.found)
 
 
-def _as_table(batch: Batch, features: Sequence[Feature]) -> Table:
+def _as_table(batch: Batch, features: Sequence[Feature], faults: RowFaults) -> Table:
     if isinstance(batch, Matrix):
         if not batch.names and batch.values.shape[1] != len(features):
             raise InvalidRequest(
@@ -115,27 +181,27 @@ def _as_table(batch: Batch, features: Sequence[Feature]) -> Table:
             )
         table = batch.table(batch.names or [feature.name for feature in features])
         known = by_name(features)
-        return replace(table, columns=tuple(_whole_numbers(column, known) for column in table.columns))
+        return replace(table, columns=tuple(_whole_numbers(column, known, faults) for column in table.columns))
     return batch
 
 
-def _whole_numbers(column: Column, features: dict[str, Feature]) -> Column:
+def _whole_numbers(column: Column, features: dict[str, Feature], faults: RowFaults) -> Column:
     """A matrix has one type for all its columns, so whole numbers in it may stand for a declared int."""
     if column.name not in features or features[column.name].type is not Type.INT:
         return column
     missing = column.missing()
     numbers = np.where(missing, 0.0, column.values)
     bad = (numbers != np.rint(numbers)) | (np.abs(numbers) > _INT_MAX)
-    if bad.any():
-        raise InvalidRequest(f"column '{column.name}', row {int(bad.argmax())}: not a whole number that fits int")
+    if faults.refuse(column.name, bad, "not a whole number that fits int"):
+        numbers[bad] = 0
     return Column(column.name, Type.INT, numbers.astype(np.int32), missing if missing.any() else None)
 
 
-def _typed(column: Column, feature: Feature, unknown: dict[int, str]) -> Column:
+def _typed(column: Column, feature: Feature, faults: RowFaults) -> Column:
     if feature.type is None:
         if column.type is Type.INT64:
-            return _long_to_double(column)
-        return _float_to_double(column) if column.type is Type.FLOAT else _checked_int(column)
+            return _long_to_double(column, faults)
+        return _float_to_double(column, faults) if column.type is Type.FLOAT else _checked_int(column, faults)
     convert = _CONVERSIONS.get((column.type, feature.type))
     if convert is _same and feature.type is not Type.FACTOR:
         return column
@@ -145,15 +211,15 @@ def _typed(column: Column, feature: Feature, unknown: dict[int, str]) -> Column:
     if convert is None:
         raise InvalidRequest(f"column '{column.name}' is {column.type}, the model takes {feature.type}")
     if feature.type is Type.FACTOR:
-        return _to_factor(column, feature, unknown)
-    return convert(column)
+        return _to_factor(column, feature, faults)
+    return convert(column, faults)
 
 
-def _same(column: Column) -> Column:
+def _same(column: Column, _: RowFaults) -> Column:
     return column
 
 
-def _float_to_double(column: Column) -> Column:
+def _float_to_double(column: Column, _: RowFaults) -> Column:
     return Column(column.name, Type.DOUBLE, column.values.astype(np.float64))
 
 
@@ -163,59 +229,41 @@ def _with_nan(column: Column, values: Array) -> Column:
     return Column(column.name, Type.DOUBLE, values)
 
 
-def _int_to_double(column: Column) -> Column:
+def _int_to_double(column: Column, _: RowFaults) -> Column:
     return _with_nan(column, column.values.astype(np.float64))
 
 
-def _long_to_double(column: Column) -> Column:
-    _refuse_outside(column, -_DOUBLE_EXACT, _DOUBLE_EXACT, "+-2^53, the whole numbers that a double holds exactly")
-    return _int_to_double(column)
+def _long_to_double(column: Column, faults: RowFaults) -> Column:
+    limit = "+-2^53, the whole numbers that a double holds exactly"
+    _refuse_outside(column, -_DOUBLE_EXACT, _DOUBLE_EXACT, limit, faults)
+    return _int_to_double(column, faults)
 
 
-def _long_to_int(column: Column) -> Column:
-    _refuse_outside(column, _INT_MIN + 1, _INT_MAX, "+-(2^31 - 1), R's integers")
+def _long_to_int(column: Column, faults: RowFaults) -> Column:
+    _refuse_outside(column, _INT_MIN + 1, _INT_MAX, "+-(2^31 - 1), R's integers", faults)
     return Column(column.name, Type.INT, column.values.astype(np.int32), column.mask)
 
 
-def _checked_int(column: Column) -> Column:
+def _checked_int(column: Column, faults: RowFaults) -> Column:
     if column.type is Type.INT:
-        _refuse_outside(column, _INT_MIN + 1, _INT_MAX, "+-(2^31 - 1), R's integers: -2147483648 is its NA")
+        _refuse_outside(column, _INT_MIN + 1, _INT_MAX, "+-(2^31 - 1), R's integers: -2147483648 is its NA", faults)
     return column
 
 
-def _refuse_outside(column: Column, low: int, high: int, limit: str) -> None:
+def _refuse_outside(column: Column, low: int, high: int, limit: str, faults: RowFaults) -> None:
     bad = (column.values < low) | (column.values > high)
     if column.mask is not None:
         bad &= ~column.mask
     if bad.any():
-        raise InvalidRequest(f"column '{column.name}', row {int(bad.argmax())}: outside {limit}", limit=limit)
+        faults.refuse(column.name, bad, f"outside {limit}", limit=limit)
 
 
-def settle_unknown(feature: Feature, rows: Mask, unknown: dict[int, str]) -> None:
-    """Does what the feature's rule says with rows whose value is none of its levels; the caller makes them missing.
-
-    Args:
-        feature: that has the levels.
-        rows: shape (rows,), true where the value is none of them.
-        unknown: takes the numbers of rows that the rule answers with the default, each with the feature's name.
-
-    Raises:
-        InvalidRequest: the rule is "refuse", and there is one.
-    """
-    if feature.unknown_level == "refuse" and rows.any():
-        row, count = int(rows.argmax()), len(feature.levels)
-        raise InvalidRequest(f"column '{feature.name}', row {row}: not one of its {count} levels")
-    if feature.unknown_level == "default":
-        for row in np.flatnonzero(rows).tolist():
-            unknown.setdefault(row, feature.name)
-
-
-def _to_factor(column: Column, feature: Feature, unknown: dict[int, str]) -> Column:
+def _to_factor(column: Column, feature: Feature, faults: RowFaults) -> Column:
     codes = {level: code for code, level in enumerate(feature.levels)}
     found = np.fromiter((codes.get(value, -1) for value in column.values), np.int32, len(column))
     missing = column.missing()
     strange = (found < 0) & ~missing
-    settle_unknown(feature, strange, unknown)
+    faults.settle(feature, strange)
     mask = missing | strange
     found[mask] = 0
     return Column(column.name, Type.FACTOR, found, mask if mask.any() else None, feature.levels)

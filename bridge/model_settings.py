@@ -23,7 +23,8 @@ _INT32_MAX = 2**31 - 1
 _MOST_LEVEL = {"int": _INT32_MAX, "int64": 2**63 - 1}
 _MOST_REASONS = 64
 # A bad request is never answered with a default unless the author says so, by `unknown_level`.
-_EVENTS = [reason for reason in DefaultReason if reason is not DefaultReason.UNKNOWN_LEVEL]
+_FAULTS = (DefaultReason.UNKNOWN_LEVEL, DefaultReason.INVALID_VALUE)
+_EVENTS = [reason for reason in DefaultReason if reason not in _FAULTS]
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Count = Annotated[int, Field(gt=0)]
 
@@ -213,6 +214,8 @@ class ModelSettings(_Section):
             raise ValueError("unknown_level is 'default' but there is no default_score")
         if DefaultReason.UNKNOWN_LEVEL in self.default_on and not meant:
             raise ValueError("default_on names UNKNOWN_LEVEL: say unknown_level = 'default' for the model or a feature")
+        if DefaultReason.INVALID_VALUE in self.default_on:
+            raise ValueError("default_on names INVALID_VALUE: a value that the model can't take has no default")
         return self
 
     @model_validator(mode="after")

@@ -7,9 +7,9 @@ from functools import lru_cache
 from scorebridge.arrays import varint
 from scorebridge.v1 import prediction_log_pb2 as pb
 
-from bridge.calls import Call, Exchange, Outcome, now
+from bridge.calls import Call, Exchange, Outcome, Range, now
 from bridge.columns import Batch, Matrix
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, DefaultReason
 from bridge.layers.record import Answer
 from bridge.messages import TYPE_NUMBERS
 from bridge.prediction_log.rows import CANCELLED
@@ -72,8 +72,10 @@ class LogRecorder:
         if failure is not None:
             record += _error(exchange, failure)
         else:
-            outcome = Outcome(outcome.ranges, exchange.encode(call, outcome))
+            outcome = Outcome(outcome.ranges, exchange.encode(call, outcome), outcome.partial)
             record += _defaulted(outcome)
+            if outcome.partial:
+                record += _failed(outcome)
         return outcome, self._log.append(record, exchange.request, outcome.reply)
 
     async def cancelled(self, call: Call, engine: str = "") -> None:
@@ -135,14 +137,27 @@ def _error(exchange: Exchange, error: BridgeError) -> bytes:
 
 def _defaulted(outcome: Outcome) -> bytes:
     ranges = [
-        pb.LoggedRange(
-            first=part.first,
-            count=part.count,
-            reason=f"DEFAULT_REASON_{part.error.default_reason}",
-            private_detail=part.error.private,
-            condition_class=part.error.condition_class,
-        )
+        _range(part, part.error, part.error.default_reason)
         for part in outcome.ranges
         if part.error is not None and part.defaulted
     ]
     return pb.LogRecord(defaulted=ranges).SerializeToString() if ranges else b""
+
+
+def _failed(outcome: Outcome) -> bytes:
+    ranges = [
+        _range(part, part.error, part.error.failed_reason)
+        for part in outcome.ranges
+        if part.error is not None and part.failed
+    ]
+    return pb.LogRecord(failed=ranges).SerializeToString()
+
+
+def _range(part: Range, error: BridgeError, reason: DefaultReason | None) -> pb.LoggedRange:
+    return pb.LoggedRange(
+        first=part.first,
+        count=part.count,
+        reason=f"DEFAULT_REASON_{reason}",
+        private_detail=error.private,
+        condition_class=error.condition_class,
+    )

@@ -9,10 +9,10 @@ from scorebridge.arrays import varint
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Call, Outcome
-from bridge.columns import Column, Type, concatenate
+from bridge.columns import Column, Type, all_missing, concatenate
 from bridge.wire import VARINT, delimited, duration, tag
 
-__all__ = ["defaulted_rows", "source_of", "write_column", "write_reply"]
+__all__ = ["defaulted_rows", "failed_rows", "source_of", "write_column", "write_reply"]
 
 _ARRAY_TAGS = {
     Type.DOUBLE: tag(pb.Column.DOUBLES_FIELD_NUMBER),
@@ -32,7 +32,7 @@ _BACKEND_TIME = tag(pb.ScoreResponse.BACKEND_TIME_FIELD_NUMBER)
 
 
 def write_reply(call: Call, outcome: Outcome) -> bytes:
-    """The ScoreResponse to a call, from an outcome without failed ranges."""
+    """The ScoreResponse to a call, from an outcome that does not fail it."""
     model, trace = call.model, call.trace
     parts = [_version(model.model, model.version, model.digest), delimited(_REQUEST_ID, call.request_id.encode())]
     parts += [delimited(_SCORES, write_column(column)) for column in _scores(outcome)]
@@ -43,6 +43,8 @@ def write_reply(call: Call, outcome: Outcome) -> bytes:
     ]
     if defaulted := defaulted_rows(outcome):
         parts.append(pb.ScoreResponse(defaulted_rows=defaulted).SerializeToString())
+    if outcome.partial:
+        parts.append(pb.ScoreResponse(failed_rows=failed_rows(outcome)).SerializeToString())
     return b"".join(parts)
 
 
@@ -54,7 +56,14 @@ def _version(model: str, version: int, digest: str) -> bytes:
 def _scores(outcome: Outcome) -> Sequence[Column]:
     if len(outcome.ranges) == 1:
         return outcome.ranges[0].scores
-    return [concatenate(columns) for columns in zip(*(part.scores for part in outcome.ranges), strict=True)]
+    parts = [part.scores for part in outcome.ranges]
+    if outcome.partial:
+        # The outputs may not have been known before: they are those of the rows that have scores.
+        known = next(columns for columns in parts if columns)
+        counts = {part.count for part in outcome.ranges if part.failed}
+        missing = {rows: tuple(all_missing(one.name, one.type, rows) for one in known) for rows in counts}
+        parts = [part.scores or missing[part.count] for part in outcome.ranges]
+    return [concatenate(columns) for columns in zip(*parts, strict=True)]
 
 
 def write_column(column: Column) -> bytes:
@@ -82,6 +91,8 @@ def _array(column: Column) -> bytes:
 
 def source_of(outcome: Outcome) -> pb.ScoreSource:
     """Where the scores of an outcome come from."""
+    if outcome.partial:
+        return pb.SCORE_SOURCE_MIXED
     if len(outcome.ranges) == 1:
         return pb.SCORE_SOURCE_DEFAULT if outcome.ranges[0].defaulted else pb.SCORE_SOURCE_MODEL
     defaulted = {part.defaulted for part in outcome.ranges}
@@ -101,4 +112,18 @@ def defaulted_rows(outcome: Outcome) -> list[pb.DefaultedRows]:
         )
         for part in outcome.ranges
         if part.error is not None and part.defaulted
+    ]
+
+
+def failed_rows(outcome: Outcome) -> list[pb.FailedRows]:
+    """The failed ranges of a partial outcome."""
+    return [
+        pb.FailedRows(
+            first=part.first,
+            count=part.count,
+            reason=f"DEFAULT_REASON_{part.error.failed_reason}",
+            detail=str(part.error),
+        )
+        for part in outcome.ranges
+        if part.error is not None and part.failed
     ]

@@ -65,12 +65,13 @@ def score_csv(
     *,
     timeout_s: float | None = None,
     default: float | None = None,
+    partial: bool = False,
     version: int = 0,
 ) -> str:
     """Scores a CSV file in one call; a sentence for the terminal.
 
-    The output has a row for each input row, in order: the outputs, `source` (MODEL or DEFAULT) and `reason`. It takes
-    the place of what `target` held, once it is whole.
+    The output has a row for each input row, in order: the outputs, `source` (MODEL, DEFAULT or, where `partial` has
+    left them empty, FAILED) and `reason`. It takes the place of what `target` held, once it is whole.
 
     Raises:
         CommandFailed: `source` is no CSV of the model's features, `target` can't be written, or the gateway refused.
@@ -84,14 +85,21 @@ def score_csv(
             versions = client.model(model, version)
             detail = next((one for one in versions if version or one.version.serving), pb.ModelDetail())
             columns = _columns(rows, detail.features)
-            answer = client.score(model, columns, timeout_s=timeout_s, default=default, version=version)
+            answer = client.score(
+                model, columns, timeout_s=timeout_s, default=default, partial=partial, version=version
+            )
         except ScoringError as error:
             raise CommandFailed(f"{error.reason}: {error}") from error
         except ValueError as error:
             raise CommandFailed(f"{source}: {error}") from error
     _write(target, format_cells(_result(answer)).encode())
-    defaulted = int(answer.defaulted.sum())
-    return f"{answer.rows} rows by {answer.model}/{answer.version}, {defaulted} of them with the default score"
+    return _told(answer)
+
+
+def _told(answer: Scores) -> str:
+    defaulted, failed = int(answer.defaulted.sum()), int(answer.failed.sum())
+    said = f"{answer.rows} rows by {answer.model}/{answer.version}, {defaulted} of them with the default score"
+    return f"{said}, {failed} without a score" if failed else said
 
 
 def _read(source: Path) -> list[list[Cell]]:
@@ -150,6 +158,7 @@ def _write(target: Path, content: bytes) -> None:
 def _result(answer: Scores) -> Iterable[list[Cell]]:
     yield [Cell(name, quoted=True) for name in (*answer.columns, "source", "reason")]
     columns = [values.tolist() for values in answer.columns.values()]
+    failed = answer.failed.tolist()
     for row, reason in enumerate(answer.reasons):
-        marks = ["MODEL" if reason is None else "DEFAULT", reason or ""]
+        marks = ["MODEL" if reason is None else "FAILED" if failed[row] else "DEFAULT", reason or ""]
         yield [*(Cell.of(values[row]) for values in columns), *(Cell.of(mark) for mark in marks)]

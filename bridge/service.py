@@ -27,6 +27,8 @@ from bridge.errors import (
     ModelNotFound,
     ModelNotReady,
     Overloaded,
+    RefusedLevel,
+    UnfitRow,
     UnknownLevel,
     VersionRefused,
     WorkerLost,
@@ -53,6 +55,8 @@ _NO_DEADLINE_S = 1e8  # pygrpc-native gives a huge number where grpcio gives Non
 _STATUS: dict[type[BridgeError], grpc.StatusCode] = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownLevel: grpc.StatusCode.INVALID_ARGUMENT,
+    UnfitRow: grpc.StatusCode.INVALID_ARGUMENT,
+    RefusedLevel: grpc.StatusCode.INVALID_ARGUMENT,
     ModelNotFound: grpc.StatusCode.NOT_FOUND,
     VersionRefused: grpc.StatusCode.FAILED_PRECONDITION,
     Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
@@ -127,15 +131,17 @@ class ScoringService:
         request = parse_request(exchange.request)
         request_id = _request_id(request)
         version = self._registry.resolve(request.model, request.version)
+        partial = request.partial and version.row_wise
         try:
             call = Call(
                 request_id=request_id,
                 model=version.ref,
-                batch=_bound(request, version),
+                batch=_bound(request, version, alone=partial),
                 arrived=arrived,
                 deadline=_deadline(arrived, remaining_s),
                 defaults=_defaults(request, version),
                 exchange=exchange,
+                partial=partial,
             )
         except BridgeError as error:
             _name(error, version)
@@ -204,7 +210,7 @@ def _deadline(arrived: float, remaining_s: float | None) -> Deadline | None:
     return None if remaining_s is None or remaining_s > _NO_DEADLINE_S else Deadline(arrived + remaining_s)
 
 
-def _bound(request: pb.ScoreRequest, version: Version) -> Batch:
+def _bound(request: pb.ScoreRequest, version: Version, *, alone: bool) -> Batch:
     batch = read_batch(request)
     if request.row_keys and len(request.row_keys) != batch.rows:
         raise InvalidRequest(f"{len(request.row_keys)} row_keys for {batch.rows} rows")
@@ -213,7 +219,7 @@ def _bound(request: pb.ScoreRequest, version: Version) -> Batch:
         raise InvalidRequest(f"{batch.rows} rows; {version.ref} takes {most} a call", limit=f"{most} rows")
     if isinstance(batch, Matrix) and not batch.rows and not batch.names:
         return batch  # nothing in it could be wrong
-    return version.bind(batch)
+    return version.bind(batch, alone=alone)
 
 
 def _defaults(request: pb.ScoreRequest, version: Version) -> tuple[DefaultScore, ...]:

@@ -16,7 +16,7 @@ from bridge.layers.failures import Failures
 from bridge.layers.fallback import Fallback
 from bridge.layers.record import Record, Recorder
 from bridge.layers.retry import Retry, RetryBudget
-from bridge.layers.unknown_levels import UnknownLevels
+from bridge.layers.unfit_rows import UnfitRows
 from bridge.load import Load
 from bridge.model_settings import ModelSettings
 
@@ -56,7 +56,7 @@ def build_stack(
         # Above everything that can fail, so that one place decides what is answered with a default.
         _fallback(settings, description.outputs),
         # Below fallback, which may answer the rows that are taken out; above all that waits, for they wait for nothing.
-        UnknownLevels(row_wise=description.row_wise),
+        UnfitRows(row_wise=description.row_wise),
         # Above admission and batching, so that queueing is paid from the caller's time.
         DeadlineLayer(settings.timeout_s, settings.max_timeout_s, settings.reply_reserve_s, drain),
         # Below the deadline, so that a caller's short deadline never counts as the model's failure.

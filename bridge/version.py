@@ -80,9 +80,14 @@ class Version:
             return self.accepted.description.outputs
         return _known_outputs(self.bundle) if self.bundle else None
 
-    def bind(self, batch: Batch) -> Batch:
-        """The caller's rows as the model takes them; as they are while it is not loaded."""
-        return self.accepted.backend.bind(batch) if self.accepted else batch
+    @property
+    def row_wise(self) -> bool:
+        """No row's score depends on those beside it; False while it is not loaded."""
+        return self.accepted is not None and self.accepted.description.row_wise
+
+    def bind(self, batch: Batch, *, alone: bool = False) -> Batch:
+        """The caller's rows as the model takes them, see `Backend.bind`; as they are while it is not loaded."""
+        return self.accepted.backend.bind(batch, alone=alone) if self.accepted else batch
 
     async def score(self, call: Call) -> Outcome:
         """Scores a call; the version is not unloaded meanwhile."""

@@ -9,7 +9,7 @@
 bridge_attach <- function(scripts) {
   code <- attach(NULL, pos = length(search()), name = "scorebridge")
   parts <- c(
-    "conditions.R", "world.R", "warnings.R", "clock.R", "refusals.R", "outputs.R", "rows.R", "foreign_text.R", "load.R",
+    "conditions.R", "warnings.R", "clock.R", "world.R", "refusals.R", "outputs.R", "rows.R", "foreign_text.R", "load.R",
     "lock.R", "score.R", "features.R", "golden.R", "worker.R"
   )
   for (file in parts) {

@@ -9,9 +9,9 @@ write_bundle <- local({
   folder <- normalizePath(dirname(if (file.exists(path)) path else basename(path)))
   code <- new.env(parent = baseenv())
   parts <- c(
-    "conditions.R", "world.R", "warnings.R", "foreign_text.R", "load.R", "refusals.R", "outputs.R", "rows.R", "features.R",
-    "golden.R", "toml.R", "predict_source.R", "bundle_settings.R", "bundle_features.R", "session_scores.R", "author.R",
-    "bundle_writer.R"
+    "conditions.R", "warnings.R", "world.R", "foreign_text.R", "load.R", "refusals.R", "outputs.R", "rows.R",
+    "features.R", "golden.R", "toml.R", "predict_source.R", "bundle_settings.R", "bundle_features.R",
+    "session_scores.R", "author.R", "bundle_writer.R"
   )
   for (file in parts) sys.source(file.path(folder, file), envir = code, keep.source = FALSE)
   code$bridge_scripts <- folder

@@ -46,14 +46,13 @@ bridge_write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, defaul
   bridge_write_files(dir, source, objects, settings, features)
   if (!is.null(golden)) bridge_write_golden(file.path(dir, "golden.csv"), bridge_golden_inputs(golden, features))
   asked <- list(features = features, input = input, row_by_row = row_by_row)
-  # Where a key is left out, it is proven in a worker's default.
   checked <- bridge_check_bundle(dir, !is.null(golden), c(asked, world[c("timezone", "locale")]))
-  # Only now: which packages the model needs is seen when it is loaded and scores.
-  bridge_write_settings(file.path(dir, "model.toml"), settings, features, bridge_author(world$said, checked$packages))
-  bridge_tell_collation(world, checked$collation)
   if (length(checked$changed) && !isTRUE(accept_warnings)) stop(bridge_bundle_error(
     "R went on with other data than it was given: ", checked$changed[1L], "; accept_warnings = TRUE takes it as it is"
   ))
+  # Only now: which packages the model needs is seen when it is loaded and scores.
+  bridge_write_settings(file.path(dir, "model.toml"), settings, features, bridge_author(world$said, checked$packages))
+  bridge_tell_collation(world, checked$collation)
   if (!is.null(golden)) {
     bridge_compare_session(name, passed[[name]], objects, golden, features, checked$scores, frame, row_by_row)
     bridge_check_defaults(default_score, checked$scores)

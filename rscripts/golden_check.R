@@ -7,8 +7,10 @@
 bridge_check <- function(path, request) {
   framed <- request$input == "frame"
   features <- if (framed) names(request$features) else bridge_greeting_parts$feature_names
-  reply <- list(error = bridge_greeting_parts$error, features = features, warnings = bridge_greeting_parts$notes)
-  reply <- c(reply, bridge_greeting_parts[c("packages", "collation")])
+  reply <- c(
+    bridge_greeting_parts[c("packages", "collation")],
+    list(error = bridge_greeting_parts$error, features = features, warnings = bridge_greeting_parts$notes)
+  )
   if (!is.null(reply$error) || !file.exists(path)) return(reply)
   tryCatch(
     {

@@ -1,6 +1,6 @@
 # Scores logged calls again, for `scorebridge reconcile`:
 #   Rscript reconcile.R <bundle> <seed> <declared> <progress> <input> <row_by_row>
-# Shares Pred.R, outputs.R, world.R, rows.R, refusals.R and conditions.R with serving and nothing else. Bytes are
+# Shares Pred.R, world.R, outputs.R, rows.R, refusals.R and conditions.R with serving and nothing else. Bytes are
 # little-endian; a text is its length in bytes as int32 (-1 is missing) and UTF-8; numbers are as in memory, so they pass
 # bit by bit. Environment variables say what world to run in, as they do to serve.R.
 #   declared  file: int32 count of features; for each its name, its type ("ordered" for an ordered factor), int32 count of

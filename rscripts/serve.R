@@ -3,10 +3,10 @@
 #   SCOREBRIDGE_BUNDLE    the bundle's folder
 #   SCOREBRIDGE_DIGEST    the bundle's digest, may be empty
 #   SCOREBRIDGE_SEED      what every call's random numbers start from, 1 if empty
-#   SCOREBRIDGE_TIMEZONE, SCOREBRIDGE_LOCALE  the world to run in; see bridge_enter_world()
-#   SCOREBRIDGE_PACKAGES  the packages whose versions here are asked for, with blanks between them
 #   SCOREBRIDGE_INPUT     "frame" if the predict function takes one data.frame of all features, "columns" if empty
 #   SCOREBRIDGE_ROW_BY_ROW  "1" if each row is scored by a call of its own
+#   SCOREBRIDGE_TIMEZONE, SCOREBRIDGE_LOCALE  the world to run in; see bridge_enter_world()
+#   SCOREBRIDGE_PACKAGES  the packages whose versions here are asked for, with blanks between them
 # Nothing is left in the global environment but the bundle's objects.
 local({
   scripts <- Sys.getenv("SCOREBRIDGE_RSCRIPTS")

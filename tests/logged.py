@@ -34,11 +34,14 @@ class Log:
         scores: Sequence[pb.Column],
         defaulted: Sequence[pb.DefaultedRows] = (),
         keys: Sequence[str] = (),
+        failed: Sequence[pb.FailedRows] = (),
     ) -> log_pb.LogRecord:
-        """An answered call; the record may be changed until `write`."""
-        request = pb.ScoreRequest(model=stored.model, row_keys=keys)
+        """An answered call, a partial one where rows failed; the record may be changed until `write`."""
+        request = pb.ScoreRequest(model=stored.model, row_keys=keys, partial=bool(failed))
         getattr(request, "matrix" if isinstance(features, pb.Matrix) else "table").CopyFrom(features)
-        response = pb.ScoreResponse(model=stored.model, version=stored.version, scores=scores, defaulted_rows=defaulted)
+        response = pb.ScoreResponse(model=stored.model, version=stored.version, scores=scores)
+        response.defaulted_rows.extend(defaulted)
+        response.failed_rows.extend(failed)
         record = self._record(stored, status=0)
         record.request, record.response = request.SerializeToString(), response.SerializeToString()
         return record

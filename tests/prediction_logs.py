@@ -77,6 +77,20 @@ def default_rows(
     return made
 
 
+def fail_rows(made: log_pb.LogRecord, first: int, count: int, reason: "pb.DefaultReason") -> log_pb.LogRecord:
+    """The same call as a partial one, with some rows that failed."""
+    made.failed.add(first=first, count=count, reason=reason, private_detail="Error in predict(): age 40")
+    request, response = pb.ScoreRequest.FromString(made.request), pb.ScoreResponse.FromString(made.response)
+    request.partial = True
+    response.failed_rows.add(first=first, count=count, reason=reason, detail="the model raised")
+    response.source = pb.SCORE_SOURCE_MIXED
+    for column in response.scores:
+        column.missing_rows.extend(range(first, first + count))
+    made.request = request.SerializeToString(deterministic=True)
+    made.response = response.SerializeToString(deterministic=True)
+    return made
+
+
 def header(number: int, first: int = 0, previous: bytes = b"") -> log_pb.SegmentHeader:
     """Of a segment whose id is `number`, sixteen times."""
     made = log_pb.SegmentHeader(

@@ -117,8 +117,13 @@ class Backend(Protocol):
     def load(self) -> Load:
         """How many calls it can run at once, and how many it still runs for nobody."""
 
-    def bind(self, batch: Batch) -> Batch:
+    def bind(self, batch: Batch, *, alone: bool = False) -> Batch:
         """The caller's rows as this model takes them: its columns, in its order, of its types.
+
+        Args:
+            batch: as it came.
+            alone: rows with a value that the model can't take are unfit, and nobody may score them; else they refuse
+                the batch.
 
         Raises:
             InvalidRequest: names the column, row, type or limit that is wrong. No worker is touched.

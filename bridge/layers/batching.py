@@ -28,6 +28,7 @@ _log = logging.getLogger(__name__)
 
 _AHEAD_S = 0.001  # before the deadline layer ends the call, which would throw the finished ranges away
 _ALIGNED_ROWS = 64  # xgboost's block; for R it is as good as any
+_OF_ROWS = (PredictionFailed, MalformedPrediction)  # may be one row's doing: it raises, or is left out of the scores
 
 
 class Batching:
@@ -63,8 +64,8 @@ class Batching:
             # The usual case, without a task or a queue: this call is the run.
             try:
                 return await self._run_directly(call, inner)
-            except PredictionFailed:
-                if not self._row_wise or call.rows == 1:
+            except _OF_ROWS:
+                if call.rows == 1 or not self._is_bisected(call):
                     raise
                 failed = True
         call.trace.queued = now()
@@ -84,6 +85,11 @@ class Batching:
             timer = asyncio.get_running_loop().call_at(deadline.instant - _AHEAD_S, member.finish)
         try:
             await member.done
+        except asyncio.CancelledError:
+            # A loop that is late, if only by the millisecond that epoll rounds to, does what was due in one turn: the
+            # deadline layer ends a call that was finished before.
+            if deadline is None or not deadline.expired() or member.done.cancelled():
+                raise
         finally:
             if timer is not None:
                 timer.cancel()
@@ -172,9 +178,13 @@ class Batching:
             # One member's rows may be the cause: each gets another run, for itself.
             lost = isinstance(error, WorkerLost)
             return [replace(piece, alone=True, lost=piece.lost + lost) for piece in pieces]
-        if len(pieces) == 1 and self._row_wise and isinstance(error, PredictionFailed):
+        if len(pieces) == 1 and isinstance(error, _OF_ROWS) and self._is_bisected(pieces[0].member.call):
             return halves(pieces[0])
         return []
+
+    def _is_bisected(self, call: Call) -> bool:
+        """A bad row is worth being found: without a default for it, it fails the call unless the others are wanted."""
+        return self._row_wise and bool(call.defaults or call.partial)
 
     async def _timed(self, call: Call, inner: Scorer) -> Outcome:
         began = now()

@@ -1,4 +1,4 @@
-"""Fallback: rows that can't be scored get the model's default score, marked, or stay failed."""
+"""Fallback: rows that can't be scored get the model's default score, marked, or stay failed, alone or all."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 
 from bridge.calls import Call, DefaultScore, Outcome, Output, Range, Scorer
-from bridge.columns import Column
+from bridge.columns import Column, says_nothing
 from bridge.defaults import default_scores
 from bridge.errors import BridgeError, DefaultReason, InvalidRequest, MissingScore
 
@@ -17,7 +17,8 @@ __all__ = ["Fallback"]
 class Fallback:
     """Fills failed ranges that may be answered with a default; never a caller's error, never a cancellation.
 
-    What a scorer below raises counts for every row of the call. Without defaults in the call nothing is filled.
+    What a scorer below raises counts for every row of the call. Without defaults in the call nothing is filled. What
+    stays failed fails the call, unless it is partial and another row has scores.
 
     Args:
         reasons: the events that this model's author answers with a default.
@@ -38,7 +39,9 @@ class Fallback:
             outcome = await inner(call)
         except BridgeError as error:
             outcome = Outcome.failed(call.rows, error)
-        return self._filled(call, outcome) if call.defaults else outcome
+        if call.defaults:
+            outcome = self._filled(call, outcome)
+        return _partial(outcome) if call.partial else outcome
 
     def _filled(self, call: Call, outcome: Outcome) -> Outcome:
         try:
@@ -57,6 +60,13 @@ class Fallback:
         return replace(outcome, ranges=tuple(ranges))
 
 
+def _partial(outcome: Outcome) -> Outcome:
+    """The outcome of a partial call: as it is where no row has scores, or an event is none of single rows."""
+    errors = [part.error for part in outcome.ranges if part.failed]
+    alone = 0 < len(errors) < len(outcome.ranges) and all(error and error.failed_reason for error in errors)
+    return replace(outcome, partial=True) if alone else outcome
+
+
 def _default_range(first: int, count: int, error: BridgeError, defaults: Sequence[DefaultScore]) -> Range:
     return Range(first, count, tuple(default.column(count) for default in defaults), error)
 
@@ -65,9 +75,10 @@ def _for_outputs(
     defaults: Sequence[DefaultScore], outcome: Outcome, additional: Collection[str]
 ) -> Sequence[DefaultScore]:
     """The defaults under the names and types that the model answered with, where it answered at all."""
-    scored = next((part.scores for part in outcome.ranges if part.scores), None)
-    if scored is None:
+    every = [part.scores for part in outcome.ranges if part.scores]
+    if not every:
         return defaults
+    scored = next((columns for columns in every if not any(map(says_nothing, columns))), every[0])
     if len(defaults) == len(scored) and all(map(_fits, defaults, scored)):
         return defaults
     outputs = [Output(column.name, column.type, column.name in additional) for column in scored]

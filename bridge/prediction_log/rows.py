@@ -83,7 +83,7 @@ def rows_of(call: LoggedCall) -> Iterator[_Row]:
         if call.record.status or rows is None:
             yield base
         return
-    reasons = _reasons(call, rows)
+    marks = _marks(call, rows)
     keys = call.request.row_keys if call.request is not None else []
     columns = {INPUT + column.name: _values(column) for column in call.inputs or ()}
     columns |= {SCORE + column.name: _values(column) for column in call.scores}
@@ -92,8 +92,7 @@ def rows_of(call: LoggedCall) -> Iterator[_Row]:
         values["row"] = row
         values["row_key"] = keys[row] if len(keys) == rows else None
         if call.record.status == 0:
-            values["source"] = "DEFAULT" if row in reasons else "MODEL"
-            values["reason"] = reasons.get(row)
+            values["source"], values["reason"] = marks.get(row, ("MODEL", None))
         for name, entries in columns.items():
             values[name] = entries[row]
         yield values
@@ -175,11 +174,13 @@ def _call_fields(call: LoggedCall) -> _Row:
     }
 
 
-def _reasons(call: LoggedCall, rows: int) -> dict[int, str]:
-    """The reason of each row with a default score."""
+def _marks(call: LoggedCall, rows: int) -> dict[int, tuple[str, str]]:
+    """The source and the reason of each row whose score is not the model's, or that has none."""
+    marked = (("DEFAULT", call.record.defaulted), ("FAILED", call.record.failed))
     return {
-        row: reason_name(part.reason)
-        for part in call.record.defaulted
+        row: (source, reason_name(part.reason))
+        for source, parts in marked
+        for part in parts
         for row in range(part.first, min(part.first + part.count, rows))
     }
 

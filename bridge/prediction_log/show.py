@@ -65,6 +65,8 @@ def _asked(request: pb.ScoreRequest | None) -> Iterator[tuple[str, str]]:
         yield "own default", f"{request.default_score:.17g}"
     if request.default_policy != pb.DEFAULT_POLICY_UNSPECIFIED:
         yield "default policy", _policy(request.default_policy)
+    if request.partial:
+        yield "partial", "yes"
     for name in sorted(request.labels):
         yield "label", f"{name} = {request.labels[name]}"
 
@@ -75,12 +77,17 @@ def _policy(policy: int) -> str:
 
 
 def _ranges(call: LoggedCall) -> Iterator[str]:
-    details = {part.first: part.detail for part in call.response.defaulted_rows} if call.response is not None else {}
-    for part in call.record.defaulted:
-        raised = ": ".join(text for text in (part.condition_class, part.private_detail) if text)
-        texts = [reason_name(part.reason), details.get(part.first, ""), raised]
-        rows = f"row {part.first}" if part.count == 1 else f"rows {part.first} to {part.first + part.count - 1}"
-        yield brief(f"defaulted       {rows}: {'; '.join(text for text in texts if text)}", _MOST_TEXT)
+    response = call.response or pb.ScoreResponse()
+    for name, told, logged in (
+        ("defaulted", response.defaulted_rows, call.record.defaulted),
+        ("failed", response.failed_rows, call.record.failed),
+    ):
+        details = {part.first: part.detail for part in told}
+        for part in logged:
+            raised = ": ".join(text for text in (part.condition_class, part.private_detail) if text)
+            texts = [reason_name(part.reason), details.get(part.first, ""), raised]
+            rows = f"row {part.first}" if part.count == 1 else f"rows {part.first} to {part.first + part.count - 1}"
+            yield brief(f"{name:<16}{rows}: {'; '.join(text for text in texts if text)}", _MOST_TEXT)
 
 
 def _environment(header: log_pb.SegmentHeader) -> Iterator[str]:

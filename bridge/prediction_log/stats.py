@@ -61,6 +61,7 @@ class Tally:
         calls: answered, failed and cancelled ones.
         rows: that were answered.
         defaulted: how many of them carry a default score, by reason.
+        without_score: how many of them failed, in calls that wanted the others nevertheless, by reason.
         errors: how many calls were not answered, by reason.
         latency: from the whole request to the answer, of all calls.
     """
@@ -68,18 +69,19 @@ class Tally:
     calls: int = 0
     rows: int = 0
     defaulted: Counter[str] = field(default_factory=Counter)
+    without_score: Counter[str] = field(default_factory=Counter)
     errors: Counter[str] = field(default_factory=Counter)
     latency: Histogram = field(default_factory=Histogram)
 
     @property
     def default_rate(self) -> float:
         """The part of the rows that carries a default score, 0 to 1."""
-        return self.defaulted.total() / self.rows if self.rows else 0.0
+        return _rate(self.defaulted, self.rows)
 
     @property
     def default_rates(self) -> dict[str, float]:
         """The same by reason, the most frequent first."""
-        return {reason: count / self.rows for reason, count in self.defaulted.most_common()} if self.rows else {}
+        return _rates(self.defaulted, self.rows)
 
     def add(self, record: pb.LogRecord) -> None:
         """Counts one call."""
@@ -87,6 +89,8 @@ class Tally:
         self.rows += answered_rows(record)
         for part in record.defaulted:
             self.defaulted[reason_name(part.reason)] += part.count
+        for part in record.failed:
+            self.without_score[reason_name(part.reason)] += part.count
         if record.status:
             self.errors[record.error_reason or str(record.status)] += 1
         self.latency.add(record.total_ns / 1e9)
@@ -96,8 +100,17 @@ class Tally:
         self.calls += other.calls
         self.rows += other.rows
         self.defaulted.update(other.defaulted)
+        self.without_score.update(other.without_score)
         self.errors.update(other.errors)
         self.latency.merge(other.latency)
+
+
+def _rate(counts: Counter[str], rows: int) -> float:
+    return counts.total() / rows if rows else 0.0
+
+
+def _rates(counts: Counter[str], rows: int) -> dict[str, float]:
+    return {reason: count / rows for reason, count in counts.most_common()} if rows else {}
 
 
 class Stats:
@@ -146,15 +159,22 @@ class Stats:
 
 
 def print_stats(stats: Stats, console: Console) -> None:
-    """Prints tables: each version and all calls, its hours, the reasons of defaults and errors, and what was raised."""
+    """Prints tables: each version and all calls, its hours, the reasons of defaults and errors, and what was raised.
+
+    Rows without a score have a column and a table only where there are some.
+    """
     total = stats.total()
     versions = [((name,), tally) for name, tally in stats.by_version().items()]
-    console.print(_table(["model/version"], [*versions, (("all",), total)]))
+    counted = ["defaulted", "without score"] if total.without_score else ["defaulted"]
+    console.print(_table(["model/version"], [*versions, (("all",), total)], counted))
     console.print()
-    console.print(_table(["model/version", "hour"], stats.by_hour().items()))
+    console.print(_table(["model/version", "hour"], stats.by_hour().items(), counted))
     if total.defaulted:
         console.print()
         console.print(_reasons("default reason", "rows", total.defaulted, total.rows))
+    if total.without_score:
+        console.print()
+        console.print(_reasons("reason without score", "rows", total.without_score, total.rows))
     if total.errors:
         console.print()
         console.print(_reasons("error", "calls", total.errors, total.calls))
@@ -163,15 +183,17 @@ def print_stats(stats: Stats, console: Console) -> None:
         console.print(_raised(conditions))
 
 
-def _table(titles: Sequence[str], tallies: Iterable[tuple[Sequence[str], Tally]]) -> Table:
+def _table(titles: Sequence[str], tallies: Iterable[tuple[Sequence[str], Tally]], counted: Sequence[str]) -> Table:
     table = Table(box=None)
     for title in titles:
         table.add_column(title, overflow="fold")
     for heading in ("calls", "failed", "rows", "p50 ms", "p95 ms", "p99 ms"):
         table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("defaulted", overflow="fold")
+    for heading in counted:
+        table.add_column(heading, overflow="fold")
     for names, tally in tallies:
-        table.add_row(*map(escape, names), *_cells(tally))
+        rates = [_with_reasons(counts, tally.rows) for counts in (tally.defaulted, tally.without_score)]
+        table.add_row(*map(escape, names), *_cells(tally), *rates[: len(counted)])
     return table
 
 
@@ -180,8 +202,11 @@ def _cells(tally: Tally) -> Iterator[str]:
     for percent in (50, 95, 99):
         seconds = tally.latency.percentile(percent)
         yield "" if seconds is None else f"{seconds * _MS:.3g}"
-    reasons = ", ".join(f"{reason} {rate:.2%}" for reason, rate in tally.default_rates.items())
-    yield f"{tally.default_rate:.2%}{': ' if reasons else ''}{reasons}"
+
+
+def _with_reasons(counts: Counter[str], rows: int) -> str:
+    reasons = ", ".join(f"{reason} {rate:.2%}" for reason, rate in _rates(counts, rows).items())
+    return f"{_rate(counts, rows):.2%}{': ' if reasons else ''}{reasons}"
 
 
 def _reasons(title: str, unit: str, counts: Counter[str], of: int) -> Table:

@@ -11,7 +11,7 @@ import numpy as np
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.columns import Array, Batch, Column, Matrix, Table, Type, all_missing, take
+from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, all_missing, take
 from bridge.messages import COLUMN_TYPES, parse_request, read_batch, read_type
 from bridge.prediction_log.reader import Damage, Entry
 from bridge.prediction_log.rows import CANCELLED
@@ -84,11 +84,18 @@ class LoggedCall:
         return tuple(_read_scores(column) for column in self.response.scores)
 
     def reasons(self, rows: int) -> Array:
-        """Why each row carries a default score, as the number of a DefaultReason; 0 where it does not."""
+        """Why each row has a default score, or none, as the number of a DefaultReason; 0 where it is the model's."""
         reasons = np.zeros(rows, np.int8)
-        for part in self.response.defaulted_rows:
+        for part in self._not_by_model():
             reasons[part.first : part.first + part.count] = part.reason
         return reasons
+
+    def failed(self, rows: int) -> Mask:
+        """Which rows came back without a score."""
+        failed = np.zeros(rows, np.bool_)
+        for part in self.response.failed_rows:
+            failed[part.first : part.first + part.count] = True
+        return failed
 
     def pieces(self) -> "list[Piece]":
         """What is scored at once: the call, unless some of its rows kept the others from being scored.
@@ -101,15 +108,19 @@ class LoggedCall:
         batch = _with_kept_types(read_batch(self.request), self.record.kept_types)
         reasons = self.reasons(batch.rows)
         lost = (reasons != 0) & (reasons != pb.DEFAULT_REASON_MISSING_SCORE)
-        if not lost.any() or lost.all():
+        if not lost.any() or (lost.all() and not self.response.failed_rows):
             return [Piece(self, np.arange(batch.rows), batch)] if batch.rows else []
         kept = np.flatnonzero(~lost)
-        parts = [kept] + [
+        parts = [kept] if len(kept) else []
+        parts += [
             np.arange(part.first, part.first + part.count)
-            for part in self.response.defaulted_rows
+            for part in self._not_by_model()
             if part.reason != pb.DEFAULT_REASON_MISSING_SCORE
         ]
         return [Piece(self, rows, take(batch, rows)) for rows in parts]
+
+    def _not_by_model(self) -> list[pb.DefaultedRows | pb.FailedRows]:
+        return [*self.response.defaulted_rows, *self.response.failed_rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

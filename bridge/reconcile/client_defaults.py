@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 from pydantic import BaseModel, Field, ValidationError
+from scorebridge.v1 import prediction_log_pb2 as log_pb
 
 from bridge.columns import Type
 from bridge.errors import BridgeError
@@ -85,7 +86,7 @@ class ClientDefaults:
             return
         call.sequence, call.version, call.answered = entry.sequence, record.version or None, record.status == 0
         if record.status == 0:
-            call.gateway = "answered with defaults" if record.defaulted else "answered"
+            call.gateway = _answered(record)
         elif record.status == CANCELLED:
             call.gateway = "cancelled by the client"
         else:
@@ -139,3 +140,9 @@ class ClientDefaults:
             self.unreadable += 1
         else:
             self._calls[line.request_id] = _Call(line)
+
+
+def _answered(record: log_pb.LogRecord) -> str:
+    if record.defaulted:
+        return "answered with defaults"
+    return "answered in part" if record.failed else "answered"

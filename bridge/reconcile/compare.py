@@ -81,6 +81,7 @@ class Comparison:
         piece: what was compared.
         outputs: one by one.
         defaulted: rows that were answered with a default score.
+        failed: rows that were answered without a score.
         unknown: rows that there is nothing to compare with.
         different: rows that the model scored otherwise, by any output.
         failure: why there are no scores; empty if there are.
@@ -91,11 +92,17 @@ class Comparison:
     piece: Piece
     outputs: tuple[OutputComparison, ...]
     defaulted: Mask
+    failed: Mask
     unknown: Mask
     different: Mask
     failure: str = ""
     over_limit: bool = False
     left_out: frozenset[str] = frozenset()
+
+    @property
+    def by_model(self) -> Mask:
+        """Rows that the model scored."""
+        return ~self.defaulted & ~self.failed
 
 
 def compare(piece: Piece, rescored: Rescored | Failure, tolerance: float) -> Comparison:
@@ -103,7 +110,7 @@ def compare(piece: Piece, rescored: Rescored | Failure, tolerance: float) -> Com
 
     Args:
         piece: the logged rows.
-        rescored: their scores by another way; a failure makes every row different that was not defaulted, but one of
+        rescored: their scores by another way; a failure makes every row different that was the model's, but one of
             time, which leaves all of them unknown.
         tolerance: how far numbers may be apart; 0 asks for the same bits. Missing is equal to missing.
     """
@@ -121,12 +128,14 @@ def compare(piece: Piece, rescored: Rescored | Failure, tolerance: float) -> Com
         for name in {**logged, **found}
     )
     unknown = np.zeros(rows, np.bool_) if rescored.known is None else ~rescored.known
-    defaulted = piece.call.reasons(int(piece.rows.max(initial=-1)) + 1)[piece.rows] != 0
+    last = int(piece.rows.max(initial=-1)) + 1
+    failed = piece.call.failed(last)[piece.rows]
+    defaulted = (piece.call.reasons(last)[piece.rows] != 0) & ~failed
     different = np.zeros(rows, np.bool_)
     for output in outputs:
         different |= output.different
-    different &= ~defaulted & ~unknown
-    return Comparison(piece, outputs, defaulted, unknown, different, reason, over_limit, rescored.left_out)
+    different &= ~defaulted & ~failed & ~unknown
+    return Comparison(piece, outputs, defaulted, failed, unknown, different, reason, over_limit, rescored.left_out)
 
 
 def _take(column: Column, rows: Array) -> Column:

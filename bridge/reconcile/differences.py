@@ -1,4 +1,4 @@
-"""The rows that differ, and those with default scores, as Parquet files."""
+"""The rows that differ, and those with default scores or none, as Parquet files."""
 
 import os
 from collections.abc import Sequence
@@ -79,10 +79,10 @@ class DifferenceFiles:
             self._files[name].close()
 
     def add(self, key: VersionKey, comparison: Comparison) -> None:
-        """Takes the rows of a compared piece that differ or were defaulted."""
+        """Takes the rows of a compared piece that differ, were defaulted or failed."""
         for output in comparison.outputs:
             self._take(DIFFERENCES_FILE, key, comparison, output, comparison.different & output.different)
-            self._take(DEFAULTED_FILE, key, comparison, output, comparison.defaulted)
+            self._take(DEFAULTED_FILE, key, comparison, output, ~comparison.by_model)
 
     def _take(self, name: str, key: VersionKey, comparison: Comparison, output: OutputComparison, rows: Mask) -> None:
         if not rows.any():

@@ -132,7 +132,7 @@ class Observations:
 
     def add(self, version: str, comparison: Comparison) -> None:
         """Takes a compared piece in."""
-        usable = ~comparison.defaulted & ~comparison.unknown
+        usable = comparison.by_model & ~comparison.unknown
         for output in comparison.outputs:
             left, right = output.logged, output.rescored
             if (

@@ -23,6 +23,7 @@ from bridge.errors import BundleError
 from bridge.leftovers import make_folder, temporary_files
 from bridge.reconcile.calls import Piece
 from bridge.reconcile.compare import Failure, Rescored
+from bridge.reconcile.r_fit import why_unfit
 
 __all__ = ["RPath"]
 
@@ -66,6 +67,11 @@ class RPath:
 
     def score(self, pieces: Sequence[Piece]) -> list[Rescored | Failure]:
         """See `Rescorer.score`."""
+        unfit = [why_unfit(piece.batch) for piece in pieces]
+        scored = iter(self._scored([piece for piece, why in zip(pieces, unfit, strict=True) if not why]))
+        return [Failure(why) if why else next(scored) for why in unfit]
+
+    def _scored(self, pieces: Sequence[Piece]) -> list[Rescored | Failure]:
         results: list[Rescored | Failure] = []
         while len(results) < len(pieces):
             left = pieces[len(results) :]

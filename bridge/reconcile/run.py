@@ -184,6 +184,7 @@ class _Version:
     def _count_only(self) -> None:
         for call in self._calls():
             self.result.defaulted += sum(part.count for part in call.response.defaulted_rows)
+            self.result.without_score += sum(part.count for part in call.response.failed_rows)
 
 
 def _open(key: VersionKey, options: Options) -> Rescorer:

@@ -33,6 +33,7 @@ class VersionSummary:
         different: of these.
         largest: the largest difference; infinite where one side is missing or no number.
         defaulted: rows with a default score, not among `rows`.
+        without_score: rows that were answered without a score, not among `rows` either.
         unknown: rows that there was nothing to compare with.
         over_limit: rows of the model that were not scored again because it took too long.
         left_out: outputs that there was nothing to compare with.
@@ -49,6 +50,7 @@ class VersionSummary:
     different: int = 0
     largest: float = 0.0
     defaulted: int = 0
+    without_score: int = 0
     unknown: int = 0
     over_limit: int = 0
     left_out: set[str] = field(default_factory=set)
@@ -58,13 +60,14 @@ class VersionSummary:
 
     def add(self, comparison: Comparison) -> None:
         """Counts a compared piece."""
-        used = ~comparison.defaulted & ~comparison.unknown
+        used = comparison.by_model & ~comparison.unknown
         different = int(comparison.different.sum())
         self.rows += int(used.sum())
         self.different += different
         self.equal += int(used.sum()) - different
         self.defaulted += int(comparison.defaulted.sum())
-        unknown = int((comparison.unknown & ~comparison.defaulted).sum())
+        self.without_score += int(comparison.failed.sum())
+        unknown = int((comparison.unknown & comparison.by_model).sum())
         self.unknown += 0 if comparison.over_limit else unknown
         self.over_limit += unknown if comparison.over_limit else 0
         self.left_out |= comparison.left_out
@@ -78,6 +81,8 @@ class VersionSummary:
         said = [f"not re-scored: {self.not_rescored}"] if self.not_rescored else []
         if self.failed or self.cancelled:
             said.append(f"calls without an answer: {self.failed} failed, {self.cancelled} cancelled by the caller")
+        if self.without_score:
+            said.append(f"rows that were answered without a score: {self.without_score}")
         if self.over_limit:
             said.append(f"rows of the model that were not re-scored, because it took too long: {self.over_limit}")
         if self.unknown:

@@ -41,28 +41,32 @@ Pred.R <- function(a, b) {
   data.frame(low = a - b, high = a + slope * b)
 }
 """
-SETTINGS = "row_wise = true\nworkers = 1\ntimeout_s = 30\nkill_after_s = 120\n"
-FEATURES = '[features]\na = "double"\nb = "double"\n'
+SETTINGS = "workers = 1\ntimeout_s = 30\nkill_after_s = 120\n"
+ROW_WISE = "row_wise = true\n"
+NUMBERS = '[features]\na = "double"\nb = "double"\n'
+COUNTS = '[features]\na = "int"\nb = "double"\n'
 
 
-def make_bundle(folder: Path, code: str, settings: str) -> None:
+def make_bundle(folder: Path, code: str, settings: str, features: str) -> None:
     """An R model of two features."""
     folder.mkdir()
     (folder / "Pred.R").write_text(code)
-    (folder / "model.toml").write_text(settings + SETTINGS + FEATURES)
+    (folder / "model.toml").write_text(settings + SETTINGS + features)
     save = 'slope <- 2; save(slope, file = "model.RData")'
     subprocess.run(["Rscript", "--vanilla", "-e", save], cwd=folder, check=True, capture_output=True)
 
 
 def make_repository(folder: Path) -> Path:
-    """`affine` and `both` without a default score, `guarded` with one."""
+    """`guarded` has a default score, the others have none; `counts` takes whole numbers; `together` is not row-wise."""
     repository = folder / "repository"
-    for model, code, settings in (
-        ("affine", AFFINE, ""),
-        ("guarded", AFFINE, "default_score = -1\n"),
-        ("both", BOTH, ""),
+    for model, code, settings, features in (
+        ("affine", AFFINE, ROW_WISE, NUMBERS),
+        ("guarded", AFFINE, ROW_WISE + "default_score = -1\n", NUMBERS),
+        ("both", BOTH, ROW_WISE, NUMBERS),
+        ("counts", AFFINE, ROW_WISE, COUNTS),
+        ("together", AFFINE, "", NUMBERS),
     ):
-        make_bundle(folder / model, code, settings)
+        make_bundle(folder / model, code, settings, features)
         command: list[str | Path] = [
             SCOREBRIDGE,
             "deploy",
@@ -162,7 +166,10 @@ def world() -> Iterator[dict[str, Any]]:
     gateways: list[Gateway] = []
     try:
         repository = make_repository(folder)
-        gateways += [Gateway(repository, folder / "log"), *(Gateway(repository) for _ in range(3))]
+        # Only the first is asked for the other models, and starting R takes its time.
+        faulty = folder / "faulty"
+        shutil.copytree(repository / "affine", faulty / "affine")
+        gateways += [Gateway(repository, folder / "log"), *(Gateway(faulty) for _ in range(3))]
         healthy, drained, first, second = [gateway.target() for gateway in gateways]
         kept = drain(gateways[1], drained)
         says, secure, certificate, key = say_status(folder)

@@ -67,6 +67,7 @@ def says_all(request: pb.ScoreRequest) -> bool:
         and request.version == 1
         and request.default_score == 0.5
         and request.default_policy == pb.DEFAULT_POLICY_NEVER
+        and request.partial
         and dict(request.labels) == {"a": "b"}
         and request.batch_id != ""
         and len(request.row_keys) == request.matrix.rows
@@ -111,9 +112,11 @@ def make_odd(response: pb.ScoreResponse, kind: str) -> None:
     elif kind.startswith("source-"):
         response.source = int(kind.removeprefix("source-"))  # type: ignore[assignment]
     else:
-        first, count, reason = (int(number) for number in kind.removeprefix("defaulted-").split("-"))
+        what, *numbers = kind.split("-")
+        first, count, reason = map(int, numbers)
         response.source = pb.SCORE_SOURCE_MIXED
-        response.defaulted_rows.add(first=first, count=count, reason=reason)
+        rows_told = response.failed_rows if what == "failed" else response.defaulted_rows
+        rows_told.add(first=first, count=count, reason=reason)
 
 
 def explain(response: pb.ScoreResponse) -> None:

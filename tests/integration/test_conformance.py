@@ -19,7 +19,7 @@ from scorebridge import AsyncScoringClient, Scores, ScoringClient, ScoringError
 FOLDER = ROOT / "clients" / "conformance"
 CASES = [case for file in sorted(FOLDER.glob("*.json")) for case in json.loads(file.read_text())]
 
-PASSED_ON = ("default", "allow_default", "version", "labels", "request_id")
+PASSED_ON = ("default", "allow_default", "partial", "version", "labels", "request_id")
 
 
 def start_world() -> subprocess.Popen[str]:
@@ -113,12 +113,33 @@ def verify(outcome: Scores | Exception, expected: dict[str, Any]) -> None:
         assert isinstance(outcome, Scores), outcome
         assert outcome.source == expected["source"]
         if "outputs" in expected:
-            assert {name: values.tolist() for name, values in outcome.columns.items()} == expected["outputs"]
+            assert {name: listed(values) for name, values in outcome.columns.items()} == expected["outputs"]
         else:
-            cycles = outcome.rows // len(expected["scores"])
-            assert outcome.scores.tolist() == expected["scores"] * cycles
-            assert outcome.reasons == expected.get("reasons", [None] * len(expected["scores"])) * cycles
-            assert outcome.defaulted.tolist() == [reason is not None for reason in outcome.reasons]
+            verify_rows(outcome, expected)
+
+
+def verify_rows(outcome: Scores, expected: dict[str, Any]) -> None:
+    """What is expected of some rows holds for each of so many neighbours, and again for the rows behind them."""
+    scores, each = expected["scores"], expected.get("each", 1)
+    cycles: int = outcome.rows // (len(scores) * each)
+
+    def whole(entries: list[Any]) -> list[Any]:
+        once = [entry for entry in entries for _ in range(each)]
+        return once * cycles
+
+    reasons = whole(expected.get("reasons", [None] * len(scores)))
+    failed = whole(expected.get("failed", [False] * len(scores)))
+    assert listed(outcome.scores) == whole(scores)
+    assert outcome.reasons == reasons
+    assert outcome.failed.tolist() == failed
+    pairs = zip(reasons, failed, strict=True)
+    assert outcome.defaulted.tolist() == [reason is not None and not missing for reason, missing in pairs]
+
+
+def listed(values: np.ndarray[Any, Any]) -> list[Any]:
+    """The values, None where one is missing."""
+    found: list[Any] = values.tolist()
+    return [None if value != value else value for value in found]  # noqa: PLR0124 - NaN alone differs from itself
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])

@@ -294,7 +294,9 @@ async def test_what_r_warns_of_is_told_and_changed_data_refuses(
 ) -> None:
     bundle = make_r_bundle(tmp_path / "b", f"Pred.R <- function(age, bmi) {score}")
     if changes:
-        with pytest.raises(BundleError, match=f"R went on with other data than it was given: .*{text}.*--accept-warn"):
+        with pytest.raises(
+            BundleError, match=f"(?s)R went on with other data than it was given: .*{text}.*--accept-warn"
+        ):
             await deploying.check(bundle, Waivers())
     await deploying.check(bundle, Waivers(warnings=changes))
     assert f"warning: while rows were scored, R warned: {text}" in _told(capsys) or "not meaningful" in text

@@ -191,3 +191,66 @@ def test_a_column_without_a_value_is_given_as_the_log_says(repository: Path, tmp
     result = run(log.write(), "--repository", repository)
     assert result.exit_code == 0, result.output
     assert "all 8 rows are equal" in said(result)
+
+
+async def test_rows_without_a_score_are_scored_again_and_listed_and_no_difference(
+    repository: Path, tmp_path: Path
+) -> None:
+    code = "Pred.R <- function(x) { if (any(x < 0)) stop('negative'); x * k }"
+    bundle = make_r_bundle(tmp_path / "strict", code, settings="row_wise = true\n")
+    stored = await deploy(bundle, repository, "strict")
+    log, output = Log(tmp_path / "log"), tmp_path / "out"
+    error, late = pb.DEFAULT_REASON_MODEL_ERROR, pb.DEFAULT_REASON_DEADLINE
+    failed = [pb.FailedRows(first=1, count=1, reason=error), pb.FailedRows(first=3, count=1, reason=late)]
+    scores = pb.Column(name="score", doubles=pb.DoubleArray(values=[2.0, 0.0, 6.0, 0.0]), missing_rows=[1, 3])
+    log.call(stored, table({"x": [1.0, -1.0, 3.0, 4.0]}), [scores], keys=["a", "b", "c", "d"], failed=failed)
+    # Not one row of these is the model's: a default, and one that failed.
+    defaulted = [pb.DefaultedRows(first=0, count=1, reason=late)]
+    scores = pb.Column(name="score", doubles=pb.DoubleArray(values=[0.5, 0.0]), missing_rows=[1])
+    log.call(stored, table({"x": [5.0, -1.0]}), [scores], defaulted, failed=failed[:1])
+    result = run(log.write(), "--repository", repository, "--output", output)
+    assert result.exit_code == 0, result.output
+    assert "all 2 rows are equal" in said(result)
+    assert "strict/1: rows that were answered without a score: 3" in said(result)
+    assert "strict/1: rows that got no score again: 2 (negative)" in said(result)
+    assert pq.read_table(output / "differences.parquet").num_rows == 0
+    lines = pq.read_table(output / "defaulted.parquet").to_pylist()
+    found = [(one["row"], one["reason"], one["logged"], one["rescored"], one["not_rescored"]) for one in lines]
+    assert found == [
+        (1, "MODEL_ERROR", None, None, "negative"),
+        (3, "DEADLINE", None, 8.0, None),
+        (0, "DEADLINE", 0.5, 10.0, None),
+        (1, "MODEL_ERROR", None, None, "negative"),
+    ]
+
+
+async def test_a_number_that_r_does_not_have_is_not_scored_as_another(repository: Path, tmp_path: Path) -> None:
+    bundle = make_r_bundle(tmp_path / "doubles", "Pred.R <- function(x) x * k", settings="row_wise = true\n")
+    stored = await deploy(bundle, repository, "doubles")
+    log = Log(tmp_path / "log")
+    failed = [pb.FailedRows(first=1, count=1, reason=pb.DEFAULT_REASON_INVALID_VALUE)]
+    scores = pb.Column(name="score", doubles=pb.DoubleArray(values=[2.0, 0.0]), missing_rows=[1])
+    for column in (
+        pb.Column(name="x", int64s=pb.Int64Array(values=[1, 2**53 + 1])),
+        pb.Column(name="x", int32s=pb.Int32Array(values=[1, -(2**31)])),
+    ):
+        log.call(stored, pb.Table(columns=[column]), [scores], failed=failed)
+    result = run(log.write(), "--repository", repository)
+    assert result.exit_code == 0, result.output
+    assert "all 2 rows are equal" in said(result)
+    assert "rows that got no score again: 2 (the column 'x' has a whole number that R does not)" in said(result)
+
+
+async def test_a_row_without_a_score_changes_no_exit_code_where_it_takes_too_long(
+    repository: Path, tmp_path: Path
+) -> None:
+    code = "Pred.R <- function(x) { if (any(x < 0)) repeat NULL; x * k }"
+    stored = await deploy(make_r_bundle(tmp_path / "slow", code, settings="row_wise = true\n"), repository, "slow")
+    log = Log(tmp_path / "log")
+    failed = [pb.FailedRows(first=0, count=1, reason=pb.DEFAULT_REASON_DEADLINE)]
+    scores = pb.Column(name="score", doubles=pb.DoubleArray(values=[0.0, 6.0]), missing_rows=[0])
+    log.call(stored, table({"x": [-1.0, 3.0]}), [scores], failed=failed)
+    result = run(log.write(), "--repository", repository, "--timeout", 0.2)
+    assert result.exit_code == 0, result.output
+    assert "all 1 rows are equal" in said(result)
+    assert "rows that got no score again: 1" in said(result)

@@ -251,6 +251,6 @@ def test_an_xgboost_bundle_has_no_world(tmp_path: Path) -> None:
     ):
         (tmp_path / "model.toml").write_text(text)
         with pytest.raises(
-            BundleError, match=f"model.toml: {key} is for R models, an xgboost model does not depend on it"
+            BundleError, match=f"model.toml: {key} is for R models, and an xgboost model has no such thing"
         ):
             read_bundle(tmp_path)

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from waiting import eventually
 
-from bridge.calls import Call, Deadline, ModelRef, Outcome, Range, now
+from bridge.calls import Call, Deadline, DefaultScore, ModelRef, Outcome, Output, Range, now
 from bridge.columns import Column, Matrix, Type
-from bridge.errors import DeadlineExceeded, InternalError
+from bridge.errors import BridgeError, DeadlineExceeded, InternalError, MalformedPrediction, PredictionFailed
 from bridge.layers.batching import Batching
+from bridge.layers.deadline import DeadlineLayer
+from bridge.layers.drain import Drain
 from bridge.load import Load
 from bridge.testing import ManualClock
 
@@ -167,3 +169,80 @@ def test_at_the_deadline_a_call_gets_what_is_finished() -> None:
     outcome = ManualClock.run(main)
     assert scores(outcome) == [float(row) for row in range(2 * CHUNK)]
     assert isinstance(outcome.first_failure(), DeadlineExceeded)
+
+
+def test_what_is_finished_is_kept_where_the_loop_is_late() -> None:
+    async def main() -> Outcome:
+        async def slow(call: Call) -> Outcome:
+            await asyncio.sleep(0.1)
+            assert isinstance(call.batch, Matrix)
+            return Outcome((Range(0, call.rows, (Column("score", Type.DOUBLE, call.batch.values[:, 0]),)),))
+
+        loop = asyncio.get_running_loop()
+        assert isinstance(loop, ManualClock)
+        call = Call("id", ModelRef("m", 1, ""), Matrix((), np.arange(3.0 * CHUNK).reshape(-1, 1)), now())
+        # Something keeps the loop busy from just before the deadline until it is over.
+        loop.call_later(0.245, loop.pass_at_once, 0.01)
+        layer = DeadlineLayer(0.25, 0.25, 0.0, Drain())
+        return await layer(call, lambda late: Model(1).layer(late, slow))
+
+    outcome = ManualClock.run(main)
+    assert scores(outcome) == [float(row) for row in range(2 * CHUNK)]
+    assert isinstance(outcome.first_failure(), DeadlineExceeded)
+
+
+async def test_a_caller_that_leaves_at_the_last_moment_is_gone() -> None:
+    model = Model(1)
+    task = model.begin(3 * CHUNK)
+    await eventually(_ran(model, 1))
+    task.cancel()
+    await asyncio.wait({task})
+    assert task.cancelled()
+
+
+class Fragile:
+    """Scores rows by themselves, and fails for some: a run that has one of them raises or gives too few scores."""
+
+    def __init__(self, bad: set[float], error: type[BridgeError]) -> None:
+        self.layer = Batching(Load(1), row_wise=True, coalesce=True, chunk_rows=CHUNK, least_rows=LEAST)
+        self.runs: list[int] = []
+        self._bad = bad
+        self._error = error
+
+    async def score(self, call: Call) -> Outcome:
+        """A run."""
+        assert isinstance(call.batch, Matrix)
+        self.runs.append(call.rows)
+        if not self._bad.isdisjoint(call.batch.values[:, 0].tolist()):
+            raise self._error("m/1: a bad row")
+        return Outcome((Range(0, call.rows, (Column("score", Type.DOUBLE, call.batch.values[:, 0]),)),))
+
+    async def ask(self, rows: int, *defaults: DefaultScore, partial: bool = False) -> Outcome:
+        """A call of rows that count from 0."""
+        values = np.arange(rows, dtype=np.float64).reshape(rows, 1)
+        call = Call("id", ModelRef("m", 1, ""), Matrix((), values), now(), None, defaults, partial=partial)
+        return await self.layer(call, self.score)
+
+
+HALF = DefaultScore(Output("score", Type.DOUBLE), 0.5)
+
+
+@pytest.mark.parametrize("error", [PredictionFailed, MalformedPrediction])
+@pytest.mark.parametrize(("defaults", "partial"), [((HALF,), False), ((), True), ((HALF,), True)])
+@pytest.mark.parametrize("rows", [2, 50, 2 * CHUNK + 300])
+async def test_bad_rows_are_found_where_the_others_scores_are_of_use(
+    error: type[BridgeError], defaults: tuple[DefaultScore, ...], partial: bool, rows: int
+) -> None:
+    bad = {0.0, rows - 1.0}
+    outcome = await Fragile(bad, error).ask(rows, *defaults, partial=partial)
+    assert {float(part.first) for part in outcome.ranges if part.failed} == bad
+    assert all(part.count == 1 and isinstance(part.error, error) for part in outcome.ranges if part.failed)
+    assert scores(outcome) == [float(row) for row in range(rows) if row not in bad]
+
+
+@pytest.mark.parametrize("error", [PredictionFailed, MalformedPrediction])
+async def test_a_call_that_fails_anyhow_is_not_asked_again_in_halves(error: type[BridgeError]) -> None:
+    model = Fragile({3.0}, error)
+    with pytest.raises(error):
+        await model.ask(50)
+    assert model.runs == [50]

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scorebridge import InvalidRequest
+from scorebridge import DeadlineExceeded, FailedRows, InvalidRequest, Scores, ScoringError, Source, Unavailable
 from scorebridge.batch import MOST_BYTES, MOST_ROWS, Batch, CallOptions
-from scorebridge.pieces import cut
+from scorebridge.pieces import Piece, cut, put_together, with_failed
 from scorebridge.v1 import scoring_pb2 as pb
 
 BIG = MOST_ROWS + 5000
@@ -45,7 +45,7 @@ def test_the_pieces_hold_all_rows_in_order(shape: tuple[int, int], dtype: type, 
 
 @pytest.mark.parametrize("rows", [np.zeros((BIG, 2)), {"x": np.zeros(BIG), "y": ["a"] * BIG}])
 def test_a_piece_says_what_the_batch_says(rows: Any) -> None:
-    options: CallOptions = {"request_id": "whole", "labels": {"a": "b"}, "allow_default": False}
+    options: CallOptions = {"request_id": "whole", "labels": {"a": "b"}, "allow_default": False, "partial": True}
     if not isinstance(rows, dict):
         options["columns"] = ["x", "y"]
     pieces = [piece.message() for piece in cut(Batch("m", rows, 0.5, options), 3)]
@@ -54,11 +54,11 @@ def test_a_piece_says_what_the_batch_says(rows: Any) -> None:
     assert uuid.UUID(pieces[0].batch_id)
     for piece in pieces:
         assert (piece.model, piece.version, dict(piece.labels), piece.default_score) == ("m", 3, {"a": "b"}, 0.5)
-        assert piece.default_policy == pb.DEFAULT_POLICY_NEVER
+        assert (piece.default_policy, piece.partial) == (pb.DEFAULT_POLICY_NEVER, True)
         assert (list(piece.matrix.columns) or [column.name for column in piece.table.columns]) == ["x", "y"]
     plain = cut(Batch("m", rows, None, {"batch_id": "own"}), 3)[0].message()
     assert (plain.batch_id, plain.HasField("default_score")) == ("own", False)
-    assert plain.default_policy == pb.DEFAULT_POLICY_UNSPECIFIED
+    assert (plain.default_policy, plain.partial) == (pb.DEFAULT_POLICY_UNSPECIFIED, False)
 
 
 @pytest.mark.parametrize("rows", [0, 1])
@@ -82,6 +82,72 @@ def test_an_error_of_a_piece_says_which_rows_it_is_about() -> None:
         raise error
     assert raised.value is error
     assert str(error) == "rows 7500 to 14999 of the batch: column 'x', row 6500: infinite"
+
+
+def pieces_of(*, partial: bool) -> list[Piece]:
+    return cut(Batch("m", np.zeros((BIG, 2)), None, {"request_id": "whole", "partial": partial}), 3)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (np.array([0.5, 0.25], np.float32), np.float32),
+        (np.array([0.5, 0.25]), np.float64),
+        (np.array([1, 2], np.int32), np.float64),
+        (np.array([True, False]), object),
+        (np.array(["a", "b"], object), object),
+    ],
+)
+def test_a_piece_that_failed_alone_is_missing_in_the_others_types(values: Any, dtype: Any) -> None:
+    pieces = pieces_of(partial=True)
+    rows = pieces[0].rows
+    own = np.resize(values, rows)
+    scored = Scores("id", "m", 3, "sha256:0", {"score": own}, Source.MODEL, (), rows, 1, 0.0, 0.0)
+    error = DeadlineExceeded("late", "DEADLINE_EXCEEDED", status="DEADLINE_EXCEEDED", by_gateway=False)
+    orders: list[list[Scores | ScoringError]] = [[error, scored], [scored, error]]
+    for outcomes in orders:
+        first = outcomes.index(error) * rows
+        whole = put_together(with_failed(pieces, outcomes), "whole")
+        assert (whole.source, whole.rows, whole.digest) == (Source.MIXED, BIG, "sha256:0")
+        assert whole.failed_rows == (FailedRows(first, rows, "DEADLINE", "late"),)
+        column = whole.columns["score"]
+        assert column.dtype == dtype
+        assert column[~whole.failed].tolist() == own.tolist()
+        assert pd.isna(column[whole.failed]).all()
+
+
+def test_pieces_that_all_failed_raise_the_first_error() -> None:
+    pieces = pieces_of(partial=True)
+    errors = [Unavailable(str(at), "UNAVAILABLE", status="UNAVAILABLE", by_gateway=True) for at in range(2)]
+    with pytest.raises(Unavailable, match=r"^0$"):
+        with_failed(pieces, errors)
+
+
+@pytest.mark.parametrize(
+    ("status", "by_gateway", "alone"),
+    [
+        ("INTERNAL", True, True),
+        ("INVALID_ARGUMENT", True, True),
+        ("DEADLINE_EXCEEDED", False, True),
+        ("UNAVAILABLE", False, True),
+        ("RESOURCE_EXHAUSTED", True, True),
+        ("RESOURCE_EXHAUSTED", False, False),
+        ("NOT_FOUND", True, False),
+        ("PERMISSION_DENIED", False, False),
+        ("UNAUTHENTICATED", False, False),
+        ("CANCELLED", False, False),
+    ],
+)
+def test_an_error_that_is_no_row_s_costs_the_whole_batch(status: str, by_gateway: bool, alone: bool) -> None:
+    error = ScoringError("x", status, status=status, by_gateway=by_gateway)
+    for partial in (True, False):
+        piece = pieces_of(partial=partial)[0]
+        if partial and alone:
+            assert piece.alone(error) is error
+            continue
+        with pytest.raises(ScoringError) as raised:
+            piece.alone(error)
+        assert raised.value is error
 
 
 @pytest.mark.parametrize("rows", [3, BIG])

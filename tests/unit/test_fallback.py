@@ -1,6 +1,7 @@
 """Fallback: failed rows get the default and a mark, or stay failed; nobody else's rows change."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ from bridge.errors import (
     Overloaded,
     PoisonCall,
     PredictionFailed,
+    RefusedLevel,
+    UnfitRow,
+    UnknownLevel,
     VersionRefused,
     WorkerLost,
 )
@@ -196,3 +200,69 @@ async def test_a_default_that_does_not_fit_the_model_s_answer_is_none() -> None:
     text = Column("label", Type.STRING, np.array(["a"], object))
     outcome = await score(call(2, HALF), answers(Range(0, 1, (text,)), Range(1, 1, error=lost)))
     assert summary(outcome) == [(0, 1, [["a"]], None), (1, 1, [], lost)]
+
+
+def partial_call(rows: int, *defaults: DefaultScore) -> Call:
+    return replace(call(rows, *defaults), partial=True)
+
+
+OF_ROWS = [*DEFAULTABLE, (UnknownLevel("x"), DefaultReason.UNKNOWN_LEVEL)]
+OF_ROWS += [(UnfitRow("x"), DefaultReason.INVALID_VALUE), (RefusedLevel("x"), DefaultReason.UNKNOWN_LEVEL)]
+
+
+@pytest.mark.parametrize(("error", "reason"), OF_ROWS)
+async def test_failed_rows_of_a_partial_call_stay_failed_and_fail_no_other(
+    error: BridgeError, reason: DefaultReason
+) -> None:
+    inner = answers(Range(0, 2, (column(1.0, 2.0),)), Range(2, 1, error=error))
+    outcome = await score(partial_call(3), inner)
+    assert summary(outcome) == [(0, 2, [[1.0, 2.0]], None), (2, 1, [], error)]
+    assert (outcome.partial, outcome.first_failure()) == (True, None)
+    assert error.failed_reason is reason
+    whole = await score(call(3), inner)
+    assert (whole.partial, whole.first_failure()) == (False, error)
+
+
+@pytest.mark.parametrize("error", [InvalidRequest("x"), InternalError("x"), BridgeError("x")])
+async def test_what_is_no_row_s_fault_fails_a_partial_call_too(error: BridgeError) -> None:
+    inner = answers(Range(0, 1, (column(1.0),)), Range(1, 1, error=PredictionFailed("y")), Range(2, 1, error=error))
+    outcome = await score(partial_call(3), inner)
+    assert not outcome.partial
+    assert isinstance(outcome.first_failure(), PredictionFailed)
+
+
+async def test_a_partial_call_without_any_score_fails_as_another_does() -> None:
+    first = PredictionFailed("x")
+    for inner in (raises(first), answers(Range(0, 1, error=first), Range(1, 2, error=UnfitRow("y")))):
+        outcome = await score(partial_call(3), inner)
+        assert (outcome.partial, outcome.first_failure()) == (False, first)
+
+
+async def test_a_partial_call_of_which_every_row_has_a_score_is_as_any_other() -> None:
+    outcome = await score(partial_call(2), answers(Range(0, 2, (column(1.0, np.nan),))))
+    assert not outcome.partial
+    assert outcome.ranges[0].error is None
+
+
+async def test_the_default_goes_before_a_missing_score_where_it_may() -> None:
+    lost, refused = WorkerLost("x"), RefusedLevel("y")
+    inner = answers(Range(0, 1, error=lost), Range(1, 1, error=refused), Range(2, 1, (column(3.0),)))
+    outcome = await score(partial_call(3, HALF), inner)
+    assert summary(outcome) == [(0, 1, [[0.5]], lost), (1, 1, [], refused), (2, 1, [[3.0]], None)]
+    assert outcome.partial
+    # An event that its author does not answer with the default.
+    outcome = await score(partial_call(3, HALF), inner, reasons=[DefaultReason.DEADLINE])
+    assert [part.failed for part in outcome.ranges] == [True, True, False]
+    assert outcome.partial
+    # Default scores alone are scores too.
+    outcome = await score(partial_call(2, HALF), answers(Range(0, 1, error=lost), Range(1, 1, error=refused)))
+    assert summary(outcome) == [(0, 1, [[0.5]], lost), (1, 1, [], refused)]
+    assert outcome.partial
+
+
+async def test_a_default_is_of_the_type_that_an_answer_has_which_says_something() -> None:
+    lost, nothing = WorkerLost("x"), Column("score", Type.BOOL, np.array([False]), np.array([True]))
+    inner = answers(Range(0, 1, (nothing,)), Range(1, 1, (column(2.0),)), Range(2, 1, error=lost))
+    outcome = await score(call(3, HALF), inner)
+    assert [part.scores[0].values.tolist() for part in outcome.ranges] == [[0.5], [2.0], [0.5]]
+    assert [part.defaulted for part in outcome.ranges] == [True, False, True]

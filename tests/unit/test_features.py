@@ -1,6 +1,7 @@
 """A caller's batch in the model's names, order and types, or a refusal that names column and row."""
 
 import re
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.columns import Column, Matrix, Table, Type
-from bridge.errors import InvalidRequest
+from bridge.columns import Column, Matrix, Table, Type, take
+from bridge.errors import DefaultReason, InvalidRequest, UnfitRow, UnknownLevel
 from bridge.features import Binding, Feature, column_order
 
 INT_MIN, INT_MAX, EXACT = -(2**31), 2**31 - 1, 2**53
@@ -206,3 +207,86 @@ def test_a_matrix_without_names_has_as_many_columns_as_the_model() -> None:
         Binding(MIXED).bind(Matrix(("n", "z", "y"), np.zeros((1, 3))))
     with pytest.raises(InvalidRequest, match=r"^column 'x' is double, the model takes string$"):
         Binding([Feature("x", Type.STRING)]).bind(Matrix((), np.zeros((1, 1))))
+
+
+FACTOR = Feature("x", Type.FACTOR, ("s", "l"))
+DEFAULTED = replace(FACTOR, unknown_level="default")
+FAULTS: list[tuple[Feature, Type, list[Any], str, DefaultReason]] = [
+    (Feature("x", Type.INT), Type.INT, [7, INT_MIN, 8, INT_MIN], "outside +-(2^31 - 1)", DefaultReason.INVALID_VALUE),
+    (Feature("x"), Type.INT, [7, INT_MIN, 8, INT_MIN], "outside +-(2^31 - 1)", DefaultReason.INVALID_VALUE),
+    (Feature("x", Type.INT), Type.INT64, [7, 2**40, 8, -(2**63)], "outside +-(2^31 - 1)", DefaultReason.INVALID_VALUE),
+    (Feature("x"), Type.INT64, [7, EXACT + 1, 8, -(2**63)], "outside +-2^53", DefaultReason.INVALID_VALUE),
+    (FACTOR, Type.STRING, ["s", "xl", "l", "S"], "not one of its 2 levels", DefaultReason.UNKNOWN_LEVEL),
+    (
+        replace(FACTOR, unknown_level="default"),
+        Type.STRING,
+        ["s", "xl", "l", ""],
+        "not one",
+        DefaultReason.UNKNOWN_LEVEL,
+    ),
+]
+
+
+@pytest.mark.parametrize(("feature", "sent", "values", "problem", "reason"), FAULTS)
+def test_a_wrong_value_costs_its_own_row_where_that_is_wanted(
+    feature: Feature, sent: Type, values: list[Any], problem: str, reason: DefaultReason
+) -> None:
+    rows = column(sent, values)
+    bound = Binding([feature]).bind(Table((rows,), 4), alone=True)
+    assert bound.unfit is not None
+    assert sorted(bound.unfit) == [1, 3]
+    error = bound.unfit[3].of(3)
+    assert str(error).startswith(f"column 'x', row 3: {problem}")
+    assert error.failed_reason is reason
+    # The others are what they would be without it.
+    others = bind(column(sent, values[::2]), feature)
+    taken = take(bound, np.array([0, 2]))
+    assert isinstance(taken, Table)
+    (kept,) = taken.columns
+    assert (kept.type, kept.levels, kept.values.tolist()) == (others.type, others.levels, others.values.tolist())
+    assert not kept.any_missing()
+
+
+@pytest.mark.parametrize("value", [0.5, 2.0**31, np.inf, -np.inf, 1e300])
+def test_a_wrong_number_of_a_matrix_costs_its_own_row_likewise(value: float) -> None:
+    values = np.array([[1.0, 0.0, 0.0], [value, 0.0, 0.0], [np.nan, 0.0, 0.0]])
+    bound = Binding(MIXED).bind(Matrix((), values), alone=True)
+    assert {row: str(unfit.of(row)) for row, unfit in (bound.unfit or {}).items()} == {
+        1: "column 'n', row 1: not a whole number that fits int"
+    }
+    kept = take(bound, np.array([0, 2]))
+    assert isinstance(kept, Table)
+    assert kept.columns[0].values.tolist() == [1, 0]
+    assert kept.columns[0].missing().tolist() == [False, True]
+
+
+def test_what_is_wrong_with_the_whole_call_refuses_it_either_way() -> None:
+    for sent in (column(Type.STRING, ["1"]), column(Type.DOUBLE, [1.0], name="y")):
+        with pytest.raises(InvalidRequest):
+            Binding([Feature("x", Type.INT)]).bind(Table((sent,), 1), alone=True)
+
+
+def test_a_row_that_is_refused_gets_no_default_for_an_unknown_level_beside() -> None:
+    level, number = DEFAULTED, Feature("n", Type.INT)
+    sent = Table((column(Type.STRING, ["xl", "xl"]), column(Type.INT64, [2**40, 1], name="n")), 2)
+    for features in ([level, number], [number, level]):
+        unfit = Binding(features).bind(sent, alone=True).unfit or {}
+        assert [type(unfit[row].of(row)) for row in (0, 1)] == [UnfitRow, UnknownLevel]
+
+
+def test_only_so_many_rows_may_be_wrong_alone() -> None:
+    for count in (10_000, 10_001):
+        rows = column(Type.INT64, [2**40] * count + [1])
+        binding = Binding([Feature("x", Type.INT)])
+        if count == 10_000:
+            assert len(binding.bind(Table((rows,), len(rows)), alone=True).unfit or {}) == count
+            continue
+        sentence = r"^column 'x', row 0: outside .*; at most 10000 rows may be so$"
+        with pytest.raises(InvalidRequest, match=sentence) as raised:
+            binding.bind(Table((rows,), len(rows)), alone=True)
+        assert raised.value.limit == "10000 rows"
+    # Those of several columns count together.
+    halves = [[2**40] * 6000 + [1] * 6000, [1] * 6000 + [2**40] * 6000]
+    columns = tuple(column(Type.INT64, values, name=name) for name, values in zip("xy", halves, strict=True))
+    with pytest.raises(InvalidRequest, match=r"^column 'y', row 6000: "):
+        Binding([Feature("x", Type.INT), Feature("y", Type.INT)]).bind(Table(columns, 12_000), alone=True)

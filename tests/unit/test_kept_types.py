@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from bridge.backends.rserve.kept_types import KeptTypes
-from bridge.columns import Column, Matrix, Table, Type, all_missing, constant
+from bridge.columns import Column, Matrix, Table, Type, Unfit, all_missing, constant
+from bridge.errors import UnknownLevel
 from bridge.features import Binding, Feature
 
 FEATURES = (Feature("town"), Feature("size"), Feature("age", Type.DOUBLE))
@@ -95,8 +96,9 @@ def test_the_place_is_the_caller_s(sent: Matrix | Table, place: int) -> None:
     assert filled.kept_types == {place: Type.INT}
 
 
-def test_rows_of_unknown_levels_stay_so() -> None:
+def test_rows_that_are_unfit_stay_so() -> None:
     kept_types = KeptTypes(FEATURES)
     kept_types.keep(table(town=valued("town", Type.STRING)))
-    bound = Table((all_missing("town", Type.DOUBLE, 2),), 2, {1: "size"})
-    assert kept_types.fill(bound, bound).unknown == {1: "size"}
+    unfit = {1: Unfit("size", "not one of its levels", UnknownLevel)}
+    bound = Table((all_missing("town", Type.DOUBLE, 2),), 2, unfit)
+    assert kept_types.fill(bound, bound).unfit == unfit

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from prediction_logs import DIGEST, NOON, default_rows, of_messages, record, write_log
+from prediction_logs import DIGEST, NOON, default_rows, fail_rows, of_messages, record, write_log
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 from typer.testing import CliRunner
@@ -81,6 +81,21 @@ def test_a_row_has_the_call_its_inputs_and_its_scores() -> None:
         {**call, "row": 0, "row_key": "k0", "source": "MODEL", "reason": None, **first},
         {**call, "row": 1, "row_key": "k1", "source": "DEFAULT", "reason": "WORKER_LOST", **second},
     ]
+
+
+def test_a_row_that_failed_is_none_of_the_model_s(tmp_path: Path) -> None:
+    made = fail_rows(record("a", [40.0, 41.0, 42.0]), 1, 1, pb.DEFAULT_REASON_UNKNOWN_LEVEL)
+    write_log(tmp_path / "log", [default_rows(made, 2, 1, pb.DEFAULT_REASON_DEADLINE)])
+    expected = [("MODEL", None, 0.4), ("FAILED", "UNKNOWN_LEVEL", None), ("DEFAULT", "DEADLINE", 0.42)]
+    for form, output in (("jsonl", "a.jsonl"), ("elasticsearch", "a.ndjson"), ("parquet", "a")):
+        done = run(tmp_path / "log", form, tmp_path / output)
+        assert done.exit_code == 0, done.output
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    assert [(line["source"], line["reason"], line["score.score"]) for line in lines] == expected
+    bulk = [json.loads(line) for line in (tmp_path / "a.ndjson").read_text().splitlines()][1::2]
+    assert [(line["source"], line["reason"], line["score"]["score"]) for line in bulk] == expected
+    table = pq.read_table(tmp_path / "a" / "risk" / "3.parquet").to_pylist()
+    assert [(line["source"], line["reason"], line["score.score"]) for line in table] == expected
 
 
 def test_a_matrix_without_names_counts_its_columns() -> None:

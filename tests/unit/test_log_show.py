@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from prediction_logs import default_rows, header, of_messages, record, write_log
+from prediction_logs import default_rows, fail_rows, header, of_messages, record, write_log
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 from typer.testing import CliRunner
@@ -61,6 +61,20 @@ def test_every_field_of_the_record_is_there() -> None:
         ["row", "row_key", "source", "reason", "input.age", "score.score"],
         ["0", "k0", "MODEL", "-", "40", "0.4"],
         ["1", "k1", "DEFAULT", "MODEL_ERROR", "-", "0.25"],
+    ]
+
+
+def test_failed_rows_are_told_with_what_the_caller_did_not_see() -> None:
+    made = fail_rows(record("a", [40.0, 41.0, 42.0]), 0, 2, pb.DEFAULT_REASON_MODEL_ERROR)
+    text = shown(default_rows(made, 2, 1, pb.DEFAULT_REASON_DEADLINE))
+    assert "partial         yes\n" in text
+    assert "failed          rows 0 to 1: MODEL_ERROR; the model raised; Error in predict(): age 40\n" in text
+    assert "defaulted       row 2: DEADLINE; the model raised; Error in predict(): age 40\n" in text
+    assert [line.split() for line in text.split("\n\n")[1].splitlines()][1:] == [
+        ["row", "source", "reason", "input.age", "score.score"],
+        ["0", "FAILED", "MODEL_ERROR", "40", "-"],
+        ["1", "FAILED", "MODEL_ERROR", "41", "-"],
+        ["2", "DEFAULT", "DEADLINE", "42", "0.42"],
     ]
 
 

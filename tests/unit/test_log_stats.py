@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from prediction_logs import NOON, default_rows, of_messages, record, write_log
+from prediction_logs import NOON, default_rows, fail_rows, of_messages, record, write_log
 from rich.console import Console
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
@@ -66,6 +66,25 @@ def test_calls_rows_and_defaults_are_counted_by_version_and_hour() -> None:
     assert list(hours) == [("(no version)", first), ("risk/3", first), ("risk/10", second)]
     assert [one.calls for one in hours.values()] == [2, 4, 1]
     assert hours["risk/3", first].default_rates == {"MODEL_ERROR": 2 / 8}
+
+
+def test_rows_without_a_score_are_counted_apart_from_defaults() -> None:
+    stats = Stats()
+    stats.add(fail_rows(record("a", [1.0] * 4), 1, 2, pb.DEFAULT_REASON_MODEL_ERROR))
+    both = default_rows(record("b", [1.0] * 4, seconds=NOON + HOUR), 0, 1, pb.DEFAULT_REASON_DEADLINE)
+    stats.add(fail_rows(both, 3, 1, pb.DEFAULT_REASON_INVALID_VALUE))
+    total = stats.total()
+    assert (total.calls, total.rows, total.errors) == (2, 8, {})
+    assert total.defaulted == {"DEADLINE": 1}
+    assert total.without_score == {"MODEL_ERROR": 2, "INVALID_VALUE": 1}
+    screen = StringIO()
+    print_stats(stats, Console(file=screen, width=200))
+    lines = [line.split() for line in screen.getvalue().splitlines()]
+    assert lines[0][-3:] == ["defaulted", "without", "score"]
+    expected = "12.50%: DEADLINE 12.50% 37.50%: MODEL_ERROR 25.00%, INVALID_VALUE 12.50%"
+    assert ["all", "2", "0", "8", "1.99", "1.99", "1.99", *expected.split()] in lines
+    assert ["MODEL_ERROR", "2", "25.00%"] in lines
+    assert ["INVALID_VALUE", "1", "12.50%"] in lines
 
 
 def test_a_cancelled_call_and_a_reason_of_a_newer_gateway_are_counted() -> None:

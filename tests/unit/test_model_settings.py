@@ -27,7 +27,11 @@ def test_everything_has_its_default(tmp_path: Path) -> None:
     assert (settings.timeout_s, settings.max_timeout_s, settings.load_timeout_s) == (1.0, 60.0, 120.0)
     assert (settings.default_score, settings.default_on) == (
         None,
-        [reason for reason in DefaultReason if reason is not DefaultReason.UNKNOWN_LEVEL],
+        [
+            reason
+            for reason in DefaultReason
+            if reason not in (DefaultReason.UNKNOWN_LEVEL, DefaultReason.INVALID_VALUE)
+        ],
     )
     assert (settings.unknown_level, settings.input) == ("refuse", "columns")
     assert settings.xgboost.missing is None
@@ -172,6 +176,10 @@ WRONG = [
     ("unknown_level = 'default'", "unknown_level is 'default' but there is no default_score"),
     ("[features]\na = {unknown_level = 'default'}", "unknown_level is 'default' but there is no default_score"),
     ("default_score = 1\ndefault_on = ['UNKNOWN_LEVEL']", "default_on names UNKNOWN_LEVEL: say unknown_level"),
+    (
+        "default_score = 1\ndefault_on = ['INVALID_VALUE']",
+        "default_on names INVALID_VALUE: a value that the model can't",
+    ),
     ("[xgboost]\noutput_names = ['a', 'a']", "xgboost: output_names has a name twice"),
     ("[xgboost]\nfeature_names = ['a', '']", "xgboost: feature_names has an empty name"),
     ("[xgboost]\ntop_reasons = 65", "xgboost.top_reasons: "),

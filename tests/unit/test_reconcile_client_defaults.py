@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 from logged import run, said
-from prediction_logs import of_messages, record, write_log
+from prediction_logs import fail_rows, of_messages, record, write_log
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -62,3 +62,11 @@ def test_of_calls_with_one_id_the_last_that_was_answered_counts(
     (found,) = pq.read_table(output / "client_defaults.parquet").to_pylist()
     assert (found["gateway"], found["sequence"]) == ("answered", 1)
     assert found["logged"] == [age / 100 for age in ages[1]]
+
+
+def test_a_call_that_was_answered_in_part_is_said_to_be(tmp_path: Path, other: Path) -> None:
+    write_log(tmp_path / "log", [fail_rows(record("call", [1.0, 2.0]), 1, 1, pb.DEFAULT_REASON_MODEL_ERROR)])
+    file = tmp_path / "defaults.jsonl"
+    file.write_bytes(GOOD)
+    result = run(tmp_path / "log", "--against", other, "--client-defaults", file)
+    assert "by the log 1 answered in part" in said(result)

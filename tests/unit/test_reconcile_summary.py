@@ -8,9 +8,10 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from logged import run, said
-from prediction_logs import NOON, default_rows, of_messages, record, write_log
+from prediction_logs import NOON, default_rows, fail_rows, of_messages, record, write_log
 from scorebridge.v1 import scoring_pb2 as pb
 from typer.testing import CliRunner
 
@@ -153,6 +154,30 @@ def test_a_report_of_defaults_alone_has_nothing_empty(tmp_path: Path, other: Pat
     assert "there is no row to be compared" in said(result)
     page = (tmp_path / "out" / "report.html").read_text()
     assert re.findall("<h2>(.*?)</h2>", page) == ["Over time"]
+
+
+def test_a_row_without_a_score_is_no_difference_from_what_another_file_has(tmp_path: Path) -> None:
+    made = fail_rows(record("a", [40.0, 41.0]), 1, 1, pb.DEFAULT_REASON_MODEL_ERROR)
+    request = pb.ScoreRequest.FromString(made.request)
+    request.row_keys.extend(["k", "l"])
+    made.request = request.SerializeToString()
+    write_log(tmp_path / "log", [made])
+    (tmp_path / "other.csv").write_text("row_key,score\nk,0.4\nl,0.41\n")
+    result = run(tmp_path / "log", "--against", tmp_path / "other.csv", "--output", tmp_path / "out")
+    assert result.exit_code == 0, result.output
+    assert "all 1 rows are equal" in said(result)
+    assert "risk/3: rows that were answered without a score: 1" in said(result)
+    assert "0 of its 2 keys were never met" in said(result)
+    (line,) = pq.read_table(tmp_path / "out" / "defaulted.parquet").to_pylist()
+    assert (line["row_key"], line["reason"], line["logged"], line["rescored"]) == ("l", "MODEL_ERROR", None, 0.41)
+
+
+def test_rows_of_a_version_that_is_gone_are_counted(tmp_path: Path, repository: Path) -> None:
+    made = default_rows(record("a", [40.0] * 4), 0, 1, pb.DEFAULT_REASON_DEADLINE)
+    write_log(tmp_path / "log", [fail_rows(made, 1, 2, pb.DEFAULT_REASON_MODEL_ERROR)])
+    summary = reconcile_log(Options(tmp_path / "log", repository))
+    assert [(one.defaulted, one.without_score) for one in summary.versions] == [(1, 2)]
+    assert summary.exit_code == 2
 
 
 def test_scores_that_no_axis_holds_are_not_drawn() -> None:

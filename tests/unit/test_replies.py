@@ -12,9 +12,9 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Call, ModelRef, Outcome, Range, Trace
 from bridge.columns import Column, Matrix, Table, Type, constant
-from bridge.errors import DeadlineExceeded, MissingScore, PoisonCall
+from bridge.errors import DeadlineExceeded, MissingScore, PoisonCall, PredictionFailed, RefusedLevel, UnfitRow
 from bridge.messages import read_batch
-from bridge.replies import defaulted_rows, source_of, write_column, write_reply
+from bridge.replies import defaulted_rows, failed_rows, source_of, write_column, write_reply
 
 
 def call(request_id: str = "id", trace: Trace | None = None) -> Call:
@@ -132,3 +132,39 @@ def test_the_source_is_mixed_only_if_both_kinds_are_there(defaulted: list[bool],
         Range(2 * at, 2, SCORED, MissingScore("no score") if marked else None) for at, marked in enumerate(defaulted)
     )
     assert source_of(Outcome(ranges)) == source
+
+
+def test_failed_rows_are_missing_in_every_output_and_told_with_their_reason() -> None:
+    kinds = {"d": Type.DOUBLE, "f": Type.FLOAT, "i": Type.INT, "l": Type.INT64, "b": Type.BOOL, "s": Type.STRING}
+    scores = tuple(constant(name, kind, "a" if kind is Type.STRING else 1, 2) for name, kind in kinds.items())
+    ranges = (
+        Range(0, 1, error=PredictionFailed("it raised", private="secret")),
+        Range(1, 2, scores),
+        Range(3, 2, error=UnfitRow("too large")),
+        Range(5, 1, error=RefusedLevel("unknown")),
+        Range(6, 2, scores, DeadlineExceeded("too late")),
+    )
+    outcome = Outcome(ranges, partial=True)
+    response = pb.ScoreResponse.FromString(write_reply(call(), outcome))
+    assert response.source == pb.SCORE_SOURCE_MIXED
+    assert [(part.first, part.count, part.reason, part.detail) for part in response.failed_rows] == [
+        (0, 1, pb.DEFAULT_REASON_MODEL_ERROR, "it raised"),
+        (3, 2, pb.DEFAULT_REASON_INVALID_VALUE, "too large"),
+        (5, 1, pb.DEFAULT_REASON_UNKNOWN_LEVEL, "unknown"),
+    ]
+    assert list(response.failed_rows) == failed_rows(outcome)
+    assert [(part.first, part.count) for part in response.defaulted_rows] == [(6, 2)]
+    for column, (name, kind) in zip(read_back(response.scores), kinds.items(), strict=True):
+        assert (column.name, column.type) == (name, kind)
+        assert column.missing().tolist() == [True, False, False, True, True, True, False, False]
+        assert set(column.values[[1, 2, 6, 7]].tolist()) == {"a" if kind is Type.STRING else 1}
+
+
+def test_an_answer_that_says_nothing_takes_the_type_of_the_others() -> None:
+    nothing, failed = Column("score", Type.BOOL, np.array([False]), np.array([True])), PredictionFailed("it raised")
+    ranges = (Range(0, 1, error=failed), Range(1, 1, (nothing,)), Range(2, 2, SCORED), Range(4, 1, (nothing,)))
+    outcome = Outcome(ranges, partial=True)
+    (column,) = read_back(pb.ScoreResponse.FromString(write_reply(call(), outcome)).scores)
+    assert column.type is Type.DOUBLE
+    assert column.missing().tolist() == [True, True, False, False, True]
+    assert column.values[2:4].tolist() == [0.5, 0.5]

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scorebridge import DefaultedRows, PredictionFailed, Source
+from scorebridge import DefaultedRows, FailedRows, PredictionFailed, Source
 from scorebridge.result import read_scores
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -85,6 +85,30 @@ def test_defaults_are_marked_row_by_row_with_their_reason() -> None:
     )
     assert answer.defaulted.tolist() == [True, False, False, True, True, False]
     assert answer.reasons == ["DEADLINE", None, None, "MODEL_NOT_READY", "MODEL_NOT_READY", None]
+
+
+def test_failed_rows_are_told_apart_from_defaults() -> None:
+    response = response_of(
+        doubles("s", [0.0, 0.0, 0.5, 0.25], [0, 1]),
+        pb.Column(name="class", strings=pb.StringArray(values=["", "", "a", "b"]), missing_rows=[0, 1]),
+        source=pb.SCORE_SOURCE_MIXED,
+        defaulted_rows=[pb.DefaultedRows(first=2, count=1, reason=pb.DEFAULT_REASON_DEADLINE, detail="late")],
+        failed_rows=[pb.FailedRows(first=0, count=2, reason=pb.DEFAULT_REASON_INVALID_VALUE, detail="too large")],
+    )
+    answer = read_scores(response, 4)
+    assert answer.failed_rows == (FailedRows(0, 2, "INVALID_VALUE", "too large"),)
+    assert answer.failed.tolist() == [True, True, False, False]
+    assert answer.defaulted.tolist() == [False, False, True, False]
+    assert answer.reasons == ["INVALID_VALUE", "INVALID_VALUE", "DEADLINE", None]
+    assert np.array_equal(answer.columns["s"], [np.nan, np.nan, 0.5, 0.25], equal_nan=True)
+    assert answer.columns["class"].tolist() == [None, None, "a", "b"]
+
+
+@pytest.mark.parametrize(("first", "count"), [(1, 2), (2, 1), (2**32 - 1, 1), (0, 2**32 - 1)])
+def test_failed_rows_past_the_end_make_no_sense(first: int, count: int) -> None:
+    part = pb.FailedRows(first=first, count=count, reason=pb.DEFAULT_REASON_DEADLINE)
+    with pytest.raises(PredictionFailed, match=f"failures of rows {first} to {first + count - 1} of 2"):
+        read_scores(response_of(doubles("s", [1, 2]), failed_rows=[part]), 2)
 
 
 @pytest.mark.parametrize("name", [name for name, number in pb.DefaultReason.items() if number])

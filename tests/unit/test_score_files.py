@@ -10,7 +10,7 @@ from typing import Any, Self
 
 import numpy as np
 import pytest
-from scorebridge import Scores, Source
+from scorebridge import DefaultedRows, FailedRows, Scores, Source
 
 from bridge import score_files
 from bridge.score_files import CommandFailed, score_csv
@@ -33,10 +33,15 @@ class Doubling:
         assert (name, version) == ("double", 0)
         return []
 
-    def score(self, model: str, columns: dict[str, Any], **_: object) -> Scores:
-        """Twice x."""
-        scores = 2 * np.asarray(columns["x"])
-        return Scores("1", model, 1, "", {"score": scores}, Source.MODEL, (), len(scores), 1, 0.0, 0.0)
+    def score(self, model: str, columns: dict[str, Any], *, partial: bool, **_: object) -> Scores:
+        """Twice x; of a partial call the first row fails, and the second gets a default."""
+        scores = 2.0 * np.asarray(columns["x"])
+        if not partial:
+            return Scores("1", model, 1, "", {"score": scores}, Source.MODEL, (), len(scores), 1, 0.0, 0.0)
+        scores[0] = np.nan
+        failed, defaulted = FailedRows(0, 1, "MODEL_ERROR", "it raised"), DefaultedRows(1, 1, "DEADLINE", "late")
+        marks = Source.MIXED, (defaulted,), len(scores), 1, 0.0, 0.0, (failed,)
+        return Scores("1", model, 1, "", {"score": scores}, *marks)
 
 
 @pytest.fixture(autouse=True)
@@ -63,6 +68,14 @@ def test_a_file_is_scored(source: Path, tmp_path: Path) -> None:
     assert score(source, tmp_path / "out.csv") == "2 rows by double/1, 0 of them with the default score"
     assert (tmp_path / "out.csv").read_text() == SCORED
     assert stat.S_IMODE((tmp_path / "out.csv").stat().st_mode) == stat.S_IMODE(source.stat().st_mode)
+
+
+def test_rows_without_a_score_are_empty_and_say_why(source: Path, tmp_path: Path) -> None:
+    source.write_text("x,y\n1,2\n3,4\n5,6\n")
+    said = score_csv("nowhere", "double", source, tmp_path / "out.csv", partial=True)
+    assert said == "3 rows by double/1, 1 of them with the default score, 1 without a score"
+    expected = '"score","source","reason"\n,"FAILED","MODEL_ERROR"\n6,"DEFAULT","DEADLINE"\n10,"MODEL",""\n'
+    assert (tmp_path / "out.csv").read_text() == expected
 
 
 def test_a_file_that_excel_wrote_is_scored(source: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from bridge.stack import build_stack, build_waiting_scorer, fold
 from bridge.testing import FakeBackend
 
 HALF = DefaultScore(Output("score", Type.DOUBLE), 0.5)
-DESIGN = ["Fallback", "UnknownLevels", "DeadlineLayer", "Circuit", "Admission", "Batching", "Retry"]
+DESIGN = ["Fallback", "UnfitRows", "DeadlineLayer", "Circuit", "Admission", "Batching", "Retry"]
 
 
 def call(*defaults: DefaultScore) -> Call:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bridge.backends.xgboost.facts import Category, ModelFacts
 from bridge.backends.xgboost.features import features_of, proposed_lines
 from bridge.backends.xgboost.matrix import Matrices
-from bridge.columns import Array, Batch, Column, Matrix, Table, Type
+from bridge.columns import Array, Batch, Column, Matrix, Table, Type, take
 from bridge.errors import BundleError, InvalidRequest
 from bridge.features import Feature
 from bridge.model_settings import ModelSettings
@@ -242,7 +242,7 @@ def test_an_unknown_level_does_what_its_rule_says(as_table: bool) -> None:
     lines = {"text": {"unknown_level": "default"}, "number": {"unknown_level": "missing"}}
     settings = ModelSettings.model_validate({"default_score": 0.5, "features": lines})
     bound = Matrices(MIXED, features_of(MIXED, settings)).bind(rows)
-    assert bound.unknown == {1: "text", 3: "text"}
+    assert {row: unfit.column for row, unfit in (bound.unfit or {}).items()} == {1: "text", 3: "text"}
     expected = np.array([[0, 0, 0], [0, np.nan, 0], [0, 1, np.nan], [0, np.nan, 1]])
     assert np.array_equal(bound.values, expected, equal_nan=True)
     with pytest.raises(InvalidRequest, match=r"^column 'text', row 1: not one of its 2 levels$"):
@@ -373,3 +373,78 @@ def test_declared_features_are_held_against_the_booster(declared: dict[str, Any]
         return
     with pytest.raises(BundleError, match=re.escape(f"model.toml: [features] {sentence}") + "$"):
         features_of(MIXED, chosen)
+
+
+ALONE: list[tuple[ModelFacts, ModelSettings, Batch, dict[int, str]]] = [
+    (
+        NUMBERS,
+        ModelSettings(),
+        Matrix((), np.array([[1, 2, 3], [4, np.inf, 6], [7, 8, -np.inf], [1e39, 1, 1], [0, 0, 0]])),
+        {
+            1: "column 'b', row 1: infinite, or too large for xgboost's float32",
+            2: "column 'c', row 2: infinite, or too large for xgboost's float32",
+            3: "column 'a', row 3: infinite, or too large for xgboost's float32",
+        },
+    ),
+    (
+        NUMBERS,
+        MARGIN,
+        Matrix((), np.array([[1, 2, 3, 0.5], [1, 2, 3, np.nan], [np.inf, 2, 3, np.nan]])),
+        {
+            1: "column 'exposure', row 1: missing, but every row needs a margin",
+            2: "column 'a', row 2: infinite, or too large for xgboost's float32",
+        },
+    ),
+    (
+        MIXED,
+        ModelSettings(),
+        Matrix((), np.array([[0, 0, 0], [0, 0.5, 0], [0, -1, 0], [0, 0, 3], [0, np.inf, 0], [0, 1, 2]])),
+        {
+            1: "column 'text', row 1: not the code of a category",
+            2: "column 'text', row 2: not the code of a category",
+            3: "column 'number', row 3: not one of its 3 levels",
+            4: "column 'text', row 4: infinite, or too large for xgboost's float32",
+        },
+    ),
+    (
+        MIXED,
+        ModelSettings(),
+        table(
+            column("x", Type.DOUBLE, [0.0] * 4),
+            column("text", Type.STRING, ["lo", "up", "hi", "lo"]),
+            column("number", Type.DOUBLE, [10.0, 20.0, 2.0**53 + 2, -1.0]),
+        ),
+        {
+            1: "column 'text', row 1: not one of its 2 levels",
+            2: "column 'number', row 2: not held exactly by a double, send int64",
+        },
+    ),
+    (
+        CODES_ONLY,
+        BY_CODES,
+        table(column("code", Type.INT, [7, -7, 0]), column("x", Type.DOUBLE, [0.5, 0.5, np.nan])),
+        {1: "column 'code', row 1: not the code of a category"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("facts", "settings", "batch", "expected"), ALONE)
+def test_a_wrong_value_costs_its_own_row_where_that_is_wanted(
+    facts: ModelFacts, settings: ModelSettings, batch: Batch, expected: dict[int, str]
+) -> None:
+    matrices = Matrices(facts, features_of(facts, settings))
+    bound = matrices.bind(batch, alone=True)
+    assert {row: str(unfit.of(row)) for row, unfit in (bound.unfit or {}).items()} == expected
+    others = np.array([row for row in range(batch.rows) if row not in expected])
+    assert matrices.bind(take(batch, others)).values.tobytes() == bound.values[others].tobytes()
+    # Without that wish it is one of these that refuses the call.
+    with pytest.raises(InvalidRequest) as raised:
+        matrices.bind(batch)
+    assert str(raised.value) in expected.values()
+
+
+def test_columns_that_are_none_of_the_model_s_refuse_the_call_either_way() -> None:
+    matrices = Matrices(MIXED, features_of(MIXED, ModelSettings()))
+    for batch in (Matrix((), np.zeros((1, 2))), table(column("x", Type.DOUBLE, [0.0]))):
+        with pytest.raises(InvalidRequest):
+            matrices.bind(batch, alone=True)

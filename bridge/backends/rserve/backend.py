@@ -74,9 +74,9 @@ class RserveBackend:
         """See `Backend.load`."""
         return self._load
 
-    def bind(self, batch: Batch) -> Table:
+    def bind(self, batch: Batch, *, alone: bool = False) -> Table:
         """See `Backend.bind`."""
-        return self._kept_types.fill(self._binding.bind(batch), batch)
+        return self._kept_types.fill(self._binding.bind(batch, alone=alone), batch)
 
     async def score(self, call: Call) -> Outcome:
         """See `Backend.score`."""
@@ -98,7 +98,7 @@ class RserveBackend:
         raise MalformedPrediction(f"{call.model}: the reply is none of the R side's own")
 
     def _table(self, call: Call) -> Table:
-        return self.bind(call.batch) if not isinstance(call.batch, Table) else call.batch
+        return call.batch if isinstance(call.batch, Table) else self.bind(call.batch)
 
     def _arguments(self, table: Table) -> list[RValue]:
         names = tuple(column.name for column in table.columns)

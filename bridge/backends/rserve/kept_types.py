@@ -33,7 +33,7 @@ class KeptTypes:
             for column in table.columns
         )
         places = {name: place for place, name in enumerate(_names(sent) or [column.name for column in columns])}
-        return Table(columns, table.rows, table.unknown, {places[name]: kind for name, kind in kept.items()})
+        return Table(columns, table.rows, table.unfit, {places[name]: kind for name, kind in kept.items()})
 
     def keep(self, table: Table) -> None:
         """Notes the types of a call that the model has scored: what it can't take says nothing of its features."""

@@ -105,7 +105,8 @@ class RserveProcess:
         Args:
             bundle: the folder.
             digest: its name, which each worker repeats.
-            settings: the model's; `memory_limit_mb`, `seed`, `input`, `row_by_row` and the world to run in count here.
+            settings: the model's; `memory_limit_mb`, `seed`, `input`, `row_by_row` and the world to run in
+                count here.
 
         Raises:
             BundleError: R or Rserve is not installed.
@@ -196,7 +197,7 @@ def _write_conf(folder: Path) -> Path:
 
 
 def _bundle_environment(bundle: Path, digest: str, settings: ModelSettings, folder: Path) -> dict[str, str]:
-    return settings.world_variables | {
+    return {
         "SCOREBRIDGE_RSCRIPTS": str(rscripts()),
         "SCOREBRIDGE_BUNDLE": str(bundle.resolve()),
         "SCOREBRIDGE_DIGEST": digest,
@@ -204,6 +205,7 @@ def _bundle_environment(bundle: Path, digest: str, settings: ModelSettings, fold
         "SCOREBRIDGE_INPUT": settings.input,
         "SCOREBRIDGE_ROW_BY_ROW": "1" if settings.row_by_row else "",
         "TMPDIR": str(temporary_files(folder)),
+        **settings.world_variables,
     }
 
 

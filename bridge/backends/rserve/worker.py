@@ -36,9 +36,9 @@ class Greeting:
         frame_features: the columns of the data frame that its only argument may be; see `Description`.
         r_version: such as "4.2.2".
         packages: "name version" of each loaded package that is not R's own.
-        world: what it runs in, and which versions it has of the packages that the author had.
         notes: what its author should read of how it was loaded.
         texts: of features that are text, the values that the model knows.
+        world: what it runs in, and which versions it has of the packages that the author had.
     """
 
     pid: int
@@ -51,9 +51,9 @@ class Greeting:
     frame_features: tuple[Feature, ...]
     r_version: str
     packages: tuple[str, ...]
-    world: World
     notes: tuple[str, ...]
     texts: dict[str, tuple[str, ...]]
+    world: World
 
     @classmethod
     def read(cls, value: RList) -> Self:
@@ -81,6 +81,8 @@ class Greeting:
             frame_features=_proposed([Feature(name) for name in _texts(parts, "frame_names")], parts, "frame"),
             r_version="".join(_texts(parts, "r_version")),
             packages=_texts(parts, "packages"),
+            notes=_texts(parts, "notes"),
+            texts=_known_texts(parts),
             world=_world(parts),
             notes=_texts(parts, "notes"),
             texts=_known_texts(parts),

@@ -117,9 +117,9 @@ class XgboostBackend:
         """See `Backend.load`."""
         return self._load
 
-    def bind(self, batch: Batch) -> Matrix:
+    def bind(self, batch: Batch, *, alone: bool = False) -> Matrix:
         """See `Backend.bind`; the matrix is float32, in the booster's order."""
-        return self._matrices.bind(batch)
+        return self._matrices.bind(batch, alone=alone)
 
     async def score(self, call: Call) -> Outcome:
         """See `Backend.score`."""

@@ -9,7 +9,7 @@ from bridge.backends.xgboost.facts import CATEGORICAL, ModelFacts
 from bridge.backends.xgboost.features import lacks_levels
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type
 from bridge.errors import InvalidRequest
-from bridge.features import Feature, column_order, settle_unknown
+from bridge.features import Feature, RowFaults, column_order
 
 __all__ = ["Matrices"]
 
@@ -39,26 +39,30 @@ class Matrices:
         # Callers send the same columns again and again, and checking them costs more than scoring a row.
         self._positions = lru_cache(maxsize=64)(self._checked_positions)
 
-    def bind(self, batch: Batch) -> Matrix:
-        """The rows as a matrix.
+    def bind(self, batch: Batch, *, alone: bool = False) -> Matrix:
+        """The rows as a matrix; a single wrong value refuses them all, unless it costs its row `alone`.
 
         Raises:
             InvalidRequest: names the column, and the row where a single value is wrong.
         """
-        unknown: dict[int, str] = {}
-        values = self._ordered(batch) if isinstance(batch, Matrix) else self._filled(batch, unknown)
+        faults = RowFaults(alone=alone)
+        values = self._ordered(batch) if isinstance(batch, Matrix) else self._filled(batch, faults)
         if np.count_nonzero(np.isinf(values)):
-            row, position = (int(index) for index in np.argwhere(np.isinf(values))[0])
-            name = self._names[position]
-            raise InvalidRequest(f"column '{name}', row {row}: infinite, or too large for xgboost's float32")
+            self._refuse_infinite(values, faults)
         if isinstance(batch, Matrix) and self._codes:
-            values = self._with_known_codes(values, unknown)
+            values = self._with_known_codes(values, faults)
         elif self._codes:
-            self._refuse_no_codes(values)
-        if self._margin is not None and (absent := np.isnan(values[:, self._margin])).any():
-            name = self._names[self._margin]
-            raise InvalidRequest(f"column '{name}', row {int(absent.argmax())}: missing, but every row needs a margin")
-        return Matrix(self._names, values, unknown or None)
+            self._refuse_no_codes(values, faults)
+        if self._margin is not None:
+            absent = np.isnan(values[:, self._margin])
+            faults.refuse(self._names[self._margin], absent, "missing, but every row needs a margin")
+        return Matrix(self._names, values, faults.found)
+
+    def _refuse_infinite(self, values: Array, faults: RowFaults) -> None:
+        infinite = np.isinf(values)
+        first = infinite[int(infinite.any(axis=1).argmax())].argmax()  # of the first row: one may refuse them all
+        for position in (first, *np.flatnonzero(infinite.any(axis=0))):
+            faults.refuse(self._names[position], infinite[:, position], "infinite, or too large for xgboost's float32")
 
     def _ordered(self, matrix: Matrix) -> Array:
         values = matrix.values
@@ -75,15 +79,15 @@ class Matrices:
         with np.errstate(over="ignore"):
             return np.ascontiguousarray(values, np.float32)
 
-    def _filled(self, table: Table, unknown: dict[int, str]) -> Array:
+    def _filled(self, table: Table, faults: RowFaults) -> Array:
         values = np.empty((table.rows, len(self._features)), np.float32)
         order = self._positions(tuple(column.name for column in table.columns))
         with np.errstate(over="ignore"):
             for target, position in enumerate(order):
-                values[:, target] = self._numbers(table.columns[position], target, unknown)
+                values[:, target] = self._numbers(table.columns[position], target, faults)
         return values
 
-    def _numbers(self, column: Column, position: int, unknown: dict[int, str]) -> Array | float:
+    def _numbers(self, column: Column, position: int, faults: RowFaults) -> Array | float:
         if column.missing().all():
             return np.nan  # of whatever type: a caller's library can't know it
         feature = self._features[position]
@@ -93,7 +97,7 @@ class Matrices:
                 "model.toml's [features], or send codes in a matrix"
             )
         if feature.levels:
-            return self._coded(column, position, unknown)
+            return self._coded(column, position, faults)
         if column.type is Type.STRING:
             raise InvalidRequest(f"column '{column.name}' is string, the model takes numbers")
         values = column.values.astype(np.float32)
@@ -101,7 +105,7 @@ class Matrices:
             values[column.mask] = np.nan
         return values
 
-    def _coded(self, column: Column, position: int, unknown: dict[int, str]) -> Array:
+    def _coded(self, column: Column, position: int, faults: RowFaults) -> Array:
         feature = self._features[position]
         known, missing = self._known[position], column.missing()
         if feature.type is Type.FACTOR:
@@ -111,17 +115,17 @@ class Matrices:
                 )
             entries: Sequence[object] = column.values.tolist()
         else:
-            entries = _whole_numbers(column).tolist()
+            entries = _whole_numbers(column, faults).tolist()
         codes = np.fromiter((known.get(entry, -1) for entry in entries), np.float32, len(column))
         if feature.type is not Type.FACTOR:
             missing = missing | (codes < 0) & _equal(column.values, self._missing)
         codes[missing] = np.nan
-        self._settle(codes, codes < 0, position, unknown)
+        self._settle(codes, codes < 0, position, faults)
         return codes
 
-    def _with_known_codes(self, values: Array, unknown: dict[int, str]) -> Array:
+    def _with_known_codes(self, values: Array, faults: RowFaults) -> Array:
         """The values, or a copy in which codes of unknown categories are settled."""
-        self._refuse_no_codes(values)
+        self._refuse_no_codes(values, faults)
         for position in self._codes:
             count = len(self._features[position].levels)
             codes = values[:, position]
@@ -129,22 +133,20 @@ class Matrices:
                 beyond = (codes >= count) & (codes != np.float32(self._missing)) if count else np.zeros(0, np.bool_)
             if beyond.any():
                 values = values.copy()
-                self._settle(values[:, position], beyond, position, unknown)
+                self._settle(values[:, position], beyond, position, faults)
         return values
 
-    def _refuse_no_codes(self, values: Array) -> None:
+    def _refuse_no_codes(self, values: Array, faults: RowFaults) -> None:
         for position in self._codes:
             codes = np.where(values[:, position] == np.float32(self._missing), np.nan, values[:, position])
             with np.errstate(invalid="ignore"):
                 bad = (codes < 0) | (codes != np.rint(codes)) & ~np.isnan(codes)
-            if bad.any():
-                name = self._names[position]
-                raise InvalidRequest(f"column '{name}', row {int(bad.argmax())}: not the code of a category")
+            faults.refuse(self._names[position], bad, "not the code of a category")
 
-    def _settle(self, codes: Array, rows: Mask, position: int, unknown: dict[int, str]) -> None:
+    def _settle(self, codes: Array, rows: Mask, position: int, faults: RowFaults) -> None:
         """Does with unknown categories what the feature's rule says; `codes` may be changed."""
         if rows.any():
-            settle_unknown(self._features[position], rows, unknown)
+            faults.settle(self._features[position], rows)
             codes[rows] = np.nan
 
     def _checked_positions(self, names: tuple[str, ...]) -> list[int]:
@@ -157,8 +159,8 @@ def _codes_of(feature: Feature) -> dict[object, int]:
     return {kind(level): code for code, level in enumerate(feature.levels)}
 
 
-def _whole_numbers(column: Column) -> Array:
-    """The numbers of a column of ids; a fraction is none of them, a number too large to be exact is refused.
+def _whole_numbers(column: Column, faults: RowFaults) -> Array:
+    """The numbers of a column of ids; a fraction is none of them, a number too large to be exact is unfit.
 
     Raises:
         InvalidRequest: the column is no numbers, or a float holds a whole number that it may have rounded.
@@ -171,10 +173,8 @@ def _whole_numbers(column: Column) -> Array:
     with np.errstate(invalid="ignore"):
         rounded = np.abs(column.values) > exact
     if rounded.any():
-        raise InvalidRequest(
-            f"column '{column.name}', row {int(rounded.argmax())}: not held exactly by a {column.type}, send int64",
-            limit=f"2^{int(np.log2(exact))}",
-        )
+        limit = f"2^{int(np.log2(exact))}"
+        faults.refuse(column.name, rounded, f"not held exactly by a {column.type}, send int64", limit=limit)
     return column.values
 
 

@@ -20,7 +20,7 @@ from scorebridge.errors import (
     Unavailable,
     VersionRefused,
 )
-from scorebridge.result import DefaultedRows, Scores, Source
+from scorebridge.result import DefaultedRows, FailedRows, Scores, Source
 from scorebridge.safety import CallEvent
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Cancelled",
     "DeadlineExceeded",
     "DefaultedRows",
+    "FailedRows",
     "InvalidRequest",
     "MessageTooLarge",
     "ModelNotFound",

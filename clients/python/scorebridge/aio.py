@@ -14,7 +14,7 @@ from scorebridge.batch import Batch, CallOptions
 from scorebridge.calls import GET_MODEL, LIST_MODELS, SCORE, Method, check_timeout, less_reserve_s, time_left_s
 from scorebridge.channel import address, bearer, channel_options
 from scorebridge.errors import ScoringError, translate
-from scorebridge.pieces import MOST_IN_FLIGHT, Piece, cut, put_together, row_wise_version
+from scorebridge.pieces import MOST_IN_FLIGHT, Piece, cut, put_together, row_wise_version, with_failed
 from scorebridge.result import Scores
 from scorebridge.safety import Safety, SafetyOptions
 from scorebridge.v1 import scoring_pb2 as pb
@@ -126,14 +126,18 @@ class AsyncScoringClient:
     async def _score_pieces(self, pieces: Sequence[Piece], ends: float | None) -> Scores:
         free = asyncio.Semaphore(MOST_IN_FLIGHT)
 
-        async def one(piece: Piece) -> Scores:
+        async def one(piece: Piece) -> Scores | ScoringError:
             async with free:
-                with piece.naming_rows():
-                    return await self._score(piece.message(), piece.rows, time_left_s(ends))
+                try:
+                    with piece.naming_rows():
+                        return await self._score(piece.message(), piece.rows, time_left_s(ends))
+                except ScoringError as error:
+                    return piece.alone(error)
 
         tasks = [asyncio.create_task(one(piece)) for piece in pieces]
         try:
-            return put_together(await asyncio.gather(*tasks), pieces[0].batch.head.request_id)
+            answers = with_failed(pieces, await asyncio.gather(*tasks))
+            return put_together(answers, pieces[0].batch.head.request_id)
         finally:
             for task in tasks:
                 task.cancel()

@@ -21,6 +21,9 @@ class CallOptions(TypedDict, total=False):
 
     Attributes:
         allow_default: False asks for an error where a default score would be given.
+        partial: True asks for the other rows' scores where some rows can't be scored and have no default score; these
+            come back missing, see `Scores.failed_rows`. Without it they fail the call, and so do those of a model that
+            is not row-wise. If no row can be scored, the call fails either way.
         version: of the model; 0 for the one that serves.
         columns: names for the columns of an array or a sparse matrix; the model's own order is meant without.
         request_id: 1 to 128 printable ASCII characters, 110 at most for a big batch; a UUID is made without.
@@ -30,6 +33,7 @@ class CallOptions(TypedDict, total=False):
     """
 
     allow_default: bool
+    partial: bool
     version: int
     columns: Iterable[str]
     request_id: str
@@ -73,6 +77,7 @@ class Batch:
             version=options.get("version", 0),
             batch_id=options.get("batch_id", ""),
             labels=options.get("labels"),
+            partial=options.get("partial", False),
         )
         if not options.get("allow_default", True):
             self.head.default_policy = pb.DEFAULT_POLICY_NEVER

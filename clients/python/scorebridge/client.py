@@ -13,7 +13,7 @@ from scorebridge.batch import Batch, CallOptions
 from scorebridge.calls import GET_MODEL, LIST_MODELS, SCORE, Method, check_timeout, less_reserve_s, time_left_s
 from scorebridge.channel import address, bearer, channel_options
 from scorebridge.errors import ScoringError, translate
-from scorebridge.pieces import MOST_IN_FLIGHT, Piece, cut, put_together, row_wise_version
+from scorebridge.pieces import MOST_IN_FLIGHT, Piece, cut, put_together, row_wise_version, with_failed
 from scorebridge.result import Scores
 from scorebridge.safety import Safety, SafetyOptions
 from scorebridge.v1 import scoring_pb2 as pb
@@ -155,12 +155,16 @@ class ScoringClient:
         return self._score_pieces(cut(batch, version), ends)
 
     def _score_pieces(self, pieces: Sequence[Piece], ends: float | None) -> Scores:
-        def one(piece: Piece) -> Scores:
-            with piece.naming_rows():
-                return self._score(piece.message(), piece.rows, time_left_s(ends))
+        def one(piece: Piece) -> Scores | ScoringError:
+            try:
+                with piece.naming_rows():
+                    return self._score(piece.message(), piece.rows, time_left_s(ends))
+            except ScoringError as error:
+                return piece.alone(error)
 
         with ThreadPoolExecutor(MOST_IN_FLIGHT) as pool:
-            return put_together(list(pool.map(one, pieces)), pieces[0].batch.head.request_id)
+            answers = with_failed(pieces, list(pool.map(one, pieces)))
+        return put_together(answers, pieces[0].batch.head.request_id)
 
     def _score(self, request: pb.ScoreRequest, rows: int, timeout_s: float | None) -> Scores:
         began = time.monotonic()

@@ -1,5 +1,6 @@
 """What a call gives back: scores, and for each row where its score comes from."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from scorebridge.errors import PredictionFailed
 from scorebridge.v1 import scoring_pb2 as pb
 
-__all__ = ["DefaultedRows", "Scores", "Source", "read_scores"]
+__all__ = ["DefaultedRows", "FailedRows", "Scores", "Source", "read_scores"]
 
 _Array = NDArray[Any]
 
@@ -36,6 +37,16 @@ class DefaultedRows:
     by_client: bool = False
 
 
+@dataclass(frozen=True)
+class FailedRows:
+    """Neighbouring rows without a score, of a call with `partial`: which, why, and the event in a sentence."""
+
+    first: int
+    count: int
+    reason: str
+    detail: str
+
+
 @dataclass(frozen=True, eq=False)
 class Scores:
     """The answer to one call; arrays have one entry per row, in the order of the rows that were sent.
@@ -46,9 +57,11 @@ class Scores:
         version: the version that answered.
         digest: of every byte of that version's bundle.
         columns: by name of the output: numbers (missing ones NaN), truth values or text (missing ones None). What
-            explains scores (contributions, leaves, reasons) is missing where these are defaults.
+            explains scores (contributions, leaves, reasons) is missing where these are defaults. Failed rows are
+            missing in all of them.
         source: MODEL; DEFAULT, by the gateway; CLIENT_DEFAULT, by this client because no gateway answered; or MIXED.
         defaults: the ranges of rows that carry default scores.
+        failed_rows: the ranges of rows that have no score, of a call with `partial`; the source is then MIXED.
         rows: how many.
         attempts: how many times a worker was asked.
         queue_s: seconds spent waiting for a worker.
@@ -66,6 +79,7 @@ class Scores:
     attempts: int
     queue_s: float
     backend_s: float
+    failed_rows: tuple[FailedRows, ...] = ()
 
     @cached_property
     def scores(self) -> _Array:
@@ -79,18 +93,27 @@ class Scores:
     @cached_property
     def defaulted(self) -> NDArray[np.bool_]:
         """Which rows carry a default score, shape (rows,)."""
-        marked = np.zeros(self.rows, np.bool_)
-        for part in self.defaults:
-            marked[part.first : part.first + part.count] = True
-        return marked
+        return self._marked(self.defaults)
+
+    @cached_property
+    def failed(self) -> NDArray[np.bool_]:
+        """Which rows have no score, because the model could not score them, shape (rows,)."""
+        return self._marked(self.failed_rows)
 
     @cached_property
     def reasons(self) -> list[str | None]:
-        """Why each row carries a default score, such as "DEADLINE"; None where the score is the model's."""
+        """Why each row carries a default score, or failed, such as "DEADLINE"; None where the score is the model's."""
         reasons: list[str | None] = [None] * self.rows
-        for part in self.defaults:
+        parts: Sequence[DefaultedRows | FailedRows] = (*self.defaults, *self.failed_rows)
+        for part in parts:
             reasons[part.first : part.first + part.count] = [part.reason] * part.count
         return reasons
+
+    def _marked(self, parts: Sequence[DefaultedRows | FailedRows]) -> NDArray[np.bool_]:
+        marked = np.zeros(self.rows, np.bool_)
+        for part in parts:
+            marked[part.first : part.first + part.count] = True
+        return marked
 
 
 _SOURCES = {
@@ -123,6 +146,7 @@ def read_scores(response: pb.ScoreResponse, rows: int) -> Scores:
         attempts=response.attempts,
         queue_s=_seconds(response.queue_time),
         backend_s=_seconds(response.backend_time),
+        failed_rows=tuple(_failed(part, rows) for part in response.failed_rows),
     )
 
 
@@ -132,12 +156,19 @@ def _senseless(what: str) -> PredictionFailed:
 
 
 def _defaulted(part: pb.DefaultedRows, rows: int) -> DefaultedRows:
+    return DefaultedRows(part.first, part.count, _reason("default scores", part, rows), part.detail)
+
+
+def _failed(part: pb.FailedRows, rows: int) -> FailedRows:
+    return FailedRows(part.first, part.count, _reason("failures", part, rows), part.detail)
+
+
+def _reason(what: str, part: pb.DefaultedRows | pb.FailedRows, rows: int) -> str:
     if part.first + part.count > rows:
-        raise _senseless(f"default scores of rows {part.first} to {part.first + part.count - 1} of {rows}")
+        raise _senseless(f"{what} of rows {part.first} to {part.first + part.count - 1} of {rows}")
     # A newer gateway may have reasons that have no name here.
     known = part.reason in pb.DefaultReason.values()
-    reason = pb.DefaultReason.Name(part.reason).removeprefix("DEFAULT_REASON_") if known else f"REASON_{part.reason}"
-    return DefaultedRows(part.first, part.count, reason, part.detail)
+    return pb.DefaultReason.Name(part.reason).removeprefix("DEFAULT_REASON_") if known else f"REASON_{part.reason}"
 
 
 def _seconds(duration: Any) -> float:

@@ -18,7 +18,7 @@ from scorebridge.outputs import Outputs
 from scorebridge.result import DefaultedRows, Scores, Source, read_scores
 from scorebridge.v1 import scoring_pb2 as pb
 
-__all__ = ["CallEvent", "Safety", "SafetyOptions"]
+__all__ = ["CallEvent", "Safety", "SafetyOptions", "event_name", "falls_back"]
 
 _log = logging.getLogger(__name__)
 
@@ -121,9 +121,9 @@ class Safety:
         Raises:
             ScoringError: the one that was given, if no default may stand for it or there is none.
         """
-        reason = _NAMES.get(error.reason, error.reason)
+        reason = event_name(error)
         never = request.default_policy == pb.DEFAULT_POLICY_NEVER
-        if never or not request.HasField("default_score") or not _falls_back(error):
+        if never or not request.HasField("default_score") or not falls_back(error):
             self._tell(request, rows, began, None, reason)
             raise error
         self.defaults[reason] += rows
@@ -178,7 +178,12 @@ class Safety:
             _log.exception("the hook for calls raised; the call goes on")
 
 
-def _falls_back(error: ScoringError) -> bool:
+def event_name(error: ScoringError) -> str:
+    """The error's event as rows are told it: the name that gateway and client have for it alike."""
+    return _NAMES.get(error.reason, error.reason)
+
+
+def falls_back(error: ScoringError) -> bool:
     """It is no fault of the caller."""
     if error.status == "RESOURCE_EXHAUSTED":
         return error.by_gateway  # without: a message that is too large for one of the libraries

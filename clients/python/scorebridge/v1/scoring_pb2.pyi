@@ -33,6 +33,7 @@ class DefaultReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEFAULT_REASON_MODEL_NOT_READY: _ClassVar[DefaultReason]
     DEFAULT_REASON_DRAINING: _ClassVar[DefaultReason]
     DEFAULT_REASON_UNKNOWN_LEVEL: _ClassVar[DefaultReason]
+    DEFAULT_REASON_INVALID_VALUE: _ClassVar[DefaultReason]
 
 class VersionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -72,6 +73,7 @@ DEFAULT_REASON_CIRCUIT_OPEN: DefaultReason
 DEFAULT_REASON_MODEL_NOT_READY: DefaultReason
 DEFAULT_REASON_DRAINING: DefaultReason
 DEFAULT_REASON_UNKNOWN_LEVEL: DefaultReason
+DEFAULT_REASON_INVALID_VALUE: DefaultReason
 VERSION_STATE_UNSPECIFIED: VersionState
 VERSION_STATE_LOADING: VersionState
 VERSION_STATE_READY: VersionState

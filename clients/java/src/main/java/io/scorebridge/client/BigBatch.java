@@ -5,12 +5,15 @@ import io.scorebridge.v1.ModelDetail;
 import io.scorebridge.v1.ScoreRequest;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 
 /**
  * A batch that is better sent in several calls, {@value #MOST_IN_FLIGHT} at a time, all for one version; a call that
- * fails costs only its own rows. A batch of a model whose rows depend on each other stays whole.
+ * falls back, or fails in a partial batch, costs only its own rows. A batch of a model whose rows depend on each other
+ * stays whole.
  */
 final class BigBatch {
   private static final int MOST_BYTES = 1 << 20; // above it one message holds up the gateway's others
@@ -26,6 +29,7 @@ final class BigBatch {
   private final Deadline deadline;
   private final CompletableFuture<Scores> whole = new CompletableFuture<>();
   private final List<CompletableFuture<Scores>> parts = new ArrayList<>();
+  private final NavigableMap<Integer, ScoringException> errors = new TreeMap<>();
   private int size;
   private int count;
   private int begun;
@@ -130,9 +134,29 @@ final class BigBatch {
         (value, raised) -> {
           if (count > 1 && raised instanceof ScoringException error) {
             error.ofRows(first, first + rows - 1);
+            if (options.partial && isAlone(error)) {
+              guarded(() -> fail(part, rows, error));
+              return;
+            }
           }
           guarded(() -> end(raised));
         });
+  }
+
+  /** It costs no rows but its own: a call is refused, too, where the model can take none of its rows. */
+  private static boolean isAlone(ScoringException error) {
+    return switch (error.status()) {
+      case NOT_FOUND, UNAUTHENTICATED, PERMISSION_DENIED, CANCELLED -> false;
+      default -> !(error instanceof ScoringException.MessageTooLarge);
+    };
+  }
+
+  private void fail(int part, int rows, ScoringException error) {
+    synchronized (this) {
+      errors.put(part, error);
+      parts.set(part, CompletableFuture.completedFuture(Scores.failed(requestId, model, version, rows, error)));
+    }
+    end(null);
   }
 
   private void end(Throwable raised) {
@@ -145,7 +169,9 @@ final class BigBatch {
     synchronized (this) {
       last = ++ended == count;
     }
-    if (last) {
+    if (last && errors.size() == count) {
+      ScoringClient.pass(whole, null, errors.firstEntry().getValue());
+    } else if (last) {
       List<Scores> answers = parts.stream().map(CompletableFuture::join).toList();
       whole.complete(count == 1 ? answers.get(0) : Scores.together(requestId, answers));
     } else {

@@ -14,17 +14,25 @@ import io.scorebridge.v1.DefaultReason;
 public record DefaultedRows(int first, int count, String reason, String detail, boolean byClient) {
   /** What a gateway says of rows of a call of so many; a StatusRuntimeException if there are no such rows. */
   static DefaultedRows read(io.scorebridge.v1.DefaultedRows part, int rows) {
-    long first = Integer.toUnsignedLong(part.getFirst());
-    long last = first + Integer.toUnsignedLong(part.getCount()) - 1;
-    if (last >= rows) {
-      throw Scores.senseless("default scores of rows " + first + " to " + last + " of " + rows);
-    }
-    // A newer gateway may have reasons that have no name here.
-    String reason =
-        part.getReason() == DefaultReason.UNRECOGNIZED
-            ? "REASON_" + part.getReasonValue()
-            : part.getReason().name().replaceFirst("^DEFAULT_REASON_", "");
+    check("default scores", part.getFirst(), part.getCount(), rows);
+    String reason = name(part.getReason(), part.getReasonValue());
     return new DefaultedRows(part.getFirst(), part.getCount(), reason, part.getDetail(), false);
+  }
+
+  /** Raises a StatusRuntimeException if there are no such rows, which the protocol counts as unsigned numbers. */
+  static void check(String what, int first, int count, int rows) {
+    long begins = Integer.toUnsignedLong(first);
+    long last = begins + Integer.toUnsignedLong(count) - 1;
+    if (last >= rows) {
+      throw Scores.senseless(what + " of rows " + begins + " to " + last + " of " + rows);
+    }
+  }
+
+  /** A newer gateway may have reasons that have no name here. */
+  static String name(DefaultReason reason, int number) {
+    return reason == DefaultReason.UNRECOGNIZED
+        ? "REASON_" + number
+        : reason.name().replaceFirst("^DEFAULT_REASON_", "");
   }
 
   DefaultedRows movedBy(int rows) {

@@ -30,10 +30,12 @@ record Failure(Status.Code status, String message, ErrorInfo info, Throwable cau
 
   /** The event's name; the gateway's own, or what the default reasons call the same. */
   String reason() {
-    if (info != null) {
-      return info.getReason();
-    }
-    return status == Status.Code.DEADLINE_EXCEEDED ? "DEADLINE" : status.name();
+    return info == null ? eventName(status.name()) : info.getReason();
+  }
+
+  /** What rows are told of an event: the name that gateway and client have for it alike. */
+  static String eventName(String reason) {
+    return reason.equals(Status.Code.DEADLINE_EXCEEDED.name()) ? "DEADLINE" : reason;
   }
 
   /** The gateway gave no sign of life. */

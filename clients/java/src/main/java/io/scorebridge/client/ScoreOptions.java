@@ -13,6 +13,7 @@ public final class ScoreOptions {
   final Duration timeout;
   final Double defaultScore;
   final boolean allowDefault;
+  final boolean partial;
   final int version;
   final String requestId;
   final List<String> rowKeys;
@@ -23,6 +24,7 @@ public final class ScoreOptions {
     timeout = builder.timeout;
     defaultScore = builder.defaultScore;
     allowDefault = builder.allowDefault;
+    partial = builder.partial;
     version = builder.version;
     requestId = builder.requestId;
     rowKeys = builder.rowKeys;
@@ -60,6 +62,7 @@ public final class ScoreOptions {
     private Duration timeout;
     private Double defaultScore;
     private boolean allowDefault = true;
+    private boolean partial;
     private int version;
     private String requestId = "";
     private List<String> rowKeys = List.of();
@@ -100,6 +103,19 @@ public final class ScoreOptions {
      */
     public Builder allowDefault(boolean allowed) {
       this.allowDefault = allowed;
+      return this;
+    }
+
+    /**
+     * Whether rows that can't be scored, and have no default score, leave the others theirs: they come back missing, see
+     * {@link Scores#failedRows()}. Without it they fail the call, and so do those of a model that is not row-wise. If no
+     * row can be scored, the call fails either way.
+     *
+     * @param wanted true asks for the scores of the other rows.
+     * @return this.
+     */
+    public Builder partial(boolean wanted) {
+      this.partial = wanted;
       return this;
     }
 

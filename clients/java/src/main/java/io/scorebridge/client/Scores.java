@@ -27,6 +27,7 @@ public final class Scores {
   private final Map<String, Object> outputs; // double[] or String[]
   private final Source source;
   private final List<DefaultedRows> defaults;
+  private final List<FailedRows> failures;
   private final int attempts;
   private final Duration queueTime;
   private final Duration backendTime;
@@ -40,6 +41,7 @@ public final class Scores {
       Map<String, Object> outputs,
       Source source,
       List<DefaultedRows> defaults,
+      List<FailedRows> failures,
       int attempts,
       Duration queueTime,
       Duration backendTime) {
@@ -51,6 +53,7 @@ public final class Scores {
     this.outputs = outputs;
     this.source = source;
     this.defaults = List.copyOf(defaults);
+    this.failures = List.copyOf(failures);
     this.attempts = attempts;
     this.queueTime = queueTime;
     this.backendTime = backendTime;
@@ -67,6 +70,8 @@ public final class Scores {
     }
     List<DefaultedRows> defaults =
         response.getDefaultedRowsList().stream().map(part -> DefaultedRows.read(part, rows)).toList();
+    List<FailedRows> failures =
+        response.getFailedRowsList().stream().map(part -> FailedRows.read(part, rows)).toList();
     Source source =
         switch (response.getSource()) {
           case SCORE_SOURCE_MODEL -> Source.MODEL;
@@ -83,6 +88,7 @@ public final class Scores {
         outputs,
         source,
         defaults,
+        failures,
         response.getAttempts(),
         duration(response.getQueueTime()),
         duration(response.getBackendTime()));
@@ -94,12 +100,45 @@ public final class Scores {
     List<DefaultedRows> defaults =
         rows == 0 ? List.of() : List.of(new DefaultedRows(0, rows, failure.reason(), failure.message(), true));
     return new Scores(
-        requestId, model, version, "", rows, outputs, Source.CLIENT_DEFAULT, defaults, 0, Duration.ZERO, Duration.ZERO);
+        requestId,
+        model,
+        version,
+        "",
+        rows,
+        outputs,
+        Source.CLIENT_DEFAULT,
+        defaults,
+        List.of(),
+        0,
+        Duration.ZERO,
+        Duration.ZERO);
+  }
+
+  /** What stands for a call of a partial batch that ended with an error: all of its rows failed. */
+  static Scores failed(String requestId, String model, int version, int rows, ScoringException error) {
+    return new Scores(
+        requestId,
+        model,
+        version,
+        "",
+        rows,
+        Map.of(),
+        Source.MIXED,
+        List.of(),
+        List.of(new FailedRows(0, rows, Failure.eventName(error.reason()), error.getMessage())),
+        0,
+        Duration.ZERO,
+        Duration.ZERO);
   }
 
   /** One answer for a batch that was cut: its times are the longest, its attempts the sum. */
   static Scores together(String requestId, List<Scores> parts) {
-    Scores shown = parts.stream().filter(part -> part.source != Source.CLIENT_DEFAULT).findFirst().orElse(parts.get(0));
+    List<Scores> known = parts.stream().filter(part -> !part.outputs.isEmpty()).toList();
+    Scores shown =
+        known.stream()
+            .filter(part -> part.source != Source.CLIENT_DEFAULT)
+            .findFirst()
+            .orElseGet(() -> known.isEmpty() ? parts.get(0) : known.get(0));
     int rows = parts.stream().mapToInt(part -> part.rows).sum();
     Map<String, Object> outputs = new LinkedHashMap<>();
     for (Map.Entry<String, Object> output : shown.outputs.entrySet()) {
@@ -112,10 +151,14 @@ public final class Scores {
       outputs.put(output.getKey(), whole);
     }
     List<DefaultedRows> defaults = new ArrayList<>();
+    List<FailedRows> failures = new ArrayList<>();
     int first = 0;
     for (Scores part : parts) {
       for (DefaultedRows range : part.defaults) {
         defaults.add(range.movedBy(first));
+      }
+      for (FailedRows range : part.failures) {
+        failures.add(range.movedBy(first));
       }
       first += part.rows;
     }
@@ -128,6 +171,7 @@ public final class Scores {
         outputs,
         parts.stream().map(part -> part.source).distinct().count() == 1 ? shown.source : Source.MIXED,
         defaults,
+        failures,
         parts.stream().mapToInt(part -> part.attempts).sum(),
         parts.stream().map(part -> part.queueTime).max(Duration::compareTo).orElse(Duration.ZERO),
         parts.stream().map(part -> part.backendTime).max(Duration::compareTo).orElse(Duration.ZERO));
@@ -137,7 +181,7 @@ public final class Scores {
    * The scores of a model with one output. Contributions, leaves and reasons are outputs too: of a model that gives
    * them, ask for the score by its name.
    *
-   * @return one number for each row; NaN where the model gave none.
+   * @return one number for each row; NaN where the model gave none, and in failed rows.
    * @throws IllegalStateException if there are several outputs, or the output is text.
    */
   public double[] scores() {
@@ -151,7 +195,8 @@ public final class Scores {
    * The scores of one output; truth values are 1 and 0.
    *
    * @param output its name.
-   * @return one number for each row; NaN where the model gave none, and in what explains a score that is a default.
+   * @return one number for each row; NaN where the model gave none, in what explains a score that is a default, and in
+   *     failed rows.
    * @throws IllegalStateException if there is no such output, or it is text.
    */
   public double[] scores(String output) {
@@ -165,7 +210,8 @@ public final class Scores {
    * The scores of an output that is text.
    *
    * @param output its name.
-   * @return one text for each row; null where the model gave none, and in what explains a score that is a default.
+   * @return one text for each row; null where the model gave none, in what explains a score that is a default, and in
+   *     failed rows.
    * @throws IllegalStateException if there is no such output, or it is numeric.
    */
   public String[] texts(String output) {
@@ -197,10 +243,19 @@ public final class Scores {
   /**
    * Which rows carry a default score.
    *
-   * @return ranges in order; empty if the model scored every row.
+   * @return ranges in order; empty if no row does.
    */
   public List<DefaultedRows> defaults() {
     return defaults;
+  }
+
+  /**
+   * Which rows have no score, of a call with {@link ScoreOptions.Builder#partial}; their scores are missing.
+   *
+   * @return ranges in order; empty if no row failed.
+   */
+  public List<FailedRows> failedRows() {
+    return failures;
   }
 
   /**
@@ -215,7 +270,17 @@ public final class Scores {
   }
 
   /**
-   * Why a row carries a default score.
+   * Whether a row has no score, because the model could not score it.
+   *
+   * @param row counted from 0.
+   * @return true where it is in {@link #failedRows()}.
+   */
+  public boolean failed(int row) {
+    return failures.stream().anyMatch(range -> range.first() <= row && row < range.first() + range.count());
+  }
+
+  /**
+   * Why a row carries a default score, or has none.
    *
    * @param row counted from 0.
    * @return the event's UPPER_SNAKE name; empty if the score is the model's.
@@ -224,7 +289,13 @@ public final class Scores {
     return defaults.stream()
         .filter(range -> range.first() <= row && row < range.first() + range.count())
         .map(DefaultedRows::reason)
-        .findFirst();
+        .findFirst()
+        .or(
+            () ->
+                failures.stream()
+                    .filter(range -> range.first() <= row && row < range.first() + range.count())
+                    .map(FailedRows::reason)
+                    .findFirst());
   }
 
   /**
@@ -300,7 +371,7 @@ public final class Scores {
   }
 
   private void copyTo(String output, Object whole, int first) {
-    // A client default knows the outputs' names only if the model has answered before.
+    // A client default knows the outputs' names only if the model has answered before, a call that failed none.
     Object own = outputs.getOrDefault(output, outputs.size() == 1 ? outputs.values().iterator().next() : null);
     if (own != null && own.getClass() == whole.getClass()) {
       System.arraycopy(own, 0, whole, first, rows);

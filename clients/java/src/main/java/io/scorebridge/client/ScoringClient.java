@@ -214,6 +214,7 @@ public final class ScoringClient implements AutoCloseable {
             .setRequestId(requestId)
             .setModel(model)
             .setVersion(options.version)
+            .setPartial(options.partial)
             .setBatchId(options.batchId)
             .putAllLabels(options.labels);
     Double chosen = options.defaultScore == null ? defaultScore : options.defaultScore;

@@ -6,7 +6,7 @@ public enum Source {
   MODEL,
   /** Every score is a default score that the gateway gave. */
   DEFAULT,
-  /** Some rows carry a default score; which, {@link Scores#defaults()} tells. */
+  /** Some rows carry a default score, or none; which, {@link Scores#defaults()} and {@link Scores#failedRows()} tell. */
   MIXED,
   /** The gateway gave no answer; every score is the caller's own default. */
   CLIENT_DEFAULT

@@ -92,17 +92,23 @@ class ConformanceTest {
           .forEach(output -> verify(scores, output.getKey(), output.getValue().getAsJsonArray()));
       return;
     }
+    // What is expected of some rows holds for each of so many neighbours, and again for the rows behind them.
+    int each = expected.has("each") ? expected.get("each").getAsInt() : 1;
     List<Double> pattern = numbers(expected.get("scores"));
     JsonArray reasons = expected.has("reasons") ? expected.getAsJsonArray("reasons") : null;
+    JsonArray failed = expected.has("failed") ? expected.getAsJsonArray("failed") : null;
     double[] values = scores.scores();
     assertEquals(scores.rows(), values.length);
     for (int row = 0; row < values.length; row++) {
-      assertEquals(pattern.get(row % pattern.size()), values[row], "row " + row);
+      int at = row / each % pattern.size();
+      assertEquals(pattern.get(at), values[row], "row " + row);
       if (row < 1000 || row >= values.length - 10) {
-        JsonElement reason = reasons == null ? null : reasons.get(row % reasons.size());
+        JsonElement reason = reasons == null ? null : reasons.get(at);
         String wanted = reason == null || reason.isJsonNull() ? null : reason.getAsString();
+        boolean missing = failed != null && failed.get(at).getAsBoolean();
         assertEquals(wanted, scores.reason(row).orElse(null), "row " + row);
-        assertEquals(wanted != null, scores.defaultedRows().get(row), "row " + row);
+        assertEquals(missing, scores.failed(row), "row " + row);
+        assertEquals(wanted != null && !missing, scores.defaultedRows().get(row), "row " + row);
       }
     }
   }
@@ -135,6 +141,9 @@ class ConformanceTest {
     }
     if (given.has("allow_default")) {
       options.allowDefault(given.get("allow_default").getAsBoolean());
+    }
+    if (given.has("partial")) {
+      options.partial(given.get("partial").getAsBoolean());
     }
     if (given.has("version")) {
       options.version(given.get("version").getAsInt());
@@ -181,7 +190,7 @@ class ConformanceTest {
 
   private static List<Double> numbers(JsonElement values) {
     List<Double> numbers = new ArrayList<>();
-    values.getAsJsonArray().forEach(one -> numbers.add(one.getAsDouble()));
+    values.getAsJsonArray().forEach(one -> numbers.add(one.isJsonNull() ? Double.NaN : one.getAsDouble()));
     return numbers;
   }
 

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import io.grpc.Status;
+import io.grpc.StatusRuntimeException;
 import io.scorebridge.v1.Column;
 import io.scorebridge.v1.ColumnType;
 import io.scorebridge.v1.DefaultReason;
@@ -48,6 +49,15 @@ class ScoresTest {
     return io.scorebridge.v1.DefaultedRows.newBuilder().setFirst(1).setCount(1).setReason(reason).build();
   }
 
+  private static io.scorebridge.v1.FailedRows failed(int first, int count, DefaultReason reason) {
+    return io.scorebridge.v1.FailedRows.newBuilder()
+        .setFirst(first)
+        .setCount(count)
+        .setReason(reason)
+        .setDetail("too large")
+        .build();
+  }
+
   private static Scores byClient(Outputs outputs) {
     Failure failure = Failure.of(Status.UNAVAILABLE.asRuntimeException());
     return Scores.byClient("id", "m", 0, 2, outputs.defaults("m", 2, 0.75), failure);
@@ -88,6 +98,45 @@ class ScoresTest {
         assertEquals(reason.name(), "DEFAULT_REASON_" + name);
       }
     }
+  }
+
+  @Test
+  void rowsWithoutAScoreAreMissingAndToldWithTheirReason() {
+    ScoreResponse response =
+        ScoreResponse.newBuilder()
+            .addScores(SCORE.toBuilder().addMissingRows(1))
+            .addScores(REASON)
+            .setSource(ScoreSource.SCORE_SOURCE_MIXED)
+            .addFailedRows(failed(1, 1, DefaultReason.DEFAULT_REASON_INVALID_VALUE))
+            .build();
+    Scores scores = Scores.read(response, 2);
+    assertEquals(Source.MIXED, scores.source());
+    assertEquals(List.of(new FailedRows(1, 1, "INVALID_VALUE", "too large")), scores.failedRows());
+    assertArrayEquals(new double[] {0.25, Double.NaN}, scores.scores("score"));
+    assertArrayEquals(new String[] {"age", null}, scores.texts("reason_1"));
+    assertEquals(List.of(), scores.defaults());
+    assertEquals(List.of(false, true), List.of(scores.failed(0), scores.failed(1)));
+    assertEquals(List.of(Optional.empty(), Optional.of("INVALID_VALUE")), List.of(scores.reason(0), scores.reason(1)));
+    for (int first : new int[] {2, -1}) {
+      var past = response.toBuilder().setFailedRows(0, failed(first, 1, DefaultReason.DEFAULT_REASON_DEADLINE)).build();
+      assertThrows(StatusRuntimeException.class, () -> Scores.read(past, 2));
+    }
+  }
+
+  @Test
+  void aPartOfABatchThatFailedHasItsRowsBehindThoseBeforeIt() {
+    Scores scored = Scores.read(response(SCORE, REASON), 2);
+    ScoringException error = Failure.of(Status.DEADLINE_EXCEEDED.withDescription("late").asRuntimeException()).exception();
+    Scores lost = Scores.failed("id", "m", 3, 2, error);
+    Scores whole = Scores.together("whole", List.of(lost, scored, lost));
+    assertEquals(Source.MIXED, whole.source());
+    assertEquals(
+        List.of(new FailedRows(0, 2, "DEADLINE", "late"), new FailedRows(4, 2, "DEADLINE", "late")), whole.failedRows());
+    assertEquals(3, whole.defaults().get(0).first());
+    double missing = Double.NaN;
+    assertArrayEquals(new double[] {missing, missing, 0.25, 0.5, missing, missing}, whole.scores("score"));
+    assertArrayEquals(new String[] {null, null, "age", null, null, null}, whole.texts("reason_1"));
+    assertEquals(Optional.of("DEADLINE"), whole.reason(5));
   }
 
   @Test

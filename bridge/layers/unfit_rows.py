@@ -1,4 +1,4 @@
-"""Unknown levels: rows with a category that the model does not know cost their own scores, not those of the others."""
+"""Unfit rows: a value that the model can't take, such as an unknown category, costs its row its score, and no other."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,13 +7,13 @@ from itertools import groupby, pairwise
 import numpy as np
 
 from bridge.calls import Call, Outcome, Range, Scorer
-from bridge.columns import Array, take
-from bridge.errors import BridgeError, UnknownLevel
+from bridge.columns import Array, Unfit, take
+from bridge.errors import BridgeError, InvalidRequest
 
-__all__ = ["UnknownLevels"]
+__all__ = ["UnfitRows"]
 
 
-class UnknownLevels:
+class UnfitRows:
     """Takes such rows out of a call before the model is asked, and gives them back as failed ranges.
 
     Args:
@@ -25,30 +25,30 @@ class UnknownLevels:
         self._row_wise = row_wise
 
     async def __call__(self, call: Call, inner: Scorer) -> Outcome:
-        """Scores the rows that the model can take; those that it can't carry `UnknownLevel`, range by range.
+        """Scores the rows that the model can take; those that it can't carry why, range by range.
 
         Raises:
             BridgeError: whatever happened to the others, where none is out; else they carry it.
         """
-        unknown = call.batch.unknown
-        if not unknown:
+        unfit = call.batch.unfit
+        if not unfit:
             return await inner(call)
         # Without a default the call fails for them, whatever the model says of the others.
-        if not self._row_wise or not call.defaults:
-            first = min(unknown)
-            return Outcome.failed(call.rows, _error(call, first, unknown[first]))
-        if len(unknown) == call.rows:
-            return Outcome(tuple(_failed(call, unknown)))
-        kept = np.delete(np.arange(call.rows), list(unknown))
+        if not self._row_wise or not (call.defaults or call.partial):
+            first = min(unfit)
+            return Outcome.failed(call.rows, _error(call, first, unfit[first]))
+        if len(unfit) == call.rows:
+            return Outcome(tuple(_failed(call, unfit)))
+        kept = np.delete(np.arange(call.rows), list(unfit))
         try:
             outcome = await inner(replace(call, batch=take(call.batch, kept)))
         except BridgeError as error:
             outcome = Outcome.failed(len(kept), error)
-        return Outcome(tuple(sorted((*_spread(outcome, kept), *_failed(call, unknown)), key=lambda one: one.first)))
+        return Outcome(tuple(sorted((*_spread(outcome, kept), *_failed(call, unfit)), key=lambda one: one.first)))
 
 
-def _error(call: Call, row: int, column: str) -> UnknownLevel:
-    return UnknownLevel(f"{call.model}: column '{column}', row {row}: not one of its levels")
+def _error(call: Call, row: int, unfit: Unfit) -> InvalidRequest:
+    return unfit.of(row, f"{call.model}: ")
 
 
 def _spread(outcome: Outcome, kept: Array) -> list[Range]:
@@ -63,12 +63,12 @@ def _spread(outcome: Outcome, kept: Array) -> list[Range]:
     return ranges
 
 
-def _failed(call: Call, unknown: Mapping[int, str]) -> list[Range]:
-    """Neighbouring rows that are unknown for the same column share a range, and the number of its first row."""
+def _failed(call: Call, unfit: Mapping[int, Unfit]) -> list[Range]:
+    """Neighbouring rows that share what is wrong share a range, and the number of its first row."""
     # Within such a run, a row's number less its place among all of them stays the same.
-    runs = groupby(enumerate(sorted(unknown)), key=lambda placed: (placed[1] - placed[0], unknown[placed[1]]))
+    runs = groupby(enumerate(sorted(unfit)), key=lambda placed: (placed[1] - placed[0], id(unfit[placed[1]])))
     ranges: list[Range] = []
-    for (_, column), run in runs:
+    for _, run in runs:
         rows = [row for _, row in run]
-        ranges.append(Range(rows[0], len(rows), error=_error(call, rows[0], column)))
+        ranges.append(Range(rows[0], len(rows), error=_error(call, rows[0], unfit[rows[0]])))
     return ranges

@@ -1,4 +1,4 @@
-"""Rows with a category that the model does not know: they cost themselves, wherever they are in the call."""
+"""Rows that the model can't take, such as unknown categories: they cost themselves, wherever they are in the call."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,23 +9,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.calls import Call, DefaultScore, ModelRef, Outcome, Output, Range
-from bridge.columns import Column, Matrix, Type
-from bridge.errors import DefaultReason, PredictionFailed, UnknownLevel
+from bridge.columns import Column, Matrix, Type, Unfit
+from bridge.errors import DefaultReason, PredictionFailed, RefusedLevel, UnfitRow, UnknownLevel
 from bridge.layers.fallback import Fallback
-from bridge.layers.unknown_levels import UnknownLevels
+from bridge.layers.unfit_rows import UnfitRows
 
 DEFAULTS = (DefaultScore(Output("score", Type.DOUBLE), 0.5),)
+UNKNOWN = {name: Unfit(name, "not one of its levels", UnknownLevel) for name in ("shop", "town")}
 
 
-def call_of(rows: int, unknown: dict[int, str] | None) -> Call:
+def call_of(rows: int, unknown: dict[int, str] | None, *, partial: bool = False) -> Call:
     values = np.arange(rows, dtype=np.float64).reshape(-1, 1)
-    return Call("id", ModelRef("m", 1, ""), Matrix(("a",), values, unknown), 0.0, defaults=DEFAULTS)
+    unfit = {row: UNKNOWN[name] for row, name in (unknown or {}).items()}
+    batch = Matrix(("a",), values, unfit or None)
+    return Call("id", ModelRef("m", 1, ""), batch, 0.0, defaults=() if partial else DEFAULTS, partial=partial)
 
 
 async def echo(call: Call) -> Outcome:
     """The rows' own numbers, in two ranges."""
     assert isinstance(call.batch, Matrix)
-    assert call.batch.unknown is None
+    assert call.batch.unfit is None
     values = call.batch.values[:, 0]
     half = max(1, len(values) // 2)
     parts = [(0, values[:half]), (half, values[half:])]
@@ -45,10 +48,10 @@ def seen(outcome: Outcome) -> list[float | str]:
     return rows
 
 
-@given(st.lists(st.sampled_from([None, "shop", "town"]), min_size=1, max_size=30))
-async def test_the_others_are_scored_in_their_places(columns: list[str | None]) -> None:
+@given(st.lists(st.sampled_from([None, "shop", "town"]), min_size=1, max_size=30), st.booleans())
+async def test_the_others_are_scored_in_their_places(columns: list[str | None], partial: bool) -> None:
     unknown = {row: name for row, name in enumerate(columns) if name is not None}
-    outcome = await UnknownLevels(row_wise=True)(call_of(len(columns), unknown or None), echo)
+    outcome = await UnfitRows(row_wise=True)(call_of(len(columns), unknown or None, partial=partial), echo)
     for row, (name, score) in enumerate(zip(columns, seen(outcome), strict=True)):
         assert score == row if name is None else f"column '{name}', row" in str(score)
     for part in outcome.ranges:
@@ -72,7 +75,7 @@ async def nobody(_: Call) -> Outcome:
 async def test_nobody_is_asked_where_no_row_could_be_answered(
     row_wise: bool, change: Callable[[Call], Call], unknown: dict[int, str]
 ) -> None:
-    outcome = await UnknownLevels(row_wise=row_wise)(change(call_of(3, unknown)), nobody)
+    outcome = await UnfitRows(row_wise=row_wise)(change(call_of(3, unknown)), nobody)
     (part,) = outcome.ranges
     assert (part.first, part.count, part.failed) == (0, 3, True)
     assert isinstance(part.error, UnknownLevel)
@@ -84,7 +87,7 @@ async def fails(_: Call) -> Outcome:
 
 async def test_what_happens_to_the_others_is_theirs_alone() -> None:
     async def unknown_levels(call: Call) -> Outcome:
-        return await UnknownLevels(row_wise=True)(call, fails)
+        return await UnfitRows(row_wise=True)(call, fails)
 
     reasons = [DefaultReason.UNKNOWN_LEVEL]
     outcome = await Fallback(reasons, missing_passes=False)(call_of(3, {1: "shop"}), unknown_levels)
@@ -114,3 +117,20 @@ async def test_additional_outputs_are_missing_where_the_score_is_a_default() -> 
     score, reason = outcome.ranges[1].scores
     assert (score.values.tolist(), reason.missing().tolist()) == ([0.5], [True])
     assert outcome.ranges[0].scores[1].missing().tolist() == [True]
+
+
+async def test_every_row_says_what_is_wrong_with_it() -> None:
+    level = Unfit("shop", "not one of its 3 levels", RefusedLevel)
+    value = Unfit("age", "outside +-(2^31 - 1)", UnfitRow, "+-(2^31 - 1)")
+    batch = Matrix(("a",), np.arange(5.0).reshape(-1, 1), {0: level, 1: value, 2: value, 4: value})
+    call = Call("id", ModelRef("m", 1, ""), batch, 0.0, defaults=DEFAULTS, partial=True)
+    outcome = await UnfitRows(row_wise=True)(call, echo)
+    told = [(part.first, part.count, str(part.error), part.error.limit) for part in outcome.ranges if part.error]
+    assert told == [
+        (0, 1, "m/1: column 'shop', row 0: not one of its 3 levels", ""),
+        (1, 2, "m/1: column 'age', row 1: outside +-(2^31 - 1)", "+-(2^31 - 1)"),
+        (4, 1, "m/1: column 'age', row 4: outside +-(2^31 - 1)", "+-(2^31 - 1)"),
+    ]
+    reasons = [part.error.failed_reason for part in outcome.ranges if part.error]
+    assert reasons == [DefaultReason.UNKNOWN_LEVEL, DefaultReason.INVALID_VALUE, DefaultReason.INVALID_VALUE]
+    assert {part.error.default_reason for part in outcome.ranges if part.error} == {None}
