@@ -91,14 +91,6 @@ def read_bundle(path: Path) -> Bundle:
     return Bundle(path, backend, settings, manifest, manifest is not None and manifest.accepts_newer_file)
 
 
-def _refuse_keys_of_r(settings: ModelSettings) -> None:
-    """What would change nothing without a word."""
-    if settings.input == "frame":
-        raise BundleError("model.toml: input = 'frame' is for R models: take the line out")
-    if of_r := sorted({"timezone", "locale", "author"} & settings.model_fields_set):
-        raise BundleError(f"model.toml: {of_r[0]} is for R models, an xgboost model does not depend on it: take it out")
-
-
 def _backend(path: Path, settings: ModelSettings) -> _BackendName:
     names = {entry.name for entry in path.iterdir() if entry.is_file()}
     boosters = [name for name in _XGBOOST_FILES if name in names]

@@ -84,8 +84,6 @@ class Greeting:
             notes=_texts(parts, "notes"),
             texts=_known_texts(parts),
             world=_world(parts),
-            notes=_texts(parts, "notes"),
-            texts=_known_texts(parts),
         )
 
 
