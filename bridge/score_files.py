@@ -3,7 +3,7 @@
 import json
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -82,9 +82,7 @@ def score_csv(
     rows = _read(source)
     with ScoringClient(url) as client:
         try:
-            versions = client.model(model, version)
-            detail = next((one for one in versions if version or one.version.serving), pb.ModelDetail())
-            columns = _columns(rows, detail.features)
+            columns = _columns(rows, _features(client, model, version))
             answer = client.score(
                 model, columns, timeout_s=timeout_s, default=default, partial=partial, version=version
             )
@@ -94,6 +92,12 @@ def score_csv(
             raise CommandFailed(f"{source}: {error}") from error
     _write(target, format_cells(_result(answer)).encode())
     return _told(answer)
+
+
+def _features(client: ScoringClient, model: str, version: int) -> Sequence[pb.Feature]:
+    """Of the version that will score; none while none serves."""
+    details = client.model(model, version)
+    return next((one.features for one in details if version or one.version.serving), ())
 
 
 def _told(answer: Scores) -> str:

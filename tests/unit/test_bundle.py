@@ -60,7 +60,7 @@ NO_MODEL = "there is no model in the folder: an R bundle is Pred.R and its objec
         (
             ["model.ubj"],
             "input = 'frame'\n[features]\nx = 'double'",
-            "model.toml: input = 'frame' is for R models: take the line out",
+            "model.toml: input is for R models, and an xgboost model has no such thing: remove the key",
         ),
         (["model.ubj", "Pred.R"], "", "the bundle holds model.ubj and R files; say which is meant with `backend`"),
         (["model.json", "m.rds"], "", "the bundle holds model.json and R files; say which is meant with `backend`"),
