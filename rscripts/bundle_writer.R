@@ -139,7 +139,7 @@ bridge_check_bundle <- function(dir, golden, asked) {
     saveRDS(c(list(step = step), asked), request)
     arguments <- shQuote(c("--vanilla", file.path(bridge_scripts, "check.R"), normalizePath(dir), request, reply))
     # Models may load packages that print: their text is none of ours. R starts as a worker's does.
-    start <- c("LC_ALL=C.UTF-8", "R_ICU_LOCALE=")
+    start <- c("LC_ALL=C.UTF-8", "LANGUAGE=en", "R_ICU_LOCALE=")
     system2(file.path(R.home("bin"), "Rscript"), arguments, stdout = FALSE, stderr = FALSE, env = start)
     if (!file.exists(reply)) stop(bridge_bundle_error("the R process that checks the bundle died"))
     checked <- readRDS(reply)

@@ -111,7 +111,7 @@ class RPath:
                 stderr=subprocess.DEVNULL,
                 pass_fds=[writing],
                 start_new_session=True,
-                env=os.environ | _ENVIRONMENT | self._bundle.settings.world_variables | {"TMPDIR": temporary},
+                env=os.environ | _ENVIRONMENT | settings.world_variables | {"TMPDIR": temporary},
             )
             self._limit_memory(self._process.pid)
         finally:

@@ -89,6 +89,11 @@ if (capabilities("ICU")) {
   expect("refused", is.null(got$toml) && tells(got, "the bundle gives other scores than Pred.R does in this session"))
 }
 
+# R's warnings are known by its English words, in whatever language the session has them.
+coerced <- c("k <- 1", "Pred.R <- function(x) k * as.numeric(ifelse(x > 1, 'a', '2'))", "golden <- data.frame(x = c(1, 2))")
+got <- written(coerced, "TZ=UTC", "LC_ALL=de_DE.UTF-8", "LANGUAGE=de")
+expect("a coercion is told", is.null(got$toml) && tells(got, "R went on with other data than it was given"))
+
 # What a session may be called that has no counterpart.
 code <- environment(local({ source("rscripts/bundle.R", local = TRUE); write_bundle }))
 expect_identical("Windows", code$bridge_locale_name("Chinese (Simplified)_China.936"), "Chinese (Simplified)_China.936")
