@@ -9,6 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as RichTable
 from scorebridge import Scores, ScoringClient, ScoringError
+from scorebridge.batch import CallOptions
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.columns import Array, Column, Type
@@ -84,10 +85,8 @@ def score_csv(
         try:
             versions = client.model(model, version)
             detail = next((one for one in versions if version or one.version.serving), pb.ModelDetail())
-            columns = _columns(rows, detail.features)
-            answer = client.score(
-                model, columns, timeout_s=timeout_s, default=default, partial=partial, version=version
-            )
+            columns, options = _columns(rows, detail.features), CallOptions(partial=partial, version=version)
+            answer = client.score(model, columns, timeout_s=timeout_s, default=default, **options)
         except ScoringError as error:
             raise CommandFailed(f"{error.reason}: {error}") from error
         except ValueError as error:
