@@ -99,7 +99,9 @@ class RowFaults:
             if len(self._found) <= _MOST_ALONE:
                 return True
         first = unfit.of(int(rows.argmax()))
-        raise InvalidRequest(f"{first}; at most {_MOST_ALONE} rows may be so", limit=f"{_MOST_ALONE} rows")
+        raise InvalidRequest(
+            f"{first}; at most {_MOST_ALONE} rows of a partial call may be so", limit=f"{_MOST_ALONE} rows"
+        )
 
     def settle(self, feature: Feature, rows: Mask) -> None:
         """Does what the feature's rule says with rows whose value is none of its levels; the caller makes them missing.
