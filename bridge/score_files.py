@@ -10,7 +10,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table as RichTable
 from scorebridge import Scores, ScoringClient, ScoringError
-from scorebridge.batch import CallOptions
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.columns import Array, Column, Type
