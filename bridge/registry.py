@@ -208,6 +208,9 @@ class Registry:
         version.begin_loading(self._recorder)
         try:
             bundle = await asyncio.to_thread(read_bundle, version.stored.path)
+            if bundle.manifest is None:  # it had one a moment ago
+                version.state = State.NOT_DEPLOYED
+                return
             version.know(bundle, self._recorder)
             async with self._loading:
                 accepted = await accept(bundle, self._cache_dir)

@@ -58,6 +58,8 @@ class Retries:
             version: that could not be loaded.
             reason: why; one sentence without input values.
         """
+        if version.state not in (State.LOADING, State.WAITING):
+            return  # it was taken away meanwhile
         retry = self._retries.setdefault(version, _Retry())
         retry.failures += 1
         retry.pause_s = _pause_s(retry.failures)

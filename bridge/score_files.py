@@ -20,6 +20,10 @@ from bridge.model_messages import format_instant
 
 __all__ = ["CommandFailed", "print_models", "score_csv", "toml_line"]
 
+_WIDEST = 1000  # of a table for another program, in which one line is one version
+# In the place of the client's own configuration, by which it waits for a gateway that serves.
+_WHATEVER_ITS_HEALTH = [("grpc.service_config", "{}")]
+
 
 class CommandFailed(BridgeError):
     """The gateway refused, or a file can't be used."""
@@ -38,8 +42,8 @@ def toml_line(feature: Feature) -> str:
 
 
 def print_models(url: str) -> None:
-    """Prints a table of the versions that a gateway has."""
-    with ScoringClient(url) as client:
+    """Prints a table of the versions that a gateway has, also while it serves none of them."""
+    with ScoringClient(url, options=_WHATEVER_ITS_HEALTH) as client:
         try:
             versions = client.models()
         except ScoringError as error:
@@ -57,7 +61,8 @@ def print_models(url: str) -> None:
             version.digest[:19],
             version.state_reason,
         )
-    Console(soft_wrap=True).print(table)
+    on_screen = Console(soft_wrap=True)
+    (on_screen if on_screen.is_terminal else Console(width=_WIDEST)).print(table)
 
 
 def score_csv(

@@ -11,18 +11,25 @@ __all__ = ["GatewayProcess"]
 
 
 class GatewayProcess:
-    """A gateway in a process of its own."""
+    """A gateway in a process of its own.
 
-    def __init__(self, repository: Path, config: Path | None = None) -> None:
+    Attributes:
+        url, http_url: of its two ports.
+        told: what it printed before its ready line.
+    """
+
+    def __init__(self, repository: Path, config: Path | None = None, *, told: int = 0) -> None:
         command = [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", "0", "--http-port", "0"]
         command += ["--config", config] if config else []
         self.popen = subprocess.Popen(
             [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
         )
         assert self.popen.stdout is not None
+        self.told = [self.popen.stdout.readline().rstrip("\n") for _ in range(told)]
         line = self.popen.stdout.readline()
         assert line.startswith("ready "), line
         self.url = line.split()[1].removeprefix("grpc=")
+        self.http_url = line.split()[2].removeprefix("http=")
 
     def family(self) -> set[int]:
         """Everything it started."""

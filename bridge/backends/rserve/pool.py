@@ -14,7 +14,7 @@ from bridge.backends.rserve.process import RserveProcess
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RValue
 from bridge.backends.rserve.start_failures import why_not_loaded, why_not_started
-from bridge.backends.rserve.worker import Greeting, Worker
+from bridge.backends.rserve.worker import Greeting, Worker, to_the_end
 from bridge.calls import Trace, now
 from bridge.errors import BundleError
 from bridge.load import Load
@@ -58,7 +58,6 @@ class WorkerPool:
         self._failure: Exception | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
-        self._closing: asyncio.Task[None] | None = None
 
     async def start(self) -> Greeting:
         """Loads the bundle and starts all workers; what the first one says of it.
@@ -119,16 +118,7 @@ class WorkerPool:
 
     async def close(self) -> None:
         """Kills every worker and parent; idempotent. A cancellation waits until nothing of them is left."""
-        closing = self._closing = self._closing or asyncio.get_running_loop().create_task(self._close())
-        cancelled: asyncio.CancelledError | None = None
-        while not closing.done():
-            try:
-                await asyncio.shield(closing)
-            except asyncio.CancelledError as error:
-                cancelled = error
-        if cancelled is not None:
-            raise cancelled
-        closing.result()
+        await to_the_end(self._close())
 
     async def _close(self) -> None:
         self._closed = True

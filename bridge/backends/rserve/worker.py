@@ -4,10 +4,10 @@ import asyncio
 import errno
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from bridge.backends.rserve.connection import Connection, ConnectionLost
 from bridge.backends.rserve.process import RserveProcess
@@ -19,7 +19,7 @@ from bridge.columns import Type
 from bridge.features import Feature
 from bridge.shortages import ended_from_outside
 
-__all__ = ["Greeting", "Worker"]
+__all__ = ["Greeting", "Worker", "to_the_end"]
 
 _EXIT_STATUS = 49  # of the fields of /proc/PID/stat behind the program's name
 _POLL_S = 0.01
@@ -128,6 +128,20 @@ def _strings(value: RValue) -> tuple[str, ...]:
     return tuple(text or "" for text in value.values) if isinstance(value, RString) else ()
 
 
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Awaits what must not be left half done: a cancellation is raised only when it is done."""
+    task = asyncio.get_running_loop().create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled from (None if task.cancelled() else task.exception())
+    task.result()
+
+
 class Worker:
     """A forked R process; one call at a time."""
 
@@ -204,11 +218,11 @@ class Worker:
         return ended_from_outside(-(status & 0x7F))
 
     async def kill(self) -> None:
-        """Ends the process and what it started; a cancellation does not stop it from doing so."""
+        """Ends the process and what it started; a cancellation waits until that is done."""
         self.connection.close()
         pidfd, self._pidfd = self._pidfd, -1
         if pidfd >= 0:
-            await asyncio.to_thread(self._kill, pidfd)
+            await to_the_end(asyncio.to_thread(self._kill, pidfd))
 
     def _kill(self, pidfd: int) -> None:
         folder = self.process.worker_folder(self.pid)
