@@ -208,7 +208,7 @@ async def test_what_xgboost_says_is_told_alike(
     gateway = await start_gateway(repository, log_dir=tmp_path / "log", log_model_messages=True)
     # What binding lets through is always scored, so what it makes is taken away from a real booster.
     narrow = Matrix((), np.zeros((1, 2), np.float32))
-    monkeypatch.setattr(XgboostBackend, "bind", lambda *_: narrow)
+    monkeypatch.setattr(XgboostBackend, "bind", lambda *_, **__: narrow)
     with pytest.raises(PredictionFailed, match=r"xgboost failed$"):
         await connect(gateway).score("cancer", cancer.rows[:1], request_id="narrow", allow_default=False)
     (logged,) = (entry.record for entry in read_log(tmp_path / "log"))
