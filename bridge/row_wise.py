@@ -24,6 +24,7 @@ _MOST_COLUMNS = 16  # that are tried missing, at two calls each
 _MANY_ROWS = (100, 1000, 3000)  # some methods change with their number: mgcv's discrete ones beyond a few hundred
 _PIECES = (1, 2, 3)  # rows: what is left over of blocks of four, and of eight
 _MOST_PIECES = 150  # of each size
+_BESIDE_S = 10.0  # what trying them may take, seconds
 _MANY_S = 0.5  # what so many rows may take at once, seconds
 _PIECES_S = 0.4  # what their pieces may take, seconds
 _REFUSED = (PredictionFailed, MalformedPrediction)
@@ -94,8 +95,10 @@ class _Times:
 
 
 async def _beside_odd_rows(rows: Batch, alone: Sequence[Column], score: Score) -> "_Difference | None":
-    first = rows.slice(0, 1)
+    first, until = rows.slice(0, 1), time.monotonic() + _BESIDE_S
     for column in range(min(_width(rows), _MOST_COLUMNS)):
+        if time.monotonic() > until:
+            break
         if found := await _beside(_without(first, column), rows, alone, score):
             return found
     return await _beside(_shifted(first), rows, alone, score)
