@@ -36,8 +36,9 @@ class Accepted:
         self_test: a row that the model is known to score, or None if nothing was scored.
         remark: why rows that were made up could not be scored; empty if all could.
         misshaped: why some number of rows can't be scored though others can; empty if all can.
-        row_wise: what trying whether rows are independent brought; None if the author says that they are not, or
-            has them run one by one.
+        row_wise: what trying the author's word that rows are independent brought; None if he does not give it, or has
+            them run one by one.
+        apart: the output of which rows alone had other scores than together; empty if none had.
         warnings: what was warned of while rows were scored that the model should take.
         longest_s: what the slowest batch of them took, seconds.
         another_day: the scores are others where the model's clock is set forward; None if that was not tried.
@@ -52,6 +53,7 @@ class Accepted:
     remark: str
     misshaped: str = ""
     row_wise: RowWise | None = None
+    apart: str = ""
     warnings: tuple[Warned, ...] = ()
     longest_s: float = 0.0
     another_day: bool | None = None
@@ -108,8 +110,8 @@ async def _try(bundle: Bundle, backend: Backend, *, thorough: bool) -> Accepted:
     if scored is not None:
         outputs = _outputs(bundle, outputs, scored.scores)
         misshaped = await trial.sizes(scored)
-        row_wise = await _row_wise(bundle, description, scored, trial, thorough=thorough)
-        another_day = await trial.another_day(scored) if thorough else None
+        row_wise = await _row_wise(bundle, description, scored, trial)
+        another_day = await _another_day(trial, scored, alike=golden is None and row_wise is None) if thorough else None
     if row_wise is not None and row_wise.refuted:
         description = replace(description, row_wise=False, row_wise_reason=row_wise.refuted)
     return Accepted(
@@ -122,10 +124,18 @@ async def _try(bundle: Bundle, backend: Backend, *, thorough: bool) -> Accepted:
         remark=remark,
         misshaped=misshaped,
         row_wise=row_wise,
+        apart=trial.apart,
         warnings=trial.warnings,
         longest_s=trial.longest_s,
         another_day=another_day,
     )
+
+
+async def _another_day(trial: Trial, scored: Scored, *, alike: bool) -> bool:
+    """What only a thorough trial asks; rows that were made up are `alike`, so others are tried too."""
+    if alike:
+        await trial.far_apart(scored)
+    return await trial.another_day(scored)
 
 
 def _defaults(bundle: Bundle, outputs: tuple[Output, ...] | None) -> tuple[DefaultScore, ...]:
@@ -156,12 +166,9 @@ async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows, trial: T
     return Scored(rows, scores)
 
 
-async def _row_wise(
-    bundle: Bundle, description: Description, scored: Scored, trial: Trial, *, thorough: bool
-) -> RowWise | None:
+async def _row_wise(bundle: Bundle, description: Description, scored: Scored, trial: Trial) -> RowWise | None:
     """Tries the author's word; rows that are runs of their own need none."""
-    unsaid = thorough and bundle.settings.row_wise is None
-    if bundle.settings.row_by_row or not (description.row_wise or unsaid):
+    if bundle.settings.row_by_row or not description.row_wise:
         return None
     tried = await try_row_wise(scored.rows, trial.score)
     # Where only the last bits differ, R's own answer for the call as it was sent is right; but not that of a function

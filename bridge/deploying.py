@@ -149,8 +149,8 @@ def _described_row_wise(accepted: Accepted) -> str:
 
 
 def _notes(accepted: Accepted) -> list[str]:
-    limit_s = accepted.bundle.settings.timeout_s
-    notes = []
+    settings, notes = accepted.bundle.settings, []
+    limit_s = settings.timeout_s
     if accepted.longest_s > limit_s:
         notes.append(
             f"the rows took {accepted.longest_s:.1f} s, and a call without a deadline has timeout_s = {limit_s:g}: "
@@ -158,11 +158,10 @@ def _notes(accepted: Accepted) -> list[str]:
         )
     if accepted.remark and accepted.self_test is not None:
         notes.append(f"one made-up row was scored, others were not: {accepted.remark}")
-    tried = accepted.row_wise
-    if tried is not None and tried.differs and not tried.by_rounding and accepted.bundle.settings.row_wise is None:
+    if accepted.apart and not (settings.row_by_row or settings.row_wise is False):
         notes.append(
-            f"{tried.refuted}: if Pred.R was written for one row, its batches are wrong, and row_by_row = true mends "
-            "them; say row_wise = false if it is meant"
+            f"the output '{accepted.apart}' of a row depends on the rows beside it: if Pred.R was written for one row, "
+            "its batches are wrong, and row_by_row = true mends them; say row_wise = false if it is meant"
         )
     if accepted.another_day:
         then = "; golden rows do not come out then, which refuses the version" if accepted.golden_rows else ""

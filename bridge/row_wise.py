@@ -15,7 +15,7 @@ from bridge.columns import Array, Batch, Column, Table, all_missing, concatenate
 from bridge.errors import MalformedPrediction, PredictionFailed
 from bridge.trial_rows import spread
 
-__all__ = ["RowWise", "Score", "try_row_wise"]
+__all__ = ["Difference", "RowWise", "Score", "find_difference", "try_row_wise"]
 
 Score = Callable[[Batch], Awaitable[tuple[Column, ...]]]
 
@@ -60,8 +60,8 @@ async def try_row_wise(rows: Batch, score: Score) -> RowWise:
     few, times = rows.slice(0, min(rows.rows, _FEW_ROWS)), _Times()
     try:
         alone = await _cut(few, 1, times.of(score))
-        found = _differing(await times.of(score)(few), alone)
-        found = found or _differing(await _cut(few, _PIECES[-1], score), alone)
+        found = find_difference(await times.of(score)(few), alone)
+        found = found or find_difference(await _cut(few, _PIECES[-1], score), alone)
     except _REFUSED:
         return RowWise(few.rows, "rows could not be scored one by one")
     found = found or await _beside_odd_rows(few, alone, score)
@@ -94,7 +94,7 @@ class _Times:
         return more_s + max(0.0, more_s - fewer_s) / (more - fewer) * (rows - more)
 
 
-async def _beside_odd_rows(rows: Batch, alone: Sequence[Column], score: Score) -> "_Difference | None":
+async def _beside_odd_rows(rows: Batch, alone: Sequence[Column], score: Score) -> "Difference | None":
     first, until = rows.slice(0, 1), time.monotonic() + _BESIDE_S
     for column in range(min(_width(rows), _MOST_COLUMNS)):
         if time.monotonic() > until:
@@ -120,7 +120,7 @@ async def _try_many(rows: Batch, score: Score, tried: int, times: _Times) -> Row
         many = spread(rows, count) if before is None else join([before[0], spread(rows, count - before[0].rows)])
         try:
             whole = await times.of(score)(many)
-            found = None if before is None else _differing(_first(whole, before[0].rows), before[1])
+            found = None if before is None else find_difference(_first(whole, before[0].rows), before[1])
             if found is None and count != _MANY_ROWS[-1]:
                 found = await _against_pieces(many, whole, score) or await _missing_one(many, whole, score)
         except _REFUSED:
@@ -131,7 +131,7 @@ async def _try_many(rows: Batch, score: Score, tried: int, times: _Times) -> Row
     return RowWise(tried)
 
 
-async def _against_pieces(many: Batch, whole: Sequence[Column], score: Score) -> "_Difference | None":
+async def _against_pieces(many: Batch, whole: Sequence[Column], score: Score) -> "Difference | None":
     """Each size of piece gets its share of the time, and the rows from the first one on that fit into it."""
     for size in _PIECES:
         end = time.monotonic() + _PIECES_S / len(_PIECES)
@@ -139,12 +139,12 @@ async def _against_pieces(many: Batch, whole: Sequence[Column], score: Score) ->
             if time.monotonic() > end:
                 break
             piece = await score(many.slice(first, size))
-            if found := _differing(piece, [column.slice(first, size) for column in whole]):
+            if found := find_difference(piece, [column.slice(first, size) for column in whole]):
                 return found
     return None
 
 
-async def _missing_one(many: Batch, whole: Sequence[Column], score: Score) -> "_Difference | None":
+async def _missing_one(many: Batch, whole: Sequence[Column], score: Score) -> "Difference | None":
     """The rows with another that lacks a column among them, where the model takes such a row."""
     middle = many.rows // 2
     for column in range(min(_width(many), _MOST_COLUMNS)):
@@ -154,7 +154,7 @@ async def _missing_one(many: Batch, whole: Sequence[Column], score: Score) -> "_
         except _REFUSED:
             continue
         others = [_without_row(one, middle) for one in together]
-        if found := _differing(others, whole):
+        if found := find_difference(others, whole):
             return found
         break
     return None
@@ -169,25 +169,32 @@ async def _cut(rows: Batch, size: int, score: Score) -> list[Column]:
     return [concatenate(list(output)) for output in zip(*scored, strict=True)]
 
 
-async def _beside(other: Batch, rows: Batch, alone: Sequence[Column], score: Score) -> "_Difference | None":
+async def _beside(other: Batch, rows: Batch, alone: Sequence[Column], score: Score) -> "Difference | None":
     """The rows with one more behind them; nothing is said by a model that does not take that one."""
     try:
         own = await score(other)
         together = await score(join([rows, other]))
     except _REFUSED:
         return None
-    return _differing(together, [concatenate([first, last]) for first, last in zip(alone, own, strict=True)])
+    return find_difference(together, [concatenate([first, last]) for first, last in zip(alone, own, strict=True)])
 
 
 @dataclass(frozen=True, slots=True)
-class _Difference:
+class Difference:
+    """An output whose scores are others for some rows.
+
+    Attributes:
+        output: its name.
+        by_rounding: they differ in their last bits alone.
+    """
+
     output: str
     by_rounding: bool
 
 
-def _differing(together: Sequence[Column], alone: Sequence[Column]) -> _Difference | None:
-    """The worst difference there is."""
-    found: _Difference | None = None
+def find_difference(together: Sequence[Column], alone: Sequence[Column]) -> Difference | None:
+    """The worst difference of scores of the same rows; None if they are equal to the bit."""
+    found: Difference | None = None
     for one, other in zip(together, alone, strict=True):
         missing = one.missing()
         equal = (missing == other.missing()) & (missing | (one.values == other.values))
@@ -197,7 +204,7 @@ def _differing(together: Sequence[Column], alone: Sequence[Column]) -> _Differen
             np.isclose(one.values, other.values, rtol=_ROUNDING, atol=_ROUNDING * _size(one), equal_nan=True).all()
         )
         if found is None or not close:
-            found = _Difference(one.name, close)
+            found = Difference(one.name, close)
     return found
 
 
@@ -207,7 +214,7 @@ def _size(column: Column) -> float:
     return float(known.max()) if len(known) else 0.0
 
 
-def _result(rows: int, found: _Difference | None) -> RowWise:
+def _result(rows: int, found: Difference | None) -> RowWise:
     if found is None:
         return RowWise(rows)
     by_rounding = " by rounding" if found.by_rounding else ""

@@ -1,16 +1,17 @@
 """A bundle on trial: rows are scored in several numbers before anybody trusts it, and what R warns of is kept."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from bridge.backends import Backend, Warned
 from bridge.bundle import Bundle
 from bridge.calls import Call, ModelRef, now
-from bridge.columns import Batch, Column, concatenate, says_nothing
+from bridge.columns import Batch, Column, Table, concatenate, says_nothing
 from bridge.errors import InvalidRequest, MalformedPrediction, OtherOutputs, PredictionFailed
 from bridge.features import Feature
-from bridge.trial_rows import made_up, repeated
+from bridge.row_wise import find_difference
+from bridge.trial_rows import far_apart, made_up, repeated
 
 __all__ = ["Scored", "Trial"]
 
@@ -35,6 +36,7 @@ class Trial:
 
     Attributes:
         warnings: what was warned of so far, each once.
+        apart: the output of which rows alone had other scores than together, by more than rounding; empty if none had.
         longest_s: what the slowest batch took, seconds; the first one when it was asked for again.
     """
 
@@ -43,6 +45,7 @@ class Trial:
         self._backend = backend
         self._limit_s = bundle.settings.timeout_s
         self.warnings: tuple[Warned, ...] = ()
+        self.apart = ""
         self.longest_s = 0.0
 
     async def score(self, rows: Batch) -> tuple[Column, ...]:
@@ -109,7 +112,7 @@ class Trial:
         """
         rows, scores = scored.rows, scored.scores
         names = [(column.name, column.type) for column in scores if not says_nothing(column)]
-        for tried in _in_sizes(rows, len(scores)):
+        for place, tried in enumerate(_in_sizes(rows, len(scores))):
             noun = "1 row" if tried.rows == 1 else f"{tried.rows} rows"
             try:
                 found = await self.witnessed(tried)
@@ -118,7 +121,29 @@ class Trial:
             other = [(column.name, column.type) for column in found if not says_nothing(column)]
             if set(names) - set(other) and set(other) - set(names):
                 return f"{noun} gave other outputs than {rows.rows}"
+            if tried.rows == 1 and not self.apart:
+                self._compare_alone(found, scores, place)
         return ""
+
+    async def far_apart(self, scored: Scored) -> None:
+        """Also tries rows whose numbers are far apart, alone and together; those that were made up lie together."""
+        if not isinstance(scored.rows, Table) or self.apart:
+            return
+        rows = far_apart(scored.rows)
+        try:
+            together = await self.score(rows)
+            for row in range(rows.rows):
+                self._compare_alone(await self.score(rows.slice(row, 1)), together, row)
+        except _REFUSALS:
+            return  # nobody promised that the model takes them
+
+    def _compare_alone(self, alone: Sequence[Column], scores: Sequence[Column], row: int) -> None:
+        together = [column.slice(row, 1) for column in scores]
+        if [column.type for column in alone] != [column.type for column in together]:
+            return  # one of them says nothing
+        difference = find_difference(together, alone)
+        if difference is not None and not difference.by_rounding:
+            self.apart = difference.output
 
     async def another_day(self, scored: Scored) -> bool:
         """Whether the rows score otherwise where the model's clock is set forward."""
@@ -127,10 +152,8 @@ class Trial:
                 found = await self._tried(scored.rows, days)
             except _REFUSALS:
                 return True
-            for one, other in zip(found, scored.scores, strict=True):
-                missing = one.missing()
-                if not ((missing == other.missing()) & (missing | (one.values == other.values))).all():
-                    return True
+            if find_difference(found, scored.scores) is not None:
+                return True
         return False
 
     async def _tried(self, rows: Batch, days: int = 0) -> tuple[Column, ...]:

@@ -1,13 +1,14 @@
 """Rows to try a model with: made up from what is known of its features, or from rows that it is known to score."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from bridge.columns import Array, Batch, Column, Matrix, Table, Type, constant, take
 from bridge.features import Feature
 
-__all__ = ["MADE_UP", "made_up", "repeated", "spread"]
+__all__ = ["MADE_UP", "far_apart", "made_up", "repeated", "spread"]
 
 _SHARES = (1.0, 0.25, 1.0, 0.0625)
 MADE_UP = 3  # rows, which differ where their features can
@@ -42,6 +43,16 @@ def _column(feature: Feature, texts: Sequence[str]) -> Column:
 def repeated(rows: Batch, count: int) -> Batch:
     """The first `count` of the rows, from the first one on again where there are fewer."""
     return rows.slice(0, count) if count <= rows.rows else take(rows, np.arange(count) % rows.rows)
+
+
+def far_apart(rows: Table) -> Table:
+    """As many rows as are made up, whose numbers are 1, 30 and 100: a function for one row may treat ages by ranges."""
+    numbers = np.array([1.0, 30.0, 100.0])
+    columns = (
+        replace(column, values=numbers.astype(column.values.dtype)) if column.type.is_floating else column
+        for column in (column.take(np.arange(MADE_UP) % rows.rows) for column in rows.columns)
+    )
+    return Table(tuple(columns), MADE_UP)
 
 
 def spread(rows: Batch, count: int) -> Batch:
