@@ -23,6 +23,7 @@ _unremoved: set[Path] = set()
 
 def make_folder(use: str) -> Path:
     """A private folder (0700) that says whose it is; its name says what for."""
+    _remove_what_is_left()
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{use}-"))
     try:
         temporary_files(folder).mkdir()
@@ -34,8 +35,15 @@ def make_folder(use: str) -> Path:
 
 
 def remove_folder(folder: Path) -> None:
-    """Removes a folder with all that is in it: now, or when this is next asked of any, if no descriptor is free now."""
+    """Removes a folder with all that is in it; if no descriptor is free to look into it, with the next one.
+
+    See `make_folder`, which tries that again too.
+    """
     _unremoved.add(folder)
+    _remove_what_is_left()
+
+
+def _remove_what_is_left() -> None:
     for one in list(_unremoved):
         shutil.rmtree(one, ignore_errors=True)
         if not one.exists():

@@ -24,6 +24,7 @@ from bridge.leftovers import make_folder, temporary_files
 from bridge.reconcile.calls import Piece
 from bridge.reconcile.compare import Failure, Rescored
 from bridge.reconcile.r_fit import why_unfit
+from bridge.reconcile.r_load import why_not_loaded
 
 __all__ = ["RPath"]
 
@@ -120,7 +121,8 @@ class RPath:
         said = Path(f"{self._declared}.out")
         text = _read_said(said) if said.exists() else ""
         if told != b".":
-            raise BundleError(f"the model can't be loaded: {text or 'R ended or took too long'}")
+            why = why_not_loaded(text, self._process, self._bundle.settings.memory_limit_mb)
+            raise BundleError(f"the model can't be loaded: {why}")
         self.engine = text
 
     def _limit_memory(self, pid: int) -> None:

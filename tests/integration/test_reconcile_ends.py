@@ -80,6 +80,21 @@ def test_the_memory_limit_of_the_version_holds_again(tmp_path: Path, log: Log) -
     assert "cannot allocate vector" in said(result)
 
 
+@pytest.mark.parametrize(("limit_mb", "how"), [(20, "R ended "), (200, "cannot allocate vector of")])
+def test_a_memory_limit_in_which_the_model_is_not_loaded_is_named(
+    tmp_path: Path, log: Log, limit_mb: int, how: str
+) -> None:
+    bundle = make_r_bundle(
+        tmp_path / "big", "Pred.R <- function(x) x", "k <- numeric(5e7)", f"memory_limit_mb = {limit_mb}\n"
+    )
+    stored = put(bundle, tmp_path / "repository", "m")
+    log.call(stored, table({"x": [1.0]}), [doubles([2.0])])
+    result = run(log.write(), "--repository", tmp_path / "repository")
+    assert result.exit_code == 2
+    assert how in said(result)
+    assert f": memory_limit_mb = {limit_mb} was reached" in said(result)
+
+
 def test_what_a_call_has_started_ends_with_it(tmp_path: Path, log: Log) -> None:
     note = tmp_path / "pid"
     code = f"Pred.R <- function(x) {{ system('sleep 600 & echo $! > {note}'); while (TRUE) {{}} }}"

@@ -15,6 +15,7 @@ from bridge.backends.rserve import process as rserve_process
 from bridge.backends.rserve.pool import WorkerPool
 from bridge.bundle import read_bundle
 from bridge.errors import BundleError, PassingFailure
+from bridge.leftovers import make_folder, remove_folder
 from bridge.load import Load
 from bridge.model_settings import ModelSettings
 
@@ -177,3 +178,21 @@ async def test_a_start_that_is_cancelled_while_it_clears_up_leaves_nothing(tmp_p
     pool._refuse_waiting = cancel  # type: ignore[method-assign] # called as the pool is closed
     with pytest.raises(asyncio.CancelledError):
         await starting
+
+
+def test_a_folder_for_whose_removal_there_is_no_descriptor_is_removed_before_the_next_is_made(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = make_folder("test")
+
+    def lacking(*_: object, **__: object) -> None:
+        """As shutil.rmtree with ignore_errors, if it can't open the folder."""
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bridge.leftovers.shutil.rmtree", lacking)
+        remove_folder(folder)
+    assert folder.exists()
+    other = make_folder("test")
+    assert not folder.exists()
+    remove_folder(other)
+    assert not other.exists()

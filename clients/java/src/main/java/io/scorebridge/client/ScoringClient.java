@@ -153,7 +153,7 @@ public final class ScoringClient implements AutoCloseable {
   /**
    * Every version of every model.
    *
-   * @return with their states.
+   * @return with their states; one that waits says why, and when it is tried again.
    * @throws ScoringException if the gateway gives no answer within the client's timeout.
    */
   public List<ModelVersion> models() {
