@@ -1,0 +1,133 @@
+"""The binary files by which calls and answers pass between Python and rscripts/reconcile.R, which says their form."""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from io import BufferedReader, BufferedWriter
+from pathlib import Path
+
+import numpy as np
+
+from bridge.columns import Array, Batch, Column, Matrix, Type
+from bridge.features import Feature
+from bridge.reconcile.calls import Piece
+from bridge.reconcile.compare import Failure, Rescored
+
+__all__ = ["read_answers", "read_said", "write_calls", "write_declared"]
+
+_NA_INT = -(2**31)
+_NA_REAL_BITS = 0x7FF00000000007A2
+_CODES = {Type.DOUBLE: 1, Type.FLOAT: 1, Type.INT64: 1, Type.INT: 2, Type.BOOL: 3, Type.STRING: 4}
+_TYPES = {1: Type.DOUBLE, 2: Type.INT, 3: Type.BOOL, 4: Type.STRING}
+
+
+def write_declared(path: Path, features: Sequence[Feature]) -> None:
+    """The types of features that model.toml declares, and what their unknown levels do."""
+    with path.open("wb") as file:
+        _put_ints(file, len(features))
+        for feature in features:
+            _put_texts(file, [feature.name])
+            _put_texts(file, ["ordered" if feature.ordered else str(feature.type)])
+            _put_ints(file, len(feature.levels))
+            _put_texts(file, feature.levels)
+            _put_texts(file, [feature.unknown_level])
+
+
+def write_calls(path: Path, batches: Sequence[Batch]) -> None:
+    """The rows of calls; every double passes bit by bit."""
+    with path.open("wb") as file:
+        _put_ints(file, len(batches))
+        for batch in batches:
+            columns = _columns(batch)
+            _put_ints(file, batch.rows, len(columns))
+            for column in columns:
+                _put_column(file, column)
+
+
+def read_answers(path: Path, pieces: Sequence[Piece]) -> list[Rescored | Failure]:
+    """The answers that are whole; the last one is cut short where the process ended."""
+    results: list[Rescored | Failure] = []
+    if path.exists():
+        with path.open("rb") as file, suppress(EOFError):
+            for piece in pieces:
+                results.append(_get_answer(file, piece.batch.rows))  # noqa: PERF401 - those before the end count
+        path.unlink()
+    return results
+
+
+def _columns(batch: Batch) -> Sequence[Column]:
+    if isinstance(batch, Matrix):
+        return batch.table(batch.names or [""] * batch.values.shape[1]).columns
+    return batch.columns
+
+
+def _put_ints(file: BufferedWriter, *values: int) -> None:
+    file.write(np.array(values, "<i4").tobytes())
+
+
+def _put_texts(file: BufferedWriter, texts: Sequence[str | None]) -> None:
+    raw = [None if text is None else text.encode() for text in texts]
+    _put_ints(file, *(-1 if text is None else len(text) for text in raw))
+    file.write(b"".join(text for text in raw if text))
+
+
+def _put_column(file: BufferedWriter, column: Column) -> None:
+    code, missing = _CODES[column.type], column.missing()
+    _put_texts(file, [column.name])
+    _put_ints(file, code)
+    if column.type is Type.STRING:
+        _put_texts(file, [None if absent else text for text, absent in zip(column.values, missing, strict=True)])
+    elif code == _CODES[Type.DOUBLE]:
+        values = column.values.astype("<f8")
+        values.view("<u8")[missing] = _NA_REAL_BITS
+        file.write(values.tobytes())
+    else:
+        numbers = column.values.astype("<i4")
+        numbers[missing] = _NA_INT
+        file.write(numbers.tobytes())
+
+
+def _get(file: BufferedReader, count: int) -> bytes:
+    raw = file.read(count)
+    if len(raw) < count:
+        raise EOFError
+    return raw
+
+
+def _get_ints(file: BufferedReader, count: int) -> Array:
+    return np.frombuffer(_get(file, 4 * count), "<i4")
+
+
+def _get_texts(file: BufferedReader, count: int) -> list[str | None]:
+    lengths = _get_ints(file, count).tolist()
+    return [None if length < 0 else _get(file, length).decode() for length in lengths]
+
+
+def _get_column(file: BufferedReader, rows: int) -> Column:
+    name = _get_texts(file, 1)[0] or ""
+    column_type = _TYPES[int(_get_ints(file, 1)[0])]
+    if column_type is Type.DOUBLE:
+        return Column(name, column_type, np.frombuffer(_get(file, 8 * rows), "<f8"))
+    if column_type is Type.STRING:
+        texts = _get_texts(file, rows)
+        values = np.empty(rows, object)
+        values[:] = ["" if text is None else text for text in texts]
+        return Column(name, column_type, values, np.array([text is None for text in texts], np.bool_))
+    numbers = _get_ints(file, rows)
+    mask = numbers == _NA_INT
+    return Column(name, column_type, np.where(mask, 0, numbers).astype(column_type.dtype), mask)
+
+
+def _get_answer(file: BufferedReader, rows: int) -> Rescored | Failure:
+    if _get_ints(file, 1)[0] != 0:
+        return Failure(_get_texts(file, 1)[0] or "")
+    count = int(_get_ints(file, 1)[0])
+    return Rescored(tuple(_get_column(file, rows) for _ in range(count)))
+
+
+def read_said(path: Path) -> str:
+    """What R said of the load: what computes, or why the model can't be loaded; empty if it is not whole."""
+    with path.open("rb") as file:
+        try:
+            return _get_texts(file, 1)[0] or ""
+        except EOFError:
+            return ""
