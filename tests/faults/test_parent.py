@@ -45,5 +45,5 @@ async def test_a_parent_that_stays_stopped_is_replaced(sick: Sick) -> None:
     os.kill(parent, signal.SIGSTOP)
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
-    await eventually(lambda: sick.parent() != parent, timeout_s=30)
+    await eventually(lambda: sick.parent() != parent, timeout_s=60)
     await sick.recovers({*workers, parent})
