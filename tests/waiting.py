@@ -17,7 +17,7 @@ async def moment() -> None:
         await asyncio.wait_for(asyncio.Event().wait(), _MOMENT_S)
 
 
-async def eventually(condition: Callable[[], object], timeout_s: float = 10) -> None:
+async def eventually(condition: Callable[[], object], timeout_s: float = 30) -> None:
     """Returns as soon as the condition holds.
 
     Raises:
