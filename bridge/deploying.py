@@ -75,8 +75,6 @@ async def _tried(bundle: Bundle, waivers: Waivers) -> Accepted:
     accepted = await accept(bundle, cache_dir, thorough=True)
     await accepted.backend.close()
     _print_accepted(accepted)
-    if accepted.row_wise is not None and accepted.row_wise.refuted and bundle.settings.row_wise:
-        raise BundleError(f"model.toml says row_wise = true, but {accepted.row_wise.refuted}: {ROW_BY_ROW}")
     if fault := _unproven(accepted):
         advice = await _advice(bundle, accepted, fault, cache_dir)
         _refuse(f"{fault}{advice}", "--unproven takes it as it is", waived=waivers.unproven)
@@ -84,6 +82,8 @@ async def _tried(bundle: Bundle, waivers: Waivers) -> Accepted:
         advice = await _advice(bundle, accepted, changed, cache_dir)
         fault = f"R went on with other data than it was given: {changed}{advice}"
         _refuse(fault, "--accept-warnings takes it as it is", waived=waivers.warnings)
+    if accepted.row_wise is not None and accepted.row_wise.refuted and bundle.settings.row_wise:
+        raise BundleError(f"model.toml says row_wise = true, but {accepted.row_wise.refuted}: {ROW_BY_ROW}")
     return accepted
 
 

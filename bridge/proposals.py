@@ -44,11 +44,12 @@ async def working_lines(bundle: Bundle, description: Description, cache_dir: Pat
     """Lines for model.toml with which a bundle scores that does not score without them; empty if none are known.
 
     Args:
-        bundle: that scored nothing, or not what it should.
+        bundle: that scored nothing, or not what it should; for an xgboost model none are known.
         description: as it was loaded.
         cache_dir: where what took long to make is kept.
     """
-    for candidate in _candidates(bundle.settings, description):
+    candidates = _candidates(bundle.settings, description) if bundle.backend == "rserve" else ()
+    for candidate in candidates:
         try:
             accepted = await accept(replace(bundle, settings=candidate.settings), cache_dir)
         except BundleError:
