@@ -50,5 +50,5 @@ def sigterm_unwinds() -> Iterator[None]:
 
 def _sentence(error: BridgeError | OSError) -> str:
     if isinstance(error, BridgeError):
-        return f"{error} ({error.private})" if error.private else str(error)
+        return error.in_full()
     return f"{error.filename}: {error.strerror}" if error.filename else str(error)

@@ -105,6 +105,10 @@ class BridgeError(Exception):
         self.version = 0
         self.digest = ""
 
+    def in_full(self) -> str:
+        """The sentence with what only whoever deploys the bundle, or reads the log, may see."""
+        return f"{self} ({self.private})" if self.private else str(self)
+
     @property
     def failed_reason(self) -> DefaultReason | None:
         """What a row is told that comes back without a score; None if the event can only fail the whole call."""

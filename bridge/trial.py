@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from bridge.backends import Backend, Warned
 from bridge.bundle import Bundle
-from bridge.calls import Call, ModelRef, now
+from bridge.calls import Call, ModelRef, Outcome, now
 from bridge.columns import Batch, Column, Table, concatenate, says_nothing
 from bridge.errors import InvalidRequest, MalformedPrediction, OtherOutputs, PredictionFailed
 from bridge.features import Feature
@@ -54,8 +54,7 @@ class Trial:
         Raises:
             BackendError: as the backend does.
         """
-        outcome = await self._backend.score(Call("acceptance", self._ref, rows, now()))
-        return tuple(concatenate(columns) for columns in zip(*(part.scores for part in outcome.ranges), strict=True))
+        return _columns(await self._backend.score(self._call(rows)))
 
     async def witnessed(self, rows: Batch) -> tuple[Column, ...]:
         """The same of rows that the model should take: warnings and time are kept.
@@ -64,15 +63,16 @@ class Trial:
             BackendError: as the backend does.
         """
         began = time.monotonic()
-        columns = await self._tried(rows)
+        tried = await self._backend.trial(self._call(rows))
         took_s = time.monotonic() - began
+        self.warnings += tuple(one for one in tried.warnings if one not in self.warnings)
         if took_s > self._limit_s and not self.longest_s:
             # The first call loads what later ones have.
             began = time.monotonic()
             await self.score(rows)
             took_s = time.monotonic() - began
         self.longest_s = max(self.longest_s, took_s)
-        return columns
+        return _columns(tried.outcome)
 
     async def made_up(self) -> tuple[Scored | None, str]:
         """Rows made up from what is known of the features: the first that the model takes.
@@ -91,7 +91,7 @@ class Trial:
             except OtherOutputs:
                 raise
             except _REFUSALS as error:
-                remark = remark or _told(error)
+                remark = remark or error.in_full()
         return None, remark
 
     def _candidates(self) -> list[Batch]:
@@ -117,7 +117,7 @@ class Trial:
             try:
                 found = await self.witnessed(tried)
             except _REFUSALS as error:
-                return f"{noun} can't be scored, {rows.rows} can: {_told(error)}"
+                return f"{noun} can't be scored, {rows.rows} can: {error.in_full()}"
             other = [(column.name, column.type) for column in found if not says_nothing(column)]
             if set(names) - set(other) and set(other) - set(names):
                 return f"{noun} gave other outputs than {rows.rows}"
@@ -146,21 +146,22 @@ class Trial:
             self.apart = difference.output
 
     async def another_day(self, scored: Scored) -> bool:
-        """Whether the rows score otherwise where the model's clock is set forward."""
+        """Whether the rows score otherwise where the model's clock is set forward; warnings of then are not kept."""
         for days in _DAYS:
             try:
-                found = await self._tried(scored.rows, days)
+                tried = await self._backend.trial(self._call(scored.rows), days)
             except _REFUSALS:
                 return True
-            if find_difference(found, scored.scores) is not None:
+            if find_difference(_columns(tried.outcome), scored.scores) is not None:
                 return True
         return False
 
-    async def _tried(self, rows: Batch, days: int = 0) -> tuple[Column, ...]:
-        tried = await self._backend.trial(Call("acceptance", self._ref, rows, now()), days)
-        self.warnings += tuple(dict.fromkeys(one for one in tried.warnings if one not in self.warnings))
-        parts = (part.scores for part in tried.outcome.ranges)
-        return tuple(concatenate(columns) for columns in zip(*parts, strict=True))
+    def _call(self, rows: Batch) -> Call:
+        return Call("acceptance", self._ref, rows, now())
+
+
+def _columns(outcome: Outcome) -> tuple[Column, ...]:
+    return tuple(concatenate(columns) for columns in zip(*(part.scores for part in outcome.ranges), strict=True))
 
 
 def _in_sizes(rows: Batch, outputs: int) -> Iterator[Batch]:
@@ -176,8 +177,3 @@ def _better(feature: Feature, proposed: dict[str, Feature]) -> Feature:
     if feature.type is not None or feature.name not in proposed:
         return feature
     return replace(proposed[feature.name], required=feature.required)
-
-
-def _told(error: InvalidRequest | PredictionFailed | MalformedPrediction) -> str:
-    """An error with what only whoever deploys the bundle may read."""
-    return f"{error} ({error.private})" if error.private else str(error)
