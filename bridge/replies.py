@@ -8,8 +8,9 @@ import numpy as np
 from scorebridge.arrays import varint
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.calls import Call, Outcome
+from bridge.calls import Call, Outcome, Range
 from bridge.columns import Column, Type, all_missing, concatenate
+from bridge.errors import BridgeError, DefaultReason
 from bridge.wire import VARINT, delimited, duration, tag
 
 __all__ = ["defaulted_rows", "failed_rows", "source_of", "write_column", "write_reply"]
@@ -104,12 +105,7 @@ def source_of(outcome: Outcome) -> pb.ScoreSource:
 def defaulted_rows(outcome: Outcome) -> list[pb.DefaultedRows]:
     """The defaulted ranges of an outcome."""
     return [
-        pb.DefaultedRows(
-            first=part.first,
-            count=part.count,
-            reason=f"DEFAULT_REASON_{part.error.default_reason}",
-            detail=str(part.error),
-        )
+        pb.DefaultedRows(**_told(part, part.error, part.error.default_reason))
         for part in outcome.ranges
         if part.error is not None and part.defaulted
     ]
@@ -118,12 +114,11 @@ def defaulted_rows(outcome: Outcome) -> list[pb.DefaultedRows]:
 def failed_rows(outcome: Outcome) -> list[pb.FailedRows]:
     """The failed ranges of a partial outcome."""
     return [
-        pb.FailedRows(
-            first=part.first,
-            count=part.count,
-            reason=f"DEFAULT_REASON_{part.error.failed_reason}",
-            detail=str(part.error),
-        )
+        pb.FailedRows(**_told(part, part.error, part.error.failed_reason))
         for part in outcome.ranges
         if part.error is not None and part.failed
     ]
+
+
+def _told(part: Range, error: BridgeError, reason: DefaultReason | None) -> dict[str, Any]:
+    return {"first": part.first, "count": part.count, "reason": f"DEFAULT_REASON_{reason}", "detail": str(error)}
