@@ -107,8 +107,9 @@ bridge_proposal <- function(type, levels = NULL, ordered = FALSE) {
 
 # The values of text features that the fitted models among some objects know.
 #   names    character: the features; objects  list: where to look.
+#   most     integer(1): of each; as many rows are made up, and each worker carries them in its greeting.
 # Returns a named list of character vectors, of the features of which something is known.
-bridge_known_texts <- function(names, objects = as.list(globalenv())) {
+bridge_known_texts <- function(names, objects = as.list(globalenv()), most = 3L) {
   models <- Filter(function(object) is.list(object) && !is.data.frame(object), bridge_models_in(objects))
   texts <- lapply(names, function(name) {
     known <- lapply(models, function(model) {
@@ -116,7 +117,8 @@ bridge_known_texts <- function(names, objects = as.list(globalenv())) {
       is_text <- identical(unname(attr(parts[["terms"]], "dataClasses")[name]), "character")
       if (is_text && is.list(parts[["xlevels"]])) parts[["xlevels"]][[name]]
     })
-    enc2utf8(as.character(unique(unlist(known, use.names = FALSE))))
+    known <- as.character(unique(unlist(known, use.names = FALSE)))
+    enc2utf8(known[seq_len(min(length(known), most))])
   })
   names(texts) <- names
   texts[lengths(texts) > 0L]
