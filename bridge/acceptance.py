@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bridge.backends import Backend, Description, Warned, load_backend
@@ -12,6 +14,7 @@ from bridge.columns import Batch, Column, says_nothing
 from bridge.defaults import default_scores
 from bridge.errors import BackendError, BridgeError, BundleError, InvalidRequest, PassingFailure, WorkerLost
 from bridge.golden import GoldenRows, compare, read_golden
+from bridge.reads import Reads
 from bridge.row_wise import RowWise, try_row_wise
 from bridge.shortages import says_out_of_memory, says_short
 from bridge.trial import Scored, Trial
@@ -62,25 +65,44 @@ class Accepted:
         return next((warned.text for warned in self.warnings if warned.changes_data), "")
 
 
-async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: bool = False) -> Accepted:
+async def accept(
+    bundle: Bundle,
+    cache_dir: Path | None = None,
+    *,
+    thorough: bool = False,
+    reads: Reads | None = None,
+    place: AbstractAsyncContextManager[object] | None = None,
+) -> Accepted:
     """Verifies a bundle's files, loads it, and scores its golden rows, or rows made up for it.
 
     Args:
         bundle: to be tried.
         cache_dir: where what took long to make is kept for the next time; None keeps nothing.
         thorough: also try what only whoever deploys it can mend: whether its scores are others on another day.
+        reads: the gateway's; None for reads that are nobody else's.
+        place: entered once its files are verified, as long as it is loaded and tried; None for no need of one.
 
     Raises:
         BundleError: it may not serve; one sentence says why. Nothing of it stays loaded.
         PassingFailure: it can't be loaded now, and may be later.
         OSError: a file, a process or a descriptor can't be had.
     """
+    reads = reads or Reads()
+    await reads.run(bundle.subject, bundle.settings.load_timeout_s, partial(verify, bundle))
+    async with place or nullcontext():
+        return await _loaded(bundle, cache_dir, reads, thorough=thorough)
+
+
+async def _loaded(bundle: Bundle, cache_dir: Path | None, reads: Reads, *, thorough: bool) -> Accepted:
     settings = bundle.settings
-    await asyncio.to_thread(verify, bundle)
     backend = await load_backend(bundle, cache_dir)
     try:
         async with asyncio.timeout(settings.load_timeout_s):
-            return await _try(bundle, backend, thorough=thorough)
+            features = backend.description.features
+            golden = await reads.run(
+                bundle.subject, settings.load_timeout_s, partial(read_golden, bundle.path, features)
+            )
+            return await _try(bundle, backend, golden, thorough=thorough)
     except TimeoutError as error:
         await backend.close()
         limit = f"{settings.load_timeout_s:g} s"
@@ -93,9 +115,8 @@ async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: boo
         raise
 
 
-async def _try(bundle: Bundle, backend: Backend, *, thorough: bool) -> Accepted:
+async def _try(bundle: Bundle, backend: Backend, golden: GoldenRows | None, *, thorough: bool) -> Accepted:
     description, trial = backend.description, Trial(bundle, backend)
-    golden = read_golden(bundle.path, description.features)
     if description.booster is not None and description.booster.newer_file:
         _check_newer_file(bundle, golden)
     remark = ""

@@ -7,7 +7,7 @@ import typer
 
 from bridge.acceptance import ROW_BY_ROW, Accepted, accept
 from bridge.backends import BoosterFacts
-from bridge.bundle import Bundle, make_manifest, read_bundle
+from bridge.bundle import Bundle, bundle_files, make_manifest, read_bundle
 from bridge.config import default_cache_dir
 from bridge.errors import BundleError
 from bridge.features import Feature
@@ -52,10 +52,12 @@ async def deploy(
     """The same with a copy of the bundle, which becomes a version of the model: all of it or nothing.
 
     Raises:
-        BundleError: it may not serve.
+        BundleError: it may not serve, or holds a link or something that is neither a file nor a folder.
         BridgeError: the version is there already.
     """
     repository.check_free(model, version)
+    if path.is_dir():
+        bundle_files(path, links=False)  # before anything behind a link is read
     read_bundle(path)  # what is wrong with the folder is said of the folder itself, not of a copy
     with repository.staged(path) as staged:
         accepted = await _tried(_read(staged, waivers), waivers)

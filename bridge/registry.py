@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from bridge.acceptance import accept
-from bridge.bundle import read_bundle
+from bridge.bundle import MANIFEST, Bundle, read_bundle
 from bridge.errors import BundleError, ModelNotFound, ModelNotReady, PassingFailure, VersionRefused
 from bridge.layers.drain import Drain
 from bridge.layers.record import Recorder
-from bridge.repository import Repository
+from bridge.reads import Reads
+from bridge.repository import Repository, StoredVersion
 from bridge.retries import Retries
 from bridge.shortages import passing_failure
 from bridge.version import State, Version
@@ -21,6 +22,8 @@ __all__ = ["Registry"]
 _log = logging.getLogger(__name__)
 
 _GOOD_VERSIONS = 2
+_LOOK_S = 5.0
+_BUNDLE_S = 30.0
 _MOST_LOADING = 4  # each has a limit of its own, and on few cores many at once would all miss it
 
 
@@ -50,6 +53,9 @@ class Registry:
         self._log_model_messages = log_model_messages
         self._recorder = recorder
         self._repository = repository
+        self._reads = Reads()
+        self._promoted: dict[str, int | None] = {}
+        self._unseen: set[str] = set()
         self._drain = drain or Drain()
         self._on_change = on_change
         self._models: dict[str, dict[int, Version]] = {}
@@ -70,9 +76,9 @@ class Registry:
 
     async def begin_refresh(self) -> list[asyncio.Task[None]]:
         """The same, without waiting: one task for each model, so that one that loads slowly holds up no other."""
-        for model, versions in (await self.discover()).items():
+        for model in await self._names():
             if model not in self._refreshing:
-                task = asyncio.get_running_loop().create_task(self._refresh_model(model, versions))
+                task = asyncio.get_running_loop().create_task(self._refresh_model(model))
                 self._refreshing[model] = task
                 task.add_done_callback(partial(self._end_refresh, model))
         return list(self._refreshing.values())
@@ -88,18 +94,50 @@ class Registry:
             except Exception:  # noqa: BLE001 - what is deployed next must still be seen
                 _log.exception("the repository could not be looked into")
 
-    async def discover(self) -> dict[str, set[int]]:
-        """Learns what is in the repository, without loading it: the versions of each model that is or was there."""
-        stored = await asyncio.to_thread(self._repository.versions)
-        found: dict[str, set[int]] = {model: set() for model in self._models}
-        for one in stored:
-            found.setdefault(one.model, set()).add(one.version)
-            version = self._models.setdefault(one.model, {}).setdefault(one.version, Version(one))
-            if not one.deployed:
+    async def discover(self) -> None:
+        """Learns what is in the repository, without loading it.
+
+        Raises:
+            OSError: the repository can't be read.
+        """
+        await asyncio.gather(*(self._look(model) for model in await self._names()))
+
+    def hanging(self) -> dict[str, int]:
+        """How many reads of the repository have not come back in their time, by what is read."""
+        return self._reads.hanging()
+
+    async def _names(self) -> list[str]:
+        """What may be a model by its name, and every model there was; none while the repository does not answer."""
+        try:
+            names = await self._reads.run("the repository", _LOOK_S, self._repository.models)
+        except PassingFailure as error:
+            self._note_unseen("the repository", str(error))
+            return []
+        self._unseen.discard("the repository")
+        return sorted({*names, *self._models})
+
+    async def _look(self, model: str) -> set[int] | None:
+        """Learns which versions a model has and which is promoted; None if nobody can say, and all is left as it is."""
+        try:
+            subject = f"the folder of {model}"
+            stored, promoted = await self._reads.run(subject, _LOOK_S, partial(self._repository.look, model))
+        except (OSError, PassingFailure) as error:
+            self._note_unseen(model, str(error))
+            return None
+        self._unseen.discard(model)
+        self._promoted[model] = promoted
+        for one, deployed in stored.items():
+            version = self._models.setdefault(model, {}).setdefault(one.version, Version(one))
+            if not deployed:
                 version.state = State.NOT_DEPLOYED
             elif version.state is State.NOT_DEPLOYED:
                 version.state = State.NOT_RESIDENT
-        return found
+        return {one.version for one in stored}
+
+    def _note_unseen(self, what: str, why: str) -> None:
+        if what not in self._unseen:
+            self._unseen.add(what)
+            _log.warning("%s is left as it is, because it can't be looked into: %s", what, why)
 
     def resolve(self, model: str, version: int = 0) -> Version:
         """The version that a call is for; 0 stands for the one that serves.
@@ -161,9 +199,12 @@ class Registry:
             raise ModelNotReady(f"{undecided.ref} is still loading")
         return _usable(undecided)
 
-    async def _refresh_model(self, model: str, found: set[int]) -> None:
-        known = self._models[model]
-        promoted = self._repository.promoted(model)
+    async def _refresh_model(self, model: str) -> None:
+        found = await self._look(model)
+        known = self._models.get(model)
+        if found is None or known is None:
+            return
+        promoted = self._promoted.get(model)
         await self._load_wanted(model, found, promoted)
         gone = [known.pop(number) for number in set(known) - found]
         wanted = self._wanted(model, found, promoted)  # what waited may be good by now
@@ -175,6 +216,7 @@ class Registry:
                 self._retries.give_up(version)
         if not known:
             self._models.pop(model)
+            self._promoted.pop(model, None)
         self._on_change(model)
 
     async def _load_wanted(self, model: str, numbers: set[int], promoted: int | None) -> None:
@@ -207,10 +249,9 @@ class Registry:
     async def _load(self, version: Version) -> None:
         version.begin_loading(self._recorder)
         try:
-            bundle = await asyncio.to_thread(read_bundle, version.stored.path)
+            bundle = await self._read_bundle(version.stored)
             version.know(bundle, self._recorder)
-            async with self._loading:
-                accepted = await accept(bundle, self._cache_dir)
+            accepted = await accept(bundle, self._cache_dir, reads=self._reads, place=self._loading)
             version.begin_serving(accepted, self._drain, self._recorder, log_model_messages=self._log_model_messages)
         except PassingFailure as error:
             self._retries.put_off(version, str(error))
@@ -220,6 +261,13 @@ class Registry:
             self._decide_otherwise(version, error)
         if version.state is State.REFUSED:
             _log.warning("refused %s: %s", version.ref, version.reason)
+
+    async def _read_bundle(self, stored: StoredVersion) -> Bundle:
+        subject = f"the files of {stored.model}"
+        bundle = await self._reads.run(subject, _BUNDLE_S, partial(read_bundle, stored.path))
+        if bundle.manifest is None:
+            raise BundleError(f"{MANIFEST} is gone since the version was found")
+        return bundle
 
     def _decide_otherwise(self, version: Version, error: Exception) -> None:
         """What becomes of a version when something else failed than what its files or its backend say of it."""
@@ -235,8 +283,10 @@ class Registry:
         """Loads one that waits; it may serve at once if it can be, unless another was promoted and is being loaded."""
         await self._load(version)
         model = version.stored.model
+        if version.ready:
+            await self._look(model)
         if version.ready and (known := self._models.get(model)):
-            promoted = self._repository.promoted(model)
+            promoted = self._promoted.get(model)
             first = known.get(promoted or 0)
             if first is None or first.state not in (State.NOT_RESIDENT, State.LOADING):
                 self._choose(model, self._wanted(model, known, promoted), promoted)
