@@ -56,15 +56,20 @@ async def deploy(
         BridgeError: the version is there already.
     """
     repository.check_free(model, version)
-    if path.is_dir():
-        bundle_files(path, links=False)  # before anything behind a link is read
-    read_bundle(path)  # what is wrong with the folder is said of the folder itself, not of a copy
+    _check_folder(path)
     with repository.staged(path) as staged:
         accepted = await _tried(_read(staged, waivers), waivers)
         booster = accepted.description.booster
         newer = booster is not None and booster.newer_file
         manifest = make_manifest(staged, accepted.description.outputs, accepts_newer_file=newer)
         return repository.publish(staged, manifest, model, version)
+
+
+def _check_folder(path: Path) -> None:
+    """What is wrong with the folder is said of the folder itself, not of a copy; nothing behind a link is read."""
+    if path.is_dir():
+        bundle_files(path, links=False)
+    read_bundle(path)
 
 
 def _read(path: Path, waivers: Waivers) -> Bundle:

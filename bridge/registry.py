@@ -7,12 +7,11 @@ from functools import partial
 from pathlib import Path
 
 from bridge.acceptance import accept
-from bridge.bundle import MANIFEST, Bundle, read_bundle
 from bridge.errors import BundleError, ModelNotFound, ModelNotReady, PassingFailure, VersionRefused
 from bridge.layers.drain import Drain
 from bridge.layers.record import Recorder
-from bridge.reads import Reads
-from bridge.repository import Repository, StoredVersion
+from bridge.lookout import Lookout
+from bridge.repository import Repository
 from bridge.retries import Retries
 from bridge.shortages import passing_failure
 from bridge.version import State, Version
@@ -22,8 +21,6 @@ __all__ = ["Registry"]
 _log = logging.getLogger(__name__)
 
 _GOOD_VERSIONS = 2
-_LOOK_S = 5.0
-_BUNDLE_S = 30.0
 _MOST_LOADING = 4  # each has a limit of its own, and on few cores many at once would all miss it
 
 
@@ -52,10 +49,8 @@ class Registry:
         self._cache_dir = cache_dir
         self._log_model_messages = log_model_messages
         self._recorder = recorder
-        self._repository = repository
-        self._reads = Reads()
+        self._lookout = Lookout(repository)
         self._promoted: dict[str, int | None] = {}
-        self._unseen: set[str] = set()
         self._drain = drain or Drain()
         self._on_change = on_change
         self._models: dict[str, dict[int, Version]] = {}
@@ -102,42 +97,13 @@ class Registry:
         """
         await asyncio.gather(*(self._look(model) for model in await self._names()))
 
+    async def is_there(self) -> bool:
+        """The repository is a folder, or does not answer."""
+        return await self._lookout.is_folder()
+
     def hanging(self) -> dict[str, int]:
         """How many reads of the repository have not come back in their time, by what is read."""
-        return self._reads.hanging()
-
-    async def _names(self) -> list[str]:
-        """What may be a model by its name, and every model there was; none while the repository does not answer."""
-        try:
-            names = await self._reads.run("the repository", _LOOK_S, self._repository.models)
-        except PassingFailure as error:
-            self._note_unseen("the repository", str(error))
-            return []
-        self._unseen.discard("the repository")
-        return sorted({*names, *self._models})
-
-    async def _look(self, model: str) -> set[int] | None:
-        """Learns which versions a model has and which is promoted; None if nobody can say, and all is left as it is."""
-        try:
-            subject = f"the folder of {model}"
-            stored, promoted = await self._reads.run(subject, _LOOK_S, partial(self._repository.look, model))
-        except (OSError, PassingFailure) as error:
-            self._note_unseen(model, str(error))
-            return None
-        self._unseen.discard(model)
-        self._promoted[model] = promoted
-        for one, deployed in stored.items():
-            version = self._models.setdefault(model, {}).setdefault(one.version, Version(one))
-            if not deployed:
-                version.state = State.NOT_DEPLOYED
-            elif version.state is State.NOT_DEPLOYED:
-                version.state = State.NOT_RESIDENT
-        return {one.version for one in stored}
-
-    def _note_unseen(self, what: str, why: str) -> None:
-        if what not in self._unseen:
-            self._unseen.add(what)
-            _log.warning("%s is left as it is, because it can't be looked into: %s", what, why)
+        return self._lookout.reads.hanging()
 
     def resolve(self, model: str, version: int = 0) -> Version:
         """The version that a call is for; 0 stands for the one that serves.
@@ -199,6 +165,26 @@ class Registry:
             raise ModelNotReady(f"{undecided.ref} is still loading")
         return _usable(undecided)
 
+    async def _names(self) -> list[str]:
+        """What may be a model by its name, and every model there was; none while the repository does not answer."""
+        names = await self._lookout.names()
+        return [] if names is None else sorted({*names, *self._models})
+
+    async def _look(self, model: str) -> set[int] | None:
+        """Learns which versions a model has and which is promoted; None if nobody can say, and all is left as it is."""
+        seen = await self._lookout.look(model)
+        if seen is None:
+            return None
+        for one, deployed in seen.versions.items():
+            version = self._models.setdefault(model, {}).setdefault(one.version, Version(one))
+            if not deployed:
+                version.state = State.NOT_DEPLOYED
+            elif version.state is State.NOT_DEPLOYED:
+                version.state = State.NOT_RESIDENT
+        if model in self._models:
+            self._promoted[model] = seen.promoted
+        return {one.version for one in seen.versions}
+
     async def _refresh_model(self, model: str) -> None:
         found = await self._look(model)
         known = self._models.get(model)
@@ -249,9 +235,9 @@ class Registry:
     async def _load(self, version: Version) -> None:
         version.begin_loading(self._recorder)
         try:
-            bundle = await self._read_bundle(version.stored)
+            bundle = await self._lookout.read_bundle(version.stored)
             version.know(bundle, self._recorder)
-            accepted = await accept(bundle, self._cache_dir, reads=self._reads, place=self._loading)
+            accepted = await accept(bundle, self._cache_dir, reads=self._lookout.reads, place=self._loading)
             version.begin_serving(accepted, self._drain, self._recorder, log_model_messages=self._log_model_messages)
         except PassingFailure as error:
             self._retries.put_off(version, str(error))
@@ -261,13 +247,6 @@ class Registry:
             self._decide_otherwise(version, error)
         if version.state is State.REFUSED:
             _log.warning("refused %s: %s", version.ref, version.reason)
-
-    async def _read_bundle(self, stored: StoredVersion) -> Bundle:
-        subject = f"the files of {stored.model}"
-        bundle = await self._reads.run(subject, _BUNDLE_S, partial(read_bundle, stored.path))
-        if bundle.manifest is None:
-            raise BundleError(f"{MANIFEST} is gone since the version was found")
-        return bundle
 
     def _decide_otherwise(self, version: Version, error: Exception) -> None:
         """What becomes of a version when something else failed than what its files or its backend say of it."""

@@ -83,7 +83,7 @@ class Gateway:
         Raises:
             ConfigError: a port can't be had, or the repository is no folder.
         """
-        if not self._settings.repository.is_dir():
+        if not await self.registry.is_there():
             raise ConfigError(f"the repository {self._settings.repository} is not a folder")
         await asyncio.to_thread(_sweep)
         if self._log is not None:
@@ -171,6 +171,8 @@ class Gateway:
         lines = ["draining"] if self._draining else []
         if self._log is not None and self._log.lost:
             lines.append(f"prediction log: {self._log.lost} records were not written")
+        for what, count in self.registry.hanging().items():
+            lines.append(f"reading {what} hangs, {count} threads wait for it")
         for version in self.registry.versions():
             serving = " serving" if self.registry.serving(version.stored.model) is version else ""
             until = "" if version.retry_at is None else f" until {format_instant(version.retry_at)}"

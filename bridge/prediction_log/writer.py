@@ -15,6 +15,7 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.config import ConfigError
 from bridge.errors import LogUnavailable
+from bridge.files import require_regular
 from bridge.prediction_log.folder import LOCK, first_sequence
 from bridge.prediction_log.reader import segments_of
 from bridge.prediction_log.retention import LogSettings, remove_old
@@ -28,6 +29,8 @@ _log = logging.getLogger(__name__)
 _LARGE_BYTES = 256 << 10  # writing more than this takes longer than a hop to a thread and back
 _HELD_BYTES = 128 << 10  # what is not hashed is held in memory, and the next request needs that memory while it is hot
 _COPIED_BYTES = 16 << 10  # up to this a copy is cheaper than a part of its own
+# What is there by another's doing is neither followed nor waited for.
+_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _REQUEST_TAG = tag(pb.LogRecord.REQUEST_FIELD_NUMBER)
 _RESPONSE_TAG = tag(pb.LogRecord.RESPONSE_FIELD_NUMBER)
 
@@ -68,7 +71,8 @@ class PredictionLog:
         folder = self._settings.folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock_file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock_file = os.open(folder / LOCK, _LOCK_FLAGS, 0o600)
+            require_regular(os.fstat(self._lock_file), folder / LOCK, refusal=ConfigError)
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigError(f"another gateway writes to the log {folder}") from error

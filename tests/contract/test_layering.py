@@ -28,6 +28,7 @@ ORDER = [
         "golden",
         "bundle",
         "repository",
+        "lookout",
         "config",
         "environment",
         "leftovers",
