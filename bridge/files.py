@@ -149,7 +149,7 @@ class _Listing:
 
     def behind(self, path: Path, name: str) -> os.stat_result:
         if not self.links:
-            raise BundleError(f"{name} is a link; only files and folders themselves are copied: put what it stands for")
+            raise BundleError(f"{name} is a link, and none is copied: put what it stands for in its place")
         try:
             return path.stat()
         except FileNotFoundError as error:

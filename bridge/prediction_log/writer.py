@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from scorebridge.arrays import varint
@@ -15,8 +16,7 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.config import ConfigError
 from bridge.errors import LogUnavailable
-from bridge.files import require_regular
-from bridge.prediction_log.folder import LOCK, first_sequence
+from bridge.prediction_log.folder import first_sequence, open_lock
 from bridge.prediction_log.reader import segments_of
 from bridge.prediction_log.retention import LogSettings, remove_old
 from bridge.prediction_log.segment_file import SegmentFile
@@ -29,8 +29,6 @@ _log = logging.getLogger(__name__)
 _LARGE_BYTES = 256 << 10  # writing more than this takes longer than a hop to a thread and back
 _HELD_BYTES = 128 << 10  # what is not hashed is held in memory, and the next request needs that memory while it is hot
 _COPIED_BYTES = 16 << 10  # up to this a copy is cheaper than a part of its own
-# What is there by another's doing is neither followed nor waited for.
-_LOCK_FLAGS = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _REQUEST_TAG = tag(pb.LogRecord.REQUEST_FIELD_NUMBER)
 _RESPONSE_TAG = tag(pb.LogRecord.RESPONSE_FIELD_NUMBER)
 
@@ -50,6 +48,7 @@ class PredictionLog:
         self._segment: SegmentFile | None = None
         self._finished: list[SegmentFile] = []
         self._begun = 0.0
+        self._unlooked: Path | None = None
         self._previous = b""
         self._sequence = 0
         self._group: list[list[bytes]] | None = None
@@ -71,8 +70,7 @@ class PredictionLog:
         folder = self._settings.folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock_file = os.open(folder / LOCK, _LOCK_FLAGS, 0o600)
-            require_regular(os.fstat(self._lock_file), folder / LOCK, refusal=ConfigError)
+            self._lock_file = open_lock(folder)
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigError(f"another gateway writes to the log {folder}") from error
@@ -182,6 +180,7 @@ class PredictionLog:
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
         self._sync_once()
+        await asyncio.to_thread(self._remove_old)
         if self._lock_file >= 0:
             os.close(self._lock_file)
             self._lock_file = -1
@@ -202,7 +201,8 @@ class PredictionLog:
         header.created_at.GetCurrentTime()
         self._segment = SegmentFile(self._settings.folder, header)
         self._begun = time.monotonic()
-        remove_old(self._settings, self._segment.path)
+        self._unlooked = self._segment.path
+        self._wake.set()
 
     def _end_segment(self) -> None:
         """Leaves the segment to the thread, which syncs and closes it."""
@@ -225,11 +225,19 @@ class PredictionLog:
         while not self._closing:
             self._wake.wait(None if always else max(0.0, due - time.monotonic()))
             self._wake.clear()
+            self._remove_old()
             if always or time.monotonic() >= due:
                 self._sync_once()
                 due = time.monotonic() + interval_s
             elif (segment := self._segment) is not None:
                 self._attempt(SegmentFile.hash_written, segment)
+
+    def _remove_old(self) -> None:
+        """Lets go of what is older than the last segment that was begun; the folder is never read on the event loop."""
+        with self._lock:
+            current, self._unlooked = self._unlooked, None
+        if current is not None:
+            remove_old(self._settings, current)
 
     def _sync_once(self) -> None:
         with self._lock:
