@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from scorebridge.arrays import varint
@@ -48,7 +47,6 @@ class PredictionLog:
         self._segment: SegmentFile | None = None
         self._finished: list[SegmentFile] = []
         self._begun = 0.0
-        self._unlooked: Path | None = None
         self._previous = b""
         self._sequence = 0
         self._group: list[list[bytes]] | None = None
@@ -180,7 +178,6 @@ class PredictionLog:
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
         self._sync_once()
-        await asyncio.to_thread(self._remove_old)
         if self._lock_file >= 0:
             os.close(self._lock_file)
             self._lock_file = -1
@@ -201,8 +198,7 @@ class PredictionLog:
         header.created_at.GetCurrentTime()
         self._segment = SegmentFile(self._settings.folder, header)
         self._begun = time.monotonic()
-        self._unlooked = self._segment.path
-        self._wake.set()
+        remove_old(self._settings, self._segment.path)
 
     def _end_segment(self) -> None:
         """Leaves the segment to the thread, which syncs and closes it."""
@@ -225,19 +221,11 @@ class PredictionLog:
         while not self._closing:
             self._wake.wait(None if always else max(0.0, due - time.monotonic()))
             self._wake.clear()
-            self._remove_old()
             if always or time.monotonic() >= due:
                 self._sync_once()
                 due = time.monotonic() + interval_s
             elif (segment := self._segment) is not None:
                 self._attempt(SegmentFile.hash_written, segment)
-
-    def _remove_old(self) -> None:
-        """Lets go of what is older than the last segment that was begun; the folder is never read on the event loop."""
-        with self._lock:
-            current, self._unlooked = self._unlooked, None
-        if current is not None:
-            remove_old(self._settings, current)
 
     def _sync_once(self) -> None:
         with self._lock:

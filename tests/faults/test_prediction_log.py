@@ -294,9 +294,9 @@ async def test_segments_rotate_by_size_are_chained_and_the_oldest_go(
     sick = Sick(gateway := await start_gateway(served, **kept), connect(gateway))
     for _ in range(40):
         await sick.call("score", [float(n) for n in range(500)])
-    await eventually(lambda: sum(path.stat().st_size for path in log.glob("*.sblog")) < 130_000)
     segments = segments_of(log)
     assert 3 < len(segments) < 12
+    assert sum(segment.path.stat().st_size for segment in segments) < 130_000
     sequences = [entry.sequence for entry in read_log(log)]
     assert sequences == list(range(sequences[0], 40))
     assert sequences[0] > 0
