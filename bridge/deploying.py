@@ -44,6 +44,10 @@ async def check(path: Path, waivers: Waivers) -> None:
         BundleError: it may not serve.
     """
     await _tried(_read(path, waivers), waivers)
+    try:
+        bundle_files(path, links=False)
+    except BundleError as error:
+        typer.echo(f"note: deploy refuses it: {error}")
 
 
 async def deploy(

@@ -153,7 +153,8 @@ class Gateway:
         """At least one model is served, or there is none and that is known."""
         models = self.registry.models()
         served = any(self.registry.serving(model) for model in models)
-        return not self._draining and (served or (self._decided and not models))
+        known = self._decided and not self.registry.hanging()
+        return not self._draining and (served or (known and not models))
 
     def _web_app(self) -> web.Application:
         async def live(_: web.Request) -> web.Response:
