@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -24,6 +23,8 @@ __all__ = ["ROW_BY_ROW", "Accepted", "accept"]
 ROW_BY_ROW = (
     "say row_by_row = true if Pred.R was written for one row, or remove row_wise if a call's rows belong together"
 )
+
+_reads = Reads()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,41 +66,27 @@ class Accepted:
         return next((warned.text for warned in self.warnings if warned.changes_data), "")
 
 
-async def accept(
-    bundle: Bundle,
-    cache_dir: Path | None = None,
-    *,
-    thorough: bool = False,
-    reads: Reads | None = None,
-    place: AbstractAsyncContextManager[object] | None = None,
-) -> Accepted:
-    """Verifies a bundle's files, loads it, and scores its golden rows, or rows made up for it.
+async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: bool = False) -> Accepted:
+    """Verifies a bundle's files if nobody did, loads it, and scores its golden rows, or rows made up for it.
 
     Args:
         bundle: to be tried.
         cache_dir: where what took long to make is kept for the next time; None keeps nothing.
         thorough: also try what only whoever deploys it can mend: whether its scores are others on another day.
-        reads: the gateway's; None for reads that are nobody else's.
-        place: entered once its files are verified, as long as it is loaded and tried; None for no need of one.
 
     Raises:
         BundleError: it may not serve; one sentence says why. Nothing of it stays loaded.
         PassingFailure: it can't be loaded now, and may be later.
         OSError: a file, a process or a descriptor can't be had.
     """
-    reads = reads or Reads()
-    await reads.run(bundle.subject, bundle.settings.load_timeout_s, partial(verify, bundle))
-    async with place or nullcontext():
-        return await _loaded(bundle, cache_dir, reads, thorough=thorough)
-
-
-async def _loaded(bundle: Bundle, cache_dir: Path | None, reads: Reads, *, thorough: bool) -> Accepted:
     settings = bundle.settings
+    if not bundle.verified:
+        await _reads.run(bundle.subject, settings.load_timeout_s, partial(verify, bundle))
     backend = await load_backend(bundle, cache_dir)
     try:
         async with asyncio.timeout(settings.load_timeout_s):
             features = backend.description.features
-            golden = await reads.run(
+            golden = await _reads.run(
                 bundle.subject, settings.load_timeout_s, partial(read_golden, bundle.path, features)
             )
             return await _try(bundle, backend, golden, thorough=thorough)

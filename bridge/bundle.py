@@ -56,6 +56,7 @@ class Bundle:
         settings: `model.toml`.
         manifest: None before it is deployed.
         accepts_newer_file: a model file that a newer library saved may serve, if its golden rows come out exactly.
+        verified: its files were held against the manifest just now.
     """
 
     path: Path
@@ -63,6 +64,7 @@ class Bundle:
     settings: ModelSettings
     manifest: Manifest | None
     accepts_newer_file: bool = False
+    verified: bool = False
 
     @property
     def digest(self) -> str:

@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 
-from bridge.bundle import MANIFEST, Bundle, read_bundle
+from bridge.bundle import MANIFEST, Bundle, verify
 from bridge.errors import BundleError, PassingFailure
 from bridge.reads import Reads
 from bridge.repository import Repository, StoredVersion
@@ -79,18 +81,29 @@ class Lookout:
         self._unseen.discard(model)
         return Seen(versions, promoted)
 
-    async def read_bundle(self, stored: StoredVersion) -> Bundle:
-        """The bundle of a version that is deployed.
+    async def read(self, stored: StoredVersion, read: Callable[[Path], Bundle]) -> Bundle:
+        """The bundle of a version that is deployed, as `read` reads it from its folder.
 
         Raises:
             BundleError: it is not complete, or a setting is wrong.
             PassingFailure: its files do not come in time.
             OSError: a file can't be read.
         """
-        bundle = await self.reads.run(f"the files of {stored.model}", _BUNDLE_S, partial(read_bundle, stored.path))
+        bundle = await self.reads.run(f"the files of {stored.model}", _BUNDLE_S, partial(read, stored.path))
         if bundle.manifest is None:
             raise BundleError(f"{MANIFEST} is gone since the version was found")
         return bundle
+
+    async def verified(self, bundle: Bundle) -> Bundle:
+        """The same, once its files were held against its manifest.
+
+        Raises:
+            BundleError: a file was changed, removed or added since it was deployed.
+            PassingFailure: its files do not come in the time that it has to load.
+            OSError: a file can't be read.
+        """
+        await self.reads.run(bundle.subject, bundle.settings.load_timeout_s, partial(verify, bundle))
+        return replace(bundle, verified=True)
 
     def _note_unseen(self, what: str, why: str) -> None:
         if what not in self._unseen:

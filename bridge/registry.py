@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from bridge.acceptance import accept
+from bridge.bundle import read_bundle
 from bridge.errors import BundleError, ModelNotFound, ModelNotReady, PassingFailure, VersionRefused
 from bridge.layers.drain import Drain
 from bridge.layers.record import Recorder
@@ -235,9 +236,11 @@ class Registry:
     async def _load(self, version: Version) -> None:
         version.begin_loading(self._recorder)
         try:
-            bundle = await self._lookout.read_bundle(version.stored)
+            bundle = await self._lookout.read(version.stored, read_bundle)
             version.know(bundle, self._recorder)
-            accepted = await accept(bundle, self._cache_dir, reads=self._lookout.reads, place=self._loading)
+            bundle = await self._lookout.verified(bundle)  # before it takes a place from others
+            async with self._loading:
+                accepted = await accept(bundle, self._cache_dir)
             version.begin_serving(accepted, self._drain, self._recorder, log_model_messages=self._log_model_messages)
         except PassingFailure as error:
             self._retries.put_off(version, str(error))
