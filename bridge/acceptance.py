@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from bridge.backends import Backend, Description, Warned, load_backend
@@ -12,6 +13,7 @@ from bridge.columns import Batch, Column, says_nothing
 from bridge.defaults import default_scores
 from bridge.errors import BackendError, BridgeError, BundleError, InvalidRequest, PassingFailure, WorkerLost
 from bridge.golden import GoldenRows, compare, read_golden
+from bridge.reads import Reads
 from bridge.row_wise import RowWise, try_row_wise
 from bridge.shortages import says_out_of_memory, says_short
 from bridge.trial import Scored, Trial
@@ -21,6 +23,8 @@ __all__ = ["ROW_BY_ROW", "Accepted", "accept"]
 ROW_BY_ROW = (
     "say row_by_row = true if Pred.R was written for one row, or remove row_wise if a call's rows belong together"
 )
+
+_reads = Reads()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,7 @@ class Accepted:
 
 
 async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: bool = False) -> Accepted:
-    """Verifies a bundle's files, loads it, and scores its golden rows, or rows made up for it.
+    """Verifies a bundle's files if nobody did, loads it, and scores its golden rows, or rows made up for it.
 
     Args:
         bundle: to be tried.
@@ -78,11 +82,16 @@ async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: boo
         OSError: a file, a process or a descriptor can't be had.
     """
     settings = bundle.settings
-    await asyncio.to_thread(verify, bundle)
+    if not bundle.verified:
+        await _reads.run(bundle.subject, settings.load_timeout_s, partial(verify, bundle))
     backend = await load_backend(bundle, cache_dir)
     try:
         async with asyncio.timeout(settings.load_timeout_s):
-            return await _try(bundle, backend, thorough=thorough)
+            features = backend.description.features
+            golden = await _reads.run(
+                bundle.subject, settings.load_timeout_s, partial(read_golden, bundle.path, features)
+            )
+            return await _try(bundle, backend, golden, thorough=thorough)
     except TimeoutError as error:
         await backend.close()
         limit = f"{settings.load_timeout_s:g} s"
@@ -95,9 +104,8 @@ async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: boo
         raise
 
 
-async def _try(bundle: Bundle, backend: Backend, *, thorough: bool) -> Accepted:
+async def _try(bundle: Bundle, backend: Backend, golden: GoldenRows | None, *, thorough: bool) -> Accepted:
     description, trial = backend.description, Trial(bundle, backend)
-    golden = read_golden(bundle.path, description.features)
     if description.booster is not None and description.booster.newer_file:
         _check_newer_file(bundle, golden)
     remark = ""

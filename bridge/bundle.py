@@ -10,11 +10,13 @@ from typing import Any, Literal
 from bridge.calls import Output
 from bridge.columns import Type
 from bridge.errors import BundleError
+from bridge.files import list_files, read_regular, sha256_of, size_text
 from bridge.model_settings import ModelSettings, read_model_settings
 
 __all__ = ["MANIFEST", "Bundle", "Manifest", "bundle_files", "make_manifest", "read_bundle", "read_manifest", "verify"]
 
 MANIFEST = "manifest.json"
+_MOST_MANIFEST_BYTES = 16 << 20
 _PRED_R = "Pred.R"
 _XGBOOST_FILES = ("model.ubj", "model.json")
 _OTHER_MODEL = re.compile(
@@ -54,6 +56,7 @@ class Bundle:
         settings: `model.toml`.
         manifest: None before it is deployed.
         accepts_newer_file: a model file that a newer library saved may serve, if its golden rows come out exactly.
+        verified: its files were held against the manifest just now.
     """
 
     path: Path
@@ -61,6 +64,7 @@ class Bundle:
     settings: ModelSettings
     manifest: Manifest | None
     accepts_newer_file: bool = False
+    verified: bool = False
 
     @property
     def digest(self) -> str:
@@ -68,20 +72,34 @@ class Bundle:
         return self.manifest.digest if self.manifest else ""
 
     @property
+    def subject(self) -> str:
+        """What reads of its files are reads of, see `Reads`: the model's folder, in which no two are waited for."""
+        return f"the files of {self.path.parent.name}"
+
+    @property
     def model_file(self) -> Path:
-        """The booster's file of an xgboost bundle."""
-        return next(self.path / name for name in _XGBOOST_FILES if (self.path / name).exists())
+        """The booster's file of an xgboost bundle.
+
+        Raises:
+            BundleError: it is gone since the bundle was read.
+        """
+        for name in _XGBOOST_FILES:
+            if (self.path / name).exists():
+                return self.path / name
+        raise BundleError("the model file is gone since the bundle was read")
 
 
 def read_bundle(path: Path) -> Bundle:
     """The bundle in a folder; nothing is loaded.
 
     Raises:
-        BundleError: the folder is not a complete bundle, or a setting is wrong.
+        BundleError: the folder is not a complete bundle, a setting is wrong, or something in it is neither a regular
+            file nor a folder.
         OSError: a file can't be read.
     """
     if not path.is_dir():
         raise BundleError(f"{path.name} is not a folder")
+    list_files(path)
     settings = read_model_settings(path)
     backend = _backend(path, settings)
     if backend == "xgboost" and (of_r := sorted(_R_KEYS & settings.model_fields_set)):
@@ -126,21 +144,34 @@ def _other_model(names: set[str]) -> str | None:
     return next((name for name in sorted(names) if _OTHER_MODEL.fullmatch(name) and name != MANIFEST), None)
 
 
-def bundle_files(path: Path) -> list[str]:
-    """Relative paths of all files of a bundle but its manifest, sorted."""
-    files = (entry.relative_to(path).as_posix() for entry in path.rglob("*") if not entry.is_dir())
-    return sorted(name for name in files if name != MANIFEST)
+def bundle_files(path: Path, *, links: bool = True) -> list[str]:
+    """Relative paths of all files of a bundle but its manifest, sorted; see `list_files`.
+
+    Raises:
+        BundleError: something in it is neither a regular file nor a folder, or a link where none may be.
+        OSError: a folder can't be read.
+    """
+    return [name for name in list_files(path, links=links) if name != MANIFEST]
 
 
 def make_manifest(path: Path, outputs: tuple[Output, ...] | None, *, accepts_newer_file: bool = False) -> bytes:
-    """The bytes of the manifest of a folder: sorted keys, no white space, so that equal bundles have equal digests."""
+    """The bytes of the manifest of a folder: sorted keys, no white space, so that equal bundles have equal digests.
+
+    Raises:
+        BundleError: it would be larger than one that is read.
+        OSError: a file can't be read.
+    """
     described = None if outputs is None else [_described(output) for output in outputs]
     content: dict[str, Any] = {
-        "files": {name: _sha256(path / name) for name in bundle_files(path)},
+        "files": {name: sha256_of(path / name, name) for name in bundle_files(path)},
         "outputs": described,
     }
     content |= {"accepts_newer_file": True} if accepts_newer_file else {}
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    raw = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    if len(raw) > _MOST_MANIFEST_BYTES:
+        limit = size_text(_MOST_MANIFEST_BYTES)
+        raise BundleError(f"{MANIFEST} would be larger than {limit}: there are too many files", limit=limit)
+    return raw
 
 
 def _described(output: Output) -> dict[str, str | bool]:
@@ -155,14 +186,14 @@ def read_manifest(path: Path) -> Manifest:
         BundleError: the manifest is none that deploy wrote.
         OSError: it can't be read.
     """
-    raw = (path / MANIFEST).read_bytes()
+    raw = read_regular(path / MANIFEST, _MOST_MANIFEST_BYTES)
     try:
         content: dict[str, Any] = json.loads(raw)
         files, outputs = dict(content["files"]), content["outputs"]
         described = outputs and tuple(
             Output(str(line["name"]), Type(line["type"]), bool(line.get("additional"))) for line in outputs
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BundleError(f"{MANIFEST} can't be read: {type(error).__name__}") from error
     digest = "sha256:" + hashlib.sha256(raw).hexdigest()
     return Manifest(files, described, digest, bool(content.get("accepts_newer_file")))
@@ -183,10 +214,5 @@ def verify(bundle: Bundle) -> None:
             raise BundleError(f"{name} was added after the bundle was deployed")
         if name not in found:
             raise BundleError(f"{name} is gone since the bundle was deployed")
-        if _sha256(bundle.path / name) != expected[name]:
+        if sha256_of(bundle.path / name, name) != expected[name]:
             raise BundleError(f"{name} was altered after the bundle was deployed: its sha256 is not the manifest's")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -7,7 +7,7 @@ import typer
 
 from bridge.acceptance import ROW_BY_ROW, Accepted, accept
 from bridge.backends import BoosterFacts
-from bridge.bundle import Bundle, make_manifest, read_bundle
+from bridge.bundle import Bundle, bundle_files, make_manifest, read_bundle
 from bridge.config import default_cache_dir
 from bridge.errors import BundleError
 from bridge.features import Feature
@@ -44,6 +44,10 @@ async def check(path: Path, waivers: Waivers) -> None:
         BundleError: it may not serve.
     """
     await _tried(_read(path, waivers), waivers)
+    try:
+        bundle_files(path, links=False)
+    except BundleError as error:
+        typer.echo(f"note: deploy refuses it: {error}")
 
 
 async def deploy(
@@ -52,17 +56,24 @@ async def deploy(
     """The same with a copy of the bundle, which becomes a version of the model: all of it or nothing.
 
     Raises:
-        BundleError: it may not serve.
+        BundleError: it may not serve, or holds a link or something that is neither a file nor a folder.
         BridgeError: the version is there already.
     """
     repository.check_free(model, version)
-    read_bundle(path)  # what is wrong with the folder is said of the folder itself, not of a copy
+    _check_folder(path)
     with repository.staged(path) as staged:
         accepted = await _tried(_read(staged, waivers), waivers)
         booster = accepted.description.booster
         newer = booster is not None and booster.newer_file
         manifest = make_manifest(staged, accepted.description.outputs, accepts_newer_file=newer)
         return repository.publish(staged, manifest, model, version)
+
+
+def _check_folder(path: Path) -> None:
+    """What is wrong with the folder is said of the folder itself, not of a copy; nothing behind a link is read."""
+    if path.is_dir():
+        bundle_files(path, links=False)
+    read_bundle(path)
 
 
 def _read(path: Path, waivers: Waivers) -> Bundle:

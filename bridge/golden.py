@@ -10,10 +10,12 @@ from bridge.columns import Array, Column, Table, Type
 from bridge.csv_cells import Cell, CellError, column_names, parse_column, place, read_cells
 from bridge.errors import BundleError
 from bridge.features import Feature, by_name
+from bridge.files import read_regular
 
 __all__ = ["FILE_NAME", "GoldenRows", "compare", "read_golden"]
 
 FILE_NAME = "golden.csv"
+_MOST_BYTES = 64 << 20
 _SCORE_PREFIX = "score."
 
 
@@ -34,14 +36,15 @@ def read_golden(bundle: Path, features: Sequence[Feature]) -> GoldenRows | None:
     """The golden rows of a bundle, None if it has none; types come from the features, never from the cells.
 
     Raises:
-        BundleError: the file is no CSV, a column is no feature, is there twice or has no declared type, or a cell
-            is not of its type.
+        BundleError: the file is not a regular one, larger than 64 MiB or no CSV, a column is no feature, is there
+            twice or has no declared type, or a cell is not of its type.
+        OSError: it can't be read.
     """
     path = bundle / FILE_NAME
     if not path.exists():
         return None
     try:
-        rows = read_cells(path.read_bytes().decode("utf-8-sig"))
+        rows = read_cells(read_regular(path, _MOST_BYTES).decode("utf-8-sig"))
         return _typed(rows, features)
     except (CellError, UnicodeDecodeError) as error:
         raise BundleError(f"{FILE_NAME}: {error}") from error

@@ -14,11 +14,13 @@ from bridge.columns import Type
 from bridge.defaults import DefaultValue
 from bridge.errors import BundleError, DefaultReason
 from bridge.features import Feature, UnknownLevelRule
+from bridge.files import read_regular
 from bridge.world import Author, Locale, Timezone, world_variables
 
 __all__ = ["FILE_NAME", "ModelSettings", "describe_invalid", "read_model_settings"]
 
 FILE_NAME = "model.toml"
+_MOST_BYTES = 1 << 20
 _INT32_MAX = 2**31 - 1
 _MOST_LEVEL = {"int": _INT32_MAX, "int64": 2**63 - 1}
 _MOST_REASONS = 64
@@ -272,17 +274,18 @@ def read_model_settings(bundle: Path) -> ModelSettings:
     """The settings in a bundle's `model.toml`; all defaults if it has none.
 
     Raises:
-        BundleError: the file is no TOML, has an unknown key or a value that its key can't take.
+        BundleError: the file is no regular one of up to 1 MiB, no TOML, or has an unknown key or a value that its key
+            can't take.
     """
     path = bundle / FILE_NAME
     if not path.exists():
         return ModelSettings()
     try:
-        return ModelSettings.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BundleError(f"{FILE_NAME} is not TOML: {error}") from error
+        return ModelSettings.model_validate(tomllib.loads(read_regular(path, _MOST_BYTES).decode()))
     except ValidationError as error:
         raise BundleError(f"{FILE_NAME}: {describe_invalid(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{FILE_NAME} is not TOML: {error}") from error
 
 
 def describe_invalid(error: ValidationError) -> str:

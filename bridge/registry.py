@@ -11,6 +11,7 @@ from bridge.bundle import read_bundle
 from bridge.errors import BundleError, ModelNotFound, ModelNotReady, PassingFailure, VersionRefused
 from bridge.layers.drain import Drain
 from bridge.layers.record import Recorder
+from bridge.lookout import Lookout
 from bridge.repository import Repository
 from bridge.retries import Retries
 from bridge.shortages import passing_failure
@@ -49,7 +50,8 @@ class Registry:
         self._cache_dir = cache_dir
         self._log_model_messages = log_model_messages
         self._recorder = recorder
-        self._repository = repository
+        self._lookout = Lookout(repository)
+        self._promoted: dict[str, int | None] = {}
         self._drain = drain or Drain()
         self._on_change = on_change
         self._models: dict[str, dict[int, Version]] = {}
@@ -70,9 +72,9 @@ class Registry:
 
     async def begin_refresh(self) -> list[asyncio.Task[None]]:
         """The same, without waiting: one task for each model, so that one that loads slowly holds up no other."""
-        for model, versions in (await self.discover()).items():
+        for model in await self._names():
             if model not in self._refreshing:
-                task = asyncio.get_running_loop().create_task(self._refresh_model(model, versions))
+                task = asyncio.get_running_loop().create_task(self._refresh_model(model))
                 self._refreshing[model] = task
                 task.add_done_callback(partial(self._end_refresh, model))
         return list(self._refreshing.values())
@@ -88,18 +90,21 @@ class Registry:
             except Exception:  # noqa: BLE001 - what is deployed next must still be seen
                 _log.exception("the repository could not be looked into")
 
-    async def discover(self) -> dict[str, set[int]]:
-        """Learns what is in the repository, without loading it: the versions of each model that is or was there."""
-        stored = await asyncio.to_thread(self._repository.versions)
-        found: dict[str, set[int]] = {model: set() for model in self._models}
-        for one in stored:
-            found.setdefault(one.model, set()).add(one.version)
-            version = self._models.setdefault(one.model, {}).setdefault(one.version, Version(one))
-            if not one.deployed:
-                version.state = State.NOT_DEPLOYED
-            elif version.state is State.NOT_DEPLOYED:
-                version.state = State.NOT_RESIDENT
-        return found
+    async def discover(self) -> None:
+        """Learns what is in the repository, without loading it.
+
+        Raises:
+            OSError: the repository can't be read.
+        """
+        await asyncio.gather(*(self._look(model) for model in await self._names()))
+
+    async def is_there(self) -> bool:
+        """The repository is a folder, or does not answer."""
+        return await self._lookout.is_folder()
+
+    def hanging(self) -> dict[str, int]:
+        """How many reads of the repository have not come back in their time, by what is read."""
+        return self._lookout.reads.hanging()
 
     def resolve(self, model: str, version: int = 0) -> Version:
         """The version that a call is for; 0 stands for the one that serves.
@@ -161,9 +166,32 @@ class Registry:
             raise ModelNotReady(f"{undecided.ref} is still loading")
         return _usable(undecided)
 
-    async def _refresh_model(self, model: str, found: set[int]) -> None:
-        known = self._models[model]
-        promoted = self._repository.promoted(model)
+    async def _names(self) -> list[str]:
+        """What may be a model by its name, and every model there was; none while the repository does not answer."""
+        names = await self._lookout.names()
+        return [] if names is None else sorted({*names, *self._models})
+
+    async def _look(self, model: str) -> set[int] | None:
+        """Learns which versions a model has and which is promoted; None if nobody can say, and all is left as it is."""
+        seen = await self._lookout.look(model)
+        if seen is None:
+            return None
+        for one, deployed in seen.versions.items():
+            version = self._models.setdefault(model, {}).setdefault(one.version, Version(one))
+            if not deployed:
+                version.state = State.NOT_DEPLOYED
+            elif version.state is State.NOT_DEPLOYED:
+                version.state = State.NOT_RESIDENT
+        if model in self._models:
+            self._promoted[model] = seen.promoted
+        return {one.version for one in seen.versions}
+
+    async def _refresh_model(self, model: str) -> None:
+        found = await self._look(model)
+        known = self._models.get(model)
+        if found is None or known is None:
+            return
+        promoted = self._promoted.get(model)
         await self._load_wanted(model, found, promoted)
         gone = [known.pop(number) for number in set(known) - found]
         wanted = self._wanted(model, found, promoted)  # what waited may be good by now
@@ -175,6 +203,7 @@ class Registry:
                 self._retries.give_up(version)
         if not known:
             self._models.pop(model)
+            self._promoted.pop(model, None)
         self._on_change(model)
 
     async def _load_wanted(self, model: str, numbers: set[int], promoted: int | None) -> None:
@@ -207,11 +236,12 @@ class Registry:
     async def _load(self, version: Version) -> None:
         version.begin_loading(self._recorder)
         try:
-            bundle = await asyncio.to_thread(read_bundle, version.stored.path)
+            bundle = await self._lookout.read(version.stored, read_bundle)
             if bundle.manifest is None:  # it had one a moment ago
                 version.state = State.NOT_DEPLOYED
                 return
             version.know(bundle, self._recorder)
+            bundle = await self._lookout.verified(bundle)  # before it takes a place from others
             async with self._loading:
                 accepted = await accept(bundle, self._cache_dir)
             version.begin_serving(accepted, self._drain, self._recorder, log_model_messages=self._log_model_messages)
@@ -238,8 +268,10 @@ class Registry:
         """Loads one that waits; it may serve at once if it can be, unless another was promoted and is being loaded."""
         await self._load(version)
         model = version.stored.model
+        if version.ready:
+            await self._look(model)
         if version.ready and (known := self._models.get(model)):
-            promoted = self._repository.promoted(model)
+            promoted = self._promoted.get(model)
             first = known.get(promoted or 0)
             if first is None or first.state not in (State.NOT_RESIDENT, State.LOADING):
                 self._choose(model, self._wanted(model, known, promoted), promoted)

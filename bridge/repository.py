@@ -15,6 +15,8 @@ from pathlib import Path
 
 from bridge.bundle import MANIFEST, bundle_files
 from bridge.errors import BundleError
+from bridge.files import read_regular
+from bridge.staging import copy_files
 
 __all__ = ["Repository", "StoredVersion", "check_model_name"]
 
@@ -23,6 +25,7 @@ _log = logging.getLogger(__name__)
 _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _VERSION_NAME = re.compile(r"[1-9][0-9]{0,8}")
 _SERVING = "serving"
+_MOST_SERVING_BYTES = 64
 _STAGING_PREFIX = ".staging-"
 _RETIRED_PREFIX = ".retired-"
 _AT_FDCWD = -100
@@ -39,8 +42,18 @@ class StoredVersion:
 
     @property
     def deployed(self) -> bool:
-        """It has a manifest; a folder copied by hand has none and is never served."""
-        return (self.path / MANIFEST).is_file()
+        """It has a manifest; a folder copied by hand has none and is never served.
+
+        One that can't be looked at counts as deployed, and so does one whose manifest is no file: whoever loads it is
+        told why it can't be.
+        """
+        try:
+            (self.path / MANIFEST).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return True
 
 
 def check_model_name(name: str) -> str:
@@ -61,21 +74,54 @@ class Repository:
     path: Path
 
     def versions(self) -> list[StoredVersion]:
-        """Every version folder, sorted by model and version; anything else in the folder is passed over."""
+        """Every version folder, sorted by model and version; anything else in the folder is passed over.
+
+        Raises:
+            OSError: a folder can't be read.
+        """
+        return [stored for model in self.models() for stored in self.versions_of(model)]
+
+    def models(self) -> list[str]:
+        """What is named like a model, sorted; none of it is looked at, be it a folder or not.
+
+        Raises:
+            OSError: the repository can't be read.
+        """
         if not self.path.is_dir():
             return []
-        models = (entry for entry in self.path.iterdir() if entry.is_dir() and _MODEL_NAME.fullmatch(entry.name))
+        return sorted(name for name in os.listdir(self.path) if _MODEL_NAME.fullmatch(name))  # noqa: PTH208
+
+    def versions_of(self, model: str) -> list[StoredVersion]:
+        """The version folders of a model, sorted.
+
+        Raises:
+            OSError: its folder can't be read.
+        """
+        folder = self.path / model
+        if not folder.is_dir():
+            return []
         return sorted(
-            StoredVersion(model.name, int(entry.name), entry)
-            for model in models
-            for entry in model.iterdir()
-            if entry.is_dir() and _VERSION_NAME.fullmatch(entry.name)
+            StoredVersion(model, int(entry.name), entry)
+            for entry in folder.iterdir()
+            if _VERSION_NAME.fullmatch(entry.name) and _is_folder(entry)
         )
+
+    def look(self, model: str) -> tuple[dict[StoredVersion, bool], int | None]:
+        """All that there is to see of a model without loading it.
+
+        Returns:
+            Its version folders, each with whether it is deployed, and what `promoted` says.
+
+        Raises:
+            OSError: its folder can't be read.
+        """
+        return {stored: stored.deployed for stored in self.versions_of(model)}, self.promoted(model)
 
     def promoted(self, model: str) -> int | None:
         """The version that `promote` chose; None if nobody did.
 
-        A file that can't be read or holds no version promotes nobody either, and is logged as an error each time.
+        A file that can't be read, is not a regular one or holds no version promotes nobody either, and is logged as an
+        error each time.
         """
         try:
             return self._promoted(model)
@@ -86,7 +132,7 @@ class Repository:
     def _promoted(self, model: str) -> int | None:
         path = self.path / model / _SERVING
         try:
-            text = path.read_text(encoding="ascii", errors="replace").strip()
+            text = read_regular(path, _MOST_SERVING_BYTES, str(path)).decode("ascii", errors="replace").strip()
         except FileNotFoundError:
             return None
         if not _VERSION_NAME.fullmatch(text):
@@ -144,15 +190,22 @@ class Repository:
 
     @contextmanager
     def staged(self, bundle: Path) -> Iterator[Path]:
-        """A private copy of a bundle inside the repository, to be checked and then published; removed at the end."""
+        """A private copy of a bundle inside the repository, to be checked and then published; removed at the end.
+
+        A file's copy can be read by whom the file can be read: by nobody else.
+
+        Raises:
+            BundleError: the bundle holds a link or something that is neither a file nor a folder, is larger than the
+                disk has room, or changes while it is copied.
+            OSError: a file can't be read or written.
+        """
+        names = bundle_files(bundle, links=False)
         self.path.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=_STAGING_PREFIX, dir=self.path))
         try:
             copy = staging / "bundle"
             copy.mkdir()
-            for name in bundle_files(bundle):
-                (copy / name).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(bundle / name, copy / name)
+            copy_files(bundle, copy, names)
             yield copy
         finally:
             shutil.rmtree(staging)
@@ -187,7 +240,15 @@ class Repository:
             return StoredVersion(model, chosen, folder / str(chosen))
 
     def _next_version(self, model: str) -> int:
-        return max((stored.version for stored in self.versions() if stored.model == model), default=0) + 1
+        return max((stored.version for stored in self.versions_of(model)), default=0) + 1
+
+
+def _is_folder(path: Path) -> bool:
+    """It is one, or nobody can say; then whoever loads it is told why not."""
+    try:
+        return path.is_dir()
+    except PermissionError:
+        return True
 
 
 def _checked(version: int) -> int:

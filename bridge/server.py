@@ -83,7 +83,7 @@ class Gateway:
         Raises:
             ConfigError: a port can't be had, or the repository is no folder.
         """
-        if not self._settings.repository.is_dir():
+        if not await self.registry.is_there():
             raise ConfigError(f"the repository {self._settings.repository} is not a folder")
         await asyncio.to_thread(_sweep)
         if self._log is not None:
@@ -153,7 +153,8 @@ class Gateway:
         """At least one model is served, or there is none and that is known."""
         models = self.registry.models()
         served = any(self.registry.serving(model) for model in models)
-        return not self._draining and (served or (self._decided and not models))
+        known = self._decided and not self.registry.hanging()
+        return not self._draining and (served or (known and not models))
 
     def _web_app(self) -> web.Application:
         async def live(_: web.Request) -> web.Response:
@@ -171,6 +172,8 @@ class Gateway:
         lines = ["draining"] if self._draining else []
         if self._log is not None and self._log.lost:
             lines.append(f"prediction log: {self._log.lost} records were not written")
+        for what, count in self.registry.hanging().items():
+            lines.append(f"reading {what} hangs, {count} threads wait for it")
         for version in self.registry.versions():
             serving = " serving" if self.registry.serving(version.stored.model) is version else ""
             until = "" if version.retry_at is None else f" until {format_instant(version.retry_at)}"

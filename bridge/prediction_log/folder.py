@@ -1,13 +1,16 @@
 """The folder of a log: how its files are called, and which of them are its segments."""
 
+import errno
+import os
 import re
+import stat
 from pathlib import Path
 
 from bridge.errors import BridgeError
 
-__all__ = ["LOCK", "LogNotReadable", "first_sequence", "segment_name", "segment_paths", "suspect_mark"]
+__all__ = ["LogNotReadable", "first_sequence", "open_lock", "segment_name", "segment_paths", "suspect_mark"]
 
-LOCK = ".lock"
+_LOCK = ".lock"
 _SUFFIX = ".sblog"
 _NAME = re.compile(rf"([0-9]{{20}})(?:_([0-9]+))?{re.escape(_SUFFIX)}")
 _BEHIND_ALL = 1 << 70
@@ -17,6 +20,20 @@ class LogNotReadable(BridgeError):
     """There is no log where one was looked for."""
 
     reason = "LOG_NOT_READABLE"
+
+
+def open_lock(folder: Path) -> int:
+    """A descriptor of the file that a gateway locks as long as it writes to a log; made if need be.
+
+    Raises:
+        OSError: it can't be opened, or is a link or no regular file.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    descriptor = os.open(folder / _LOCK, flags, 0o600)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"{_LOCK} in it is not a regular file")
+    return descriptor
 
 
 def segment_name(first: int, number: int = 0) -> str:
@@ -44,7 +61,7 @@ def segment_paths(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise LogNotReadable(f"{folder} is not a folder")
     found = sorted((path for path in folder.glob(f"*{_SUFFIX}") if path.is_file()), key=_place)
-    if not found and not (folder / LOCK).is_file():
+    if not found and not (folder / _LOCK).is_file():
         raise LogNotReadable(f"there is no segment (*{_SUFFIX}) in {folder}")
     return found
 

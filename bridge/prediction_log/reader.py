@@ -9,7 +9,8 @@ from pathlib import Path
 from google.protobuf.message import DecodeError
 from scorebridge.v1 import prediction_log_pb2 as pb
 
-from bridge.prediction_log.folder import first_sequence, segment_paths
+from bridge.files import open_regular
+from bridge.prediction_log.folder import LogNotReadable, first_sequence, segment_paths
 from bridge.prediction_log.frames import (
     FRAME_BYTES,
     PREAMBLE_BYTES,
@@ -81,8 +82,13 @@ class Segment:
     sha256: bytes = b""
 
     def entries(self) -> Iterator[Entry]:
-        """Its undamaged records in order."""
-        with self.path.open("rb") as file:
+        """Its undamaged records in order.
+
+        Raises:
+            LogNotReadable: it is not a regular file any more.
+            OSError: it can't be read.
+        """
+        with open_regular(self.path, refusal=LogNotReadable) as file:
             try:
                 self.header = _read_header(file)
             except NewerFormat as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from bridge.prediction_log.folder import first_sequence, segment_paths, suspect_mark
+from bridge.prediction_log.folder import LogNotReadable, first_sequence, segment_paths, suspect_mark
 
 __all__ = ["LogSettings", "remove_old"]
 
@@ -48,7 +48,7 @@ def remove_old(settings: LogSettings, current: Path) -> None:
         return
     try:
         _remove_old(settings, current)
-    except OSError as error:
+    except (OSError, LogNotReadable) as error:
         _log.warning("old segments of the log were not removed: %s", error)
 
 

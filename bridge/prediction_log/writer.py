@@ -15,7 +15,7 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.config import ConfigError
 from bridge.errors import LogUnavailable
-from bridge.prediction_log.folder import LOCK, first_sequence
+from bridge.prediction_log.folder import first_sequence, open_lock
 from bridge.prediction_log.reader import segments_of
 from bridge.prediction_log.retention import LogSettings, remove_old
 from bridge.prediction_log.segment_file import SegmentFile
@@ -68,7 +68,7 @@ class PredictionLog:
         folder = self._settings.folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock_file = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._lock_file = open_lock(folder)
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise ConfigError(f"another gateway writes to the log {folder}") from error

@@ -17,6 +17,7 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION = 300, 35
 # From the bottom up; what shares a line may import one another, as long as there is no cycle.
 ORDER = [
     ["errors", "shortages", "values", "wire", "eager", "texts"],
+    ["files", "reads", "staging"],
     ["columns"],
     ["features", "world"],
     [
@@ -27,6 +28,7 @@ ORDER = [
         "golden",
         "bundle",
         "repository",
+        "lookout",
         "config",
         "environment",
         "leftovers",

@@ -1,6 +1,8 @@
 """The command line as a person uses it."""
 
+import os
 import re
+import shutil
 import signal
 import subprocess
 import urllib.request
@@ -9,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
-from fixtures import ROOT, SCOREBRIDGE, Pima, make_r_bundle
+from fixtures import ROOT, SCOREBRIDGE, Cancer, Pima, make_r_bundle
 
 
 def run(*command: object, code: int = 0) -> str:
@@ -141,3 +143,40 @@ def test_the_demo_runs(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.count("MODEL") == 3
     assert "DEFAULT (DEADLINE)" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "target", "sentence"),
+    [
+        ("model.toml", "../secret", "model.toml is a link, and none is copied: put what it stands for in its place"),
+        ("zero", "/dev/zero", "zero is a link, and none is copied: put what it stands for in its place"),
+        (
+            "manifest.json",
+            "../secret",
+            "manifest.json is a link, and none is copied: put what it stands for in its place",
+        ),
+        ("pipe", "", "pipe is not a regular file, but a FIFO"),
+    ],
+)
+def test_deploy_names_a_link_or_a_special_file_and_copies_nothing(
+    cancer: Cancer, tmp_path: Path, name: str, target: str, sentence: str
+) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("of nobody else")
+    secret.chmod(0o600)
+    bundle = shutil.copytree(cancer.folder, tmp_path / "bundle")
+    (bundle / name).unlink(missing_ok=True)
+    if target:
+        (bundle / name).symlink_to(target)
+    else:
+        os.mkfifo(bundle / name)
+    repository = tmp_path / "repository"
+    assert run("deploy", bundle, "--repository", repository, "--model", "m", code=1).strip() == sentence
+    assert not repository.exists()
+
+
+def test_check_follows_a_link_and_says_that_deploy_does_not(cancer: Cancer, tmp_path: Path) -> None:
+    bundle = shutil.copytree(cancer.folder, tmp_path / "bundle")
+    (bundle / "model.ubj").rename(tmp_path / "model.ubj")
+    (bundle / "model.ubj").symlink_to("../model.ubj")
+    assert "note: deploy refuses it: model.ubj is a link, and none is copied" in run("check", bundle)

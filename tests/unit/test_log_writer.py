@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import re
 import shutil
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -14,6 +15,7 @@ import psutil
 import pytest
 from waiting import eventually
 
+from bridge.config import ConfigError
 from bridge.errors import LogUnavailable
 from bridge.prediction_log.reader import read_log, segments_of
 from bridge.prediction_log.retention import LogSettings
@@ -190,3 +192,24 @@ async def test_a_copy_beside_the_segments_is_not_gone_on_from(tmp_path: Path) ->
     assert (entry.segment.name, entry.sequence) == (f"{10:020d}.sblog", 10)
     (tmp_path / f"{0:020d}-copy.sblog").unlink()
     assert verify(tmp_path).ok
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("elsewhere"), Path.mkdir])
+def test_a_lock_that_is_no_file_of_its_own_is_neither_followed_nor_waited_for(
+    tmp_path: Path, make: Callable[[Path], None]
+) -> None:
+    make(tmp_path / ".lock")
+    with pytest.raises(ConfigError, match=f"^the log {re.escape(str(tmp_path))} can't be written: "):
+        PredictionLog(LogSettings(tmp_path), "gateway", {}).open()
+    assert not (tmp_path / "elsewhere").exists()
+
+
+async def test_the_folder_of_a_log_is_made_for_its_owner_alone_and_one_that_is_there_is_left_as_it_is(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "there").mkdir(mode=0o750)
+    for name, mode in (("new", 0o700), ("there", 0o750)):
+        log = PredictionLog(LogSettings(tmp_path / name), "gateway", {})
+        log.open()
+        await log.close()
+        assert (tmp_path / name).stat().st_mode & 0o777 == mode

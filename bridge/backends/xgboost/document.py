@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from bridge.files import open_regular
+
 __all__ = ["DocumentDamaged", "boosted_trees", "found", "read_document"]
 
 _MOST_DEPTH = 64  # xgboost's own documents have a dozen
@@ -28,9 +30,11 @@ def read_document(path: Path) -> dict[str, Any]:
 
     Raises:
         DocumentDamaged: it is neither JSON nor UBJSON, or not whole.
-        OSError: the file can't be read.
+        BundleError: it is no regular file.
+        OSError: it can't be read.
     """
-    raw = path.read_bytes()
+    with open_regular(path) as file:
+        raw = file.read()
     try:
         document = json.loads(raw) if path.suffix == ".json" else _Reader(raw).value(_MOST_DEPTH)
     except (ValueError, RecursionError, IndexError, struct.error) as error:

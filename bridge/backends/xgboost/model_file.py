@@ -15,6 +15,7 @@ from typing import Any
 
 from bridge.backends.xgboost.document import boosted_trees, found
 from bridge.errors import BundleError
+from bridge.files import open_regular
 
 __all__ = [
     "BINARY",
@@ -121,9 +122,10 @@ def kind_of(path: Path) -> Kind:
     """What a file is by its first bytes; they may say less than all there is to know, and may be wrong of the rest.
 
     Raises:
+        BundleError: it is no regular file.
         OSError: it can't be read.
     """
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(_HEAD)
     kind = _kind(head)
     if kind is COMPRESSED:
