@@ -54,6 +54,7 @@ class GatewaySettings(BaseSettings):
         max_streams: calls under way on one connection.
         max_header_bytes: of one request's headers, on either port.
         handshake_s: how long a connection may take to say what it is: TLS, HTTP/2, the head of an HTTP request.
+        message_s: how long a call's message may take once its headers are here.
         connection_idle_s: a connection without calls is closed after it.
         connection_age_s: a connection takes no new calls after it, give or take a tenth.
         connection_age_grace_s: what is under way on one by then may take so long.
@@ -89,6 +90,7 @@ class GatewaySettings(BaseSettings):
     max_streams: _Count = 128
     max_header_bytes: Annotated[int, Field(ge=8192, le=1 << 20)] = 16 << 10
     handshake_s: _Seconds = 10.0
+    message_s: _Seconds = 30.0
     connection_idle_s: _Seconds = 300.0
     connection_age_s: _Seconds = 1800.0
     connection_age_grace_s: _Seconds = 300.0

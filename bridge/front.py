@@ -1,7 +1,7 @@
 """The gRPC server underneath, with the same servicers on either: grpc.aio, or pygrpc-native where it is named."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import Any
@@ -12,6 +12,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from bridge.address import cannot_listen, with_port
+from bridge.arrivals import Arrivals
 from bridge.certificates import Certificates
 from bridge.config import ConfigError, GatewaySettings
 from bridge.grpc_options import server_options
@@ -40,6 +41,12 @@ class Methods:
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """The method that a call is for."""
         return self._by_path.get(handler_call_details.method)
+
+    def bound(self, arrivals: Arrivals) -> None:
+        """Has unary methods read their message themselves, which has to be here in time."""
+        for path, method in self._by_path.items():
+            if method.unary_unary is not None:
+                self._by_path[path] = arrivals.handler(method)
 
     def of(self, service: str) -> dict[str, Any]:
         """The functions of one service's unary methods, by path."""
@@ -73,7 +80,7 @@ class Front:
         self._service = service
         self._server: Any = None
         self._certificates: Certificates | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._watches: set[asyncio.Task[None]] = set()
         self.name = self._choose()
 
     async def start(self) -> int:
@@ -91,11 +98,11 @@ class Front:
 
     async def stop(self, grace_s: float) -> None:
         """Takes no new calls; ends the last ones after the grace, seconds."""
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait({self._watching})
         if self._server is not None:
             await self._server.stop(grace_s)
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
 
     @property
     def tls_fault(self) -> str:
@@ -112,6 +119,8 @@ class Front:
 
     async def _start_grpc(self, address: str) -> int:
         self._certificates = await asyncio.to_thread(Certificates.of, self._settings)
+        arrivals = Arrivals(self._settings.message_s)
+        self._methods.bound(arrivals)
         self._server = grpc.aio.server(options=server_options(self._settings))
         self._server.add_generic_rpc_handlers((self._methods,))
         if self._certificates is None:
@@ -119,10 +128,13 @@ class Front:
         else:
             port = self._server.add_secure_port(address, self._certificates.credentials())
         await self._server.start()
+        self._watch(arrivals.watch())
         if self._certificates is not None:
-            watch = self._certificates.watch(self._settings.watch_interval_s)
-            self._watching = asyncio.get_running_loop().create_task(watch)
+            self._watch(self._certificates.watch(self._settings.watch_interval_s))
         return int(port)
+
+    def _watch(self, watch: Coroutine[Any, Any, None]) -> None:
+        self._watches.add(asyncio.get_running_loop().create_task(watch))
 
     def _choose(self) -> str:
         if self._settings.front != "native":

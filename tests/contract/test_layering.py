@@ -45,7 +45,7 @@ ORDER = [
     ["version", "retries", "registry"],
     ["model_messages"],
     ["service"],
-    ["certificates", "grpc_options"],
+    ["arrivals", "certificates", "grpc_options"],
     ["native_front"],
     ["front"],
     ["server"],

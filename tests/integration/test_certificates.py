@@ -18,6 +18,8 @@ from bridge.certificates import Certificates
 from bridge.config import ConfigError
 from bridge.server import Gateway
 
+EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]  # RSA keys take long to make
+
 
 class Files:
     """A certificate and its key where a gateway reads them."""
@@ -28,7 +30,7 @@ class Files:
     def make(self) -> str:
         """Makes both; the certificate, in PEM."""
         subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
-        command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "1", *subject]
+        command = ["openssl", "req", "-x509", *EC, "-nodes", "-days", "1", *subject]
         paths = ["-keyout", str(self.key), "-out", str(self.chain)]
         subprocess.run([*command, *paths], check=True, capture_output=True)
         return self.chain.read_text()
@@ -40,8 +42,8 @@ class Files:
 
     def take(self, other: "Files") -> None:
         """Puts the other's content in place of its own, whole at once."""
-        os.replace(other.key, self.key)
-        os.replace(other.chain, self.chain)
+        other.key.replace(self.key)
+        other.chain.replace(self.chain)
 
 
 @pytest.fixture
@@ -112,33 +114,55 @@ async def test_new_connections_get_the_renewed_certificate_and_old_ones_go_on(
             assert raised.value.code() is grpc.StatusCode.UNAVAILABLE
 
 
-SPOILT: dict[str, Callable[[Files, Files], object]] = {
-    "a key of another certificate": lambda served, other: os.replace(other.key, served.key),
-    "a certificate of another key": lambda served, other: os.replace(other.chain, served.chain),
-    "half a certificate": lambda served, _: served.chain.write_text(served.chain.read_text()[:400]),
-    "half a key": lambda served, _: served.key.write_text(served.key.read_text()[:400]),
-    "an empty key": lambda served, _: served.key.write_text(""),
-    "no key": lambda served, _: served.key.unlink(),
-    "no certificate": lambda served, _: served.chain.unlink(),
-    "a key that may not be a file": lambda served, _: (served.key.unlink(), served.key.mkdir()),
-    "a FIFO": lambda served, _: (served.key.unlink(), os.mkfifo(served.key)),
-    "a file without end": lambda served, _: (served.chain.unlink(), served.chain.symlink_to("/dev/zero")),
-    "a huge file": lambda served, _: os.truncate(served.chain, 1 << 40),
-}
+def half(path: Path) -> str:
+    """What somebody has written of a file who is not done."""
+    content = path.read_text()
+    return content[: len(content) // 2]
 
 
-@pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)
+def spoil(files: Files, other: Files, how: str) -> None:
+    """Makes of whole files what they must not be."""
+    key, chain = files.key, files.chain
+    if how in ("half a key", "an empty key"):
+        key.write_text(half(key) if how == "half a key" else "")
+    elif how == "half a certificate":
+        chain.write_text(half(chain))
+    elif how == "a huge file":
+        os.truncate(chain, 1 << 40)
+    elif how == "a key of another certificate":
+        other.key.replace(key)
+    elif how == "a certificate of another key":
+        other.chain.replace(chain)
+    elif how in ("no certificate", "a file without end"):
+        chain.unlink()
+        if how == "a file without end":
+            chain.symlink_to("/dev/zero")
+    else:
+        key.unlink()
+        if how == "a folder":
+            key.mkdir()
+        elif how == "a FIFO":
+            os.mkfifo(key)
+
+
+SPOILT = [
+    *("half a key", "an empty key", "half a certificate", "a huge file", "a key of another certificate", "no key"),
+    *("a certificate of another key", "no certificate", "a file without end", "a folder", "a FIFO"),
+]
+
+
+@pytest.mark.parametrize("how", SPOILT)
 async def test_files_that_are_not_whole_leave_what_is_served_as_it_is_loudly(
     repository: Path,
     start_gateway: StartGateway,
     make_files: Callable[[str], Files],
     caplog: pytest.LogCaptureFixture,
-    spoil: Callable[[Files, Files], object],
+    how: str,
 ) -> None:
     served, other, renewed = make_files("served"), make_files("other"), make_files("renewed")
     first, _, third = served.make(), other.make(), renewed.make()
     gateway = await start_gateway(repository, **served.settings, watch_interval_s=0.01)
-    spoil(served, other)
+    spoil(served, other, how)
     await eventually(lambda: [record for record in caplog.records if record.name == "bridge.certificates"])
     said = [record.getMessage() for record in caplog.records if record.name == "bridge.certificates"]
     for sentence in said:
@@ -192,14 +216,14 @@ def test_a_fault_is_said_once_and_is_over_when_the_files_are_whole(
     served.make()
     other.make()
     certificates = Certificates(served.chain, served.key, None)
-    os.replace(other.key, served.key)
+    other.key.replace(served.key)
     certificates.look()
     certificates.look()
     assert len(caplog.records) == 1
     assert (
         certificates.fault == f"TLS: {served.chain} and {served.key} are no certificate and its unencrypted key in PEM"
     )
-    os.replace(other.chain, served.chain)
+    other.chain.replace(served.chain)
     certificates.look()
     assert not certificates.fault
 
