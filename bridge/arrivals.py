@@ -49,6 +49,14 @@ class Arrivals:
 
         return grpc.stream_unary_rpc_method_handler(answer, response_serializer=handler.response_serializer)
 
+    def refusal(self, sentence: str) -> Any:
+        """A method handler for grpc.aio that ends every call with RESOURCE_EXHAUSTED."""
+
+        async def refuse(_: Any, context: Any) -> Any:
+            await _end(context, grpc.StatusCode.RESOURCE_EXHAUSTED, sentence)
+
+        return grpc.stream_unary_rpc_method_handler(refuse)
+
     async def watch(self) -> None:
         """Ends calls whose message is late, until it is cancelled."""
         late = f"the message was not here within {self._message_s:g} s"

@@ -30,6 +30,8 @@ class Methods:
 
     def __init__(self) -> None:
         self._by_path: dict[str, Any] = {}
+        self._refuses: Any = None
+        self._max_header_bytes = 0
 
     def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
         """Does nothing: what they hold comes by `add_registered_method_handlers` too."""
@@ -40,10 +42,18 @@ class Methods:
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """The method that a call is for."""
+        metadata = handler_call_details.invocation_metadata
+        if self._refuses is not None and _size(metadata) > self._max_header_bytes:
+            return self._refuses
         return self._by_path.get(handler_call_details.method)
 
-    def bound(self, arrivals: Arrivals) -> None:
-        """Has unary methods read their message themselves, which has to be here in time."""
+    def bound(self, arrivals: Arrivals, max_header_bytes: int) -> None:
+        """Has unary methods read their message themselves, which has to be here in time, and bounds a call's headers.
+
+        What grpc-core holds itself of headers, it holds only once the caller has acknowledged its settings.
+        """
+        self._max_header_bytes = max_header_bytes
+        self._refuses = arrivals.refusal(f"the headers may have {max_header_bytes} bytes")
         for path, method in self._by_path.items():
             if method.unary_unary is not None:
                 self._by_path[path] = arrivals.handler(method)
@@ -120,7 +130,7 @@ class Front:
     async def _start_grpc(self, address: str) -> int:
         self._certificates = await asyncio.to_thread(Certificates.of, self._settings)
         arrivals = Arrivals(self._settings.message_s)
-        self._methods.bound(arrivals)
+        self._methods.bound(arrivals, self._settings.max_header_bytes)
         self._server = grpc.aio.server(options=server_options(self._settings))
         self._server.add_generic_rpc_handlers((self._methods,))
         if self._certificates is None:
@@ -142,6 +152,11 @@ class Front:
         if find_spec(_NATIVE) is None:
             raise ConfigError("front = 'native' needs pip install 'scorebridge-gateway[fast]'")
         return "native"
+
+
+def _size(metadata: Iterable[tuple[str, str | bytes]]) -> int:
+    """As HTTP/2 counts a list of headers."""
+    return sum(len(key) + len(value) + 32 for key, value in metadata)
 
 
 def add_health_and_reflection(methods: Methods, health: Any, service: str) -> None:

@@ -9,7 +9,6 @@ __all__ = ["server_options"]
 # reach. This is 64 connections' worth of streams, some 12 KiB each.
 _PENDING_CALLS = 8192
 _PING_STRIKES = 2
-_SETTINGS_S = 10.0  # to acknowledge ours
 
 
 def server_options(settings: GatewaySettings) -> list[tuple[str, int]]:
@@ -26,7 +25,7 @@ def server_options(settings: GatewaySettings) -> list[tuple[str, int]]:
         ("grpc.max_metadata_size", settings.max_header_bytes),
         ("grpc.absolute_max_metadata_size", settings.max_header_bytes),
         ("grpc.server_handshake_timeout_ms", _ms(settings.handshake_s)),
-        ("grpc.http2.settings_timeout", _ms(_SETTINGS_S)),
+        ("grpc.http2.settings_timeout", _ms(settings.handshake_s)),  # to acknowledge ours
         ("grpc.max_connection_idle_ms", _ms(settings.connection_idle_s)),
         ("grpc.max_connection_age_ms", _ms(settings.connection_age_s)),
         ("grpc.max_connection_age_grace_ms", _ms(settings.connection_age_grace_s)),

@@ -100,24 +100,33 @@ class RawCaller:
         self._writer.write(b"".join(frames))
         await self._writer.drain()
 
+    async def agree(self) -> None:
+        """Acknowledges the other side's settings, from when on they hold."""
+        while not self.settings:
+            await self._take()
+
     async def receive(self) -> Frame | None:
         """The next frame of any stream; None once the other side has closed the connection."""
-        while True:
-            try:
-                head = await self._reader.readexactly(_FRAME_HEADER_BYTES)
-                payload = await self._reader.readexactly(int.from_bytes(head[:3]))
-            except (asyncio.IncompleteReadError, ConnectionError):
-                return None
+        while (got := await self._take()) is not None:
+            if got.stream:
+                return got
+        return None
+
+    async def _take(self) -> Frame | None:
+        try:
+            head = await self._reader.readexactly(_FRAME_HEADER_BYTES)
+            payload = await self._reader.readexactly(int.from_bytes(head[:3]))
             got = Frame(head[3], head[4], int.from_bytes(head[5:]), payload)
             if got.kind == SETTINGS and not got.flags & _ACK:
                 self.settings |= dict(_pairs(payload))
                 await self.send(frame(SETTINGS, _ACK))
             elif got.kind == PING and not got.flags & _ACK:
                 await self.send(frame(PING, _ACK, 0, payload))
-            elif got.kind == GOAWAY:
-                self.ended = got.code
-            if got.stream:
-                return got
+        except (asyncio.IncompleteReadError, ConnectionError):
+            return None
+        if got.kind == GOAWAY:
+            self.ended = got.code
+        return got
 
     async def closed(self) -> None:
         """Waits until the other side has closed the connection."""
@@ -155,9 +164,9 @@ def _pairs(payload: bytes) -> Iterator[tuple[int, int]]:
         yield int.from_bytes(payload[at : at + 2]), int.from_bytes(payload[at + 2 : at + 6])
 
 
-async def dial(address: str, settings: bytes = b"") -> RawCaller:
-    """A connection that has said its preface."""
+async def dial(address: str) -> RawCaller:
+    """A connection that has said its preface, and no more: the other side's settings do not hold yet."""
     host, _, port = address.rpartition(":")
     caller = RawCaller(*await asyncio.open_connection(host, int(port)))
-    await caller.send(_PREFACE, frame(SETTINGS, 0, 0, settings))
+    await caller.send(_PREFACE, frame(SETTINGS))
     return caller
