@@ -1,8 +1,8 @@
 """The messages of calls on grpc.aio: each has to come in time, and a call without one is told so.
 
-grpc.aio's own unary methods wait for a message as long as the connection is there, and leave a call that ends without one
-unanswered. So these methods read theirs themselves, as those of a stream do. They read no further: that a second message
-follows would cost every call another trip to grpc-core to know.
+grpc.aio's own unary methods wait for a message as long as the connection is there, and leave a call that ends without
+one unanswered. So these methods read theirs themselves, as those of a stream do. They read no further: to know whether
+a second message follows would cost every call another trip to grpc-core.
 """
 
 import asyncio
@@ -33,8 +33,8 @@ class Arrivals:
 
         Without one the call ends with INVALID_ARGUMENT, and with DEADLINE_EXCEEDED if none was here in time.
         """
-
         method, read = handler.unary_unary, handler.request_deserializer or _as_it_is
+        end: Any = vars(grpc.aio)["EOF"]  # the stubs don't have it
 
         async def answer(_: Any, context: Any) -> Any:
             self._awaited[context] = asyncio.get_running_loop().time()
@@ -42,7 +42,7 @@ class Arrivals:
                 request = await context.read()
             finally:
                 self._awaited.pop(context, None)
-            if request is grpc.aio.EOF:
+            if request is end:
                 await _end(context, grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
                 raise asyncio.CancelledError  # the caller has left
             return await method(read(request), context)

@@ -1,11 +1,11 @@
 """Header blocks of HTTP/2 (RFC 7541), as far as one answer needs them: those of a connection's first one."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import islice
 
 __all__ = ["read_block", "text"]
 
-# The Huffman code is canonical (appendix B), so that the symbols of each length tell it. What is longer is no ASCII text.
+# The Huffman code is canonical (appendix B): the symbols of each length tell it. What is longer is no ASCII text.
 _BY_BITS = {
     5: b"012aceiost",
     6: b" %-./3456789=A_bdfghlmnpru",
@@ -78,9 +78,8 @@ def _read_text(left: Iterator[int]) -> str:
     return found
 
 
-def read_block(block: bytes, before: Mapping[str, str]) -> dict[str, str]:
-    """The headers of a block; `before` are those that were read from this connection, which trailers may repeat."""
-    del before
+def read_block(block: bytes) -> dict[str, str]:
+    """The headers of a block; a name or value that an earlier block put into the table is `#` and its number."""
     left = iter(block)
     found: dict[str, str] = {}
     for first in left:

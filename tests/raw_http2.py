@@ -1,8 +1,8 @@
 """HTTP/2 frames made by hand (RFC 9113), for callers that no gRPC library would be."""
 
 import asyncio
-import ssl
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from hpack_text import read_block, text
@@ -143,7 +143,7 @@ class RawCaller:
             if got.kind == RST_STREAM:
                 return headers | {"reset": str(got.code)}, data
             if got.kind == HEADERS:
-                headers |= read_block(got.payload, headers)
+                headers |= read_block(got.payload)
             elif got.kind == DATA:
                 data += got.payload
             if got.flags & END_STREAM and got.kind in (DATA, HEADERS):
@@ -153,10 +153,8 @@ class RawCaller:
     async def close(self) -> None:
         """Hangs up."""
         self._writer.close()
-        try:
+        with suppress(ConnectionError):
             await self._writer.wait_closed()
-        except (ConnectionError, ssl.SSLError):
-            pass
 
 
 def _pairs(payload: bytes) -> Iterator[tuple[int, int]]:

@@ -63,7 +63,7 @@ async def test_a_connection_has_no_more_streams_than_it_may(
     gateway = await start_gateway(repository, max_streams=16)
     async with stranger(gateway) as caller:
         await within(caller.send(*(frame(HEADERS, END_HEADERS, stream, SCORE) for stream in range(1, 2001, 2))))
-        refused = set()
+        refused: set[int] = set()
         while len(refused) < 1000 - 16:
             got = await within(caller.receive())
             assert got is not None
@@ -85,12 +85,11 @@ async def test_rapid_resets_cost_other_connections_no_call(
             calls = range(first, first + 200, 2)
             await caller.send(*(frame(HEADERS, END_HEADERS, stream, SCORE) + reset(stream) for stream in calls))
 
-    async with stranger(gateway) as one, stranger(gateway) as two:
-        async with asyncio.TaskGroup() as attacks:
-            for caller in (one, two):
-                attacks.create_task(attack(caller))
-            for _ in range(200):
-                assert await client.models() == []
+    async with stranger(gateway) as one, stranger(gateway) as two, asyncio.TaskGroup() as attacks:
+        for caller in (one, two):
+            attacks.create_task(attack(caller))
+        for _ in range(200):
+            assert await client.models() == []
 
 
 async def test_a_call_whose_message_does_not_come_is_ended(

@@ -45,7 +45,7 @@ ORDER = [
     ["version", "retries", "registry"],
     ["model_messages"],
     ["service"],
-    ["arrivals", "certificates", "grpc_options"],
+    ["arrivals", "certificates", "grpc_options", "http_port"],
     ["native_front"],
     ["front"],
     ["server"],
