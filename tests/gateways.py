@@ -3,6 +3,7 @@
 import resource
 import subprocess
 from pathlib import Path
+from typing import IO
 
 import psutil
 from fixtures import SCOREBRIDGE
@@ -11,13 +12,16 @@ __all__ = ["GatewayProcess"]
 
 
 class GatewayProcess:
-    """A gateway in a process of its own."""
+    """A gateway in a process of its own; what it says on standard error is dropped unless there is a file for it."""
 
-    def __init__(self, repository: Path, config: Path | None = None) -> None:
+    def __init__(self, repository: Path, config: Path | None = None, stderr: IO[str] | None = None) -> None:
         command = [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", "0", "--http-port", "0"]
         command += ["--config", config] if config else []
         self.popen = subprocess.Popen(
-            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [str(part) for part in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if stderr is None else stderr,
+            text=True,
         )
         assert self.popen.stdout is not None
         line = self.popen.stdout.readline()
