@@ -1,6 +1,7 @@
 """HTTP/2 frames made by hand (RFC 9113), for callers that no gRPC library would be."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ __all__ = [
     "message",
     "request",
     "reset",
+    "resets",
+    "send_at_once",
 ]
 
 DATA, HEADERS, RST_STREAM, SETTINGS, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
@@ -60,6 +63,12 @@ def frame(kind: int, flags: int = 0, stream: int = 0, payload: bytes = b"") -> b
 def reset(stream: int) -> bytes:
     """RST_STREAM with CANCEL."""
     return frame(RST_STREAM, 0, stream, _CANCEL.to_bytes(4))
+
+
+def resets(count: int, block: bytes) -> bytes:
+    """So many calls, each ended as soon as it has begun."""
+    streams = range(1, 2 * count, 2)
+    return b"".join(frame(HEADERS, END_HEADERS, stream, block) + reset(stream) for stream in streams)
 
 
 def message(content: bytes) -> bytes:
@@ -166,5 +175,19 @@ async def dial(address: str) -> RawCaller:
     """A connection that has said its preface, and no more: the other side's settings do not hold yet."""
     host, _, port = address.rpartition(":")
     caller = RawCaller(*await asyncio.open_connection(host, int(port)))
-    await caller.send(_PREFACE, frame(SETTINGS))
+    try:
+        await caller.send(_PREFACE, frame(SETTINGS))
+    except ConnectionError:
+        await caller.close()
+        raise
     return caller
+
+
+def send_at_once(address: str, *frames: bytes) -> None:
+    """Sends all of it as fast as it is taken, on a connection of its own; for a thread, and blocks."""
+    host, _, port = address.rpartition(":")
+    with socket.create_connection((host, int(port))) as stranger, suppress(ConnectionError):
+        stranger.sendall(b"".join((_PREFACE, frame(SETTINGS), *frames)))
+        stranger.shutdown(socket.SHUT_WR)
+        while stranger.recv(1 << 16):
+            pass
