@@ -37,7 +37,7 @@ OURS = [
 ]
 
 
-class _Echo(grpc.GenericRpcHandler):
+class _Echo:
     def service(self, _: grpc.HandlerCallDetails) -> Any:
         async def echo(message: bytes, _: object) -> bytes:
             return message
@@ -58,7 +58,8 @@ async def _is_answered(caller: RawCaller, stream: int) -> bool:
 async def cancelled(options: list[tuple[str, int]]) -> int:
     """How many of the calls on one connection have no answer while another connection resets its own."""
     server = grpc.aio.server(options=options)
-    server.add_generic_rpc_handlers((_Echo(),))
+    handlers: Any = (_Echo(),)
+    server.add_generic_rpc_handlers(handlers)
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     caller = await dial(address)
