@@ -51,12 +51,12 @@ def serve(
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="For gRPC; 0 picks a free one.")] = None,
     http_port: Annotated[int | None, typer.Option(help="For /livez and /readyz; 0 picks a free one.")] = None,
-    front: Annotated[str | None, typer.Option(help="auto, native or grpc.")] = None,
+    front: Annotated[str | None, typer.Option(help="auto, grpc or native; auto is grpc.")] = None,
 ) -> None:
     """Serve a repository's models until SIGTERM.
 
     Prints `refused MODEL/VERSION: reason` for each bundle that is, `waiting MODEL/VERSION: reason` for each that is
-    tried again, then `ready grpc=HOST:PORT http=HOST:PORT`.
+    tried again, then `ready grpc=HOST:PORT http=HOST:PORT`, with `front=native` and what that means behind it if so.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = read_settings(

@@ -15,6 +15,7 @@ from bridge.model_settings import describe_invalid
 __all__ = ["ConfigError", "GatewaySettings", "default_cache_dir", "read_settings"]
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Count = Annotated[int, Field(gt=0, le=1 << 20)]
 _Path = Annotated[Path, Field(strict=False)]  # a file of settings has text for it
 _Port = Annotated[int, Field(ge=0, le=65535)]
 
@@ -47,8 +48,19 @@ class GatewaySettings(BaseSettings):
         host: the address to listen on.
         grpc_port: for gRPC; 0 picks a free one.
         http_port: for /livez and /readyz; 0 picks a free one.
-        front: "native" is pygrpc-native, "grpc" is grpc.aio; "auto" takes the first where it can serve.
+        front: "grpc" is grpc.aio, "native" is pygrpc-native, which can't hold all bounds; "auto" takes the first.
         max_message_bytes: a larger request is refused by the gRPC library.
+        max_connections: at one time, of each port; more are closed at once.
+        max_streams: calls under way on one connection.
+        max_header_bytes: of one request's headers, on either port.
+        handshake_s: how long a connection may take to say what it is: TLS, HTTP/2, the head of an HTTP request.
+        message_s: how long a call's message may take once its headers are here.
+        connection_idle_s: a connection without calls is closed after it.
+        connection_age_s: a connection takes no new calls after it, give or take a tenth.
+        connection_age_grace_s: what is under way on one by then may take so long.
+        keepalive_s: a connection from which nothing came for so long is asked whether it is there.
+        keepalive_timeout_s: and closed if it does not answer within this.
+        min_ping_interval_s: who pings more often is sent away.
         grace_s: how long calls may go on after SIGTERM.
         watch_interval_s: how often the repository is looked into for new, promoted and retired versions.
         cache_dir: where what took long to make is kept for the next start: trees as machine code.
@@ -74,6 +86,17 @@ class GatewaySettings(BaseSettings):
     http_port: _Port = 8082
     front: Literal["auto", "native", "grpc"] = "auto"
     max_message_bytes: Annotated[int, Field(gt=0)] = 4 << 20
+    max_connections: _Count = 1024
+    max_streams: _Count = 1024
+    max_header_bytes: Annotated[int, Field(ge=8192, le=1 << 20)] = 16 << 10
+    handshake_s: _Seconds = 10.0
+    message_s: _Seconds = 30.0
+    connection_idle_s: _Seconds = 300.0
+    connection_age_s: _Seconds = 1800.0
+    connection_age_grace_s: _Seconds = 300.0
+    keepalive_s: _Seconds = 60.0
+    keepalive_timeout_s: _Seconds = 20.0
+    min_ping_interval_s: _Seconds = 5.0
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
     watch_interval_s: _Seconds = 1.0
     cache_dir: _Path = Field(default_factory=default_cache_dir)

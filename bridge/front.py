@@ -1,10 +1,9 @@
-"""The gRPC server underneath, with the same servicers on either: pygrpc-native where it can serve, or grpc.aio."""
+"""The gRPC server underneath, with the same servicers on either: grpc.aio, or pygrpc-native where it is named."""
 
-import ssl
-from collections.abc import Callable, Iterable
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,7 +12,10 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from bridge.address import cannot_listen, with_port
+from bridge.arrivals import Arrivals
+from bridge.certificates import Certificates
 from bridge.config import ConfigError, GatewaySettings
+from bridge.grpc_options import server_options
 
 __all__ = ["Front", "Methods", "add_health_and_reflection"]
 
@@ -28,6 +30,8 @@ class Methods:
 
     def __init__(self) -> None:
         self._by_path: dict[str, Any] = {}
+        self._refuses: Any = None
+        self._max_header_bytes = 0
 
     def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
         """Does nothing: what they hold comes by `add_registered_method_handlers` too."""
@@ -38,7 +42,21 @@ class Methods:
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         """The method that a call is for."""
+        metadata = handler_call_details.invocation_metadata
+        if self._refuses is not None and _size(metadata) > self._max_header_bytes:
+            return self._refuses
         return self._by_path.get(handler_call_details.method)
+
+    def bound(self, arrivals: Arrivals, max_header_bytes: int) -> None:
+        """Has unary methods read their message themselves, which has to be here in time, and bounds a call's headers.
+
+        What grpc-core holds itself of headers, it holds only once the caller has acknowledged its settings.
+        """
+        self._max_header_bytes = max_header_bytes
+        self._refuses = arrivals.refusal(f"the headers may have {max_header_bytes} bytes")
+        for path, method in self._by_path.items():
+            if method.unary_unary is not None:
+                self._by_path[path] = arrivals.handler(method)
 
     def of(self, service: str) -> dict[str, Any]:
         """The functions of one service's unary methods, by path."""
@@ -48,6 +66,9 @@ class Methods:
 
 class Front:
     """A server that is bound by `start` and answers until `stop`.
+
+    Attributes:
+        name: "grpc" or "native".
 
     Args:
         settings: the gateway's.
@@ -68,6 +89,8 @@ class Front:
         self._methods = methods
         self._service = service
         self._server: Any = None
+        self._certificates: Certificates | None = None
+        self._watches: set[asyncio.Task[None]] = set()
         self.name = self._choose()
 
     async def start(self) -> int:
@@ -87,66 +110,53 @@ class Front:
         """Takes no new calls; ends the last ones after the grace, seconds."""
         if self._server is not None:
             await self._server.stop(grace_s)
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
+
+    @property
+    def tls_fault(self) -> str:
+        """Why the files of TLS as they are now are not served; empty if they are."""
+        return "" if self._certificates is None else self._certificates.fault
 
     async def _start_native(self, address: str) -> int:
         from bridge.native_front import NativeFront  # noqa: PLC0415 - the package under it is an extra
 
         own = self._methods.of(self._service)
-        self._server = NativeFront(address, own, self._methods, self._group, self._settings.max_message_bytes)
+        self._server = NativeFront(address, own, self._methods, self._group, self._settings)
         await self._server.start()
         return int(self._server.port)
 
     async def _start_grpc(self, address: str) -> int:
-        options = [
-            ("grpc.so_reuseport", 0),  # else a second gateway takes the same port without a word
-            ("grpc.max_receive_message_length", self._settings.max_message_bytes),
-            ("grpc.max_send_message_length", -1),
-        ]
-        credentials = _credentials(self._settings)
-        self._server = grpc.aio.server(options=options)
+        self._certificates = await asyncio.to_thread(Certificates.of, self._settings)
+        arrivals = Arrivals(self._settings.message_s)
+        self._methods.bound(arrivals, self._settings.max_header_bytes)
+        self._server = grpc.aio.server(options=server_options(self._settings))
         self._server.add_generic_rpc_handlers((self._methods,))
-        if credentials is None:
+        if self._certificates is None:
             port = self._server.add_insecure_port(address)
         else:
-            port = self._server.add_secure_port(address, credentials)
+            port = self._server.add_secure_port(address, self._certificates.credentials())
         await self._server.start()
+        self._watch(arrivals.watch())
+        if self._certificates is not None:
+            self._watch(self._certificates.watch(self._settings.watch_interval_s))
         return int(port)
 
+    def _watch(self, watch: Coroutine[Any, Any, None]) -> None:
+        self._watches.add(asyncio.get_running_loop().create_task(watch))
+
     def _choose(self) -> str:
-        if self._settings.front == "grpc" or self._settings.tls_certificate is not None:
+        if self._settings.front != "native":
             return "grpc"
-        if find_spec(_NATIVE) is not None:
-            return "native"
-        if self._settings.front == "native":
+        if find_spec(_NATIVE) is None:
             raise ConfigError("front = 'native' needs pip install 'scorebridge-gateway[fast]'")
-        return "grpc"
+        return "native"
 
 
-def _credentials(settings: GatewaySettings) -> grpc.ServerCredentials | None:
-    if settings.tls_certificate is None or settings.tls_key is None:
-        return None
-    try:
-        key, chain = settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes()
-        client_ca = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
-    except OSError as error:
-        raise ConfigError(f"TLS: {error}") from error
-    _check_pem(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
-    return grpc.ssl_server_credentials([(key, chain)], client_ca, require_client_auth=client_ca is not None)
-
-
-def _check_pem(certificate: Path, key: Path, client_ca: Path | None) -> None:
-    """What is wrong with a file, because gRPC only says that it could not bind, or takes no authority for any."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.set_ciphers("DEFAULT:@SECLEVEL=0")  # how strong a key must be is gRPC's to say
-    try:
-        context.load_cert_chain(certificate, key, password=lambda: "none")  # else it asks the terminal for one
-    except ssl.SSLError as error:
-        raise ConfigError(f"TLS: {certificate} and {key} are no certificate and its unencrypted key in PEM") from error
-    try:
-        if client_ca is not None:
-            context.load_verify_locations(client_ca)
-    except ssl.SSLError as error:
-        raise ConfigError(f"TLS: {client_ca} holds no certificate in PEM") from error
+def _size(metadata: Iterable[tuple[str, str | bytes]]) -> int:
+    """As HTTP/2 counts a list of headers."""
+    return sum(len(key) + len(value) + 32 for key, value in metadata)
 
 
 def add_health_and_reflection(methods: Methods, health: Any, service: str) -> None:

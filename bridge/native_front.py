@@ -8,6 +8,7 @@ counts a deadline from when the event loop got round to the call, and it costs a
 import asyncio
 import logging
 import os
+import re
 import shutil
 import threading
 import time
@@ -20,6 +21,7 @@ from typing import Any, NoReturn
 import grpc
 import grpc.aio
 
+from bridge.config import GatewaySettings
 from bridge.eager import Waits, begin, resume
 from bridge.errors import BridgeError
 from bridge.leftovers import make_folder
@@ -29,6 +31,7 @@ __all__ = ["Group", "NativeFront"]
 
 _log = logging.getLogger(__name__)
 
+_TIMEOUT = re.compile(rb"[0-9]{1,8}[HMSmun]")
 _EVENTS = 64  # the most that one trip from the front to the event loop carries
 _LAST_BYTES_S = 0.1  # for answers that were handed over to reach the network; nothing tells when they have
 
@@ -50,23 +53,32 @@ class NativeFront:
         methods: the gateway's own, by path.
         others: a generic handler for all other methods.
         group: what calls record within it is written at its end; see `PredictionLog.group`.
-        max_message_bytes: a larger request is refused.
+        settings: the gateway's, of which it holds those that the library can: messages (once they are here), streams,
+            headers and keepalive.
 
     Raises:
         OSError: the address can't be bound.
     """
 
     def __init__(
-        self, address: str, methods: Mapping[str, _Method], others: Any, group: Group, max_message_bytes: int
+        self, address: str, methods: Mapping[str, _Method], others: Any, group: Group, settings: GatewaySettings
     ) -> None:
         self._native: Any = import_module("pygrpc_native._native")  # an extra
         self._front = self._native.NativeGrpcFront(
-            address, [(path, False) for path in methods], io_threads=_io_threads(), call_details=True
+            address,
+            [(path, False) for path in methods],
+            io_threads=_io_threads(),
+            client_key_metadata="grpc-timeout",  # so that it is handed over; of the details it is only what was read
+            call_details=True,
+            keepalive_time_ms=round(settings.keepalive_s * 1000),
+            keepalive_timeout_ms=round(settings.keepalive_timeout_s * 1000),
+            max_concurrent_streams=settings.max_streams,
+            max_metadata_size=settings.max_header_bytes,
         )
         self._methods = list(methods.values())
         self._group = group
         self._answers: list[tuple[int, _Answer]] | None = None
-        self._max_message_bytes = max_message_bytes
+        self._max_message_bytes = settings.max_message_bytes
         self._calls: dict[int, asyncio.Task[None]] = {}
         self._others = grpc.aio.server()
         self._others.add_generic_rpc_handlers((others,))
@@ -142,7 +154,7 @@ class NativeFront:
             self._send(call_id, answer)
 
     def _take(self, event: tuple[Any, ...], received: float) -> None:
-        kind, call_id, method, payload, _, details = event
+        kind, call_id, method, payload, timeout, details = event
         if kind == self._native.EVENT_CANCEL:
             if (task := self._calls.get(call_id)) is not None:
                 task.cancel()
@@ -151,6 +163,9 @@ class NativeFront:
         elif len(payload) > self._max_message_bytes:
             sentence = f"the message has {len(payload)} bytes, and may have {self._max_message_bytes}"
             self._send(call_id, Status(grpc.StatusCode.RESOURCE_EXHAUSTED, sentence, ()))
+        elif isinstance(timeout, bytes) and _TIMEOUT.fullmatch(timeout) is None:
+            sentence = "grpc-timeout must be 1 to 8 digits and one of H, M, S, m, u and n"
+            self._send(call_id, Status(grpc.StatusCode.INVALID_ARGUMENT, sentence, ()))
         else:
             context = _Context(details[1], None if details[2] is None else received + details[2])
             answered = begin(self._run(call_id, self._methods[method], payload, context))

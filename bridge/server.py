@@ -10,16 +10,16 @@ import sys
 import uuid
 from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
+from http import HTTPStatus
 from typing import Any
 
-from aiohttp import web
-from aiohttp.http import HttpProcessingError
 from grpc_health.v1 import health, health_pb2
 
-from bridge.address import cannot_listen, with_port
+from bridge.address import with_port
 from bridge.config import ConfigError, GatewaySettings
 from bridge.environment import describe_environment
 from bridge.front import Front, Methods, add_health_and_reflection
+from bridge.http_port import HttpPort, Page
 from bridge.layers.drain import Drain
 from bridge.model_messages import format_instant
 from bridge.prediction_log.retention import LogSettings
@@ -33,7 +33,6 @@ from bridge.version import State
 __all__ = ["Gateway", "serve"]
 
 _log = logging.getLogger(__name__)
-_http_log = _log.getChild("http")
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SWITCH_INTERVAL_S = 0.0005  # how long a background thread may keep the interpreter while an answer is due
@@ -49,6 +48,7 @@ class Gateway:
         registry: its versions.
         grpc_address: "host:port" once it is started.
         http_address: the same of /livez and /readyz.
+        front_note: what the ready line ends with: nothing, or what the front can't hold.
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
@@ -65,6 +65,7 @@ class Gateway:
             log_model_messages=settings.log_model_messages,
         )
         self.grpc_address = self.http_address = ""
+        self.front_note = ""
         servicers: Any = health  # its stubs don't know the asyncio half
         self._health = servicers.aio.HealthServicer()
         self._draining = False
@@ -75,7 +76,9 @@ class Gateway:
         methods.add_registered_method_handlers(SERVICE, ScoringService(self.registry, recorder).handlers())
         add_health_and_reflection(methods, self._health, SERVICE)
         self._front = Front(settings, methods, SERVICE, nullcontext if self._log is None else self._log.group)
-        self._web = web.AppRunner(self._web_app(), access_log=None, logger=_http_log)
+        if self._front.name == "native":
+            self.front_note = " front=native (does not bound what it receives: see docs/security.md)"
+        self._http = HttpPort(settings, {"/livez": self._show_live, "/readyz": self._show_ready})
 
     async def start(self) -> None:
         """Binds both ports; calls are answered from here on, with defaults while their models load.
@@ -93,13 +96,7 @@ class Gateway:
         host = self._settings.host
         await self._health.set("", _NOT_SERVING)
         self.grpc_address = with_port(host, await self._front.start())
-        await self._web.setup()
-        site = web.TCPSite(self._web, host, self._settings.http_port)
-        try:
-            await site.start()
-        except OSError as error:
-            raise cannot_listen("HTTP", host, self._settings.http_port) from error
-        self.http_address = with_port(host, self._web.addresses[0][1])
+        self.http_address = await self._http.start()
 
     async def load(self) -> None:
         """Loads what is to be resident; returns when every version is decided. From then on changes are followed."""
@@ -133,7 +130,7 @@ class Gateway:
             self._watching.cancel()
             await asyncio.wait({self._watching})
         await self._front.stop(_LAST_ANSWERS_S)
-        await self._web.cleanup()
+        await self._http.close()
         await self.registry.close()
         await asyncio.gather(*self._health_updates)
         if self._log is not None:
@@ -156,20 +153,19 @@ class Gateway:
         known = self._decided and not self.registry.hanging()
         return not self._draining and (served or (known and not models))
 
-    def _web_app(self) -> web.Application:
-        async def live(_: web.Request) -> web.Response:
-            return web.Response(text="ok\n")
+    def _show_live(self, _: bool) -> Page:
+        return Page(HTTPStatus.OK, "ok\n")
 
-        async def ready(_: web.Request) -> web.Response:
-            return web.Response(status=200 if self._ready() else 503, text=self._readiness())
-
-        app = web.Application()
-        app.router.add_get("/livez", live)
-        app.router.add_get("/readyz", ready)
-        return app
+    def _show_ready(self, here: bool) -> Page:
+        """Names and reasons are for callers on this machine; others learn only whether to send calls."""
+        ready = self._ready()
+        text = self._readiness() if here else "ready\n" if ready else "not ready\n"
+        return Page(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, text)
 
     def _readiness(self) -> str:
         lines = ["draining"] if self._draining else []
+        if self._front.tls_fault:
+            lines.append(f"{self._front.tls_fault}; the last certificate that was whole is served")
         if self._log is not None and self._log.lost:
             lines.append(f"prediction log: {self._log.lost} records were not written")
         for what, count in self.registry.hanging().items():
@@ -187,14 +183,6 @@ def _sweep() -> None:
     from bridge.leftovers import sweep  # noqa: PLC0415 - psutil is needed at the start alone
 
     sweep()
-
-
-def _is_our_fault(record: logging.LogRecord) -> bool:
-    """What is no HTTP gets status 400; it needs no traceback, nor its bytes in the log."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
-
-
-_http_log.addFilter(_is_our_fault)
 
 
 def _make_log(settings: GatewaySettings) -> PredictionLog | None:
@@ -270,4 +258,4 @@ async def _load(gateway: Gateway, tell: Callable[[str], None]) -> None:
     for version in gateway.registry.versions():
         if version.state in (State.REFUSED, State.WAITING):
             tell(f"{version.state.lower()} {version.ref}: {version.reason}")
-    tell(f"ready grpc={gateway.grpc_address} http={gateway.http_address}")
+    tell(f"ready grpc={gateway.grpc_address} http={gateway.http_address}{gateway.front_note}")

@@ -3,6 +3,7 @@
 import resource
 import subprocess
 from pathlib import Path
+from typing import IO
 
 import psutil
 from fixtures import SCOREBRIDGE
@@ -11,18 +12,23 @@ __all__ = ["GatewayProcess"]
 
 
 class GatewayProcess:
-    """A gateway in a process of its own.
+    """A gateway in a process of its own; what it says on standard error is dropped unless there is a file for it.
 
     Attributes:
         url, http_url: of its two ports.
         told: what it printed before its ready line.
     """
 
-    def __init__(self, repository: Path, config: Path | None = None, *, told: int = 0) -> None:
+    def __init__(
+        self, repository: Path, config: Path | None = None, *, told: int = 0, stderr: IO[str] | None = None
+    ) -> None:
         command = [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", "0", "--http-port", "0"]
         command += ["--config", config] if config else []
         self.popen = subprocess.Popen(
-            [str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+            [str(part) for part in command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL if stderr is None else stderr,
+            text=True,
         )
         assert self.popen.stdout is not None
         self.told = [self.popen.stdout.readline().rstrip("\n") for _ in range(told)]

@@ -94,7 +94,7 @@ def test_importing_the_client_pulls_in_no_frames_and_nothing_of_the_gateway() ->
     names = ["scorebridge", *(f"scorebridge.{path.stem}" for path in CLIENT.glob("[a-z]*.py"))]
     loaded = loaded_by(*names)
     assert loaded.issuperset(names)
-    assert sorted(loaded.intersection({"bridge", "xgboost", "pydantic", "aiohttp", *FRAMES})) == []
+    assert sorted(loaded.intersection({"bridge", "xgboost", "pydantic", *FRAMES})) == []
 
 
 @pytest.mark.parametrize("path", [path for path in modules() if CLIENT in path.parents], ids=named)

@@ -48,6 +48,7 @@ ORDER = [
     ["version", "retries", "registry"],
     ["model_messages"],
     ["service"],
+    ["arrivals", "certificates", "grpc_options", "http_port"],
     ["native_front"],
     ["front"],
     ["server"],

@@ -1,4 +1,4 @@
-"""The faults run on the front that is the default where it is installed; the contract tests run on both."""
+"""The faults run on the front that is the default; the contract tests run on both."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ from bridge.server import Gateway
 @pytest.fixture
 def front() -> str:
     """One front is enough here."""
-    return "native"
+    return "grpc"
 
 
 @pytest_asyncio.fixture

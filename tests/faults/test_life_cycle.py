@@ -68,7 +68,7 @@ Deploy = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 def front() -> str:
-    return "native"
+    return "grpc"
 
 
 @pytest.fixture

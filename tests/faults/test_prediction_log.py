@@ -200,6 +200,7 @@ async def test_a_full_disk(
     assert f"{lost} records were not written" in gateway._readiness()
 
 
+@pytest.mark.parametrize("front", ["native", "grpc"])
 @pytest.mark.parametrize("policy", ["serve", "refuse"])
 async def test_calls_that_are_written_together_on_a_full_disk(
     small_disk: Path, cancer: Cancer, repository: Path, start_gateway: StartGateway, connect: Connect, policy: str

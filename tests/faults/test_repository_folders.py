@@ -1,12 +1,12 @@
 """Folders of a repository that hold what no bundle holds, hang, or vanish: that model waits or is refused, alone."""
 
+import asyncio
 import os
 import shutil
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 
-import aiohttp
 import pytest
 from fixtures import Cancer, StartGateway, make_r_bundle, put
 from scorebridge import AsyncScoringClient, Source
@@ -53,8 +53,15 @@ def found(gateway: Gateway, model: str) -> Version:
 
 
 async def page(gateway: Gateway, path: str) -> tuple[int, str]:
-    async with aiohttp.ClientSession() as session, session.get(f"http://{gateway.http_address}{path}") as answer:
-        return answer.status, await answer.text()
+    host, _, port = gateway.http_address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        head, _, text = (await reader.read()).decode().partition("\r\n\r\n")
+    finally:
+        writer.close()
+        await writer.wait_closed()
+    return int(head.split()[1]), text
 
 
 async def test_a_fifo_as_the_choice_of_one_model_holds_up_nobody(

@@ -40,7 +40,14 @@ def serving(repository: Path, *options: str) -> Iterator[tuple[subprocess.Popen[
             process.kill()
 
 
-@pytest.mark.parametrize("front", ["native", "grpc"])
+NOTES = {
+    "auto": "",
+    "grpc": "",
+    "native": "front=native (does not bound what it receives: see docs/security.md)",
+}
+
+
+@pytest.mark.parametrize("front", NOTES)
 def test_check_deploy_serve_models_score(pima: Pima, tmp_path: Path, front: str) -> None:
     repository = tmp_path / "repository"
     checked = run("check", pima.folder / "glm")
@@ -62,7 +69,8 @@ def test_check_deploy_serve_models_score(pima: Pima, tmp_path: Path, front: str)
     source.write_text("\n".join([",".join(pima.names), *rows]) + "\n")
     with serving(repository, "--front", front) as (process, lines):
         assert lines[0].startswith("refused broken/1: ")
-        _, grpc_part, http_part = lines[-1].split()
+        _, grpc_part, http_part, *note = lines[-1].split()
+        assert " ".join(note) == NOTES[front]
         url, http = grpc_part.removeprefix("grpc="), http_part.removeprefix("http=")
         listed = run("models", "--url", url)
         assert "ready (serves)" in listed

@@ -1,6 +1,5 @@
 """Where a gateway listens, what it says when it can't, and what it makes of requests that are no HTTP."""
 
-import asyncio
 import re
 import socket
 import subprocess
@@ -111,41 +110,3 @@ async def test_a_file_without_an_authority_is_named(repository: Path, pem: dict[
     ours = {"tls_certificate": pem["certificate"], "tls_key": pem["key"]}
     said = await refusal(repository, **ours, tls_client_ca=pem[authority])
     assert said == f"TLS: {pem[authority]} holds no certificate in PEM"
-
-
-@pytest.mark.parametrize(
-    "request_bytes",
-    [
-        b"GET /livez HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000 + b"\r\n\r\n",
-        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-        b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-    ],
-)
-async def test_what_is_no_http_gets_a_400_and_no_line_in_the_log(
-    repository: Path, start_gateway: StartGateway, caplog: pytest.LogCaptureFixture, request_bytes: bytes
-) -> None:
-    gateway = await start_gateway(repository)
-    host, _, port = gateway.http_address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(request_bytes)
-    assert (await reader.read()).startswith(b"HTTP/1.0 400 ")
-    writer.close()
-    await writer.wait_closed()
-    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
-
-
-async def test_a_fault_of_ours_is_still_logged(
-    repository: Path,
-    start_gateway: StartGateway,
-    caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    gateway = await start_gateway(repository)
-    monkeypatch.setattr(gateway, "_readiness", lambda: 1 / 0)
-    host, _, port = gateway.http_address.rpartition(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    writer.write(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
-    assert (await reader.readline()).startswith(b"HTTP/1.1 500 ")
-    writer.close()
-    await writer.wait_closed()
-    assert "ZeroDivisionError" in caplog.text
