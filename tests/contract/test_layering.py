@@ -32,6 +32,7 @@ ORDER = [
         "leftovers",
     ],
     ["address"],
+    ["bounds", "contents"],
     ["messages", "replies", "load"],
     ["prediction_log"],
     ["layers"],
