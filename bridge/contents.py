@@ -1,8 +1,8 @@
 """What a ScoreRequest holds, counted on its bytes before anything is built of it.
 
-A message of 4 MiB can hold a million columns or two million texts, each of which would become an object. A walk over tags
-and lengths counts them, and ends at the first that is too many. It goes as deep as the message has levels, four, and no
-deeper; what it can't follow is no ScoreRequest.
+A message of 4 MiB can hold a million columns or two million texts, each of which would become an object. A walk over
+tags and lengths counts them, and ends at the first that is too many. It goes as deep as the message has levels, four,
+and no deeper; what it can't follow is no ScoreRequest.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,8 @@ _MOST_OTHERS = 1024  # fields that nobody knows, or that are there once more
 _HARMLESS_BYTES = 64 << 10  # the length of a text above 127 bytes begins with a byte that is not ASCII
 _SMALL_COLUMN_BYTES = 1024  # no name in it is too long
 _FEW_STEPS = 4096  # of a walk, about half a millisecond
-_CONTINUED = bytes(range(0x80, 0x100))
+_CONTINUES = 0x80  # a byte from here on is not the last one of its number
+_CONTINUED = bytes(range(_CONTINUES, 0x100))
 
 # Tags: the number of a field of scoring.proto and how it is written.
 _REQUEST_ID, _MODEL, _BATCH_ID = 0x0A, 0x12, 0x4A
@@ -92,15 +93,18 @@ class _Walk:
         """All of it."""
         at, end = 0, len(self._raw)
         while at < end:
-            for tag, begin, at in read_fields(self._raw, at, end):
-                self._step(1)
-                if tag == _ROW_KEY:
-                    check_text("a row key", at - begin)
-                    if self._is_harmless(self._raw[begin:]):
-                        return
-                    at = self._row_keys(at, end)  # noqa: PLW2901 - the next ones were counted with it
-                    break
-                self._field(tag, begin, at)
+            at = self._fields_to_row_keys(at, end)
+
+    def _fields_to_row_keys(self, at: int, end: int) -> int:
+        """Counts the fields up to row keys, and those together; where it has come to."""
+        for tag, begin, behind in read_fields(self._raw, at, end):
+            self._step(1)
+            if tag != _ROW_KEY:
+                self._field(tag, begin, behind)
+                continue
+            check_text("a row key", behind - begin)
+            return end if self._is_harmless(self._raw[begin:]) else self._row_keys(behind, end)
+        return end
 
     def _is_harmless(self, rest: bytes) -> bool:
         """So few bytes hold no more row keys than protobuf soon counts, no long text, and nothing else to count."""
@@ -143,7 +147,7 @@ class _Walk:
         while at < end and raw[at] == tag and count < allowed:
             length = raw[at + 1]
             at += 2
-            if length >= 0x80:
+            if length >= _CONTINUES:
                 length, at = read_varint(raw, at - 1, MOST_LENGTH)
                 if what:
                     check_text(what, length)

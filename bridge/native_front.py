@@ -23,7 +23,7 @@ import grpc.aio
 from bridge.eager import Waits, begin, resume
 from bridge.errors import BridgeError
 from bridge.leftovers import make_folder
-from bridge.service import Status, status_of
+from bridge.status import Status, status_of
 
 __all__ = ["Group", "NativeFront"]
 

@@ -72,7 +72,14 @@ class Gateway:
         self._health_updates: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
         methods = Methods()
-        methods.add_registered_method_handlers(SERVICE, ScoringService(self.registry, recorder).handlers())
+        self._service = ScoringService(
+            self.registry,
+            recorder,
+            max_columns=settings.max_columns,
+            max_inflight_bytes=settings.max_inflight_bytes,
+            by_certificate=settings.tls_client_ca is not None,
+        )
+        methods.add_registered_method_handlers(SERVICE, self._service.handlers())
         add_health_and_reflection(methods, self._health, SERVICE)
         self._front = Front(settings, methods, SERVICE, nullcontext if self._log is None else self._log.group)
         self._web = web.AppRunner(self._web_app(), access_log=None, logger=_http_log)
@@ -133,6 +140,7 @@ class Gateway:
             self._watching.cancel()
             await asyncio.wait({self._watching})
         await self._front.stop(_LAST_ANSWERS_S)
+        self._service.close()
         await self._web.cleanup()
         await self.registry.close()
         await asyncio.gather(*self._health_updates)
@@ -171,6 +179,8 @@ class Gateway:
         lines = ["draining"] if self._draining else []
         if self._log is not None and self._log.lost:
             lines.append(f"prediction log: {self._log.lost} records were not written")
+        if self._service.refused_by_bounds:
+            lines.append(f"messages that held more than they may: {self._service.refused_by_bounds}")
         for version in self.registry.versions():
             serving = " serving" if self.registry.serving(version.stored.model) is version else ""
             until = "" if version.retry_at is None else f" until {format_instant(version.retry_at)}"

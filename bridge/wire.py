@@ -24,6 +24,7 @@ __all__ = [
 
 VARINT, FIXED64, DELIMITED = 0, 1, 2
 _FIXED32 = 5
+_CONTINUES = 0x80  # a byte from here on is not the last one of its number
 MOST_LENGTH, MOST_VARINT = 5, 10  # bytes: of a tag or a length, and of any number
 _NANOS = 10**9
 _SECONDS_TAG, _NANOS_TAG = b"\x08", b"\x10"  # fields 1 and 2 of google.protobuf.Duration
@@ -64,13 +65,13 @@ def read_fields(raw: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]
     while at < end:
         tag = raw[at]
         at += 1
-        if tag >= 0x80:
+        if tag >= _CONTINUES:
             tag, at = read_varint(raw, at - 1, MOST_LENGTH)
         kind = tag & 7
         if kind == DELIMITED:
             length = raw[at]
             at += 1
-            if length >= 0x80:
+            if length >= _CONTINUES:
                 length, at = read_varint(raw, at - 1, MOST_LENGTH)
             begin, at = at, at + length
         elif kind == VARINT:
@@ -95,6 +96,6 @@ def read_varint(raw: bytes, at: int, most: int) -> tuple[int, int]:
     for place in range(most):
         byte = raw[at + place]
         value |= (byte & 0x7F) << 7 * place
-        if byte < 0x80:
+        if byte < _CONTINUES:
             return value, at + place + 1
     raise NotAMessage("a number in it has too many bytes")
