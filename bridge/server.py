@@ -55,7 +55,7 @@ class Gateway:
         self._settings = settings
         self._drain = Drain()
         self._log = _make_log(settings)
-        recorder = None if self._log is None else LogRecorder(self._log)
+        self._recorder = recorder = None if self._log is None else LogRecorder(self._log, settings.log_refusals_per_s)
         self.registry = Registry(
             Repository(settings.repository),
             self._update_health,
@@ -144,6 +144,8 @@ class Gateway:
         await self._web.cleanup()
         await self.registry.close()
         await asyncio.gather(*self._health_updates)
+        if self._recorder is not None:
+            await self._recorder.close()
         if self._log is not None:
             await self._log.close()
 

@@ -33,7 +33,7 @@ ORDER = [
     ],
     ["address"],
     ["bounds", "contents"],
-    ["messages", "replies", "load", "shares"],
+    ["messages", "replies", "load", "shares", "refusals"],
     ["prediction_log"],
     ["layers"],
     ["recorder"],
