@@ -20,6 +20,7 @@ from bridge.address import cannot_listen, with_port
 from bridge.config import ConfigError, GatewaySettings
 from bridge.environment import describe_environment
 from bridge.front import Front, Methods, add_health_and_reflection
+from bridge.holds import Holds
 from bridge.layers.drain import Drain
 from bridge.model_messages import format_instant
 from bridge.prediction_log.retention import LogSettings
@@ -54,6 +55,7 @@ class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
         self._drain = Drain()
+        self._holds = Holds()
         self._log = _make_log(settings)
         self._recorder = recorder = None if self._log is None else LogRecorder(self._log, settings.log_refusals_per_s)
         self.registry = Registry(
@@ -92,6 +94,7 @@ class Gateway:
         """
         if not self._settings.repository.is_dir():
             raise ConfigError(f"the repository {self._settings.repository} is not a folder")
+        self._holds.start()
         await asyncio.to_thread(_sweep)
         if self._log is not None:
             await asyncio.to_thread(self._log.open)
@@ -140,6 +143,7 @@ class Gateway:
             self._watching.cancel()
             await asyncio.wait({self._watching})
         await self._front.stop(_LAST_ANSWERS_S)
+        self._holds.stop()
         self._service.close()
         await self._web.cleanup()
         await self.registry.close()
@@ -181,6 +185,8 @@ class Gateway:
         lines = ["draining"] if self._draining else []
         if self._log is not None and self._log.lost:
             lines.append(f"prediction log: {self._log.lost} records were not written")
+        held_ms = 1000 * self._holds.longest_s()
+        lines.append(f"longest hold of the event loop in the last minute: {held_ms:.1f} ms")
         if self._service.refused_by_bounds:
             lines.append(f"messages that held more than they may: {self._service.refused_by_bounds}")
         for version in self.registry.versions():

@@ -33,7 +33,7 @@ ORDER = [
     ],
     ["address"],
     ["bounds", "contents"],
-    ["messages", "replies", "load", "shares", "refusals"],
+    ["messages", "replies", "load", "shares", "refusals", "holds"],
     ["prediction_log"],
     ["layers"],
     ["recorder"],

@@ -57,7 +57,7 @@ async def test_others_get_model_scores_meanwhile(
         codes = await asyncio.gather(*attacks)
     assert not any(result.defaulted.any() for result in results)
     assert set(codes) == {grpc.StatusCode.INVALID_ARGUMENT}
-    assert "held more than they may: 4" in gateway._readiness()  # noqa: SLF001
+    assert "held more than they may: 4" in gateway._readiness()
 
 
 @pytest.mark.parametrize("method", ["ListModels", "GetModel"])
@@ -137,15 +137,12 @@ async def test_what_was_built_of_a_refused_message_is_gone_before_it_is_recorded
     def refuse(_: pb.ScoreRequest) -> Batch:
         built = _Held()
         held.append(weakref.ref(built))
-        try:
-            raise ValueError
-        except ValueError as error:
-            raise InvalidRequest("no") from error
+        raise InvalidRequest("no") from ValueError(built)
 
     monkeypatch.setattr(service, "read_batch", refuse)
     gateway = await start_gateway(repository)
     watching = _Watching(held)
-    gateway._service._recorder = watching  # noqa: SLF001
+    gateway._service._recorder = watching
     async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
         request = pb.ScoreRequest(model="cancer", matrix=pb.Matrix(rows=1)).SerializeToString()
         assert await _refused(channel, request) is grpc.StatusCode.INVALID_ARGUMENT
