@@ -87,6 +87,16 @@ def test_what_may_be_is_let_through() -> None:
     assert (contents.columns, contents.pieces) == (1, 50_000 - 1)
 
 
+@pytest.mark.parametrize("equal", [0, 1023, 1024, 5000])
+def test_texts_of_one_length_are_counted_as_others_are(equal: int) -> None:
+    keys = b"\x32\x0512345" * equal + b"\x32\x00" + b"\x32\x07" + b"\x32\x01" * 3 + b"k" + b"\x32\x01k" * 9000
+    raw = table(doubles(20_000)) + keys
+    contents = count_contents(raw, BOUNDS, few=False)
+    assert contents is not None
+    assert contents.pieces + 1 == len(pb.ScoreRequest.FromString(raw).row_keys)
+    assert refusal(raw[:-1])
+
+
 def test_a_loop_gives_up_where_a_thread_goes_on() -> None:
     raw = table(doubles(50_000)) + b"\x32\x02ab" * 50_000
     assert count_contents(raw, BOUNDS, few=True) is None

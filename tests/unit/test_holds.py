@@ -39,7 +39,6 @@ async def test_work_on_the_loop_is_a_hold_and_waiting_is_none() -> None:
     await asyncio.sleep(0)
     while time.thread_time() - began < 0.1:
         sum(range(1000))
-    while not holds.longest_s():
-        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.03)
     holds.stop()
-    assert 0.05 <= holds.longest_s()
+    assert holds.longest_s() >= 0.05
