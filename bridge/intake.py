@@ -42,6 +42,18 @@ class Intake:
         self._beside = ThreadPoolExecutor(1, "intake")
         self.refused = 0
 
+    def read_short(self, raw: bytes) -> pb.ScoreRequest | None:
+        """The message in so few bytes that nothing in it takes long; None if `read` has to see to them.
+
+        Raises:
+            InvalidRequest: it is no ScoreRequest, or holds more than it may.
+        """
+        if not is_short(raw):
+            return None
+        request = parse_request(raw)
+        check_short(raw, request)
+        return request if len(request.table.columns) <= _FEW_COLUMNS else None
+
     async def read(self, raw: bytes, left_s: float | None) -> tuple[pb.ScoreRequest, bool]:
         """The message in these bytes, and whether it is little work to go on with it.
 
@@ -53,10 +65,6 @@ class Intake:
             InvalidRequest: it is no ScoreRequest, or holds more than it may.
             DeadlineExceeded: others were read until its time was over.
         """
-        if is_short(raw):
-            request = parse_request(raw)
-            check_short(raw, request)
-            return request, len(request.table.columns) <= _FEW_COLUMNS
         if (contents := self._count(raw, few=True)) is None:
             contents = await self.beside(lambda: self._count(raw, few=False), left_s)
         if contents is not None and _is_little(contents, raw):

@@ -135,7 +135,9 @@ class ScoringService:
         return self._registry.serving(version.stored.model) is version
 
     async def _call(self, exchange: Exchange, arrived: float, left_s: float | None) -> tuple[Call, Version]:
-        request, little = await self._intake.read(exchange.request, left_s)
+        little, request = True, self._intake.read_short(exchange.request)
+        if request is None:
+            request, little = await self._intake.read(exchange.request, left_s)
         request_id = _request_id(request)
         version = self._registry.resolve(request.model, request.version)
         partial = request.partial and version.row_wise

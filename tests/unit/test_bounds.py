@@ -89,8 +89,8 @@ def test_what_may_be_is_let_through() -> None:
 
 @pytest.mark.parametrize("equal", [0, 1023, 1024, 5000])
 def test_texts_of_one_length_are_counted_as_others_are(equal: int) -> None:
-    keys = b"\x32\x0512345" * equal + b"\x32\x00" + b"\x32\x07" + b"\x32\x01" * 3 + b"k" + b"\x32\x01k" * 9000
-    raw = table(doubles(20_000)) + keys
+    keys = b"\x32\x0512345" * equal + b"\x32\x00" + b"\x32\x07" + b"\x32\x01" * 3 + b"k" + b"\x32\x01k" * 30_000
+    raw = table(doubles(40_000)) + keys
     contents = count_contents(raw, BOUNDS, few=False)
     assert contents is not None
     assert contents.pieces + 1 == len(pb.ScoreRequest.FromString(raw).row_keys)
