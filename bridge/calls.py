@@ -105,6 +105,7 @@ class Exchange:
         received_ns: when they came, wall clock, nanoseconds since 1970.
         encode: the bytes of the reply to an outcome without failures.
         status: the gRPC status code of an error.
+        caller: whose it is: the name in a certificate, or an address.
     """
 
     method: str
@@ -113,6 +114,7 @@ class Exchange:
     received_ns: int
     encode: "Callable[[Call, Outcome], bytes]"
     status: Callable[[BridgeError], int]
+    caller: str = ""
 
 
 @dataclass(slots=True, eq=False)

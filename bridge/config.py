@@ -61,6 +61,8 @@ class GatewaySettings(BaseSettings):
         keepalive_s: a connection from which nothing came for so long is asked whether it is there.
         keepalive_timeout_s: and closed if it does not answer within this.
         min_ping_interval_s: who pings more often is sent away.
+        max_inflight_bytes: of the requests of all callers that are not answered yet; more are refused.
+        max_columns: of a request, if no resident model has more features.
         grace_s: how long calls may go on after SIGTERM.
         watch_interval_s: how often the repository is looked into for new, promoted and retired versions.
         cache_dir: where what took long to make is kept for the next start: trees as machine code.
@@ -72,6 +74,7 @@ class GatewaySettings(BaseSettings):
         log_segment_age_s: and its age, seconds.
         log_keep_s: older segments are removed, seconds; all are kept without it.
         log_keep_bytes: the oldest segments are removed above this size of all; all are kept without it.
+        log_refusals_per_s: how many refused calls of one caller are on record each; the others are counted.
         log_model_messages: what models say when they raise is written to the gateway's own log, at a bounded rate.
         tls_certificate: PEM file of the certificate chain; TLS is served if it is set.
         tls_key: PEM file of its private key.
@@ -97,6 +100,8 @@ class GatewaySettings(BaseSettings):
     keepalive_s: _Seconds = 60.0
     keepalive_timeout_s: _Seconds = 20.0
     min_ping_interval_s: _Seconds = 5.0
+    max_inflight_bytes: Annotated[int, Field(gt=0)] = 256 << 20
+    max_columns: Annotated[int, Field(gt=0)] = 16_384
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
     watch_interval_s: _Seconds = 1.0
     cache_dir: _Path = Field(default_factory=default_cache_dir)
@@ -108,6 +113,7 @@ class GatewaySettings(BaseSettings):
     log_segment_age_s: _Seconds = 3600.0
     log_keep_s: _Seconds | None = None
     log_keep_bytes: Annotated[int, Field(gt=0)] | None = None
+    log_refusals_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
     log_model_messages: bool = False
     tls_certificate: _Path | None = None
     tls_key: _Path | None = None

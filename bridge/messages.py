@@ -3,6 +3,7 @@
 Arrays are read as bytes, not element by element, which costs ten times as much (design.md section 12).
 """
 
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ from google.protobuf.message import DecodeError
 from scorebridge.arrays import varint
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.bounds import MOST_TEXT_BYTES, UNREADABLE, check_labels, check_text, is_short
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type
 from bridge.errors import InvalidRequest
 
-__all__ = ["COLUMN_TYPES", "TYPE_NUMBERS", "parse_request", "read_batch", "read_type"]
+__all__ = ["COLUMN_TYPES", "TYPE_NUMBERS", "check_short", "parse_request", "read_batch", "read_type"]
 
 COLUMN_TYPES = {
     "doubles": Type.DOUBLE,
@@ -40,12 +42,33 @@ def parse_request(request: bytes) -> pb.ScoreRequest:
         raise InvalidRequest(_why_unreadable(request)) from error
 
 
+def check_short(raw: bytes, request: pb.ScoreRequest) -> None:
+    """What `bridge.bounds` sees to in longer messages: labels, and the length of names, keys and labels.
+
+    Args:
+        raw: the bytes of the message; a message that is not short was walked through and is not looked at.
+        request: what they are.
+
+    Raises:
+        InvalidRequest: there are too many labels, or a text is too long.
+    """
+    if not is_short(raw):
+        return
+    check_labels(len(request.labels))
+    if len(raw) > MOST_TEXT_BYTES:
+        names = request.matrix.columns if request.HasField("matrix") else [one.name for one in request.table.columns]
+        texts = [request.model, request.batch_id, *request.row_keys, *chain(*request.labels.items()), *names]
+        if len(max(texts, key=len)) > MOST_TEXT_BYTES // 4:  # no character has more than 4 bytes
+            for text in texts:
+                check_text("a name, row key or label", len(text.encode()))
+
+
 def _why_unreadable(request: bytes) -> str:
     """Protobuf says nothing of where bad text is, so the bytes are read again with bytes in the place of strings."""
     try:
         twin = _bytes_twin().FromString(request)
     except DecodeError:
-        return "the bytes are not a scorebridge.v1.ScoreRequest"
+        return UNREADABLE
     for column in twin.table.columns:
         for row, value in enumerate(column.strings.values):
             if not _is_utf8(value):

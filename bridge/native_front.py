@@ -25,7 +25,7 @@ from bridge.config import GatewaySettings
 from bridge.eager import Waits, begin, resume
 from bridge.errors import BridgeError
 from bridge.leftovers import make_folder
-from bridge.service import Status, status_of
+from bridge.status import Status, status_of
 
 __all__ = ["Group", "NativeFront"]
 

@@ -1,7 +1,11 @@
 """Calls and refusals as records of the prediction log; see `bridge.wire` for why they are written by hand."""
 
+import asyncio
+import hashlib
 import struct
-from asyncio import shield
+import time
+from collections.abc import Awaitable
+from contextlib import suppress
 from functools import lru_cache
 
 from scorebridge.arrays import varint
@@ -9,16 +13,22 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.calls import Call, Exchange, Outcome, Range, now
 from bridge.columns import Batch, Matrix
-from bridge.errors import BridgeError, DefaultReason
+from bridge.errors import BridgeError, DefaultReason, LogUnavailable
 from bridge.layers.record import Answer
 from bridge.messages import TYPE_NUMBERS
 from bridge.prediction_log.rows import CANCELLED
 from bridge.prediction_log.writer import PredictionLog
+from bridge.refusals import Refusals
 from bridge.wire import FIXED64, VARINT, delimited, tag
 
 __all__ = ["LogRecorder"]
 
 _NANOS = 10**9
+_KEPT_BYTES = 4096  # of a request that was refused
+_SOON_HASHED = 64 << 10
+_TOLD_S = 1.0  # after which refusals that are not on record each are told together
+_SUPPRESSED = "SUPPRESSED"
+_VARIOUS = 2  # gRPC's UNKNOWN: they ended with several codes
 _REQUEST_ID = tag(pb.LogRecord.REQUEST_ID_FIELD_NUMBER)
 _PEER = tag(pb.LogRecord.PEER_FIELD_NUMBER)
 _ATTEMPTS = tag(pb.LogRecord.ATTEMPTS_FIELD_NUMBER, VARINT)
@@ -30,15 +40,24 @@ _TIMES = struct.Struct("<" + "".join(f"{len(one)}sQ" for one in (_RECEIVED, _TOT
 
 
 class LogRecorder:
-    """Makes records of calls, and of requests that never became one."""
+    """Makes records of calls, and of requests that never became one.
 
-    def __init__(self, log: PredictionLog) -> None:
+    Args:
+        log: where they go.
+        refusals_per_s: how many refused requests of one caller are on record each; the others are counted.
+    """
+
+    def __init__(self, log: PredictionLog, refusals_per_s: float = 10.0) -> None:
         self._log = log
+        self._refusals = Refusals(refusals_per_s)
+        self._suppressed = 0
+        self._telling: asyncio.TimerHandle | None = None
+        self._told: set[asyncio.Future[None]] = set()
 
     async def refused(
         self, exchange: Exchange, error: BridgeError, elapsed_s: float, request_id: str, model: str
     ) -> None:
-        """A request that no model was asked for.
+        """A request that no model was asked for: the beginning of it, or one more in a count of such.
 
         Args:
             exchange: how it came.
@@ -50,13 +69,47 @@ class LogRecorder:
         Raises:
             LogUnavailable: it could not be recorded, and must not be answered then.
         """
+        if not self._refusals.admit(exchange.caller):
+            self._suppressed += 1
+            if self._telling is None:
+                self._telling = asyncio.get_running_loop().call_later(_TOLD_S, self._tell)
+            return
         # Not from the cache: what callers ask for may be anything.
         about = pb.LogRecord(method=exchange.method, request_id=request_id, model=model)
         about.version, about.digest = error.version, error.digest
         times = _times(exchange.received_ns, elapsed_s)
+        request = exchange.request
+        if len(request) > _KEPT_BYTES:
+            about.request_bytes, about.request_sha256 = len(request), await _sha256(request)
+            request = request[:_KEPT_BYTES]
         record = about.SerializeToString() + _peer(exchange.peer) + times + _error(exchange, error)
-        if (written := self._log.append(record, exchange.request, b"")) is not None:
+        if (written := self._log.append(record, request, b"")) is not None:
             await written
+
+    async def close(self) -> None:
+        """Puts on record what is still to be told of refusals."""
+        if self._telling is not None:
+            self._telling.cancel()
+            self._tell()
+        if self._told:
+            await asyncio.wait(self._told)
+
+    def _tell(self) -> None:
+        """One record for all refusals that have none of their own since the last one."""
+        count, self._suppressed, self._telling = self._suppressed, 0, None
+        sentence = f"{count} refused calls are not on record each: their callers sent too many of them a second"
+        record = pb.LogRecord(suppressed=count, status=_VARIOUS, error_reason=_SUPPRESSED, error_message=sentence)
+        record.received_ns = time.time_ns()
+        told = asyncio.get_running_loop().create_task(self._append(record.SerializeToString()))
+        self._told.add(told)
+        told.add_done_callback(self._told.discard)
+
+    async def _append(self, record: bytes) -> None:
+        # Nobody waits for it who could be refused; the log counts what it has lost.
+        with suppress(LogUnavailable):
+            written: Awaitable[None] | None = self._log.append(record, b"", b"")
+            if written is not None:
+                await written
 
     def answered(self, call: Call, outcome: Outcome, engine: str = "") -> Answer:
         """A call and what became of it; the outcome, with the bytes of its reply if it has one.
@@ -85,7 +138,13 @@ class LogRecorder:
             record = _of_call(call, call.exchange, engine) + left
             # The caller is gone: nobody waits for the disk, or for the refusal.
             if (written := self._log.append(record, call.exchange.request, b"")) is not None:
-                await shield(written)
+                await asyncio.shield(written)
+
+
+async def _sha256(request: bytes) -> bytes:
+    if len(request) <= _SOON_HASHED:
+        return hashlib.sha256(request).digest()
+    return (await asyncio.to_thread(hashlib.sha256, request)).digest()
 
 
 @lru_cache(maxsize=1024)

@@ -132,6 +132,10 @@ class Registry:
         names = sorted(self._models) if model is None else [model]
         return [found for name in names for _, found in sorted(self._models.get(name, {}).items())]
 
+    def resident(self) -> list[Version]:
+        """Those that are loaded, in any order; from any thread."""
+        return [version for known in list(self._models.values()) for version in list(known.values()) if version.ready]
+
     def models(self) -> list[str]:
         """The names of all models."""
         return sorted(self._models)

@@ -19,6 +19,7 @@ from bridge.address import with_port
 from bridge.config import ConfigError, GatewaySettings
 from bridge.environment import describe_environment
 from bridge.front import Front, Methods, add_health_and_reflection
+from bridge.holds import Holds
 from bridge.http_port import HttpPort, Page
 from bridge.layers.drain import Drain
 from bridge.model_messages import format_instant
@@ -54,8 +55,9 @@ class Gateway:
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
         self._drain = Drain()
+        self._holds = Holds()
         self._log = _make_log(settings)
-        recorder = None if self._log is None else LogRecorder(self._log)
+        self._recorder = recorder = None if self._log is None else LogRecorder(self._log, settings.log_refusals_per_s)
         self.registry = Registry(
             Repository(settings.repository),
             self._update_health,
@@ -73,7 +75,14 @@ class Gateway:
         self._health_updates: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
         methods = Methods()
-        methods.add_registered_method_handlers(SERVICE, ScoringService(self.registry, recorder).handlers())
+        self._service = ScoringService(
+            self.registry,
+            recorder,
+            max_columns=settings.max_columns,
+            max_inflight_bytes=settings.max_inflight_bytes,
+            by_certificate=settings.tls_client_ca is not None,
+        )
+        methods.add_registered_method_handlers(SERVICE, self._service.handlers())
         add_health_and_reflection(methods, self._health, SERVICE)
         self._front = Front(settings, methods, SERVICE, nullcontext if self._log is None else self._log.group)
         if self._front.name == "native":
@@ -88,6 +97,7 @@ class Gateway:
         """
         if not await self.registry.is_there():
             raise ConfigError(f"the repository {self._settings.repository} is not a folder")
+        self._holds.start()
         await asyncio.to_thread(_sweep)
         if self._log is not None:
             await asyncio.to_thread(self._log.open)
@@ -131,8 +141,12 @@ class Gateway:
             await asyncio.wait({self._watching})
         await self._front.stop(_LAST_ANSWERS_S)
         await self._http.close()
+        self._holds.stop()
+        self._service.close()
         await self.registry.close()
         await asyncio.gather(*self._health_updates)
+        if self._recorder is not None:
+            await self._recorder.close()
         if self._log is not None:
             await self._log.close()
 
@@ -170,6 +184,10 @@ class Gateway:
             lines.append(f"prediction log: {self._log.lost} records were not written")
         for what, count in self.registry.hanging().items():
             lines.append(f"reading {what} hangs, {count} threads wait for it")
+        held_ms = 1000 * self._holds.longest_s()
+        lines.append(f"longest hold of the event loop in the last minute: {held_ms:.1f} ms")
+        if self._service.refused_by_bounds:
+            lines.append(f"messages that held more than they may: {self._service.refused_by_bounds}")
         for version in self.registry.versions():
             serving = " serving" if self.registry.serving(version.stored.model) is version else ""
             until = "" if version.retry_at is None else f" until {format_instant(version.retry_at)}"

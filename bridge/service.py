@@ -1,80 +1,72 @@
-"""The servicer of scorebridge.v1: messages to calls, outcomes to messages, the one table from errors to statuses."""
+"""The servicer of scorebridge.v1: messages to calls, outcomes to messages."""
 
+import functools
 import logging
 import time
 import uuid
 from contextlib import suppress
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 import grpc
-from google.protobuf.any_pb2 import Any as AnyMessage
 from google.protobuf.message import DecodeError
-from google.rpc.error_details_pb2 import ErrorInfo
-from google.rpc.status_pb2 import Status as RichStatus
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.bounds import is_short, read_asked
 from bridge.calls import Call, Deadline, DefaultScore, Exchange, Outcome, Range, now
 from bridge.columns import Batch, Column, Matrix, constant
 from bridge.defaults import default_scores
 from bridge.errors import (
     BridgeError,
-    CircuitOpen,
-    DeadlineExceeded,
-    Draining,
     InternalError,
     InvalidRequest,
-    LogUnavailable,
     ModelNotFound,
-    ModelNotReady,
-    Overloaded,
-    RefusedLevel,
-    UnfitRow,
-    UnknownLevel,
-    VersionRefused,
-    WorkerLost,
 )
-from bridge.messages import parse_request, read_batch
+from bridge.intake import Intake, let_go
+from bridge.messages import read_batch
 from bridge.model_messages import write_detail, write_version
 from bridge.recorder import LogRecorder
 from bridge.registry import Registry
 from bridge.replies import write_reply
+from bridge.shares import Shares, caller_of
+from bridge.status import status_number, status_of
 from bridge.version import Version
 
-__all__ = ["SERVICE", "ScoringService", "Status", "status_of"]
+__all__ = ["SERVICE", "ScoringService"]
 
 _log = logging.getLogger(__name__)
 
 SERVICE = "scorebridge.v1.ScoringService"
-_DOMAIN = "scorebridge.io"
-_DETAILS_KEY = "grpc-status-details-bin"
 _MAX_REQUEST_ID = 128
-_MOST_MESSAGE = 400  # characters: as UTF-8, escaped in grpc-message and again in the details, they can be 7 KiB
 _NO_DEADLINE_S = 1e8  # pygrpc-native gives a huge number where grpcio gives None
-
-# What is not here is INTERNAL: the model's fault, or ours.
-_STATUS: dict[type[BridgeError], grpc.StatusCode] = {
-    InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
-    UnknownLevel: grpc.StatusCode.INVALID_ARGUMENT,
-    UnfitRow: grpc.StatusCode.INVALID_ARGUMENT,
-    RefusedLevel: grpc.StatusCode.INVALID_ARGUMENT,
-    ModelNotFound: grpc.StatusCode.NOT_FOUND,
-    VersionRefused: grpc.StatusCode.FAILED_PRECONDITION,
-    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
-    CircuitOpen: grpc.StatusCode.UNAVAILABLE,
-    ModelNotReady: grpc.StatusCode.UNAVAILABLE,
-    Draining: grpc.StatusCode.UNAVAILABLE,
-    WorkerLost: grpc.StatusCode.UNAVAILABLE,
-    DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
-    LogUnavailable: grpc.StatusCode.UNAVAILABLE,
-}
 
 
 class ScoringService:
     """Answers requests given as bytes, so that a message is parsed once and its bytes can be kept."""
 
-    def __init__(self, registry: Registry, recorder: LogRecorder | None = None) -> None:
+    def __init__(
+        self,
+        registry: Registry,
+        recorder: LogRecorder | None = None,
+        *,
+        max_columns: int = 16_384,
+        max_inflight_bytes: int = 256 << 20,
+        by_certificate: bool = False,
+    ) -> None:
         self._registry = registry
         self._recorder = recorder
+        self._max_columns = max_columns
+        self._intake = Intake(registry, max_columns)
+        self._inflight = Shares(max_inflight_bytes, "bytes in flight")
+        self._by_certificate = by_certificate
+
+    @property
+    def refused_by_bounds(self) -> int:
+        """How many messages held more than they may."""
+        return self._intake.refused
+
+    def close(self) -> None:
+        """Reads no more requests."""
+        self._intake.close()
 
     def handlers(self) -> dict[str, Any]:
         """The methods by name."""
@@ -86,30 +78,45 @@ class ScoringService:
 
     async def score(self, request: bytes, context: Any) -> bytes:
         """Scores one batch."""
-        arrived = now()
-        exchange = Exchange(f"/{SERVICE}/Score", request, context.peer(), time.time_ns(), write_reply, _status)
+        arrived, peer = now(), context.peer()
+        caller = _name_of(context) if self._by_certificate else caller_of(peer)
+        exchange = Exchange(f"/{SERVICE}/Score", request, peer, time.time_ns(), write_reply, status_number, caller)
         try:
             try:
-                call, version = self._call(exchange, arrived, context.time_remaining())
+                self._inflight.take(caller, len(request))
             except BridgeError as error:
                 await self._refused(exchange, error, arrived)
                 raise
-            return await self._answer(call, version)
+            try:
+                return await self._scored(exchange, arrived, context.time_remaining())
+            finally:
+                self._inflight.give_back(caller, len(request))
         except BridgeError as error:
             await _abort(context, error)
         except Exception:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller
             _log.exception("a call failed inside the bridge")
             await _abort(context, InternalError("the bridge failed; its log says where"))
 
+    async def _scored(self, exchange: Exchange, arrived: float, left_s: float | None) -> bytes:
+        try:
+            call, version = await self._call(exchange, arrived, left_s)
+        except BridgeError as error:
+            refusal = let_go(error)
+        else:
+            return await self._answer(call, version)
+        await self._refused(exchange, refusal, arrived)
+        raise refusal
+
     async def list_models(self, request: bytes, context: Any) -> bytes:
         """Every version of every model."""
-        del request, context
+        await _check_short(request, context)
         return pb.ListModelsResponse(
             versions=[write_version(version, serving=self._serves(version)) for version in self._registry.versions()]
         ).SerializeToString()
 
     async def get_model(self, request: bytes, context: Any) -> bytes:
         """All there is to know of one model."""
+        await _check_short(request, context)
         try:
             asked = pb.GetModelRequest.FromString(request)
         except DecodeError:
@@ -127,18 +134,26 @@ class ScoringService:
     def _serves(self, version: Version) -> bool:
         return self._registry.serving(version.stored.model) is version
 
-    def _call(self, exchange: Exchange, arrived: float, remaining_s: float | None) -> tuple[Call, Version]:
-        request = parse_request(exchange.request)
+    async def _call(self, exchange: Exchange, arrived: float, left_s: float | None) -> tuple[Call, Version]:
+        little, request = True, self._intake.read_short(exchange.request)
+        if request is None:
+            request, little = await self._intake.read(exchange.request, left_s)
         request_id = _request_id(request)
         version = self._registry.resolve(request.model, request.version)
         partial = request.partial and version.row_wise
         try:
+            if little:
+                batch = self._bound(request, version, alone=partial)
+            else:
+                with version.in_use():
+                    work = functools.partial(self._bound, request, version, alone=partial)
+                    batch = await self._intake.beside(work, left_s)
             call = Call(
                 request_id=request_id,
                 model=version.ref,
-                batch=_bound(request, version, alone=partial),
+                batch=batch,
                 arrived=arrived,
-                deadline=_deadline(arrived, remaining_s),
+                deadline=_deadline(arrived, left_s),
                 defaults=_defaults(request, version),
                 exchange=exchange,
                 partial=partial,
@@ -147,6 +162,27 @@ class ScoringService:
             _name(error, version)
             raise
         return call, version
+
+    def _bound(self, request: pb.ScoreRequest, version: Version, *, alone: bool) -> Batch:
+        most = version.settings.max_batch_rows
+        if len(request.row_keys) > most:
+            raise InvalidRequest(
+                f"{len(request.row_keys)} row_keys; {version.ref} takes {most} rows", limit=f"{most} rows"
+            )
+        columns, widest = (
+            len(request.matrix.columns) + len(request.table.columns),
+            max(self._max_columns, version.width),
+        )
+        if columns > widest:
+            raise InvalidRequest(f"{columns} columns; a call has at most {widest}", limit=f"{widest} columns")
+        batch = read_batch(request)
+        if request.row_keys and len(request.row_keys) != batch.rows:
+            raise InvalidRequest(f"{len(request.row_keys)} row_keys for {batch.rows} rows")
+        if batch.rows > most:
+            raise InvalidRequest(f"{batch.rows} rows; {version.ref} takes {most} a call", limit=f"{most} rows")
+        if isinstance(batch, Matrix) and not batch.rows and not batch.names:
+            return batch  # nothing in it could be wrong
+        return version.bind(batch, alone=alone)
 
     async def _answer(self, call: Call, version: Version) -> bytes:
         try:
@@ -176,19 +212,11 @@ def _name(error: BridgeError, version: Version) -> None:
     error.model, error.version, error.digest = ref.model, ref.version, ref.digest
 
 
-def _status(error: BridgeError) -> int:
-    return int(_code(error).value[0])
-
-
-def _code(error: BridgeError) -> grpc.StatusCode:
-    return _STATUS.get(type(error), grpc.StatusCode.INTERNAL)
-
-
 def _request_id(request: pb.ScoreRequest) -> str:
     given = request.request_id
     if not given:
         return str(uuid.uuid4())
-    if len(given) > _MAX_REQUEST_ID or not (given.isascii() and given.isprintable()):
+    if not _is_request_id(given):
         raise InvalidRequest(
             f"request_id must be 1 to {_MAX_REQUEST_ID} printable ASCII characters",
             limit=f"{_MAX_REQUEST_ID} characters",
@@ -199,6 +227,9 @@ def _request_id(request: pb.ScoreRequest) -> str:
 def _asked(request: bytes) -> tuple[str, str]:
     """Id and model of a request that was refused; empty if they can't be read, or the id is none."""
     request_id = model = ""
+    if not is_short(request):
+        request_id, model = read_asked(request)
+        return (request_id if _is_request_id(request_id) else ""), model
     with suppress(DecodeError, InvalidRequest):
         asked = pb.ScoreRequest.FromString(request)
         model = asked.model
@@ -206,20 +237,18 @@ def _asked(request: bytes) -> tuple[str, str]:
     return request_id, model
 
 
+def _is_request_id(given: str) -> bool:
+    return len(given) <= _MAX_REQUEST_ID and given.isascii() and given.isprintable()
+
+
+def _name_of(context: Any) -> str:
+    """The name in the caller's certificate; its address if it has shown none."""
+    names = context.peer_identities()
+    return "certificate:" + b",".join(sorted(names)).decode(errors="replace") if names else caller_of(context.peer())
+
+
 def _deadline(arrived: float, remaining_s: float | None) -> Deadline | None:
     return None if remaining_s is None or remaining_s > _NO_DEADLINE_S else Deadline(arrived + remaining_s)
-
-
-def _bound(request: pb.ScoreRequest, version: Version, *, alone: bool) -> Batch:
-    batch = read_batch(request)
-    if request.row_keys and len(request.row_keys) != batch.rows:
-        raise InvalidRequest(f"{len(request.row_keys)} row_keys for {batch.rows} rows")
-    most = version.settings.max_batch_rows
-    if batch.rows > most:
-        raise InvalidRequest(f"{batch.rows} rows; {version.ref} takes {most} a call", limit=f"{most} rows")
-    if isinstance(batch, Matrix) and not batch.rows and not batch.names:
-        return batch  # nothing in it could be wrong
-    return version.bind(batch, alone=alone)
 
 
 def _defaults(request: pb.ScoreRequest, version: Version) -> tuple[DefaultScore, ...]:
@@ -241,33 +270,9 @@ def _nothing(version: Version) -> Outcome:
     return Outcome((Range(0, 0, columns),)) if columns else Outcome(())
 
 
-class Status(NamedTuple):
-    """How a call ends that failed, as gRPC puts it."""
-
-    code: grpc.StatusCode
-    message: str
-    metadata: tuple[tuple[str, bytes], ...]
-
-
-def status_of(error: BridgeError) -> Status:
-    """The error's status, with a google.rpc.ErrorInfo that names it."""
-    code, message = _code(error), _short(str(error))
-    info = ErrorInfo(reason=error.reason, domain=_DOMAIN)
-    if error.model:
-        info.metadata["model"] = _short(error.model)
-    if error.version:
-        info.metadata["version"] = str(error.version)
-    if error.limit:
-        info.metadata["limit"] = error.limit
-    detail = AnyMessage()
-    detail.Pack(info)
-    rich = RichStatus(code=code.value[0], message=message, details=[detail])
-    return Status(code, message, ((_DETAILS_KEY, rich.SerializeToString()),))
-
-
-def _short(message: str) -> str:
-    """Names in it are the caller's, and over 8 KiB of metadata the caller would get another error than this one."""
-    return message if len(message) <= _MOST_MESSAGE else f"{message[:_MOST_MESSAGE]}…"
+async def _check_short(request: bytes, context: Any) -> None:
+    if not is_short(request):
+        await _abort(context, InvalidRequest("the message is longer than any that asks for models"))
 
 
 async def _abort(context: Any, error: BridgeError) -> NoReturn:

@@ -1,6 +1,8 @@
 """One version of one model, from the folder it is in to the calls it scores."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -89,6 +91,12 @@ class Version:
         """No row's score depends on those beside it; False while it is not loaded."""
         return self.accepted is not None and self.accepted.description.row_wise
 
+    @property
+    def width(self) -> int:
+        """How many features it has; 0 while it is not loaded."""
+        accepted = self.accepted
+        return len(accepted.description.features) if accepted is not None else 0
+
     def bind(self, batch: Batch, *, alone: bool = False) -> Batch:
         """The caller's rows as the model takes them, see `Backend.bind`; as they are while it is not loaded."""
         return self.accepted.backend.bind(batch, alone=alone) if self.accepted else batch
@@ -104,9 +112,21 @@ class Version:
                 self.never_scored = False
             return outcome
         finally:
-            self._calls -= 1
-            if not self._calls:
-                self._unused.set()
+            self._release()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """It is not unloaded within this."""
+        self._calls += 1
+        try:
+            yield
+        finally:
+            self._release()
+
+    def _release(self) -> None:
+        self._calls -= 1
+        if not self._calls:
+            self._unused.set()
 
     def begin_loading(self, recorder: Recorder | None) -> None:
         """Calls are recorded, and get the default score that they bring, until it is loaded.

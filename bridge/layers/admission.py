@@ -3,6 +3,7 @@
 from bridge.calls import Call, Outcome, Scorer
 from bridge.errors import Overloaded
 from bridge.load import Load
+from bridge.shares import Shares
 
 __all__ = ["Admission"]
 
@@ -15,12 +16,14 @@ class Admission:
 
     Args:
         load: the version's; batching tells it what runs.
-        max_pending_rows: of all calls that are let in and not answered; more are turned away.
+        max_pending_rows: of all calls that are let in and not answered; more are turned away. Where several callers
+            have some, each has its share.
     """
 
     def __init__(self, load: Load, max_pending_rows: int) -> None:
         self._load = load
         self._max_pending_rows = max_pending_rows
+        self._shares = Shares(max_pending_rows, "rows waiting")
 
     async def __call__(self, call: Call, inner: Scorer) -> Outcome:
         """Lets the call in, or not.
@@ -33,18 +36,26 @@ class Admission:
         if not load.idle:
             self._check(call)
         load.pending_rows += call.rows
+        caller = _caller(call)
+        self._shares.hold(caller, call.rows)
         try:
             return await inner(call)
         finally:
             load.pending_rows -= call.rows
+            self._shares.give_back(caller, call.rows)
 
     def _check(self, call: Call) -> None:
         load = self._load
         if load.pending_rows + call.rows > self._max_pending_rows:
+            self._shares.turn_away(_caller(call))
             raise Overloaded(
                 f"{call.model}: {load.pending_rows} rows wait already, and no more than {self._max_pending_rows} may",
                 limit=f"{self._max_pending_rows} rows",
             )
+        try:
+            self._shares.check(_caller(call), call.rows)
+        except Overloaded as error:
+            raise Overloaded(f"{call.model}: {error}", limit=error.limit) from error
         # Joined calls share a run's base, so what is ahead is counted by its rows and one base for each worker.
         ahead_s = load.cost.seconds(load.pending_rows, load.workers)
         own_s = load.cost.seconds(call.rows)
@@ -56,3 +67,7 @@ class Admission:
                 f"{call.model}: it would take {expected_s:.3f} s, and the call has {left_s:.3f} s left",
                 limit=f"{left_s:.3f} s",
             )
+
+
+def _caller(call: Call) -> str:
+    return "" if call.exchange is None else call.exchange.caller

@@ -193,6 +193,8 @@ _TEMPLATE = {
                 "row": {"type": "long"},
                 "version": {"type": "long"},
                 "status": {"type": "integer"},
+                "cut": {"type": "boolean"},
+                "suppressed": {"type": "long"},
                 "total_s": _DOUBLE,
                 "received_at": {"type": "date_nanos"},
                 "labels": {"type": "flattened"},

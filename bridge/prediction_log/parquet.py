@@ -290,5 +290,5 @@ def _schema(columns: dict[str, Type]) -> "pa.Schema":
         ("total_s", pa.float64()),
         ("status", number),
     ]
-    call += [("error_reason", text), ("source", text), ("reason", text)]
+    call += [("error_reason", text), ("cut", pa.bool_()), ("suppressed", number), ("source", text), ("reason", text)]
     return pa.schema([*call, *((name, types[column_type]) for name, column_type in columns.items())])

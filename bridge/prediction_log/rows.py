@@ -19,6 +19,7 @@ __all__ = [
     "SCORE",
     "LoggedCall",
     "answered_rows",
+    "is_cut",
     "read_call",
     "reason_name",
     "rows_of",
@@ -37,7 +38,7 @@ class LoggedCall:
 
     Attributes:
         record: as it was logged.
-        request: None if its bytes are no request.
+        request: None if its bytes are no request, or cut.
         response: None if the call failed.
         inputs: the columns that came; None if they can't be read. A matrix without names has f0, f1, ...
         scores: the outputs that left, all of one length; empty if the call failed.
@@ -59,7 +60,9 @@ class LoggedCall:
 
 def read_call(record: log_pb.LogRecord) -> LoggedCall:
     """What the bytes of a record say; what can't be read is None, nothing is raised."""
-    request = _parse(pb.ScoreRequest, record.request) if record.method.endswith("/Score") else None
+    # What is cut may by chance be a message, of other rows than were sent.
+    whole = record.method.endswith("/Score") and not is_cut(record)
+    request = _parse(pb.ScoreRequest, record.request) if whole else None
     response = _parse(pb.ScoreResponse, record.response) if record.status == 0 and request is not None else None
     inputs = _inputs(request)
     scores = _scores(response)
@@ -69,6 +72,11 @@ def read_call(record: log_pb.LogRecord) -> LoggedCall:
     if scores and len(scores[0]) != rows:
         scores = ()
     return LoggedCall(record, request, response, inputs, scores, rows)
+
+
+def is_cut(record: log_pb.LogRecord) -> bool:
+    """Only the beginning of the request is on record."""
+    return record.request_bytes > 0
 
 
 def rows_of(call: LoggedCall) -> Iterator[_Row]:
@@ -169,6 +177,8 @@ def _call_fields(call: LoggedCall) -> _Row:
         "total_s": record.total_ns / 1e9,
         "status": record.status,
         "error_reason": record.error_reason or None,
+        "cut": is_cut(record),
+        "suppressed": record.suppressed,
         "source": None,
         "reason": None,
     }

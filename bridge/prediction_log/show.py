@@ -7,7 +7,7 @@ from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.prediction_log.reader import Entry
-from bridge.prediction_log.rows import LoggedCall, read_call, reason_name, rows_of, time_text
+from bridge.prediction_log.rows import LoggedCall, is_cut, read_call, reason_name, rows_of, time_text
 from bridge.texts import brief, printable
 
 __all__ = ["MOST_ROWS", "describe"]
@@ -16,7 +16,7 @@ MOST_ROWS = 20
 _MOST_CHARACTERS = 60  # of a cell
 _MOST_TEXT = 10_000  # of a field: more than gateways keep of what a model says
 _HEAD = {"batch_id", "digest", "error_reason", "labels", "model", "received_at", "request_id", "status", "total_s"}
-_HEAD |= {"version"}
+_HEAD |= {"version", "cut", "suppressed"}
 
 
 def describe(entry: Entry) -> str:
@@ -50,7 +50,11 @@ def _head(entry: Entry, call: LoggedCall) -> Iterator[tuple[str, str]]:
     yield from _asked(call.request)
     if call.response is not None:
         yield "source", pb.ScoreSource.Name(call.response.source).removeprefix("SCORE_SOURCE_")
-    yield "bytes", f"{len(record.request)} in the request, {len(record.response)} in the response"
+    sent = record.request_bytes or len(record.request)
+    yield "bytes", f"{sent} in the request, {len(record.response)} in the response"
+    if is_cut(record):
+        yield "cut", f"the first {len(record.request)} bytes of the request are on record"
+        yield "request sha256", record.request_sha256.hex()
     yield "segment", f"{entry.segment.name} at {entry.offset}"
     yield "sequence", str(entry.sequence)
     yield "gateway", entry.header.gateway_id
@@ -102,7 +106,7 @@ def _fields(fields: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 def _rows(call: LoggedCall) -> Iterator[str]:
     if call.rows is None:
-        yield "the rows can't be read"
+        yield "the request is cut" if is_cut(call.record) else "the rows can't be read"
         return
     found: list[dict[str, Any]] = []
     for values in rows_of(call):

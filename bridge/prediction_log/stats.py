@@ -84,7 +84,11 @@ class Tally:
         return _rates(self.defaulted, self.rows)
 
     def add(self, record: pb.LogRecord) -> None:
-        """Counts one call."""
+        """Counts one call, or those that a record stands for."""
+        if record.suppressed:
+            self.calls += record.suppressed
+            self.errors[record.error_reason] += record.suppressed
+            return
         self.calls += 1
         self.rows += answered_rows(record)
         for part in record.defaulted:

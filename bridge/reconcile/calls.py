@@ -237,7 +237,7 @@ class Spool:
         segments = LogPass(log)
         for entry in selected(segments.entries(), selection):
             record = entry.record
-            if not record.method.endswith(_SCORE_METHOD):
+            if not (record.suppressed or record.method.endswith(_SCORE_METHOD)):
                 continue
             see(entry)
             spool._see_environment(entry)
@@ -246,7 +246,7 @@ class Spool:
             if record.status == 0 and record.response:
                 spool._version(key, folder).add(entry)
             else:
-                unanswered[key, record.status] += 1
+                unanswered[key, record.status] += record.suppressed or 1
         for (key, status), count in unanswered.items():
             spool._count(key, status, count, folder)
         spool.damages, spool.removed = segments.damages, len(segments.removed)

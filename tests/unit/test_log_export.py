@@ -66,6 +66,8 @@ def test_a_row_has_the_call_its_inputs_and_its_scores() -> None:
         "total_s": 0.002,
         "status": 0,
         "error_reason": None,
+        "cut": False,
+        "suppressed": 0,
     }
     first: dict[str, Any] = {
         "input.Sepal.Length": None,

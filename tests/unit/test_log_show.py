@@ -178,3 +178,15 @@ def test_the_command_shows_each_call_of_that_id(log: Path) -> None:
 def test_a_call_that_is_not_there_is_one_sentence(log: Path) -> None:
     done = CliRunner().invoke(app, ["show", str(log), "--request-id", "z"])
     assert (done.exit_code, done.stderr) == (1, f"no call in {log} has the id z\n")
+
+
+def test_a_cut_request_is_said_to_be_cut_and_its_rows_are_not_made_up() -> None:
+    request = pb.ScoreRequest(request_id="call-1", model="risk")
+    request.table.columns.add(name="age").doubles.values.extend([40.0])
+    made = of_messages(request, None)  # what is left is a message by chance
+    made.request_bytes, made.request_sha256 = 4_000_000, b"\x0a" * 32
+    text = shown(made)
+    assert "bytes           4000000 in the request, 0 in the response\n" in text
+    assert f"cut             the first {len(made.request)} bytes of the request are on record\n" in text
+    assert f"request sha256  {'0a' * 32}\n" in text
+    assert text.endswith("\nthe request is cut\n")

@@ -1,0 +1,59 @@
+"""Which refused calls are on record each: so many a second of one caller, and of all; the others are counted."""
+
+from collections import OrderedDict
+
+from bridge.calls import now
+
+__all__ = ["Refusals"]
+
+_MOST_CALLERS = 1024
+_OF_ALL = 10  # times as many as of one caller: addresses are cheap, and the disk is everybody's
+
+
+class _Allowance:
+    """So many at once, and so many more each second."""
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s = per_s
+        self._left = max(1.0, per_s)
+        self._at = now()
+
+    def has_one(self) -> bool:
+        """One is left, at this instant."""
+        at = now()
+        self._left = min(max(1.0, self._per_s), self._left + (at - self._at) * self._per_s)
+        self._at = at
+        return self._left >= 1
+
+    def use_one(self) -> None:
+        """One less is left."""
+        self._left -= 1
+
+
+class Refusals:
+    """Admits refused calls to the log.
+
+    Args:
+        per_s: how many of one caller each second.
+    """
+
+    def __init__(self, per_s: float) -> None:
+        self._per_s = per_s
+        self._callers: OrderedDict[str, _Allowance] = OrderedDict()
+        self._all: _Allowance | None = None
+
+    def admit(self, caller: str) -> bool:
+        """Whether a refused call of this caller is on record by itself."""
+        if self._all is None:
+            self._all = _Allowance(_OF_ALL * self._per_s)
+        own = self._callers.get(caller)
+        if own is None:
+            own = self._callers[caller] = _Allowance(self._per_s)
+            if len(self._callers) > _MOST_CALLERS:
+                self._callers.popitem(last=False)
+        self._callers.move_to_end(caller)
+        if not (own.has_one() and self._all.has_one()):
+            return False
+        own.use_one()
+        self._all.use_one()
+        return True
