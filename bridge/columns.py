@@ -154,7 +154,7 @@ class Matrix:
     @property
     def rows(self) -> int:
         """How many rows."""
-        return int(self.values.shape[0])
+        return len(self.values)
 
     def slice(self, first: int, count: int) -> Self:
         """The rows `first` to `first + count`, without a copy."""

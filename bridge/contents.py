@@ -5,15 +5,14 @@ tags and lengths counts them, and ends at the first that is too many. It goes as
 and no deeper; what it can't follow is no ScoreRequest.
 """
 
-from dataclasses import dataclass
-
 from scorebridge.arrays import varint
 
 from bridge.bounds import MOST_LABELS, UNREADABLE, Bounds, check_labels, check_text, too_many
 from bridge.errors import InvalidRequest
+from bridge.shapes import Contents
 from bridge.wire import MOST_LENGTH, MOST_VARINT, NotAMessage, read_fields, read_varint
 
-__all__ = ["Contents", "count_contents"]
+__all__ = ["count_contents"]
 
 _MOST_OTHERS = 1024  # fields that nobody knows, or that are there once more
 _HARMLESS_BYTES = 64 << 10  # the length of a text above 127 bytes begins with a byte that is not ASCII
@@ -32,19 +31,6 @@ _MISSING, _MISSING_ONE = 0x42, 0x40
 _VALUE_BYTES = {0x12: 8, 0x1A: 4, 0x22: 4, 0x2A: 8, _BOOLS: 1}  # doubles, floats, int32s, int64s
 _ONE_VALUE = {8: 0x09, 4: 0x0D, 1: 0x08}  # unpacked, by the bytes of a value
 _PACKED, _LABEL_PARTS = 0x0A, (0x0A, 0x12)
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What a message holds, as far as it is work to read.
-
-    Attributes:
-        columns: of its table.
-        pieces: texts, missing rows and single numbers that have to be looked at one by one; not fewer than there are.
-    """
-
-    columns: int
-    pieces: int
 
 
 def count_contents(request: bytes, bounds: Bounds, *, few: bool) -> Contents | None:
@@ -69,7 +55,7 @@ def count_contents(request: bytes, bounds: Bounds, *, few: bool) -> Contents | N
     except (NotAMessage, IndexError) as error:
         why = error if isinstance(error, NotAMessage) else "it ends within a field"
         raise InvalidRequest(f"{UNREADABLE}: {why}") from None
-    return Contents(walk.columns, walk.pieces)
+    return Contents(walk.columns, walk.pieces, tuple(walk.numbers))
 
 
 class _GivenUp(Exception):
@@ -87,6 +73,7 @@ class _Walk:
         self._keys = self._labels = self._others = self._features = 0
         self._merged = False
         self.columns = self.pieces = 0
+        self.numbers: list[tuple[int, int]] = []
 
     def request(self) -> None:
         """All of it."""
@@ -211,6 +198,7 @@ class _Walk:
             self._add_columns(1)
             values = first + 2 + raw[first + 1] if last - first > 1 else last
             if head and last - values == numbers and raw[first] == _NAME and raw.startswith(head, values):
+                self.numbers.append((values + len(head), last))
                 continue  # as the one before: columns of a batch are of one length
             if last - first <= _SMALL_COLUMN_BYTES and self.columns > 1:
                 texts = values < last and raw[values] not in _VALUE_BYTES
@@ -278,7 +266,10 @@ class _Walk:
                 count += 1
                 plain = False
             else:
-                count += (last - first) // size if tag == _PACKED else 0
+                if tag == _PACKED:
+                    count += (last - first) // size
+                    if size > 1:
+                        self.numbers.append((first, last))
                 fields += 1
                 if fields > 1 or (size == 1 and not self._raw[first:last].isascii()):
                     plain = False

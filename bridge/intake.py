@@ -8,11 +8,12 @@ from typing import TypeVar
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.bounds import Bounds, is_short
-from bridge.contents import Contents, count_contents
+from bridge.contents import count_contents
 from bridge.eager import in_task
 from bridge.errors import BridgeError, DeadlineExceeded, InvalidRequest
 from bridge.messages import check_short, parse_request
 from bridge.registry import Registry
+from bridge.shapes import Contents, Shapes
 
 __all__ = ["Intake", "let_go"]
 
@@ -39,6 +40,7 @@ class Intake:
     def __init__(self, registry: Registry, max_columns: int) -> None:
         self._registry = registry
         self._bounds = Bounds(max_columns, _MOST_ROWS)
+        self._shapes = Shapes()
         self._beside = ThreadPoolExecutor(1, "intake")
         self.refused = 0
 
@@ -65,8 +67,9 @@ class Intake:
             InvalidRequest: it is no ScoreRequest, or holds more than it may.
             DeadlineExceeded: others were read until its time was over.
         """
-        if (contents := self._count(raw, few=True)) is None:
-            contents = await self.beside(lambda: self._count(raw, few=False), left_s)
+        contents = self._shapes.find(raw)
+        if contents is None:
+            contents = self._count(raw, few=True) or await self.beside(lambda: self._count(raw, few=False), left_s)
         if contents is not None and _is_little(contents, raw):
             return parse_request(raw), True
         return await self.beside(lambda: parse_request(raw), left_s), False
@@ -90,12 +93,16 @@ class Intake:
 
     def _count(self, raw: bytes, *, few: bool) -> Contents | None:
         try:
-            return count_contents(raw, self._bounds, few=few)
+            contents = count_contents(raw, self._bounds, few=few)
         except InvalidRequest as error:
             widest = self._widest()
             if widest == self._bounds or not error.limit:
                 self.refused += 1
                 raise
+        else:
+            if contents is not None and few:
+                self._shapes.keep(raw, contents)  # of what is within these bounds, which stay as they are
+            return contents
         try:
             return count_contents(raw, widest, few=few)
         except InvalidRequest:

@@ -134,15 +134,15 @@ def _read_matrix(matrix: pb.Matrix) -> Matrix:
     kind = matrix.WhichOneof("values")
     dtype = np.dtype(np.float32) if kind == "floats" else np.dtype(np.float64)
     values = _numbers(getattr(matrix, kind), dtype) if kind else np.empty(0, dtype)
-    names = tuple(matrix.columns)
-    if matrix.rows == 0:
+    names, rows = tuple(matrix.columns), matrix.rows
+    if rows == 0:
         if len(values):
             raise InvalidRequest(f"the matrix has {len(values)} values for 0 rows")
         return Matrix(names, values.reshape(0, len(names)))
-    width = len(names) or len(values) // matrix.rows
-    if len(values) != matrix.rows * width:
-        raise InvalidRequest(f"the matrix has {len(values)} values for {matrix.rows} rows of {width} columns")
-    return Matrix(names, values.reshape(matrix.rows, width))
+    width = len(names) or len(values) // rows
+    if len(values) != rows * width:
+        raise InvalidRequest(f"the matrix has {len(values)} values for {rows} rows of {width} columns")
+    return Matrix(names, values.reshape(rows, width))
 
 
 def _read_table(table: pb.Table) -> Table:

@@ -13,7 +13,7 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.calls import Call, Exchange, Outcome, Range, now
 from bridge.columns import Batch, Matrix
-from bridge.errors import BridgeError, DefaultReason, LogUnavailable
+from bridge.errors import BridgeError, DefaultReason, InternalError, LogUnavailable
 from bridge.layers.record import Answer
 from bridge.messages import TYPE_NUMBERS
 from bridge.prediction_log.rows import CANCELLED
@@ -69,21 +69,33 @@ class LogRecorder:
         Raises:
             LogUnavailable: it could not be recorded, and must not be answered then.
         """
-        if not self._refusals.admit(exchange.caller):
-            self._suppressed += 1
-            if self._telling is None:
-                self._telling = asyncio.get_running_loop().call_later(_TOLD_S, self._tell)
+        if not self._admits(exchange):
             return
         # Not from the cache: what callers ask for may be anything.
         about = pb.LogRecord(method=exchange.method, request_id=request_id, model=model)
         about.version, about.digest = error.version, error.digest
         times = _times(exchange.received_ns, elapsed_s)
-        request = exchange.request
-        if len(request) > _KEPT_BYTES:
-            about.request_bytes, about.request_sha256 = len(request), await _sha256(request)
-            request = request[:_KEPT_BYTES]
         record = about.SerializeToString() + _peer(exchange.peer) + times + _error(exchange, error)
-        if (written := self._log.append(record, request, b"")) is not None:
+        if (written := self._append_beginning(record, exchange.request)) is not None:
+            await written
+
+    def _admits(self, exchange: Exchange) -> bool:
+        """One more refused call of this caller is on record by itself; else it is counted."""
+        if self._refusals.admit(exchange.caller):
+            return True
+        self._suppressed += 1
+        if self._telling is None:
+            self._telling = asyncio.get_running_loop().call_later(_TOLD_S, self._tell)
+        return False
+
+    def _append_beginning(self, record: bytes, request: bytes) -> Awaitable[None] | None:
+        if len(request) <= _KEPT_BYTES:
+            return self._log.append(record, request, b"")
+        return self._append_cut(record, request)
+
+    async def _append_cut(self, record: bytes, request: bytes) -> None:
+        cut = pb.LogRecord(request_bytes=len(request), request_sha256=await _sha256(request))
+        if (written := self._log.append(record + cut.SerializeToString(), request[:_KEPT_BYTES], b"")) is not None:
             await written
 
     async def close(self) -> None:
@@ -114,14 +126,21 @@ class LogRecorder:
     def answered(self, call: Call, outcome: Outcome, engine: str = "") -> Answer:
         """A call and what became of it; the outcome, with the bytes of its reply if it has one.
 
+        One that failed before a model was asked is on record as `refused` has it.
+
         Raises:
             LogUnavailable: it could not be recorded, and must not be answered then.
         """
         exchange = call.exchange
         if exchange is None:
             return outcome, None
-        record = _of_call(call, exchange, engine)
         failure = outcome.first_failure()
+        if failure is not None and _is_refused(call, failure):
+            if not self._admits(exchange):
+                return outcome, None
+            record = _of_call(call, exchange, engine) + _error(exchange, failure)
+            return outcome, self._append_beginning(record, exchange.request)
+        record = _of_call(call, exchange, engine)
         if failure is not None:
             record += _error(exchange, failure)
         else:
@@ -133,12 +152,22 @@ class LogRecorder:
 
     async def cancelled(self, call: Call, engine: str = "") -> None:
         """A call whose caller has left."""
-        if call.exchange is not None:
-            left = pb.LogRecord(status=CANCELLED, error_reason="CANCELLED").SerializeToString()
-            record = _of_call(call, call.exchange, engine) + left
-            # The caller is gone: nobody waits for the disk, or for the refusal.
-            if (written := self._log.append(record, call.exchange.request, b"")) is not None:
-                await asyncio.shield(written)
+        exchange = call.exchange
+        if exchange is None or (not call.trace.attempts and not self._admits(exchange)):
+            return
+        left = pb.LogRecord(status=CANCELLED, error_reason="CANCELLED").SerializeToString()
+        record = _of_call(call, exchange, engine) + left
+        whole = call.trace.attempts > 0
+        request = exchange.request
+        written = self._log.append(record, request, b"") if whole else self._append_beginning(record, request)
+        # The caller is gone: nobody waits for the disk, or for the refusal.
+        if written is not None:
+            await asyncio.shield(written)
+
+
+def _is_refused(call: Call, failure: BridgeError) -> bool:
+    """No model was asked; but what the bridge did wrong itself is kept whole."""
+    return not call.trace.attempts and not isinstance(failure, InternalError)
 
 
 async def _sha256(request: bytes) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bridge.acceptance import accept
 from bridge.bundle import read_bundle
-from bridge.errors import BundleError, ModelNotFound, ModelNotReady, PassingFailure, VersionRefused
+from bridge.errors import BundleError, ModelNotFound, ModelNotReady, PassingFailure
 from bridge.layers.drain import Drain
 from bridge.layers.record import Recorder
 from bridge.lookout import Lookout
@@ -121,7 +121,7 @@ class Registry:
         found = versions.get(version)
         if found is None:
             raise ModelNotFound(f"there is no version {version} of '{model}'")
-        return _usable(found)
+        return found.usable()
 
     def serving(self, model: str) -> Version | None:
         """The version that calls without a version go to, if there is one."""
@@ -168,7 +168,7 @@ class Registry:
         undecided = next((version for version in versions if version.state is not State.REFUSED), versions[0])
         if undecided.state is State.NOT_RESIDENT:
             raise ModelNotReady(f"{undecided.ref} is still loading")
-        return _usable(undecided)
+        return undecided.usable()
 
     async def _names(self) -> list[str]:
         """What may be a model by its name, and every model there was; none while the repository does not answer."""
@@ -291,13 +291,3 @@ def _enough(version: Version, good: Collection[Version], promoted: int | None) -
     """So many higher versions are good that this one need not be resident."""
     higher = sum(one.stored.version > version.stored.version for one in good)
     return higher >= _GOOD_VERSIONS and version.stored.version != promoted
-
-
-def _usable(version: Version) -> Version:
-    if version.state is State.REFUSED:
-        raise VersionRefused(f"{version.ref} was refused: {version.reason}")
-    if version.state is State.NOT_DEPLOYED:
-        raise ModelNotFound(f"{version.ref} is not deployed")
-    if version.state in (State.NOT_RESIDENT, State.DRAINING):
-        raise ModelNotFound(f"{version.ref} is not resident")
-    return version

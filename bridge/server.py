@@ -49,7 +49,6 @@ class Gateway:
         registry: its versions.
         grpc_address: "host:port" once it is started.
         http_address: the same of /livez and /readyz.
-        front_note: what the ready line ends with: nothing, or what the front can't hold.
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
@@ -67,7 +66,6 @@ class Gateway:
             log_model_messages=settings.log_model_messages,
         )
         self.grpc_address = self.http_address = ""
-        self.front_note = ""
         servicers: Any = health  # its stubs don't know the asyncio half
         self._health = servicers.aio.HealthServicer()
         self._draining = False
@@ -85,9 +83,13 @@ class Gateway:
         methods.add_registered_method_handlers(SERVICE, self._service.handlers())
         add_health_and_reflection(methods, self._health, SERVICE)
         self._front = Front(settings, methods, SERVICE, nullcontext if self._log is None else self._log.group)
-        if self._front.name == "native":
-            self.front_note = " front=native (does not bound what it receives: see docs/security.md)"
         self._http = HttpPort(settings, {"/livez": self._show_live, "/readyz": self._show_ready})
+
+    @property
+    def front_note(self) -> str:
+        """What the ready line ends with: nothing, or what the front can't hold."""
+        unbounded = " front=native (does not bound what it receives: see docs/security.md)"
+        return unbounded if self._front.name == "native" else ""
 
     async def start(self) -> None:
         """Binds both ports; calls are answered from here on, with defaults while their models load.

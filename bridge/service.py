@@ -36,6 +36,7 @@ __all__ = ["SERVICE", "ScoringService"]
 _log = logging.getLogger(__name__)
 
 SERVICE = "scorebridge.v1.ScoringService"
+_SCORE = f"/{SERVICE}/Score"
 _MAX_REQUEST_ID = 128
 _NO_DEADLINE_S = 1e8  # pygrpc-native gives a huge number where grpcio gives None
 
@@ -80,32 +81,26 @@ class ScoringService:
         """Scores one batch."""
         arrived, peer = now(), context.peer()
         caller = _name_of(context) if self._by_certificate else caller_of(peer)
-        exchange = Exchange(f"/{SERVICE}/Score", request, peer, time.time_ns(), write_reply, status_number, caller)
+        exchange = Exchange(_SCORE, request, peer, time.time_ns(), write_reply, status_number, caller)
+        held = 0
         try:
             try:
                 self._inflight.take(caller, len(request))
+                held = len(request)
+                call, version = self._short(exchange, arrived, context) or await self._read(exchange, arrived, context)
             except BridgeError as error:
-                await self._refused(exchange, error, arrived)
-                raise
-            try:
-                return await self._scored(exchange, arrived, context.time_remaining())
-            finally:
-                self._inflight.give_back(caller, len(request))
+                refusal = let_go(error)
+            else:
+                return await self._answer(call, version)
+            await self._refused(exchange, refusal, arrived)
+            await _abort(context, refusal)
         except BridgeError as error:
             await _abort(context, error)
         except Exception:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller
             _log.exception("a call failed inside the bridge")
             await _abort(context, InternalError("the bridge failed; its log says where"))
-
-    async def _scored(self, exchange: Exchange, arrived: float, left_s: float | None) -> bytes:
-        try:
-            call, version = await self._call(exchange, arrived, left_s)
-        except BridgeError as error:
-            refusal = let_go(error)
-        else:
-            return await self._answer(call, version)
-        await self._refused(exchange, refusal, arrived)
-        raise refusal
+        finally:
+            self._inflight.give_back(caller, held)
 
     async def list_models(self, request: bytes, context: Any) -> bytes:
         """Every version of every model."""
@@ -134,24 +129,34 @@ class ScoringService:
     def _serves(self, version: Version) -> bool:
         return self._registry.serving(version.stored.model) is version
 
-    async def _call(self, exchange: Exchange, arrived: float, left_s: float | None) -> tuple[Call, Version]:
-        little, request = True, self._intake.read_short(exchange.request)
+    def _short(self, exchange: Exchange, arrived: float, context: Any) -> tuple[Call, Version] | None:
+        """The call of a request that is read at once; None if it takes longer."""
+        request = self._intake.read_short(exchange.request)
         if request is None:
-            request, little = await self._intake.read(exchange.request, left_s)
-        request_id = _request_id(request)
+            return None
         version = self._registry.resolve(request.model, request.version)
-        partial = request.partial and version.row_wise
+        return self._call(exchange, request, version, arrived, context.time_remaining()), version
+
+    async def _read(self, exchange: Exchange, arrived: float, context: Any) -> tuple[Call, Version]:
+        """The call of any request; what takes longer is done beside the event loop."""
+        left_s = context.time_remaining()
+        request, little = await self._intake.read(exchange.request, left_s)
+        version = self._registry.resolve(request.model, request.version)
+        work = functools.partial(self._call, exchange, request, version, arrived, left_s)
+        if little:
+            return work(), version
+        with version.in_use():
+            return await self._intake.beside(work, left_s), version
+
+    def _call(
+        self, exchange: Exchange, request: pb.ScoreRequest, version: Version, arrived: float, left_s: float | None
+    ) -> Call:
+        request_id, partial = _request_id(request), request.partial and version.row_wise
         try:
-            if little:
-                batch = self._bound(request, version, alone=partial)
-            else:
-                with version.in_use():
-                    work = functools.partial(self._bound, request, version, alone=partial)
-                    batch = await self._intake.beside(work, left_s)
-            call = Call(
+            return Call(
                 request_id=request_id,
                 model=version.ref,
-                batch=batch,
+                batch=self._bound(request, version, alone=partial),
                 arrived=arrived,
                 deadline=_deadline(arrived, left_s),
                 defaults=_defaults(request, version),
@@ -161,26 +166,22 @@ class ScoringService:
         except BridgeError as error:
             _name(error, version)
             raise
-        return call, version
 
     def _bound(self, request: pb.ScoreRequest, version: Version, *, alone: bool) -> Batch:
-        most = version.settings.max_batch_rows
-        if len(request.row_keys) > most:
-            raise InvalidRequest(
-                f"{len(request.row_keys)} row_keys; {version.ref} takes {most} rows", limit=f"{most} rows"
-            )
-        columns, widest = (
-            len(request.matrix.columns) + len(request.table.columns),
-            max(self._max_columns, version.width),
-        )
-        if columns > widest:
-            raise InvalidRequest(f"{columns} columns; a call has at most {widest}", limit=f"{widest} columns")
+        most, keys = version.settings.max_batch_rows, len(request.row_keys)
+        if keys > most:
+            raise InvalidRequest(f"{keys} row_keys; {version.ref} takes {most} rows", limit=f"{most} rows")
         batch = read_batch(request)
-        if request.row_keys and len(request.row_keys) != batch.rows:
-            raise InvalidRequest(f"{len(request.row_keys)} row_keys for {batch.rows} rows")
-        if batch.rows > most:
-            raise InvalidRequest(f"{batch.rows} rows; {version.ref} takes {most} a call", limit=f"{most} rows")
-        if isinstance(batch, Matrix) and not batch.rows and not batch.names:
+        columns = batch.values.shape[1] if isinstance(batch, Matrix) else len(batch.columns)
+        if columns > self._max_columns and columns > version.width:
+            widest = max(self._max_columns, version.width)
+            raise InvalidRequest(f"{columns} columns; a call has at most {widest}", limit=f"{widest} columns")
+        rows = batch.rows
+        if keys and keys != rows:
+            raise InvalidRequest(f"{keys} row_keys for {rows} rows")
+        if rows > most:
+            raise InvalidRequest(f"{rows} rows; {version.ref} takes {most} a call", limit=f"{most} rows")
+        if not rows and isinstance(batch, Matrix) and not batch.names:
             return batch  # nothing in it could be wrong
         return version.bind(batch, alone=alone)
 

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import Self
 
 from bridge.acceptance import Accepted
 from bridge.bundle import Bundle
 from bridge.calls import Call, DefaultScore, ModelRef, Outcome, Output, Scorer
 from bridge.columns import Batch
 from bridge.defaults import default_scores
-from bridge.errors import InvalidRequest, ModelNotReady
+from bridge.errors import InvalidRequest, ModelNotFound, ModelNotReady, VersionRefused
 from bridge.layers.drain import Drain
 from bridge.layers.record import Recorder
 from bridge.model_settings import ModelSettings
@@ -100,6 +101,21 @@ class Version:
     def bind(self, batch: Batch, *, alone: bool = False) -> Batch:
         """The caller's rows as the model takes them, see `Backend.bind`; as they are while it is not loaded."""
         return self.accepted.backend.bind(batch, alone=alone) if self.accepted else batch
+
+    def usable(self) -> Self:
+        """The same, if calls may be for it: it serves, or is yet to be decided.
+
+        Raises:
+            VersionRefused: it did not pass its checks.
+            ModelNotFound: it is not deployed, or not resident.
+        """
+        if self.state is State.REFUSED:
+            raise VersionRefused(f"{self.ref} was refused: {self.reason}")
+        if self.state is State.NOT_DEPLOYED:
+            raise ModelNotFound(f"{self.ref} is not deployed")
+        if self.state in (State.NOT_RESIDENT, State.DRAINING):
+            raise ModelNotFound(f"{self.ref} is not resident")
+        return self
 
     async def score(self, call: Call) -> Outcome:
         """Scores a call; the version is not unloaded meanwhile."""

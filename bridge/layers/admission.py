@@ -35,14 +35,14 @@ class Admission:
         # While a worker is free the call costs nobody anything, and it is how the cost is learned anew.
         if not load.idle:
             self._check(call)
-        load.pending_rows += call.rows
-        caller = _caller(call)
-        self._shares.hold(caller, call.rows)
+        rows, caller = call.rows, _caller(call)
+        load.pending_rows += rows
+        self._shares.hold(caller, rows)
         try:
             return await inner(call)
         finally:
-            load.pending_rows -= call.rows
-            self._shares.give_back(caller, call.rows)
+            load.pending_rows -= rows
+            self._shares.give_back(caller, rows)
 
     def _check(self, call: Call) -> None:
         load = self._load

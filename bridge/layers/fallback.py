@@ -1,5 +1,6 @@
 """Fallback: rows that can't be scored get the model's default score, marked, or stay failed, alone or all."""
 
+import operator
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -57,7 +58,8 @@ class Fallback:
                 ranges.append(_default_range(part.first, part.count, part.error, defaults))
             else:
                 ranges.append(part)
-        return replace(outcome, ranges=tuple(ranges))
+        as_it_was = len(ranges) == len(outcome.ranges) and all(map(operator.is_, ranges, outcome.ranges))
+        return outcome if as_it_was else replace(outcome, ranges=tuple(ranges))
 
 
 def _partial(outcome: Outcome) -> Outcome:

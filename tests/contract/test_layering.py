@@ -34,7 +34,7 @@ ORDER = [
         "leftovers",
     ],
     ["address"],
-    ["bounds", "contents"],
+    ["bounds", "shapes", "contents"],
     ["messages", "replies", "load", "shares", "refusals", "holds"],
     ["prediction_log"],
     ["layers"],
