@@ -90,7 +90,7 @@ class GatewaySettings(BaseSettings):
     front: Literal["auto", "native", "grpc"] = "auto"
     max_message_bytes: Annotated[int, Field(gt=0)] = 4 << 20
     max_connections: _Count = 1024
-    max_streams: _Count = 1024
+    max_streams: _Count = 128
     max_header_bytes: Annotated[int, Field(ge=8192, le=1 << 20)] = 16 << 10
     handshake_s: _Seconds = 10.0
     message_s: _Seconds = 30.0

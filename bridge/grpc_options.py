@@ -6,7 +6,7 @@ __all__ = ["server_options"]
 
 # Calls that came and were not yet picked up, over all connections. Above it grpc-core ends calls of ANY connection with
 # CANCELLED, and a call that was reset stays in that queue: its own limits, 1,000 and 3,000, are one connection's to
-# reach. This is eight connections' worth of streams, some 12 KiB each.
+# reach. This is 64 connections' worth of streams, some 12 KiB each.
 _PENDING_CALLS = 8192
 _PING_STRIKES = 2
 

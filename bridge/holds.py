@@ -26,7 +26,9 @@ class Holds:
         self._due = self._computed_s = 0.0
 
     def start(self) -> None:
-        """Looks from here on."""
+        """Looks from here on; what was before is forgotten."""
+        self.stop()
+        self._worst.clear()
         self._wait()
 
     def stop(self) -> None:

@@ -117,6 +117,7 @@ class Gateway:
         # What is loaded by now stays: a full collection that walks through it would stall every call for milliseconds.
         gc.collect()
         gc.freeze()
+        self._holds.start()  # anew: nobody waited for that
         self._decided = True
         for model in self.registry.models() or [""]:
             self._update_health(model)

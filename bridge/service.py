@@ -93,7 +93,7 @@ class ScoringService:
             else:
                 return await self._answer(call, version)
             await self._refused(exchange, refusal, arrived)
-            await _abort(context, refusal)
+            raise refusal
         except BridgeError as error:
             await _abort(context, error)
         except Exception:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller

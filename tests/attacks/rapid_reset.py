@@ -30,7 +30,7 @@ CALLS = 600
 _RESETS = 100_000
 _PATH = "/any.Service/Method"
 OURS = [
-    ("grpc.max_concurrent_streams", 1024),
+    ("grpc.max_concurrent_streams", 128),
     ("grpc.http.overload_protection", 1),
     ("grpc.server.max_pending_requests", 8192),
     ("grpc.server.max_pending_requests_hard_limit", 8192),

@@ -13,7 +13,9 @@ _RETRY_BUFFER_BYTES = 4 << 20  # a call whose message is larger is not retried
 _SERVICE = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "healthCheckConfig": {"serviceName": ""},
-    "retryThrottling": {"maxTokens": 10, "tokenRatio": 0.1},
+    # A gateway refuses some calls of a client that has more of them under way than a connection may have streams; each
+    # is tried again, and so many refusals are no reason to stop that.
+    "retryThrottling": {"maxTokens": 1000, "tokenRatio": 1},
     "methodConfig": [
         {
             "name": [{"service": "scorebridge.v1.ScoringService"}],

@@ -28,7 +28,7 @@ final class Channels {
           "healthCheckConfig",
           Map.of("serviceName", ""),
           "retryThrottling",
-          Map.of("maxTokens", 10.0, "tokenRatio", 0.1),
+          Map.of("maxTokens", 1000.0, "tokenRatio", 1.0),
           "methodConfig",
           List.of(
               Map.of(
