@@ -12,6 +12,8 @@ from typing import Any
 import grpc
 import grpc.aio
 
+from bridge.status import Status
+
 __all__ = ["Arrivals"]
 
 _LOOKS = 10  # in the time that a message may take
@@ -45,7 +47,13 @@ class Arrivals:
             if request is end:
                 await _end(context, grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
                 raise asyncio.CancelledError  # the caller has left
-            return await method(read(request), context)
+            answered = await method(read(request), context)
+            if not isinstance(answered, Status):
+                return answered
+            context.set_code(answered.code)
+            context.set_details(answered.message)
+            context.set_trailing_metadata(answered.metadata)
+            return b""
 
         return grpc.stream_unary_rpc_method_handler(answer, response_serializer=handler.response_serializer)
 

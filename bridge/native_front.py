@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -36,8 +36,8 @@ _EVENTS = 64  # the most that one trip from the front to the event loop carries
 _LAST_BYTES_S = 0.1  # for answers that were handed over to reach the network; nothing tells when they have
 
 Group = Callable[[], AbstractContextManager[None]]
-_Method = Callable[[bytes, Any], Awaitable[bytes]]
 _Answer = bytes | Status
+_Method = Callable[[bytes, Any], Awaitable[_Answer]]
 
 
 def _io_threads() -> int:
@@ -176,8 +176,6 @@ class NativeFront:
         answer: _Answer
         try:
             answer = await method(payload, context)
-        except _Aborted as aborted:
-            answer = aborted.status
         except asyncio.CancelledError:
             # The caller has left, or its time is over; if neither, it is told.
             answer = Status(grpc.StatusCode.CANCELLED, "cancelled", ())
@@ -213,14 +211,3 @@ class _Context:
     def time_remaining(self) -> float | None:
         """Seconds; None without a deadline."""
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
-
-    async def abort(self, code: grpc.StatusCode, details: str, trailing_metadata: Any) -> NoReturn:
-        raise _Aborted(Status(code, details, trailing_metadata))
-
-
-class _Aborted(Exception):
-    """A method ended its call with a status."""
-
-    def __init__(self, status: Status) -> None:
-        super().__init__(status.message)
-        self.status = status

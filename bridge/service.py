@@ -5,7 +5,7 @@ import logging
 import time
 import uuid
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -28,7 +28,7 @@ from bridge.recorder import LogRecorder
 from bridge.registry import Registry
 from bridge.replies import write_reply
 from bridge.shares import Shares, caller_of
-from bridge.status import status_number, status_of
+from bridge.status import Status, status_number, status_of
 from bridge.version import Version
 
 __all__ = ["SERVICE", "ScoringService"]
@@ -38,11 +38,16 @@ _log = logging.getLogger(__name__)
 SERVICE = "scorebridge.v1.ScoringService"
 _SCORE = f"/{SERVICE}/Score"
 _MAX_REQUEST_ID = 128
+_TOO_LONG = status_of(InvalidRequest("the message is longer than any that asks for models"))
 _NO_DEADLINE_S = 1e8  # pygrpc-native gives a huge number where grpcio gives None
 
 
 class ScoringService:
-    """Answers requests given as bytes, so that a message is parsed once and its bytes can be kept."""
+    """Answers requests given as bytes, so that a message is parsed once and its bytes can be kept.
+
+    A method returns the bytes of its answer, or the status that it fails with: an exception on its way through gRPC
+    would hold the frames it went through, and the request in them.
+    """
 
     def __init__(
         self,
@@ -77,7 +82,7 @@ class ScoringService:
             "GetModel": grpc.unary_unary_rpc_method_handler(self.get_model),
         }
 
-    async def score(self, request: bytes, context: Any) -> bytes:
+    async def score(self, request: bytes, context: Any) -> bytes | Status:
         """Scores one batch."""
         arrived, peer = now(), context.peer()
         caller = _name_of(context) if self._by_certificate else caller_of(peer)
@@ -93,35 +98,37 @@ class ScoringService:
             else:
                 return await self._answer(call, version)
             await self._refused(exchange, refusal, arrived)
-            raise refusal
+            return status_of(refusal)
         except BridgeError as error:
-            await _abort(context, error)
+            return status_of(let_go(error))  # else it and the frames it went through hold each other
         except Exception:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller
             _log.exception("a call failed inside the bridge")
-            await _abort(context, InternalError("the bridge failed; its log says where"))
+            return status_of(InternalError("the bridge failed; its log says where"))
         finally:
             self._inflight.give_back(caller, held)
 
-    async def list_models(self, request: bytes, context: Any) -> bytes:
+    async def list_models(self, request: bytes, _: Any) -> bytes | Status:
         """Every version of every model."""
-        await _check_short(request, context)
+        if not is_short(request):
+            return _TOO_LONG
         return pb.ListModelsResponse(
             versions=[write_version(version, serving=self._serves(version)) for version in self._registry.versions()]
         ).SerializeToString()
 
-    async def get_model(self, request: bytes, context: Any) -> bytes:
+    async def get_model(self, request: bytes, _: Any) -> bytes | Status:
         """All there is to know of one model."""
-        await _check_short(request, context)
+        if not is_short(request):
+            return _TOO_LONG
         try:
             asked = pb.GetModelRequest.FromString(request)
         except DecodeError:
-            await _abort(context, InvalidRequest("the bytes are not a scorebridge.v1.GetModelRequest"))
+            return status_of(InvalidRequest("the bytes are not a scorebridge.v1.GetModelRequest"))
         found = [
             version for version in self._registry.versions(asked.model) if asked.version in (0, version.stored.version)
         ]
         if not found:
             which = f"version {asked.version} of '{asked.model}'" if asked.version else f"model '{asked.model}'"
-            await _abort(context, ModelNotFound(f"there is no {which}"))
+            return status_of(ModelNotFound(f"there is no {which}"))
         return pb.GetModelResponse(
             versions=[write_detail(version, serving=self._serves(version)) for version in found]
         ).SerializeToString()
@@ -269,14 +276,3 @@ def _nothing(version: Version) -> Outcome:
         for output in version.outputs or ()
     )
     return Outcome((Range(0, 0, columns),)) if columns else Outcome(())
-
-
-async def _check_short(request: bytes, context: Any) -> None:
-    if not is_short(request):
-        await _abort(context, InvalidRequest("the message is longer than any that asks for models"))
-
-
-async def _abort(context: Any, error: BridgeError) -> NoReturn:
-    status = status_of(error)
-    await context.abort(status.code, status.message, trailing_metadata=status.metadata)
-    raise AssertionError("abort returned")

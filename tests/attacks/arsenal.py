@@ -1,6 +1,6 @@
 """What a stranger may send: each attack runs until its time is over, or until the gateway takes no more of it.
 
-    PYTHONPATH=tests:clients/python:. .venv/bin/python -m attacks.arsenal NAME SECONDS GRPC HTTP REQUEST [CERTIFICATE]
+PYTHONPATH=tests:clients/python:. .venv/bin/python -m attacks.arsenal NAME SECONDS GRPC HTTP REQUEST [CERTIFICATE]
 """
 
 import sys
@@ -206,14 +206,14 @@ ARSENAL: dict[str, Attack] = {
     "slow readers": Attack(_unread(2**31 - 1)),
     "idle connections": Attack(_connections(300, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS)), native=True),
     "half-open connections": Attack(_connections(300, b"PRI * HTTP/2"), native=True),
-    "half-sent HTTP requests": Attack(_connections(300, b"GET /readyz HTTP/1.1\r\nHost: x\r\n", http=True), native=True),
+    "half-sent HTTP requests": Attack(_connections(300, b"GET /readyz HTTP/1.1\r\nHost: x", http=True), native=True),
 }
 
 
 def main() -> None:
     """Runs one of them."""
     name, seconds, grpc_address, http_address, request = sys.argv[1:6]
-    certificate = Path(sys.argv[6]) if len(sys.argv) > 6 else None  # noqa: PLR2004
+    certificate = Path(sys.argv[6]) if len(sys.argv) > 6 else None
     until = time.monotonic() + float(seconds)
     ARSENAL[name].run(Target(grpc_address, http_address, certificate, Path(request).read_bytes(), until))
 

@@ -22,6 +22,11 @@ from bridge.repository import Repository
 _MIB = 1 << 20
 _WAYS = {"grpc": ("grpc", False), "grpc with TLS": ("grpc", True), "native": ("native", False)}
 
+_HEAD = (
+    "| way | attack | peak MiB | others' model answers | their slowest, ms | hold, ms | log MiB | alive |\n"
+    "|---|---|---|---|---|---|---|---|\n"
+)
+
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -51,8 +56,7 @@ def main() -> int:
         with repository.staged(folder / "cancer") as staged:
             repository.publish(staged, make_manifest(staged, None), "cancer", 1)
         certificate = make_certificate(folder)
-        print("| way | attack | peak MiB | others' model answers | their slowest, ms | hold, ms | log MiB | alive |")
-        print("|---|---|---|---|---|---|---|---|")
+        sys.stdout.write(_HEAD)
         for way in asked.way or _WAYS:
             front, tls = _WAYS[way]
             with ExitStack() as stack:

@@ -1,6 +1,7 @@
 """What one caller sends, however much it holds, costs another nothing: it is refused, let go, and kept in part."""
 
 import asyncio
+import gc
 import hashlib
 import weakref
 from collections.abc import Callable
@@ -10,11 +11,13 @@ from typing import Any
 import grpc
 import grpc.aio
 import pytest
-from fixtures import Cancer, StartGateway, put
-from scorebridge import AsyncScoringClient
+from fixtures import Cancer, StartGateway, make_r_bundle, put
+from scorebridge import AsyncScoringClient, ScoringError, Source
 from scorebridge.v1 import scoring_pb2 as pb
+from waiting import eventually
 
 from bridge import service
+from bridge.calls import Exchange
 from bridge.columns import Batch
 from bridge.errors import InvalidRequest
 from bridge.prediction_log.reader import read_log
@@ -147,3 +150,24 @@ async def test_what_was_built_of_a_refused_message_is_gone_before_it_is_recorded
         request = pb.ScoreRequest(model="cancer", matrix=pb.Matrix(rows=1)).SerializeToString()
         assert await _refused(channel, request) is grpc.StatusCode.INVALID_ARGUMENT
     assert watching.alive == [False]
+
+
+@pytest.mark.parametrize("front", ["grpc", "native"])
+async def test_no_request_is_held_once_its_call_is_over(
+    tmp_path: Path, cancer: Cancer, repository: Path, start_gateway: StartGateway, connect: Connect
+) -> None:
+    put(cancer.folder, repository, "cancer")
+    function = "Pred.R <- function(x) if (x[1] < 0) stop('no') else x"
+    put(make_r_bundle(tmp_path / "b", function, settings='[features]\nx = "double"\n'), repository, "r")
+    client = connect(await start_gateway(repository))
+    gc.collect()
+    gc.disable()  # what a full collection alone frees may be 4 MiB a call, hundreds of times
+    try:
+        for _ in range(3):
+            assert (await client.score("cancer", cancer.rows[:1])).source is Source.MODEL
+            for model, row in (("cancer", cancer.rows[:1, :3]), ("r", {"x": [-1.0]}), ("absent", cancer.rows[:1])):
+                with pytest.raises(ScoringError):
+                    await client.score(model, row)
+        await eventually(lambda: not [one for one in gc.get_objects() if isinstance(one, Exchange)])
+    finally:
+        gc.enable()
