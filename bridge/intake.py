@@ -2,14 +2,13 @@
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.beside import beside
 from bridge.bounds import Bounds, is_short
 from bridge.contents import count_contents
-from bridge.eager import in_task
 from bridge.errors import BridgeError, DeadlineExceeded, InvalidRequest
 from bridge.messages import check_short, parse_request
 from bridge.registry import Registry
@@ -41,7 +40,6 @@ class Intake:
         self._registry = registry
         self._bounds = Bounds(max_columns, _MOST_ROWS)
         self._shapes = Shapes()
-        self._beside = ThreadPoolExecutor(1, "intake")
         self.refused = 0
 
     def read_short(self, raw: bytes) -> pb.ScoreRequest | None:
@@ -80,16 +78,11 @@ class Intake:
         Raises:
             DeadlineExceeded: the time was over before it was done.
         """
-        await in_task()
         try:
             async with asyncio.timeout(left_s):
-                return await asyncio.get_running_loop().run_in_executor(self._beside, work)
+                return await beside(work)
         except TimeoutError as error:
             raise DeadlineExceeded(f"the request was not read within the {left_s:.3f} s that were left") from error
-
-    def close(self) -> None:
-        """Reads nothing more."""
-        self._beside.shutdown(wait=False, cancel_futures=True)
 
     def _count(self, raw: bytes, *, few: bool) -> Contents | None:
         try:

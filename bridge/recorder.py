@@ -6,11 +6,12 @@ import struct
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from scorebridge.arrays import varint
 from scorebridge.v1 import prediction_log_pb2 as pb
 
+from bridge.beside import beside
 from bridge.calls import Call, Exchange, Outcome, Range, now
 from bridge.columns import Batch, Matrix
 from bridge.errors import BridgeError, DefaultReason, InternalError, LogUnavailable
@@ -140,15 +141,24 @@ class LogRecorder:
                 return outcome, None
             record = _of_call(call, exchange, engine) + _error(exchange, failure)
             return outcome, self._append_beginning(record, exchange.request)
-        record = _of_call(call, exchange, engine)
-        if failure is not None:
-            record += _error(exchange, failure)
-        else:
-            outcome = Outcome(outcome.ranges, exchange.encode(call, outcome), outcome.partial)
-            record += _defaulted(outcome)
-            if outcome.partial:
-                record += _failed(outcome)
+        outcome, record = _written(call, exchange, outcome, engine)
         return outcome, self._log.append(record, exchange.request, outcome.reply)
+
+    async def answered_beside(self, call: Call, outcome: Outcome, engine: str = "") -> Outcome:
+        """The same of much, which is written beside the event loop; the outcome once it is on record.
+
+        Raises:
+            LogUnavailable: likewise.
+        """
+        exchange = call.exchange
+        if exchange is None or outcome.first_failure() is not None:
+            outcome, written = self.answered(call, outcome, engine)
+        else:
+            outcome, record = await beside(partial(_written, call, exchange, outcome, engine))
+            written = self._log.append(record, exchange.request, outcome.reply)
+        if written is not None:
+            await written
+        return outcome
 
     async def cancelled(self, call: Call, engine: str = "") -> None:
         """A call whose caller has left."""
@@ -163,6 +173,16 @@ class LogRecorder:
         # The caller is gone: nobody waits for the disk, or for the refusal.
         if written is not None:
             await asyncio.shield(written)
+
+
+def _written(call: Call, exchange: Exchange, outcome: Outcome, engine: str) -> tuple[Outcome, bytes]:
+    """The outcome with the bytes of its reply, if it has one, and the record of the call."""
+    record = _of_call(call, exchange, engine)
+    if (failure := outcome.first_failure()) is not None:
+        return outcome, record + _error(exchange, failure)
+    outcome = Outcome(outcome.ranges, exchange.encode(call, outcome), outcome.partial)
+    record += _defaulted(outcome)
+    return outcome, record + _failed(outcome) if outcome.partial else record
 
 
 def _is_refused(call: Call, failure: BridgeError) -> bool:

@@ -145,7 +145,6 @@ class Gateway:
         await self._front.stop(_LAST_ANSWERS_S)
         await self._http.close()
         self._holds.stop()
-        self._service.close()
         await self.registry.close()
         await asyncio.gather(*self._health_updates)
         if self._recorder is not None:

@@ -11,6 +11,7 @@ import grpc
 from google.protobuf.message import DecodeError
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.beside import beside, is_much
 from bridge.bounds import is_short, read_asked
 from bridge.calls import Call, Deadline, DefaultScore, Exchange, Outcome, Range, now
 from bridge.columns import Batch, Column, Matrix, constant
@@ -69,10 +70,6 @@ class ScoringService:
     def refused_by_bounds(self) -> int:
         """How many messages held more than they may."""
         return self._intake.refused
-
-    def close(self) -> None:
-        """Reads no more requests."""
-        self._intake.close()
 
     def handlers(self) -> dict[str, Any]:
         """The methods by name."""
@@ -207,7 +204,10 @@ class ScoringService:
         except BridgeError as error:
             _name(error, version)
             raise
-        return outcome.reply or write_reply(call, outcome)
+        if outcome.reply:
+            return outcome.reply
+        write = functools.partial(write_reply, call, outcome)
+        return await beside(write) if is_much(call.rows, len(outcome.ranges)) else write()
 
     async def _refused(self, exchange: Exchange, error: BridgeError, arrived: float) -> None:
         if self._recorder is not None:

@@ -3,10 +3,12 @@
 import operator
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
 
+from bridge.beside import beside, is_much
 from bridge.calls import Call, DefaultScore, Outcome, Output, Range, Scorer
 from bridge.columns import Column, says_nothing
 from bridge.defaults import default_scores
@@ -40,6 +42,11 @@ class Fallback:
             outcome = await inner(call)
         except BridgeError as error:
             outcome = Outcome.failed(call.rows, error)
+        if is_much(call.rows, len(outcome.ranges)):
+            return await beside(partial(self._decided, call, outcome))
+        return self._decided(call, outcome)
+
+    def _decided(self, call: Call, outcome: Outcome) -> Outcome:
         if call.defaults:
             outcome = self._filled(call, outcome)
         return _partial(outcome) if call.partial else outcome

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable
 from typing import Protocol
 
+from bridge.beside import is_much
 from bridge.calls import Call, Outcome, Scorer
 from bridge.errors import InternalError
 
@@ -18,6 +19,9 @@ class Recorder(Protocol):
 
     def answered(self, call: Call, outcome: Outcome, engine: str = "") -> Answer:
         """A call and what became of it: the outcome, with the bytes of its reply if it has one, and what to await."""
+
+    async def answered_beside(self, call: Call, outcome: Outcome, engine: str = "") -> Outcome:
+        """The same of much, which would hold the event loop; the outcome once it is on record."""
 
     async def cancelled(self, call: Call, engine: str = "") -> None:
         """A call whose caller has left."""
@@ -52,6 +56,8 @@ class Record:
             if written is not None:
                 await written
             raise
+        if is_much(call.rows, len(outcome.ranges)):
+            return await self._recorder.answered_beside(call, outcome, self._engine)
         outcome, written = self._recorder.answered(call, outcome, self._engine)
         if written is not None:
             await written

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from itertools import groupby, pairwise
+from typing import NamedTuple
 
 import numpy as np
 
+from bridge.beside import beside, is_much
 from bridge.calls import Call, Outcome, Range, Scorer
 from bridge.columns import Array, Unfit, take
 from bridge.errors import BridgeError, InvalidRequest
@@ -37,14 +40,36 @@ class UnfitRows:
         if not self._row_wise or not (call.defaults or call.partial):
             first = min(unfit)
             return Outcome.failed(call.rows, _error(call, first, unfit[first]))
-        if len(unfit) == call.rows:
-            return Outcome(tuple(_failed(call, unfit)))
-        kept = np.delete(np.arange(call.rows), list(unfit))
-        try:
-            outcome = await inner(replace(call, batch=take(call.batch, kept)))
-        except BridgeError as error:
-            outcome = Outcome.failed(len(kept), error)
-        return Outcome(tuple(sorted((*_spread(outcome, kept), *_failed(call, unfit)), key=lambda one: one.first)))
+        much = is_much(call.rows, len(unfit))
+        kept = await beside(partial(_kept, call, unfit)) if much else _kept(call, unfit)
+        if kept is None:
+            outcome = Outcome(())
+        else:
+            try:
+                outcome = await inner(kept.call)
+            except BridgeError as error:
+                outcome = Outcome.failed(len(kept.rows), error)
+        join = partial(_joined, call, unfit, kept, outcome)
+        return await beside(join) if much else join()
+
+
+class _Kept(NamedTuple):
+    """What of a call the model is asked, and which of its rows those are."""
+
+    call: Call
+    rows: Array
+
+
+def _kept(call: Call, unfit: Mapping[int, Unfit]) -> _Kept | None:
+    if len(unfit) == call.rows:
+        return None
+    rows = np.delete(np.arange(call.rows), list(unfit))
+    return _Kept(replace(call, batch=take(call.batch, rows)), rows)
+
+
+def _joined(call: Call, unfit: Mapping[int, Unfit], kept: _Kept | None, outcome: Outcome) -> Outcome:
+    spread = [] if kept is None else _spread(outcome, kept.rows)
+    return Outcome(tuple(sorted((*spread, *_failed(call, unfit)), key=lambda one: one.first)))
 
 
 def _error(call: Call, row: int, unfit: Unfit) -> InvalidRequest:

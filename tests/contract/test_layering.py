@@ -34,7 +34,7 @@ ORDER = [
         "leftovers",
     ],
     ["address"],
-    ["bounds", "shapes", "contents"],
+    ["bounds", "shapes", "contents", "beside"],
     ["messages", "replies", "load", "shares", "refusals", "holds"],
     ["prediction_log"],
     ["layers"],
