@@ -11,7 +11,7 @@ XGBOOST_OLDEST := 2.1.1
 XGBOOST_NEWEST := 3.4.1
 EXACTNESS := tests/exactness tests/unit/test_xgboost.py tests/unit/test_xgboost_objectives.py
 
-.PHONY: setup demo test test-xgboost soak bench bench-quick lint types fmt protos clean
+.PHONY: setup demo test test-xgboost soak attack bench bench-quick lint types fmt protos clean
 
 setup:
 	@.ci/setup "$(PYTHON)" "$(VENV)" "$(PROTOC_TOOLS)" "$(XGBOOST_OLDEST)" "$(XGBOOST_NEWEST)"
@@ -34,6 +34,10 @@ test-xgboost-%:
 
 soak: setup
 	@PYTHONPATH=tests:examples $(BIN)/python benchmarks/soak.py
+
+# ATTACK="--way grpc --seconds 2 --root OTHER_CHECKOUT": see tests/attacks/run.py.
+attack: setup
+	@PYTHONPATH=tests:examples:clients/python:. $(BIN)/python -m attacks.run $(ATTACK)
 
 # Each peer has its own environment in .bench; the machine should have nothing else to do.
 bench: setup

@@ -1,7 +1,7 @@
 """All attacks on a gateway, one after the other, as a table: what they cost in memory, and what others got meanwhile.
 
     make attack
-    make attack ATTACK="--root OTHER_CHECKOUT --seconds 3 --front grpc"
+    make attack ATTACK="--root OTHER_CHECKOUT --seconds 3 --way grpc"
 
 Each way of serving has a gateway of its own, under 1 GiB of memory; one that an attack has ended is started anew.
 """
