@@ -88,7 +88,13 @@ class Stranger:
         self._socket.close()
 
     def send(self, *frames: bytes) -> None:
-        """Sends, and waits while the other side doesn't read, until the attack is over."""
+        """Sends, and waits while the other side doesn't read, until the attack is over.
+
+        Raises:
+            Closed: it is over.
+        """
+        if time.monotonic() > self._target.until:
+            raise Closed
         self._socket.settimeout(self._target.left_s)
         self._socket.sendall(b"".join(frames))
 
