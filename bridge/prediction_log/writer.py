@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from scorebridge.arrays import varint
@@ -53,6 +54,7 @@ class PredictionLog:
         self._dirty = False
         self._waiting: list[asyncio.Future[None]] = []
         self._wake = threading.Event()
+        self._outgrown: Path | None = None  # the segment since whose begin nothing was removed
         self._closing = False
         self._thread = threading.Thread(target=self._sync_forever, name="prediction-log", daemon=True)
         self._lock_file = -1
@@ -177,6 +179,7 @@ class PredictionLog:
             self._end_segment()
         if self._thread.is_alive():
             await asyncio.to_thread(self._thread.join)
+        self._remove_old()
         self._sync_once()
         if self._lock_file >= 0:
             os.close(self._lock_file)
@@ -198,7 +201,8 @@ class PredictionLog:
         header.created_at.GetCurrentTime()
         self._segment = SegmentFile(self._settings.folder, header)
         self._begun = time.monotonic()
-        remove_old(self._settings, self._segment.path)
+        self._outgrown = self._segment.path
+        self._wake.set()
 
     def _end_segment(self) -> None:
         """Leaves the segment to the thread, which syncs and closes it."""
@@ -221,11 +225,17 @@ class PredictionLog:
         while not self._closing:
             self._wake.wait(None if always else max(0.0, due - time.monotonic()))
             self._wake.clear()
+            self._remove_old()
             if always or time.monotonic() >= due:
                 self._sync_once()
                 due = time.monotonic() + interval_s
             elif (segment := self._segment) is not None:
                 self._attempt(SegmentFile.hash_written, segment)
+
+    def _remove_old(self) -> None:
+        current, self._outgrown = self._outgrown, None
+        if current is not None:
+            remove_old(self._settings, current)
 
     def _sync_once(self) -> None:
         with self._lock:
