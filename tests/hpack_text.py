@@ -19,6 +19,7 @@ _BY_BITS = {
     15: b"<`{",
 }
 _STATIC_NAMES = {8: ":status", 12: ":status", 13: ":status", 14: ":status", 31: "content-type", 33: "date"}
+_STATIC_VALUES = {8: "200", 12: "400", 13: "404", 14: "500"}
 
 
 def _codes() -> Iterator[tuple[str, str]]:
@@ -85,7 +86,7 @@ def read_block(block: bytes) -> dict[str, str]:
     for first in left:
         if first & 128:  # from a table: of the static one :status is all that is asked for
             index = _read_number(left, first, 7)
-            found[_STATIC_NAMES.get(index, f"#{index}")] = "200" if index == 8 else f"#{index}"
+            found[_STATIC_NAMES.get(index, f"#{index}")] = _STATIC_VALUES.get(index, f"#{index}")
         elif first & 224 == 32:
             _read_number(left, first, 5)
         else:
