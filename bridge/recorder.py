@@ -139,9 +139,9 @@ class LogRecorder:
         if failure is not None and _is_refused(call, failure):
             if not self._admits(exchange):
                 return outcome, None
-            record = _of_call(call, exchange, engine) + _error(exchange, failure)
+            record = _of_call(call, exchange, engine, now()) + _error(exchange, failure)
             return outcome, self._append_beginning(record, exchange.request)
-        outcome, record = _written(call, exchange, outcome, engine)
+        outcome, record = _written(call, exchange, outcome, engine, now())
         return outcome, self._log.append(record, exchange.request, outcome.reply)
 
     async def answered_beside(self, call: Call, outcome: Outcome, engine: str = "") -> Outcome:
@@ -154,7 +154,7 @@ class LogRecorder:
         if exchange is None or outcome.first_failure() is not None:
             outcome, written = self.answered(call, outcome, engine)
         else:
-            outcome, record = await beside(partial(_written, call, exchange, outcome, engine))
+            outcome, record = await beside(partial(_written, call, exchange, outcome, engine, now()))
             written = self._log.append(record, exchange.request, outcome.reply)
         if written is not None:
             await written
@@ -166,7 +166,7 @@ class LogRecorder:
         if exchange is None or (not call.trace.attempts and not self._admits(exchange)):
             return
         left = pb.LogRecord(status=CANCELLED, error_reason="CANCELLED").SerializeToString()
-        record = _of_call(call, exchange, engine) + left
+        record = _of_call(call, exchange, engine, now()) + left
         whole = call.trace.attempts > 0
         request = exchange.request
         written = self._log.append(record, request, b"") if whole else self._append_beginning(record, request)
@@ -175,9 +175,9 @@ class LogRecorder:
             await asyncio.shield(written)
 
 
-def _written(call: Call, exchange: Exchange, outcome: Outcome, engine: str) -> tuple[Outcome, bytes]:
-    """The outcome with the bytes of its reply, if it has one, and the record of the call."""
-    record = _of_call(call, exchange, engine)
+def _written(call: Call, exchange: Exchange, outcome: Outcome, engine: str, at: float) -> tuple[Outcome, bytes]:
+    """The outcome with the bytes of its reply, if it has one, and the record of the call, as of an instant."""
+    record = _of_call(call, exchange, engine, at)
     if (failure := outcome.first_failure()) is not None:
         return outcome, record + _error(exchange, failure)
     outcome = Outcome(outcome.ranges, exchange.encode(call, outcome), outcome.partial)
@@ -212,14 +212,14 @@ def _times(received_ns: int, total_s: float, queue_s: float = 0.0, backend_s: fl
     return _TIMES.pack(_RECEIVED, received_ns, _TOTAL, total_ns, _QUEUE, queue_ns, _BACKEND, backend_ns)
 
 
-def _of_call(call: Call, exchange: Exchange, engine: str) -> bytes:
+def _of_call(call: Call, exchange: Exchange, engine: str, at: float) -> bytes:
     model, trace = call.model, call.trace
     request_id = call.request_id.encode()
     return b"".join(
         (
             _about(exchange.method, model.model, model.version, model.digest, engine),
             _peer(exchange.peer),
-            _times(exchange.received_ns, now() - call.arrived, trace.queue_s, trace.backend_s),
+            _times(exchange.received_ns, at - call.arrived, trace.queue_s, trace.backend_s),
             _REQUEST_ID + varint(len(request_id)) + request_id + _ATTEMPTS + varint(trace.attempts),
             _kept_types(call.batch),
         )
