@@ -9,6 +9,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 from bridge.beside import beside
 from bridge.bounds import Bounds, is_short
 from bridge.contents import count_contents
+from bridge.eager import in_task
 from bridge.errors import BridgeError, DeadlineExceeded, InvalidRequest
 from bridge.messages import check_short, parse_request
 from bridge.registry import Registry
@@ -78,6 +79,7 @@ class Intake:
         Raises:
             DeadlineExceeded: the time was over before it was done.
         """
+        await in_task()
         try:
             async with asyncio.timeout(left_s):
                 return await beside(work)

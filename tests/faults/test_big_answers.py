@@ -26,7 +26,7 @@ size = {type = "factor", levels = ["s", "l"]}
 """
 
 
-@pytest.mark.parametrize("logged", [True, False])
+@pytest.mark.parametrize(("front", "logged"), [("grpc", True), ("grpc", False), ("native", True)])
 async def test_others_are_answered_by_the_model_meanwhile(
     tmp_path: Path,
     cancer: Cancer,

@@ -47,6 +47,7 @@ async def _refused(channel: grpc.aio.Channel, request: bytes, method: str = SCOR
     return code
 
 
+@pytest.mark.parametrize("front", ["grpc", "native"])
 @pytest.mark.parametrize("attack", ATTACKS)
 async def test_others_get_model_scores_meanwhile(
     attack: str, cancer: Cancer, repository: Path, start_gateway: StartGateway, connect: Connect
