@@ -202,6 +202,11 @@ class Call:
         """How many rows are to be scored."""
         return self.batch.rows
 
+    @property
+    def caller(self) -> str:
+        """Whose it is; empty for calls that the bridge makes itself."""
+        return "" if self.exchange is None else self.exchange.caller
+
     def until(self, deadline: Deadline) -> "Call":
         """The same with the deadline that counts: what `replace` does, at a third of its price."""
         return Call(

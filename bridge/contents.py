@@ -71,7 +71,7 @@ class _Walk:
         self._steps = steps
         self._rows = bounds.rows  # of the batch, once its first column is known
         self._keys = self._labels = self._others = self._features = 0
-        self._merged = False
+        self._merged = self._others_follow = False
         self.columns = self.pieces = 0
         self.numbers: list[tuple[int, int]] = []
 
@@ -118,12 +118,15 @@ class _Walk:
 
     def _row_keys(self, at: int, end: int) -> int:
         self._keys += 1
-        most = self._rows
+        most = self._bounds.rows if self._others_follow else self._rows
         count, at = self._texts(at, end, _ROW_KEY, most + 1 - self._keys, "a row key")
         self._keys += count
         self.pieces += count
         if self._keys > most:
-            raise too_many("row_keys", most)
+            rest = self._raw[at:]
+            if self._others_follow or (_MATRIX not in rest and _TABLE not in rest):
+                raise too_many("row_keys", most)
+            self._others_follow = True  # what comes last counts, and may have more rows
         return at
 
     def _texts(self, at: int, end: int, tag: int, most: int, what: str = "") -> tuple[int, int]:

@@ -55,12 +55,13 @@ class Intake:
         check_short(raw, request)
         return request if len(request.table.columns) <= _FEW_COLUMNS else None
 
-    async def read(self, raw: bytes, left_s: float | None) -> tuple[pb.ScoreRequest, bool]:
+    async def read(self, raw: bytes, left_s: float | None, caller: str) -> tuple[pb.ScoreRequest, bool]:
         """The message in these bytes, and whether it is little work to go on with it.
 
         Args:
             raw: what came.
             left_s: how long its caller waits, seconds; None for any time.
+            caller: whose it is.
 
         Raises:
             InvalidRequest: it is no ScoreRequest, or holds more than it may.
@@ -68,13 +69,15 @@ class Intake:
         """
         contents = self._shapes.find(raw)
         if contents is None:
-            contents = self._count(raw, few=True) or await self.beside(lambda: self._count(raw, few=False), left_s)
+            contents = self._count(raw, few=True) or await self.beside(
+                lambda: self._count(raw, few=False), left_s, caller
+            )
         if contents is not None and _is_little(contents, raw):
             return parse_request(raw), True
-        return await self.beside(lambda: parse_request(raw), left_s), False
+        return await self.beside(lambda: parse_request(raw), left_s, caller), False
 
-    async def beside(self, work: Callable[[], _Built], left_s: float | None) -> _Built:
-        """Does work in the thread, when it is its turn.
+    async def beside(self, work: Callable[[], _Built], left_s: float | None, caller: str) -> _Built:
+        """Does work in the thread, when it is its caller's turn.
 
         Raises:
             DeadlineExceeded: the time was over before it was done.
@@ -82,7 +85,7 @@ class Intake:
         await in_task()
         try:
             async with asyncio.timeout(left_s):
-                return await beside(work)
+                return await beside(work, caller)
         except TimeoutError as error:
             raise DeadlineExceeded(f"the request was not read within the {left_s:.3f} s that were left") from error
 

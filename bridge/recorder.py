@@ -154,7 +154,7 @@ class LogRecorder:
         if exchange is None or outcome.first_failure() is not None:
             outcome, written = self.answered(call, outcome, engine)
         else:
-            outcome, record = await beside(partial(_written, call, exchange, outcome, engine, now()))
+            outcome, record = await beside(partial(_written, call, exchange, outcome, engine, now()), exchange.caller)
             written = self._log.append(record, exchange.request, outcome.reply)
         if written is not None:
             await written

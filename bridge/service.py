@@ -144,13 +144,13 @@ class ScoringService:
     async def _read(self, exchange: Exchange, arrived: float, context: Any) -> tuple[Call, Version]:
         """The call of any request; what takes longer is done beside the event loop."""
         left_s = context.time_remaining()
-        request, little = await self._intake.read(exchange.request, left_s)
+        request, little = await self._intake.read(exchange.request, left_s, exchange.caller)
         version = self._registry.resolve(request.model, request.version)
         work = functools.partial(self._call, exchange, request, version, arrived, left_s)
         if little:
             return work(), version
         with version.in_use():
-            return await self._intake.beside(work, left_s), version
+            return await self._intake.beside(work, left_s, exchange.caller), version
 
     def _call(
         self, exchange: Exchange, request: pb.ScoreRequest, version: Version, arrived: float, left_s: float | None
@@ -207,7 +207,7 @@ class ScoringService:
         if outcome.reply:
             return outcome.reply
         write = functools.partial(write_reply, call, outcome)
-        return await beside(write) if is_much(call.rows, len(outcome.ranges)) else write()
+        return await beside(write, call.caller) if is_much(call.rows, len(outcome.ranges)) else write()
 
     async def _refused(self, exchange: Exchange, error: BridgeError, arrived: float) -> None:
         if self._recorder is not None:

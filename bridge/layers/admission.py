@@ -35,7 +35,7 @@ class Admission:
         # While a worker is free the call costs nobody anything, and it is how the cost is learned anew.
         if not load.idle:
             self._check(call)
-        rows, caller = call.rows, _caller(call)
+        rows, caller = call.rows, call.caller
         load.pending_rows += rows
         self._shares.hold(caller, rows)
         try:
@@ -47,13 +47,13 @@ class Admission:
     def _check(self, call: Call) -> None:
         load = self._load
         if load.pending_rows + call.rows > self._max_pending_rows:
-            self._shares.turn_away(_caller(call))
+            self._shares.turn_away(call.caller)
             raise Overloaded(
                 f"{call.model}: {load.pending_rows} rows wait already, and no more than {self._max_pending_rows} may",
                 limit=f"{self._max_pending_rows} rows",
             )
         try:
-            self._shares.check(_caller(call), call.rows)
+            self._shares.check(call.caller, call.rows)
         except Overloaded as error:
             raise Overloaded(f"{call.model}: {error}", limit=error.limit) from error
         # Joined calls share a run's base, so what is ahead is counted by its rows and one base for each worker.
@@ -67,7 +67,3 @@ class Admission:
                 f"{call.model}: it would take {expected_s:.3f} s, and the call has {left_s:.3f} s left",
                 limit=f"{left_s:.3f} s",
             )
-
-
-def _caller(call: Call) -> str:
-    return "" if call.exchange is None else call.exchange.caller

@@ -43,7 +43,7 @@ class Fallback:
         except BridgeError as error:
             outcome = Outcome.failed(call.rows, error)
         if is_much(call.rows, len(outcome.ranges)):
-            return await beside(partial(self._decided, call, outcome))
+            return await beside(partial(self._decided, call, outcome), call.caller)
         return self._decided(call, outcome)
 
     def _decided(self, call: Call, outcome: Outcome) -> Outcome:

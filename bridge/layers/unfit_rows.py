@@ -41,7 +41,7 @@ class UnfitRows:
             first = min(unfit)
             return Outcome.failed(call.rows, _error(call, first, unfit[first]))
         much = is_much(call.rows, len(unfit))
-        kept = await beside(partial(_kept, call, unfit)) if much else _kept(call, unfit)
+        kept = await beside(partial(_kept, call, unfit), call.caller) if much else _kept(call, unfit)
         if kept is None:
             outcome = Outcome(())
         else:
@@ -50,7 +50,7 @@ class UnfitRows:
             except BridgeError as error:
                 outcome = Outcome.failed(len(kept.rows), error)
         join = partial(_joined, call, unfit, kept, outcome)
-        return await beside(join) if much else join()
+        return await beside(join, call.caller) if much else join()
 
 
 class _Kept(NamedTuple):

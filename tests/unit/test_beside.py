@@ -1,0 +1,56 @@
+"""Work beside the event loop: one piece after the other, and callers take turns."""
+
+import asyncio
+import threading
+
+import pytest
+from waiting import moment
+
+from bridge.beside import beside, is_much
+
+
+async def test_callers_take_turns_and_who_has_left_is_passed_over() -> None:
+    release, begun = threading.Event(), []
+
+    def work(name: str) -> str:
+        begun.append(name)
+        release.wait()
+        return name
+
+    names = ["a1", "a2", "a3", "a4", "b1", "c1", "b2"]
+    tasks = [asyncio.create_task(beside(lambda name=name: work(name), name[0])) for name in names]  # type: ignore[misc]
+    try:
+        while begun != ["a1"]:
+            await moment()
+        tasks[names.index("b1")].cancel()
+    finally:
+        release.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert begun == ["a1", "a2", "b2", "c1", "a3", "a4"]
+    assert [result for result in results if isinstance(result, str)] == ["a1", "a2", "a3", "a4", "c1", "b2"]
+
+
+async def test_what_is_cancelled_while_it_runs_or_fails_gives_its_turn_back() -> None:
+    release, begun = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        begun.set()
+        release.wait()
+
+    try:
+        hanging = asyncio.create_task(beside(hang))
+        while not begun.is_set():
+            await moment()
+        hanging.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await hanging
+    finally:
+        release.set()
+    with pytest.raises(ZeroDivisionError):
+        await beside(lambda: 1 // 0)
+    assert await beside(lambda: 5) == 5
+
+
+@pytest.mark.parametrize(("rows", "ranges", "much"), [(2000, 256, False), (2001, 1, True), (300, 257, True)])
+def test_what_is_much(rows: int, ranges: int, *, much: bool) -> None:
+    assert is_much(rows, ranges) is much
