@@ -186,8 +186,6 @@ class Gateway:
             lines.append(f"prediction log: {self._log.lost} records were not written")
         for what, count in self.registry.hanging().items():
             lines.append(f"reading {what} hangs, {count} threads wait for it")
-        held_ms = 1000 * self._holds.longest_s()
-        lines.append(f"longest hold of the event loop in the last minute: {held_ms:.1f} ms")
         if self._service.refused_by_bounds:
             lines.append(f"messages that held more than they may: {self._service.refused_by_bounds}")
         for version in self.registry.versions():
@@ -196,6 +194,8 @@ class Gateway:
             reason = f": {version.reason}" if version.reason else ""
             unproven = ", never scored" if version.ready and version.never_scored else ""
             lines.append(f"{version.ref} {version.state.lower()}{serving}{unproven}{until}{reason}")
+        held_ms = 1000 * self._holds.longest_s()
+        lines.append(f"longest hold of the event loop in the last minute: {held_ms:.1f} ms")
         return "\n".join(lines) + "\n"
 
 
