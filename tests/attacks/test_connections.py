@@ -165,10 +165,12 @@ async def test_no_more_connections_than_may_be_are_taken(repository: Path, start
     assert [await is_answered() for _ in range(6)] == [True] * 3 + [False] * 3
     for caller in callers:
         await caller.close()
+    callers.clear()
     async with asyncio.timeout(20):
         while not await is_answered():
             pass
-    await callers[-1].close()
+    for caller in callers:
+        await caller.close()
 
 
 @pytest.mark.parametrize("agreed", [True, False])
