@@ -154,7 +154,12 @@ class LogRecorder:
         if exchange is None or outcome.first_failure() is not None:
             outcome, written = self.answered(call, outcome, engine)
         else:
-            outcome, record = await beside(partial(_written, call, exchange, outcome, engine, now()), exchange.caller)
+            write = partial(_written, call, exchange, outcome, engine, now())
+            try:
+                outcome, record = await beside(write, exchange.caller)
+            except asyncio.CancelledError:
+                await self.cancelled(call, engine)
+                raise
             written = self._log.append(record, exchange.request, outcome.reply)
         if written is not None:
             await written
