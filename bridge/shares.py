@@ -42,11 +42,8 @@ class Shares:
         Raises:
             Overloaded: it can't have that now; nothing was taken.
         """
-        own = self._held.get(caller, 0)
-        if self.held + amount > self._most or self._waiting or self.held > own:
-            self._check(caller, own, amount)
-        self._held[caller] = own + amount
-        self.held += amount
+        self.check(caller, amount)
+        self.hold(caller, amount)
 
     def check(self, caller: str, amount: int) -> None:
         """The caller may have so much more.

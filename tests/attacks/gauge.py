@@ -19,10 +19,11 @@ import numpy as np
 from scorebridge import AsyncScoringClient, ScoringError, Source
 from scorebridge.v1 import scoring_pb2 as pb
 
-__all__ = ["MEMORY_BYTES", "Gauge", "Gauged", "make_certificate"]
+__all__ = ["MEMORY_BYTES", "WAYS", "Gauge", "Gauged", "make_certificate"]
 
 ROOT = Path(__file__).resolve().parents[2]
 MEMORY_BYTES = 1 << 30
+WAYS = {"grpc": ("grpc", False), "grpc with TLS": ("grpc", True), "native": ("native", False)}  # front, with TLS
 _PAUSE_S = 0.01
 _PATIENCE_S = 5.0
 _ROWS = 1000

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import train_cancer
 from attacks.arsenal import ARSENAL
-from attacks.gauge import ROOT, Gauge, Gauged, make_certificate
+from attacks.gauge import ROOT, WAYS, Gauge, Gauged, make_certificate
 
 from bridge.bundle import make_manifest
 from bridge.repository import Repository
 
 _MIB = 1 << 20
-_WAYS = {"grpc": ("grpc", False), "grpc with TLS": ("grpc", True), "native": ("native", False)}
 
 _HEAD = (
     "| way | attack | peak MiB | others' model answers | their slowest, ms | hold, ms | log MiB | alive |\n"
@@ -32,7 +31,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--root", type=Path, default=ROOT, help="the checkout whose gateway is attacked")
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each attack goes on")
-    parser.add_argument("--way", action="append", choices=[*_WAYS], help="how the gateway serves; all ways without it")
+    parser.add_argument("--way", action="append", choices=[*WAYS], help="how the gateway serves; all ways without it")
     parser.add_argument("--only", action="append", choices=[*ARSENAL], help="this attack; all of them without it")
     return parser.parse_args()
 
@@ -57,8 +56,8 @@ def main() -> int:
             repository.publish(staged, make_manifest(staged, None), "cancer", 1)
         certificate = make_certificate(folder)
         sys.stdout.write(_HEAD)
-        for way in asked.way or _WAYS:
-            front, tls = _WAYS[way]
+        for way in asked.way or WAYS:
+            front, tls = WAYS[way]
             with ExitStack() as stack:
                 gauge: Gauge | None = None
                 for number, name in enumerate(asked.only or ARSENAL):

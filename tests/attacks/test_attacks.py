@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from attacks.arsenal import ARSENAL
-from attacks.gauge import MEMORY_BYTES, Gauge, make_certificate
+from attacks.gauge import MEMORY_BYTES, WAYS, Gauge, make_certificate
 from fixtures import Cancer, put
 
 SECONDS = 0.6
-WAYS = {"grpc": ("grpc", False), "grpc with TLS": ("grpc", True), "native": ("native", False)}
 LOG_BYTES = 4 << 20  # of an attack that is refused: hundreds of messages of 4 MiB come
 SCORED = {"calls as they should be, too many", "zero windows", "slow readers"}  # which are on record whole
 LONG = {"a gzip message of 1 GiB"}  # takes seconds to make; 64 MiB shows the same
