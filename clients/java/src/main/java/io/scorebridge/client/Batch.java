@@ -22,8 +22,9 @@ public abstract class Batch {
   /**
    * Rows of numbers in the model's own order of features.
    *
-   * @param rows of equal lengths; NaN is missing.
+   * @param rows of equal lengths; NaN is missing. Without rows, nothing is scored.
    * @return the batch.
+   * @throws IllegalArgumentException if rows or a row is null, or the lengths differ; names the row.
    */
   public static Batch of(double[][] rows) {
     return new MatrixBatch(List.of(), rows, null);
@@ -33,22 +34,26 @@ public abstract class Batch {
    * Rows of numbers.
    *
    * @param columns the names of the features, in the order of the values.
-   * @param rows of that length; NaN is missing.
+   * @param rows of that length; NaN is missing. Without rows, nothing is scored.
    * @return the batch.
+   * @throws IllegalArgumentException if something is null, two columns have one name, or the lengths differ; names row or
+   *     column.
    */
   public static Batch of(List<String> columns, double[][] rows) {
-    return new MatrixBatch(List.copyOf(columns), rows, null);
+    return new MatrixBatch(columns, rows, null);
   }
 
   /**
    * Rows of single-precision numbers, half as large on the wire.
    *
    * @param columns the names of the features, in the order of the values; empty for the model's own order.
-   * @param rows of that length; NaN is missing.
+   * @param rows of that length; NaN is missing. Without rows, nothing is scored.
    * @return the batch.
+   * @throws IllegalArgumentException if something is null, two columns have one name, or the lengths differ; names row or
+   *     column.
    */
   public static Batch of(List<String> columns, float[][] rows) {
-    return new MatrixBatch(List.copyOf(columns), null, rows);
+    return new MatrixBatch(columns, null, rows);
   }
 
   /**
@@ -64,17 +69,27 @@ public abstract class Batch {
    * A row for each map. A column has the type of its values: text, truth values, integers or floating point numbers
    * (numbers of several types become the widest of them).
    *
-   * @param rows from names to values; null and absent ones are missing.
+   * <p>A {@code BigDecimal} is sent as the nearest double, a {@code BigInteger} as a long or, where it is too large for
+   * one, as the double that equals it. A whole number over 2^53 that no double holds is refused in a column of doubles.
+   *
+   * @param rows from names to values; null and absent values are missing. Without rows, nothing is scored.
    * @return the batch.
-   * @throws IllegalArgumentException if a column holds values of kinds that don't go together, or fractions and a whole
-   *     number that no double holds.
+   * @throws IllegalArgumentException if rows, a row or a name is null, a column holds values of kinds that don't go
+   *     together, or a number is one that no double holds; names row and column.
    */
   public static Batch ofMaps(List<? extends Map<String, ?>> rows) {
+    if (Arguments.given("rows", rows).isEmpty()) {
+      return of(new double[0][]); // there is no name of a column to be sent
+    }
     Map<String, Object[]> columns = new LinkedHashMap<>();
-    for (int row = 0; row < rows.size(); row++) {
-      for (Map.Entry<String, ?> entry : rows.get(row).entrySet()) {
-        columns.computeIfAbsent(entry.getKey(), name -> new Object[rows.size()])[row] = entry.getValue();
+    int row = 0;
+    for (Map<String, ?> values : rows) {
+      Arguments.given("row " + row, values);
+      for (Map.Entry<String, ?> entry : values.entrySet()) {
+        String name = Arguments.given("a name in row " + row, entry.getKey());
+        columns.computeIfAbsent(name, added -> new Object[rows.size()])[row] = entry.getValue();
       }
+      row++;
     }
     ColumnBatch.Builder batch = columns();
     columns.forEach(batch::objects);
@@ -84,17 +99,17 @@ public abstract class Batch {
   /**
    * A row for each record or bean: a column for each component or readable property, as {@link #ofMaps} has them.
    *
-   * @param rows of one class, or of several with the same properties.
+   * @param rows of one class, or of several with the same properties. Without rows, nothing is scored.
    * @return the batch.
-   * @throws IllegalArgumentException if a value can't be read or columns hold values that don't go together.
+   * @throws IllegalArgumentException if rows or a row is null, a value can't be read, or {@link #ofMaps} would throw it.
    */
   public static Batch ofBeans(List<?> rows) {
     Map<Class<?>, Map<String, Method>> known = new LinkedHashMap<>();
-    List<Map<String, Object>> maps = new ArrayList<>(rows.size());
+    List<Map<String, Object>> maps = new ArrayList<>(Arguments.given("rows", rows).size());
     for (Object row : rows) {
+      Class<?> kind = Arguments.given("row " + maps.size(), row).getClass();
       Map<String, Object> values = new LinkedHashMap<>();
-      known.computeIfAbsent(row.getClass(), Batch::getters)
-          .forEach((name, getter) -> values.put(name, read(row, name, getter)));
+      known.computeIfAbsent(kind, Batch::getters).forEach((name, getter) -> values.put(name, read(row, name, getter)));
       maps.add(values);
     }
     return ofMaps(maps);
@@ -131,7 +146,9 @@ public abstract class Batch {
       }
     }
     // A public property of a class that is not public can be read all the same.
-    getters.values().forEach(getter -> getter.setAccessible(true));
+    if (!getters.values().stream().allMatch(Method::trySetAccessible)) {
+      throw new IllegalArgumentException(kind.getName() + " can't be read: its module does not open it");
+    }
     return getters;
   }
 

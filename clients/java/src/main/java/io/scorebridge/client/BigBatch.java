@@ -19,7 +19,6 @@ final class BigBatch {
   private static final int MOST_BYTES = 1 << 20; // above it one message holds up the gateway's others
   private static final int MOST_ROWS = 10_000;
   private static final int MOST_IN_FLIGHT = 8;
-  private static final int LONGEST_ID = 110; // the ids of its calls have a slash and the number of a row behind it
 
   private final ScoringClient client;
   private final String model;
@@ -39,14 +38,11 @@ final class BigBatch {
 
   BigBatch(
       ScoringClient client, String model, Batch batch, ScoreOptions options, String requestId, Deadline deadline) {
-    if (requestId.length() > LONGEST_ID) {
-      throw new IllegalArgumentException("the request id of a big batch must be 1 to 110 printable ASCII characters");
-    }
     this.client = client;
     this.model = model;
     this.batch = batch;
     this.options = options;
-    this.requestId = requestId;
+    this.requestId = Arguments.bigRequestId(requestId);
     this.deadline = deadline;
   }
 

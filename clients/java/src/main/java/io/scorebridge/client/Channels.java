@@ -68,7 +68,7 @@ final class Channels {
         return new SimpleForwardingClientCall<>(next.newCall(method, options)) {
           @Override
           public void start(Listener<RespT> listener, Metadata headers) {
-            headers.put(AUTHORIZATION, "Bearer " + token.get());
+            headers.put(AUTHORIZATION, "Bearer " + Arguments.given("what token supplies", token.get()));
             super.start(listener, headers);
           }
         };

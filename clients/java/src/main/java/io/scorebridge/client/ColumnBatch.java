@@ -44,30 +44,8 @@ public final class ColumnBatch extends Batch {
     }
   }
 
-  /** What a column holds. */
-  private enum Kind {
-    DOUBLES,
-    FLOATS,
-    INTS,
-    LONGS,
-    BOOLEANS,
-    STRINGS;
-
-    /** An array of the type is there even if it has no values. */
-    void begin(Column.Builder column) {
-      switch (this) {
-        case DOUBLES -> column.getDoublesBuilder();
-        case FLOATS -> column.getFloatsBuilder();
-        case INTS -> column.getInt32SBuilder();
-        case LONGS -> column.getInt64SBuilder();
-        case BOOLEANS -> column.getBoolsBuilder();
-        case STRINGS -> column.getStringsBuilder();
-      }
-    }
-  }
-
   private record NamedColumn(
-      String name, Kind kind, Object values, int rows, long bytes, IntPredicate missing) {
+      String name, ColumnKind kind, Object values, int rows, long bytes, IntPredicate missing) {
     /** What puts the value of a row into the message; a placeholder where it is missing. */
     IntConsumer adder(Column.Builder column) {
       if (values instanceof double[] doubles) {
@@ -121,7 +99,8 @@ public final class ColumnBatch extends Batch {
      * @return this.
      */
     public Builder doubles(String name, double... values) {
-      return add(name, Kind.DOUBLES, values, values.length, 8L * values.length, row -> false);
+      given(name, values);
+      return add(name, ColumnKind.DOUBLES, values, values.length, 8L * values.length, row -> false);
     }
 
     /**
@@ -132,7 +111,8 @@ public final class ColumnBatch extends Batch {
      * @return this.
      */
     public Builder floats(String name, float... values) {
-      return add(name, Kind.FLOATS, values, values.length, 4L * values.length, row -> false);
+      given(name, values);
+      return add(name, ColumnKind.FLOATS, values, values.length, 4L * values.length, row -> false);
     }
 
     /**
@@ -143,7 +123,8 @@ public final class ColumnBatch extends Batch {
      * @return this.
      */
     public Builder ints(String name, int... values) {
-      return add(name, Kind.INTS, values, values.length, 4L * values.length, row -> false);
+      given(name, values);
+      return add(name, ColumnKind.INTS, values, values.length, 4L * values.length, row -> false);
     }
 
     /**
@@ -154,7 +135,8 @@ public final class ColumnBatch extends Batch {
      * @return this.
      */
     public Builder longs(String name, long... values) {
-      return add(name, Kind.LONGS, values, values.length, 8L * values.length, row -> false);
+      given(name, values);
+      return add(name, ColumnKind.LONGS, values, values.length, 8L * values.length, row -> false);
     }
 
     /**
@@ -165,7 +147,8 @@ public final class ColumnBatch extends Batch {
      * @return this.
      */
     public Builder booleans(String name, boolean... values) {
-      return add(name, Kind.BOOLEANS, values, values.length, values.length, row -> false);
+      given(name, values);
+      return add(name, ColumnKind.BOOLEANS, values, values.length, values.length, row -> false);
     }
 
     /**
@@ -174,24 +157,24 @@ public final class ColumnBatch extends Batch {
      * @param name the feature.
      * @param values one for each row; null is missing.
      * @return this.
-     * @throws IllegalArgumentException if a text is no valid Unicode.
+     * @throws IllegalArgumentException if name or values are null, or a text is no valid Unicode.
      */
     public Builder strings(String name, List<String> values) {
-      return objects(name, values.toArray(), Kind.STRINGS);
+      return objects(name, given(name, values).toArray(), ColumnKind.STRINGS);
     }
 
     /**
      * A column of numbers, truth values or text, of which some may be missing.
      *
      * @param name the feature.
-     * @param values of one kind; null is missing. Numbers of several types become the widest of them; where all values
-     *     are missing they are numbers.
+     * @param values of one kind, as {@link Batch#ofMaps} takes them; null is missing. Where all are missing they are
+     *     numbers.
      * @return this.
      * @throws IllegalArgumentException if the values are of kinds that don't go together, a text is no valid Unicode, or
-     *     a whole number among fractions is one that no double holds.
+     *     a number is one that no double holds; names column and row.
      */
     public Builder values(String name, List<?> values) {
-      return objects(name, values.toArray());
+      return objects(name, given(name, values).toArray());
     }
 
     /**
@@ -208,36 +191,30 @@ public final class ColumnBatch extends Batch {
     }
 
     Builder objects(String name, Object[] values) {
-      Kind kind = null;
-      for (Object value : values) {
-        Kind own = value == null ? null : kind(name, value);
-        if (own != null && own != kind) {
-          kind = kind == null ? own : wider(name, kind, own);
-        }
-      }
-      if (kind == Kind.DOUBLES) {
-        refuseRounded(name, values);
-      }
-      return objects(name, values, kind == null ? Kind.DOUBLES : kind);
+      return objects(name, values, ColumnKind.of(Arguments.text("the name of a column", name), values));
     }
 
-    private Builder objects(String name, Object[] values, Kind kind) {
+    private Builder objects(String name, Object[] values, ColumnKind kind) {
       long bytes = 8L * values.length;
-      if (kind == Kind.STRINGS) {
-        for (Object value : values) {
-          String text = value == null ? "" : value.toString();
-          if (text.codePoints().anyMatch(one -> Character.getType(one) == Character.SURROGATE)) {
+      if (kind == ColumnKind.STRINGS) {
+        for (int row = 0; row < values.length; row++) {
+          int length = values[row] == null ? 0 : Arguments.utf8Bytes(values[row].toString());
+          if (length < 0) {
             throw new IllegalArgumentException(
-                "column '" + name + "': half of a surrogate pair, which UTF-8 can't hold");
+                "column '" + name + "', row " + row + ": half of a surrogate pair, which UTF-8 can't hold");
           }
-          bytes += text.length();
+          bytes += length;
         }
       }
       return add(name, kind, values, values.length, bytes, row -> values[row] == null);
     }
 
-    private Builder add(String name, Kind kind, Object values, int rows, long bytes, IntPredicate missing) {
-      if (!names.add(name)) {
+    private static <T> T given(String name, T values) {
+      return Arguments.given("the values of column '" + name + "'", values);
+    }
+
+    private Builder add(String name, ColumnKind kind, Object values, int rows, long bytes, IntPredicate missing) {
+      if (!names.add(Arguments.text("the name of a column", name))) {
         throw new IllegalArgumentException("two columns are named '" + name + "'");
       }
       if (!columns.isEmpty() && columns.get(0).rows != rows) {
@@ -246,52 +223,6 @@ public final class ColumnBatch extends Batch {
       }
       columns.add(new NamedColumn(name, kind, values, rows, bytes, missing));
       return this;
-    }
-
-    private static void refuseRounded(String name, Object[] values) {
-      for (int row = 0; row < values.length; row++) {
-        if (values[row] instanceof Long whole && !isDouble(whole)) {
-          throw new IllegalArgumentException(
-              "column '" + name + "', row " + row + ": a number that no double holds exactly");
-        }
-      }
-    }
-
-    /** 2^63 is no long: what is rounded to it comes back as the largest long. */
-    private static boolean isDouble(long whole) {
-      double rounded = whole;
-      return rounded != 0x1p63 && (long) rounded == whole;
-    }
-
-    private static Kind kind(String name, Object value) {
-      if (value instanceof Double) {
-        return Kind.DOUBLES;
-      }
-      if (value instanceof Float) {
-        return Kind.FLOATS;
-      }
-      if (value instanceof Integer || value instanceof Short || value instanceof Byte) {
-        return Kind.INTS;
-      }
-      if (value instanceof Long) {
-        return Kind.LONGS;
-      }
-      if (value instanceof Boolean) {
-        return Kind.BOOLEANS;
-      }
-      if (value instanceof CharSequence || value instanceof Enum<?> || value instanceof Character) {
-        return Kind.STRINGS;
-      }
-      throw new IllegalArgumentException("column '" + name + "' holds a " + value.getClass().getName());
-    }
-
-    private static Kind wider(String name, Kind one, Kind other) {
-      boolean numbers = one.compareTo(Kind.BOOLEANS) < 0 && other.compareTo(Kind.BOOLEANS) < 0;
-      if (!numbers) {
-        throw new IllegalArgumentException("column '" + name + "' holds values of kinds that don't go together");
-      }
-      boolean whole = one.compareTo(Kind.INTS) >= 0 && other.compareTo(Kind.INTS) >= 0;
-      return whole ? Kind.LONGS : Kind.DOUBLES;
     }
   }
 }

@@ -14,14 +14,15 @@ final class MatrixBatch extends Batch {
   private final int width;
 
   MatrixBatch(List<String> columns, double[][] doubles, float[][] floats) {
-    this.columns = columns;
+    this.columns = Arguments.columns(columns);
+    Arguments.given("rows", doubles == null ? floats : doubles);
     this.doubles = doubles;
     this.floats = floats;
     this.width = rows() == 0 ? columns.size() : length(0);
     if (!columns.isEmpty() && columns.size() != width) {
       throw new IllegalArgumentException(columns.size() + " names for " + width + " columns");
     }
-    for (int row = 1; row < rows(); row++) {
+    for (int row = 0; row < rows(); row++) {
       if (length(row) != width) {
         throw new IllegalArgumentException("row " + row + " has " + length(row) + " values, the first has " + width);
       }
@@ -59,6 +60,10 @@ final class MatrixBatch extends Batch {
   }
 
   private int length(int row) {
+    Object values = doubles == null ? floats[row] : doubles[row];
+    if (values == null) {
+      throw new IllegalArgumentException("row " + row + " is null; a value that is missing is NaN, a row can't be");
+    }
     return doubles == null ? floats[row].length : doubles[row].length;
   }
 }

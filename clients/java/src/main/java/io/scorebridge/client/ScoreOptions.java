@@ -6,8 +6,6 @@ import java.util.Map;
 
 /** What a call can say beside its model and rows. Immutable; may be shared by calls and threads. */
 public final class ScoreOptions {
-  private static final Duration MOST_TIMEOUT = Duration.ofSeconds(100_000_000); // what every clock can hold
-  private static final int LONGEST_ID = 128;
   private static final ScoreOptions NONE = newBuilder().build();
 
   final Duration timeout;
@@ -50,13 +48,6 @@ public final class ScoreOptions {
     return new Builder();
   }
 
-  static Duration positive(Duration timeout) {
-    if (timeout != null && (timeout.isZero() || timeout.isNegative() || timeout.compareTo(MOST_TIMEOUT) > 0)) {
-      throw new IllegalArgumentException("timeout must be positive and at most " + MOST_TIMEOUT + ", not " + timeout);
-    }
-    return timeout;
-  }
-
   /** Builds {@link ScoreOptions}. */
   public static final class Builder {
     private Duration timeout;
@@ -76,10 +67,10 @@ public final class ScoreOptions {
      *
      * @param timeout positive; without one the client's counts, and without that the model's own.
      * @return this.
-     * @throws IllegalArgumentException if it is zero, negative, or over 10^8 seconds.
+     * @throws IllegalArgumentException if it is null, zero, negative, or over 10^8 seconds.
      */
     public Builder timeout(Duration timeout) {
-      this.timeout = positive(timeout);
+      this.timeout = Arguments.time("timeout", timeout);
       return this;
     }
 
@@ -89,9 +80,10 @@ public final class ScoreOptions {
      *
      * @param score of every row and numeric output.
      * @return this.
+     * @throws IllegalArgumentException if it is NaN or infinite.
      */
     public Builder defaultScore(double score) {
-      this.defaultScore = score;
+      this.defaultScore = Arguments.finite("defaultScore", score);
       return this;
     }
 
@@ -124,12 +116,10 @@ public final class ScoreOptions {
      *
      * @param version its number; 0 for the one that serves.
      * @return this.
+     * @throws IllegalArgumentException if it is negative.
      */
     public Builder version(int version) {
-      if (version < 0) {
-        throw new IllegalArgumentException("version must not be negative");
-      }
-      this.version = version;
+      this.version = Arguments.notNegative("version", version);
       return this;
     }
 
@@ -141,43 +131,43 @@ public final class ScoreOptions {
      * @throws IllegalArgumentException if it is something else.
      */
     public Builder requestId(String id) {
-      if (id.length() > LONGEST_ID || !id.chars().allMatch(one -> ' ' <= one && one <= '~')) {
-        throw new IllegalArgumentException("the request id must be 1 to 128 printable ASCII characters");
-      }
-      this.requestId = id;
+      this.requestId = Arguments.requestId(id);
       return this;
     }
 
     /**
      * Your own ids of the rows, for the prediction log.
      *
-     * @param keys one for each row.
+     * @param keys one for each row: String, Long, Integer or UUID; all travel as text, of 1 KiB at most.
      * @return this.
+     * @throws IllegalArgumentException if one is null, too long or of another class; names the row.
      */
-    public Builder rowKeys(List<String> keys) {
-      this.rowKeys = List.copyOf(keys);
+    public Builder rowKeys(List<?> keys) {
+      this.rowKeys = Arguments.rowKeys(keys);
       return this;
     }
 
     /**
      * The bigger batch that this call is a piece of, for the prediction log.
      *
-     * @param id any text.
+     * @param id any text of 1 KiB at most.
      * @return this.
+     * @throws IllegalArgumentException if it is null or too long.
      */
     public Builder batchId(String id) {
-      this.batchId = id;
+      this.batchId = Arguments.text("batchId", id);
       return this;
     }
 
     /**
      * Anything to be kept beside the call in the prediction log.
      *
-     * @param labels names and values.
+     * @param labels names and values, 64 at most, each a text of 1 KiB at most.
      * @return this.
+     * @throws IllegalArgumentException if one is null or too long, or there are too many.
      */
     public Builder labels(Map<String, String> labels) {
-      this.labels = Map.copyOf(labels);
+      this.labels = Arguments.labels(labels);
       return this;
     }
 

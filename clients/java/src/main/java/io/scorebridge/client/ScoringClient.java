@@ -24,7 +24,6 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.TreeMap;
 import java.util.UUID;
 import java.util.concurrent.CancellationException;
@@ -75,8 +74,9 @@ public final class ScoringClient implements AutoCloseable {
    * Begins a client.
    *
    * @param target "host:port" of a gateway, several of them between commas, or any target that gRPC knows, such as
-   *     "dns:///scoring.example:50051". Calls take turns among all addresses.
+   *     "dns:///scoring.example:50051". Calls take turns among all addresses. An IPv6 address stands in brackets.
    * @return a builder; not to be shared by threads.
+   * @throws IllegalArgumentException if it is null; what is no target, {@link Builder#build} refuses.
    */
   public static Builder newBuilder(String target) {
     return new Builder(target);
@@ -89,7 +89,8 @@ public final class ScoringClient implements AutoCloseable {
    * @param batch the rows; a big batch of a row-wise model is sent in several calls at once.
    * @return the scores, which may be defaults: {@link Scores#source()} tells.
    * @throws ScoringException if there are no scores, and no default may stand for them.
-   * @throws IllegalArgumentException if the row keys or the request id don't fit the batch; nothing was sent.
+   * @throws IllegalArgumentException if an argument is null, the model's name is empty or over 1 KiB, or row keys or
+   *     request id don't fit the batch; names the argument, and nothing was sent.
    * @throws IllegalStateException if the client is closed.
    */
   public Scores score(String model, Batch batch) {
@@ -104,7 +105,8 @@ public final class ScoringClient implements AutoCloseable {
    * @param options what else the call says.
    * @return the scores, which may be defaults: {@link Scores#source()} tells.
    * @throws ScoringException if there are no scores, and no default may stand for them.
-   * @throws IllegalArgumentException if the row keys or the request id don't fit the batch; nothing was sent.
+   * @throws IllegalArgumentException if an argument is null, the model's name is empty or over 1 KiB, or row keys or
+   *     request id don't fit the batch; names the argument, and nothing was sent.
    * @throws IllegalStateException if the client is closed.
    */
   public Scores score(String model, Batch batch, ScoreOptions options) {
@@ -133,11 +135,12 @@ public final class ScoringClient implements AutoCloseable {
    *     model.
    */
   public CompletableFuture<Scores> scoreAsync(String model, Batch batch, ScoreOptions options) {
-    Objects.requireNonNull(model, "model");
-    Objects.requireNonNull(batch, "batch");
+    Arguments.name("model", model);
+    Arguments.given("batch", batch);
+    Arguments.given("options", options);
     checkOpen();
     if (!options.rowKeys.isEmpty() && options.rowKeys.size() != batch.rows()) {
-      throw new IllegalArgumentException(options.rowKeys.size() + " row keys for " + batch.rows() + " rows");
+      throw new IllegalArgumentException("rowKeys has " + options.rowKeys.size() + " keys for " + batch.rows() + " rows");
     }
     Duration allowed = options.timeout == null ? timeout : options.timeout;
     Deadline deadline = deadline(allowed);
@@ -168,8 +171,10 @@ public final class ScoringClient implements AutoCloseable {
    * @param name the model's.
    * @return features, outputs, default scores and more, a version each.
    * @throws ScoringException if there is no such model, or no answer within the client's timeout.
+   * @throws IllegalArgumentException if the name is null, empty or over 1 KiB.
    */
   public List<ModelDetail> model(String name) {
+    Arguments.name("name", name);
     checkOpen();
     return await(details(name, 0, deadline(timeout)));
   }
@@ -399,7 +404,7 @@ public final class ScoringClient implements AutoCloseable {
     private Consumer<CallEvent> onCall;
 
     private Builder(String target) {
-      this.target = Objects.requireNonNull(target, "target");
+      this.target = Arguments.given("target", target);
     }
 
     /**
@@ -420,7 +425,7 @@ public final class ScoringClient implements AutoCloseable {
      */
     public Builder tls(File trustedCertificates) {
       this.tls = true;
-      this.trusted = trustedCertificates;
+      this.trusted = Arguments.given("trustedCertificates", trustedCertificates);
       return this;
     }
 
@@ -433,8 +438,8 @@ public final class ScoringClient implements AutoCloseable {
      */
     public Builder clientCertificate(File certificateChain, File privateKey) {
       this.tls = true;
-      this.certificate = certificateChain;
-      this.key = privateKey;
+      this.certificate = Arguments.given("certificateChain", certificateChain);
+      this.key = Arguments.given("privateKey", privateKey);
       return this;
     }
 
@@ -445,7 +450,7 @@ public final class ScoringClient implements AutoCloseable {
      * @return this.
      */
     public Builder token(Supplier<String> token) {
-      this.token = token;
+      this.token = Arguments.given("token", token);
       return this;
     }
 
@@ -456,7 +461,7 @@ public final class ScoringClient implements AutoCloseable {
      * @return this.
      */
     public Builder channel(Channel channel) {
-      this.channel = channel;
+      this.channel = Arguments.given("channel", channel);
       return this;
     }
 
@@ -466,10 +471,10 @@ public final class ScoringClient implements AutoCloseable {
      * @param timeout positive; without one, the model's own timeout counts, and a gateway that is silent is waited for
      *     until its connection breaks.
      * @return this.
-     * @throws IllegalArgumentException if it is zero, negative, or over 10^8 seconds.
+     * @throws IllegalArgumentException if it is null, zero, negative, or over 10^8 seconds.
      */
     public Builder timeout(Duration timeout) {
-      this.timeout = ScoreOptions.positive(timeout);
+      this.timeout = Arguments.time("timeout", timeout);
       return this;
     }
 
@@ -478,9 +483,10 @@ public final class ScoringClient implements AutoCloseable {
      *
      * @param score of every row and numeric output.
      * @return this.
+     * @throws IllegalArgumentException if it is NaN or infinite.
      */
     public Builder defaultScore(double score) {
-      this.defaultScore = score;
+      this.defaultScore = Arguments.finite("defaultScore", score);
       return this;
     }
 
@@ -490,10 +496,11 @@ public final class ScoringClient implements AutoCloseable {
      * @param failures so many connections that fail or calls that nobody answers, in a row; 0 for never.
      * @param open how long until a single call is let through to see.
      * @return this.
+     * @throws IllegalArgumentException if failures is negative, or open null, zero, negative or over 10^8 seconds.
      */
     public Builder circuit(int failures, Duration open) {
-      this.circuitFailures = failures;
-      this.circuitOpen = ScoreOptions.positive(open);
+      this.circuitFailures = Arguments.notNegative("failures", failures);
+      this.circuitOpen = Arguments.time("open", open);
       return this;
     }
 
@@ -504,7 +511,7 @@ public final class ScoringClient implements AutoCloseable {
      * @return this.
      */
     public Builder defaultsLog(Path file) {
-      this.defaultsLog = file;
+      this.defaultsLog = Arguments.given("defaultsLog", file);
       return this;
     }
 
@@ -515,7 +522,7 @@ public final class ScoringClient implements AutoCloseable {
      * @return this.
      */
     public Builder onCall(Consumer<CallEvent> hook) {
-      this.onCall = hook;
+      this.onCall = Arguments.given("onCall", hook);
       return this;
     }
 
@@ -523,6 +530,8 @@ public final class ScoringClient implements AutoCloseable {
      * The client; it connects with its first call.
      *
      * @return to be closed.
+     * @throws IllegalArgumentException if the target is none, or of a scheme for which there is no resolver. With a
+     *     channel of your own it is not looked at.
      * @throws UncheckedIOException if a file can't be read or written.
      */
     public ScoringClient build() {

@@ -1,115 +1,124 @@
 package io.scorebridge.client;
 
-import io.grpc.EquivalentAddressGroup;
-import io.grpc.NameResolver;
-import io.grpc.NameResolverProvider;
 import io.grpc.NameResolverRegistry;
-import io.grpc.Status;
-import io.grpc.StatusOr;
 import java.net.InetAddress;
-import java.net.InetSocketAddress;
-import java.net.SocketAddress;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
-import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
-/** Several gateways as one target: "host:port,host:port", which gRPC by itself does not know in Java. */
+/**
+ * What may be a target: "host:port", several of them between commas, or what gRPC knows by its scheme. Anything else is
+ * an IllegalArgumentException, before a name is looked up.
+ */
 final class Targets {
-  private static final String SCHEME = "scorebridge-targets";
+  private static final Pattern SCHEME = Pattern.compile("([A-Za-z][A-Za-z0-9+.-]*):(.*)");
+  private static final Pattern HOST = Pattern.compile("[^\\s:/?#@%\\[\\]\\\\\"<>]+");
+  private static final Pattern IPV6 = Pattern.compile("\\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%[^\\s\\[\\]/]+)?]");
+  private static final String SHAPE = "give \"host:port\", or several between commas";
 
   static {
-    NameResolverRegistry.getDefaultRegistry().register(new Provider());
+    GatewayNames.register();
   }
 
   private Targets() {}
 
+  /** A gateway by name. */
+  record HostPort(String host, int port) {}
+
+  /** The target as grpc-java takes it. */
   static String of(String target) {
-    return target.contains(",") ? SCHEME + ":///" + target.replace(" ", "") : target;
+    String trimmed = target.strip();
+    if (trimmed.isEmpty()) {
+      throw refused("is blank: " + SHAPE);
+    }
+    String scheme = scheme(trimmed);
+    if (scheme == null) {
+      return uri(list(trimmed));
+    }
+    if (scheme.equals("http") || scheme.equals("https")) {
+      throw refused("begins with " + scheme + "://: " + SHAPE + "; what encrypts the connection is tls()");
+    }
+    if (NameResolverRegistry.getDefaultRegistry().getProviderForScheme(scheme) == null) {
+      throw refused("has the scheme " + scheme + ", for which the class path has no resolver: " + SHAPE);
+    }
+    if (scheme.equals("dns") && trimmed.contains(",")) {
+      throw refused("has the scheme dns, which takes no list: " + SHAPE + ", without a scheme");
+    }
+    return trimmed;
   }
 
-  private static final class Provider extends NameResolverProvider {
-    @Override
-    protected boolean isAvailable() {
-      return true;
+  /** The gateways of "host:port,host:port". */
+  static List<HostPort> list(String target) {
+    List<HostPort> gateways = new ArrayList<>();
+    for (String entry : target.split(",", -1)) {
+      gateways.add(hostPort(entry.strip(), "entry " + (gateways.size() + 1) + " of the list "));
     }
+    return gateways;
+  }
 
-    @Override
-    protected int priority() {
-      return 4; // below the libraries' own
+  /** "db:5432" has a host, "dns:5432" too; "dns:name" has a scheme. */
+  private static String scheme(String target) {
+    Matcher parts = SCHEME.matcher(target);
+    if (!parts.matches()) {
+      return null;
     }
+    String scheme = parts.group(1).toLowerCase(Locale.ROOT);
+    boolean known = NameResolverRegistry.getDefaultRegistry().getProviderForScheme(scheme) != null;
+    boolean isHost = parts.group(2).split(",", 2)[0].strip().matches("[0-9]*");
+    return parts.group(2).startsWith("/") || known && !isHost ? scheme : null;
+  }
 
-    @Override
-    public String getDefaultScheme() {
-      return SCHEME;
+  private static HostPort hostPort(String entry, String where) {
+    if (entry.isEmpty()) {
+      throw refused(where + "is empty: " + SHAPE);
     }
-
-    @Override
-    public Collection<Class<? extends SocketAddress>> getProducedSocketAddressTypes() {
-      return List.of(InetSocketAddress.class);
+    if (entry.contains("://")) {
+      throw refused(where + "has a scheme: " + SHAPE + ", without a scheme");
     }
+    int colon = entry.lastIndexOf(':');
+    boolean closed = entry.endsWith("]");
+    String host = colon < 0 || closed ? entry : entry.substring(0, colon);
+    if (host.startsWith("[") ? !isIpv6(host) : host.contains(":")) {
+      throw refused(where + "is no name with a port: an IPv6 address needs brackets, such as [::1]:8081");
+    }
+    if (colon < 0 || closed) {
+      throw refused(where + "has no port: " + SHAPE);
+    }
+    if (!host.startsWith("[") && !HOST.matcher(host).matches()) {
+      throw refused(where + "has no host that could be looked up: " + SHAPE);
+    }
+    String port = entry.substring(colon + 1);
+    int number = port.matches("[0-9]{1,5}") ? Integer.parseInt(port) : 0;
+    if (number < 1 || number > 65_535) {
+      throw refused(where + "has a port that is no number from 1 to 65535");
+    }
+    return new HostPort(host, number);
+  }
 
-    @Override
-    public NameResolver newNameResolver(URI target, NameResolver.Args args) {
-      return SCHEME.equals(target.getScheme()) ? new Resolver(target.getPath().substring(1), args) : null;
+  /** What stands in brackets is never looked up by name. */
+  private static boolean isIpv6(String host) {
+    try {
+      return IPV6.matcher(host).matches() && InetAddress.getByName(host) != null;
+    } catch (UnknownHostException error) {
+      return false;
     }
   }
 
-  private static final class Resolver extends NameResolver {
-    private final String targets;
-    private final Args args;
-    private Listener2 listener;
-
-    Resolver(String targets, Args args) {
-      this.targets = targets;
-      this.args = args;
+  private static String uri(List<HostPort> gateways) {
+    List<String> entries = gateways.stream().map(one -> one.host() + ":" + one.port()).toList();
+    try {
+      return new URI(GatewayNames.SCHEME, "", "/" + String.join(",", entries), null).toString();
+    } catch (URISyntaxException error) {
+      throw new IllegalArgumentException("target is no URI", error);
     }
+  }
 
-    @Override
-    public String getServiceAuthority() {
-      return targets.split(",")[0];
-    }
-
-    @Override
-    public void start(Listener2 listener) {
-      this.listener = listener;
-      refresh();
-    }
-
-    @Override
-    public void refresh() {
-      args.getOffloadExecutor().execute(() -> {
-        ResolutionResult result = resolve();
-        args.getSynchronizationContext().execute(() -> listener.onResult2(result));
-      });
-    }
-
-    @Override
-    public void shutdown() {
-      // Nothing is held.
-    }
-
-    private ResolutionResult resolve() {
-      List<EquivalentAddressGroup> groups = new ArrayList<>();
-      Status failure = Status.UNAVAILABLE;
-      for (String one : targets.split(",")) {
-        int colon = one.lastIndexOf(':');
-        try {
-          InetAddress[] addresses = InetAddress.getAllByName(one.substring(0, colon));
-          int port = Integer.parseInt(one.substring(colon + 1));
-          List<SocketAddress> sockets = new ArrayList<>();
-          for (InetAddress address : addresses) {
-            sockets.add(new InetSocketAddress(address, port));
-          }
-          groups.add(new EquivalentAddressGroup(sockets));
-        } catch (UnknownHostException error) {
-          failure = failure.withDescription("the host of " + one + " is not known").withCause(error);
-        }
-      }
-      StatusOr<List<EquivalentAddressGroup>> found =
-          groups.isEmpty() ? StatusOr.fromStatus(failure) : StatusOr.fromValue(groups);
-      return ResolutionResult.newBuilder().setAddressesOrError(found).build();
-    }
+  private static IllegalArgumentException refused(String why) {
+    return new IllegalArgumentException("target: " + why);
   }
 }

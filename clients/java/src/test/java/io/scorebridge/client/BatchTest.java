@@ -2,16 +2,26 @@ package io.scorebridge.client;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import io.scorebridge.v1.Column;
 import io.scorebridge.v1.ScoreRequest;
 import io.scorebridge.v1.Table;
+import java.math.BigDecimal;
+import java.math.BigInteger;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.function.Executable;
 
 class BatchTest {
   /** A row as a record. */
@@ -27,6 +37,9 @@ class BatchTest {
       return "red";
     }
   }
+
+  private static final BigDecimal BIGGEST = new BigDecimal(0x1p1023);
+  private static final String ROUNDED = "column 'a', row 2: a whole number that no double holds exactly";
 
   private static Table table(Batch batch, int first, int count) {
     ScoreRequest.Builder request = ScoreRequest.newBuilder();
@@ -90,7 +103,7 @@ class BatchTest {
       IllegalArgumentException raised =
           assertThrows(
               IllegalArgumentException.class, () -> Batch.columns().values("a", Arrays.asList(1.5, null, rounded)));
-      assertEquals("column 'a', row 2: a number that no double holds exactly", raised.getMessage());
+      assertTrue(raised.getMessage().startsWith(ROUNDED), raised.getMessage());
     }
     Table table = table(Batch.columns().values("a", List.of(1.5, 1L << 60, Long.MIN_VALUE)).build(), 0, 3);
     assertEquals(List.of(1.5, 0x1p60, -0x1p63), table.getColumns(0).getDoubles().getValuesList());
@@ -140,5 +153,136 @@ class BatchTest {
     assertEquals(1, Batch.columns().strings("a", List.of("\ud83d\ude00")).build().rows());
     assertThrows(IllegalArgumentException.class, () -> Batch.ofMaps(List.of(Map.of("a", 1), Map.of("a", "x"))));
     assertThrows(IllegalArgumentException.class, () -> Batch.ofMaps(List.of(Map.of("a", new Object()))));
+  }
+
+  @TestFactory
+  Stream<DynamicTest> aNullIsRefusedByRowAndColumn() {
+    Map<String, Object> unnamed = new HashMap<>(Map.of("a", 1));
+    unnamed.put(null, 2);
+    double[] none = null;
+    return Stream.of(
+        refused("rows must not be null", () -> Batch.of((double[][]) null)),
+        refused("rows must not be null", () -> Batch.of(List.of("a"), (double[][]) null)),
+        refused("rows must not be null", () -> Batch.of(List.of("a"), (float[][]) null)),
+        refused("row 0 is null", () -> Batch.of(new double[][] {none, {1}})),
+        refused("row 1 is null", () -> Batch.of(new double[][] {{1}, none})),
+        refused("row 1 is null", () -> Batch.of(List.of("a"), new float[][] {{1}, null})),
+        refused("columns must not be null", () -> Batch.of(null, new double[][] {{1}})),
+        refused(
+            "the name of column 1 must not be null",
+            () -> Batch.of(Arrays.asList("a", null), new double[][] {{1, 2}})),
+        refused("two columns are named 'a'", () -> Batch.of(List.of("a", "a"), new double[][] {{1, 2}})),
+        refused("rows must not be null", () -> Batch.ofMaps(null)),
+        refused("row 1 must not be null", () -> Batch.ofMaps(Arrays.asList(Map.of("a", 1), null))),
+        refused("a name in row 1 must not be null", () -> Batch.ofMaps(List.of(Map.of("a", 1), unnamed))),
+        refused("rows must not be null", () -> Batch.ofBeans(null)),
+        refused("row 1 must not be null", () -> Batch.ofBeans(Arrays.asList(new Car(), null))),
+        refused("the name of a column must not be null", () -> Batch.columns().doubles(null, 1)),
+        refused("the name of a column must not be null", () -> Batch.columns().floats(null, 1)),
+        refused("the name of a column must not be null", () -> Batch.columns().ints(null, 1)),
+        refused("the name of a column must not be null", () -> Batch.columns().longs(null, 1)),
+        refused("the name of a column must not be null", () -> Batch.columns().booleans(null, true)),
+        refused("the name of a column must not be null", () -> Batch.columns().strings(null, List.of("x"))),
+        refused("the name of a column must not be null", () -> Batch.columns().values(null, List.of(1))),
+        refused("the values of column 'a' must not be null", () -> Batch.columns().doubles("a", none)),
+        refused("the values of column 'a' must not be null", () -> Batch.columns().floats("a", (float[]) null)),
+        refused("the values of column 'a' must not be null", () -> Batch.columns().ints("a", (int[]) null)),
+        refused("the values of column 'a' must not be null", () -> Batch.columns().longs("a", (long[]) null)),
+        refused("the values of column 'a' must not be null", () -> Batch.columns().booleans("a", (boolean[]) null)),
+        refused("the values of column 'a' must not be null", () -> Batch.columns().strings("a", null)),
+        refused("the values of column 'a' must not be null", () -> Batch.columns().values("a", null)));
+  }
+
+  private static DynamicTest refused(String beginning, Executable call) {
+    return DynamicTest.dynamicTest(
+        beginning,
+        () -> {
+          String message = assertThrows(IllegalArgumentException.class, call).getMessage();
+          assertTrue(message.startsWith(beginning), message);
+        });
+  }
+
+  @Test
+  void aTextThatIsNoUnicodeIsRefusedByRow() {
+    assertEquals(
+        "column 'a', row 1: half of a surrogate pair, which UTF-8 can't hold",
+        assertThrows(
+                IllegalArgumentException.class, () -> Batch.columns().strings("a", List.of("x", "y\udc00")))
+            .getMessage());
+    assertThrows(IllegalArgumentException.class, () -> Batch.columns().ints("\ud800", 1));
+  }
+
+  private static Column column(Object... values) {
+    Column built = table(Batch.columns().values("a", Arrays.asList(values)).build(), 0, values.length).getColumns(0);
+    List<Map<String, Object>> maps =
+        Arrays.stream(values).map(value -> Collections.<String, Object>singletonMap("a", value)).toList();
+    assertEquals(built, table(Batch.ofMaps(maps), 0, values.length).getColumns(0)); // one rule for both
+    return built;
+  }
+
+  @Test
+  void decimalsBecomeTheNearestDouble() {
+    BigDecimal tenth = new BigDecimal("0.1");
+    assertEquals(List.of(0.1, -2.5, 3.0), column(tenth, new BigDecimal("-2.50"), 3).getDoubles().getValuesList());
+    assertEquals(
+        List.of(0.0, 0x1p53, 1e22, 0x1p1023),
+        column(new BigDecimal("1e-400"), new BigDecimal("9007199254740992.0"), new BigDecimal("1e22"), BIGGEST)
+            .getDoubles()
+            .getValuesList());
+    assertEquals(
+        List.of(9007199254740994.0), column(new BigDecimal("9007199254740993.5")).getDoubles().getValuesList());
+    assertEquals(List.of(1), column(tenth, null).getMissingRowsList());
+  }
+
+  @Test
+  void bigWholeNumbersBecomeLongsOrTheDoubleThatEqualsThem() {
+    BigInteger longest = BigInteger.valueOf(Long.MAX_VALUE);
+    BigInteger least = BigInteger.valueOf(Long.MIN_VALUE);
+    BigInteger above = longest.add(BigInteger.ONE);
+    assertEquals(
+        List.of(Long.MAX_VALUE, Long.MIN_VALUE, 7L), column(longest, least, 7).getInt64S().getValuesList());
+    assertEquals(List.of(0x1p63, 0.5), column(above, 0.5).getDoubles().getValuesList());
+    assertEquals(List.of(0x1p63, 7.0), column(above, 7L).getDoubles().getValuesList());
+    assertEquals(List.of(-0x1p63, 1.5), column(least, 1.5f).getDoubles().getValuesList());
+  }
+
+  @TestFactory
+  Stream<DynamicTest> aNumberThatNoDoubleHoldsIsRefusedByRowAndColumn() {
+    BigInteger longest = BigInteger.valueOf(Long.MAX_VALUE);
+    return Stream.of(
+            List.of(1.5, 2, (1L << 53) + 1),
+            List.of(1.5, 2.5f, Long.MAX_VALUE),
+            List.of(new BigDecimal("0.1"), 2, Long.MAX_VALUE),
+            List.of(0.5, 2, longest),
+            List.of(0.5, 2, BigInteger.TWO.pow(63).add(BigInteger.ONE)),
+            List.of(BigInteger.TWO.pow(63), 2, (1L << 53) + 1),
+            List.of(BigInteger.TWO.pow(63), 2, longest),
+            List.of(0.5, 2, BigInteger.TWO.pow(1024)),
+            List.of(0.5, 2, BigInteger.TWO.pow(1024).negate()),
+            List.of(0.5, 2, new BigDecimal("9007199254740993")),
+            List.of(0.5, 2, new BigDecimal("9007199254740993.00")),
+            List.of(0.5, 2, new BigDecimal("1e23")))
+        .map(values -> refused(ROUNDED, () -> column(values.toArray())));
+  }
+
+  @TestFactory
+  Stream<DynamicTest> aDecimalBeyondTheRangeOfDoublesIsRefusedByRowAndColumn() {
+    return Stream.of("1e309", "-1.8e308", "1e1000000").map(
+        value ->
+            refused(
+                "column 'a', row 1: a number beyond the range of a double",
+                () -> column(1.5, new BigDecimal(value))));
+  }
+
+  @TestFactory
+  Stream<DynamicTest> aColumnOfSeveralKindsIsRefusedByItsFirstRowOfAnother() {
+    return Stream.of(
+        refused("column 'a': row 2 holds text, row 1 a number;", () -> column(null, 1, "x", true)),
+        refused("column 'a': row 1 holds a number, row 0 text;", () -> column("x", 2.5)),
+        refused("column 'a': row 1 holds a truth value, row 0 a number;", () -> column(BigInteger.ONE, true)),
+        refused("column 'a': row 3 holds text, row 0 a truth value;", () -> column(true, null, false, 'x')),
+        refused("column 'a': row 3 holds a truth value, row 0 a number;", () -> column(1, 2L, 2.5, false)),
+        refused("column 'a', row 1 holds a java.util.ArrayList", () -> column(1, new ArrayList<>())),
+        refused("column 'a', row 0 holds a java.util.Optional", () -> column(Optional.of(1), 1)));
   }
 }

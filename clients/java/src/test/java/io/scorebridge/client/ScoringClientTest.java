@@ -265,18 +265,6 @@ class ScoringClientTest {
   }
 
   @Test
-  void whatIsNoArgumentIsRefused() throws IOException {
-    assertThrows(IllegalArgumentException.class, () -> ScoringClient.newBuilder("x").timeout(Duration.ZERO));
-    assertThrows(IllegalArgumentException.class, () -> ScoreOptions.newBuilder().timeout(Duration.ofMillis(-1)));
-    assertThrows(IllegalArgumentException.class, () -> ScoreOptions.newBuilder().timeout(Duration.ofDays(10_000)));
-    assertThrows(IllegalArgumentException.class, () -> ScoreOptions.newBuilder().version(-1));
-    try (ScoringClient client = ScoringClient.newBuilder(World.get().target("healthy")).build()) {
-      assertThrows(NullPointerException.class, () -> client.score(null, ONE));
-      assertThrows(NullPointerException.class, () -> client.score("affine", null));
-    }
-  }
-
-  @Test
   void theCircuitLetsOneCallThroughAndClosesWithAnAnswer() {
     long second = TimeUnit.SECONDS.toNanos(1);
     Circuit circuit = new Circuit(2, second, 0);

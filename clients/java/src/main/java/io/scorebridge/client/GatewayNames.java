@@ -1,0 +1,156 @@
+package io.scorebridge.client;
+
+import io.grpc.EquivalentAddressGroup;
+import io.grpc.NameResolver;
+import io.grpc.NameResolverProvider;
+import io.grpc.NameResolverRegistry;
+import io.grpc.ProxiedSocketAddress;
+import io.grpc.Status;
+import io.grpc.StatusOr;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.SocketAddress;
+import java.net.URI;
+import java.net.UnknownHostException;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+
+/**
+ * Looks the names of gateways up, and again whenever the channel asks, at most twice a second: a gateway may move. gRPC's
+ * own resolver knows no list in Java, and keeps what it found for 30 s. (The virtual machine does so too, unless its
+ * security property {@code networkaddress.cache.ttl} says otherwise.)
+ */
+final class GatewayNames extends NameResolver {
+  static final String SCHEME = "scorebridge-targets";
+
+  /** Looks a name up; tests have their own. */
+  static final Args.Key<Lookup> LOOKUP = Args.Key.create("io.scorebridge.client.lookup");
+
+  private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
+
+  static {
+    NameResolverRegistry.getDefaultRegistry().register(new Provider());
+  }
+
+  private final String authority;
+  private final List<Targets.HostPort> gateways;
+  private final Args args;
+  private final Lookup lookup;
+  private final Pace pace = new Pace(PAUSE_NANOS);
+  private final Map<Targets.HostPort, EquivalentAddressGroup> known = new HashMap<>(); // one look-up at a time uses it
+  private Listener2 listener;
+  private boolean looking; // used in the channel's synchronization context, as the methods below are called
+
+  private GatewayNames(String targets, Args args) {
+    this.authority = targets.split(",")[0];
+    this.gateways = Targets.list(targets);
+    this.args = args;
+    Lookup given = args.getArg(LOOKUP);
+    this.lookup = given == null ? InetAddress::getAllByName : given;
+  }
+
+  /** All addresses of a name. */
+  interface Lookup {
+    InetAddress[] addresses(String host) throws UnknownHostException;
+  }
+
+  /** Has gRPC know the scheme, which it does when this class is loaded. */
+  static void register() {}
+
+  @Override
+  public String getServiceAuthority() {
+    return authority;
+  }
+
+  @Override
+  public void start(Listener2 listener) {
+    this.listener = listener;
+    refresh();
+  }
+
+  @Override
+  public void refresh() {
+    if (looking || !pace.isDue(System.nanoTime())) {
+      return; // whoever finds no gateway asks again
+    }
+    looking = true;
+    args.getOffloadExecutor()
+        .execute(
+            () -> {
+              ResolutionResult result = resolve();
+              args.getSynchronizationContext()
+                  .execute(
+                      () -> {
+                        looking = false;
+                        listener.onResult2(result);
+                      });
+            });
+  }
+
+  @Override
+  public void shutdown() {
+    // Nothing is held.
+  }
+
+  /** Where a name is not known for the moment, what it was found as before still holds. */
+  private ResolutionResult resolve() {
+    Status failure = Status.UNAVAILABLE;
+    for (Targets.HostPort gateway : gateways) {
+      try {
+        known.put(gateway, new EquivalentAddressGroup(addresses(gateway)));
+      } catch (IOException | RuntimeException error) {
+        failure = failure.withDescription("the host " + gateway.host() + " can't be looked up").withCause(error);
+      }
+    }
+    List<EquivalentAddressGroup> found = gateways.stream().filter(known::containsKey).map(known::get).toList();
+    return ResolutionResult.newBuilder()
+        .setAddressesOrError(found.isEmpty() ? StatusOr.fromStatus(failure) : StatusOr.fromValue(found))
+        .build();
+  }
+
+  private List<SocketAddress> addresses(Targets.HostPort gateway) throws IOException {
+    // As gRPC's resolver does: behind a proxy it is the proxy that looks the name up.
+    ProxiedSocketAddress proxied =
+        args.getProxyDetector().proxyFor(InetSocketAddress.createUnresolved(gateway.host(), gateway.port()));
+    if (proxied != null) {
+      return List.of(proxied);
+    }
+    List<SocketAddress> sockets = new ArrayList<>();
+    for (InetAddress address : lookup.addresses(gateway.host())) {
+      sockets.add(new InetSocketAddress(address, gateway.port()));
+    }
+    return sockets;
+  }
+
+  private static final class Provider extends NameResolverProvider {
+    @Override
+    protected boolean isAvailable() {
+      return true;
+    }
+
+    @Override
+    protected int priority() {
+      return 4; // below the libraries' own
+    }
+
+    @Override
+    public String getDefaultScheme() {
+      return SCHEME;
+    }
+
+    @Override
+    public Collection<Class<? extends SocketAddress>> getProducedSocketAddressTypes() {
+      return List.of(InetSocketAddress.class);
+    }
+
+    @Override
+    public NameResolver newNameResolver(URI target, Args args) {
+      return SCHEME.equals(target.getScheme()) ? new GatewayNames(target.getPath().substring(1), args) : null;
+    }
+  }
+}
