@@ -1,6 +1,5 @@
 package io.scorebridge.client;
 
-import io.grpc.Deadline;
 import io.scorebridge.v1.ModelDetail;
 import io.scorebridge.v1.ScoreRequest;
 import java.util.ArrayList;
@@ -25,7 +24,7 @@ final class BigBatch {
   private final Batch batch;
   private final ScoreOptions options;
   private final String requestId;
-  private final Deadline deadline;
+  private final Patience patience;
   private final CompletableFuture<Scores> whole = new CompletableFuture<>();
   private final List<CompletableFuture<Scores>> parts = new ArrayList<>();
   private final NavigableMap<Integer, ScoringException> errors = new TreeMap<>();
@@ -37,13 +36,13 @@ final class BigBatch {
   private int version;
 
   BigBatch(
-      ScoringClient client, String model, Batch batch, ScoreOptions options, String requestId, Deadline deadline) {
+      ScoringClient client, String model, Batch batch, ScoreOptions options, String requestId, Patience patience) {
     this.client = client;
     this.model = model;
     this.batch = batch;
     this.options = options;
     this.requestId = Arguments.bigRequestId(requestId);
-    this.deadline = deadline;
+    this.patience = patience;
   }
 
   static boolean isBig(Batch batch) {
@@ -52,10 +51,10 @@ final class BigBatch {
 
   CompletableFuture<Scores> score() {
     long began = System.nanoTime();
-    if (!client.circuitAllows()) {
+    if (!client.circuitAllows(patience)) {
       return client.fallBack(head(), batch.rows(), Failure.circuitOpen(), began);
     }
-    var details = client.details(model, options.version, deadline);
+    var details = client.details(model, options.version, patience);
     whole.whenComplete(
         (value, error) -> {
           if (whole.isCancelled()) {
@@ -119,7 +118,7 @@ final class BigBatch {
       request.addAllRowKeys(options.rowKeys.subList(first, first + rows));
     }
     batch.fill(request, first, rows);
-    CompletableFuture<Scores> asked = client.ask(request.build(), rows, deadline);
+    CompletableFuture<Scores> asked = client.ask(request.build(), rows, patience.rest());
     synchronized (this) {
       parts.set(part, asked);
     }

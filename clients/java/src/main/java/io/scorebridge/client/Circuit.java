@@ -1,46 +1,76 @@
 package io.scorebridge.client;
 
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongSupplier;
+
 /**
- * Spares callers the wait for gateways that don't answer: opens after so many failed connections or unanswered calls in
- * a row, and then lets a single call through now and then. Whatever a gateway answers, an error too, closes it.
+ * Spares callers the wait for gateways that don't answer. May be shared by threads.
+ *
+ * <p>It opens after so many failed connections or unanswered calls in a row, if no gateway answered anything for 100 ms.
+ * Then one call is let through now and then, to see. Whatever a gateway answers, an error too, closes it.
+ *
+ * <p>Callers with short timeouts don't shut out those with long ones. The circuit keeps the longest wait that was in vain
+ * in this row: a call that is willing to wait longer is let through, as its patience has not been tried. So a gateway that
+ * answers within 10 ms is not taken for silent because others gave it 1 ms.
  */
 final class Circuit {
+  /** The wait of a call without a timeout, and that of one whose connection failed: no wait would have helped. */
+  static final long FOREVER = Long.MAX_VALUE;
+
   /** Calls with tiny deadlines fail in a row although the gateway answers others; then it is not silent for long. */
-  private static final long LEAST_SILENCE_NANOS = 100_000_000;
+  private static final long LEAST_SILENCE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
   private final int failures;
   private final long openNanos;
+  private final LongSupplier clock; // nanoseconds
   private int inARow;
   private boolean open;
+  private long triedNanos;
   private long nextTrial;
   private long lastAnswer;
 
-  Circuit(int failures, long openNanos, long now) {
+  /**
+   * Closed.
+   *
+   * @param failures in a row until it opens; 0 for never.
+   * @param openNanos how long until a single call is let through.
+   * @param clock such as System::nanoTime.
+   */
+  Circuit(int failures, long openNanos, LongSupplier clock) {
     this.failures = failures;
     this.openNanos = openNanos;
-    this.lastAnswer = now - LEAST_SILENCE_NANOS;
+    this.clock = clock;
+    this.lastAnswer = clock.getAsLong() - LEAST_SILENCE_NANOS;
   }
 
-  /** Whether a call may be made at this instant, nanoseconds. */
-  synchronized boolean allows(long now) {
+  /** Whether a call may be made now that is willing to wait so long, nanoseconds. */
+  synchronized boolean allows(long timeoutNanos) {
     if (!open) {
       return true;
     }
-    if (now - nextTrial < 0) {
+    long now = clock.getAsLong();
+    if (now - nextTrial >= 0) {
+      nextTrial = now + openNanos;
+    } else if (timeoutNanos <= triedNanos) {
       return false;
     }
-    nextTrial = now + openNanos;
+    triedNanos = timeoutNanos;
     return true;
   }
 
-  synchronized void answered(long now) {
+  /** A gateway said something. */
+  synchronized void answered() {
     inARow = 0;
+    triedNanos = 0;
     open = false;
-    lastAnswer = now;
+    lastAnswer = clock.getAsLong();
   }
 
-  synchronized void failed(long now) {
+  /** None did within so many nanoseconds; or the connection failed, which is {@link #FOREVER}. */
+  synchronized void failed(long timeoutNanos) {
+    long now = clock.getAsLong();
     inARow++;
+    triedNanos = Math.max(triedNanos, timeoutNanos);
     if (!open && failures > 0 && inARow >= failures && now - lastAnswer >= LEAST_SILENCE_NANOS) {
       open = true;
       nextTrial = now + openNanos;

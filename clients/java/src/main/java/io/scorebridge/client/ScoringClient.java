@@ -3,7 +3,6 @@ package io.scorebridge.client;
 import io.grpc.Channel;
 import io.grpc.ChannelCredentials;
 import io.grpc.ClientInterceptors;
-import io.grpc.Deadline;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
@@ -45,7 +44,6 @@ import java.util.function.Supplier;
  */
 public final class ScoringClient implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(ScoringClient.class.getName());
-  private static final long RESERVE_NANOS = 5_000_000;
 
   private final ManagedChannel owned; // null if the channel is the caller's
   private final Channel channel;
@@ -65,7 +63,7 @@ public final class ScoringClient implements AutoCloseable {
         builder.token == null ? plain : ClientInterceptors.intercept(plain, Channels.bearer(builder.token));
     timeout = builder.timeout;
     defaultScore = builder.defaultScore;
-    circuit = new Circuit(builder.circuitFailures, builder.circuitOpen.toNanos(), System.nanoTime());
+    circuit = new Circuit(builder.circuitFailures, builder.circuitOpen.toNanos(), System::nanoTime);
     defaultsLog = builder.defaultsLog == null ? null : new DefaultsLog(builder.defaultsLog);
     onCall = builder.onCall;
   }
@@ -142,15 +140,14 @@ public final class ScoringClient implements AutoCloseable {
     if (!options.rowKeys.isEmpty() && options.rowKeys.size() != batch.rows()) {
       throw new IllegalArgumentException("rowKeys has " + options.rowKeys.size() + " keys for " + batch.rows() + " rows");
     }
-    Duration allowed = options.timeout == null ? timeout : options.timeout;
-    Deadline deadline = deadline(allowed);
+    Patience patience = Patience.of(options.timeout == null ? timeout : options.timeout);
     String requestId = options.requestId.isEmpty() ? UUID.randomUUID().toString() : options.requestId;
     if (BigBatch.isBig(batch)) {
-      return new BigBatch(this, model, batch, options, requestId, deadline).score();
+      return new BigBatch(this, model, batch, options, requestId, patience).score();
     }
     ScoreRequest.Builder request = request(model, options, requestId).addAllRowKeys(options.rowKeys);
     batch.fill(request, 0, batch.rows());
-    return ask(request.build(), batch.rows(), deadline);
+    return ask(request.build(), batch.rows(), patience);
   }
 
   /**
@@ -161,7 +158,7 @@ public final class ScoringClient implements AutoCloseable {
    */
   public List<ModelVersion> models() {
     checkOpen();
-    return await(plain(Calls.LIST_MODELS, ListModelsRequest.getDefaultInstance(), deadline(timeout)))
+    return await(plain(Calls.LIST_MODELS, ListModelsRequest.getDefaultInstance(), Patience.of(timeout)))
         .getVersionsList();
   }
 
@@ -176,7 +173,7 @@ public final class ScoringClient implements AutoCloseable {
   public List<ModelDetail> model(String name) {
     Arguments.name("name", name);
     checkOpen();
-    return await(details(name, 0, deadline(timeout)));
+    return await(details(name, 0, Patience.of(timeout)));
   }
 
   /**
@@ -233,13 +230,13 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   /** One call: its scores, the client's default for them, or an error. */
-  CompletableFuture<Scores> ask(ScoreRequest request, int rows, Deadline deadline) {
+  CompletableFuture<Scores> ask(ScoreRequest request, int rows, Patience patience) {
     long began = System.nanoTime();
-    if (!circuit.allows(began)) {
+    if (!circuit.allows(patience.nanos())) {
       return fallBack(request, rows, Failure.circuitOpen(), began);
     }
     CompletableFuture<Scores> scores = new CompletableFuture<>();
-    var answer = Calls.ask(channel, Calls.SCORE, request, deadline);
+    var answer = Calls.ask(channel, Calls.SCORE, request, patience.deadline());
     scores.whenComplete(
         (value, error) -> {
           if (scores.isCancelled()) {
@@ -249,11 +246,11 @@ public final class ScoringClient implements AutoCloseable {
     answer.whenComplete(
         (response, error) -> {
           if (error == null) {
-            circuit.answered(System.nanoTime());
+            circuit.answered();
             read(request, response, rows, began).whenComplete((value, raised) -> pass(scores, value, raised));
           } else if (!answer.isCancelled()) {
             Failure failure = Failure.of(error);
-            note(failure);
+            note(failure, patience);
             fallBack(request, rows, failure, began).whenComplete((value, raised) -> pass(scores, value, raised));
           }
         });
@@ -301,9 +298,9 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   /** All versions of a model, or one; a failure is a StatusRuntimeException. */
-  CompletableFuture<List<ModelDetail>> details(String name, int version, Deadline deadline) {
+  CompletableFuture<List<ModelDetail>> details(String name, int version, Patience patience) {
     GetModelRequest request = GetModelRequest.newBuilder().setModel(name).setVersion(version).build();
-    return plain(Calls.GET_MODEL, request, deadline)
+    return plain(Calls.GET_MODEL, request, patience)
         .thenApply(
             response -> {
               outputs.described(response.getVersionsList());
@@ -311,8 +308,8 @@ public final class ScoringClient implements AutoCloseable {
             });
   }
 
-  boolean circuitAllows() {
-    return circuit.allows(System.nanoTime());
+  boolean circuitAllows(Patience patience) {
+    return circuit.allows(patience.nanos());
   }
 
   static void pass(CompletableFuture<Scores> to, Scores value, Throwable raised) {
@@ -324,32 +321,23 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   private <ReqT, RespT> CompletableFuture<RespT> plain(
-      MethodDescriptor<ReqT, RespT> method, ReqT request, Deadline deadline) {
-    return Calls.ask(channel, method, request, deadline)
+      MethodDescriptor<ReqT, RespT> method, ReqT request, Patience patience) {
+    return Calls.ask(channel, method, request, patience.deadline())
         .whenComplete(
             (response, error) -> {
               if (error == null) {
-                circuit.answered(System.nanoTime());
+                circuit.answered();
               } else {
-                note(Failure.of(error));
+                note(Failure.of(error), patience);
               }
             });
   }
 
-  /** What gRPC is told: its timer is some milliseconds late, and the default must come within the timeout. */
-  private static Deadline deadline(Duration allowed) {
-    if (allowed == null) {
-      return null;
-    }
-    long nanos = allowed.toNanos();
-    return Deadline.after(nanos - Math.min(RESERVE_NANOS, nanos / 10), TimeUnit.NANOSECONDS);
-  }
-
-  private void note(Failure failure) {
+  private void note(Failure failure, Patience patience) {
     if (failure.ofConnection()) {
-      circuit.failed(System.nanoTime());
+      circuit.failed(failure.status() == Status.Code.UNAVAILABLE ? Circuit.FOREVER : patience.nanos());
     } else {
-      circuit.answered(System.nanoTime());
+      circuit.answered();
     }
   }
 
@@ -491,7 +479,8 @@ public final class ScoringClient implements AutoCloseable {
     }
 
     /**
-     * When gateways that don't answer are left alone.
+     * When gateways that don't answer are left alone. A call whose timeout is longer than all those that passed in vain is
+     * made all the same.
      *
      * @param failures so many connections that fail or calls that nobody answers, in a row; 0 for never.
      * @param open how long until a single call is let through to see.

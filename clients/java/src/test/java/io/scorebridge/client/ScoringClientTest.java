@@ -263,22 +263,4 @@ class ScoringClientTest {
     assertThrows(IllegalStateException.class, client::models);
     assertThrows(IllegalStateException.class, () -> client.model("affine"));
   }
-
-  @Test
-  void theCircuitLetsOneCallThroughAndClosesWithAnAnswer() {
-    long second = TimeUnit.SECONDS.toNanos(1);
-    Circuit circuit = new Circuit(2, second, 0);
-    circuit.failed(0);
-    assertTrue(circuit.allows(0));
-    circuit.failed(1);
-    assertEquals(false, circuit.allows(2));
-    assertTrue(circuit.allows(1 + second));
-    assertEquals(false, circuit.allows(2 + second));
-    circuit.answered(3 + second);
-    assertTrue(circuit.allows(3 + second));
-    // Failures between answers to others: a gateway that answers is not left alone.
-    circuit.failed(4 + second);
-    circuit.failed(5 + second);
-    assertTrue(circuit.allows(6 + second));
-  }
 }
