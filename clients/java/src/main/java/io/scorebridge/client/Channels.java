@@ -8,10 +8,15 @@ import io.grpc.ClientInterceptor;
 import io.grpc.ForwardingClientCall.SimpleForwardingClientCall;
 import io.grpc.Grpc;
 import io.grpc.ManagedChannel;
+import io.grpc.ManagedChannelBuilder;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
+import io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder;
+import io.grpc.netty.shaded.io.netty.channel.ChannelOption;
+import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
 /** How a client's channel is made. */
@@ -19,6 +24,11 @@ final class Channels {
   private static final Metadata.Key<String> AUTHORIZATION =
       Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
   private static final long RETRY_BUFFER_BYTES = 4 << 20; // a call whose message is larger is not retried
+
+  /** The second of a connection's first packets comes after one second, the third after three: as well try anew. */
+  private static final int CONNECT_TIMEOUT_MS = 1500;
+
+  private static final String NETTY = "io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder";
 
   // docs/clients.md states the same of both clients. (The library wants every number as a double.)
   private static final Map<String, ?> SERVICE =
@@ -49,15 +59,29 @@ final class Channels {
 
   private Channels() {}
 
-  static ManagedChannel open(String target, ChannelCredentials credentials) {
-    return Grpc.newChannelBuilder(Targets.of(target), credentials)
-        .defaultServiceConfig(SERVICE)
-        .enableRetry()
-        .perRpcBufferLimit(RETRY_BUFFER_BYTES)
-        // An answer grows with the model's outputs, and is the gateway's own.
-        .maxInboundMessageSize(Integer.MAX_VALUE)
-        .build();
+  /** A channel of the client's own; keepAlive is null for none. */
+  static ManagedChannel open(
+      String target, ChannelCredentials credentials, KeepAlive keepAlive, GatewayNames.Lookup lookup) {
+    ManagedChannelBuilder<?> builder =
+        Grpc.newChannelBuilder(Targets.of(target), credentials)
+            .defaultServiceConfig(SERVICE)
+            .enableRetry()
+            .perRpcBufferLimit(RETRY_BUFFER_BYTES)
+            // An answer grows with the model's outputs, and is the gateway's own.
+            .maxInboundMessageSize(Integer.MAX_VALUE)
+            .setNameResolverArg(GatewayNames.LOOKUP, GatewayNames.remembering(lookup));
+    if (keepAlive != null) {
+      builder.keepAliveTime(keepAlive.time().toNanos(), TimeUnit.NANOSECONDS);
+      builder.keepAliveTimeout(keepAlive.timeout().toNanos(), TimeUnit.NANOSECONDS);
+    }
+    if (builder.getClass().getName().equals(NETTY)) { // an application may have exchanged the transport
+      ((NettyChannelBuilder) builder).withOption(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_TIMEOUT_MS);
+    }
+    return builder.build();
   }
+
+  /** When a silent connection is asked whether it is there, and how long it may take to answer. */
+  record KeepAlive(Duration time, Duration timeout) {}
 
   /** Sends the token of the moment with every call. */
   static ClientInterceptor bearer(Supplier<String> token) {

@@ -7,7 +7,7 @@ import java.util.function.LongSupplier;
  * Spares callers the wait for gateways that don't answer. May be shared by threads.
  *
  * <p>It opens after so many failed connections or unanswered calls in a row, if no gateway answered anything for 100 ms.
- * Then one call is let through now and then, to see. Whatever a gateway answers, an error too, closes it.
+ * Then one call is let through now and then, to see, and when a connection is ready. Whatever a gateway answers, an error too, closes it.
  *
  * <p>Callers with short timeouts don't shut out those with long ones. The circuit keeps the longest wait that was in vain
  * in this row: a call that is willing to wait longer is let through, as its patience has not been tried. So a gateway that
@@ -64,6 +64,13 @@ final class Circuit {
     triedNanos = 0;
     open = false;
     lastAnswer = clock.getAsLong();
+  }
+
+  /** A connection is ready: the next call is let through to see, whatever its timeout. */
+  synchronized void ready() {
+    if (open) {
+      nextTrial = clock.getAsLong();
+    }
   }
 
   /** None did within so many nanoseconds; or the connection failed, which is {@link #FOREVER}. */

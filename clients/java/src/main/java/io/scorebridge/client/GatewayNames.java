@@ -15,9 +15,9 @@ import java.net.URI;
 import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 
 /**
@@ -28,7 +28,7 @@ import java.util.concurrent.TimeUnit;
 final class GatewayNames extends NameResolver {
   static final String SCHEME = "scorebridge-targets";
 
-  /** Looks a name up; tests have their own. */
+  /** Looks a name up; without, as the machine does. */
   static final Args.Key<Lookup> LOOKUP = Args.Key.create("io.scorebridge.client.lookup");
 
   private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
@@ -42,7 +42,6 @@ final class GatewayNames extends NameResolver {
   private final Args args;
   private final Lookup lookup;
   private final Pace pace = new Pace(PAUSE_NANOS);
-  private final Map<Targets.HostPort, EquivalentAddressGroup> known = new HashMap<>(); // one look-up at a time uses it
   private Listener2 listener;
   private boolean looking; // used in the channel's synchronization context, as the methods below are called
 
@@ -57,6 +56,24 @@ final class GatewayNames extends NameResolver {
   /** All addresses of a name. */
   interface Lookup {
     InetAddress[] addresses(String host) throws UnknownHostException;
+  }
+
+  /** Where a name is not known for the moment, what it was found as before still holds, for a channel's life. */
+  static Lookup remembering(Lookup lookup) {
+    Map<String, InetAddress[]> known = new ConcurrentHashMap<>();
+    return host -> {
+      try {
+        InetAddress[] found = lookup.addresses(host);
+        known.put(host, found);
+        return found;
+      } catch (UnknownHostException error) {
+        InetAddress[] before = known.get(host);
+        if (before == null) {
+          throw error;
+        }
+        return before;
+      }
+    };
   }
 
   /** Has gRPC know the scheme, which it does when this class is loaded. */
@@ -97,17 +114,16 @@ final class GatewayNames extends NameResolver {
     // Nothing is held.
   }
 
-  /** Where a name is not known for the moment, what it was found as before still holds. */
   private ResolutionResult resolve() {
+    List<EquivalentAddressGroup> found = new ArrayList<>();
     Status failure = Status.UNAVAILABLE;
     for (Targets.HostPort gateway : gateways) {
       try {
-        known.put(gateway, new EquivalentAddressGroup(addresses(gateway)));
+        found.add(new EquivalentAddressGroup(addresses(gateway)));
       } catch (IOException | RuntimeException error) {
         failure = failure.withDescription("the host " + gateway.host() + " can't be looked up").withCause(error);
       }
     }
-    List<EquivalentAddressGroup> found = gateways.stream().filter(known::containsKey).map(known::get).toList();
     return ResolutionResult.newBuilder()
         .setAddressesOrError(found.isEmpty() ? StatusOr.fromStatus(failure) : StatusOr.fromValue(found))
         .build();

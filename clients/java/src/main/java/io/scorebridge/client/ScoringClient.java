@@ -19,6 +19,7 @@ import io.scorebridge.v1.ScoreResponse;
 import java.io.File;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.net.InetAddress;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -47,6 +48,7 @@ public final class ScoringClient implements AutoCloseable {
 
   private final ManagedChannel owned; // null if the channel is the caller's
   private final Channel channel;
+  private final Reconnects reconnects; // null if the channel is the caller's
   private final Duration timeout;
   private final Double defaultScore;
   private final Circuit circuit;
@@ -57,13 +59,14 @@ public final class ScoringClient implements AutoCloseable {
   private volatile boolean closed;
 
   private ScoringClient(Builder builder) {
-    owned = builder.channel == null ? Channels.open(builder.target, builder.credentials()) : null;
+    owned = builder.channel == null ? builder.open() : null;
     Channel plain = owned == null ? builder.channel : owned;
     channel =
         builder.token == null ? plain : ClientInterceptors.intercept(plain, Channels.bearer(builder.token));
     timeout = builder.timeout;
     defaultScore = builder.defaultScore;
     circuit = new Circuit(builder.circuitFailures, builder.circuitOpen.toNanos(), System::nanoTime);
+    reconnects = owned == null ? null : new Reconnects(owned, circuit::ready, System::nanoTime);
     defaultsLog = builder.defaultsLog == null ? null : new DefaultsLog(builder.defaultsLog);
     onCall = builder.onCall;
   }
@@ -232,7 +235,7 @@ public final class ScoringClient implements AutoCloseable {
   /** One call: its scores, the client's default for them, or an error. */
   CompletableFuture<Scores> ask(ScoreRequest request, int rows, Patience patience) {
     long began = System.nanoTime();
-    if (!circuit.allows(patience.nanos())) {
+    if (!circuitAllows(patience)) {
       return fallBack(request, rows, Failure.circuitOpen(), began);
     }
     CompletableFuture<Scores> scores = new CompletableFuture<>();
@@ -246,7 +249,7 @@ public final class ScoringClient implements AutoCloseable {
     answer.whenComplete(
         (response, error) -> {
           if (error == null) {
-            circuit.answered();
+            noteAnswer();
             read(request, response, rows, began).whenComplete((value, raised) -> pass(scores, value, raised));
           } else if (!answer.isCancelled()) {
             Failure failure = Failure.of(error);
@@ -309,6 +312,9 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   boolean circuitAllows(Patience patience) {
+    if (reconnects != null) {
+      reconnects.called();
+    }
     return circuit.allows(patience.nanos());
   }
 
@@ -322,11 +328,14 @@ public final class ScoringClient implements AutoCloseable {
 
   private <ReqT, RespT> CompletableFuture<RespT> plain(
       MethodDescriptor<ReqT, RespT> method, ReqT request, Patience patience) {
+    if (reconnects != null) {
+      reconnects.called();
+    }
     return Calls.ask(channel, method, request, patience.deadline())
         .whenComplete(
             (response, error) -> {
               if (error == null) {
-                circuit.answered();
+                noteAnswer();
               } else {
                 note(Failure.of(error), patience);
               }
@@ -334,10 +343,25 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   private void note(Failure failure, Patience patience) {
-    if (failure.ofConnection()) {
-      circuit.failed(failure.status() == Status.Code.UNAVAILABLE ? Circuit.FOREVER : patience.nanos());
+    if (!failure.ofConnection()) {
+      noteAnswer();
+    } else if (failure.status() == Status.Code.UNAVAILABLE) {
+      circuit.failed(Circuit.FOREVER);
+      if (reconnects != null) {
+        reconnects.broke();
+      }
     } else {
-      circuit.answered();
+      circuit.failed(patience.nanos());
+      if (reconnects != null) {
+        reconnects.expired();
+      }
+    }
+  }
+
+  private void noteAnswer() {
+    circuit.answered();
+    if (reconnects != null) {
+      reconnects.answered();
     }
   }
 
@@ -390,6 +414,8 @@ public final class ScoringClient implements AutoCloseable {
     private Duration circuitOpen = Duration.ofSeconds(1);
     private Path defaultsLog;
     private Consumer<CallEvent> onCall;
+    private Channels.KeepAlive keepAlive;
+    private GatewayNames.Lookup lookup = InetAddress::getAllByName;
 
     private Builder(String target) {
       this.target = Arguments.given("target", target);
@@ -494,6 +520,29 @@ public final class ScoringClient implements AutoCloseable {
     }
 
     /**
+     * Has a connection on which nothing came for a while asked whether it is there, and closed if it does not answer. So a
+     * path that went silent is found without a call that expires, also where other gateways answer. Without it, none is
+     * asked. A channel of your own is left as it is.
+     *
+     * @param time so long nothing came; 10 seconds at least, as gateways send away who asks more often.
+     * @param timeout how long the answer may take.
+     * @return this.
+     * @throws IllegalArgumentException if one is null, zero, negative or over 10^8 seconds, or time under 10 seconds.
+     */
+    public Builder keepAlive(Duration time, Duration timeout) {
+      this.keepAlive =
+          new Channels.KeepAlive(
+              Arguments.keepAliveTime("keepAlive time", time), Arguments.time("keepAlive timeout", timeout));
+      return this;
+    }
+
+    /** Looks names up in another way than the machine's. */
+    Builder lookup(GatewayNames.Lookup lookup) {
+      this.lookup = lookup;
+      return this;
+    }
+
+    /**
      * Keeps a line of JSON for each client default, for {@code scorebridge reconcile --client-defaults}.
      *
      * @param file is appended to; holds no input values.
@@ -525,6 +574,10 @@ public final class ScoringClient implements AutoCloseable {
      */
     public ScoringClient build() {
       return new ScoringClient(this);
+    }
+
+    private ManagedChannel open() {
+      return Channels.open(target, credentials(), keepAlive, lookup);
     }
 
     private ChannelCredentials credentials() {
