@@ -16,7 +16,7 @@ public class ScoreBatch {
     }
     // One client for the whole service; it may be shared by threads.
     try (ScoringClient client =
-        ScoringClient.newBuilder(arguments[0]).timeout(Duration.ofSeconds(2)).defaultScore(0.5).build()) {
+        ScoringClient.newBuilder(arguments[0]).timeout(Duration.ofSeconds(10)).defaultScore(0.5).build()) {
       ScoreOptions options = ScoreOptions.newBuilder().requestId("order-4711").build();
       Scores scores = client.score(arguments[1], Batch.of(Arrays.asList(features), rows), options);
       System.out.println(scores.source() + " by version " + scores.version() + ", call " + scores.requestId());

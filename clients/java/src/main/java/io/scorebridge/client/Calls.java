@@ -39,8 +39,14 @@ final class Calls {
    */
   static <ReqT, RespT> CompletableFuture<RespT> ask(
       Channel channel, MethodDescriptor<ReqT, RespT> method, ReqT request, Deadline deadline) {
+    return ask(channel, method, request, CallOptions.DEFAULT.withDeadline(deadline));
+  }
+
+  /** The same, said in gRPC's own way. */
+  static <ReqT, RespT> CompletableFuture<RespT> ask(
+      Channel channel, MethodDescriptor<ReqT, RespT> method, ReqT request, CallOptions options) {
     CompletableFuture<RespT> answer = new CompletableFuture<>();
-    attempt(channel, method, request, deadline, answer, MOST_ATTEMPTS);
+    attempt(channel, method, request, options, answer, MOST_ATTEMPTS);
     return answer;
   }
 
@@ -48,10 +54,10 @@ final class Calls {
       Channel channel,
       MethodDescriptor<ReqT, RespT> method,
       ReqT request,
-      Deadline deadline,
+      CallOptions options,
       CompletableFuture<RespT> answer,
       int attempts) {
-    ClientCall<ReqT, RespT> call = channel.newCall(method, CallOptions.DEFAULT.withDeadline(deadline));
+    ClientCall<ReqT, RespT> call = channel.newCall(method, options);
     call.start(
         new ClientCall.Listener<RespT>() {
           private RespT response;
@@ -69,7 +75,7 @@ final class Calls {
               Status told = status.isOk() ? Status.INTERNAL.withDescription("an answer without a message") : status;
               answer.completeExceptionally(told.asRuntimeException(trailers));
             } else if (attempts > 1 && !answer.isDone()) {
-              attempt(channel, method, request, deadline, answer, attempts - 1);
+              attempt(channel, method, request, options, answer, attempts - 1);
             } else {
               Status told = Status.UNAVAILABLE.withDescription("the connection was closed").withCause(status.getCause());
               answer.completeExceptionally(told.asRuntimeException());

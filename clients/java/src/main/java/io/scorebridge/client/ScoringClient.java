@@ -1,5 +1,6 @@
 package io.scorebridge.client;
 
+import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ChannelCredentials;
 import io.grpc.ClientInterceptors;
@@ -45,6 +46,8 @@ import java.util.function.Supplier;
  */
 public final class ScoringClient implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(ScoringClient.class.getName());
+
+  private static final Duration WARM_UP = Duration.ofSeconds(10);
 
   private final ManagedChannel owned; // null if the channel is the caller's
   private final Channel channel;
@@ -151,6 +154,35 @@ public final class ScoringClient implements AutoCloseable {
     ScoreRequest.Builder request = request(model, options, requestId).addAllRowKeys(options.rowKeys);
     batch.fill(request, 0, batch.rows());
     return ask(request.build(), batch.rows(), patience);
+  }
+
+  /**
+   * Makes the client ready for its first call within 10 seconds; see {@link #warmUp(Duration)}.
+   *
+   * @throws ScoringException if no gateway answered.
+   * @throws IllegalStateException if the client is closed.
+   */
+  public void warmUp() {
+    warmUp(WARM_UP);
+  }
+
+  /**
+   * Makes the client ready for its first call: loads the library, begins the connections to all addresses, and waits until
+   * a gateway is there and has answered. In a new process a first call takes longer than the timeout of a busy service. May be called by
+   * any thread, and again. Scores nothing; the client stays usable where it throws.
+   *
+   * @param timeout how long it may take, instead of the client's own.
+   * @throws ScoringException if no gateway answered within it (DeadlineExceeded), or one refused, perhaps for want of a
+   *     token.
+   * @throws IllegalArgumentException if the timeout is null, zero, negative, or over 10^8 seconds.
+   * @throws IllegalStateException if the client is closed.
+   */
+  public void warmUp(Duration timeout) {
+    Patience patience = Patience.of(Arguments.time("timeout", timeout));
+    checkOpen();
+    WarmUp.loadClasses();
+    CallOptions waiting = CallOptions.DEFAULT.withDeadline(patience.deadline()).withWaitForReady();
+    await(plain(Calls.LIST_MODELS, ListModelsRequest.getDefaultInstance(), patience, waiting));
   }
 
   /**
@@ -328,10 +360,15 @@ public final class ScoringClient implements AutoCloseable {
 
   private <ReqT, RespT> CompletableFuture<RespT> plain(
       MethodDescriptor<ReqT, RespT> method, ReqT request, Patience patience) {
+    return plain(method, request, patience, CallOptions.DEFAULT.withDeadline(patience.deadline()));
+  }
+
+  private <ReqT, RespT> CompletableFuture<RespT> plain(
+      MethodDescriptor<ReqT, RespT> method, ReqT request, Patience patience, CallOptions options) {
     if (reconnects != null) {
       reconnects.called();
     }
-    return Calls.ask(channel, method, request, patience.deadline())
+    return Calls.ask(channel, method, request, options)
         .whenComplete(
             (response, error) -> {
               if (error == null) {

@@ -261,6 +261,127 @@ class ScoringClientTest {
     assertThrows(IllegalStateException.class, () -> client.score("affine", ONE));
     assertThrows(IllegalStateException.class, () -> client.scoreAsync("affine", Batch.of(new double[30_000][2])));
     assertThrows(IllegalStateException.class, client::models);
+    assertThrows(IllegalStateException.class, client::warmUp);
     assertThrows(IllegalStateException.class, () -> client.model("affine"));
+  }
+
+  @Test
+  void aClientThatIsWarmHasAConnectionToEveryAddress() throws Exception {
+    String gateway = World.get().target("healthy");
+    try (TcpProxy one = new TcpProxy(gateway);
+        TcpProxy other = new TcpProxy(gateway);
+        ScoringClient client = ScoringClient.newBuilder(one.target() + "," + other.target()).build()) {
+      client.warmUp();
+      while (one.connections() + other.connections() < 2) {
+        Thread.onSpinWait(); // the second may come behind the answer of the first
+      }
+      client.warmUp(Duration.ofSeconds(20));
+      client.score("affine", ONE);
+      assertEquals(2, one.connections() + other.connections());
+      assertEquals(Map.of(), client.clientDefaults());
+    }
+  }
+
+  @Test
+  void aClientThatNobodyAnswersIsNotWarm() throws Exception {
+    for (String target : List.of("refused", "black_hole")) {
+      try (ScoringClient client = ScoringClient.newBuilder(World.get().target(target)).defaultScore(1).build()) {
+        assertThrows(ScoringException.DeadlineExceeded.class, () -> client.warmUp(Duration.ofMillis(300)));
+        assertThrows(IllegalArgumentException.class, () -> client.warmUp(Duration.ZERO));
+        assertThrows(IllegalArgumentException.class, () -> client.warmUp(null));
+      }
+    }
+  }
+
+  @Test
+  void aClientWaitsForAGatewayThatStarts() throws Exception {
+    try (TcpProxy path = new TcpProxy(World.get().target("healthy"));
+        ScoringClient client = ScoringClient.newBuilder(path.target()).build()) {
+      path.hangUp();
+      CompletableFuture<Void> warm = CompletableFuture.runAsync(() -> client.warmUp(Duration.ofSeconds(20)));
+      while (path.connections() == 0) {
+        Thread.onSpinWait();
+      }
+      path.pass();
+      warm.get(20, TimeUnit.SECONDS);
+    }
+  }
+
+  @Test
+  void aGivenChannelIsWarmedUpAndOtherwiseLeftAsItIs() throws Exception {
+    AtomicInteger touched = new AtomicInteger();
+    ManagedChannel real =
+        Grpc.newChannelBuilder(World.get().target("refused"), InsecureChannelCredentials.create()).build();
+    ManagedChannel watched = new UntouchedChannel(real, touched);
+    try (ScoringClient client =
+        ScoringClient.newBuilder("unused")
+            .channel(watched)
+            .keepAlive(Duration.ofSeconds(10), Duration.ofSeconds(1))
+            .build()) {
+      assertThrows(ScoringException.DeadlineExceeded.class, () -> client.warmUp(Duration.ofMillis(300)));
+      assertThrows(ScoringException.Unavailable.class, () -> client.score("affine", ONE));
+    } finally {
+      real.shutdownNow();
+    }
+    assertEquals(0, touched.get());
+  }
+
+  /** Counts whatever is done to it but calls. */
+  private static final class UntouchedChannel extends ManagedChannel {
+    private final ManagedChannel real;
+    private final AtomicInteger touched;
+
+    UntouchedChannel(ManagedChannel real, AtomicInteger touched) {
+      this.real = real;
+      this.touched = touched;
+    }
+
+    @Override
+    public <ReqT, RespT> ClientCall<ReqT, RespT> newCall(
+        MethodDescriptor<ReqT, RespT> method, CallOptions callOptions) {
+      return real.newCall(method, callOptions);
+    }
+
+    @Override
+    public void resetConnectBackoff() {
+      touched.incrementAndGet();
+    }
+
+    @Override
+    public void enterIdle() {
+      touched.incrementAndGet();
+    }
+
+    @Override
+    public ManagedChannel shutdown() {
+      touched.incrementAndGet();
+      return this;
+    }
+
+    @Override
+    public ManagedChannel shutdownNow() {
+      touched.incrementAndGet();
+      return this;
+    }
+
+    @Override
+    public boolean isShutdown() {
+      return false;
+    }
+
+    @Override
+    public boolean isTerminated() {
+      return false;
+    }
+
+    @Override
+    public boolean awaitTermination(long timeout, TimeUnit unit) {
+      return true;
+    }
+
+    @Override
+    public String authority() {
+      return real.authority();
+    }
   }
 }
