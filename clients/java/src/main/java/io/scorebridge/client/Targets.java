@@ -8,6 +8,7 @@ import java.net.UnknownHostException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -19,6 +20,7 @@ final class Targets {
   private static final Pattern SCHEME = Pattern.compile("([A-Za-z][A-Za-z0-9+.-]*):(.*)");
   private static final Pattern HOST = Pattern.compile("[^\\s:/?#@%\\[\\]\\\\\"<>]+");
   private static final Pattern IPV6 = Pattern.compile("\\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%[^\\s\\[\\]/]+)?]");
+  private static final Set<String> OF_GRPC = Set.of("ipv4", "ipv6", "passthrough", "unix-abstract", "vsock", "xds");
   private static final String SHAPE = "give \"host:port\", or several between commas";
 
   static {
@@ -56,7 +58,8 @@ final class Targets {
   static List<HostPort> list(String target) {
     List<HostPort> gateways = new ArrayList<>();
     for (String entry : target.split(",", -1)) {
-      gateways.add(hostPort(entry.strip(), "entry " + (gateways.size() + 1) + " of the list "));
+      String where = target.contains(",") ? "entry " + (gateways.size() + 1) + " of the list " : "";
+      gateways.add(hostPort(entry.strip(), where));
     }
     return gateways;
   }
@@ -68,7 +71,8 @@ final class Targets {
       return null;
     }
     String scheme = parts.group(1).toLowerCase(Locale.ROOT);
-    boolean known = NameResolverRegistry.getDefaultRegistry().getProviderForScheme(scheme) != null;
+    boolean known =
+        OF_GRPC.contains(scheme) || NameResolverRegistry.getDefaultRegistry().getProviderForScheme(scheme) != null;
     boolean isHost = parts.group(2).split(",", 2)[0].strip().matches("[0-9]*");
     return parts.group(2).startsWith("/") || known && !isHost ? scheme : null;
   }
