@@ -183,6 +183,7 @@ class Call:
         trace: what was done for it.
         exchange: how it came; None for calls that the bridge makes itself.
         partial: rows that can't be scored leave the others their scores; only of a model that is row-wise.
+        ignored: the places of columns that came and are not in the batch, because the caller had them ignored.
     """
 
     request_id: str
@@ -196,6 +197,7 @@ class Call:
     trace: Trace = field(default_factory=Trace)
     exchange: Exchange | None = None
     partial: bool = False
+    ignored: tuple[int, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -221,6 +223,7 @@ class Call:
             self.trace,
             self.exchange,
             self.partial,
+            self.ignored,
         )
 
     def elapsed_s(self) -> float:

@@ -227,6 +227,7 @@ def _of_call(call: Call, exchange: Exchange, engine: str, at: float) -> bytes:
             _times(exchange.received_ns, at - call.arrived, trace.queue_s, trace.backend_s),
             _REQUEST_ID + varint(len(request_id)) + request_id + _ATTEMPTS + varint(trace.attempts),
             _kept_types(call.batch),
+            _ignored(call.ignored),
         )
     )
 
@@ -236,6 +237,10 @@ def _kept_types(batch: Batch) -> bytes:
         return b""
     types = {place: TYPE_NUMBERS[kind] for place, kind in batch.kept_types.items()}
     return pb.LogRecord(kept_types=types).SerializeToString()
+
+
+def _ignored(places: tuple[int, ...]) -> bytes:
+    return pb.LogRecord(ignored_columns=places).SerializeToString() if places else b""
 
 
 def _error(exchange: Exchange, error: BridgeError) -> bytes:

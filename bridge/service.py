@@ -22,6 +22,7 @@ from bridge.errors import (
     InvalidRequest,
     ModelNotFound,
 )
+from bridge.extras import without_extras
 from bridge.intake import Intake, let_go
 from bridge.messages import read_batch
 from bridge.model_messages import write_detail, write_version
@@ -157,21 +158,24 @@ class ScoringService:
     ) -> Call:
         request_id, partial = _request_id(request), request.partial and version.row_wise
         try:
+            batch, ignored = self._bound(request, version, alone=partial)
             return Call(
                 request_id=request_id,
                 model=version.ref,
-                batch=self._bound(request, version, alone=partial),
+                batch=batch,
                 arrived=arrived,
                 deadline=_deadline(arrived, left_s),
                 defaults=_defaults(request, version),
                 exchange=exchange,
                 partial=partial,
+                ignored=ignored,
             )
         except BridgeError as error:
             _name(error, version)
             raise
 
-    def _bound(self, request: pb.ScoreRequest, version: Version, *, alone: bool) -> Batch:
+    def _bound(self, request: pb.ScoreRequest, version: Version, *, alone: bool) -> tuple[Batch, tuple[int, ...]]:
+        """The rows as the model takes them, and the places of columns that were ignored."""
         most, keys = version.settings.max_batch_rows, len(request.row_keys)
         if keys > most:
             raise InvalidRequest(f"{keys} row_keys; {version.ref} takes {most} rows", limit=f"{most} rows")
@@ -186,8 +190,12 @@ class ScoringService:
         if rows > most:
             raise InvalidRequest(f"{rows} rows; {version.ref} takes {most} a call", limit=f"{most} rows")
         if not rows and isinstance(batch, Matrix) and not batch.names:
-            return batch  # nothing in it could be wrong
-        return version.bind(batch, alone=alone)
+            return batch, ()  # nothing in it could be wrong
+        ignored: tuple[int, ...] = ()
+        known = version.feature_names if request.ignore_extra else None
+        if known is not None:
+            batch, ignored = without_extras(batch, known)
+        return version.bind(batch, alone=alone), ignored
 
     async def _answer(self, call: Call, version: Version) -> bytes:
         try:

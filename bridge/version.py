@@ -98,6 +98,12 @@ class Version:
         accepted = self.accepted
         return len(accepted.description.features) if accepted is not None else 0
 
+    @property
+    def feature_names(self) -> frozenset[str] | None:
+        """What its features are called; None while it is not loaded."""
+        accepted = self.accepted
+        return frozenset(one.name for one in accepted.description.features) if accepted is not None else None
+
     def bind(self, batch: Batch, *, alone: bool = False) -> Batch:
         """The caller's rows as the model takes them, see `Backend.bind`; as they are while it is not loaded."""
         return self.accepted.backend.bind(batch, alone=alone) if self.accepted else batch

@@ -71,6 +71,8 @@ def _asked(request: pb.ScoreRequest | None) -> Iterator[tuple[str, str]]:
         yield "default policy", _policy(request.default_policy)
     if request.partial:
         yield "partial", "yes"
+    if request.ignore_extra:
+        yield "ignores", "columns that the model does not know"
     for name in sorted(request.labels):
         yield "label", f"{name} = {request.labels[name]}"
 

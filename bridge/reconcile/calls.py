@@ -12,6 +12,7 @@ from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, all_missing, take
+from bridge.extras import drop_columns
 from bridge.messages import COLUMN_TYPES, parse_request, read_batch, read_type
 from bridge.prediction_log.reader import Damage, Entry
 from bridge.prediction_log.rows import CANCELLED
@@ -68,7 +69,9 @@ class LoggedCall:
             DecodeError: the logged response is no ScoreResponse.
             InvalidRequest: the logged request is no ScoreRequest.
         """
-        return cls(sequence, record, parse_request(record.request), pb.ScoreResponse.FromString(record.response))
+        request = parse_request(record.request)
+        drop_columns(request, record.ignored_columns)
+        return cls(sequence, record, request, pb.ScoreResponse.FromString(record.response))
 
     @property
     def rows(self) -> int:

@@ -19,7 +19,7 @@ ORDER = [
     ["errors", "shortages", "values", "wire", "eager", "texts"],
     ["files", "reads", "staging"],
     ["columns"],
-    ["features", "world"],
+    ["extras", "features", "world"],
     [
         "calls",
         "csv_cells",

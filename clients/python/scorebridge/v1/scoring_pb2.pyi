@@ -92,7 +92,7 @@ COLUMN_TYPE_FACTOR: ColumnType
 COLUMN_TYPE_INT64: ColumnType
 
 class ScoreRequest(_message.Message):
-    __slots__ = ("request_id", "model", "version", "matrix", "table", "row_keys", "default_score", "default_policy", "batch_id", "labels", "partial")
+    __slots__ = ("request_id", "model", "version", "matrix", "table", "row_keys", "default_score", "default_policy", "batch_id", "labels", "partial", "ignore_extra")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -111,6 +111,7 @@ class ScoreRequest(_message.Message):
     BATCH_ID_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
     PARTIAL_FIELD_NUMBER: _ClassVar[int]
+    IGNORE_EXTRA_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     version: int
@@ -122,7 +123,8 @@ class ScoreRequest(_message.Message):
     batch_id: str
     labels: _containers.ScalarMap[str, str]
     partial: bool
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., matrix: _Optional[_Union[Matrix, _Mapping[str, object]]] = ..., table: _Optional[_Union[Table, _Mapping[str, object]]] = ..., row_keys: _Optional[_Iterable[str]] = ..., default_score: _Optional[float] = ..., default_policy: _Optional[_Union[DefaultPolicy, str]] = ..., batch_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., partial: bool = ...) -> None: ...
+    ignore_extra: bool
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., matrix: _Optional[_Union[Matrix, _Mapping[str, object]]] = ..., table: _Optional[_Union[Table, _Mapping[str, object]]] = ..., row_keys: _Optional[_Iterable[str]] = ..., default_score: _Optional[float] = ..., default_policy: _Optional[_Union[DefaultPolicy, str]] = ..., batch_id: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., partial: bool = ..., ignore_extra: bool = ...) -> None: ...
 
 class Matrix(_message.Message):
     __slots__ = ("columns", "rows", "doubles", "floats")

@@ -1,0 +1,45 @@
+"""Columns of a caller that a model does not know, where the caller has them ignored."""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.columns import Batch, Matrix
+
+__all__ = ["drop_columns", "without_extras"]
+
+
+def without_extras(batch: Batch, known: Collection[str]) -> tuple[Batch, tuple[int, ...]]:
+    """The columns with these names, in the caller's order, and the 0-based places of the others, ascending.
+
+    A matrix without names is as it is: its columns are the model's own.
+    """
+    names = batch.names if isinstance(batch, Matrix) else [column.name for column in batch.columns]
+    extra = tuple(place for place, name in enumerate(names) if name not in known)
+    if not extra:
+        return batch, ()
+    kept = [place for place, name in enumerate(names) if name in known]
+    if isinstance(batch, Matrix):
+        values = np.ascontiguousarray(batch.values[:, kept])
+        return replace(batch, names=tuple(batch.names[place] for place in kept), values=values), extra
+    return replace(batch, columns=tuple(batch.columns[place] for place in kept)), extra
+
+
+def drop_columns(request: pb.ScoreRequest, places: Collection[int]) -> None:
+    """Takes columns out of a request, by their places, as if they had not been sent."""
+    if not places:
+        return
+    if request.WhichOneof("features") == "table":
+        for place in sorted(places, reverse=True):
+            del request.table.columns[place]
+        return
+    matrix = request.matrix
+    kept = [place for place in range(len(matrix.columns)) if place not in places]
+    values = matrix.floats.values if matrix.WhichOneof("values") == "floats" else matrix.doubles.values
+    rows = np.array(values).reshape(matrix.rows, len(matrix.columns))[:, kept]
+    names = [matrix.columns[place] for place in kept]
+    del values[:], matrix.columns[:]
+    values.extend(rows.reshape(-1).tolist())
+    matrix.columns.extend(names)
