@@ -174,12 +174,12 @@ def test_names_and_keys_may_be_any_iterable_of_texts(form: Any) -> None:
     assert (list(message.matrix.columns), list(message.row_keys)) == (["a", "b"], ["k", "l"])
 
 
-@pytest.mark.parametrize("names", ["ab", b"ab", [0, 1], ["a", None], 2])
-@pytest.mark.parametrize("argument", ["columns", "row_keys"])
-def test_names_and_keys_that_are_no_texts_are_refused(names: Any, argument: str) -> None:
-    options: Any = {argument: names}
-    with pytest.raises(TypeError, match=f"^{argument} must be a list of texts, or an array or index of them$"):
-        Batch("m", np.zeros((2, 2)), None, options)
+@pytest.mark.parametrize(
+    ("names", "entry"), [("ab", ""), (b"ab", ""), ([0, 1], "0 is a int"), (["a", None], "1 is a"), (2, "")]
+)
+def test_names_that_are_no_texts_are_refused(names: Any, entry: str) -> None:
+    with pytest.raises(TypeError, match=f"^columns must be a list of texts, or an array or index of them.*{entry}"):
+        Batch("m", np.zeros((2, 2)), None, {"columns": names})
 
 
 @pytest.mark.parametrize(("rows", "longest"), [(3, 128), (BIG, 110)])

@@ -1,7 +1,6 @@
 """A column in every form that people hold one in, as the same message; what is none is refused by its name."""
 
 import datetime as dt
-import decimal
 import fractions
 from contextlib import suppress
 from typing import Any
@@ -214,13 +213,11 @@ NO_MODEL_TAKES: list[tuple[str, Any]] = [
     ),
     ("polars date", pl.DataFrame({"x": [DAY]})),
     ("polars duration", pl.DataFrame({"x": [MINUTE]})),
-    ("polars decimal", pl.DataFrame({"x": [decimal.Decimal("1.5")]})),
     ("polars list", pl.DataFrame({"x": [[1, 2]]})),
     ("pyarrow date", pa.table({"x": [DAY]})),
     ("pyarrow timestamp", pa.table({"x": [NOON]})),
     ("pyarrow duration", pa.table({"x": pa.array([MINUTE], pa.duration("us"))})),
     ("pyarrow duration in ns", pa.table({"x": pa.array([MINUTE], pa.duration("ns"))})),
-    ("pyarrow decimal", pa.table({"x": [decimal.Decimal("1.5")]})),
     ("pyarrow binary", pa.table({"x": [b"a"]})),
     ("numpy datetime", {"x": np.array(["2020-01-01"], "M8[D]")}),
     ("numpy timedelta", {"x": np.array([5], "m8[s]")}),
@@ -231,13 +228,9 @@ NO_MODEL_TAKES: list[tuple[str, Any]] = [
     ("truth values and numbers", {"x": [True, 1]}),
     ("dicts", {"x": [{"a": 1}]}),
     ("pandas times in an index", {"x": pd.date_range("2020", periods=1)}),
-    ("a text", {"x": "abc"}),
     ("a bytes", {"x": b"abc"}),
     ("a set", {"x": {1, 2}}),
     ("a dict", {"x": {0: 1.5}}),
-    ("a number", {"x": 1.0}),
-    ("a number of numpy", {"x": np.float64(1)}),
-    ("nothing", {"x": None}),
     ("a moment of pandas", {"x": pd.Timestamp("2020-01-01")}),
     ("a scalar of pyarrow", {"x": pa.scalar(1)}),
     ("a frame of pandas", {"x": pd.DataFrame({"q": [1]})}),

@@ -1,5 +1,7 @@
 """The client's errors: one class for each kind of fault, with what the gateway said of it."""
 
+import copy
+import pickle
 from typing import Any
 
 import grpc
@@ -117,3 +119,28 @@ def test_the_callers_faults_are_told_from_the_others() -> None:
     others = {DeadlineExceeded, Unavailable, PredictionFailed}
     assert {kind for kind in kinds | others if issubclass(kind, CallerError)} == kinds
     assert all(issubclass(kind, ScoringError) for kind in others)
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        ScoringError,
+        CallerError,
+        InvalidRequest,
+        MessageTooLarge,
+        ModelNotFound,
+        NotAllowed,
+        VersionRefused,
+        Cancelled,
+        DeadlineExceeded,
+        PredictionFailed,
+        Unavailable,
+    ],
+)
+@pytest.mark.parametrize("again", [lambda error: pickle.loads(pickle.dumps(error)), copy.copy, copy.deepcopy])  # noqa: S301 - our own
+def test_an_error_survives_pickle_and_copy(kind: type[ScoringError], again: Any) -> None:
+    error = kind("a sentence", "REASON", "m", "3", "4 MiB", status="ABORTED", by_gateway=True)
+    error.add_note("of the caller")
+    same = again(error)
+    assert type(same) is kind
+    assert (str(same), same.args, same.__dict__) == ("a sentence", ("a sentence",), error.__dict__)

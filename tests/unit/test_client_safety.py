@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scorebridge import AsyncScoringClient, CallEvent, Cancelled, ScoringClient, Source
 from scorebridge.batch import MOST_ROWS, Batch
-from scorebridge.channel import address, channel_options
+from scorebridge.channel import plan_channel
 from scorebridge.circuit import Circuit
 from scorebridge.errors import ScoringError
 from scorebridge.safety import Safety
@@ -38,15 +38,15 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_the_circuit_lets_one_call_through_and_closes_with_an_answer(clock: Clock) -> None:
     circuit = Circuit(2, 1.0)
-    circuit.failed()
-    assert circuit.allows()
-    circuit.failed()
-    assert not circuit.allows()
+    circuit.failed(1.0)
+    assert circuit.allows(1.0)
+    circuit.failed(1.0)
+    assert not circuit.allows(1.0)
     clock.now += 1.0
-    assert circuit.allows()
-    assert not circuit.allows()
+    assert circuit.allows(1.0)
+    assert not circuit.allows(1.0)
     circuit.answered()
-    assert circuit.allows()
+    assert circuit.allows(1.0)
 
 
 def test_failures_between_answers_to_others_do_not_open_it(clock: Clock) -> None:
@@ -54,11 +54,11 @@ def test_failures_between_answers_to_others_do_not_open_it(clock: Clock) -> None
     circuit.answered()
     clock.now += 0.01
     for _ in range(9):
-        circuit.failed()
-    assert circuit.allows()
+        circuit.failed(1.0)
+    assert circuit.allows(1.0)
     clock.now += 0.1
-    circuit.failed()
-    assert not circuit.allows()
+    circuit.failed(1.0)
+    assert not circuit.allows(1.0)
 
 
 def test_every_default_is_counted_written_and_told(tmp_path: Path) -> None:
@@ -136,30 +136,13 @@ def test_a_cancelled_call_has_no_default() -> None:
     assert raised.value is error
 
 
-@pytest.mark.parametrize(
-    ("target", "expected"),
-    [
-        ("localhost:1", "localhost:1"),
-        ("dns:///a,b", "dns:///a,b"),
-        ("127.0.0.1:1, 127.0.0.1:2", "ipv4:127.0.0.1:1,127.0.0.1:2"),
-        ("[::1]:1,[::1]:2", "ipv6:[::1]:1,[::1]:2"),
-    ],
-)
-def test_several_gateways_are_one_target(target: str, expected: str) -> None:
-    assert address(target) == expected
-
-
-def test_a_list_of_unknown_hosts_is_an_error() -> None:
-    with pytest.raises(OSError):  # noqa: PT011 - the resolver's own words
-        address("no-such-host.invalid:1,no-such-host.invalid:2")
-
-
 def test_the_caller_s_channel_options_go_before() -> None:
-    options = dict(channel_options("a:1,b:2", [("grpc.enable_retries", 0)]))
+    options = dict(plan_channel("a:1,b:2", None, [("grpc.enable_retries", 0)], None, 2.0).options)
     assert options["grpc.enable_retries"] == 0
     assert options["grpc.max_receive_message_length"] == -1
     assert options["grpc.default_authority"] == "a:1"
-    assert "grpc.default_authority" not in dict(channel_options("a:1", []))
+    assert "grpc.keepalive_time_ms" not in options
+    assert "grpc.default_authority" not in dict(plan_channel("a:1", None, {}, 10.0, 2.0).options)
 
 
 def test_every_error_says_its_status() -> None:

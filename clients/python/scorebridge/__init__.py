@@ -10,6 +10,7 @@ from scorebridge.client import ScoringClient
 from scorebridge.errors import (
     CallerError,
     Cancelled,
+    ClientForked,
     DeadlineExceeded,
     InvalidRequest,
     MessageTooLarge,
@@ -28,6 +29,7 @@ __all__ = [
     "CallEvent",
     "CallerError",
     "Cancelled",
+    "ClientForked",
     "DeadlineExceeded",
     "DefaultedRows",
     "FailedRows",

@@ -4,22 +4,28 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, NoReturn, Self, Unpack
 
 import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
+from scorebridge.aio_connection import AioConnection, GivenAioChannel
+from scorebridge.arguments import check_default, check_hook, check_text, check_timeout, check_version
 from scorebridge.batch import Batch, CallOptions
-from scorebridge.calls import GET_MODEL, LIST_MODELS, SCORE, Method, check_timeout, less_reserve_s, time_left_s
-from scorebridge.channel import address, bearer, channel_options
-from scorebridge.errors import ScoringError, translate
+from scorebridge.calls import GET_MODEL, LIST_MODELS, SCORE, Method, less_reserve_s, time_left_s
+from scorebridge.channel import KEEPALIVE_S, KEEPALIVE_TIMEOUT_S, bearer, plan_channel
+from scorebridge.errors import ScoringError, translate, translate_closed
+from scorebridge.keywords import check_keywords
 from scorebridge.pieces import MOST_IN_FLIGHT, Piece, cut, put_together, row_wise_version, with_failed
 from scorebridge.result import Scores
 from scorebridge.safety import Safety, SafetyOptions
 from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["AsyncScoringClient"]
+
+_ARGUMENTS = ("target", "timeout_s", "default", "credentials", "token", "options", "channel")
+_OF_CALLS = ("timeout_s", "default", *CallOptions.__annotations__)
 
 
 class AsyncScoringClient:
@@ -40,21 +46,20 @@ class AsyncScoringClient:
         channel: grpc.aio.Channel | None = None,
         **safety: Unpack[SafetyOptions],
     ) -> None:
+        check_keywords("AsyncScoringClient", safety, (*_ARGUMENTS, *SafetyOptions.__annotations__))
         self._timeout_s = check_timeout(timeout_s)
-        self._default = default
+        self._default = check_default(default)
+        check_hook("token", token)
         self._token = token
-        self._safety = Safety(safety)
         self._closed = False
-        self._owned = channel is None
+        self._safety = Safety(safety)
+        self._connection: GivenAioChannel | AioConnection
         if channel is not None:
-            self._channel = channel
-            return
-        at, options = address(target), channel_options(target, options)
-        self._channel = (
-            grpc.aio.insecure_channel(at, options=options)
-            if credentials is None
-            else grpc.aio.secure_channel(at, credentials, options=options)
-        )
+            self._connection = GivenAioChannel(channel)
+        else:
+            keepalive = safety.get("keepalive_s", KEEPALIVE_S), safety.get("keepalive_timeout_s", KEEPALIVE_TIMEOUT_S)
+            plan = plan_channel(target, credentials, options, *keepalive)
+            self._connection = AioConnection(plan, self._safety.connected)
 
     async def score(
         self,
@@ -66,9 +71,10 @@ class AsyncScoringClient:
         **options: Unpack[CallOptions],
     ) -> Scores:
         """Scores a batch; see `ScoringClient.score`."""
+        check_keywords("score", options, _OF_CALLS)
         chosen_s = self._begin(timeout_s)
         ends = None if chosen_s is None else time.monotonic() + chosen_s
-        batch = Batch(model, rows, self._default if default is None else default, options)
+        batch = Batch(model, rows, self._default if default is None else check_default(default), options)
         if batch.is_big:
             return await self._score_big(batch, ends)
         return await self._score(batch.message(), batch.rows, chosen_s)
@@ -80,10 +86,22 @@ class AsyncScoringClient:
 
     async def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[pb.ModelDetail]:
         """All there is to know of a model's versions, or of one; likewise."""
-        request = pb.GetModelRequest(model=name, version=version)
+        request = pb.GetModelRequest(model=check_text("name", name), version=check_version(version))
         response: pb.GetModelResponse = await self._call(GET_MODEL, request, self._begin(timeout_s))
         self._safety.outputs.described(response.versions)
         return list(response.versions)
+
+    async def warm_up(self, *, timeout_s: float | None = None) -> None:
+        """Opens the connection before the first call needs it, waiting until a gateway is there.
+
+        Args:
+            timeout_s: at most so many seconds; the client's own timeout if none is given, and for ever without one.
+
+        Raises:
+            DeadlineExceeded: none was there in time.
+            ScoringError: one was and refused, for want of a token perhaps.
+        """
+        await self._call(LIST_MODELS, pb.ListModelsRequest(), self._begin(timeout_s), wait_for_ready=True)
 
     @property
     def client_defaults(self) -> dict[str, int]:
@@ -93,9 +111,13 @@ class AsyncScoringClient:
     async def close(self) -> None:
         """Closes the connections; calls under way are cancelled. A channel that was given stays open."""
         self._closed = True
-        if self._owned:
-            await self._channel.close(None)
+        await self._connection.close()
         self._safety.close()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "an AsyncScoringClient holds connections and can't be pickled or copied: make one in each process"
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -114,8 +136,9 @@ class AsyncScoringClient:
     async def _score_big(self, batch: Batch, ends: float | None) -> Scores:
         began, head = time.monotonic(), batch.head
         try:
-            self._safety.admit()
-            details = await self.model(head.model, head.version, timeout_s=time_left_s(ends))
+            left_s = time_left_s(ends)
+            self._admit(left_s)
+            details = await self.model(head.model, head.version, timeout_s=left_s)
         except ScoringError as error:
             return self._safety.fall_back(head, batch.rows, error, began)
         version = row_wise_version(details, head.version)
@@ -145,23 +168,46 @@ class AsyncScoringClient:
     async def _score(self, request: pb.ScoreRequest, rows: int, timeout_s: float | None) -> Scores:
         began = time.monotonic()
         try:
-            self._safety.admit()
+            self._admit(timeout_s)
             response: pb.ScoreResponse = await self._call(SCORE, request, timeout_s)
         except ScoringError as error:
             return self._safety.fall_back(request, rows, error, began)
         return self._safety.scored(request, rows, response, began)
 
-    async def _call(self, method: Method, request: Message, timeout_s: float | None) -> Any:
-        stub: Any = self._channel.unary_unary(
-            method.path,
-            request_serializer=type(request).SerializeToString,
-            response_deserializer=method.response.FromString,
-        )
+    async def _call(
+        self, method: Method, request: Message, timeout_s: float | None, *, wait_for_ready: bool = False
+    ) -> Any:
+        ends = None if timeout_s is None else time.monotonic() + timeout_s
         try:
-            response = await stub(request, timeout=less_reserve_s(timeout_s), metadata=bearer(self._token))
+            metadata = bearer(self._token)
+            async with self._connection.line(timeout_s) as channel:
+                stub: Any = channel.unary_unary(
+                    method.path,
+                    request_serializer=type(request).SerializeToString,
+                    response_deserializer=method.response.FromString,
+                )
+                left_s = less_reserve_s(time_left_s(ends))
+                response = await stub(request, timeout=left_s, metadata=metadata, wait_for_ready=wait_for_ready)
         except grpc.RpcError as error:
-            failure = translate(error)
-            self._safety.failed(failure)
-            raise failure from error
+            raise self._failed(translate(error), timeout_s) from error
+        except grpc.aio.UsageError as error:
+            raise self._failed(translate_closed(error), timeout_s) from error
+        except ScoringError as error:
+            self._failed(error, timeout_s)
+            raise
+        self._connection.answered()
         self._safety.answered()
         return response
+
+    def _admit(self, timeout_s: float | None) -> None:
+        try:
+            self._safety.admit(timeout_s)
+        except ScoringError:
+            self._connection.refused()
+            raise
+
+    def _failed(self, error: ScoringError, timeout_s: float | None) -> ScoringError:
+        """The error itself, which a call that waited so long, seconds, ended with."""
+        self._connection.failed(error)
+        self._safety.failed(error, timeout_s)
+        return error

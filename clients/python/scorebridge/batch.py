@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
+from scorebridge.arguments import check_flag, check_id, check_text, check_version, read_keys, read_labels, read_texts
 from scorebridge.rows import read_rows
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -24,21 +25,25 @@ class CallOptions(TypedDict, total=False):
         partial: True asks for the other rows' scores where some rows can't be scored and have no default score; these
             come back missing, see `Scores.failed_rows`. Without it they fail the call, and so do those of a model that
             is not row-wise. If no row can be scored, the call fails either way.
+        ignore_extra: True has columns ignored that the model does not know, instead of an error; and those of a kind
+            that no model takes, such as times, are not sent. Which ones were ignored is in the prediction log.
         version: of the model; 0 for the one that serves.
         columns: names for the columns of an array or a sparse matrix; the model's own order is meant without.
-        request_id: 1 to 128 printable ASCII characters, 110 at most for a big batch; a UUID is made without.
-        row_keys: your own ids of the rows, one for each, for the prediction log.
+        request_id: a UUID, or 1 to 128 printable ASCII characters, 110 at most for a big batch; one is made without.
+        row_keys: your own ids of the rows, for the prediction log: one for each, texts, whole numbers or UUIDs; or the
+            name of the column that holds them, which is then no feature, or that of a pandas frame's index.
         batch_id: the bigger batch that this call is a piece of, for the prediction log.
         labels: anything to be kept beside the call in the prediction log.
     """
 
     allow_default: bool
     partial: bool
+    ignore_extra: bool
     version: int
     columns: Iterable[str]
-    request_id: str
-    row_keys: Iterable[str]
-    batch_id: str
+    request_id: str | uuid.UUID
+    row_keys: str | Iterable[str | int | uuid.UUID]
+    batch_id: str | uuid.UUID
     labels: Mapping[str, str]
 
 
@@ -64,22 +69,31 @@ class Batch:
 
     def __init__(self, model: str, rows: Any, default: float | None, options: CallOptions) -> None:
         columns = options.get("columns")
-        self._features = read_rows(rows, None if columns is None else _texts("columns", columns))
-        self._keys = _texts("row_keys", options.get("row_keys", ()))
+        keys = options.get("row_keys", ())
+        ignore_extra = check_flag("ignore_extra", options.get("ignore_extra", False))
+        self._features = read_rows(
+            rows,
+            None if columns is None else read_texts("columns", columns),
+            key=keys if isinstance(keys, str) else None,
+            ignore_extra=ignore_extra,
+        )
+        self._keys = read_keys(self._features.keys if isinstance(keys, str) else keys)
         self.rows = self._features.count
         if self._keys and len(self._keys) != self.rows:
             raise ValueError(f"{len(self._keys)} row_keys for {self.rows} rows")
         self.size = self._features.size + sum(map(len, self._keys))
         self.is_big = self.rows > 1 and (self.size > MOST_BYTES or self.rows > MOST_ROWS)
+        batch_id = options.get("batch_id", "")
         self.head = pb.ScoreRequest(
-            request_id=_request_id(options.get("request_id"), _LONGEST_BIG_ID if self.is_big else _LONGEST_ID),
-            model=model,
-            version=options.get("version", 0),
-            batch_id=options.get("batch_id", ""),
-            labels=options.get("labels"),
-            partial=options.get("partial", False),
+            request_id=_request_id(options.get("request_id"), big=self.is_big),
+            model=check_text("model", model),
+            version=check_version(options.get("version", 0)),
+            batch_id=str(batch_id) if isinstance(batch_id, uuid.UUID) else check_text("batch_id", batch_id, empty=True),
+            labels=read_labels(options.get("labels")),
+            partial=check_flag("partial", options.get("partial", False)),
+            ignore_extra=ignore_extra,
         )
-        if not options.get("allow_default", True):
+        if not check_flag("allow_default", options.get("allow_default", True)):
             self.head.default_policy = pb.DEFAULT_POLICY_NEVER
         if default is not None:
             self.head.default_score = default
@@ -97,18 +111,8 @@ class Batch:
         return request
 
 
-def _texts(argument: str, values: Iterable[str]) -> list[str]:
-    # A text is an iterable of texts too, but nobody means its letters.
-    listed = list(values) if isinstance(values, Iterable) and not isinstance(values, str) else None
-    if listed is None or not all(issubclass(kind, str) for kind in set(map(type, listed))):
-        raise TypeError(f"{argument} must be a list of texts, or an array or index of them")
-    return listed
-
-
-def _request_id(given: str | None, longest: int) -> str:
-    if not given:
+def _request_id(given: object, *, big: bool) -> str:
+    if given is None or given == "":
         return str(uuid.uuid4())
-    if not (isinstance(given, str) and len(given) <= longest and given.isascii() and given.isprintable()):
-        whose = " of a batch that is sent in several calls" if longest == _LONGEST_BIG_ID else ""
-        raise ValueError(f"the request_id{whose} must be 1 to {longest} printable ASCII characters")
-    return given
+    whose = " of a batch that is sent in several calls" if big else ""
+    return check_id("request_id", given, _LONGEST_BIG_ID if big else _LONGEST_ID, whose)

@@ -7,12 +7,11 @@ from google.protobuf.message import Message
 
 from scorebridge.v1 import scoring_pb2 as pb
 
-__all__ = ["GET_MODEL", "LIST_MODELS", "SCORE", "Method", "check_timeout", "less_reserve_s", "time_left_s"]
+__all__ = ["GET_MODEL", "LIST_MODELS", "SCORE", "Method", "less_reserve_s", "time_left_s"]
 
 _RESERVE_S = 0.005
 _RESERVE_SHARE = 0.1
 _LEAST_TIMEOUT_S = 0.001  # zero would mean no deadline at all
-_MOST_TIMEOUT_S = 1e8  # three years
 
 
 class Method(NamedTuple):
@@ -35,15 +34,3 @@ def time_left_s(ends: float | None) -> float | None:
 def less_reserve_s(timeout_s: float | None) -> float | None:
     """What gRPC is told, seconds: its timer is some milliseconds late, and the default must come within the timeout."""
     return None if timeout_s is None else timeout_s - min(_RESERVE_S, _RESERVE_SHARE * timeout_s)
-
-
-def check_timeout(timeout_s: float | None) -> float | None:
-    """The timeout itself, seconds; None for no deadline of the caller's own.
-
-    Raises:
-        ValueError: it is not positive, or over 10^8 s. (To gRPC, 0 would mean no deadline at all, and what its clock
-            can't hold one that has passed.)
-    """
-    if timeout_s is not None and not 0 < timeout_s <= _MOST_TIMEOUT_S:
-        raise ValueError(f"timeout_s must be positive and at most {_MOST_TIMEOUT_S:.0f}, not {timeout_s}")
-    return timeout_s

@@ -1,13 +1,40 @@
-"""How both clients reach the gateways: addresses, retries, load balancing, health checks, tokens."""
+"""How both clients reach the gateways: retries, load balancing, health checks, reconnecting, tokens."""
 
 import json
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["address", "bearer", "channel_options"]
+import grpc
+
+from scorebridge.arguments import check_seconds
+from scorebridge.targets import Target, parse_target
+
+__all__ = [
+    "ASKED_S",
+    "KEEPALIVE_S",
+    "KEEPALIVE_TIMEOUT_S",
+    "NOBODY",
+    "PROBE",
+    "PROBE_S",
+    "ChannelPlan",
+    "bearer",
+    "plan_channel",
+]
+
+KEEPALIVE_S = 10.0  # a gateway takes pings that are 5 s apart
+KEEPALIVE_TIMEOUT_S = 2.0
+PROBE = "/grpc.health.v1.Health/Check"
+PROBE_S = 0.5
+ASKED_S = 30.0  # for who waits until there is a connection
+# With these a probe was answered by nobody; any other status came from a gateway.
+NOBODY = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 _RETRY_BUFFER_BYTES = 4 << 20  # a call whose message is larger is not retried
+_FIRST_BACKOFF_MS = 100
+_MOST_BACKOFF_MS = 500
+_CONNECT_MS = 1500  # for TCP, TLS and HTTP/2 together: what was swallowed on the way is tried again after it
+_RESOLVE_AGAIN_MS = 500
 
 # docs/clients.md states the same of both clients. C-core checks health for round_robin where a service is named.
 _SERVICE = {
@@ -31,51 +58,92 @@ _SERVICE = {
 }
 
 
-def channel_options(target: str, own: Sequence[tuple[str, Any]]) -> list[tuple[str, Any]]:
-    """The options of a channel; the caller's own go before."""
-    usual: dict[str, Any] = {
-        "grpc.service_config": json.dumps(_SERVICE),
-        "grpc.enable_retries": 1,
-        "grpc.per_rpc_retry_buffer_size": _RETRY_BUFFER_BYTES,
-        "grpc.max_receive_message_length": -1,  # an answer grows with the model's outputs, and is the gateway's own
-    }
-    if _is_list(target):
-        # C-core would make one name of the whole list, which a server refuses as none.
-        usual["grpc.default_authority"] = target.split(",", maxsplit=1)[0].strip()
-    return list((usual | dict(own)).items())
+_USUAL: dict[str, Any] = {
+    "grpc.service_config": json.dumps(_SERVICE),
+    "grpc.enable_retries": 1,
+    "grpc.per_rpc_retry_buffer_size": _RETRY_BUFFER_BYTES,
+    "grpc.max_receive_message_length": -1,  # an answer grows with the model's outputs, and is the gateway's own
+    "grpc.initial_reconnect_backoff_ms": _FIRST_BACKOFF_MS,
+    "grpc.max_reconnect_backoff_ms": _MOST_BACKOFF_MS,
+    "grpc.min_reconnect_backoff_ms": _CONNECT_MS,  # grpc-core's name for how long one attempt may take
+    "grpc.dns_min_time_between_resolutions_ms": _RESOLVE_AGAIN_MS,
+    "grpc.use_local_subchannel_pool": 1,  # a new channel must not share the connection that has gone silent
+}
 
 
-def address(target: str) -> str:
-    """The target as gRPC knows it: several addresses between commas become one list.
+@dataclass(frozen=True)
+class ChannelPlan:
+    """What channels of a client are made from, again and again.
+
+    Attributes:
+        target: where the gateways are.
+        credentials: for TLS; plain text without.
+        options: of gRPC.
+    """
+
+    target: Target
+    credentials: grpc.ChannelCredentials | None
+    options: list[tuple[str, Any]]
+
+    def make(self, where: str, library: Any) -> Any:
+        """A channel to the addresses that were found; of `grpc` or `grpc.aio`."""
+        if self.credentials is None:
+            return library.insecure_channel(where, options=self.options)
+        return library.secure_channel(where, self.credentials, options=self.options)
+
+
+def plan_channel(
+    target: object,
+    credentials: object,
+    options: Iterable[tuple[str, Any]],
+    keepalive_s: object,
+    keepalive_timeout_s: object,
+) -> ChannelPlan:
+    """The plan, from what the caller said; its own options of gRPC go before ours.
 
     Raises:
-        OSError: none of several hosts is known.
+        TypeError, ValueError: one of the arguments is none; the message names it.
     """
-    if not _is_list(target):
-        return target
-    found: dict[int, list[str]] = {socket.AF_INET: [], socket.AF_INET6: []}
-    failure: OSError | None = None
-    for one in target.replace(" ", "").split(","):
-        host, _, port = one.rpartition(":")
-        try:
-            known = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
-        except socket.gaierror as error:
-            failure = error
-            continue
-        for family, _, _, _, where in known:
-            if family in found:
-                number = f"[{where[0]!s}]" if family == socket.AF_INET6 else str(where[0])
-                found[family].append(f"{number}:{port}")
-    for family, scheme in ((socket.AF_INET, "ipv4"), (socket.AF_INET6, "ipv6")):
-        if found[family]:
-            return f"{scheme}:{','.join(found[family])}"
-    raise failure or OSError(f"no host of {target} is known")
+    if credentials is not None and not isinstance(credentials, grpc.ChannelCredentials):
+        kind = type(credentials).__name__
+        raise TypeError(f"credentials is a {kind}: pass what grpc.ssl_channel_credentials gives")
+    parsed = parse_target(target)
+    usual = _USUAL | (_keepalive(keepalive_s, keepalive_timeout_s) if keepalive_s is not None else {})
+    if parsed.authority is not None:
+        usual["grpc.default_authority"] = parsed.authority
+    return ChannelPlan(parsed, credentials, list((usual | dict(_pairs(options))).items()))
 
 
-def _is_list(target: str) -> bool:
-    return "," in target and "://" not in target
+def _keepalive(keepalive_s: object, timeout_s: object) -> dict[str, Any]:
+    return {
+        "grpc.keepalive_time_ms": _ms("keepalive_s", keepalive_s),
+        "grpc.keepalive_timeout_ms": _ms("keepalive_timeout_s", timeout_s),
+        "grpc.http2.max_pings_without_data": 0,
+    }
+
+
+def _ms(name: str, seconds: object) -> int:
+    return min(round(check_seconds(name, seconds, least=0.001) * 1000), 2**31 - 1)
+
+
+def _pairs(options: Any) -> Sequence[tuple[str, Any]]:
+    listed = list(options.items() if isinstance(options, dict) else options)
+    if not all(isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], str) for one in listed):  # noqa: PLR2004
+        raise TypeError("options must be pairs of a text and a value, such as ('grpc.keepalive_time_ms', 10000)")
+    return listed
 
 
 def bearer(token: Callable[[], str] | None) -> tuple[tuple[str, str], ...]:
-    """What is sent with a call."""
-    return () if token is None else (("authorization", f"Bearer {token()}"),)
+    """What is sent with a call.
+
+    Raises:
+        TypeError, ValueError: the token is no printable ASCII text; it is not in the message.
+    """
+    if token is None:
+        return ()
+    text = token()
+    if not isinstance(text, str):
+        raise TypeError(f"token() gave a {type(text).__name__}: it must give text")
+    if not (text and text.isascii() and text.isprintable()):
+        raise ValueError("token() gave text that is empty or not printable ASCII: a line end at its end, perhaps")
+    return (("authorization", f"Bearer {text}"),)

@@ -14,6 +14,10 @@ class Circuit:
 
     Whatever a gateway answers, an error too, closes it. May be shared by threads.
 
+    A deadline that passed says only that nobody answered within that time. So an open circuit is open for calls that
+    would wait no longer than has been waited in vain; one with more patience is let through, which is then what has
+    been tried. A connection that failed says it for all calls.
+
     Args:
         failures: in a row; 0 never opens it.
         open_s: how long until a single call is let through, seconds.
@@ -25,18 +29,24 @@ class Circuit:
         self._lock = threading.Lock()
         self._in_a_row = 0
         self._open = False
+        self._tried_s = 0.0
         self._next_trial = 0.0
         self._last_answer = -math.inf
 
-    def allows(self) -> bool:
-        """Whether a call may be made now."""
+    def allows(self, timeout_s: float | None) -> bool:
+        """Whether a call that waits so long, seconds, may be made now; None waits for ever."""
+        if not self._open:
+            return True
+        patience_s = math.inf if timeout_s is None else timeout_s
         with self._lock:
             at = time.monotonic()
             if not self._open:
                 return True
-            if at < self._next_trial:
+            if at >= self._next_trial:
+                self._next_trial = at + self._open_s
+            elif patience_s <= self._tried_s:
                 return False
-            self._next_trial = at + self._open_s
+            self._tried_s = patience_s
             return True
 
     def answered(self) -> None:
@@ -44,14 +54,26 @@ class Circuit:
         with self._lock:
             self._in_a_row = 0
             self._open = False
+            self._tried_s = 0.0
             self._last_answer = time.monotonic()
 
-    def failed(self) -> None:
-        """None did."""
+    def failed(self, waited_s: float) -> None:
+        """None did, and the call waited so long, seconds; infinity for a connection that failed."""
         with self._lock:
             at = time.monotonic()
             self._in_a_row += 1
+            self._tried_s = max(self._tried_s, waited_s)
             silent = at - self._last_answer >= _LEAST_SILENCE_S
             if not self._open and 0 < self._failures <= self._in_a_row and silent:
                 self._open = True
                 self._next_trial = at + self._open_s
+
+    def invite(self) -> None:
+        """There is a new connection: the next call is let through to see, whatever the time."""
+        self._next_trial = 0.0
+
+    def forked(self) -> None:
+        """This is a new process: nobody holds the lock, and nothing has been tried."""
+        self._lock = threading.Lock()
+        self.answered()
+        self._last_answer = -math.inf

@@ -5,6 +5,7 @@ pandas, polars, pyarrow and scipy are recognised by what they look like; none of
 
 import numbers
 from collections.abc import Iterable, Mapping
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -36,7 +37,7 @@ def build_column(name: str, values: Any) -> pb.Column:
     """The message of a column: a list, an array or a series. NaN, None, NaT, NA and nulls are missing.
 
     Whole numbers are sent as whole numbers; where one of them is beyond int64, as doubles, if these hold all of them
-    exactly.
+    exactly. A Decimal is sent as the double that is nearest to it, as it is written; a whole one exactly, or refused.
 
     Raises:
         TypeError: it is no column, or one that no model takes; the message names it.
@@ -174,21 +175,41 @@ def _set_objects(message: pb.Column, name: str, values: list[Any], mask: _Mask |
     missing = np.fromiter((_is_missing(value) for value in values), np.bool_, len(values))
     if mask is not None:
         missing |= mask
-    present = [value for value, absent in zip(values, missing, strict=True) if not absent]
-    if any(isinstance(value, str) for value in present):
-        if not all(isinstance(value, str) for value in present):
-            raise TypeError(f"column '{name}' holds text and other things")
+    kind = _one_kind(name, values, missing)
+    if kind == "text":
         message.strings.values.extend("" if absent else str(v) for v, absent in zip(values, missing, strict=True))
-        return missing
-    if present and all(isinstance(value, bool | np.bool_) for value in present):
+    elif kind == "truth values":
         message.bools.values.extend(not absent and bool(v) for v, absent in zip(values, missing, strict=True))
-        return missing
-    odd = next((value for value in present if not _is_number(value)), None)
-    if odd is not None:
-        raise TypeError(f"column '{name}' holds {type(odd).__name__}; numbers, truth values or text are taken")
-    whole = bool(present) and all(isinstance(value, numbers.Integral) for value in present)
-    _set_filled(message, [0 if absent else v for v, absent in zip(values, missing, strict=True)], whole=whole)
+    else:
+        present = [value for value, absent in zip(values, missing, strict=True) if not absent]
+        whole = bool(present) and all(isinstance(value, numbers.Integral) for value in present)
+        _set_filled(message, [0 if absent else v for v, absent in zip(values, missing, strict=True)], whole=whole)
     return missing
+
+
+def _one_kind(name: str, values: list[Any], missing: _Mask) -> str:
+    """What all values that are not missing are, and nothing else."""
+    found, first = "", 0
+    for row, (value, absent) in enumerate(zip(values, missing, strict=True)):
+        if absent:
+            continue
+        kind = _kind(value)
+        if not kind:
+            remedy = "numbers, truth values or text are taken"
+            raise TypeError(f"column '{name}' holds {type(value).__name__}, row {row}; {remedy}")
+        if not found:
+            found, first = kind, row
+        elif kind != found:
+            raise TypeError(f"column '{name}' holds {found} in row {first} and {kind} in row {row}: pass one of them")
+    return found
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, bool | np.bool_):
+        return "truth values"
+    return "numbers" if _is_number(value) else ""
 
 
 def _set_filled(message: pb.Column, values: list[Any], *, whole: bool) -> None:
@@ -215,7 +236,7 @@ def _no_double(name: str, row: int) -> ValueError:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, numbers.Real) and not isinstance(value, bool | np.bool_ | np.timedelta64)
+    return isinstance(value, numbers.Real | Decimal) and not isinstance(value, np.timedelta64)
 
 
 def _is_missing(value: Any) -> bool:
@@ -223,4 +244,6 @@ def _is_missing(value: Any) -> bool:
         return True
     if isinstance(value, float | np.floating):
         return bool(np.isnan(value))
+    if isinstance(value, Decimal):
+        return value.is_nan()
     return type(value).__name__ in ("NAType", "NaTType")

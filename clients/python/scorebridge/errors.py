@@ -12,7 +12,8 @@
     |-- Unavailable              not now: overloaded, circuit open, still loading, draining, worker lost, gateway away
     `-- PredictionFailed         the model raised, or answered with something that is no score
 
-`reason` tells the events apart, as the gateway names them (google.rpc.ErrorInfo).
+`reason` tells the events apart, as the gateway names them (google.rpc.ErrorInfo). ClientForked is no ScoringError: it
+says that the program is to be mended, as a client that was closed does.
 """
 
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ from google.rpc.status_pb2 import Status
 __all__ = [
     "CallerError",
     "Cancelled",
+    "ClientForked",
     "DeadlineExceeded",
     "InvalidRequest",
     "MessageTooLarge",
@@ -36,6 +38,7 @@ __all__ = [
     "Unavailable",
     "VersionRefused",
     "translate",
+    "translate_closed",
 ]
 
 _DETAILS_KEY = "grpc-status-details-bin"
@@ -72,6 +75,16 @@ class ScoringError(Exception):
         self.model = model
         self.version = version
         self.limit = limit
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle and copy: an error of a worker process reaches its parent as it was."""
+        return _made_again, (type(self), self.args, self.__dict__)
+
+
+def _made_again(kind: type[ScoringError], args: tuple[Any, ...], state: dict[str, Any]) -> ScoringError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class CallerError(ScoringError):
@@ -114,6 +127,10 @@ class PredictionFailed(ScoringError):
     """The model raised, or answered with something that is no score."""
 
 
+class ClientForked(RuntimeError):
+    """gRPC does not work in this process, a forked child of one that had a connection open."""
+
+
 _BY_STATUS: dict[grpc.StatusCode, type[ScoringError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
     grpc.StatusCode.NOT_FOUND: ModelNotFound,
@@ -148,6 +165,18 @@ def translate(error: grpc.RpcError) -> ScoringError:
         status=status.name,
         by_gateway=True,
     )
+
+
+def translate_closed(error: Exception) -> ScoringError:
+    """What it means that gRPC can't begin a call, be it because the channel was closed, or closed by a fork.
+
+    Raises:
+        Exception: the one that was given; it says something else.
+    """
+    if "closed" not in str(error).lower():
+        raise error
+    sentence = "the channel was closed, by who made it or because this process was forked"
+    return Unavailable(sentence, "UNAVAILABLE", status="UNAVAILABLE", by_gateway=False)
 
 
 def _error_info(metadata: Iterable[tuple[str, str | bytes]]) -> ErrorInfo | None:

@@ -1,6 +1,8 @@
 """Which numbers a double holds as they are: what it would round is refused, so that an id stays the same id."""
 
+import math
 import numbers
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -26,9 +28,17 @@ def first_rounded(values: NDArray[Any]) -> int | None:
 
 
 def is_double(value: Any) -> bool:
-    """A double holds this number; what is neither a float nor whole is compared by its own `==`."""
+    """A double holds this number; what is neither a float nor whole is compared by its own `==`.
+
+    Digits after a Decimal's point are how people write what doubles are near to: of those it need not be exactly one.
+    """
     if isinstance(value, float):
         return True
+    if isinstance(value, Decimal):
+        if not value.is_finite():
+            return True
+        if value != value.to_integral_value():
+            return math.isfinite(float(value))
     exact = int(value) if isinstance(value, numbers.Integral) else value
     try:
         return bool(float(exact) == exact)

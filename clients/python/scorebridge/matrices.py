@@ -23,12 +23,15 @@ class MatrixRows:
     Attributes:
         count: how many.
         size: of their values on the wire, bytes.
+        keys: none; of rows with a column of keys, that.
 
     Raises:
         TypeError: the array does not hold numbers, or hides some under a mask.
         ValueError: its shape is not (rows, columns), there is not one name a column, or it has a number that no double
             holds.
     """
+
+    keys: Any = None
 
     def __init__(self, rows: _Array, columns: Sequence[str] | None) -> None:
         _check(rows, columns)
@@ -57,6 +60,8 @@ class SparseRows:
         TypeError: the matrix is of another format than CSR, CSC and COO, or does not hold numbers.
         ValueError: as `MatrixRows`; or it has two values for one place, or one outside its shape.
     """
+
+    keys: Any = None
 
     def __init__(self, rows: Any, columns: Sequence[str] | None) -> None:
         _check(rows, columns)
@@ -104,7 +109,8 @@ def _fill(request: pb.ScoreRequest, columns: Sequence[str], rows: _Array) -> Non
 
 def _check(rows: Any, columns: Sequence[str] | None) -> None:
     if len(rows.shape) != 2:  # noqa: PLR2004 - rows and columns
-        raise ValueError(f"an array of rows has shape (rows, columns), not {rows.shape}")
+        remedy = "; one row is rows[None, :], one column rows[:, None]" if len(rows.shape) == 1 else ""
+        raise ValueError(f"an array of rows has shape (rows, columns), not {rows.shape}{remedy}")
     if columns is not None and len(columns) != rows.shape[1]:
         raise ValueError(f"{len(columns)} names for {rows.shape[1]} columns")
     if rows.dtype.kind not in "fiub":

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,34 @@ class Scores:
         for part in parts:
             reasons[part.first : part.first + part.count] = [part.reason] * part.count
         return reasons
+
+    def to_pandas(self, index: Any = None) -> Any:
+        """The answer as a pandas frame, a row each: the outputs by name, `source`, `reason` and `version`.
+
+        `source` is MODEL, DEFAULT, CLIENT_DEFAULT or FAILED; `reason` is missing where the score is the model's.
+
+        Args:
+            index: the labels of the rows, one each, such as the index of the frame that was sent; 0, 1, ... without.
+
+        Raises:
+            ImportError: pandas is not installed.
+            ValueError: there is not one label a row, or an output has the name of one of the other columns.
+        """
+        pandas = import_module("pandas")
+        if index is not None and len(index) != self.rows:
+            raise ValueError(f"{len(index)} labels of an index for {self.rows} rows")
+        marks = {"source": self._sources(), "reason": self.reasons, "version": np.full(self.rows, self.version)}
+        if twice := self.columns.keys() & marks.keys():
+            raise ValueError(f"an output is named '{min(twice)}' too: take it from `columns`")
+        return pandas.DataFrame(self.columns | marks, index=index)
+
+    def _sources(self) -> _Array:
+        sources = np.full(self.rows, Source.MODEL.value, object)
+        for part in self.defaults:
+            kind = Source.CLIENT_DEFAULT if part.by_client else Source.DEFAULT
+            sources[part.first : part.first + part.count] = kind.value
+        sources[self.failed] = "FAILED"
+        return sources
 
     def _marked(self, parts: Sequence[DefaultedRows | FailedRows]) -> NDArray[np.bool_]:
         marked = np.zeros(self.rows, np.bool_)

@@ -6,39 +6,53 @@ from typing import Any
 import numpy as np
 
 from scorebridge.columns import build_column, column_rows, cut_column, library
+from scorebridge.held import single_row, table_of_rows, why_no_rows
 from scorebridge.matrices import MatrixRows, SparseRows
 from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["TableRows", "read_rows"]
 
+_Column = tuple[str, Any]
 
-def read_rows(rows: Any, columns: Sequence[str] | None = None) -> "MatrixRows | SparseRows | TableRows":
+
+def read_rows(
+    rows: Any, columns: Sequence[str] | None = None, *, key: str | None = None, ignore_extra: bool = False
+) -> "MatrixRows | SparseRows | TableRows":
     """The rows of a call, checked.
 
     Args:
-        rows: a pandas or polars frame, a pyarrow table or record batch, a mapping from names to columns, a numpy array
-            of numbers, shape (rows, columns), or a sparse matrix of scipy. NaN, None, NaT, NA and nulls are missing,
-            and what a sparse matrix does not hold.
+        rows: a pandas or polars frame, a pyarrow table or record batch, a mapping from names to columns, a list of
+            mappings, one row as a mapping or as a pandas series with names, a numpy array of numbers, shape
+            (rows, columns), or a sparse matrix of scipy. NaN, None, NaT, NA and nulls are missing, and what a sparse
+            matrix does not hold or a mapping in a list leaves out.
         columns: the names of an array's or a sparse matrix' columns; the model's own order is meant without.
+        key: the column, or the named index of a pandas frame, that holds the rows' keys, and is no feature.
+        ignore_extra: a column of a kind that no model takes is left out.
 
     Raises:
         TypeError: the rows, or a column of them, are of a kind that no model takes.
-        ValueError: a column's length differs, two columns have one name, or a value can't be sent.
+        ValueError: a column's length differs, two columns have one name, there is no column of the keys, or a value
+            can't be sent.
     """
-    if isinstance(rows, np.ndarray):
-        return MatrixRows(rows, columns)
-    if library(rows) == "scipy" and hasattr(rows, "tocsr"):
-        return SparseRows(rows, columns)
+    if isinstance(rows, np.ndarray) or (library(rows) == "scipy" and hasattr(rows, "tocsr")):
+        if key is not None:
+            raise TypeError("row_keys= names a column of a frame; beside an array or a sparse matrix pass the keys")
+        return MatrixRows(rows, columns) if isinstance(rows, np.ndarray) else SparseRows(rows, columns)
     if columns is not None:
         raise TypeError("columns= names the columns of an array or a sparse matrix; these rows have names of their own")
-    return TableRows(rows)
+    return TableRows(rows, key, ignore_extra=ignore_extra)
 
 
 class TableRows:
-    """Rows of named columns; has what `MatrixRows` has."""
+    """Rows of named columns; has what `MatrixRows` has.
 
-    def __init__(self, rows: Any) -> None:
-        self._columns = [build_column(name, values) for name, values in _columns_of(rows)]
+    Attributes:
+        keys: the column of the keys, as it was given; None without one.
+    """
+
+    def __init__(self, rows: Any, key: str | None = None, *, ignore_extra: bool = False) -> None:
+        named, self.keys = _without_key(_columns_of(rows), rows, key)
+        self._columns = [column for name, values in named if (column := _built(name, values, ignore_extra)) is not None]
         self.count = column_rows(self._columns[0]) if self._columns else 0
         self.size = sum(column.ByteSize() for column in self._columns)
         for column in self._columns:
@@ -55,30 +69,64 @@ class TableRows:
         )
 
 
-def _columns_of(rows: Any) -> Iterable[tuple[str, Any]]:
+def _built(name: str, values: Any, ignore_extra: bool) -> pb.Column | None:
+    try:
+        return build_column(name, values)
+    except TypeError:
+        if ignore_extra:
+            return None  # a model that takes it says that it is missing
+        raise
+
+
+def _columns_of(rows: Any) -> list[_Column]:
     names, columns = _names_and_columns(rows)
     seen = set[str]()
     for name in names:
         if name in seen:
             raise ValueError(f"two columns are named '{name}'")
         seen.add(name)
-    return zip(names, columns, strict=True)
+    return list(zip(names, columns, strict=True))
+
+
+def _without_key(named: list[_Column], rows: Any, key: str | None) -> tuple[list[_Column], Any]:
+    if key is None:
+        return named, None
+    found = [values for name, values in named if name == key]
+    index = getattr(rows, "index", None) if library(rows) == "pandas" else None
+    if not found and index is not None and index.name == key:
+        found = [index]
+    if not found:
+        raise ValueError(f"row_keys names the column '{key}', which the rows have not")
+    return [(name, values) for name, values in named if name != key], found[0]
 
 
 def _names_and_columns(rows: Any) -> tuple[list[str], Iterable[Any]]:
     if isinstance(rows, Mapping):
-        return [str(name) for name in rows], rows.values()
+        columns = single_row(rows) or rows
+        return _mapping_names(columns), columns.values()
+    if isinstance(rows, list | tuple):
+        columns = table_of_rows(rows)
+        return _mapping_names(columns), columns.values()
     known = library(rows)
     if known == "pandas" and hasattr(rows, "columns"):
         # By position: a label of several parts, or a part of one, would select more than one column.
         return _pandas_names(rows.columns), (series for _, series in rows.items())
     if known == "polars" and hasattr(rows, "get_columns"):
         return list(rows.columns), rows.get_columns()
-    if known == "pyarrow" and hasattr(rows, "schema"):
+    if known == "pyarrow" and hasattr(rows, "schema") and hasattr(rows, "column"):
         return list(rows.schema.names), (rows.column(at) for at in range(len(rows.schema.names)))
-    raise TypeError(
-        f"rows can't be a {type(rows).__name__}: pass a frame, a table, a dict of columns, an array or a sparse matrix"
-    )
+    if known == "pandas" and hasattr(rows, "to_dict") and _has_names(rows.index):
+        columns = table_of_rows([dict(zip(rows.index, rows, strict=True))])
+        return list(columns), columns.values()
+    raise TypeError(why_no_rows(rows))
+
+
+def _has_names(index: Any) -> bool:
+    return bool(len(index)) and all(isinstance(label, str) for label in index)
+
+
+def _mapping_names(columns: Mapping[Any, Any]) -> list[str]:
+    return [str(name) for name in columns]
 
 
 def _pandas_names(labels: Any) -> list[str]:

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
+from scorebridge.arguments import check_count, check_hook, check_seconds
 from scorebridge.circuit import Circuit
 from scorebridge.errors import ScoringError, Unavailable
+from scorebridge.forks import told_of_forks
 from scorebridge.outputs import Outputs
 from scorebridge.result import DefaultedRows, Scores, Source, read_scores
 from scorebridge.v1 import scoring_pb2 as pb
@@ -49,9 +51,12 @@ class CallEvent:
 
 
 class SafetyOptions(TypedDict, total=False):
-    """What a client does when no gateway answers.
+    """What a client does when no gateway answers, and how it finds out.
 
     Attributes:
+        keepalive_s: a connection from which nothing came for so long is asked whether anybody is there, seconds (10);
+            None for never. A gateway sends away who asks more often than its `min_ping_interval_s`, which is 5.
+        keepalive_timeout_s: and is made anew if no answer comes within this, seconds (2).
         circuit_failures: so many failed connections or unanswered calls in a row, and gateways are left alone for a
             while (5); 0 for never.
         circuit_open_s: how long, until a single call is let through to see, seconds (1).
@@ -60,6 +65,8 @@ class SafetyOptions(TypedDict, total=False):
         on_call: is told of every call, for metrics; must not block. What it raises is logged.
     """
 
+    keepalive_s: float | None
+    keepalive_timeout_s: float
     circuit_failures: int
     circuit_open_s: float
     defaults_log: str | os.PathLike[str]
@@ -75,34 +82,44 @@ class Safety:
     """
 
     def __init__(self, options: SafetyOptions) -> None:
-        self._circuit = Circuit(options.get("circuit_failures", 5), options.get("circuit_open_s", 1.0))
+        self._circuit = Circuit(
+            check_count("circuit_failures", options.get("circuit_failures", 5)),
+            check_seconds("circuit_open_s", options.get("circuit_open_s", 1.0)),
+        )
+        told_of_forks(self._circuit)
         path = options.get("defaults_log")
         # Unbuffered and appending: each line is one write, so lines of several processes don't mix.
         self._file = None if path is None else Path(path).open("ab", buffering=0)  # noqa: SIM115 - as long as the client
         self._on_call = options.get("on_call")
+        check_hook("on_call", self._on_call)
         self.outputs = Outputs()
         self.defaults: Counter[str] = Counter()
 
-    def admit(self) -> None:
-        """Returns if a gateway may be asked.
+    def admit(self, timeout_s: float | None) -> None:
+        """Returns if a gateway may be asked by a call that waits so long, seconds; None for one that waits for ever.
 
         Raises:
             Unavailable: none has answered lately.
         """
-        if not self._circuit.allows():
+        if not self._circuit.allows(timeout_s):
             sentence = "no gateway has answered lately: none was asked"
             raise Unavailable(sentence, "CLIENT_CIRCUIT_OPEN", status="UNAVAILABLE", by_gateway=False)
+
+    def connected(self) -> None:
+        """There is a new connection, which a call should try."""
+        self._circuit.invite()
 
     def answered(self) -> None:
         """A gateway answered."""
         self._circuit.answered()
 
-    def failed(self, error: ScoringError) -> None:
-        """A call ended with an error, of a gateway or without one."""
-        if error.status in _SILENT and not error.by_gateway:
-            self._circuit.failed()
-        else:
+    def failed(self, error: ScoringError, timeout_s: float | None) -> None:
+        """A call that waited so long, seconds, ended with an error, of a gateway or without one."""
+        if error.by_gateway or error.status not in _SILENT:
             self._circuit.answered()
+        else:
+            waits = timeout_s is not None and error.status == "DEADLINE_EXCEEDED"
+            self._circuit.failed(timeout_s if waits and timeout_s is not None else math.inf)
 
     def scored(self, request: pb.ScoreRequest, rows: int, response: pb.ScoreResponse, began: float) -> Scores:
         """What the gateway answered; where that makes no sense, as if it had not."""

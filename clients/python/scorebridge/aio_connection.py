@@ -1,0 +1,201 @@
+"""The asyncio client's way to the gateways: what `scorebridge.connection` is to the blocking one."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from scorebridge.channel import ASKED_S, NOBODY, PROBE, PROBE_S, ChannelPlan
+from scorebridge.errors import ScoringError
+from scorebridge.forks import check_fork, closed, opened, told_of_forks
+from scorebridge.line import RESOLVE_AGAIN_S, RESOLVE_OFTEN_S, Line, without_address
+
+__all__ = ["AioConnection", "GivenAioChannel"]
+
+
+class GivenAioChannel:
+    """A channel that the caller made, and closes."""
+
+    def __init__(self, channel: Any) -> None:
+        self._line = Line(channel, "", asyncio=True)
+        opened(self._line)
+
+    @asynccontextmanager
+    async def line(self, timeout_s: float | None) -> AsyncIterator[Any]:
+        """The channel."""
+        del timeout_s
+        check_fork()
+        yield self._line.channel
+
+    def answered(self) -> None:
+        """Of no use."""
+
+    def failed(self, error: ScoringError) -> None:
+        """Of no use."""
+
+    def refused(self) -> None:
+        """Of no use."""
+
+    async def close(self) -> None:
+        """It stays open, but is no more called on."""
+        closed(self._line)
+
+
+class AioConnection:
+    """Has a channel for each call, on one event loop; see `scorebridge.connection.Connection`."""
+
+    def __init__(self, plan: ChannelPlan, connected: Callable[[], None]) -> None:
+        self._plan = plan
+        self._connected = connected
+        self._line: Line | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._kept = set[asyncio.Task[None]]()
+        self._resolved = 0.0
+        self._unknown: OSError | None = None
+        self._closed = False
+        told_of_forks(self)
+
+    @asynccontextmanager
+    async def line(self, timeout_s: float | None) -> AsyncIterator[Any]:
+        """The channel for one call, which has so many seconds; raises as `Connection.line` does."""
+        check_fork()
+        line = self._line
+        if line is None:
+            line = await self._first(timeout_s)
+        elif self._is_due(RESOLVE_OFTEN_S):
+            self._look(suspect=False)
+        line.calls += 1
+        try:
+            yield line.channel
+        finally:
+            line.calls -= 1
+            if line.left and not line.calls:
+                self._close_soon(line)
+
+    def answered(self) -> None:
+        """A gateway said something."""
+        if self._line is not None:
+            self._line.silence.answered()
+
+    def refused(self) -> None:
+        """A call was not let through, and none may be for a while: asks for a sign that one would be worth it."""
+        line = self._line
+        if line is None:
+            return
+        if self._is_due(RESOLVE_AGAIN_S):
+            self._look(suspect=False)
+        if not line.asked:
+            line.asked = True
+            self._keep(self._ask(line))
+
+    def failed(self, error: ScoringError) -> None:
+        """A call ended with an error."""
+        line = self._line
+        if line is None or error.by_gateway:
+            self.answered()
+        elif error.status == "DEADLINE_EXCEEDED":
+            if line.silence.is_suspect():
+                self._look(suspect=True)
+        elif error.status == "UNAVAILABLE" and self._is_due(RESOLVE_AGAIN_S):
+            self._look(suspect=False)
+
+    async def close(self) -> None:
+        """No calls any more; those under way are cancelled."""
+        self._closed = True
+        line, self._line = self._line, None
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait([self._looking])
+        if line is not None:
+            self._close_soon(line)
+        if self._kept:
+            await asyncio.wait(self._kept)
+
+    def forked(self) -> None:
+        """This is a new process: its calls need a channel of its own."""
+        # Kept: closing it would wait for threads that are not here.
+        self._of_parent, self._line = self._line, None
+        self._looking = None
+
+    async def _first(self, timeout_s: float | None) -> Line:
+        if not self._plan.target.moves:
+            self._renew(None, self._plan.target.found())
+        else:
+            looking = self._look(suspect=False)
+            done, _ = await asyncio.wait([looking], timeout=timeout_s)
+            if self._line is None and not self._closed:
+                raise without_address(self._plan.target, self._unknown if done else None)
+        if self._line is None:
+            raise RuntimeError("the client is closed")
+        return self._line
+
+    def _is_due(self, every_s: float) -> bool:
+        return self._plan.target.moves and time.monotonic() - self._resolved >= every_s
+
+    def _look(self, *, suspect: bool) -> "asyncio.Task[None]":
+        """In a task; one at once."""
+        if self._looking is None or self._looking.done():
+            self._looking = asyncio.get_running_loop().create_task(self._looked(suspect=suspect))
+        return self._looking
+
+    async def _looked(self, *, suspect: bool) -> None:
+        line, target = self._line, self._plan.target
+        try:
+            where = await asyncio.to_thread(target.found) if target.moves else target.found()
+            if line is None or line.where != where or (suspect and await _is_silent(line.channel)):
+                self._renew(line, where)
+        except OSError as error:
+            self._unknown = error
+        finally:
+            self._resolved = time.monotonic()
+
+    def _renew(self, old: Line | None, where: str) -> None:
+        if self._line is not old or self._closed:
+            return
+        self._line = Line(self._plan.make(where, grpc.aio), where, asyncio=True)
+        opened(self._line)
+        if old is not None:
+            old.left = True
+            if not old.calls:
+                self._close_soon(old)
+            self._connected()
+
+    async def _ask(self, line: Line) -> None:
+        try:
+            await line.channel.unary_unary(PROBE)(b"", timeout=ASKED_S, wait_for_ready=True)
+        except grpc.RpcError as error:
+            if error.code() in NOBODY:
+                return
+        except (asyncio.CancelledError, grpc.aio.UsageError):
+            return  # closed meanwhile
+        finally:
+            line.asked = False
+        self._connected()
+
+    def _close_soon(self, line: Line) -> None:
+        self._keep(_close(line))
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._kept.add(task)
+        task.add_done_callback(self._kept.discard)
+
+
+async def _close(line: Line) -> None:
+    await line.channel.close(None)
+    closed(line)
+
+
+async def _is_silent(channel: Any) -> bool:
+    """Nobody answers, not even with an error; where the connection is known to be broken, gRPC makes it anew."""
+    try:
+        await channel.unary_unary(PROBE)(b"", timeout=PROBE_S)
+    except grpc.RpcError as error:
+        return bool(error.code() is grpc.StatusCode.DEADLINE_EXCEEDED)
+    except grpc.aio.UsageError:
+        return False  # closed meanwhile
+    return False

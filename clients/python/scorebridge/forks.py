@@ -1,0 +1,98 @@
+"""What is left of gRPC in a forked child: not its threads, so that a call would wait for ever, past its deadline."""
+
+import os
+import threading
+import time
+import weakref
+from importlib import import_module
+from typing import Any, Protocol
+
+from scorebridge.errors import ClientForked
+from scorebridge.line import Line
+
+__all__ = ["Forking", "check_fork", "closed", "opened", "told_of_forks"]
+
+
+class Forking(Protocol):
+    """What has something to put right in a forked child."""
+
+    def forked(self) -> None:
+        """This is the child: no other thread is there, and locks may be held by nobody."""
+
+
+_told: "weakref.WeakSet[Any]" = weakref.WeakSet()
+_lines: "weakref.WeakSet[Line]" = weakref.WeakSet()  # whose channels are open
+_stranded = False
+_may_begin = threading.Event()
+_may_begin.set()
+_MOMENT_S = 0.001
+_LONGEST_WAIT_S = 2.0  # of a fork, for calls under way; gRPC can't be used in the child of one that does not wait
+
+
+def told_of_forks(one: Forking) -> None:
+    """From here on, as long as something else holds it."""
+    _told.add(one)
+
+
+def opened(line: Line) -> None:
+    """Its channel was, and is until it is closed."""
+    _lines.add(line)
+
+
+def closed(line: Line) -> None:
+    """Its channel was."""
+    _lines.discard(line)
+
+
+def check_fork() -> None:
+    """Returns if gRPC works in this process.
+
+    Raises:
+        ClientForked: it was forked from one that had a connection open, and gRPC can't cope with that.
+    """
+    if not _may_begin.is_set():
+        _may_begin.wait()
+    if _stranded:
+        raise ClientForked(
+            "this process was forked from one that had a gRPC channel open: make the client after the fork or make no"
+            " call before it, or set GRPC_ENABLE_FORK_SUPPORT=1 before gRPC is imported (which is of no use to asyncio,"
+            " and where a call is under way at the fork)"
+        )
+
+
+def _before() -> None:
+    if not _supported() or not _lines:
+        return
+    _may_begin.clear()
+    ends = time.monotonic() + _LONGEST_WAIT_S
+    time.sleep(_MOMENT_S)  # for calls that were let through and are not counted yet
+    while any(one.calls for one in list(_lines)) and time.monotonic() < ends:
+        time.sleep(_MOMENT_S)
+
+
+def _after_in_parent() -> None:
+    _may_begin.set()
+
+
+def _supported() -> bool:
+    # gRPC's own word for what it read when it was imported: the environment may say something else by now.
+    return bool(import_module("grpc._cython.cygrpc").is_fork_support_enabled())
+
+
+def _after_in_child() -> None:
+    global _stranded, _may_begin  # noqa: PLW0603 - of the process, as is what they tell
+    # Where one of gRPC's calls is under way in another thread, it leaves the child as if there were no support.
+    if any(one.asyncio or one.calls or one.asked or not _supported() for one in _lines):
+        _stranded = True
+    for one in list(_told):
+        one.forked()
+    _may_begin = threading.Event()  # the lock of the old one may be held by a thread that is not here
+    _may_begin.set()
+
+
+# gRPC imports them when it makes a channel: a fork meanwhile would leave the child an import that never ends.
+for late in ("grpc._channel", "grpc.experimental"):
+    import_module(late)
+
+if hasattr(os, "register_at_fork"):  # Windows has no forks
+    os.register_at_fork(before=_before, after_in_parent=_after_in_parent, after_in_child=_after_in_child)

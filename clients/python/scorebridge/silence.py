@@ -1,0 +1,33 @@
+"""When a connection that brings nothing but expired deadlines is to be looked at."""
+
+import time
+
+__all__ = ["Silence"]
+
+_SILENT_S = 0.25
+_BETWEEN_LOOKS_S = 1.0
+_CONNECTING_S = 2.5  # a connection that is being made has its own limit, and is made anew by gRPC when that passes
+
+
+class Silence:
+    """One connection's. A deadline that expires says little; where nothing has been heard for long, it says more.
+
+    The gateway may be alive all the same, its model slower than its callers wait: so it is asked before anything is
+    done, and at most once a second.
+    """
+
+    def __init__(self) -> None:
+        self._heard = time.monotonic() + _CONNECTING_S
+        self._looked = 0.0
+
+    def answered(self) -> None:
+        """Something was heard."""
+        self._heard = time.monotonic()
+
+    def is_suspect(self) -> bool:
+        """Whether to look now, at a deadline that has expired; who is told so looks."""
+        at = time.monotonic()
+        if at - self._heard < _SILENT_S or at - self._looked < _BETWEEN_LOOKS_S:
+            return False
+        self._looked = at
+        return True

@@ -1,0 +1,120 @@
+"""Where the gateways are: a target in words, checked, and the addresses that its names have now."""
+
+import socket
+from dataclasses import dataclass
+from ipaddress import ip_address
+
+__all__ = ["Target", "parse_target"]
+
+# Of grpc-core's name resolution (its doc/naming.md); what has two slashes behind it is none of these only by mistake.
+_SCHEMES = ("dns", "unix", "unix-abstract", "vsock", "ipv4", "ipv6", "xds", "google-c2p")
+_WITH_PORTS = ("dns", "ipv4", "ipv6")
+_MOST_PORT = 65_535
+_EXAMPLE = "pass 'host:8081', or several of them between commas"
+
+
+@dataclass(frozen=True)
+class Target:
+    """One that was checked.
+
+    Attributes:
+        text: as gRPC is given it, if it finds the addresses itself.
+        authority: what a server is told that it is called; None leaves it to gRPC.
+        places: host and port of each of several gateways, whose addresses we find; empty for any other target.
+    """
+
+    text: str
+    authority: str | None = None
+    places: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def moves(self) -> bool:
+        """Its addresses are ours to find, and may be others later: it names a host."""
+        return any(not _is_number(host) for host, _ in self.places)
+
+    def found(self) -> str:
+        """What gRPC is given now: a list of the addresses that the hosts have, IPv4 if there is one. Blocks.
+
+        Raises:
+            OSError: none of the hosts is known.
+        """
+        if not self.places:
+            return self.text
+        found: dict[int, list[str]] = {socket.AF_INET: [], socket.AF_INET6: []}
+        failure: OSError | None = None
+        for host, port in self.places:
+            try:
+                known = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            except (OSError, UnicodeError) as error:  # a label of a name that is too long is a UnicodeError
+                failure = OSError(f"the host '{host}' is not known: {error}")
+                continue
+            for family, _, _, _, where in known:
+                if family in found:
+                    number = f"[{where[0]!s}]" if family == socket.AF_INET6 else str(where[0])
+                    found[family].append(f"{number}:{port}")
+        for family, scheme in ((socket.AF_INET, "ipv4"), (socket.AF_INET6, "ipv6")):
+            if found[family]:
+                # Sorted: the order in which a name server tells them is another each time.
+                return f"{scheme}:{','.join(sorted(set(found[family])))}"
+        raise failure or OSError(f"no host of {self.text} has an address")
+
+
+def parse_target(target: object) -> Target:
+    """A target as a caller gave it.
+
+    Args:
+        target: "host:port" of a gateway, several of them between commas, or any target that gRPC knows, such as
+            "dns:///host:port" or "unix:/path".
+
+    Raises:
+        TypeError: it is no text.
+        ValueError: it has no port, a blank or an unknown scheme; the message says which part.
+    """
+    if not isinstance(target, str):
+        raise TypeError(f"target is a {type(target).__name__}: {_EXAMPLE}")
+    text = target.strip()
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme.lower() in _SCHEMES:
+        if scheme.lower() in _WITH_PORTS:
+            for entry in rest.rpartition("/")[2].split(","):
+                _place(entry.strip(), text)
+        return Target(text)
+    if "://" in text:
+        raise ValueError(
+            f"target '{text}' has the scheme '{scheme}', which gRPC does not know: {_EXAMPLE}; TLS is what credentials="
+            " is for"
+        )
+    places = tuple(_place(entry.strip(), text) for entry in text.split(","))
+    if len(places) == 1:
+        return Target(text)
+    # C-core would make one name of the whole list, which a server refuses as none.
+    return Target(text, text.split(",", maxsplit=1)[0].strip(), places)
+
+
+def _place(entry: str, text: str) -> tuple[str, int]:
+    which = f"target '{text}'" if entry == text else f"'{entry}' in the target '{text}'"
+    if not entry:
+        raise ValueError(f"target '{text}' is blank, or has a blank between commas: {_EXAMPLE}")
+    host, colon, port = entry.rpartition(":")
+    if not colon or entry.endswith("]"):
+        raise ValueError(f"{which} has no port: {_EXAMPLE}")
+    if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _MOST_PORT and len(port) < 6):  # noqa: PLR2004
+        raise ValueError(f"{which} has the port '{port}', which is no number from 1 to {_MOST_PORT}")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else None
+    if bare is not None:
+        if not _is_number(bare.partition("%")[0]):
+            raise ValueError(f"{which} has brackets round something that is no IPv6 address")
+        return bare, int(port)
+    if ":" in host:
+        raise ValueError(f"{which} has more than one colon: an IPv6 address stands in brackets, '[::1]:8081'")
+    if not host or any(mark.isspace() or mark in "/@?#[]" for mark in host):
+        raise ValueError(f"{which} has no host that could be one: {_EXAMPLE}")
+    return host, int(port)
+
+
+def _is_number(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

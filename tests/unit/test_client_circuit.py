@@ -1,0 +1,120 @@
+"""The Python clients' circuit: open for those who would wait no longer than was waited in vain; on a clock by hand."""
+
+import math
+from collections.abc import Callable
+
+import pytest
+from scorebridge.circuit import Circuit
+
+OPEN_S = 1.0
+
+
+class Clock:
+    """Moved by hand."""
+
+    now = 1000.0
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr("scorebridge.circuit.time", made)
+    return made
+
+
+@pytest.fixture
+def opened(clock: Clock) -> Callable[[float], Circuit]:
+    """Makes circuits that have opened because calls waited so long in vain."""
+    del clock
+
+    def make(waited_s: float) -> Circuit:
+        circuit = Circuit(5, OPEN_S)
+        for _ in range(5):
+            assert circuit.allows(1.0)
+            circuit.failed(waited_s)
+        return circuit
+
+    return make
+
+
+@pytest.mark.parametrize("waited_s", [0.001, 0.02, 0.5])
+def test_short_deadlines_do_not_shut_out_who_has_more_patience(
+    opened: Callable[[float], Circuit], waited_s: float
+) -> None:
+    circuit = opened(waited_s)
+    assert not circuit.allows(waited_s)
+    assert not circuit.allows(waited_s / 2)
+    assert circuit.allows(waited_s * 1.1)
+    assert circuit.allows(2.0)
+    assert circuit.allows(None)
+
+
+def test_who_was_let_through_has_tried_it_for_all_that_wait_no_longer(opened: Callable[[float], Circuit]) -> None:
+    circuit = opened(0.001)
+    assert circuit.allows(2.0)
+    assert not circuit.allows(2.0)
+    assert not circuit.allows(1.0)
+    assert circuit.allows(None)
+    assert not circuit.allows(1e8)
+
+
+def test_a_connection_that_failed_says_it_for_all(opened: Callable[[float], Circuit]) -> None:
+    circuit = opened(math.inf)
+    assert not circuit.allows(1e8)
+    assert not circuit.allows(None)
+
+
+def test_the_trial_of_an_impatient_call_takes_nobody_else_s_away(
+    opened: Callable[[float], Circuit], clock: Clock
+) -> None:
+    circuit = opened(math.inf)
+    clock.now += OPEN_S
+    assert circuit.allows(0.001)
+    assert not circuit.allows(0.001)
+    assert circuit.allows(2.0)
+    assert not circuit.allows(2.0)
+    circuit.failed(math.inf)
+    assert not circuit.allows(3.0)
+
+
+def test_a_failure_in_between_counts_the_longest_wait(opened: Callable[[float], Circuit]) -> None:
+    circuit = opened(0.001)
+    circuit.failed(2.0)
+    assert not circuit.allows(2.0)
+    assert circuit.allows(2.1)
+
+
+def test_an_answer_forgets_what_was_tried(opened: Callable[[float], Circuit], clock: Clock) -> None:
+    circuit = opened(math.inf)
+    circuit.answered()
+    assert circuit.allows(0.001)
+    clock.now += 1.0
+    for _ in range(5):
+        circuit.failed(0.001)
+    assert not circuit.allows(0.001)
+    assert circuit.allows(0.002)
+
+
+def test_a_new_connection_invites_one_call(opened: Callable[[float], Circuit]) -> None:
+    circuit = opened(math.inf)
+    circuit.invite()
+    assert circuit.allows(0.5)
+    assert not circuit.allows(0.5)
+
+
+def test_a_forked_process_has_tried_nothing(opened: Callable[[float], Circuit]) -> None:
+    circuit = opened(math.inf)
+    circuit.forked()
+    assert circuit.allows(0.001)
+
+
+def test_zero_failures_never_open_it(clock: Clock) -> None:
+    del clock
+    circuit = Circuit(0, OPEN_S)
+    for _ in range(99):
+        circuit.failed(math.inf)
+    assert circuit.allows(0.001)
