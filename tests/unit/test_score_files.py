@@ -61,6 +61,7 @@ def score(source: Path, target: Path) -> str:
     return score_csv("nowhere", "double", source, target)
 
 
+MISSING = "a missing value is an empty cell, NA or \\N, without quotes"
 SCORED = '"score","source","reason"\n2,"MODEL",""\n6,"MODEL",""\n'
 
 
@@ -89,8 +90,11 @@ def test_a_file_that_excel_wrote_is_scored(source: Path, tmp_path: Path) -> None
     [
         ("x,y,x\n1,2,9\n", "column 'x' is there twice"),
         ("x,y\n1,2\n\n3,4\n", "row 3 (the header is row 1): it is empty"),
-        ("x,y\n1,NA\n", "column 'y', row 2 (the header is row 1): not a double; a missing value is an empty cell"),
-        ("x\n1e999\n", "column 'x', row 2 (the header is row 1): not a double"),
+        ("x,y\n1,null\n", f"column 'y', row 2 (the header is row 1): not a double: {MISSING}"),
+        (
+            "x\n1e999\n",
+            "column 'x', row 2 (the header is row 1): not a double: it is beyond the largest double, 1.8e308",
+        ),
         ("", "there is no header in it"),
     ],
 )
@@ -151,7 +155,7 @@ def test_a_pipe_is_written_into(source: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read: list[str] = []
-    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
     reader.start()
     score(source, pipe)
     reader.join()
