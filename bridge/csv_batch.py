@@ -22,7 +22,7 @@ __all__ = ["MARKS", "CsvBatch", "Echo", "read_batch"]
 MARKS = ("source", "reason")  # behind the outputs of every scored file
 _NO_KEY = ("", "NA", "\\N")
 
-Values = list[object] | Array
+_Values = list[object] | Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class CsvBatch:
     """
 
     file: CsvFile
-    columns: dict[str, Values]
+    columns: dict[str, _Values]
     keys: list[str]
     echoed: dict[str, list[Cell]]
 
@@ -139,12 +139,15 @@ def _names(file: CsvFile, features: Sequence[pb.Feature]) -> list[str]:
 
 
 def _check_names(names: Sequence[str], sent: Sequence[str], features: Sequence[pb.Feature], dialect: Dialect) -> None:
+    known = [feature.name for feature in features]
+    unknown = [name for name in sent if name not in known]
+    cause = header_cause(names, unknown, known, dialect.separator) if unknown else ""
+    if sent and len(unknown) == len(sent):
+        # What stands there may be no names, but a row of values, which no sentence repeats.
+        raise TextError(f"its header names none of the model's {len(known)} features", cause)
     try:
         column_order(sent, [Feature(one.name, required=one.required) for one in features])
     except InvalidRequest as error:
-        known = [feature.name for feature in features]
-        unknown = [name for name in sent if name not in known]
-        cause = header_cause(names, unknown, known, dialect.separator) if unknown else ""
         raise TextError(str(error), cause) from error
 
 
@@ -159,7 +162,7 @@ def _keys(name: str, cells: Sequence[Cell], file: CsvFile) -> list[str]:
     return [cell.text for cell in cells]
 
 
-def _values(name: str, feature: pb.Feature | None, cells: Sequence[Cell], file: CsvFile) -> Values:
+def _values(name: str, feature: pb.Feature | None, cells: Sequence[Cell], file: CsvFile) -> _Values:
     declared = pb.COLUMN_TYPE_UNSPECIFIED if feature is None else feature.type
     column = read_column(
         name,

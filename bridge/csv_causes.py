@@ -8,6 +8,7 @@ from itertools import pairwise
 __all__ = [
     "MISSING_WORDS",
     "header_cause",
+    "names_cause",
     "number_cause",
     "quote_cause",
     "separator_name",
@@ -37,6 +38,7 @@ MISSING_WORDS = frozenset(
 )
 
 _TWO_BYTES = "every other byte is 0: say --encoding utf-16-le, or utf-16-be"
+_NO_HEADER = "the first row may be no header: then say --no-header"
 _SEPARATORS = ";\t|"
 _MISSING = "a missing value is an empty cell, NA or \\N, without quotes"
 _TRUTHS = frozenset(["true", "false", "t", "f", "yes", "no", "y", "n", "on", "off"])
@@ -87,17 +89,22 @@ def width_cause(header: Sequence[str], cells: Sequence[str], separator: str, *, 
         first_quoted: the row's first cell is in quotes.
         named: the first row holds names.
     """
-    one_more = len(cells) == len(header) + 1
-    if one_more and named and (first_quoted or cells[0] in ("0", "1")):
-        return "the first cell may be a row name, as R's write.table writes them: write with row.names = FALSE"
-    if separator == "," and any(_is_digits(one) and _is_digits(two) for one, two in pairwise(cells)):
-        return (
-            "numbers may have decimal commas: write the file with semicolons, as R's write.csv2 does, and say "
-            "--separator ';' --decimal ','"
+    if any("\0" in text for text in cells):
+        return _TWO_BYTES
+    causes = []
+    if len(cells) == len(header) + 1 and named and (first_quoted or cells[0] in ("0", "1")):
+        causes.append("the first cell may be a row name, as R's write.table has them: write with row.names = FALSE")
+    if (
+        separator == ","
+        and not first_quoted
+        and any(_is_digits(one) and _is_digits(two) for one, two in pairwise(cells))
+    ):
+        causes.append(
+            "numbers may have decimal commas: write with ';', as R's write.csv2, and say --separator ';' --decimal ','"
         )
-    if len(cells) > len(header):
-        return "a cell that has the separator in it must be in quotes"
-    return ""
+    if not causes and len(cells) > len(header):
+        causes.append("a cell that has the separator in it must be in quotes")
+    return "; or ".join(causes)
 
 
 def _is_digits(text: str) -> bool:
@@ -116,16 +123,18 @@ def header_cause(names: Sequence[str], unknown: Sequence[str], known: Sequence[s
     first = unknown[0]
     other = next((one for one in f"{_SEPARATORS}, " if one != separator and one in names[0]), "")
     said = separator_name(other)
+    like = next((one for one in known if one.strip().casefold() == first.strip().casefold()), "")
     causes = [
         ("\0" in first, _TWO_BYTES),
         (first.startswith("\u00ef\u00bb\u00bf"), "the file begins with UTF-8's byte order mark: say --encoding utf-8"),
         (len(names) == 1 and other, f"the separator may be {said}: then say --separator {said}"),
+        (len(unknown) == len(names) and any(map(_ANY_NUMBER.fullmatch, names)), _NO_HEADER),
         (names_cause(names), names_cause(names)),
         (
             first == names[0] and _ROW_NAMES.fullmatch(first),
             f'the first column may hold row names: say --keep "{first}", or write with row.names = FALSE, index=False',
         ),
-        (first.strip() in known, f"the model knows '{first.strip()}': no blank may stand beside a name"),
+        (like, f"the model knows '{like}': names must be the same, with their cases and blanks"),
     ]
     general = "--keep COLUMN or --key COLUMN takes a column to the output that the model does not know"
     return next((sentence for fits, sentence in causes if fits), general)
@@ -134,7 +143,7 @@ def header_cause(names: Sequence[str], unknown: Sequence[str], known: Sequence[s
 def names_cause(names: Sequence[str]) -> str:
     """Of a header that has a name twice, or one that is not the model's; empty if nothing comes to mind."""
     if all(_ANY_NUMBER.fullmatch(name) for name in names):
-        return "the first row may be no header: then say --no-header"
+        return _NO_HEADER
     return "a column has no name: is there a separator too many?" if "" in names[1:] else ""
 
 

@@ -219,8 +219,12 @@ def column_names(header: Sequence[Cell]) -> list[str]:
     """
     names = [cell.text for cell in header]
     twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice and (cause := names_cause(names)):
+        raise CellError(
+            "two columns have one name", cause
+        )  # the names may be a row's values, which no sentence repeats
     if twice:
-        raise CellError(f"column '{twice[0]}' is there twice", names_cause(names))
+        raise CellError(f"column '{twice[0]}' is there twice")
     return names
 
 

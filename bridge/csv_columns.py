@@ -86,16 +86,14 @@ def read_column(
 
     Args:
         name: of the column.
-        column_type: that the model declares; where it declares none, one cell in quotes makes it text, else it is
-            double.
+        column_type: that the model declares; where it declares none, one cell in quotes makes it text.
         cells: one for each row.
         where: what a sentence calls a row, 0 the first.
         decimal: the mark in numbers.
         levels: of a factor; where one is written like a missing value, its texts must be in quotes.
 
     Raises:
-        CellError: a cell is not of the type, or no number that the type holds; the sentence names column, row, the
-            likely cause and what to do.
+        CellError: a cell holds none of the type's values; it names column, row, likely cause and what to do.
     """
     quotes = any(cell.quoted for cell in cells)
     chosen = column_type or (Type.STRING if quotes else Type.DOUBLE)
@@ -104,14 +102,16 @@ def read_column(
     def read(cell: Cell) -> _Value:
         if chosen in (Type.STRING, Type.FACTOR):
             return _text(cell, () if quotes else levels)
-        if _is_missing(cell, chosen):
-            return None
-        try:
-            return _truth(cell) if chosen is Type.BOOL else _number(cell, chosen, decimal)
-        except NoNumber as error:
-            raise NoNumber(f": {_cause(cell, error, column_type, decimal)}".removesuffix(": ")) from error
+        return None if _is_missing(cell, chosen) else _number_or_truth(cell, chosen, column_type, decimal)
 
     return _column(name, chosen, cells, read, where)
+
+
+def _number_or_truth(cell: Cell, column_type: Type, declared: Type | None, decimal: str) -> float:
+    try:
+        return _truth(cell) if column_type is Type.BOOL else _number(cell, column_type, decimal)
+    except NoNumber as error:
+        raise NoNumber(f": {_cause(cell, error, declared, decimal)}".removesuffix(": ")) from error
 
 
 def _text(cell: Cell, levels: Sequence[str]) -> str | None:

@@ -67,6 +67,6 @@ def stream_rows(path: Path, dialect: Dialect) -> Iterator[Row]:
         said = _SEP_LINE.fullmatch(first)
         if said and said[1] != dialect.separator:
             option = f"--separator {separator_name(said[1])}"
-            raise TextError("line 1 is Excel's, for its own use", f"say {option}, and it is passed over")
+            raise TextError("line 1 is Excel's own sep= line", f"say {option}, and it is passed over")
         kept = lines if said or not first else chain([first], lines)
         yield from read_rows(kept, dialect.separator, header=dialect.header, before=1 if said else 0)

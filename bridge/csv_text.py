@@ -112,5 +112,5 @@ def _mostly(text: str, first: str, last: str) -> bool:
 
 def _in_pairs(sample: bytes) -> bool:
     """Bytes beyond ASCII stand side by side, two for a character; in a western text they mostly stand alone."""
-    runs = [len(run) for run in re.findall(rb"[\x80-\xff]+", sample)]
-    return 2 * sum(length % 2 == 0 for length in runs) > len(runs)
+    runs = re.findall(rb"[\x80-\xff]+", sample)
+    return sum(map(len, runs)) >= 2 * len(runs)

@@ -18,11 +18,12 @@ from bridge.columns import Type
 from bridge.csv_batch import MARKS, CsvBatch, Echo, read_batch
 from bridge.csv_cells import Cell, format_cells
 from bridge.csv_dialect import Dialect
-from bridge.csv_file import read_csv
+from bridge.csv_file import CsvFile, read_csv
 from bridge.csv_text import TextError
 from bridge.errors import BridgeError
 from bridge.features import Feature
 from bridge.model_messages import format_instant
+from bridge.texts import printable
 
 __all__ = ["CommandFailed", "print_models", "score_csv", "toml_line"]
 
@@ -101,12 +102,7 @@ def score_csv(
     with _refusals_of(source):
         file = read_csv(source, dialect or Dialect())
     with ScoringClient(url) as client, _refusals_of(source):
-        try:
-            detail = _detail(client, model, version)
-            echo.check([output.name for output in detail.outputs])
-            batch = read_batch(file, detail.features, echo)
-        except ScoringError as error:
-            raise CommandFailed(f"{error.reason}: {error}") from error
+        batch = _batch(client, model, version, file, echo)
         answer = _scored(client, model, batch, timeout_s=timeout_s, default=default, partial=partial, version=version)
         echo.check(list(answer.columns))
     _write(target, format_cells(_result(answer, batch.echoed)).encode())
@@ -118,17 +114,23 @@ def _refusals_of(source: Path) -> Iterator[None]:
     try:
         yield
     except TextError as error:
-        raise CommandFailed(f"{source}: {error.in_full()}") from error
+        raise CommandFailed(f"{source}: {printable(error.in_full())}") from error
 
 
-def _detail(client: ScoringClient, model: str, version: int) -> pb.ModelDetail:
-    """Of the version that will score; an empty one while none serves."""
-    return next((one for one in client.model(model, version) if version or one.version.serving), pb.ModelDetail())
-
-
-def _scored(client: ScoringClient, model: str, batch: CsvBatch, **limits: Any) -> Scores:
+def _batch(client: ScoringClient, model: str, version: int, file: CsvFile, echo: Echo) -> CsvBatch:
+    """As the version that will score takes it; none is known while none serves."""
     try:
-        return client.score(model, batch.columns, row_keys=batch.keys, **limits)
+        details = client.model(model, version)
+    except ScoringError as error:
+        raise CommandFailed(f"{error.reason}: {error}") from error
+    detail = next((one for one in details if version or one.version.serving), pb.ModelDetail())
+    echo.check([output.name for output in detail.outputs])
+    return read_batch(file, detail.features, echo)
+
+
+def _scored(client: ScoringClient, model: str, batch: CsvBatch, **call: Any) -> Scores:
+    try:
+        return client.score(model, batch.columns, row_keys=batch.keys, **call)
     except ScoringError as error:
         raise CommandFailed(f"{error.reason}: {batch.in_rows_of_the_file(str(error))}") from error
     except ValueError as error:
