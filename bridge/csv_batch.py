@@ -8,7 +8,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.bounds import MOST_TEXT_BYTES
 from bridge.columns import Array, Type
-from bridge.csv_causes import header_cause
+from bridge.csv_causes import header_cause, may_be_values
 from bridge.csv_cells import Cell, CellError, column_names
 from bridge.csv_columns import read_column
 from bridge.csv_dialect import Dialect
@@ -142,9 +142,10 @@ def _check_names(names: Sequence[str], sent: Sequence[str], features: Sequence[p
     known = [feature.name for feature in features]
     unknown = [name for name in sent if name not in known]
     cause = header_cause(names, unknown, known, dialect.separator) if unknown else ""
-    if sent and len(unknown) == len(sent):
-        # What stands there may be no names, but a row of values, which no sentence repeats.
-        raise TextError(f"its header names none of the model's {len(known)} features", cause)
+    if unknown and may_be_values(sent, unknown):
+        raise TextError(
+            f"{len(unknown)} of the {len(sent)} names in its header are none of the model's features", cause
+        )
     try:
         column_order(sent, [Feature(one.name, required=one.required) for one in features])
     except InvalidRequest as error:

@@ -8,6 +8,7 @@ from itertools import pairwise
 __all__ = [
     "MISSING_WORDS",
     "header_cause",
+    "may_be_values",
     "names_cause",
     "number_cause",
     "quote_cause",
@@ -128,7 +129,7 @@ def header_cause(names: Sequence[str], unknown: Sequence[str], known: Sequence[s
         ("\0" in first, _TWO_BYTES),
         (first.startswith("\u00ef\u00bb\u00bf"), "the file begins with UTF-8's byte order mark: say --encoding utf-8"),
         (len(names) == 1 and other, f"the separator may be {said}: then say --separator {said}"),
-        (len(unknown) == len(names) and any(map(_ANY_NUMBER.fullmatch, names)), _NO_HEADER),
+        (may_be_values(names, unknown) and any(map(_ANY_NUMBER.fullmatch, unknown)), _NO_HEADER),
         (names_cause(names), names_cause(names)),
         (
             first == names[0] and _ROW_NAMES.fullmatch(first),
@@ -138,6 +139,11 @@ def header_cause(names: Sequence[str], unknown: Sequence[str], known: Sequence[s
     ]
     general = "--keep COLUMN or --key COLUMN takes a column to the output that the model does not know"
     return next((sentence for fits, sentence in causes if fits), general)
+
+
+def may_be_values(names: Sequence[str], unknown: Sequence[str]) -> bool:
+    """What stands in a header may be a row's values, which no sentence repeats: the model knows none, or only some."""
+    return len(unknown) == len(names) or (2 * len(unknown) >= len(names) and any(map(_ANY_NUMBER.fullmatch, unknown)))
 
 
 def names_cause(names: Sequence[str]) -> str:
