@@ -143,9 +143,8 @@ def _check_names(names: Sequence[str], sent: Sequence[str], features: Sequence[p
     unknown = [name for name in sent if name not in known]
     cause = header_cause(names, unknown, known, dialect.separator) if unknown else ""
     if unknown and may_be_values(sent, unknown):
-        raise TextError(
-            f"{len(unknown)} of the {len(sent)} names in its header are none of the model's features", cause
-        )
+        count = len(sent) - len(unknown)
+        raise TextError(f"the model knows {count} of the {len(sent)} names in the header", cause)
     try:
         column_order(sent, [Feature(one.name, required=one.required) for one in features])
     except InvalidRequest as error:

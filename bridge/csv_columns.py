@@ -102,15 +102,17 @@ def read_column(
     def read(cell: Cell) -> _Value:
         if chosen in (Type.STRING, Type.FACTOR):
             return _text(cell, () if quotes else levels)
-        return None if _is_missing(cell, chosen) else _number_or_truth(cell, chosen, column_type, decimal)
+        return _number_or_truth(cell, chosen, column_type, decimal)
 
     return _column(name, chosen, cells, read, where)
 
 
-def _number_or_truth(cell: Cell, column_type: Type, declared: Type | None, decimal: str) -> float:
+def _number_or_truth(cell: Cell, column_type: Type, declared: Type | None, decimal: str) -> float | None:
     try:
         return _truth(cell) if column_type is Type.BOOL else _number(cell, column_type, decimal)
     except NoNumber as error:
+        if _is_missing(cell, column_type):  # asked last, because most cells are numbers
+            return None
         raise NoNumber(f": {_cause(cell, error, declared, decimal)}".removesuffix(": ")) from error
 
 

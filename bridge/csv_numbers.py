@@ -77,10 +77,10 @@ def _outside(least: int, most: int) -> NoNumber:
 
 def _pointed(text: str, decimal: str) -> str:
     """The number with a point."""
-    if decimal == "," and "." not in text:
+    if decimal == ",":
+        if "." in text:
+            raise NoNumber
         text = text.replace(",", ".")
-    elif decimal == ",":
-        raise NoNumber
     if not _NUMBER.fullmatch(text) and not _INFINITE.fullmatch(text):
         raise NoNumber
     return text

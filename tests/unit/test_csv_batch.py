@@ -105,15 +105,15 @@ def test_columns_of_the_output_have_names_of_their_own(echo: Echo, sentence: str
     [
         (
             "x;n;s;f\n1;2;s;a\n",
-            "1 of the 1 names in its header are none of the model's features; the separator may be ';': then say ",
+            "the model knows 0 of the 1 names in the header; the separator may be ';': ",
         ),
         (
             "x\tn\ts\tf\n1\t2\ts\ta\n",
-            "1 of the 1 names in its header are none of the model's features; the separator may be tab: then ",
+            "the model knows 0 of the 1 names in the header; the separator may be tab: then ",
         ),
         (
             "1.5,2,s,a\n",
-            "3 of the 4 names in its header are none of the model's features; the first row may be no header: then say --no",
+            "the model knows 1 of the 4 names in the header; the first row may be no header: then say",
         ),
         (f",{HEADER}", "the model does not know column ''; the first column may hold row names: say --keep \"\", or "),
         (f"Unnamed: 0,{HEADER}", "the model does not know column 'Unnamed: 0'; the first column may hold row names: "),
@@ -125,7 +125,7 @@ def test_columns_of_the_output_have_names_of_their_own(echo: Echo, sentence: str
         ("x,n,s\n", "missing column 'f'"),
         (
             "x\0,\0n\0,\0s\0,\0f\0\n",
-            "4 of the 4 names in its header are none of the model's features; every other byte is 0: say --enc",
+            "the model knows 0 of the 4 names in the header; every other byte is 0: say --enc",
         ),
         ("sep=;\nx;n;s;f\n", "line 1 is Excel's own sep= line; say --separator ';', and it is passed over"),
         ("sep=|\r\nx|n|s|f\r\n", "line 1 is Excel's own sep= line; say --separator '|', and it is passed over"),
