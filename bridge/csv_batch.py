@@ -76,18 +76,23 @@ class CsvBatch:
 
     def in_rows_of_the_file(self, sentence: str) -> str:
         """What a gateway or client says of rows, which they count from 0, with the rows' places in the file."""
+        batch = re.match(r"rows (\d+) to (\d+) of the batch: ", sentence)
+        first, rest = (int(batch[1]), sentence[batch.end() :]) if batch else (0, sentence)
         names = "|".join(map(re.escape, self.columns))
-        rows = r"(?:rows (\d+) to (\d+) of the batch: )?"
-        found = re.match(rf"{rows}((?:[^ ']+: )?column '(?:{names})'), row (\d+)(?=:)", sentence)
-        if found:
-            return f"{found[3]}, {self._place(int(found[1] or 0) + int(found[4]))}{sentence[found.end() :]}"
-        found = re.match(r"rows (\d+) to (\d+) of the batch(?=:)", sentence)
-        if found:
-            return f"{self._place(int(found[1]))} to {self._place(int(found[2]))}{sentence[found.end() :]}"
-        return sentence
+        told = re.sub(
+            rf"^((?:[^ ']+: )?column '(?:{names})', )row (\d+)(?=:)", lambda at: at[1] + self._place(first, at[2]), rest
+        )
+        told = re.sub(
+            r"( returned other outputs for )row (\d+) than for row 0$",
+            lambda at: f"{at[1]}{self._place(first, at[2])} than for {self._place(first, '0')}",
+            told,
+        )
+        if batch is None or told != rest:
+            return told
+        return f"{self._place(0, batch[1])} to {self._place(0, batch[2])}: {rest}"
 
-    def _place(self, row: int) -> str:
-        return self.file.place(row)
+    def _place(self, first: int, row: str) -> str:
+        return self.file.place(first + int(row))
 
 
 def read_batch(file: CsvFile, features: Sequence[pb.Feature], echo: Echo) -> CsvBatch:

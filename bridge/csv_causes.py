@@ -181,7 +181,7 @@ def _of_signs(text: str) -> str:
             "it has full-width digits or signs; write the half-width ones, 0 to 9",
         ),
         (
-            "Cf" in kinds or text.strip("\u00a0\u2007\u202f") != text,
+            "Cf" in kinds or text.strip() != text,
             "it has a no-break or invisible blank beside it; write the number alone",
         ),
         (text[0] in _OTHER_MINUS, "its minus sign is not '-'"),
@@ -190,7 +190,7 @@ def _of_signs(text: str) -> str:
             "it has a percent sign; write the number alone, as the model was trained with it: 12.5 or 0.125",
         ),
         ("Sc" in kinds, "it has a currency sign; write the number alone"),
-        (any(one.isdecimal() and not one.isascii() for one in text), "its digits are not 0 to 9"),
+        (any(one.isnumeric() and not one.isascii() for one in text), "its digits are not 0 to 9"),
     ]
     return next((sentence for fits, sentence in causes if fits), "")
 

@@ -1,5 +1,6 @@
 """How a CSV file is written: what parts its cells, the mark in its numbers, its encoding, with a header or without."""
 
+import codecs
 import io
 from dataclasses import dataclass
 
@@ -7,6 +8,8 @@ __all__ = ["Dialect", "DialectError"]
 
 _NAMES_OF_TAB = ("tab", "\\t")
 _DECIMALS = (".", ",")
+# Of hosts' names and of literals: they need the whole, or read a cell such as \N as the beginning of something else.
+_NOT_OF_FILES = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape")
 
 
 class DialectError(ValueError):
@@ -56,3 +59,5 @@ class Dialect:
             io.TextIOWrapper(io.BytesIO(), self.encoding).close()
         except (LookupError, ValueError) as error:
             raise DialectError("--encoding", f"{self.encoding!a} is no text encoding that Python knows") from error
+        if codecs.lookup(self.encoding).name in _NOT_OF_FILES:
+            raise DialectError("--encoding", f"{self.encoding!a} is no encoding of files")

@@ -71,14 +71,17 @@ def _with_last(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
 def _undecodable(
     decoder: codecs.IncrementalDecoder, error: UnicodeError, rest: str, number: int, encoding: str
 ) -> TextError:
-    if not isinstance(error, UnicodeDecodeError):
+    try:
+        read, end = (error.object, error.start) if isinstance(error, UnicodeDecodeError) else (b"", 0)
+        good = decoder.decode(read[len(decoder.getstate()[0]) : end])
+    except UnicodeError:
+        read = b""  # what is before the place is no such text either: there is no mark that says the order of its bytes
+    if not read:
         which = " or ".join(f"--encoding {encoding}-{order}" for order in ("le", "be"))
         wide = codecs.lookup(encoding).name in _MARKED
         return TextError(
             f"line {number + 1} is not {encoding}", f"without a byte order mark, say {which}" if wide else ""
         )
-    read = error.object
-    good = decoder.decode(read[len(decoder.getstate()[0]) : error.start])
     line = number + len(_LINE.findall(rest + good + "?"))
     likely = _likely(read, encoding)
     remedy = f"it may be {likely}: then say --encoding {likely}" if likely else "say what it is with --encoding"

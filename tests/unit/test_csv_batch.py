@@ -194,6 +194,10 @@ AT = "(the header is row 1"
         ("m-1: column 'it''s, row 9', row 1: no", f"m-1: column 'it''s, row 9', row 3 {AT}): no"),
         ("rows 2 to 3 of the batch: column 'x', row 1: no", f"column 'x', row 5 {AT}; line 7): no"),
         ("rows 0 to 2 of the batch: it is late", f"row 2 {AT}) to row 4 {AT}; line 6): it is late"),
+        (
+            "m/1: Pred.R returned other outputs for row 2 than for row 0",
+            f"m/1: Pred.R returned other outputs for row 4 {AT}; line 6) than for row 2 {AT})",
+        ),
         ("column 'y', row 0: of another column", "column 'y', row 0: of another column"),
         ("the model said: column 'x', row 0: its own", "the model said: column 'x', row 0: its own"),
         ("column 'x' is int, the model takes string", "column 'x' is int, the model takes string"),

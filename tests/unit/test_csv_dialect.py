@@ -53,6 +53,13 @@ def test_any_other_encoding_is_named(encoding: str) -> None:
     assert raised.value.option == "--encoding"
 
 
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"])
+def test_encodings_of_names_and_literals_are_none_of_files(encoding: str) -> None:
+    with pytest.raises(DialectError, match=rf"^'{encoding}' is no encoding of files$") as raised:
+        Dialect(encoding=encoding)
+    assert raised.value.option == "--encoding"
+
+
 def test_the_options_of_a_command_are_a_dialect_or_a_wrong_value_of_one_of_them() -> None:
     assert dialect_of("tab", ",", "gbk", no_header=True) == Dialect("\t", ",", "gbk", header=False)
     with pytest.raises(typer.BadParameter, match=r"^must be one character, ") as raised:

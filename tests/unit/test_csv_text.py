@@ -73,6 +73,7 @@ def test_bytes_that_are_no_text_are_told_by_line_and_likely_encoding(
             "utf-16",
             "without a byte order mark, say --encoding utf-16-le or --encoding utf-16-be",
         ),
+        (b"a\0b\0c", "utf-16", "without a byte order mark, say --encoding utf-16-le or --encoding utf-16-be"),
         (b"x", "undefined", ""),
         (b"+2AA-", "utf-7", ""),
     ],
