@@ -5,6 +5,7 @@ import logging
 import math
 import sys
 from collections.abc import Coroutine
+from functools import partial as partial_of
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -14,6 +15,8 @@ from bridge import deploying, log_commands, score_files
 from bridge.backends.xgboost.convert import convert as convert_model
 from bridge.commands import command, sigterm_unwinds
 from bridge.config import read_settings
+from bridge.csv_batch import Echo
+from bridge.dialect_options import Decimal, Encoding, NoHeader, Separator, dialect_of
 from bridge.reconcile_command import reconcile
 from bridge.repository import Repository, check_model_name
 from bridge.server import serve as run_gateway
@@ -142,7 +145,7 @@ def models(url: _UrlOption = "127.0.0.1:8081") -> None:
 @_command
 def score(
     model: Annotated[str, typer.Argument(help="The model's name.")],
-    source: Annotated[Path, typer.Option("--input", help="CSV file with a header.")],
+    source: Annotated[Path, typer.Option("--input", help="CSV file.")],
     *,
     target: Annotated[Path, typer.Option("--output", help="CSV file to be written, or replaced.")],
     url: _UrlOption = "127.0.0.1:8081",
@@ -150,14 +153,22 @@ def score(
     default: Annotated[float | None, typer.Option(help="Score for rows that can't be scored.")] = None,
     partial: Annotated[bool, typer.Option("--partial", help="Leave rows empty that can't be scored.")] = False,
     version: Annotated[int, typer.Option(min=0, max=_MAX_VERSION, help="The version; 0: the one that serves.")] = 0,
+    separator: Separator = ",",
+    decimal: Decimal = ".",
+    encoding: Encoding = "utf-8",
+    no_header: NoHeader = False,
+    key: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Row keys: sent as such, and in the output.")
+    ] = None,
+    keep: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="In the output too; repeatable.")] = None,
 ) -> None:
     """Score the rows of a CSV file in one call."""
     if timeout is not None:
         _check_seconds(timeout)
-    said = score_files.score_csv(
-        url, model, source, target, timeout_s=timeout, default=default, partial=partial, version=version
-    )
-    typer.echo(said)
+    dialect = dialect_of(separator, decimal, encoding, no_header=no_header)
+    echo = Echo(key, tuple(keep or ()))
+    score_csv = partial_of(score_files.score_csv, url, model, source, target, dialect=dialect, echo=echo)
+    typer.echo(score_csv(timeout_s=timeout, default=default, partial=partial, version=version))
 
 
 app.add_typer(log_commands.app, name="log")

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from bridge.columns import Array, Column, Table, Type
-from bridge.csv_cells import Cell, CellError, column_names, parse_column, place, read_cells
+from bridge.csv_cells import Cell, CellError, column_names, place, read_cells
+from bridge.csv_columns import parse_column
 from bridge.errors import BundleError
 from bridge.features import Feature, by_name
 from bridge.files import read_regular

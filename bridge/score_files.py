@@ -3,20 +3,27 @@
 import json
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table as RichTable
 from scorebridge import Scores, ScoringClient, ScoringError
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.columns import Array, Column, Type
-from bridge.csv_cells import Cell, CellError, column_names, format_cells, parse_column, read_cells
+from bridge.columns import Type
+from bridge.csv_batch import MARKS, CsvBatch, Echo, read_batch
+from bridge.csv_cells import Cell, format_cells
+from bridge.csv_dialect import Dialect
+from bridge.csv_file import CsvFile, read_csv
+from bridge.csv_text import TextError
 from bridge.errors import BridgeError
 from bridge.features import Feature
 from bridge.model_messages import format_instant
+from bridge.texts import printable
 
 __all__ = ["CommandFailed", "print_models", "score_csv", "toml_line"]
 
@@ -75,79 +82,65 @@ def score_csv(
     default: float | None = None,
     partial: bool = False,
     version: int = 0,
+    dialect: Dialect | None = None,
+    echo: Echo | None = None,
 ) -> str:
     """Scores a CSV file in one call; a sentence for the terminal.
 
-    The output has a row for each input row, in order: the outputs, `source` (MODEL, DEFAULT or, where `partial` has
-    left them empty, FAILED) and `reason`. It takes the place of what `target` held, once it is whole.
+    The output has a row for each input row, in order: the columns that are echoed, the outputs, `source` (MODEL,
+    DEFAULT or, where `partial` has left them empty, FAILED) and `reason`. It is UTF-8 with commas and points, whatever
+    the input is, and takes the place of what `target` held, once it is whole.
 
     Raises:
-        CommandFailed: `source` is no CSV of the model's features, `target` can't be written, or the gateway refused.
+        CommandFailed: `source` is no CSV of the model's features, `target` can't be written, or the gateway refused;
+            rows are counted as in a spreadsheet.
         OSError: the file can't be read.
     """
     if target.exists() and target.samefile(source):
         raise CommandFailed(f"{target} is the input; the scores need a file of their own")
-    rows = _read(source)
-    with ScoringClient(url) as client:
-        try:
-            columns = _columns(rows, _features(client, model, version))
-            answer = client.score(
-                model, columns, timeout_s=timeout_s, default=default, partial=partial, version=version
-            )
-        except ScoringError as error:
-            raise CommandFailed(f"{error.reason}: {error}") from error
-        except ValueError as error:
-            raise CommandFailed(f"{source}: {error}") from error
-    _write(target, format_cells(_result(answer)).encode())
+    echo = echo or Echo()
+    with _refusals_of(source):
+        file = read_csv(source, dialect or Dialect())
+    with ScoringClient(url) as client, _refusals_of(source):
+        batch = _batch(client, model, version, file, echo)
+        answer = _scored(client, model, batch, timeout_s=timeout_s, default=default, partial=partial, version=version)
+        echo.check(list(answer.columns))
+    _write(target, format_cells(_result(answer, batch.echoed)).encode())
     return _told(answer)
 
 
-def _features(client: ScoringClient, model: str, version: int) -> Sequence[pb.Feature]:
-    """Of the version that will score; none while none serves."""
-    details = client.model(model, version)
-    return next((one.features for one in details if version or one.version.serving), ())
+@contextmanager
+def _refusals_of(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except TextError as error:
+        raise CommandFailed(f"{source}: {printable(error.in_full())}") from error
+
+
+def _batch(client: ScoringClient, model: str, version: int, file: CsvFile, echo: Echo) -> CsvBatch:
+    """As the version that will score takes it; none is known while none serves."""
+    try:
+        details = client.model(model, version)
+    except ScoringError as error:
+        raise CommandFailed(f"{error.reason}: {error}") from error
+    detail = next((one for one in details if version or one.version.serving), pb.ModelDetail())
+    echo.check([output.name for output in detail.outputs])
+    return read_batch(file, detail.features, echo)
+
+
+def _scored(client: ScoringClient, model: str, batch: CsvBatch, **call: Any) -> Scores:
+    try:
+        return client.score(model, batch.columns, row_keys=batch.keys, **call)
+    except ScoringError as error:
+        raise CommandFailed(f"{error.reason}: {batch.in_rows_of_the_file(str(error))}") from error
+    except ValueError as error:
+        raise TextError(batch.in_rows_of_the_file(str(error))) from error
 
 
 def _told(answer: Scores) -> str:
     defaulted, failed = int(answer.defaulted.sum()), int(answer.failed.sum())
     said = f"{answer.rows} rows by {answer.model}/{answer.version}, {defaulted} of them with the default score"
     return f"{said}, {failed} without a score" if failed else said
-
-
-def _read(source: Path) -> list[list[Cell]]:
-    try:
-        rows = read_cells(source.read_bytes().decode("utf-8-sig"))
-    except (UnicodeDecodeError, CellError) as error:
-        raise CommandFailed(f"{source}: {error}") from error
-    if not rows:
-        raise CommandFailed(f"{source}: there is no header in it")
-    return rows
-
-
-def _columns(rows: list[list[Cell]], features: Iterable[pb.Feature]) -> dict[str, list[object] | Array]:
-    types = {feature.name: feature.type for feature in features}
-    columns: dict[str, list[object] | Array] = {}
-    for position, name in enumerate(column_names(rows[0])):
-        cells = [row[position] for row in rows[1:]]
-        declared = types.get(name, pb.COLUMN_TYPE_UNSPECIFIED)
-        columns[name] = _values(name, _type(declared, cells), cells)
-    return columns
-
-
-def _type(declared: int, cells: list[Cell]) -> Type:
-    if declared != pb.COLUMN_TYPE_UNSPECIFIED:
-        return Type[pb.ColumnType.Name(declared).removeprefix("COLUMN_TYPE_")]
-    return Type.STRING if any(cell.quoted for cell in cells) else Type.DOUBLE
-
-
-def _values(name: str, column_type: Type, cells: list[Cell]) -> list[object] | Array:
-    if column_type in (Type.STRING, Type.FACTOR):
-        # People's CSV files seldom quote their texts.
-        return [None if cell.missing else cell.text for cell in cells]
-    column: Column = parse_column(name, column_type, cells)
-    if column.mask is None:
-        return column.values
-    return [None if absent else value for value, absent in zip(column.values.tolist(), column.mask, strict=True)]
 
 
 def _write(target: Path, content: bytes) -> None:
@@ -167,10 +160,14 @@ def _write(target: Path, content: bytes) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _result(answer: Scores) -> Iterable[list[Cell]]:
-    yield [Cell(name, quoted=True) for name in (*answer.columns, "source", "reason")]
+def _result(answer: Scores, echoed: Mapping[str, Sequence[Cell]]) -> Iterable[list[Cell]]:
+    yield [Cell(name, quoted=True) for name in (*echoed, *answer.columns, *MARKS)]
     columns = [values.tolist() for values in answer.columns.values()]
     failed = answer.failed.tolist()
     for row, reason in enumerate(answer.reasons):
         marks = ["MODEL" if reason is None else "FAILED" if failed[row] else "DEFAULT", reason or ""]
-        yield [*(Cell.of(values[row]) for values in columns), *(Cell.of(mark) for mark in marks)]
+        yield [
+            *(cells[row] for cells in echoed.values()),
+            *(Cell.of(values[row]) for values in columns),
+            *(Cell.of(mark) for mark in marks),
+        ]

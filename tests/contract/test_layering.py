@@ -17,12 +17,15 @@ MOST_LINES, MOST_LINES_OF_A_FUNCTION = 300, 35
 # From the bottom up; what shares a line may import one another, as long as there is no cycle.
 ORDER = [
     ["errors", "shortages", "values", "wire", "eager", "texts"],
+    ["csv_causes", "csv_dialect", "csv_numbers", "csv_text"],
     ["files", "reads", "staging"],
     ["columns"],
     ["extras", "features", "world"],
     [
         "calls",
         "csv_cells",
+        "csv_columns",
+        "csv_file",
         "defaults",
         "model_settings",
         "golden",
@@ -55,7 +58,8 @@ ORDER = [
     ["front"],
     ["server"],
     ["commands"],
-    ["score_files", "reconcile_command", "log_commands"],
+    ["dialect_options"],
+    ["csv_batch", "score_files", "reconcile_command", "log_commands"],
     ["proposals"],
     ["deploying"],
     ["__main__", "testing"],

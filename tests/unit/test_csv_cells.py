@@ -1,15 +1,17 @@
 """CSV cells: what is written is read back, and quotes tell an empty text from a missing one."""
 
-import math
+import csv
+import io
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.columns import Type
-from bridge.csv_cells import Cell, CellError, column_names, format_cells, parse_column, read_cells
+from bridge.csv_cells import MOST_CELLS, Cell, CellError, column_names, format_cells, place, read_cells, read_rows
+from bridge.csv_text import LONGEST_LINE, read_lines
 
 TEXTS = st.text(st.one_of(st.sampled_from('",\r\n \0x'), st.characters(exclude_categories=["Cs"])), max_size=8)
 PLAIN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters='",\r\n'), max_size=8)
@@ -39,9 +41,6 @@ def test_an_empty_text_is_quoted_and_a_missing_one_is_not() -> None:
         ('a "b"', True, False),
         ("c", False, False),
     ]
-    column = parse_column("s", Type.STRING, row)
-    assert column.values.tolist() == ["", "", 'a "b"', "c"]
-    assert column.missing().tolist() == [False, True, False, False]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +48,9 @@ def test_an_empty_text_is_quoted_and_a_missing_one_is_not() -> None:
     [
         ('a,"b\n', "row 1 (the header is row 1): a quote is out of place"),
         ('a,b\n1,"2', "row 2 (the header is row 1): a quote is out of place"),
-        ('a\n"x\n"\n"x"y\n', "row 3 (the header is row 1): a quote is out of place"),
+        ('a\n"x\n"\n"x"y\n', "row 3 (the header is row 1; line 4): a quote is out of place"),
+        ('a,b\n"\n\n",2\n\n3,4', "row 3 (the header is row 1; line 5): it is empty"),
+        ('a\n1\n"2\n3"\n4,5\n', "row 4 (the header is row 1; line 5): it has 2 cells, the header has 1"),
         ('a\nx"y"\n', "row 2 (the header is row 1): a quote is out of place"),
         ("a,b\n1,2\n3\n", "row 3 (the header is row 1): it has 1 cells, the header has 2"),
         ("a,b\n1,2,3\n", "row 2 (the header is row 1): it has 3 cells, the header has 2"),
@@ -84,87 +85,136 @@ def test_no_text_is_no_rows() -> None:
     assert read_cells("a,") == [[Cell("a", quoted=False), Cell("", quoted=False)]]
 
 
-VALUES = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(-(2**63), 2**63 - 1),
-    st.floats(),
-    TEXTS,
+@pytest.mark.parametrize(
+    ("text", "separator", "remedy"),
+    [
+        ('a,b\n1,"2\n\n3', ",", "the one that opens a cell in line 2 is never closed"),
+        ('a,b\n"\n","2\n3', ",", "the one that opens a cell in line 3 is never closed"),
+        ('"a";"b"\n', ",", "the separator may be ';': then say --separator ';'"),
+        ('"a"\t"b"\n', ",", "the separator may be tab: then say --separator tab"),
+        ('"a" "b"\n', ",", "the separator may be ' ': then say --separator ' '"),
+        ('"a"|"b"\n', ";", "the separator may be '|': then say --separator '|'"),
+        ('"a","b"\n', "\t", "the separator may be ',': then say --separator ','"),
+        ('a, "b"\n', ",", "no blank may stand between the separator and a quote"),
+        ('a,5" b\n', ",", "a cell with a quote in it is in quotes as a whole, and that quote is written twice"),
+        ('"a"b"\n', ",", "a cell with a quote in it is in quotes as a whole, and that quote is written twice"),
+        ('"a \\"b\\""\n', ",", 'within quotes a quote is written twice, not as \\": R does so with qmethod = "double"'),
+        ('"\0a\0"\0', ",", "every other byte is 0: say --encoding utf-16-le, or utf-16-be"),
+        ('\0"\0a\0"', ",", "every other byte is 0: say --encoding utf-16-le, or utf-16-be"),
+    ],
 )
-
-
-@given(st.lists(VALUES, min_size=1, max_size=6))
-@settings(max_examples=100, deadline=None)
-def test_python_values_come_back_with_all_their_digits(values: list[bool | float | str | None]) -> None:
-    (row,) = read_cells(format_cells([[Cell.of(value) for value in values]]))
-    kinds = {bool: Type.BOOL, int: Type.INT64, float: Type.DOUBLE, str: Type.STRING}
-    for value, cell in zip(values, row, strict=True):
-        if value is None or (isinstance(value, float) and math.isnan(value)):
-            assert cell.missing
-            continue
-        column = parse_column("x", kinds[type(value)], [cell])
-        assert column.values.tolist() == [value]
-        assert not column.missing().any()
-        assert not isinstance(value, float) or math.copysign(1, column.values[0]) == math.copysign(1, value)
-
-
-@pytest.mark.parametrize("column_type", Type)
-def test_missing_cells_are_missing_in_every_type(column_type: Type) -> None:
-    text = "TRUE" if column_type is Type.BOOL else "1"
-    column = parse_column("x", column_type, [Cell("", quoted=False), Cell(text, quoted=False)])
-    assert column.missing().tolist() == [True, False]
-    assert column.type is (Type.STRING if column_type is Type.FACTOR else column_type)
-    assert column.values.dtype == column.type.dtype
-    assert parse_column("x", column_type, []).values.shape == (0,)
+def test_a_quote_that_is_out_of_place_has_a_likely_cause(text: str, separator: str, remedy: str) -> None:
+    with pytest.raises(CellError, match=r": a quote is out of place$") as raised:
+        list(read_rows(io.StringIO(text, newline=""), separator))
+    assert raised.value.remedy == remedy
 
 
 @pytest.mark.parametrize(
-    ("column_type", "text", "quoted"),
+    ("text", "remedy"),
     [
-        (Type.DOUBLE, "1.5", True),
-        (Type.DOUBLE, "x", False),
-        (Type.DOUBLE, "1e999", False),
-        (Type.DOUBLE, "-1e999", False),
-        (Type.DOUBLE, "", True),
-        (Type.DOUBLE, "1_0", False),
-        (Type.FLOAT, "1,5", False),
-        (Type.FLOAT, "1e39", False),
-        (Type.INT, "1.0", False),
-        (Type.INT, "1_0", False),
-        (Type.INT, "2147483648", False),
-        (Type.INT, "-2147483649", False),
-        (Type.INT64, str(2**63), False),
-        (Type.BOOL, "1", False),
-        (Type.BOOL, "TRUE", True),
-        (Type.BOOL, "T", False),
+        ('"x","y"\n"1",2,3\n', "the first cell may be a row name, as R's write.table has them: "),
+        ("x,y\n0,2,3\n", "the first cell may be a row name, "),
+        ("x,y\n3,5,2,5\n", "numbers may have decimal commas: "),
+        (
+            "x,y\n1,5,2\n",
+            "the first cell may be a row name, as R's write.table has them: write with row.names = FALSE; or n",
+        ),
+        ("x\0,\0y\n\0x\0", "every other byte is 0: say --encoding utf-16-le, or utf-16-be"),
+        ("x,y\nHamburg, Altona,5.5\n", "a cell that has the separator in it must be in quotes"),
+        ("x,y\n1\n", ""),
     ],
 )
-@pytest.mark.filterwarnings("ignore")  # numpy < 2 only warns where it takes a number that does not fit
-def test_a_cell_of_another_type_is_named_by_column_and_row(column_type: Type, text: str, quoted: bool) -> None:
-    cells = [Cell("", quoted=False), Cell(text, quoted=quoted)]
-    with pytest.raises(CellError, match=rf"^column 'x', row 3 \(the header is row 1\): not a {column_type}$"):
-        parse_column("x", column_type, cells)
+def test_a_row_of_another_width_has_a_likely_cause(text: str, remedy: str) -> None:
+    with pytest.raises(CellError, match=r"cells, the header has 2$") as raised:
+        read_cells(text)
+    assert raised.value.remedy.startswith(remedy)
+    assert bool(raised.value.remedy) == bool(remedy)
 
 
-@pytest.mark.parametrize("text", ["NA", "null", "N/A", "None"])
-def test_a_word_for_missing_is_told_how_missing_is_written(text: str) -> None:
-    with pytest.raises(CellError, match=r": not a int; a missing value is an empty cell$"):
-        parse_column("x", Type.INT, [Cell(text, quoted=False)])
+def test_without_a_header_the_first_row_is_one_like_the_others() -> None:
+    lines = ["1,2\n", "3\n"]
+    with pytest.raises(CellError, match=r"^row 2: it has 1 cells, the first row has 2$"):
+        list(read_rows(lines, header=False))
+    with pytest.raises(CellError, match=r"^row 2 \(line 3\): it has 1 cells, the first row has 2$"):
+        list(read_rows(lines, header=False, before=1))
 
 
-@pytest.mark.parametrize("text", ["inf", "Inf", "-Infinity", "+INF"])
-def test_infinity_is_a_number_if_it_is_called_so(text: str) -> None:
-    for column_type in (Type.DOUBLE, Type.FLOAT):
-        assert np.isinf(parse_column("x", column_type, [Cell(text, quoted=False)]).values).all()
+@pytest.mark.parametrize(
+    ("row", "line", "header", "said"),
+    [
+        (0, 0, True, "row 2 (the header is row 1)"),
+        (0, 2, True, "row 2 (the header is row 1)"),
+        (3, 9, True, "row 5 (the header is row 1; line 9)"),
+        (0, 1, False, "row 1"),
+        (3, 9, False, "row 4 (line 9)"),
+    ],
+)
+def test_a_row_is_called_as_a_spreadsheet_numbers_it(row: int, line: int, header: bool, said: str) -> None:
+    assert place(row, line, header=header) == said
 
 
-@pytest.mark.parametrize(("text", "value"), [("TRUE", True), ("false", False), ("FALSE", False), ("true", True)])
-def test_truth_values_as_r_and_as_others_write_them(text: str, value: bool) -> None:
-    assert parse_column("x", Type.BOOL, [Cell(text, quoted=False)]).values.tolist() == [value]
+TEXT = st.text(st.sampled_from('",;\r\n x\u2028\x0b'), max_size=12)
 
 
-@given(st.lists(st.floats(width=32, allow_nan=False), min_size=1, max_size=5))
-@settings(max_examples=50, deadline=None)
-def test_float32_scores_survive_as_written_with_17_digits(values: list[float]) -> None:
-    cells = [Cell.of(value) for value in values]
-    assert parse_column("x", Type.FLOAT, cells).values.tobytes() == np.array(values, np.float32).tobytes()
+def as_csv_reads(text: str, separator: str) -> list[list[str]]:
+    return [row or [""] for row in csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)]
+
+
+@given(TEXT, st.sampled_from(",;"))
+@settings(max_examples=500, deadline=None)
+def test_what_is_taken_is_read_as_python_s_csv_module_reads_it(text: str, separator: str) -> None:
+    with suppress(CellError):
+        rows = [[cell.text for cell in row.cells] for row in read_rows(io.StringIO(text, newline=""), separator)]
+        others = as_csv_reads(text, separator)
+        assert others[: len(rows)] == rows
+        assert all(other == [""] for other in others[len(rows) :])
+
+
+@given(ROWS.filter(bool), st.integers(1, 7))
+@settings(max_examples=100, deadline=None)
+def test_rows_are_the_same_wherever_their_bytes_are_cut(rows: list[list[Cell]], size: int) -> None:
+    whole = format_cells(rows).encode()
+    pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
+    assert [row.cells for row in read_rows(read_lines(pieces, "utf-8"))] == rows
+
+
+def test_rows_come_one_by_one_with_the_lines_that_they_begin_in() -> None:
+    def lines() -> Iterator[str]:
+        yield from ["a,b\n", '1,"2\n', '3"\n', "4,5\n"]
+        raise AssertionError("read too far")
+
+    rows = read_rows(lines())
+    assert [next(rows).line for _ in range(3)] == [1, 2, 4]
+
+
+def test_an_unquoted_cell_of_another_separator_is_written_so_that_it_is_one() -> None:
+    assert format_cells([[Cell("0,5", quoted=False), Cell("x", quoted=False)]]) == '"0,5",x\n'
+
+
+def test_a_quote_that_is_never_closed_is_given_up() -> None:
+    lines = ["a\n", '"x\n', *["x" * LONGEST_LINE, "\n"] * 3]
+    with pytest.raises(CellError, match=r"^row 2 .*: a quote is out of place$") as raised:
+        list(read_rows(lines))
+    assert raised.value.remedy.endswith(f"is never closed within {LONGEST_LINE} characters")
+
+
+def test_a_row_has_a_bounded_number_of_cells() -> None:
+    (row,) = read_rows([",".join("x" * MOST_CELLS) + "\n"])
+    assert len(row.cells) == MOST_CELLS
+    with pytest.raises(CellError, match=r"^row 1 .*: it has more than 65536 cells$"):
+        list(read_rows(["," * MOST_CELLS]))
+
+
+@pytest.mark.parametrize(
+    ("header", "remedy"),
+    [
+        ("1,2,1", "the first row may be no header: then say --no-header"),
+        ("0.5,0.5", "the first row may be no header: then say --no-header"),
+        ("a,,", "a column has no name: is there a separator too many?"),
+    ],
+)
+def test_what_is_twice_in_a_header_that_may_be_none_is_not_repeated(header: str, remedy: str) -> None:
+    (cells,) = read_cells(header)
+    with pytest.raises(CellError, match=r"^two columns have one name$") as raised:
+        column_names(cells)
+    assert raised.value.remedy == remedy

@@ -13,7 +13,11 @@ import pytest
 from scorebridge import DefaultedRows, FailedRows, Scores, Source
 
 from bridge import score_files
+from bridge.csv_batch import Echo
+from bridge.csv_dialect import Dialect
 from bridge.score_files import CommandFailed, score_csv
+
+KEYS: list[str] = []  # of the last call
 
 
 class Doubling:
@@ -33,8 +37,9 @@ class Doubling:
         assert (name, version) == ("double", 0)
         return []
 
-    def score(self, model: str, columns: dict[str, Any], *, partial: bool, **_: object) -> Scores:
+    def score(self, model: str, columns: dict[str, Any], *, partial: bool, row_keys: list[str], **_: object) -> Scores:
         """Twice x; of a partial call the first row fails, and the second gets a default."""
+        KEYS[:] = row_keys
         scores = 2.0 * np.asarray(columns["x"])
         if not partial:
             return Scores("1", model, 1, "", {"score": scores}, Source.MODEL, (), len(scores), 1, 0.0, 0.0)
@@ -61,6 +66,7 @@ def score(source: Path, target: Path) -> str:
     return score_csv("nowhere", "double", source, target)
 
 
+MISSING = "a missing value is an empty cell, NA or \\N, without quotes"
 SCORED = '"score","source","reason"\n2,"MODEL",""\n6,"MODEL",""\n'
 
 
@@ -89,8 +95,11 @@ def test_a_file_that_excel_wrote_is_scored(source: Path, tmp_path: Path) -> None
     [
         ("x,y,x\n1,2,9\n", "column 'x' is there twice"),
         ("x,y\n1,2\n\n3,4\n", "row 3 (the header is row 1): it is empty"),
-        ("x,y\n1,NA\n", "column 'y', row 2 (the header is row 1): not a double; a missing value is an empty cell"),
-        ("x\n1e999\n", "column 'x', row 2 (the header is row 1): not a double"),
+        ("x,y\n1,null\n", f"column 'y', row 2 (the header is row 1): not a double: {MISSING}"),
+        (
+            "x\n1e999\n",
+            "column 'x', row 2 (the header is row 1): not a double: it is beyond the largest double, 1.8e308",
+        ),
         ("", "there is no header in it"),
     ],
 )
@@ -101,6 +110,34 @@ def test_a_file_that_is_not_rows_is_refused_in_a_sentence(
     with pytest.raises(CommandFailed, match=f"^{re.escape(f'{source}: {sentence}')}$"):
         score(source, tmp_path / "out.csv")
     assert list(tmp_path.iterdir()) == [source]
+
+
+def test_keys_are_sent_and_come_back_first_and_what_is_kept_comes_behind_them_as_it_was(
+    source: Path, tmp_path: Path
+) -> None:
+    source.write_text('x;id;note\n1,5;007;0,50\n2,5;"a ""b"";";NA\n3,5;1.0;"NA"\n')
+    target = tmp_path / "out.csv"
+    score_csv("nowhere", "double", source, target, dialect=Dialect(";", ","), echo=Echo("id", ("note",)))
+    assert KEYS == ["007", 'a "b";', "1.0"]
+    assert target.read_text() == (
+        '"id","note","score","source","reason"\n007,"0,50",3,"MODEL",""\n"a ""b"";",NA,5,"MODEL",""\n'
+        '1.0,"NA",7,"MODEL",""\n'
+    )
+    score_csv("nowhere", "double", source, target, dialect=Dialect(";", ","), echo=Echo(None, ("id", "note")))
+    assert KEYS == []
+
+
+def test_a_name_that_the_answer_has_too_is_refused_and_nothing_is_written(source: Path, tmp_path: Path) -> None:
+    source.write_text("x,score\n1,2\n")
+    with pytest.raises(CommandFailed, match=r": column 'score' would be there twice in the output, .*; rename it in "):
+        score_csv("nowhere", "double", source, tmp_path / "out.csv", echo=Echo(None, ("score",)))
+    assert list(tmp_path.iterdir()) == [source]
+
+
+def test_what_a_header_holds_can_not_move_a_terminal_s_cursor(source: Path, tmp_path: Path) -> None:
+    source.write_text("\x1b[2J,\x1b[2J\n1,2\n")
+    with pytest.raises(CommandFailed, match=r"column '\\x1b\[2J' is there twice$"):
+        score(source, tmp_path / "out.csv")
 
 
 def test_the_input_is_never_written_over(source: Path, tmp_path: Path) -> None:
@@ -151,7 +188,7 @@ def test_a_pipe_is_written_into(source: Path, tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     read: list[str] = []
-    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
     reader.start()
     score(source, pipe)
     reader.join()
