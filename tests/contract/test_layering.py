@@ -55,7 +55,7 @@ ORDER = [
     ["front"],
     ["server"],
     ["commands"],
-    ["score_files", "reconcile_command", "log_commands"],
+    ["score_files", "reconcile_command", "log_commands", "r_library"],
     ["proposals"],
     ["deploying"],
     ["__main__", "testing"],
