@@ -1,4 +1,4 @@
-"""What an R user types to have `write_bundle`: it lies among the gateway's own files, where nobody would look for it."""
+"""What an R user types to have `write_bundle`, which lies among the gateway's own files."""
 
 import os
 import re

@@ -67,9 +67,13 @@ bridge_refuse_folder <- function(dir) {
   if (!is.character(dir) || length(dir) != 1L || is.na(dir)) {
     stop(bridge_bundle_error("dir must be the path of a folder"))
   }
-  if (file.exists(dir) && !dir.exists(dir)) stop(bridge_bundle_error(basename(dir), " exists and is no folder"))
+  if (file.exists(dir) && !dir.exists(dir)) stop(bridge_bundle_error(
+    basename(dir), " exists and is no folder: remove it, or name another"
+  ))
   if (length(list.files(dir, all.files = TRUE, no.. = TRUE))) {
-    stop(bridge_bundle_error(basename(dir), " exists and is not empty"))
+    stop(bridge_bundle_error(
+      basename(dir), " exists and is not empty, and a bundle is never written over: remove it, or name another folder"
+    ))
   }
 }
 
