@@ -45,7 +45,7 @@ def run(*command: object) -> None:
 
 
 @contextmanager
-def gateway(repository: Path, said: Path) -> Iterator[str]:
+def gateway(repository: Path, said: Path = Path(os.devnull)) -> Iterator[str]:
     """A gateway on free ports, stopped at the end; its address. What it says for itself is written to `said`."""
     command = [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", "0", "--http-port", "0"]
     with (
@@ -114,6 +114,25 @@ def verdict(late: Timed) -> str:
     )
 
 
+def ask(repository: Path, patients: pd.DataFrame, booster: xgboost.Booster, tumours: pd.DataFrame) -> None:
+    """Starts a gateway, scores the rows, and prints what came."""
+    inputs = patients[INPUTS].astype(float)
+    with gateway(repository, repository.parent / "gateway.log") as url, ScoringClient(url) as client:
+        timed(client, "glm", inputs[:1])  # opens the connection
+        results = []
+        for model in ("glm", "forest"):
+            call = timed(client, model, inputs)
+            results.append((model, "R (Rserve)", call, difference(call.answer, patients[model].to_numpy())))
+        cancer = timed(client, "cancer", tumours)
+        late = timed(client, "bootstrap", inputs, IMPATIENT_S)
+    # Only now: xgboost's threads go on spinning for a while after a prediction, on the gateway's cores.
+    direct = booster.predict(xgboost.DMatrix(tumours))
+    results.append(("cancer", "xgboost", cancer, difference(cancer.answer, direct)))
+    results.append(("bootstrap", "R (Rserve)", late, "-"))
+    show(results)
+    console.print(verdict(late))
+
+
 def main() -> None:
     """Everything, in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="scorebridge-demo-") as folder:
@@ -126,20 +145,7 @@ def main() -> None:
         for model in ("glm", "forest", "bootstrap", "cancer"):
             deploy(work / model, repository)
         patients = pd.read_csv(work / "direct.csv", float_precision="round_trip")
-        with gateway(repository, work / "gateway.log") as url, ScoringClient(url) as client:
-            timed(client, "glm", patients[INPUTS][:1].astype(float))  # opens the connection
-            results = []
-            for model in ("glm", "forest"):
-                call = timed(client, model, patients[INPUTS].astype(float))
-                results.append((model, "R (Rserve)", call, difference(call.answer, patients[model].to_numpy())))
-            cancer = timed(client, "cancer", tumours)
-            late = timed(client, "bootstrap", patients[INPUTS].astype(float), IMPATIENT_S)
-        # Only now: xgboost's threads go on spinning for a while after a prediction, on the gateway's cores.
-        direct = booster.predict(xgboost.DMatrix(tumours))
-        results.append(("cancer", "xgboost", cancer, difference(cancer.answer, direct)))
-        results.append(("bootstrap", "R (Rserve)", late, "-"))
-        show(results)
-        console.print(verdict(late))
+        ask(repository, patients, booster, tumours)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +107,9 @@ class Walkthrough:
             return ""
         if line.startswith("scorebridge serve"):
             return self._serve(line)
+        if line.startswith("curl "):
+            with urllib.request.urlopen(line.removeprefix("curl ")) as page:  # noqa: S310 - the gateway's own
+                return str(page.read(), "utf-8")
         if line.startswith(("scorebridge models", "scorebridge score")):
             line += f" --url {self.grpc}"
         return self.run("bash", "-c", line)

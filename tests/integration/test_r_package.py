@@ -110,23 +110,18 @@ MODELS = {
 }
 
 
-def files_of(bundle: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in bundle.iterdir()}
-
-
 @pytest.mark.parametrize("code", MODELS.values(), ids=MODELS)
 def test_it_writes_byte_for_byte_what_the_sourced_code_writes(library: Path, tmp_path: Path, code: str) -> None:
-    written, told = [], []
-    for way in (SOURCED, ATTACHED):
-        folder = tmp_path / str(len(told))
+    def written(way: str, folder: Path) -> tuple[str, dict[str, bytes]]:
         folder.mkdir()
         script = folder / "session.R"
         script.write_text(f'{way}\ntarget <- "bundle"\n{code}')
-        told.append(run("Rscript", "--vanilla", script, cwd=folder, R_LIBS=str(library)))
-        written.append(files_of(folder / "bundle"))
-    assert told[0] == told[1]
-    assert written[0] == written[1]
-    assert set(written[0]) == {"Pred.R", "golden.csv", "model.RData", "model.toml"}
+        told = run("Rscript", "--vanilla", script, cwd=folder, R_LIBS=str(library))
+        return told, {path.name: path.read_bytes() for path in (folder / "bundle").iterdir()}
+
+    sourced, attached = written(SOURCED, tmp_path / "sourced"), written(ATTACHED, tmp_path / "attached")
+    assert attached == sourced
+    assert set(sourced[1]) == {"Pred.R", "golden.csv", "model.RData", "model.toml"}
 
 
 REFUSED = {
