@@ -4,16 +4,16 @@
 # another package is called as package::name.
 
 # Attaches the bridge's code.
-#   code  environment or named list: functions and constants, which refer to nothing but one another and base.
+#   code     environment or named list: functions and constants, which refer to nothing but one another and base.
+#   compile  logical(1): before a fork; else R does it in every worker during its first two calls, which costs them 80 ms.
 # Returns the environment, still open; `bridge_model` is put there by bridge_install().
-bridge_attach <- function(code) {
+bridge_attach <- function(code, compile = TRUE) {
   place <- attach(NULL, pos = length(search()), name = "scorebridge")
   for (name in names(code)) {
     part <- code[[name]]
     if (is.function(part)) {
       environment(part) <- place
-      # Compiled before the fork: else R does it in every worker during its first two calls, which costs them 80 ms.
-      part <- compiler::cmpfun(part)
+      if (compile) part <- compiler::cmpfun(part)
     }
     assign(name, part, envir = place)
   }

@@ -41,7 +41,7 @@ bridge_own_code <- function() {
 # What the fresh process does; its reply goes to a file.
 #   request  list: see bridge_check_bundle(); step "score" or "compare"; dir; reply; code, see bridge_own_code().
 bridge_check_here <- function(request) {
-  code <- request$code$bridge_attach(request$code)
+  code <- request$code$bridge_attach(request$code, compile = FALSE)
   world <- lapply(request[c("timezone", "locale")], function(name) if (is.null(name)) "" else name)
   # The machine that serves has C.UTF-8; an author's may not.
   if (world$locale == "" && !nzchar(suppressWarnings(Sys.setlocale("LC_COLLATE", "C.UTF-8")))) world$locale <- NA_character_

@@ -130,7 +130,7 @@ REFUSED = {
         "Pred.R uses 'k', which is in this session and was not passed to write_bundle",
     ),
     "what only the package has": (
-        "k <- 2; write_bundle('b', k, Pred.R = function(x) bridge_toml_text(x), golden = data.frame(x = 1))",
+        "k <- 2; write_bundle('b', k, Pred.R = function(x) bridge_is_scalar(x), golden = data.frame(x = 1))",
         "the bundle scores the golden rows, but in this session Pred.R fails on them: could not find function",
     ),
     "a folder that holds something": (
