@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import math
+import os
 import sys
 from collections.abc import Coroutine
 from functools import partial as partial_of
@@ -17,11 +18,12 @@ from bridge.commands import command, sigterm_unwinds
 from bridge.config import read_settings
 from bridge.csv_batch import Echo
 from bridge.dialect_options import Decimal, Encoding, NoHeader, Separator, dialect_of
+from bridge.r_library import install_line, source_line
 from bridge.reconcile_command import reconcile
 from bridge.repository import Repository, check_model_name
 from bridge.server import serve as run_gateway
 
-__all__ = ["app", "check", "convert", "deploy", "main", "models", "promote", "retire", "score", "serve"]
+__all__ = ["app", "check", "convert", "deploy", "main", "models", "promote", "r_library", "retire", "score", "serve"]
 
 _T = TypeVar("_T")
 
@@ -134,6 +136,19 @@ def convert(
     with sigterm_unwinds():
         lines = _run(convert_model(source, target, trust_pickle=trust_pickle, timeout_s=timeout))
     typer.echo("\n".join(lines))
+
+
+@_command
+def r_library(
+    *,
+    install: Annotated[bool, typer.Option("--install", help="Print the shell's command that installs it.")] = False,
+) -> None:
+    """Print the line of R that gives a session write_bundle.
+
+    Paste it into R, or say `Rscript -e "$(scorebridge r-library)" -e '...'`. With --install it is a command for the
+    shell, after which `library(scorebridge)` does the same.
+    """
+    typer.echo(os.fsencode(install_line() if install else source_line()))
 
 
 @_command

@@ -254,7 +254,7 @@ local({
   # Apart from the global environment, which is the model's.
   own <- new.env(parent = baseenv())
   for (name in c("conditions.R", "world.R", "refusals.R", "outputs.R", "rows.R")) {
-    sys.source(file.path(scripts, name), envir = own, keep.source = FALSE)
+    sys.source(file.path(scripts, "R", name), envir = own, keep.source = FALSE)
   }
   functions <- grep("^reconcile_", ls(globalenv()), value = TRUE)
   for (name in functions) {

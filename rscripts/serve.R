@@ -12,8 +12,9 @@
 local({
   scripts <- Sys.getenv("SCOREBRIDGE_RSCRIPTS")
   seed <- suppressWarnings(as.integer(Sys.getenv("SCOREBRIDGE_SEED", "1")))
-  source(file.path(scripts, "attach.R"), local = TRUE, keep.source = FALSE)
-  code <- bridge_attach(scripts)
+  folder <- file.path(scripts, "R")
+  source(file.path(folder, "attach.R"), local = TRUE, keep.source = FALSE)
+  code <- bridge_attach(bridge_worker_code(folder))
   # Before the fork, and not attached: the model's search path is its own.
   loadNamespace("Rserve")
   file.create(file.path(Sys.getenv("TMPDIR"), "begun"))

@@ -59,7 +59,7 @@ ORDER = [
     ["server"],
     ["commands"],
     ["dialect_options"],
-    ["csv_batch", "score_files", "reconcile_command", "log_commands"],
+    ["csv_batch", "score_files", "reconcile_command", "log_commands", "r_library"],
     ["proposals"],
     ["deploying"],
     ["__main__", "testing"],

@@ -140,6 +140,7 @@ def test_any_number_of_signals_ends_a_gateway_with_code_0(tmp_path: Path) -> Non
             assert process.returncode == 0
 
 
+@pytest.mark.timeout(900)  # it waits as long as a busy machine needs
 def test_the_demo_runs(tmp_path: Path) -> None:
     done = subprocess.run(
         [str(SCOREBRIDGE.with_name("python")), str(ROOT / "examples" / "demo.py")],

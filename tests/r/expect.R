@@ -3,10 +3,10 @@
 scripts <- normalizePath("rscripts")
 
 # The bridge's code in an environment of its own, as reconciliation and write_bundle have it.
-#   files  character: file names in rscripts/.
+#   files  character: file names in rscripts/R/.
 bridge_code <- function(files) {
   code <- new.env(parent = baseenv())
-  for (file in files) sys.source(file.path(scripts, file), envir = code)
+  for (file in files) sys.source(file.path(scripts, "R", file), envir = code)
   code
 }
 
@@ -52,8 +52,8 @@ in_worker <- function(folder, body, input = "columns", row_by_row = FALSE) {
   saveRDS(body, files[2L])
   writeLines(c(
     "local({",
-    sprintf("  source(\"%s/attach.R\", local = TRUE)", scripts),
-    sprintf("  code <- bridge_attach(\"%s\")", scripts),
+    sprintf("  source(\"%s/R/attach.R\", local = TRUE)", scripts),
+    sprintf("  code <- bridge_attach(bridge_worker_code(\"%s/R\"))", scripts),
     sprintf("  code$bridge_start(\"%s\", \"sha256:test\", 1L, \"%s\", %s)", folder, input, row_by_row),
     sprintf("  saveRDS(readRDS(\"%s\")(code), \"%s\")", files[2L], files[3L]),
     "})"

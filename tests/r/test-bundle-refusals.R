@@ -64,10 +64,10 @@ into <- function(dir, message, fun = function(x) stop("no")) {
 }
 no <- "the bundle does not work in a fresh R: the predict function raised simpleError: no"
 writeLines("precious", file.path(work, "notes.txt"))
-into("notes.txt", "notes.txt exists and is no folder")
+into("notes.txt", "notes.txt exists and is no folder: remove it, or name another")
 expect_identical("the file is there", readLines(file.path(work, "notes.txt")), "precious")
 dir.create(file.path(work, "full", "sub"), recursive = TRUE)
-into("full", "full exists and is not empty")
+into("full", "full exists and is not empty, and a bundle is never written over: remove it, or name another folder")
 dir.create(file.path(work, "empty"))
 into("empty", no)
 expect_identical("the empty folder is there and empty", list.files(file.path(work, "empty"), all.files = TRUE, no.. = TRUE), character())

@@ -1,7 +1,6 @@
-# Writing a bundle from a session, and proving in a fresh R process that it scores. `bridge_scripts`, the folder of
-# these files, is put beside this code by bundle.R.
+# Writing a bundle from a session.
 
-# Writes a bundle. This is what users call as write_bundle().
+# Writes a bundle, proven in a fresh R process. Its manual is man/write_bundle.Rd.
 #   dir            character(1): the folder; must not exist or be empty.
 #   ...            the predict function and the objects it needs, under their variables' names or as name = object.
 #   golden         data.frame of input rows or NULL; their scores, computed by the bundle as read back, become the proof
@@ -16,8 +15,8 @@
 #   row_by_row     logical(1): each row is a run of its own, for a function that was written for one row.
 #   accept_warnings  logical(1): R may warn, while it scores the golden rows, that it goes on with other data.
 # Returns the path, invisibly. Raises bridge_bundle_error and leaves the disk as it was.
-bridge_write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, default_score = NULL, timeout_s = NULL,
-                                features = NULL, input = "columns", row_by_row = FALSE, accept_warnings = FALSE) {
+write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, default_score = NULL, timeout_s = NULL,
+                         features = NULL, input = "columns", row_by_row = FALSE, accept_warnings = FALSE) {
   passed <- bridge_named_arguments(substitute(list(...)), list(...))
   bridge_refuse_folder(dir)
   settings <- list(row_wise = row_wise, timeout_s = timeout_s, default_score = default_score, input = input)
@@ -68,9 +67,13 @@ bridge_refuse_folder <- function(dir) {
   if (!is.character(dir) || length(dir) != 1L || is.na(dir)) {
     stop(bridge_bundle_error("dir must be the path of a folder"))
   }
-  if (file.exists(dir) && !dir.exists(dir)) stop(bridge_bundle_error(basename(dir), " exists and is no folder"))
+  if (file.exists(dir) && !dir.exists(dir)) stop(bridge_bundle_error(
+    basename(dir), " exists and is no folder: remove it, or name another"
+  ))
   if (length(list.files(dir, all.files = TRUE, no.. = TRUE))) {
-    stop(bridge_bundle_error(basename(dir), " exists and is not empty"))
+    stop(bridge_bundle_error(
+      basename(dir), " exists and is not empty, and a bundle is never written over: remove it, or name another folder"
+    ))
   }
 }
 
@@ -126,27 +129,6 @@ bridge_write_files <- function(dir, source, objects, settings, features) {
   writeLines(enc2utf8(source), output, sep = "\n", useBytes = TRUE)
   save(list = names(objects), file = file.path(dir, "model.RData"), envir = list2env(objects), compress = TRUE)
   bridge_write_settings(file.path(dir, "model.toml"), settings, features)
-}
-
-# Loads and scores the bundle in fresh R processes: the first writes the expected scores, the second must find them.
-#   dir  character(1); golden  logical(1): there are golden rows; asked  list: what check.R is told beside the step.
-# Returns what check.R found, see there.
-bridge_check_bundle <- function(dir, golden, asked) {
-  request <- tempfile(fileext = ".rds")
-  reply <- tempfile(fileext = ".rds")
-  on.exit(unlink(c(request, reply)))
-  for (step in c(if (golden) "score", "compare")) {
-    saveRDS(c(list(step = step), asked), request)
-    arguments <- shQuote(c("--vanilla", file.path(bridge_scripts, "check.R"), normalizePath(dir), request, reply))
-    # Models may load packages that print: their text is none of ours. R starts as a worker's does.
-    start <- c("LC_ALL=C.UTF-8", "LANGUAGE=en", "R_ICU_LOCALE=")
-    system2(file.path(R.home("bin"), "Rscript"), arguments, stdout = FALSE, stderr = FALSE, env = start)
-    if (!file.exists(reply)) stop(bridge_bundle_error("the R process that checks the bundle died"))
-    checked <- readRDS(reply)
-    unlink(reply)
-    if (!is.null(checked$error)) stop(bridge_bundle_error("the bundle does not work in a fresh R: ", checked$error))
-  }
-  checked
 }
 
 # Whether the author says that rows don't depend on each other. NULL where nobody can be asked.
