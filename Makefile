@@ -65,4 +65,4 @@ protos: setup
 	@sed -i 's/_Mapping\]/_Mapping[str, object]]/g' $(GENERATED)/scorebridge/v1/*_pb2.pyi
 
 clean:
-	@rm -rf $(VENV) .bench .xgboost .pyrserve .openblas clients/java/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .bench .xgboost .pyrserve .ends .openblas clients/java/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
