@@ -52,6 +52,25 @@ def test_it_says_its_version(gateway: Environment) -> None:
     assert gateway.run("scorebridge", "--version") == f"scorebridge {version('scorebridge-gateway')}\n"
 
 
+def test_columns_are_sent_alike_whatever_pandas_keeps_them_in(gateway: Environment) -> None:
+    assert json.loads(gateway.run("python", HERE / "frames.py")) == {
+        "text": ["strings", "a", None, "é"],
+        "string": ["strings", "a", None, "é"],
+        "labels": ["strings", "a", "b", "é"],
+        "category of text": ["strings", "b", None, "a"],
+        "category of whole numbers": ["int64s", 8, 7, 8],
+        "nullable whole numbers": ["int64s", 1, None, 3],
+        "whole numbers of arrow": ["int64s", 1, None, 3],
+        "truth values": ["bools", True, None, False],
+        "fractions": ["doubles", 0.5, None, 2.0],
+        "whole numbers": ["int64s", 1, 2, 3],
+        "text of arrow": ["strings", "a", None, "é"],
+        "chunks of arrow": ["doubles", 0.5, None, 2.0],
+        "times": "no model takes times, pass numbers or text",
+        "other things": "column 'other things' holds bytes; numbers, truth values or text are taken",
+    }
+
+
 @dataclass(frozen=True)
 class Risk:
     """A model in a repository, rows for it, and what its own library says of them."""
