@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from properties.qap_oracle import array_as_json, array_of_json
 from r_values import message, reply_body, same
@@ -17,6 +17,8 @@ from bridge.backends.rserve.header import HEADER_BYTES
 from bridge.backends.rserve.qap import decode
 from bridge.backends.rserve.rvalues import RDouble, RInt, RList, RLogical, RString, RValue
 from bridge.columns import Array
+
+beside_pyrserve = settings(deadline=None)  # another process answers, and takes its time to begin
 
 PYTHON = Path(__file__).parents[2] / ".pyrserve" / "bin" / "python"
 
@@ -85,11 +87,13 @@ def as_value(array: Array) -> RValue:
             return RString(flat.tolist(), dim)
 
 
+@beside_pyrserve
 @given(array=arrays())
 def test_we_read_what_pyrserve_writes(pyrserve: PyRserve, array: Array) -> None:
     assert same(decode(pyrserve.writes(array_as_json(array))), as_value(array))
 
 
+@beside_pyrserve
 @given(array=arrays())
 def test_pyrserve_reads_what_we_write(pyrserve: PyRserve, array: Array) -> None:
     read = array_of_json(pyrserve.reads(as_value(array)))
@@ -99,6 +103,7 @@ def test_pyrserve_reads_what_we_write(pyrserve: PyRserve, array: Array) -> None:
     assert read.astype(array.dtype).tobytes() == array.tobytes()
 
 
+@beside_pyrserve
 @given(elements=st.lists(st.tuples(_texts.filter(bool), arrays()), min_size=1, max_size=4))
 def test_named_lists_both_ways(pyrserve: PyRserve, elements: list[tuple[str, Array]]) -> None:
     names = [name for name, _ in elements]
