@@ -11,7 +11,7 @@ XGBOOST_OLDEST := 2.1.1
 XGBOOST_NEWEST := 3.4.1
 EXACTNESS := tests/exactness tests/unit/test_xgboost.py tests/unit/test_xgboost_objectives.py
 
-.PHONY: setup demo test test-xgboost soak attack bench bench-quick lint types fmt protos clean
+.PHONY: setup demo test test-java test-xgboost soak attack bench bench-quick lint types fmt protos clean
 
 setup:
 	@.ci/setup "$(PYTHON)" "$(VENV)" "$(PROTOC_TOOLS)" "$(XGBOOST_OLDEST)" "$(XGBOOST_NEWEST)"
@@ -19,9 +19,14 @@ setup:
 demo: setup
 	@$(BIN)/python examples/demo.py
 
+# Most of a test is waiting, so two processes take the files in turns. The attacks have the machine to themselves: they
+# look at what a gateway's memory and event loop go through.
 test: setup
-	@$(BIN)/pytest
-	@$(MAKE) --no-print-directory test-xgboost
+	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/attacks
+	@$(BIN)/pytest tests/attacks
+	@$(MAKE) --no-print-directory -j2 --output-sync=target test-java test-xgboost-oldest test-xgboost-newest
+
+test-java: setup
 	@cd clients/java && SCOREBRIDGE_PYTHON="$(abspath $(BIN)/python)" mvn -q -B verify
 
 # What is exact with the xgboost in .venv is exact with the oldest and the newest; both side by side, they share nothing.
@@ -65,4 +70,4 @@ protos: setup
 	@sed -i 's/_Mapping\]/_Mapping[str, object]]/g' $(GENERATED)/scorebridge/v1/*_pb2.pyi
 
 clean:
-	@rm -rf $(VENV) .bench .xgboost .openblas clients/java/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .bench .xgboost .pyrserve .ends .openblas clients/java/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

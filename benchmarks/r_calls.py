@@ -5,9 +5,9 @@ import http.client
 import json
 import os
 import subprocess
-from collections.abc import Awaitable, Callable, Collection, Iterator
+from collections.abc import Awaitable, Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
-from importlib import import_module
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -24,11 +24,13 @@ from bridge.backends.rserve.qap import encode_call
 from bridge.backends.rserve.rvalues import RDouble, RInt, RList, RNull, RValue
 from bridge.backends.rserve.worker import Worker
 from bridge.bundle import read_bundle
+from bridge.columns import Array
 
 __all__ = ["beside_the_wire", "joined", "slow_model_beside_the_wire", "two_workers"]
 
 _ROWS = 1000
 _CALLERS = 256
+_PYRSERVE_PYTHON = Path(__file__).parents[1] / ".pyrserve" / "bin" / "python"
 
 
 def beside_the_wire(world: World) -> list[Result]:
@@ -43,7 +45,7 @@ def beside_the_wire(world: World) -> list[Result]:
         world.echo() as echo,
         grpc.insecure_channel(echo) as echo_channel,
         _plumber(world) as plumber,
-        _py_rserve(world) as call_pred,
+        _py_rserve(world, columns, expected) as py_rserve_p50_s,
         _worker(world, "glm") as (runner, _, worker),
     ):
         ask: Any = channel.unary_unary(SCORE, None, pb.ScoreResponse.FromString)
@@ -51,15 +53,13 @@ def beside_the_wire(world: World) -> list[Result]:
         _check(ask, request, expected)
         body = json.dumps({name: values.tolist() for name, values in columns.items()})
         assert np.allclose(plumber(body), expected, atol=1e-4)  # its JSON has four digits
-        arguments = [columns[name] for name in INPUTS]
-        assert np.array_equal(call_pred(*arguments), expected)
         raw = _raw(world, _ROWS)
         turns = take_turns(
             rounds,
             {
                 "raw one-trip call": lambda: runner.run(_p50(lambda: worker.call(raw), seconds)),
                 "gateway": lambda: p50_s(lambda: ask(request), seconds),
-                "pyRserve callFunc": lambda: p50_s(lambda: call_pred(*arguments), seconds),
+                "pyRserve callFunc": lambda: py_rserve_p50_s(seconds),
                 "plumber": lambda: p50_s(lambda: plumber(body), seconds),
                 "echo of the same bytes": lambda: p50_s(lambda: ask_echo(request), seconds),
             },
@@ -223,8 +223,8 @@ def _plumber(world: World) -> Iterator[Callable[[str], list[float]]]:
 
 
 @contextmanager
-def _py_rserve(world: World) -> Iterator[Callable[..., Any]]:
-    """A plain Rserve, and pyRserve's way to call a function in it."""
+def _py_rserve(world: World, columns: Mapping[str, Array], expected: Array) -> Iterator[Callable[[float], float]]:
+    """A plain Rserve, and the p50 of pyRserve's way to call a function in it, from a process that has its numpy."""
     port = free_port()
     found = ["Rscript", "--vanilla", "-e", 'cat(system.file("libs", "Rserve", package = "Rserve"))']
     binary = subprocess.run(found, capture_output=True, text=True, check=True).stdout
@@ -237,10 +237,20 @@ def _py_rserve(world: World) -> Iterator[Callable[..., Any]]:
     command = ["taskset", "-c", SERVER_CORE, "R", "CMD", binary, "--vanilla", "--RS-conf", str(conf)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         wait_for_port(port)
-        py_rserve: Any = import_module("pyRserve")  # it has no types
-        connection = py_rserve.connect("127.0.0.1", port)
+        caller = [str(part) for part in (_PYRSERVE_PYTHON, Path(__file__).with_name("pyrserve_calls.py"), port)]
         try:
-            yield lambda *columns: connection.callFunc("Pred.R", *columns)
+            with subprocess.Popen(caller, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as calls:
+                scores = _asked(calls, [columns[name].tolist() for name in INPUTS])
+                assert np.array_equal(np.array(scores), expected)
+                yield lambda seconds: float(_asked(calls, seconds))
         finally:
-            connection.close()
             process.terminate()
+
+
+def _asked(process: "subprocess.Popen[str]", question: object) -> Any:
+    """The answer to one line of JSON."""
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(json.dumps(question) + "\n")
+    process.stdin.flush()
+    return json.loads(process.stdout.readline())

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Coroutine
 from functools import partial as partial_of
+from importlib.metadata import version as installed_version
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -27,7 +28,7 @@ __all__ = ["app", "check", "convert", "deploy", "main", "models", "promote", "r_
 
 _T = TypeVar("_T")
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help="Scores in time.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 _RepositoryOption = Annotated[Path, typer.Option("--repository", help="The folder of bundles.", show_default=False)]
 _NewerFileOption = Annotated[
@@ -45,6 +46,22 @@ _MAX_VERSION = 10**9 - 1
 
 
 _command = command(app)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"scorebridge {installed_version('scorebridge-gateway')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Scores in time."""
 
 
 @_command

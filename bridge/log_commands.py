@@ -126,6 +126,9 @@ def _say_skipped(damages: list[Damage]) -> None:
 @contextlib.contextmanager
 def _progress(title: str, folder: Path, passes: int) -> Iterator[Callable[[int], None]]:
     """A bar on standard error, if a person looks at it; takes how many more bytes were read."""
+    if not sys.stderr.isatty():
+        yield lambda _: None  # a bar of rich 14 that is disabled still writes an empty line
+        return
     size = LogPass(folder).size * passes
     progress = Progress(
         *(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()),
@@ -133,7 +136,6 @@ def _progress(title: str, folder: Path, passes: int) -> Iterator[Callable[[int],
         transient=True,
         redirect_stdout=False,  # or rich would send what we print to the bar's own stream
         redirect_stderr=False,
-        disable=not sys.stderr.isatty(),
     )
     with progress:
         task = progress.add_task(title, total=size)

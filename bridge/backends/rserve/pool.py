@@ -201,6 +201,7 @@ class WorkerPool:
         async for attempt in again:
             with attempt:
                 await self._try_add_worker()
+        await self._retire_processes()  # of those that were tried in vain too
 
     async def _try_add_worker(self) -> None:
         fresh = self._process is not None and self._process.alive

@@ -38,7 +38,8 @@ class MatrixRows:
         if isinstance(rows, np.ma.MaskedArray):
             raise TypeError("a masked array's values under the mask would be scored: fill it with NaN, or pass columns")
         if (at := first_rounded(rows)) is not None:
-            raise _rounded(*divmod(at, rows.shape[1]), columns)
+            row, column = divmod(at, rows.shape[1])
+            raise _rounded(row, column, columns)
         self._rows = rows
         self._columns = columns or ()
         self.count = len(rows)
