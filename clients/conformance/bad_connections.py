@@ -1,6 +1,7 @@
 """Connections on which no answer comes: refused, swallowed, reset in the middle, or dripping; in front of a gateway."""
 
 import contextlib
+import itertools
 import socket
 import struct
 import threading
@@ -61,6 +62,25 @@ def drips(gateway: str) -> Callable[[socket.socket], None]:
         with contextlib.suppress(OSError), connect(gateway) as upstream:
             threading.Thread(target=pump, args=(connection, upstream, None), daemon=True).start()
             pump(upstream, connection, DRIP_S)
+
+    return handle
+
+
+def goes_silent(gateway: str) -> Callable[[socket.socket], None]:
+    """Lets a part of the first connection's messages through, and then not a byte either way; later ones are whole."""
+    turns = itertools.count()
+
+    def handle(connection: socket.socket) -> None:
+        silent = next(turns) == 0
+        with contextlib.suppress(OSError), connect(gateway) as upstream:
+            threading.Thread(target=pump, args=(upstream, connection, None), daemon=True).start()
+            if not silent:
+                pump(connection, upstream, None)
+            passed = 0
+            while passed < RESET_AFTER_BYTES and (data := connection.recv(512)):
+                upstream.sendall(data)
+                passed += len(data)
+            swallow(connection)
 
     return handle
 

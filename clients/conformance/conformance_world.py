@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
-from bad_connections import drips, refused, resets, serve_connections, swallow
+from bad_connections import drips, goes_silent, refused, resets, serve_connections, swallow
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from odd_answers import TOKEN, Says
 from scorebridge.v1 import scoring_pb2 as pb
@@ -182,6 +182,7 @@ def world() -> Iterator[dict[str, Any]]:
                 "black_hole": serve_connections(swallow),
                 "reset": serve_connections(resets(healthy)),
                 "slow_drip": serve_connections(drips(healthy)),
+                "goes_silent": serve_connections(goes_silent(healthy)),
                 "status": says,
                 "secure": secure,
             },

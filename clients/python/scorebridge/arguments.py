@@ -1,5 +1,6 @@
 """What a caller says beside the rows, checked at once: what no gateway would take, or would take for something else."""
 
+import math
 import numbers
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -63,8 +64,14 @@ def check_default(default: object) -> float | None:
 
     Raises:
         TypeError: it is no number. (True is none: a model's scores are numbers or text.)
+        ValueError: it is not finite.
     """
-    return None if default is None else _number("default", default, "a score")
+    if default is None:
+        return None
+    number = _number("default", default, "a score")
+    if not math.isfinite(number):
+        raise ValueError(f"default must be finite, not {number}")
+    return number
 
 
 def check_count(name: str, value: object) -> int:

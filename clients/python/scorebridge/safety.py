@@ -167,7 +167,6 @@ class Safety:
             self._file.close()
 
     def _write(self, request: pb.ScoreRequest, rows: int, reason: str) -> None:
-        score = request.default_score
         line = {
             "time": datetime.now(UTC).isoformat(),
             "request_id": request.request_id,
@@ -175,7 +174,7 @@ class Safety:
             "version": request.version,
             "rows": rows,
             "reason": reason,
-            "default_score": score if math.isfinite(score) else None,
+            "default_score": request.default_score,
         }
         try:
             assert self._file is not None  # noqa: S101 - asked before

@@ -81,7 +81,10 @@ final class Channels {
   }
 
   /** When a silent connection is asked whether it is there, and how long it may take to answer. */
-  record KeepAlive(Duration time, Duration timeout) {}
+  record KeepAlive(Duration time, Duration timeout) {
+    /** A gateway takes pings that are 5 s apart; grpc-java sends none that are under 10 s apart. */
+    static final KeepAlive USUAL = new KeepAlive(Duration.ofSeconds(10), Duration.ofSeconds(2));
+  }
 
   /** Sends the token of the moment with every call. */
   static ClientInterceptor bearer(Supplier<String> token) {

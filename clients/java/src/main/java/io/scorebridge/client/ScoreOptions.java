@@ -12,6 +12,7 @@ public final class ScoreOptions {
   final Double defaultScore;
   final boolean allowDefault;
   final boolean partial;
+  final boolean ignoreExtra;
   final int version;
   final String requestId;
   final List<String> rowKeys;
@@ -23,6 +24,7 @@ public final class ScoreOptions {
     defaultScore = builder.defaultScore;
     allowDefault = builder.allowDefault;
     partial = builder.partial;
+    ignoreExtra = builder.ignoreExtra;
     version = builder.version;
     requestId = builder.requestId;
     rowKeys = builder.rowKeys;
@@ -54,6 +56,7 @@ public final class ScoreOptions {
     private Double defaultScore;
     private boolean allowDefault = true;
     private boolean partial;
+    private boolean ignoreExtra;
     private int version;
     private String requestId = "";
     private List<String> rowKeys = List.of();
@@ -108,6 +111,18 @@ public final class ScoreOptions {
      */
     public Builder partial(boolean wanted) {
       this.partial = wanted;
+      return this;
+    }
+
+    /**
+     * Whether columns that the model does not know are as if they had not been sent. Without it they refuse the call. The
+     * gateway's prediction log says which they were.
+     *
+     * @param wanted true has them ignored.
+     * @return this.
+     */
+    public Builder ignoreExtra(boolean wanted) {
+      this.ignoreExtra = wanted;
       return this;
     }
 

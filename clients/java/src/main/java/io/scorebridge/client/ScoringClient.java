@@ -252,6 +252,7 @@ public final class ScoringClient implements AutoCloseable {
             .setModel(model)
             .setVersion(options.version)
             .setPartial(options.partial)
+            .setIgnoreExtra(options.ignoreExtra)
             .setBatchId(options.batchId)
             .putAllLabels(options.labels);
     Double chosen = options.defaultScore == null ? defaultScore : options.defaultScore;
@@ -451,7 +452,7 @@ public final class ScoringClient implements AutoCloseable {
     private Duration circuitOpen = Duration.ofSeconds(1);
     private Path defaultsLog;
     private Consumer<CallEvent> onCall;
-    private Channels.KeepAlive keepAlive;
+    private Channels.KeepAlive keepAlive = Channels.KeepAlive.USUAL;
     private GatewayNames.Lookup lookup = InetAddress::getAllByName;
 
     private Builder(String target) {
@@ -558,8 +559,8 @@ public final class ScoringClient implements AutoCloseable {
 
     /**
      * Has a connection on which nothing came for a while asked whether it is there, and closed if it does not answer. So a
-     * path that went silent is found without a call that expires, also where other gateways answer. Without it, none is
-     * asked. A channel of your own is left as it is.
+     * path that went silent is found without a call that expires, also where other gateways answer. After 10 seconds, which
+     * may take 2, if nothing is said. A channel of your own is left as it is.
      *
      * @param time so long nothing came; 10 seconds at least, as gateways send away who asks more often.
      * @param timeout how long the answer may take.
@@ -570,6 +571,16 @@ public final class ScoringClient implements AutoCloseable {
       this.keepAlive =
           new Channels.KeepAlive(
               Arguments.keepAliveTime("keepAlive time", time), Arguments.time("keepAlive timeout", timeout));
+      return this;
+    }
+
+    /**
+     * Has no connection asked whether it is there.
+     *
+     * @return this.
+     */
+    public Builder withoutKeepAlive() {
+      this.keepAlive = null;
       return this;
     }
 

@@ -42,7 +42,18 @@ class ConformanceTest {
 
   private static void check(World world, JsonObject given) {
     JsonObject expected = given.getAsJsonObject("expect");
+    if (given.has("target_text")) {
+      String text = given.get("target_text").getAsString();
+      assertThrows(IllegalArgumentException.class, () -> ScoringClient.newBuilder(text).build().close());
+      return;
+    }
     try (ScoringClient client = client(world, given)) {
+      if (given.has("before")) {
+        JsonObject before = given.getAsJsonObject("before");
+        for (int call = 0; call < before.get("calls").getAsInt(); call++) {
+          outcome(client, with(given, before));
+        }
+      }
       int calls = given.has("calls") ? given.get("calls").getAsInt() : 1;
       int killAfter = given.has("kill_first_after") ? given.get("kill_first_after").getAsInt() : -1;
       for (int call = 1; call < calls; call++) {
@@ -73,6 +84,13 @@ class ConformanceTest {
         }
       }
     }
+  }
+
+  /** The case with some of it exchanged. */
+  private static JsonObject with(JsonObject given, JsonObject exchanged) {
+    JsonObject copy = given.deepCopy();
+    exchanged.entrySet().forEach(entry -> copy.add(entry.getKey(), entry.getValue()));
+    return copy;
   }
 
   private static void outcome(ScoringClient client, JsonObject given) {
@@ -136,6 +154,9 @@ class ConformanceTest {
   private static ScoreOptions options(JsonObject given) {
     ScoreOptions.Builder options =
         ScoreOptions.newBuilder().timeout(Duration.ofMillis(given.get("timeout_ms").getAsLong()));
+    if (given.has("ignore_extra")) {
+      options.ignoreExtra(given.get("ignore_extra").getAsBoolean());
+    }
     if (given.has("default")) {
       options.defaultScore(given.get("default").getAsDouble());
     }
