@@ -112,7 +112,7 @@ class Batch:
 
 
 def _request_id(given: object, *, big: bool) -> str:
-    if given is None or given == "":
+    if given is None:
         return str(uuid.uuid4())
     whose = " of a batch that is sent in several calls" if big else ""
     return check_id("request_id", given, _LONGEST_BIG_ID if big else _LONGEST_ID, whose)

@@ -15,8 +15,8 @@ class Circuit:
     Whatever a gateway answers, an error too, closes it. May be shared by threads.
 
     A deadline that passed says only that nobody answered within that time. So an open circuit is open for calls that
-    would wait no longer than has been waited in vain; one with more patience is let through, which is then what has
-    been tried. A connection that failed says it for all calls.
+    would wait no longer than has been waited in vain; those with more patience are let through. Nor does the trial of a
+    short call keep a longer one from trying. A connection that failed says it for all calls.
 
     Args:
         failures: in a row; 0 never opens it.
@@ -29,7 +29,8 @@ class Circuit:
         self._lock = threading.Lock()
         self._in_a_row = 0
         self._open = False
-        self._tried_s = 0.0
+        self._tried_s = 0.0  # in vain
+        self._trial_s = 0.0  # the longest wait of those that are let through to see
         self._next_trial = 0.0
         self._last_answer = -math.inf
 
@@ -44,9 +45,11 @@ class Circuit:
                 return True
             if at >= self._next_trial:
                 self._next_trial = at + self._open_s
-            elif patience_s <= self._tried_s:
+            elif patience_s > self._tried_s:
+                return True
+            elif patience_s <= self._trial_s:
                 return False
-            self._tried_s = patience_s
+            self._trial_s = patience_s
             return True
 
     def answered(self) -> None:
@@ -63,10 +66,12 @@ class Circuit:
             at = time.monotonic()
             self._in_a_row += 1
             self._tried_s = max(self._tried_s, waited_s)
+            self._trial_s = max(self._trial_s, waited_s)
             silent = at - self._last_answer >= _LEAST_SILENCE_S
             if not self._open and 0 < self._failures <= self._in_a_row and silent:
                 self._open = True
                 self._next_trial = at + self._open_s
+                self._trial_s = math.inf
 
     def invite(self) -> None:
         """There is a new connection: the next call is let through to see, whatever the time."""

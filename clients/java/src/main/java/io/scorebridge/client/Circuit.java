@@ -7,11 +7,13 @@ import java.util.function.LongSupplier;
  * Spares callers the wait for gateways that don't answer. May be shared by threads.
  *
  * <p>It opens after so many failed connections or unanswered calls in a row, if no gateway answered anything for 100 ms.
- * Then one call is let through now and then, to see, and when a connection is ready. Whatever a gateway answers, an error too, closes it.
+ * Then one call is let through now and then, to see, and when a connection is ready. Whatever a gateway answers, an error
+ * too, closes it.
  *
  * <p>Callers with short timeouts don't shut out those with long ones. The circuit keeps the longest wait that was in vain
- * in this row: a call that is willing to wait longer is let through, as its patience has not been tried. So a gateway that
- * answers within 10 ms is not taken for silent because others gave it 1 ms.
+ * in this row: calls that are willing to wait longer are let through, as their patience has not been tried. So a gateway
+ * that answers within 10 ms is not taken for silent because others gave it 1 ms. Nor does a short call take the trial away
+ * from a longer one: that is let through beside it.
  */
 final class Circuit {
   /** The wait of a call without a timeout, and that of one whose connection failed: no wait would have helped. */
@@ -25,7 +27,8 @@ final class Circuit {
   private final LongSupplier clock; // nanoseconds
   private int inARow;
   private boolean open;
-  private long triedNanos;
+  private long triedNanos; // in vain
+  private long trialNanos; // the longest wait of those that are let through to see
   private long nextTrial;
   private long lastAnswer;
 
@@ -51,10 +54,12 @@ final class Circuit {
     long now = clock.getAsLong();
     if (now - nextTrial >= 0) {
       nextTrial = now + openNanos;
-    } else if (timeoutNanos <= triedNanos) {
+    } else if (timeoutNanos > triedNanos) {
+      return true;
+    } else if (timeoutNanos <= trialNanos) {
       return false;
     }
-    triedNanos = timeoutNanos;
+    trialNanos = timeoutNanos;
     return true;
   }
 
@@ -78,9 +83,11 @@ final class Circuit {
     long now = clock.getAsLong();
     inARow++;
     triedNanos = Math.max(triedNanos, timeoutNanos);
+    trialNanos = Math.max(trialNanos, timeoutNanos);
     if (!open && failures > 0 && inARow >= failures && now - lastAnswer >= LEAST_SILENCE_NANOS) {
       open = true;
       nextTrial = now + openNanos;
+      trialNanos = FOREVER;
     }
   }
 }

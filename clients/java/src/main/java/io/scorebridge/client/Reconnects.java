@@ -22,16 +22,16 @@ import java.util.function.LongSupplier;
  * <ul>
  *   <li>While connections fail, all are tried again and names looked up, twice a second; else every 5 s, for a gateway
  *       that is away while others answer.
- *   <li>If three calls in a row ended with their deadline, and nothing was answered for a second, a health check asks
- *       whether there is anybody. Any answer says so: deadlines that no gateway could meet replace nothing. Without an
+ *   <li>If a call ends with its deadline, and nothing was answered for 250 ms, a health check asks whether there is
+ *       anybody, once a second. Any answer says so: deadlines that no gateway could meet replace nothing. Without an
  *       answer within 500 ms all connections are made anew, and every 1.75 s again for as long as that is silent too: a
  *       connection needs six trips, with TLS and health check. Calls under way end on the old ones.
  *   <li>A connection that is ready lets a call through the circuit at once.
  * </ul>
  */
 final class Reconnects {
-  static final int EXPIRED = 3;
-  static final long SILENCE_NANOS = TimeUnit.SECONDS.toNanos(1);
+  static final long SILENCE_NANOS = TimeUnit.MILLISECONDS.toNanos(250);
+  static final long BETWEEN_CHECKS_NANOS = TimeUnit.SECONDS.toNanos(1);
   static final long PROBE_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
   static final long CONNECT_NANOS = TimeUnit.MILLISECONDS.toNanos(1750);
   static final long RETRY_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
@@ -52,11 +52,10 @@ final class Reconnects {
   private final Pace retries = new Pace(RETRY_NANOS);
   private final Pace refreshes = new Pace(REFRESH_NANOS);
   private boolean failing;
-  private int expired;
   private boolean probing;
   private long lastCall;
   private long lastAnswer;
-  private long begun; // the connections
+  private long nextCheck; // not before connections had the time to be made
 
   /**
    * For a channel's life.
@@ -70,7 +69,7 @@ final class Reconnects {
     this.onReady = onReady;
     this.clock = clock;
     this.lastAnswer = clock.getAsLong();
-    this.begun = lastAnswer;
+    this.nextCheck = lastAnswer + BETWEEN_CHECKS_NANOS;
     refreshes.isDue(lastAnswer);
     watch(ConnectivityState.IDLE);
   }
@@ -91,7 +90,6 @@ final class Reconnects {
   /** A gateway said something. */
   synchronized void answered() {
     failing = false;
-    expired = 0;
     lastAnswer = clock.getAsLong();
   }
 
@@ -111,9 +109,7 @@ final class Reconnects {
   void expired() {
     synchronized (this) {
       long now = clock.getAsLong();
-      expired++;
-      boolean silent = now - lastAnswer >= SILENCE_NANOS && now - begun >= SILENCE_NANOS;
-      if (probing || expired < EXPIRED || !silent) {
+      if (probing || now - lastAnswer < SILENCE_NANOS || now - nextCheck < 0) {
         return;
       }
       probing = true;
@@ -144,11 +140,7 @@ final class Reconnects {
       long now = clock.getAsLong();
       again = silent && now - lastCall < IN_USE_NANOS;
       probing = again;
-      if (silent) {
-        begun = now;
-      } else if (status.getCode() != Status.Code.UNAVAILABLE) {
-        lastAnswer = now; // calls may go on to expire: the next check is a second away
-      }
+      nextCheck = now + BETWEEN_CHECKS_NANOS;
     }
     if (silent) {
       channel.enterIdle(); // the next call opens all connections anew
