@@ -6,7 +6,7 @@ __all__ = ["Silence"]
 
 _SILENT_S = 0.25
 _BETWEEN_LOOKS_S = 1.0
-_CONNECTING_S = 2.5  # a connection that is being made has its own limit, and is made anew by gRPC when that passes
+_CONNECTING_S = 1.0  # with what a look takes longer than a connection may, which gRPC then makes anew
 
 
 class Silence:
