@@ -96,7 +96,7 @@ def main() -> None:
         console.print("deploying, and starting a gateway …")
         for model in ("glm", "forest", "bootstrap", "cancer"):
             run(SCOREBRIDGE, "deploy", work / model, "--repository", repository, "--model", model)
-        patients = pd.read_csv(work / "direct.csv", float_precision="round_trip")
+        patients = pd.read_csv(work / "direct.csv", dtype=str).astype(float)  # each digit, in every pandas
         with gateway(repository) as url, ScoringClient(url) as client:
             client.models()
             results = []
