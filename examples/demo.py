@@ -101,10 +101,10 @@ def main() -> None:
             client.models()
             results = []
             for model in ("glm", "forest"):
-                call = timed(client, model, patients[INPUTS].astype(float), 1.0)
+                call = timed(client, model, patients[INPUTS], 10.0)
                 results.append((model, "R (Rserve)", call, difference(call.answer, patients[model].to_numpy())))
-            cancer = timed(client, "cancer", tumours, 1.0)
-            late = timed(client, "bootstrap", patients[INPUTS].astype(float), 0.05)
+            cancer = timed(client, "cancer", tumours, 10.0)
+            late = timed(client, "bootstrap", patients[INPUTS], 0.05)
         # Only now: xgboost's threads go on spinning for a while after a prediction, on the gateway's cores.
         direct = booster.predict(xgboost.DMatrix(tumours))
         results.append(("cancer", "xgboost", cancer, difference(cancer.answer, direct)))
