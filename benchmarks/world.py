@@ -82,7 +82,7 @@ class World:
     @cached_property
     def pima(self) -> pd.DataFrame:
         """The rows of Pima.te, and what R says of them."""
-        return pd.read_csv(self.work / "direct.csv", float_precision="round_trip")
+        return pd.read_csv(self.work / "direct.csv", dtype=str).astype(float)  # each digit, in every pandas
 
     def pima_rows(self, count: int) -> dict[str, np.ndarray[Any, Any]]:
         """Columns for the R models."""

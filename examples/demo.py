@@ -144,7 +144,7 @@ def main() -> None:
         console.print("deploying, and starting a gateway …")
         for model in ("glm", "forest", "bootstrap", "cancer"):
             deploy(work / model, repository)
-        patients = pd.read_csv(work / "direct.csv", float_precision="round_trip")
+        patients = pd.read_csv(work / "direct.csv", dtype=str).astype(float)  # each digit, in every pandas
         ask(repository, patients, booster, tumours)
 
 

@@ -149,7 +149,7 @@ def test_the_demo_runs(tmp_path: Path) -> None:
         check=False,
         cwd=tmp_path,
     )
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout
     assert done.stdout.count("MODEL") == 3
     assert "DEFAULT (DEADLINE)" in done.stdout
 
