@@ -6,9 +6,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import demo
+import numpy as np
 import pytest
 from fixtures import ROOT, Cancer, put
 from gateways import GatewayProcess
+from scorebridge import ScoringClient
 
 NOBODY = "127.0.0.1:1"
 
@@ -44,3 +47,29 @@ def test_load(gateway: GatewayProcess) -> None:
     printed = run("examples/score_load.py", gateway.url, "cancer", "30", "10", "4", "0.5", "10000")
     assert "calls/s, p50" in printed
     assert printed.endswith("scored by the model, defaults {}\n")
+
+
+def test_the_demo_shows_what_came_where_no_gateway_answers_in_time(capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {name: np.zeros(3) for name in demo.INPUTS}
+    with ScoringClient(NOBODY) as client:
+        call = demo.timed(client, "bootstrap", rows, demo.IMPATIENT_S)
+    largest = demo.difference(call.answer, np.zeros(3))
+    demo.show([("bootstrap", "R (Rserve)", call, largest)])
+    assert largest == "-"
+    assert "CLIENT_DEFAULT" in capsys.readouterr().out
+    assert "each row had the default score 0.33 from the client, marked as one: " in demo.verdict(call)
+
+
+def test_the_demo_says_so_where_the_slow_model_was_quick(gateway: GatewayProcess, cancer: Cancer) -> None:
+    with ScoringClient(gateway.url) as client:
+        call = demo.timed(client, "cancer", cancer.rows[:3], 30.0)
+    assert "Here it was done in " in demo.verdict(call)
+    assert demo.difference(call.answer, call.answer.scores) == "0"
+
+
+def test_the_demo_s_gateway_that_can_t_start_ends_it_with_the_reason(tmp_path: Path) -> None:
+    with (
+        pytest.raises(SystemExit, match=r"the gateway did not start\n.* is not a folder"),
+        demo.gateway(tmp_path / "nowhere", tmp_path / "gateway.log"),
+    ):
+        pass
