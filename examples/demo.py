@@ -116,7 +116,7 @@ def verdict(late: Timed) -> str:
 
 def ask(repository: Path, patients: pd.DataFrame, booster: xgboost.Booster, tumours: pd.DataFrame) -> None:
     """Starts a gateway, scores the rows, and prints what came."""
-    inputs = patients[INPUTS].astype(float)
+    inputs = patients[INPUTS]
     with gateway(repository, repository.parent / "gateway.log") as url, ScoringClient(url) as client:
         timed(client, "glm", inputs[:1])  # opens the connection
         results = []
