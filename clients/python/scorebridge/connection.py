@@ -22,18 +22,22 @@ class GivenChannel:
 
     def __init__(self, channel: Any) -> None:
         self._line = Line(channel, "", asyncio=False)
+        self._lock = threading.Lock()
         opened(self._line)
+        told_of_forks(self)
 
     @contextmanager
     def line(self, timeout_s: float | None) -> Iterator[Any]:
         """The channel."""
         del timeout_s
         check_fork()
-        self._line.calls += 1  # of some use without a lock: that one is, and not how many
+        with self._lock:
+            self._line.calls += 1
         try:
             yield self._line.channel
         finally:
-            self._line.calls -= 1
+            with self._lock:
+                self._line.calls -= 1
 
     def answered(self) -> None:
         """Of no use."""
@@ -47,6 +51,10 @@ class GivenChannel:
     def close(self) -> None:
         """It stays open, but is no more called on."""
         closed(self._line)
+
+    def forked(self) -> None:
+        """This is a new process: the lock may be held by a thread that is not here."""
+        self._lock = threading.Lock()
 
 
 class Connection:
