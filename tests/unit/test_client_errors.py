@@ -144,3 +144,13 @@ def test_an_error_survives_pickle_and_copy(kind: type[ScoringError], again: Any)
     same = again(error)
     assert type(same) is kind
     assert (str(same), same.args, same.__dict__) == ("a sentence", ("a sentence",), error.__dict__)
+
+
+def test_a_message_alone_makes_an_error_of_its_class_as_queues_do_that_speak_json() -> None:
+    error = ModelNotFound("there is no model 'm'")
+    assert (str(error), error.reason, error.status, error.by_gateway) == (
+        "there is no model 'm'",
+        "UNKNOWN",
+        "UNKNOWN",
+        False,
+    )

@@ -46,7 +46,7 @@ _DOMAIN = "scorebridge.io"
 
 
 class ScoringError(Exception):
-    """A call that brought no scores.
+    """A call that brought no scores. Where only its message came back from another process, as JSON, the rest is UNKNOWN.
 
     Attributes:
         reason: UPPER_SNAKE name of the event, such as "CIRCUIT_OPEN"; the gRPC status' name if the gateway gave none.
@@ -60,13 +60,13 @@ class ScoringError(Exception):
     def __init__(
         self,
         message: str,
-        reason: str,
+        reason: str = "UNKNOWN",
         model: str = "",
         version: str = "",
         limit: str = "",
         *,
-        status: str,
-        by_gateway: bool,
+        status: str = "UNKNOWN",
+        by_gateway: bool = False,
     ) -> None:
         super().__init__(message)
         self.reason = reason
