@@ -46,7 +46,9 @@ _DOMAIN = "scorebridge.io"
 
 
 class ScoringError(Exception):
-    """A call that brought no scores. Where only its message came back from another process, as JSON, the rest is UNKNOWN.
+    """A call that brought no scores.
+
+    Where only its message came back from another process, as JSON, the rest is UNKNOWN.
 
     Attributes:
         reason: UPPER_SNAKE name of the event, such as "CIRCUIT_OPEN"; the gRPC status' name if the gateway gave none.
