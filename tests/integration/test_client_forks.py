@@ -76,7 +76,10 @@ print(ask()); print(all_of(ask)); print(all_of(anew)); print(ask()); client.clos
     assert printed(gateway, script, supported=False) == expected
 
 
-def test_a_client_that_was_closed_before_the_fork_leaves_no_trace(gateway: GatewayProcess) -> None:
+@pytest.mark.parametrize(("supported", "source"), [(True, "MODEL"), (False, "ClientForked")])
+def test_a_client_that_was_closed_before_the_fork_has_been_in_use(
+    gateway: GatewayProcess, source: str, *, supported: bool
+) -> None:
     script = """
 def anew(model):
     global client
@@ -85,7 +88,7 @@ def anew(model):
 
 print(ask()); client.close(); print(all_of(anew))
 """
-    assert printed(gateway, script, supported=False) == ["MODEL", "['MODEL']"]
+    assert printed(gateway, script, supported=supported) == ["MODEL", f"['{source}']"]
 
 
 def test_a_fork_waits_for_calls_of_other_threads(gateway: GatewayProcess) -> None:

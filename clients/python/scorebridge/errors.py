@@ -130,7 +130,7 @@ class PredictionFailed(ScoringError):
 
 
 class ClientForked(RuntimeError):
-    """gRPC does not work in this process, a forked child of one that had a connection open."""
+    """gRPC does not work in this process, a forked child of one that had made calls."""
 
 
 _BY_STATUS: dict[grpc.StatusCode, type[ScoringError]] = {

@@ -22,6 +22,7 @@ class Forking(Protocol):
 
 _told: "weakref.WeakSet[Any]" = weakref.WeakSet()
 _lines: "weakref.WeakSet[Line]" = weakref.WeakSet()  # whose channels are open
+_used = False
 _stranded = False
 _may_begin = threading.Event()
 _may_begin.set()
@@ -36,6 +37,8 @@ def told_of_forks(one: Forking) -> None:
 
 def opened(line: Line) -> None:
     """Its channel was, and is until it is closed."""
+    global _used  # noqa: PLW0603 - of the process
+    _used = True
     _lines.add(line)
 
 
@@ -48,15 +51,15 @@ def check_fork() -> None:
     """Returns if gRPC works in this process.
 
     Raises:
-        ClientForked: it was forked from one that had a connection open, and gRPC can't cope with that.
+        ClientForked: it was forked from one that had used gRPC, which can't cope with that.
     """
     if not _may_begin.is_set():
         _may_begin.wait()
     if _stranded:
         raise ClientForked(
-            "this process was forked from one that had a gRPC channel open: make the client after the fork or make no"
-            " call before it, or set GRPC_ENABLE_FORK_SUPPORT=1 before gRPC is imported (which is of no use to asyncio,"
-            " and where a call is under way at the fork)"
+            "this process was forked from one that had made a call by gRPC: make none before the fork, or set"
+            " GRPC_ENABLE_FORK_SUPPORT=1 before gRPC is imported (which is of no use where a client of asyncio is open,"
+            " or a call under way for long)"
         )
 
 
@@ -81,8 +84,9 @@ def _supported() -> bool:
 
 def _after_in_child() -> None:
     global _stranded, _may_begin  # noqa: PLW0603 - of the process, as is what they tell
-    # Where one of gRPC's calls is under way in another thread, it leaves the child as if there were no support.
-    if any(one.asyncio or one.calls or one.asked or not _supported() for one in _lines):
+    # Without support, closed channels are no better: gRPC's threads may have been about to end. And a call under way in
+    # another thread makes support as good as none.
+    if _used and (not _supported() or any(one.asyncio or one.calls or one.asked for one in _lines)):
         _stranded = True
     for one in list(_told):
         one.forked()
