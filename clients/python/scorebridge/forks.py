@@ -94,8 +94,9 @@ def _after_in_child() -> None:
     _may_begin.set()
 
 
-# gRPC imports them when it makes a channel: a fork meanwhile would leave the child an import that never ends.
-for late in ("grpc._channel", "grpc.experimental"):
+# They would be imported within a first call, by gRPC, numpy and sockets: a fork in that moment would leave the child an
+# import that never ends.
+for late in ("grpc._channel", "grpc.experimental", "numpy.ma", "encodings.idna"):
     import_module(late)
 
 if hasattr(os, "register_at_fork"):  # Windows has no forks
