@@ -84,7 +84,12 @@ def test_a_tail_cut_off_before_the_next_segment_was_begun_breaks_the_chain(log: 
     assert texts(log) == [f"02: {BROKEN}", "02: record 1 is missing"]
 
 
-@pytest.mark.parametrize("left", [b"", b"SBL", b"\0" * 40, encode_preamble(header(1))[:40]])
+# Named, because a preamble is another each time, and processes that share the tests must agree on their names.
+@pytest.mark.parametrize(
+    "left",
+    [b"", b"SBL", b"\0" * 40, encode_preamble(header(1))[:40]],
+    ids=["nothing", "three bytes", "zeros", "a part of its preamble"],
+)
 def test_a_segment_that_was_never_begun_is_a_torn_tail(log: list[Path], left: bytes) -> None:
     (log[0].parent / f"{6:020d}.sblog").write_bytes(left)
     found = verify(log[0].parent)
