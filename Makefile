@@ -19,11 +19,11 @@ setup:
 demo: setup
 	@$(BIN)/python examples/demo.py
 
-# Most of a test is waiting, so two processes take the files in turns. The attacks have the machine to themselves: they
-# look at what a gateway's memory and event loop go through.
+# Most of a test is waiting, so two processes take the files in turns. Faults and attacks have the machine to themselves:
+# they look at deadlines, and at what a gateway's memory and event loop go through.
 test: setup
-	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/attacks
-	@$(BIN)/pytest tests/attacks
+	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/attacks
+	@$(BIN)/pytest tests/faults tests/attacks
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-java test-xgboost-oldest test-xgboost-newest
 
 test-java: setup

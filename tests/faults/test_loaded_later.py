@@ -24,6 +24,8 @@ from bridge.server import Gateway
 Connect = Callable[[Gateway], AsyncScoringClient]
 HANGS = "Sys.sleep(1000)\nPred.R <- function(x) x * k"
 TYPES = '[features]\nx = "double"\n[outputs]\nscore = "double"\n'
+# So that R has begun before the trial is to be what takes too long, on a busy machine too.
+PATIENCE_S = {"load": 3, "trial": 12}
 
 
 def slow_at_first(tmp_path: Path, slow_in: str) -> Path:
@@ -32,7 +34,9 @@ def slow_at_first(tmp_path: Path, slow_in: str) -> Path:
     at_load, in_trial = (wait, "") if slow_in == "load" else ("", wait)
     code = f"{at_load}\nPred.R <- function(x) {{ {in_trial}; x * k }}"
     return make_r_bundle(
-        tmp_path / "slow", code, settings=f"load_timeout_s = 3\nworkers = 1\ndefault_score = 9\n{TYPES}"
+        tmp_path / "slow",
+        code,
+        settings=f"load_timeout_s = {PATIENCE_S[slow_in]}\nworkers = 1\ndefault_score = 9\n{TYPES}",
     )
 
 
@@ -61,7 +65,7 @@ async def test_a_version_that_was_too_slow_is_served_once_it_is_not(
     put(slow_at_first(tmp_path / "n", slow_in), repository, "n", 1)
     gateway = await start_gateway(repository, watch_interval_s=0.05)
     client = connect(gateway)
-    sentence = {"load": "the bundle was not loaded within 3 s", "trial": "the trial rows were not scored within 3 s"}
+    sentence = {"load": "the bundle was not loaded within 3 s", "trial": "the trial rows were not scored within 12 s"}
     (detail,) = (one.version for one in await client.model("m", 2))
     assert (detail.state, detail.state_reason) == (pb.VERSION_STATE_WAITING, sentence[slow_in])
     assert abs((detail.retry_at.ToDatetime(UTC) - datetime.now(UTC)).total_seconds()) < 60
