@@ -7,6 +7,7 @@ import numpy as np
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.columns import Batch, Matrix
+from bridge.errors import InvalidRequest
 
 __all__ = ["drop_columns", "without_extras"]
 
@@ -28,10 +29,18 @@ def without_extras(batch: Batch, known: Collection[str]) -> tuple[Batch, tuple[i
 
 
 def drop_columns(request: pb.ScoreRequest, places: Collection[int]) -> None:
-    """Takes columns out of a request, by their places, as if they had not been sent."""
+    """Takes columns out of a request, by their places, as if they had not been sent.
+
+    Raises:
+        InvalidRequest: there is no column at one of the places.
+    """
     if not places:
         return
-    if request.WhichOneof("features") == "table":
+    places = frozenset(places)
+    is_table = request.WhichOneof("features") == "table"
+    if max(places) >= len(request.table.columns if is_table else request.matrix.columns):
+        raise InvalidRequest(f"column {max(places)} was ignored, and is not there")
+    if is_table:
         for place in sorted(places, reverse=True):
             del request.table.columns[place]
         return

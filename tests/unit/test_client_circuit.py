@@ -41,6 +41,31 @@ def opened(clock: Clock) -> Callable[[float], Circuit]:
     return make
 
 
+def test_the_circuit_lets_one_call_through_and_closes_with_an_answer(clock: Clock) -> None:
+    circuit = Circuit(2, 1.0)
+    circuit.failed(1.0)
+    assert circuit.allows(1.0)
+    circuit.failed(1.0)
+    assert not circuit.allows(1.0)
+    clock.now += 1.0
+    assert circuit.allows(1.0)
+    assert not circuit.allows(1.0)
+    circuit.answered()
+    assert circuit.allows(1.0)
+
+
+def test_failures_between_answers_to_others_do_not_open_it(clock: Clock) -> None:
+    circuit = Circuit(2, 1.0)
+    circuit.answered()
+    clock.now += 0.01
+    for _ in range(9):
+        circuit.failed(1.0)
+    assert circuit.allows(1.0)
+    clock.now += 0.1
+    circuit.failed(1.0)
+    assert not circuit.allows(1.0)
+
+
 @pytest.mark.parametrize("waited_s", [0.001, 0.02, 0.5])
 def test_short_deadlines_do_not_shut_out_who_has_more_patience(
     opened: Callable[[float], Circuit], waited_s: float

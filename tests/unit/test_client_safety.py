@@ -1,4 +1,4 @@
-"""What both Python clients do beside calling: the circuit, the file of defaults, the hook, addresses."""
+"""What both Python clients do beside calling: the file of defaults, the hook, channels, timeouts."""
 
 import json
 import logging
@@ -11,54 +11,11 @@ import pytest
 from scorebridge import AsyncScoringClient, CallEvent, Cancelled, ScoringClient, Source
 from scorebridge.batch import MOST_ROWS, Batch
 from scorebridge.channel import plan_channel
-from scorebridge.circuit import Circuit
 from scorebridge.errors import ScoringError
 from scorebridge.safety import Safety
 
 NOBODY = "127.0.0.1:1"
 CLOSED = r"^the client is closed$"
-
-
-class Clock:
-    """Moved by hand."""
-
-    now = 1000.0
-
-    def monotonic(self) -> float:
-        """Seconds."""
-        return self.now
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    made = Clock()
-    monkeypatch.setattr("scorebridge.circuit.time", made)
-    return made
-
-
-def test_the_circuit_lets_one_call_through_and_closes_with_an_answer(clock: Clock) -> None:
-    circuit = Circuit(2, 1.0)
-    circuit.failed(1.0)
-    assert circuit.allows(1.0)
-    circuit.failed(1.0)
-    assert not circuit.allows(1.0)
-    clock.now += 1.0
-    assert circuit.allows(1.0)
-    assert not circuit.allows(1.0)
-    circuit.answered()
-    assert circuit.allows(1.0)
-
-
-def test_failures_between_answers_to_others_do_not_open_it(clock: Clock) -> None:
-    circuit = Circuit(2, 1.0)
-    circuit.answered()
-    clock.now += 0.01
-    for _ in range(9):
-        circuit.failed(1.0)
-    assert circuit.allows(1.0)
-    clock.now += 0.1
-    circuit.failed(1.0)
-    assert not circuit.allows(1.0)
 
 
 def test_every_default_is_counted_written_and_told(tmp_path: Path) -> None:
