@@ -10,14 +10,14 @@ import grpc
 import grpc.aio
 
 from scorebridge.channel import ASKED_S, NOBODY, PROBE, PROBE_S, ChannelPlan
-from scorebridge.errors import ScoringError
-from scorebridge.forks import check_fork, closed, opened, told_of_forks
-from scorebridge.line import RESOLVE_AGAIN_S, RESOLVE_OFTEN_S, Line, without_address
+from scorebridge.forks import check_fork, closed, opened
+from scorebridge.line import RESOLVE_OFTEN_S, Line, without_address
+from scorebridge.way import GivenWay, Way
 
 __all__ = ["AioConnection", "GivenAioChannel"]
 
 
-class GivenAioChannel:
+class GivenAioChannel(GivenWay):
     """A channel that the caller made, and closes."""
 
     def __init__(self, channel: Any) -> None:
@@ -31,33 +31,19 @@ class GivenAioChannel:
         check_fork()
         yield self._line.channel
 
-    def answered(self) -> None:
-        """Of no use."""
-
-    def failed(self, error: ScoringError) -> None:
-        """Of no use."""
-
-    def refused(self) -> None:
-        """Of no use."""
-
     async def close(self) -> None:
         """It stays open, but is no more called on."""
         closed(self._line)
 
 
-class AioConnection:
+class AioConnection(Way):
     """Has a channel for each call, on one event loop; see `scorebridge.connection.Connection`."""
 
     def __init__(self, plan: ChannelPlan, connected: Callable[[], None]) -> None:
-        self._plan = plan
         self._connected = connected
-        self._line: Line | None = None
         self._looking: asyncio.Task[None] | None = None
         self._kept = set[asyncio.Task[None]]()
-        self._resolved = 0.0
-        self._unknown: OSError | None = None
-        self._closed = False
-        told_of_forks(self)
+        super().__init__(plan)
 
     @asynccontextmanager
     async def line(self, timeout_s: float | None) -> AsyncIterator[Any]:
@@ -76,32 +62,10 @@ class AioConnection:
             if line.left and not line.calls:
                 self._close_soon(line)
 
-    def answered(self) -> None:
-        """A gateway said something."""
-        if self._line is not None:
-            self._line.silence.answered()
-
-    def refused(self) -> None:
-        """A call was not let through, and none may be for a while: asks for a sign that one would be worth it."""
-        line = self._line
-        if line is None:
-            return
-        if self._is_due(RESOLVE_AGAIN_S):
-            self._look(suspect=False)
+    def _ask_once(self, line: Line) -> None:
         if not line.asked:
             line.asked = True
             self._keep(self._ask(line))
-
-    def failed(self, error: ScoringError) -> None:
-        """A call ended with an error."""
-        line = self._line
-        if line is None or error.by_gateway:
-            self.answered()
-        elif error.status == "DEADLINE_EXCEEDED":
-            if line.silence.is_suspect():
-                self._look(suspect=True)
-        elif error.status == "UNAVAILABLE" and self._is_due(RESOLVE_AGAIN_S):
-            self._look(suspect=False)
 
     async def close(self) -> None:
         """No calls any more; those under way are cancelled."""
@@ -132,9 +96,6 @@ class AioConnection:
         if self._line is None:
             raise RuntimeError("the client is closed")
         return self._line
-
-    def _is_due(self, every_s: float) -> bool:
-        return self._plan.target.moves and time.monotonic() - self._resolved >= every_s
 
     def _look(self, *, suspect: bool) -> "asyncio.Task[None]":
         """In a task; one at once."""

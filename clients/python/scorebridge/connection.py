@@ -10,14 +10,14 @@ from typing import Any
 import grpc
 
 from scorebridge.channel import ASKED_S, NOBODY, PROBE, PROBE_S, ChannelPlan
-from scorebridge.errors import ScoringError
 from scorebridge.forks import check_fork, closed, opened, told_of_forks
-from scorebridge.line import RESOLVE_AGAIN_S, RESOLVE_OFTEN_S, Line, without_address
+from scorebridge.line import RESOLVE_OFTEN_S, Line, without_address
+from scorebridge.way import GivenWay, Way
 
 __all__ = ["Connection", "GivenChannel"]
 
 
-class GivenChannel:
+class GivenChannel(GivenWay):
     """A channel that the caller made, and closes."""
 
     def __init__(self, channel: Any) -> None:
@@ -39,15 +39,6 @@ class GivenChannel:
             with self._lock:
                 self._line.calls -= 1
 
-    def answered(self) -> None:
-        """Of no use."""
-
-    def failed(self, error: ScoringError) -> None:
-        """Of no use."""
-
-    def refused(self) -> None:
-        """Of no use."""
-
     def close(self) -> None:
         """It stays open, but is no more called on."""
         closed(self._line)
@@ -57,7 +48,7 @@ class GivenChannel:
         self._lock = threading.Lock()
 
 
-class Connection:
+class Connection(Way):
     """Has a channel for each call. May be shared by threads.
 
     The names of several gateways are resolved again every 5 s while calls are made, and when a connection fails; where
@@ -70,16 +61,11 @@ class Connection:
     """
 
     def __init__(self, plan: ChannelPlan, connected: Callable[[], None]) -> None:
-        self._plan = plan
         self._connected = connected
         self._lock = threading.Lock()
         self._known = threading.Event()
-        self._line: Line | None = None
         self._looking = False
-        self._resolved = 0.0
-        self._unknown: OSError | None = None
-        self._closed = False
-        told_of_forks(self)
+        super().__init__(plan)
 
     @contextmanager
     def line(self, timeout_s: float | None) -> Iterator[Any]:
@@ -101,18 +87,7 @@ class Connection:
             if over:
                 _close(line)
 
-    def answered(self) -> None:
-        """A gateway said something."""
-        if (line := self._line) is not None:
-            line.silence.answered()
-
-    def refused(self) -> None:
-        """A call was not let through, and none may be for a while: asks for a sign that one would be worth it."""
-        line = self._line
-        if line is None:
-            return
-        if self._is_due(RESOLVE_AGAIN_S):
-            self._look(suspect=False)
+    def _ask_once(self, line: Line) -> None:
         with self._lock:
             if line.asked or line.left or self._closed:
                 return
@@ -122,17 +97,6 @@ class Connection:
         except ValueError:
             return  # closed meanwhile
         call.add_done_callback(partial(self._told, line))
-
-    def failed(self, error: ScoringError) -> None:
-        """A call ended with an error."""
-        line = self._line
-        if line is None or error.by_gateway:
-            self.answered()
-        elif error.status == "DEADLINE_EXCEEDED":
-            if line.silence.is_suspect():
-                self._look(suspect=True)
-        elif error.status == "UNAVAILABLE" and self._is_due(RESOLVE_AGAIN_S):
-            self._look(suspect=False)
 
     def close(self) -> None:
         """No calls any more; those under way are cancelled."""
@@ -179,9 +143,6 @@ class Connection:
                 self._known.clear()
         self._look(suspect=False)
         self._known.wait(timeout_s)
-
-    def _is_due(self, every_s: float) -> bool:
-        return self._plan.target.moves and time.monotonic() - self._resolved >= every_s
 
     def _look(self, *, suspect: bool) -> None:
         """In a thread, for resolving and asking take their time; one at once."""
