@@ -16,7 +16,7 @@ import pytest_asyncio
 from fixtures import SCOREBRIDGE, Cancer, put
 from gateways import GatewayProcess
 from roads import Road
-from scorebridge import AsyncScoringClient, ScoringClient, Source, Unavailable
+from scorebridge import AsyncScoringClient, CallEvent, ScoringClient, Source, Unavailable
 from waiting import eventually, moment
 
 ROWS = np.zeros((1, 30))
@@ -94,6 +94,23 @@ async def test_a_way_that_is_silent_for_new_connections_too_is_found_when_it_spe
             assert await ask() == Source.CLIENT_DEFAULT
         road.speak()
         await comes(ask, Source.MODEL)
+
+
+async def test_a_new_connection_that_is_silent_too_lets_no_call_through(gateway: GatewayProcess, make: Make) -> None:
+    told: list[CallEvent] = []
+    with Road(gateway.url) as road:
+        options = {"circuit_failures": 1, "circuit_open_s": 600.0, "on_call": told.append}
+        ask = await make(road.url, keepalive_s=None, **options)
+        road.go_silent(for_new=True)
+        async with asyncio.timeout(SOON_S):
+            while road.connections < 2:
+                assert await ask() == Source.CLIENT_DEFAULT
+                await moment()
+        for _ in range(20):
+            await ask()
+            await moment()
+    reasons = [event.reason for event in told if event.source == Source.CLIENT_DEFAULT]
+    assert reasons == ["DEADLINE", *["CLIENT_CIRCUIT_OPEN"] * (len(reasons) - 1)]
 
 
 async def test_keepalive_finds_one_silent_way_of_two(gateway: GatewayProcess, make: Make) -> None:

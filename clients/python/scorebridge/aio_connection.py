@@ -117,13 +117,13 @@ class AioConnection(Way):
     def _renew(self, old: Line | None, where: str) -> None:
         if self._line is not old or self._closed:
             return
-        self._line = Line(self._plan.make(where, grpc.aio), where, asyncio=True)
-        opened(self._line)
+        self._line = line = Line(self._plan.make(where, grpc.aio), where, asyncio=True)
+        opened(line)
         if old is not None:
             old.left = True
             if not old.calls:
                 self._close_soon(old)
-            self._connected()
+            self._ask_once(line)
 
     async def _ask(self, line: Line) -> None:
         try:

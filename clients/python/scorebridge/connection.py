@@ -57,7 +57,8 @@ class Connection(Way):
 
     Args:
         plan: of the channels.
-        connected: is called, from any thread, when there is a new connection after calls were refused for want of one.
+        connected: is called, from any thread, when a gateway has answered on a connection that was asked for: on a new
+            one, or where calls were refused for want of one.
     """
 
     def __init__(self, plan: ChannelPlan, connected: Callable[[], None]) -> None:
@@ -178,7 +179,7 @@ class Connection(Way):
         if over is not None:
             _close(over)
         if taken and old is not None:
-            self._connected()
+            self._ask_once(line)
 
 
 def _close(line: Line) -> None:
