@@ -23,7 +23,7 @@ from bridge.backends.rserve.process import RserveProcess
 from bridge.backends.rserve.qap import encode_call
 from bridge.backends.rserve.rvalues import RDouble, RInt, RList, RNull, RValue
 from bridge.backends.rserve.worker import Worker
-from bridge.bundle import read_bundle
+from bridge.bundles.bundle import read_bundle
 from bridge.columns import Array
 
 __all__ = ["beside_the_wire", "joined", "slow_model_beside_the_wire", "two_workers"]

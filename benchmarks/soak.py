@@ -31,7 +31,7 @@ from rich.table import Table
 from scorebridge import AsyncScoringClient, ScoringError, Unavailable
 from waiting import eventually, runs
 
-from bridge.repository import Repository
+from bridge.bundles.repository import Repository
 
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 CALLERS = 32

@@ -13,10 +13,10 @@ from bridge.errors import BridgeError
 from bridge.values import value
 
 __all__ = [
+    "Arrival",
     "Call",
     "Deadline",
     "DefaultScore",
-    "Exchange",
     "Layer",
     "ModelRef",
     "Outcome",
@@ -95,26 +95,24 @@ class DefaultScore:
 
 
 @value
-class Exchange:
-    """How a call came, and how its answer is to leave: what only the service knows, and the log has to keep.
+class Arrival:
+    """How a request came: what the log has to keep of it.
 
     Attributes:
         method: the gRPC method's path.
         request: the bytes that came.
         peer: the caller's address.
-        received_ns: when they came, wall clock, nanoseconds since 1970.
-        encode: the bytes of the reply to an outcome without failures.
-        status: the gRPC status code of an error.
         caller: whose it is: the name in a certificate, or an address.
+        at: when they were whole, on the loop's clock.
+        received_ns: the same on the wall clock, nanoseconds since 1970.
     """
 
     method: str
     request: bytes
     peer: str
+    caller: str
+    at: float
     received_ns: int
-    encode: "Callable[[Call, Outcome], bytes]"
-    status: Callable[[BridgeError], int]
-    caller: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -181,7 +179,7 @@ class Call:
         joint: several callers' rows are predicted together.
         lost: how many workers were lost with these rows before.
         trace: what was done for it.
-        exchange: how it came; None for calls that the bridge makes itself.
+        caller: whose it is; empty for calls that the bridge makes itself.
         partial: rows that can't be scored leave the others their scores; only of a model that is row-wise.
         ignored: the places of columns that came and are not in the batch, because the caller had them ignored.
     """
@@ -195,7 +193,7 @@ class Call:
     joint: bool = False
     lost: int = 0
     trace: Trace = field(default_factory=Trace)
-    exchange: Exchange | None = None
+    caller: str = ""
     partial: bool = False
     ignored: tuple[int, ...] = ()
 
@@ -203,11 +201,6 @@ class Call:
     def rows(self) -> int:
         """How many rows are to be scored."""
         return self.batch.rows
-
-    @property
-    def caller(self) -> str:
-        """Whose it is; empty for calls that the bridge makes itself."""
-        return "" if self.exchange is None else self.exchange.caller
 
     def until(self, deadline: Deadline) -> "Call":
         """The same with the deadline that counts: what `replace` does, at a third of its price."""
@@ -221,7 +214,7 @@ class Call:
             self.joint,
             self.lost,
             self.trace,
-            self.exchange,
+            self.caller,
             self.partial,
             self.ignored,
         )
@@ -265,12 +258,10 @@ class Outcome:
 
     Attributes:
         ranges: cover every row once.
-        reply: the bytes that answer the call, once it was recorded.
         partial: its failed rows are answered as missing, and told as such; they don't fail the call.
     """
 
     ranges: tuple[Range, ...]
-    reply: bytes = b""
     partial: bool = False
 
     @classmethod

@@ -6,13 +6,13 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from bridge.errors import BridgeError
-from bridge.model_settings import describe_invalid
+from bridge.validation import describe_invalid
 
-__all__ = ["ConfigError", "GatewaySettings", "default_cache_dir", "read_settings"]
+__all__ = ["ConfigError", "GatewaySettings", "LogSettings", "default_cache_dir", "read_settings"]
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Count = Annotated[int, Field(gt=0, le=1 << 20)]
@@ -40,8 +40,37 @@ class ConfigError(BridgeError):
     reason = "CONFIGURATION"
 
 
-class GatewaySettings(BaseSettings):
-    """How one gateway runs.
+class LogSettings(BaseModel):
+    """How the prediction log is kept: the part of the gateway's settings that `bridge.prediction_log` reads.
+
+    Attributes:
+        log_dir: the folder of the prediction log, for one gateway alone; None keeps none.
+        log_fsync: what a power cut may take: "always" answers after the record is on the disk, "interval" syncs every
+            `log_fsync_interval_s`, "never" leaves it to the system. A gateway that is killed loses nothing either way.
+        log_fsync_interval_s: seconds between syncs.
+        log_on_failure: "serve" answers calls that could not be recorded, "refuse" does not.
+        log_segment_bytes: a new segment is begun at this size.
+        log_segment_age_s: and at this age, seconds.
+        log_keep_s: older segments are removed, seconds; None keeps all.
+        log_keep_bytes: the oldest segments are removed above this size of all of them; None keeps all.
+        log_refusals_per_s: how many refused calls of one caller are on record each; the others are counted.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    log_dir: _Path | None = None
+    log_fsync: Literal["interval", "always", "never"] = "interval"
+    log_fsync_interval_s: _Seconds = 0.05
+    log_on_failure: Literal["serve", "refuse"] = "serve"
+    log_segment_bytes: Annotated[int, Field(gt=0)] = 128 << 20
+    log_segment_age_s: _Seconds = 3600.0
+    log_keep_s: _Seconds | None = None
+    log_keep_bytes: Annotated[int, Field(gt=0)] | None = None
+    log_refusals_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
+
+
+class GatewaySettings(BaseSettings, LogSettings):
+    """How one gateway runs; what it says of the prediction log is explained in `LogSettings`.
 
     Attributes:
         repository: the folder of bundles.
@@ -66,15 +95,6 @@ class GatewaySettings(BaseSettings):
         grace_s: how long calls may go on after SIGTERM.
         watch_interval_s: how often the repository is looked into for new, promoted and retired versions.
         cache_dir: where what took long to make is kept for the next start: trees as machine code.
-        log_dir: the folder of the prediction log; None keeps none.
-        log_fsync: "interval", "always" or "never": what a power cut may take.
-        log_fsync_interval_s: seconds between syncs.
-        log_on_failure: "serve" or "refuse" calls that can't be recorded.
-        log_segment_bytes: a segment's size.
-        log_segment_age_s: and its age, seconds.
-        log_keep_s: older segments are removed, seconds; all are kept without it.
-        log_keep_bytes: the oldest segments are removed above this size of all; all are kept without it.
-        log_refusals_per_s: how many refused calls of one caller are on record each; the others are counted.
         log_model_messages: what models say when they raise is written to the gateway's own log, at a bounded rate.
         tls_certificate: PEM file of the certificate chain; TLS is served if it is set.
         tls_key: PEM file of its private key.
@@ -105,15 +125,6 @@ class GatewaySettings(BaseSettings):
     grace_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 10.0
     watch_interval_s: _Seconds = 1.0
     cache_dir: _Path = Field(default_factory=default_cache_dir)
-    log_dir: _Path | None = None
-    log_fsync: Literal["interval", "always", "never"] = "interval"
-    log_fsync_interval_s: _Seconds = 0.05
-    log_on_failure: Literal["serve", "refuse"] = "serve"
-    log_segment_bytes: Annotated[int, Field(gt=0)] = 128 << 20
-    log_segment_age_s: _Seconds = 3600.0
-    log_keep_s: _Seconds | None = None
-    log_keep_bytes: Annotated[int, Field(gt=0)] | None = None
-    log_refusals_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
     log_model_messages: bool = False
     tls_certificate: _Path | None = None
     tls_key: _Path | None = None

@@ -27,7 +27,7 @@
     `-- InternalError            our bug
 
 Messages name model, column, row number, limit and elapsed time, never input values. Nothing here knows gRPC: the table
-from errors to statuses is in `bridge.service`.
+from errors to statuses is in `bridge.services.scoring`.
 """
 
 from enum import StrEnum
@@ -88,9 +88,6 @@ class BridgeError(Exception):
         limit: the limit that was passed, in words, if one was.
         private: what only the prediction log may hold, such as the message of an R condition.
         condition_class: of the R condition, or of xgboost's exception, that was raised; empty if none was.
-        model: the model that the call was for, once it is known.
-        version: its version; 0 while it is not known.
-        digest: of that version; empty while it is not known.
     """
 
     reason: ClassVar[str] = "INTERNAL"
@@ -101,9 +98,6 @@ class BridgeError(Exception):
         self.limit = limit
         self.private = private
         self.condition_class = condition_class
-        self.model = ""
-        self.version = 0
-        self.digest = ""
 
     def in_full(self) -> str:
         """The sentence with what only whoever deploys the bundle, or reads the log, may see."""

@@ -10,10 +10,10 @@ from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 from typer.testing import CliRunner, Result
 
-from bridge.bundle import read_bundle
+from bridge.bundles.bundle import read_bundle
+from bridge.bundles.repository import StoredVersion
+from bridge.cli.reconcile import reconcile
 from bridge.prediction_log.frames import encode_frame, encode_preamble
-from bridge.reconcile_command import reconcile
-from bridge.repository import StoredVersion
 
 FIRST_SECOND = 1_700_000_000
 CALL_ROWS = 37

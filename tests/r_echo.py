@@ -13,7 +13,7 @@ from waiting import moment
 from bridge.backends.rserve import process
 from bridge.backends.rserve.connection import Connection
 from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RNull, RString, RValue
-from bridge.model_settings import ModelSettings
+from bridge.bundles.settings import ModelSettings
 
 __all__ = ["Echo", "running_rserve"]
 

@@ -14,7 +14,7 @@ from scorebridge import AsyncScoringClient, Scores, Source
 from waiting import eventually, runs
 
 from bridge.backends.rserve.backend import RserveBackend
-from bridge.server import Gateway
+from bridge.gateway.server import Gateway
 
 __all__ = ["DEFAULT", "Sick", "StartSick", "make_sick_bundle"]
 

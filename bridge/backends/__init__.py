@@ -1,20 +1,15 @@
-"""Backends predict; the bridge scores. What a backend must be, and the one place that picks it for a bundle.
-
-Importing this package pulls in neither xgboost nor R: a backend's own module is imported when a bundle needs it.
-"""
+"""What predicts, apart from the bridge, which scores: what every backend must be; `choice` picks one for a bundle."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
-from bridge.bundle import Bundle
 from bridge.calls import Call, Outcome, Output
 from bridge.columns import Batch
-from bridge.features import Feature
+from bridge.features.feature import Feature
 from bridge.load import Load
 
-__all__ = ["NICENESS", "Backend", "BoosterFacts", "Description", "Tried", "Warned", "load_backend"]
+__all__ = ["NICENESS", "Backend", "BoosterFacts", "Description", "Tried", "Warned"]
 
 # Of all that computes, beside the loop that answers: one that has to wait for a core while others compute would answer
 # late. In a soak that keeps two cores busy, the loop was held up by over 3 ms 400 times a minute with 5, 230 with 10.
@@ -151,22 +146,3 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Frees every process, thread and file of this version; idempotent."""
-
-
-async def load_backend(bundle: Bundle, cache_dir: Path | None = None) -> Backend:
-    """Loads a bundle's model with the backend that it asks for.
-
-    Args:
-        bundle: to be loaded.
-        cache_dir: where what took long to make is kept for the next time; None keeps nothing.
-
-    Raises:
-        BundleError: the files are damaged, don't fit their settings, or what they need is not installed.
-    """
-    if bundle.backend == "xgboost":
-        from bridge.backends.xgboost.backend import XgboostBackend  # noqa: PLC0415 - see the module's docstring
-
-        return await XgboostBackend.open(bundle, cache_dir)
-    from bridge.backends.rserve.backend import RserveBackend  # noqa: PLC0415
-
-    return await RserveBackend.open(bundle)

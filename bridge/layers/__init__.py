@@ -1,1 +1,1 @@
-"""The layers: `(call, inner) -> Outcome`, one file each; their order is stated in `bridge.stack`."""
+"""What is folded round a backend: one layer a file, `(call, inner) -> Outcome`; `stack` states their order."""

@@ -2,8 +2,8 @@
 
 from bridge.calls import Call, Outcome, Scorer
 from bridge.errors import Overloaded
+from bridge.layers.shares import Shares
 from bridge.load import Load
-from bridge.shares import Shares
 
 __all__ = ["Admission"]
 

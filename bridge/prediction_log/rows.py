@@ -9,9 +9,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.codecs.scorebridge_v1.requests import read_batch
 from bridge.columns import Column, Matrix
 from bridge.errors import InvalidRequest
-from bridge.messages import read_batch
 
 __all__ = [
     "CANCELLED",

@@ -14,13 +14,13 @@ from typing import Any
 from scorebridge.arrays import varint
 from scorebridge.v1 import prediction_log_pb2 as pb
 
-from bridge.config import ConfigError
+from bridge.codecs.protobuf import tag
+from bridge.config import ConfigError, LogSettings
 from bridge.errors import LogUnavailable
 from bridge.prediction_log.folder import first_sequence, open_lock
 from bridge.prediction_log.reader import segments_of
-from bridge.prediction_log.retention import LogSettings, remove_old
+from bridge.prediction_log.retention import remove_old
 from bridge.prediction_log.segment_file import SegmentFile
-from bridge.wire import tag
 
 __all__ = ["PredictionLog"]
 
@@ -36,11 +36,18 @@ _RESPONSE_TAG = tag(pb.LogRecord.RESPONSE_FIELD_NUMBER)
 class PredictionLog:
     """The open log of one gateway.
 
+    Args:
+        folder: of the log, for one gateway alone.
+        settings: how it is kept.
+        gateway_id: of the process that writes, in every segment's header.
+        environment: what computes the scores on this machine, in every segment's header.
+
     Attributes:
         lost: how many records could not be written.
     """
 
-    def __init__(self, settings: LogSettings, gateway_id: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, folder: Path, settings: LogSettings, gateway_id: str, environment: Mapping[str, str]) -> None:
+        self._folder = folder
         self._settings = settings
         self._gateway_id = gateway_id
         self._environment = dict(environment)
@@ -67,7 +74,7 @@ class PredictionLog:
         Raises:
             ConfigError: the folder can't be written to, or another gateway writes to it.
         """
-        folder = self._settings.folder
+        folder = self._folder
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock_file = open_lock(folder)
@@ -102,7 +109,7 @@ class PredictionLog:
         """
         body = _body(record, request, response)
         large = len(request) + len(response) > _LARGE_BYTES
-        if large or self._settings.fsync == "always":
+        if large or self._settings.log_fsync == "always":
             return self._append_waiting(body, large=large)
         if self._group is not None:
             self._group.append(body)
@@ -147,7 +154,7 @@ class PredictionLog:
             return self._segment
 
     async def _append_waiting(self, body: list[bytes], *, large: bool) -> None:
-        always = self._settings.fsync == "always"
+        always = self._settings.log_fsync == "always"
         try:
             segment = await asyncio.to_thread(self.write, [body]) if large else self.write([body])
             if always:
@@ -167,7 +174,7 @@ class PredictionLog:
     def _fail(self, records: int, error: Exception) -> None:
         self.lost += records
         _log.error("%d records were not written: %s", records, error)
-        if self._settings.on_failure == "refuse":
+        if self._settings.log_on_failure == "refuse":
             why = error.strerror if isinstance(error, OSError) else type(error).__name__
             raise LogUnavailable(f"the call can't be put on record: {why}") from error
 
@@ -187,7 +194,9 @@ class PredictionLog:
 
     def _is_full(self, segment: SegmentFile) -> bool:
         settings = self._settings
-        return segment.size >= settings.segment_bytes or time.monotonic() - self._begun >= settings.segment_age_s
+        return (
+            segment.size >= settings.log_segment_bytes or time.monotonic() - self._begun >= settings.log_segment_age_s
+        )
 
     def _begin_segment(self) -> None:
         self._end_segment()
@@ -199,7 +208,7 @@ class PredictionLog:
             environment=self._environment,
         )
         header.created_at.GetCurrentTime()
-        self._segment = SegmentFile(self._settings.folder, header)
+        self._segment = SegmentFile(self._folder, header)
         self._begun = time.monotonic()
         self._outgrown = self._segment.path
         self._wake.set()
@@ -220,7 +229,7 @@ class PredictionLog:
         await done
 
     def _sync_forever(self) -> None:
-        always, interval_s = self._settings.fsync == "always", self._settings.interval_s
+        always, interval_s = self._settings.log_fsync == "always", self._settings.log_fsync_interval_s
         due = time.monotonic() + interval_s
         while not self._closing:
             self._wake.wait(None if always else max(0.0, due - time.monotonic()))
@@ -252,7 +261,7 @@ class PredictionLog:
 
     def _sync(self, segment: SegmentFile) -> None:
         segment.hash_written()
-        if self._settings.fsync != "never":
+        if self._settings.log_fsync != "never":
             os.fdatasync(segment.descriptor)
             # Nobody reads it soon: new records take its memory, not that of the models.
             os.posix_fadvise(segment.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)

@@ -11,9 +11,9 @@ import numpy as np
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.codecs.scorebridge_v1.requests import COLUMN_TYPES, parse_request, read_batch, read_type
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, all_missing, take
-from bridge.extras import drop_columns
-from bridge.messages import COLUMN_TYPES, parse_request, read_batch, read_type
+from bridge.features.extras import drop_columns
 from bridge.prediction_log.reader import Damage, Entry
 from bridge.prediction_log.rows import CANCELLED
 from bridge.prediction_log.selection import LogPass, Selection, selected

@@ -14,9 +14,9 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from bridge.bundle import Bundle
+from bridge.bundles.bundle import Bundle
 from bridge.errors import BundleError
-from bridge.leftovers import make_folder, temporary_files
+from bridge.private_folders import make_folder, temporary_files
 from bridge.reconcile.calls import Piece
 from bridge.reconcile.compare import Failure, Rescored
 from bridge.reconcile.r_fit import why_unfit

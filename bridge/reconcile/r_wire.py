@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from bridge.columns import Array, Batch, Column, Matrix, Type
-from bridge.features import Feature
+from bridge.features.feature import Feature
 from bridge.reconcile.calls import Piece
 from bridge.reconcile.compare import Failure, Rescored
 

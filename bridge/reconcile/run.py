@@ -8,11 +8,12 @@ from pathlib import Path
 
 from google.protobuf.message import DecodeError
 
-from bridge.bundle import Bundle, read_bundle, verify
-from bridge.environment import describe_environment
+from bridge.bundles.bundle import Bundle, read_bundle, verify
+from bridge.bundles.repository import Repository
 from bridge.errors import BridgeError, BundleError, InvalidRequest
-from bridge.leftovers import private_folder
+from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.selection import Selection
+from bridge.private_folders import private_folder
 from bridge.reconcile.against import Against
 from bridge.reconcile.calls import (
     CHUNK_CALLS,
@@ -32,7 +33,6 @@ from bridge.reconcile.r_path import RPath
 from bridge.reconcile.report import write_report
 from bridge.reconcile.summary import Summary, VersionSummary
 from bridge.reconcile.xgboost_path import XgboostPath
-from bridge.repository import Repository
 
 __all__ = ["Options", "reconcile_log"]
 

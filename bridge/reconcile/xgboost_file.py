@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bridge.bundle import Bundle
+from bridge.bundles.bundle import Bundle
 from bridge.errors import BundleError
 
 __all__ = ["BoosterFile", "first_line", "open_booster_file", "saved_by"]

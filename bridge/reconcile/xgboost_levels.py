@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from typing import Any
 
+from bridge.bundles.settings import ModelSettings
 from bridge.errors import BundleError
-from bridge.features import UnknownLevelRule
-from bridge.model_settings import ModelSettings
+from bridge.features.feature import UnknownLevelRule
 from bridge.reconcile.xgboost_file import BoosterFile
 
 __all__ = ["Levels", "levels_of"]

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from bridge.bundles.settings import ModelSettings
 from bridge.columns import Array, Column, Type
 from bridge.errors import BundleError
-from bridge.model_settings import ModelSettings
 
 __all__ = ["BoosterOutputs"]
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from bridge.bundle import Bundle
+from bridge.bundles.bundle import Bundle
+from bridge.bundles.settings import ModelSettings
 from bridge.columns import Column
 from bridge.errors import BundleError
-from bridge.model_settings import ModelSettings
 from bridge.reconcile.calls import Piece
 from bridge.reconcile.compare import Failure, Rescored
 from bridge.reconcile.xgboost_codes import UnfitRows

@@ -16,8 +16,8 @@ import train_cancer
 from attacks.arsenal import ARSENAL
 from attacks.gauge import ROOT, WAYS, Gauge, Gauged, make_certificate
 
-from bridge.bundle import make_manifest
-from bridge.repository import Repository
+from bridge.bundles.bundle import make_manifest
+from bridge.bundles.repository import Repository
 
 _MIB = 1 << 20
 

@@ -26,7 +26,7 @@ from raw_http2 import (
 )
 from scorebridge import AsyncScoringClient
 
-from bridge.server import Gateway
+from bridge.gateway.server import Gateway
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 

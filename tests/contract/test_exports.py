@@ -82,7 +82,7 @@ def loaded_by(*names: str) -> set[str]:
     return set(json.loads(done.stdout))
 
 
-@pytest.mark.parametrize("name", ["bridge", "bridge.server", "bridge.backends"])
+@pytest.mark.parametrize("name", ["bridge", "bridge.gateway.server", "bridge.backends"])
 def test_importing_the_bridge_pulls_in_neither_xgboost_nor_r(name: str) -> None:
     loaded = loaded_by(name)
     assert name in loaded

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from bridge.__main__ import app
+from bridge.cli.app import app
 
 
 def _commands(group: Any, *words: str) -> list[tuple[str, ...]]:

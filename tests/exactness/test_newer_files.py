@@ -9,9 +9,9 @@ import pytest
 import xgboost
 from boosters import BINARY, NAMES, Model, some_rows, train
 
-from bridge.acceptance import accept
-from bridge.bundle import Bundle, make_manifest, read_bundle
+from bridge.bundles.bundle import Bundle, make_manifest, read_bundle
 from bridge.errors import BundleError
+from bridge.models.acceptance import accept
 
 REFUSED = r"^model\.json was saved by xgboost 99\.0\.0; the installed .* is older and may read it otherwise"
 

@@ -15,9 +15,10 @@ import pytest
 import xgboost
 from saved_models.kinds import KINDS, ROWS, Kind
 
-from bridge.backends import Backend, load_backend
+from bridge.backends import Backend
+from bridge.backends.choice import load_backend
 from bridge.backends.xgboost.document import read_document
-from bridge.bundle import read_bundle
+from bridge.bundles.bundle import read_bundle
 from bridge.calls import Call, ModelRef, now
 from bridge.columns import Array, Batch, Column, Matrix, Table, Type
 from bridge.errors import BundleError

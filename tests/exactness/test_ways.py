@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import xgboost
 
-from bridge.backends import Backend, load_backend
-from bridge.bundle import read_bundle
+from bridge.backends import Backend
+from bridge.backends.choice import load_backend
+from bridge.bundles.bundle import read_bundle
 from bridge.calls import Call, ModelRef, now
 from bridge.columns import Array, Batch, Column, Matrix, Type
 from bridge.errors import BundleError

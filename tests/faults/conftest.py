@@ -9,7 +9,7 @@ from fixtures import StartGateway, put
 from scorebridge import AsyncScoringClient
 from sick import Sick, StartSick, make_sick_bundle
 
-from bridge.server import Gateway
+from bridge.gateway.server import Gateway
 
 
 @pytest.fixture

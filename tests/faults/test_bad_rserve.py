@@ -11,8 +11,8 @@ from waiting import eventually
 
 from bridge.backends.rserve import process as rserve_process
 from bridge.backends.rserve.process import RserveProcess
-from bridge.testing import Fault, FaultProxy
-from bridge.version import State
+from bridge.models.version import State
+from bridge.testing.fault_proxy import Fault, FaultProxy
 
 
 class Proxies:

@@ -1,7 +1,6 @@
 """Answers that take seconds to put together, of many rows in as many ranges, beside a caller of single rows."""
 
 import asyncio
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,16 +10,10 @@ import pytest
 from fixtures import Cancer, StartGateway, deploy, make_r_bundle, put
 from scorebridge import AsyncScoringClient, Source
 from scorebridge.v1 import scoring_pb2 as pb
-from waiting import moment
 
-from bridge.beside import beside
-from bridge.calls import Call, Exchange, ModelRef, Outcome, Range, now
-from bridge.columns import Column, Matrix, Type
+from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import read_log
-from bridge.prediction_log.retention import LogSettings
-from bridge.prediction_log.writer import PredictionLog
-from bridge.recorder import LogRecorder
-from bridge.server import Gateway
+from bridge.services import answer
 
 ROWS = 100_000
 SCORE = "/scorebridge.v1.ScoringService/Score"
@@ -69,25 +62,33 @@ async def test_others_are_answered_by_the_model_meanwhile(
         assert len(record.defaulted) == ROWS // 2
 
 
-async def test_a_caller_who_leaves_while_its_answer_is_written_is_on_record(tmp_path: Path) -> None:
-    log = PredictionLog(LogSettings(folder=tmp_path), "a gateway", {})
-    log.open()
-    log.start()
-    rows = Matrix(("x",), np.zeros((ROWS, 1)))
-    exchange = Exchange(SCORE, b"request", "ipv4:127.0.0.1:1", 1, lambda *_: b"reply", lambda _: 2, "caller")
-    call = Call(request_id="id", model=ModelRef("m", 1, "sha256:0"), batch=rows, arrived=now(), exchange=exchange)
-    call.trace.ask(now(), now())
-    outcome = Outcome((Range(0, ROWS, (Column("score", Type.DOUBLE, np.zeros(ROWS)),)),))
-    release = threading.Event()
-    before = asyncio.create_task(beside(release.wait))
-    answering = asyncio.create_task(LogRecorder(log).answered_beside(call, outcome))
-    try:
-        await moment()
-        answering.cancel()
-    finally:
-        release.set()
-    with pytest.raises(asyncio.CancelledError):
-        await answering
-    await before
-    await log.close()
-    assert [(one.record.request_id, one.record.error_reason) for one in read_log(tmp_path)] == [("id", "CANCELLED")]
+async def test_a_caller_who_leaves_while_its_answer_is_written_is_on_record(
+    tmp_path: Path,
+    cancer: Cancer,
+    repository: Path,
+    start_gateway: StartGateway,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reached = asyncio.Event()
+
+    async def never(*_: object) -> None:
+        reached.set()
+        await asyncio.get_running_loop().create_future()
+
+    put(cancer.folder, repository, "cancer")
+    gateway = await start_gateway(repository, log_dir=tmp_path / "log")
+    monkeypatch.setattr(answer, "beside", never)
+    rows = np.tile(cancer.rows[:100], (30, 1))
+    matrix = pb.Matrix(rows=len(rows), doubles=pb.DoubleArray(values=rows.ravel()))
+    request = pb.ScoreRequest(model="cancer", request_id="id", matrix=matrix).SerializeToString()
+    async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
+        asked = channel.unary_unary(SCORE, bytes, bytes)(request, timeout=100)
+        await reached.wait()
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+    await gateway.close()
+    (entry,) = read_log(tmp_path / "log")
+    assert (entry.record.request_id, entry.record.error_reason) == ("id", "CANCELLED")
+    assert entry.record.attempts > 0
+    assert entry.record.request == request

@@ -12,9 +12,9 @@ from fixtures import StartGateway, make_r_bundle, put
 from scorebridge import AsyncScoringClient, ModelNotFound, Source, Unavailable
 from waiting import eventually, runs
 
-from bridge.repository import Repository
-from bridge.server import Gateway
-from bridge.version import State
+from bridge.bundles.repository import Repository
+from bridge.gateway.server import Gateway
+from bridge.models.version import State
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 

@@ -19,7 +19,7 @@ from scorebridge import AsyncScoringClient, Source, Unavailable
 from scorebridge.v1 import scoring_pb2 as pb
 from waiting import eventually, runs
 
-from bridge.server import Gateway
+from bridge.gateway.server import Gateway
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 HANGS = "Sys.sleep(1000)\nPred.R <- function(x) x * k"

@@ -11,8 +11,9 @@ from fixtures import Cancer, StartGateway, deploy
 from scorebridge import AsyncScoringClient, Source
 
 from bridge.calls import Call
-from bridge.server import Gateway
-from bridge.version import State
+from bridge.gateway.server import Gateway
+from bridge.models.version import State
+from bridge.services.answer import beside_in_time
 
 
 async def test_rows_that_were_read_before_it_was_loaded_are_in_its_order(
@@ -26,10 +27,10 @@ async def test_rows_that_were_read_before_it_was_loaded_are_in_its_order(
     gateway = await start_gateway(repository)
     service = gateway._service
     version = service._registry.resolve("cancer", 0)
-    accepted, scorer, beside, turns = version.accepted, version._scorer, service._intake.beside, []
+    accepted, scorer, turns = version.accepted, version._scorer, []
 
     async def loaded_meanwhile(work: Callable[[], Any], left_s: float | None, caller: str) -> Any:
-        done = await beside(work, left_s, caller)
+        done = await beside_in_time(work, left_s, caller)
         turns.append(version.accepted)
         if isinstance(done, Call):  # the message is read in a turn of its own
             version.accepted, version._scorer, version.state = accepted, scorer, State.READY
@@ -37,9 +38,10 @@ async def test_rows_that_were_read_before_it_was_loaded_are_in_its_order(
 
     right = cancer.booster.predict(xgboost.DMatrix(cancer.rows, feature_names=cancer.names))
     client = connect(gateway)
-    monkeypatch.setattr("bridge.intake._FEW_BYTES", 0)
-    monkeypatch.setattr(service._intake, "beside", loaded_meanwhile)
-    version.begin_loading(None)
+    monkeypatch.setattr("bridge.services.intake._FEW_BYTES", 0)
+    monkeypatch.setattr("bridge.services.intake.beside_in_time", loaded_meanwhile)
+    monkeypatch.setattr("bridge.services.answer.beside_in_time", loaded_meanwhile)
+    version.begin_loading()
     version.accepted = None
     backwards, names = cancer.rows[:, ::-1].copy(), cancer.names[::-1]
     answer = await client.score("cancer", backwards, columns=names, timeout_s=60)

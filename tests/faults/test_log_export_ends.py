@@ -13,7 +13,7 @@ import pytest
 from prediction_logs import record, write_log
 from typer.testing import CliRunner, Result
 
-from bridge.log_commands import app
+from bridge.cli.log import app
 from bridge.prediction_log import export, parquet
 
 FORMATS = list(export.Format)
@@ -92,7 +92,7 @@ def test_sigterm_ends_a_reconciliation_that_has_copied_the_calls(log: Path, tmp_
     copies = tmp_path / "copies"
     copies.mkdir()
     code = (
-        "import os, signal; from bridge.__main__ import main; from bridge.reconcile import run\n"
+        "import os, signal; from bridge.cli.app import main; from bridge.reconcile import run\n"
         "real = run._log_notes\n"
         "def end(spool):\n"
         f"    assert list(__import__('pathlib').Path({str(copies)!r}).glob('scorebridge-reconcile-*/*.calls'))\n"

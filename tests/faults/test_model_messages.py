@@ -11,10 +11,10 @@ from scorebridge import AsyncScoringClient, PredictionFailed
 from typer.testing import CliRunner
 
 from bridge.backends.xgboost.backend import XgboostBackend
+from bridge.cli.log import app
 from bridge.columns import Matrix
-from bridge.log_commands import app
+from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import read_log
-from bridge.server import Gateway
 
 CODE = r"""
 odd <- function(class, ...) structure(class = c(class, "condition"), list(message = paste0(...), call = NULL))

@@ -21,9 +21,9 @@ from sick import Sick, make_sick_bundle
 from waiting import eventually
 
 from bridge.config import ConfigError
+from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import Entry, read_log, segments_of
 from bridge.prediction_log.segment_file import SegmentFile
-from bridge.server import Gateway
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 SCORE = "/scorebridge.v1.ScoringService/Score"
@@ -197,7 +197,7 @@ async def test_a_full_disk(
     recorded = list(read_log(small_disk / "log"))
     assert len(recorded) == 20 - lost
     assert segments_of(small_disk / "log")[0].damages == []
-    assert f"{lost} records were not written" in gateway._readiness()
+    assert f"{lost} records were not written" in gateway.pages.readiness()
 
 
 @pytest.mark.parametrize("front", ["native", "grpc"])

@@ -12,10 +12,10 @@ from scorebridge.v1 import scoring_pb2 as pb
 from sick import make_sick_bundle
 from typer.testing import CliRunner
 
-from bridge.log_commands import app
+from bridge.cli.log import app
+from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import read_log
 from bridge.prediction_log.selection import Selection, selected
-from bridge.server import Gateway
 
 WRONG = pb.Table(columns=[pb.Column(name="x", doubles=pb.DoubleArray(values=[1.0]))])
 

@@ -12,11 +12,11 @@ from fixtures import Cancer, StartGateway, make_r_bundle, put
 from scorebridge import AsyncScoringClient, Source
 from waiting import eventually
 
-from bridge import lookout
-from bridge.bundle import Bundle, make_manifest, read_bundle, verify
-from bridge.repository import Repository
-from bridge.server import Gateway
-from bridge.version import State, Version
+from bridge.bundles import lookout
+from bridge.bundles.bundle import Bundle, make_manifest, read_bundle, verify
+from bridge.bundles.repository import Repository
+from bridge.gateway.server import Gateway
+from bridge.models.version import State, Version
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 SETTINGS = '[features]\nx = "double"\n'
@@ -155,7 +155,7 @@ async def test_reads_that_hang_hold_up_their_models_and_none_is_begun_twice(
             release.wait()
         return read_bundle(path)
 
-    monkeypatch.setattr("bridge.registry.read_bundle", hang)
+    monkeypatch.setattr("bridge.models.registry.read_bundle", hang)
     monkeypatch.setattr(lookout, "_BUNDLE_S", 0.1)
     names = [f"a{number}" for number in range(10)]
     put(bundle, repository, "good")
@@ -189,7 +189,7 @@ async def test_files_that_hang_while_they_are_verified_take_no_place_from_others
             release.wait()
         verify(one)
 
-    monkeypatch.setattr("bridge.lookout.verify", hang)
+    monkeypatch.setattr("bridge.bundles.lookout.verify", hang)
     put(bundle, repository, "good")
     gateway = await start_gateway(repository, watch_interval_s=0.05)
     for number in range(8):
@@ -299,8 +299,8 @@ async def test_files_that_vanish_while_a_version_is_loaded_refuse_it_and_end_its
         verify(one)
         vanish(one.path, "verified")
 
-    monkeypatch.setattr("bridge.registry.read_bundle", read_vanishing)
-    monkeypatch.setattr("bridge.lookout.verify", verify_vanishing)
+    monkeypatch.setattr("bridge.models.registry.read_bundle", read_vanishing)
+    monkeypatch.setattr("bridge.bundles.lookout.verify", verify_vanishing)
     for model in ("good", *REMOVALS):
         put(bundle, repository, model)
     gateway = await start_gateway(repository)

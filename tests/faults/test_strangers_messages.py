@@ -16,16 +16,16 @@ from scorebridge import AsyncScoringClient, ScoringError, Source
 from scorebridge.v1 import scoring_pb2 as pb
 from waiting import eventually
 
-from bridge import service
-from bridge.calls import Exchange
+from bridge.calls import Arrival
+from bridge.codecs.protobuf import delimited
 from bridge.columns import Batch
 from bridge.errors import InvalidRequest
+from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import read_log
+from bridge.prediction_log.recorder import LogRecorder
 from bridge.prediction_log.rows import read_call
 from bridge.prediction_log.stats import Stats
-from bridge.recorder import LogRecorder
-from bridge.server import Gateway
-from bridge.wire import delimited
+from bridge.services import scoring as service
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 
@@ -61,7 +61,7 @@ async def test_others_get_model_scores_meanwhile(
         codes = await asyncio.gather(*attacks)
     assert not any(result.defaulted.any() for result in results)
     assert set(codes) == {grpc.StatusCode.INVALID_ARGUMENT}
-    assert "held more than they may: 4" in gateway._readiness()
+    assert "held more than they may: 4" in gateway.pages.readiness()
 
 
 @pytest.mark.parametrize("method", ["ListModels", "GetModel"])
@@ -146,7 +146,7 @@ async def test_what_was_built_of_a_refused_message_is_gone_before_it_is_recorded
     monkeypatch.setattr(service, "read_batch", refuse)
     gateway = await start_gateway(repository)
     watching = _Watching(held)
-    gateway._service._recorder = watching
+    gateway._service._answering._recorder = watching
     async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
         request = pb.ScoreRequest(model="cancer", matrix=pb.Matrix(rows=1)).SerializeToString()
         assert await _refused(channel, request) is grpc.StatusCode.INVALID_ARGUMENT
@@ -169,6 +169,6 @@ async def test_no_request_is_held_once_its_call_is_over(
             for model, row in (("cancer", cancer.rows[:1, :3]), ("r", {"x": [-1.0]}), ("absent", cancer.rows[:1])):
                 with pytest.raises(ScoringError):
                     await client.score(model, row)
-        await eventually(lambda: not [one for one in gc.get_objects() if isinstance(one, Exchange)])
+        await eventually(lambda: not [one for one in gc.get_objects() if isinstance(one, Arrival)])
     finally:
         gc.enable()

@@ -13,7 +13,7 @@ from scorebridge import AsyncScoringClient, InvalidRequest, MessageTooLarge, Mod
 from scorebridge.errors import translate
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.server import Gateway
+from bridge.gateway.server import Gateway
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 

@@ -13,11 +13,11 @@ from fixtures import SCOREBRIDGE, Cancer, Pima, StartGateway, make_r_bundle, put
 from scorebridge import AsyncScoringClient, Unavailable, VersionRefused
 from waiting import eventually
 
-from bridge.acceptance import Accepted, accept
-from bridge.bundle import Bundle, read_bundle
-from bridge.repository import Repository
-from bridge.server import Gateway
-from bridge.version import State
+from bridge.bundles.bundle import Bundle, read_bundle
+from bridge.bundles.repository import Repository
+from bridge.gateway.server import Gateway
+from bridge.models.acceptance import Accepted, accept
+from bridge.models.version import State
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 Damage = Callable[[Path, Pima, Cancer], object]
@@ -183,7 +183,7 @@ async def test_a_file_that_can_not_be_read_and_a_fault_of_our_own_refuse_one_ver
             raise ZeroDivisionError
         return await accept(bundle, cache_dir)
 
-    monkeypatch.setattr("bridge.registry.accept", accept_some)
+    monkeypatch.setattr("bridge.models.registry.accept", accept_some)
     gateway = await start_gateway(repository)
     reasons = {version.stored.model: (version.state, version.reason) for version in gateway.registry.versions()}
     assert reasons["dangling"] == (State.REFUSED, "a file of it can't be read: Permission denied")
@@ -204,7 +204,7 @@ async def test_a_call_for_a_version_whose_bundle_is_being_read_has_its_own_defau
         assert go.wait(30)
         return read_bundle(path)
 
-    monkeypatch.setattr("bridge.registry.read_bundle", read)
+    monkeypatch.setattr("bridge.models.registry.read_bundle", read)
     put(cancer.folder, repository, "late")
     try:
         await asyncio.to_thread(reading.wait, 30)

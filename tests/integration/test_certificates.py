@@ -14,9 +14,9 @@ from fixtures import StartGateway
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from waiting import eventually, moment
 
-from bridge.certificates import Certificates
 from bridge.config import ConfigError
-from bridge.server import Gateway
+from bridge.fronts.certificates import Certificates
+from bridge.gateway.server import Gateway
 
 EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]  # RSA keys take long to make
 
@@ -163,8 +163,8 @@ async def test_files_that_are_not_whole_leave_what_is_served_as_it_is_loudly(
     first, _, third = served.make(), other.make(), renewed.make()
     gateway = await start_gateway(repository, **served.settings, watch_interval_s=0.01)
     spoil(served, other, how)
-    await eventually(lambda: [record for record in caplog.records if record.name == "bridge.certificates"])
-    said = [record.getMessage() for record in caplog.records if record.name == "bridge.certificates"]
+    await eventually(lambda: [record for record in caplog.records if record.name == "bridge.fronts.certificates"])
+    said = [record.getMessage() for record in caplog.records if record.name == "bridge.fronts.certificates"]
     for sentence in said:
         assert str(served.chain.parent) in sentence
         assert sentence.endswith("; new connections still get the last certificate that was whole")

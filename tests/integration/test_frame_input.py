@@ -14,13 +14,13 @@ from logged import run, said
 from scorebridge import AsyncScoringClient, InvalidRequest, PredictionFailed, Source
 from waiting import eventually, runs
 
-from bridge.acceptance import accept
 from bridge.backends import Description
-from bridge.bundle import read_bundle
+from bridge.bundles.bundle import read_bundle
 from bridge.columns import Type
 from bridge.errors import BundleError
-from bridge.features import Feature
-from bridge.server import Gateway
+from bridge.features.feature import Feature
+from bridge.gateway.server import Gateway
+from bridge.models.acceptance import accept
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from fixtures import StartGateway
 
-from bridge.http_port import HttpPort, Page
-from bridge.server import Gateway
+from bridge.fronts.http_port import HttpPort, Page
+from bridge.gateway.server import Gateway
 
 ASK = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
 

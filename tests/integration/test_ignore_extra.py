@@ -12,8 +12,8 @@ from fixtures import Cancer, Pima, StartGateway, deploy
 from logged import run, said
 from scorebridge import AsyncScoringClient, InvalidRequest, Source
 
+from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import read_log
-from bridge.server import Gateway
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 EXTRA = {

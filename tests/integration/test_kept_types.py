@@ -14,8 +14,8 @@ from logged import run
 from scorebridge import AsyncScoringClient, PredictionFailed
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import read_log
-from bridge.server import Gateway
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 

@@ -13,7 +13,7 @@ from fixtures import StartGateway
 from scorebridge import AsyncScoringClient
 
 from bridge.config import ConfigError, GatewaySettings
-from bridge.server import Gateway
+from bridge.gateway.server import Gateway
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 

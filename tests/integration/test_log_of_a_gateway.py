@@ -17,9 +17,9 @@ from scorebridge.v1 import scoring_pb2 as pb
 from sick import Sick, make_sick_bundle
 from waiting import eventually
 
+from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import read_log
 from bridge.prediction_log.verify import verify
-from bridge.server import Gateway
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 MIB = 1 << 20

@@ -15,7 +15,7 @@ from logged import run, said
 from scorebridge import InvalidRequest, PredictionFailed, Source
 from typer.testing import CliRunner
 
-from bridge.__main__ import app
+from bridge.cli.app import app
 from bridge.prediction_log.reader import read_log
 
 FOREST = """

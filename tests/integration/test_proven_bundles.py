@@ -12,13 +12,14 @@ from logged import run, said
 from scorebridge import AsyncScoringClient, PredictionFailed
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge import deploying
-from bridge.acceptance import accept
-from bridge.bundle import read_bundle
-from bridge.deploying import Waivers
+from bridge.bundles.bundle import read_bundle
+from bridge.bundles.repository import Repository
+from bridge.cli.deploy import PrintedReport
 from bridge.errors import BundleError
-from bridge.repository import Repository
-from bridge.server import Gateway
+from bridge.gateway.server import Gateway
+from bridge.models import deploy as deploying
+from bridge.models.acceptance import accept
+from bridge.models.deploy import Waivers
 
 DATA = """
 set.seed(1)
@@ -75,27 +76,27 @@ async def test_a_bundle_that_never_scores_is_refused_with_rs_words(
 ) -> None:
     bundle, target = make_r_bundle(tmp_path / "b", code, objects), Repository(tmp_path / "r")
     with pytest.raises(BundleError, match=rf"(?s)nothing was scored: .*{sentence}.*--unproven"):
-        await deploying.deploy(bundle, target, "m", None, Waivers())
+        await deploying.deploy(bundle, target, "m", None, waivers=Waivers(), report=PrintedReport())
     assert target.versions() == []
-    stored = await deploying.deploy(bundle, target, "m", None, Waivers(unproven=True))
+    stored = await deploying.deploy(bundle, target, "m", None, waivers=Waivers(unproven=True), report=PrintedReport())
     assert stored.version == 1
 
 
 async def test_lines_with_which_it_would_score_are_tried_and_told(tmp_path: Path) -> None:
     bundle = make_r_bundle(tmp_path / "b", WITH_LIBRARY, FOREST)
     with pytest.raises(BundleError, match=r"with these lines in model\.toml it scores") as raised:
-        await deploying.check(bundle, Waivers())
+        await deploying.check(bundle, Waivers(), PrintedReport())
     lines = str(raised.value).split("it scores:\n")[1].split("\n;")[0]
     assert '"region" = {type = "factor", levels = ["east", "north", "south"]}' in lines
     (bundle / "model.toml").write_text(lines)
-    await deploying.check(bundle, Waivers())
+    await deploying.check(bundle, Waivers(), PrintedReport())
 
 
 async def test_a_text_that_a_model_knows_is_what_it_is_tried_with(tmp_path: Path) -> None:
     """Without the values that the model knows, its own terms would refuse whatever is made up."""
     objects = DATA + "d$region <- as.character(d$region); fit <- lm(age ~ bmi + region, d); rm(d)"
     code = "Pred.R <- function(bmi, region) predict(fit, data.frame(bmi, region))"
-    await deploying.check(make_r_bundle(tmp_path / "b", code, objects), Waivers())
+    await deploying.check(make_r_bundle(tmp_path / "b", code, objects), Waivers(), PrintedReport())
 
 
 async def test_a_version_that_never_scored_serves_and_is_listed_so_until_it_has(
@@ -152,8 +153,8 @@ async def test_every_number_of_rows_is_tried(code: str, sentence: str, golden: b
         outputs = await _three_scored(bundle)
         (bundle / "golden.csv").write_text(outputs)
     with pytest.raises(BundleError, match=sentence):
-        await deploying.check(bundle, Waivers())
-    await deploying.check(bundle, Waivers(unproven=True))
+        await deploying.check(bundle, Waivers(), PrintedReport())
+    await deploying.check(bundle, Waivers(unproven=True), PrintedReport())
 
 
 async def _three_scored(bundle: Path) -> str:
@@ -187,15 +188,15 @@ async def test_a_function_for_one_row_is_refused_where_its_rows_are_said_to_be_i
     bundle = make_r_bundle(tmp_path / "b", code, GLM, "row_wise = true")
     refused = r"row_wise = true, but the output 'score' of a row depends on the rows beside it: say row_by_row = true"
     with pytest.raises(BundleError, match=refused):
-        await deploying.check(bundle, Waivers())
+        await deploying.check(bundle, Waivers(), PrintedReport())
     (bundle / "model.toml").write_text("")
-    await deploying.check(bundle, Waivers())
+    await deploying.check(bundle, Waivers(), PrintedReport())
     assert "if Pred.R was written for one row, its batches are wrong, and row_by_row = true mends" in _told(capsys)
     (bundle / "model.toml").write_text("row_wise = false")
-    await deploying.check(bundle, Waivers())
+    await deploying.check(bundle, Waivers(), PrintedReport())
     assert "row_by_row" not in _told(capsys)
     (bundle / "model.toml").write_text("row_by_row = true")
-    await deploying.check(bundle, Waivers())
+    await deploying.check(bundle, Waivers(), PrintedReport())
     assert "row-wise: yes, each row is a run of its own" in _told(capsys)
 
 
@@ -253,14 +254,14 @@ async def test_openblas_is_not_row_wise_and_a_gateway_says_so_and_serves_the_cal
     d$y <- rbinom(700, 1, plogis(rowSums(d)))
     fit <- glm(y ~ ., binomial, d); rm(d)"""
     bundle = make_r_bundle(tmp_path / "b", code, objects, "row_wise = true")
-    await deploying.check(bundle, Waivers())
+    await deploying.check(bundle, Waivers(), PrintedReport())
     put(bundle, repository, "logit")
     library = ROOT / ".openblas" / "libopenblas.so.0"
     assert library.exists(), "make setup fetches it"
     monkeypatch.setenv("LD_PRELOAD", str(library))
     by_rounding = "the output 'score' of a row depends by rounding on the rows beside it"
     with pytest.raises(BundleError, match=f"row_wise = true, but {by_rounding}"):
-        await deploying.check(bundle, Waivers())
+        await deploying.check(bundle, Waivers(), PrintedReport())
     gateway: Gateway = await start_gateway(repository)
     monkeypatch.delenv("LD_PRELOAD")
     async with AsyncScoringClient(gateway.grpc_address) as client:
@@ -297,8 +298,8 @@ async def test_what_r_warns_of_is_told_and_changed_data_refuses(
         with pytest.raises(
             BundleError, match=f"(?s)R went on with other data than it was given: .*{text}.*--accept-warn"
         ):
-            await deploying.check(bundle, Waivers())
-    await deploying.check(bundle, Waivers(warnings=changes))
+            await deploying.check(bundle, Waivers(), PrintedReport())
+    await deploying.check(bundle, Waivers(warnings=changes), PrintedReport())
     assert f"warning: while rows were scored, R warned: {text}" in _told(capsys) or "not meaningful" in text
 
 
@@ -306,7 +307,7 @@ async def test_what_will_only_be_seen_later_is_told(tmp_path: Path, capsys: pyte
     code = "require(nosuch)\nPred.R <- function(age) { Sys.sleep(0.3); age + as.POSIXlt(Sys.time())$yday }"
     bundle = make_r_bundle(tmp_path / "b", code, "k <- 1", "timeout_s = 0.2")
     shutil.copy(bundle / "model.RData", bundle / "model2.RData")
-    await deploying.check(bundle, Waivers())
+    await deploying.check(bundle, Waivers(), PrintedReport())
     told = _told(capsys)
     assert "note: object 'k' is in model.RData and in model2.RData: the latter is used" in told
     assert "note: R warned while it loaded Pred.R: there is no package called" in told
@@ -321,10 +322,10 @@ async def test_golden_rows_that_come_out_today_alone_are_told(
     code = "Pred.R <- function(age) age + 0 * as.numeric(Sys.time())"
     bundle = make_r_bundle(tmp_path / "b", code, settings='[features]\nage = "double"')
     (bundle / "golden.csv").write_text("age,score.score\n1,1\n")
-    await deploying.check(bundle, Waivers())
+    await deploying.check(bundle, Waivers(), PrintedReport())
     assert "another day" not in _told(capsys)
     (bundle / "Pred.R").write_text(f"Pred.R <- function(age) age + (Sys.Date() > as.Date('{soon}'))")
-    await deploying.check(bundle, Waivers())
+    await deploying.check(bundle, Waivers(), PrintedReport())
     assert "another day, because the model looks at the clock; golden rows do not come out then" in _told(capsys)
 
 

@@ -14,7 +14,7 @@ from fixtures import StartGateway, deploy, make_r_bundle, put
 from logged import run, said
 from scorebridge import AsyncScoringClient, PredictionFailed, Source
 
-from bridge.server import Gateway
+from bridge.gateway.server import Gateway
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 

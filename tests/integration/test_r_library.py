@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from fixtures import ROOT
 
-from bridge.r_library import install_line, source_line
+from bridge.cli.r_library import install_line, source_line
 
 FOLDERS = [
     "plain",

@@ -17,8 +17,8 @@ from scorebridge import AsyncScoringClient
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.environment import describe_environment
-from bridge.repository import StoredVersion
+from bridge.bundles.repository import StoredVersion
+from bridge.prediction_log.environment import describe_environment
 
 
 @dataclass

@@ -11,7 +11,7 @@ from fixtures import deploy, make_r_bundle, put
 from logged import Log, doubles, matrix, run, said, table
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.repository import StoredVersion
+from bridge.bundles.repository import StoredVersion
 
 TYPES = """
 Pred.R <- function(number, count, truth, text, level, rank, extra = 5L) {

@@ -20,11 +20,11 @@ from saved_bundles import BY_NAME, expected, levels_line, saved, table_of
 from saved_models.kinds import ROWS
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.bundle import make_manifest
+from bridge.bundles.bundle import make_manifest
+from bridge.bundles.repository import Repository
 from bridge.columns import Array
 from bridge.reconcile.calls import Piece
 from bridge.reconcile.xgboost_path import XgboostPath
-from bridge.repository import Repository
 
 BEYOND_ASCII = BY_NAME["text_categories_beyond_ascii"]
 # Saved by xgboost 3.2.0: trained with the shops "ü1", "2" and "1", which it stored so that they read "ü", "1" and "2".

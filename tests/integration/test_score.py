@@ -17,7 +17,7 @@ from fixtures import Cancer, Pima, StartGateway, deploy, make_r_bundle
 from grpc_health.v1 import health_pb2
 from scorebridge import AsyncScoringClient, DeadlineExceeded, InvalidRequest, ScoringClient, Source
 
-from bridge.server import Gateway
+from bridge.gateway.server import Gateway
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 

@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 from fixtures import SCOREBRIDGE, Cancer, StartGateway, deploy, make_r_bundle
 
-from bridge.csv_batch import Echo
-from bridge.csv_dialect import Dialect
-from bridge.score_files import CommandFailed, score_csv
-from bridge.server import Gateway
+from bridge.cli.commands import CommandFailed
+from bridge.cli.csv_batch import Echo
+from bridge.cli.score import score_csv
+from bridge.gateway.server import Gateway
+from bridge.row_files.csv_dialect import Dialect
 
 FRAME = r"""
 x <- data.frame(

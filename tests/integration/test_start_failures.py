@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from fixtures import make_r_bundle
 
-from bridge.acceptance import accept
 from bridge.backends.rserve import process as rserve_process
 from bridge.backends.rserve.pool import WorkerPool
-from bridge.bundle import read_bundle
+from bridge.bundles.bundle import read_bundle
+from bridge.bundles.settings import ModelSettings
 from bridge.errors import BundleError, PassingFailure
-from bridge.leftovers import make_folder, remove_folder
 from bridge.load import Load
-from bridge.model_settings import ModelSettings
+from bridge.models.acceptance import accept
+from bridge.private_folders import make_folder, remove_folder
 
 PREDICT = "Pred.R <- function(x) x + length(k)"
 BIG = "k <- numeric(25e6)"  # 200 MB, and nearly nothing in a file
@@ -189,7 +189,7 @@ def test_a_folder_for_whose_removal_there_is_no_descriptor_is_removed_before_the
         """As shutil.rmtree with ignore_errors, if it can't open the folder."""
 
     with monkeypatch.context() as patch:
-        patch.setattr("bridge.leftovers.shutil.rmtree", lacking)
+        patch.setattr("bridge.private_folders.shutil.rmtree", lacking)
         remove_folder(folder)
     assert folder.exists()
     other = make_folder("test")

@@ -9,7 +9,7 @@ from fixtures import StartGateway
 from gateways import GatewayProcess
 from raw_http2 import DATA, END_HEADERS, END_STREAM, HEADERS, dial, frame, header_block, message, request
 
-from bridge.server import Gateway
+from bridge.gateway.server import Gateway
 
 LIST = "/scorebridge.v1.ScoringService/ListModels"
 OK, INVALID_ARGUMENT, DEADLINE_EXCEEDED, INTERNAL = "0", "3", "4", "13"

@@ -21,10 +21,10 @@ from bridge.backends.rserve.connection import ConnectionLost, RemoteError
 from bridge.backends.rserve.pool import OUT_OF_REPLY_SPACE, WorkerPool
 from bridge.backends.rserve.process import RserveProcess
 from bridge.backends.rserve.rvalues import RInt, RList, RNull, RString, RValue
+from bridge.bundles.settings import ModelSettings
 from bridge.calls import Trace, now
 from bridge.errors import BundleError
 from bridge.load import Load
-from bridge.model_settings import ModelSettings
 
 PREDICT = """
 Pred.R <- function(code, ballast) eval(parse(text = code))

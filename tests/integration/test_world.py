@@ -9,13 +9,14 @@ from typing import Any
 import pytest
 from fixtures import ROOT, make_r_bundle
 
-from bridge.acceptance import Accepted, accept
 from bridge.backends import Backend
-from bridge.bundle import read_bundle
+from bridge.bundles.bundle import read_bundle
 from bridge.calls import Call, ModelRef, now
+from bridge.cli.deploy import PrintedReport
 from bridge.columns import Column, Table, Type, constant
-from bridge.deploying import Waivers, check
 from bridge.errors import BundleError
+from bridge.models.acceptance import Accepted, accept
+from bridge.models.deploy import Waivers, check
 
 MIDNIGHT = 1_719_763_200.0  # of 1 July 2024 in Shanghai, 16 h UTC the day before
 TOWNS = ["b", "Å", "A", "张", "a", "阿", "B", "李", "z"]
@@ -179,7 +180,7 @@ async def notes_of(bundle: Path) -> tuple[str, ...]:
 
 async def test_check_tells_what_the_author_had_otherwise(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bundle = make_r_bundle(tmp_path / "bundle", "library(MASS)\nPred.R <- function(x) x", settings=AUTHOR)
-    await check(bundle, Waivers())
+    await check(bundle, Waivers(), PrintedReport())
     told = [line.removeprefix("note: ") for line in capsys.readouterr().out.splitlines() if line.startswith("note: ")]
     for note, pattern in zip(
         told,

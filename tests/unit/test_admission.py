@@ -10,7 +10,7 @@ from bridge.columns import Matrix
 from bridge.errors import Overloaded
 from bridge.layers.admission import Admission
 from bridge.load import Load
-from bridge.testing import ManualClock
+from bridge.testing.clock import ManualClock
 
 EMPTY = Outcome(())
 

@@ -14,7 +14,7 @@ from bridge.layers.batching import Batching
 from bridge.layers.deadline import DeadlineLayer
 from bridge.layers.drain import Drain
 from bridge.load import Load
-from bridge.testing import ManualClock
+from bridge.testing.clock import ManualClock
 
 LEAST, CHUNK = 100, 1000
 

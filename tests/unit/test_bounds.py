@@ -6,11 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.bounds import Bounds, is_short, read_asked
-from bridge.contents import count_contents
+from bridge.codecs.protobuf import delimited, tag
+from bridge.codecs.scorebridge_v1.bounds import Bounds, is_short, read_asked
+from bridge.codecs.scorebridge_v1.contents import count_contents
+from bridge.codecs.scorebridge_v1.requests import check_short, parse_request, read_batch
 from bridge.errors import InvalidRequest
-from bridge.messages import check_short, parse_request, read_batch
-from bridge.wire import delimited, tag
 
 BOUNDS = Bounds(columns=16_384, rows=1_000_000)
 TABLE, MATRIX = tag(pb.ScoreRequest.TABLE_FIELD_NUMBER), tag(pb.ScoreRequest.MATRIX_FIELD_NUMBER)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.bundle import Bundle, bundle_files, make_manifest, read_bundle, read_manifest, verify
+from bridge.bundles.bundle import Bundle, bundle_files, make_manifest, read_bundle, read_manifest, verify
 from bridge.calls import Output
 from bridge.columns import Type
 from bridge.errors import BundleError

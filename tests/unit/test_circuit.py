@@ -21,7 +21,7 @@ from bridge.errors import (
 from bridge.layers.batching import Batching
 from bridge.layers.circuit import Circuit, CircuitState
 from bridge.load import Load
-from bridge.testing import ManualClock
+from bridge.testing.clock import ManualClock
 
 SCORED = Outcome((Range(0, 1, (constant("score", Type.DOUBLE, 1.0, 1),)),))
 OPEN_S = 5.0

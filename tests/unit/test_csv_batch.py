@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.csv_batch import CsvBatch, Echo, read_batch
-from bridge.csv_cells import Cell
-from bridge.csv_dialect import Dialect
-from bridge.csv_file import read_csv
-from bridge.csv_text import TextError
+from bridge.cli.csv_batch import CsvBatch, Echo, read_batch
+from bridge.row_files.csv_cells import Cell
+from bridge.row_files.csv_dialect import Dialect
+from bridge.row_files.csv_file import read_csv
+from bridge.row_files.csv_text import TextError
 
 
 def feature(name: str, column_type: str = "DOUBLE", **others: Any) -> pb.Feature:

@@ -10,8 +10,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.csv_cells import MOST_CELLS, Cell, CellError, column_names, format_cells, place, read_cells, read_rows
-from bridge.csv_text import LONGEST_LINE, read_lines
+from bridge.row_files.csv_cells import (
+    MOST_CELLS,
+    Cell,
+    CellError,
+    column_names,
+    format_cells,
+    place,
+    read_cells,
+    read_rows,
+)
+from bridge.row_files.csv_text import LONGEST_LINE, read_lines
 
 TEXTS = st.text(st.one_of(st.sampled_from('",\r\n \0x'), st.characters(exclude_categories=["Cs"])), max_size=8)
 PLAIN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters='",\r\n'), max_size=8)

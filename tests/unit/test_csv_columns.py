@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.columns import Column, Type
-from bridge.csv_cells import Cell, CellError, format_cells, place, read_cells
-from bridge.csv_columns import parse_column, read_column
+from bridge.row_files.csv_cells import Cell, CellError, format_cells, place, read_cells
+from bridge.row_files.csv_columns import parse_column, read_column
 
 TEXTS = st.text(st.one_of(st.sampled_from('",\r\n \0x'), st.characters(exclude_categories=["Cs"])), max_size=8)
 VALUES = st.one_of(

@@ -3,8 +3,8 @@
 import pytest
 import typer
 
-from bridge.csv_dialect import Dialect, DialectError
-from bridge.dialect_options import dialect_of
+from bridge.cli.dialect_options import dialect_of
+from bridge.row_files.csv_dialect import Dialect, DialectError
 
 
 @pytest.mark.parametrize("separator", ["tab", "\\t", "\t"])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bridge.csv_text import LONGEST_LINE, TextError, read_lines
+from bridge.row_files.csv_text import LONGEST_LINE, TextError, read_lines
 
 LINES = st.lists(st.text(st.sampled_from("ab\u00e9\u4e2d\U0001f600 \u2028\x0b\x0c\x85"), max_size=4), max_size=4)
 ENDS = st.sampled_from(["\n", "\r\n", "\r"])

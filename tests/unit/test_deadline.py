@@ -12,7 +12,7 @@ from bridge.columns import Matrix, Type, constant
 from bridge.errors import DeadlineExceeded, Draining
 from bridge.layers.deadline import DeadlineLayer
 from bridge.layers.drain import Drain
-from bridge.testing import ManualClock
+from bridge.testing.clock import ManualClock
 
 ARRIVED = 1000.0
 MICROSECOND = 1e-6

@@ -4,7 +4,7 @@ import pytest
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.errors import InvalidRequest
-from bridge.extras import drop_columns
+from bridge.features.extras import drop_columns
 
 
 def table() -> pb.ScoreRequest:

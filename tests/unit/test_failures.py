@@ -24,7 +24,7 @@ from bridge.errors import (
     WorkerLost,
 )
 from bridge.layers.failures import Failures
-from bridge.testing import ManualClock
+from bridge.testing.clock import ManualClock
 
 REF = ModelRef("risk", 3, "")
 SCORES = (constant("score", Type.DOUBLE, 0.5, 1),)

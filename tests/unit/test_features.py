@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from bridge.columns import Column, Matrix, Table, Type, take
 from bridge.errors import DefaultReason, InvalidRequest, UnfitRow, UnknownLevel
-from bridge.features import Binding, Feature, column_order
+from bridge.features.binding import Binding, column_order
+from bridge.features.feature import Feature
 
 INT_MIN, INT_MAX, EXACT = -(2**31), 2**31 - 1, 2**53
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 
 from bridge import files
-from bridge.bundle import bundle_files, make_manifest, read_bundle, read_manifest, verify
+from bridge.bundles.bundle import bundle_files, make_manifest, read_bundle, read_manifest, verify
+from bridge.bundles.golden import read_golden
+from bridge.bundles.repository import Repository
+from bridge.bundles.settings import read_model_settings
 from bridge.errors import BundleError
 from bridge.files import list_files, open_regular, read_regular, sha256_of, size_text
-from bridge.golden import read_golden
-from bridge.model_settings import read_model_settings
 from bridge.prediction_log.folder import LogNotReadable
 from bridge.prediction_log.reader import Segment
-from bridge.repository import Repository
 
 
 def bind_socket(path: Path) -> None:

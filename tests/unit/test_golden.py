@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bridge.bundles.golden import GoldenRows, compare, read_golden
 from bridge.columns import Column, Type
-from bridge.csv_cells import Cell
 from bridge.errors import BundleError
-from bridge.features import Feature
-from bridge.golden import GoldenRows, compare, read_golden
+from bridge.features.feature import Feature
+from bridge.row_files.csv_cells import Cell
 
 FEATURES = [
     Feature("x", Type.DOUBLE),

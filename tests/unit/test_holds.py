@@ -3,8 +3,8 @@
 import asyncio
 import time
 
-from bridge.holds import Holds
-from bridge.testing import ManualClock
+from bridge.gateway.holds import Holds
+from bridge.testing.clock import ManualClock
 
 
 def test_the_longest_of_a_minute_counts() -> None:

@@ -8,7 +8,8 @@ import pytest
 from bridge.backends.rserve.kept_types import KeptTypes
 from bridge.columns import Column, Matrix, Table, Type, Unfit, all_missing, constant
 from bridge.errors import UnknownLevel
-from bridge.features import Binding, Feature
+from bridge.features.binding import Binding
+from bridge.features.feature import Feature
 
 FEATURES = (Feature("town"), Feature("size"), Feature("age", Type.DOUBLE))
 VALUES: dict[Type, Any] = {Type.DOUBLE: 1.5, Type.INT: 2, Type.BOOL: True, Type.STRING: "a"}

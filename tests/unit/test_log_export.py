@@ -15,7 +15,7 @@ from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 from typer.testing import CliRunner
 
-from bridge.log_commands import app
+from bridge.cli.log import app
 from bridge.prediction_log import export, parquet
 from bridge.prediction_log.rows import read_call, rows_of
 from bridge.prediction_log.selection import Selection

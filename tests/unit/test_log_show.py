@@ -8,7 +8,7 @@ from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 from typer.testing import CliRunner
 
-from bridge.log_commands import app
+from bridge.cli.log import app
 from bridge.prediction_log.reader import Entry
 from bridge.prediction_log.show import describe
 

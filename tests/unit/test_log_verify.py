@@ -8,7 +8,7 @@ import pytest
 from prediction_logs import frames, header, record, write_log
 from typer.testing import CliRunner
 
-from bridge.log_commands import app
+from bridge.cli.log import app
 from bridge.prediction_log import frames as bytes_of_a_segment
 from bridge.prediction_log.folder import LogNotReadable
 from bridge.prediction_log.frames import encode_frame, encode_preamble

@@ -15,10 +15,9 @@ import psutil
 import pytest
 from waiting import eventually
 
-from bridge.config import ConfigError
+from bridge.config import ConfigError, LogSettings
 from bridge.errors import LogUnavailable
 from bridge.prediction_log.reader import read_log, segments_of
-from bridge.prediction_log.retention import LogSettings
 from bridge.prediction_log.verify import verify
 from bridge.prediction_log.writer import PredictionLog
 
@@ -27,7 +26,7 @@ Fail = Callable[[BaseException | None], None]
 
 @asynccontextmanager
 async def opened(folder: Path, **settings: Any) -> AsyncIterator[PredictionLog]:
-    log = PredictionLog(LogSettings(folder, **settings), "gateway", {})
+    log = PredictionLog(folder, LogSettings(**settings), "gateway", {})
     log.open()
     log.start()
     try:
@@ -75,7 +74,7 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Fail:
 async def test_a_sync_that_fails_where_no_mark_can_be_left_keeps_no_answer_waiting(
     tmp_path: Path, failing: Fail, failure: BaseException, policy: str
 ) -> None:
-    async with opened(tmp_path, fsync="always", on_failure=policy) as log:
+    async with opened(tmp_path, log_fsync="always", log_on_failure=policy) as log:
         await put(log)
         failing(failure)
         for lost in (1, 2):
@@ -93,7 +92,7 @@ async def test_a_sync_that_fails_where_no_mark_can_be_left_keeps_no_answer_waiti
 
 
 async def test_between_syncs_that_fail_nothing_piles_up(tmp_path: Path, failing: Fail) -> None:
-    async with opened(tmp_path, interval_s=0.001) as log:
+    async with opened(tmp_path, log_fsync_interval_s=0.001) as log:
         failing(OSError(errno.EIO, "Input/output error"))
         await put(log)
         await eventually(lambda: log._segment is None)
@@ -119,7 +118,7 @@ async def test_a_record_written_while_a_sync_fails_is_not_answered_as_synced(
         assert fail.wait(20)
         raise OSError(errno.EIO, "Input/output error")
 
-    async with opened(tmp_path, fsync="always") as log:
+    async with opened(tmp_path, log_fsync="always") as log:
         monkeypatch.setattr(os, "fdatasync", fdatasync)
         first = asyncio.create_task(put(log))
         await asyncio.to_thread(begun.wait, 20)
@@ -135,7 +134,7 @@ async def test_a_record_written_while_a_sync_fails_is_not_answered_as_synced(
 
 
 async def test_a_segment_that_was_left_is_closed(tmp_path: Path, failing: Fail) -> None:
-    async with opened(tmp_path, fsync="always") as log:
+    async with opened(tmp_path, log_fsync="always") as log:
         await put(log)
         before = psutil.Process().num_fds()
         failing(OSError(errno.EIO, "Input/output error"))
@@ -151,7 +150,7 @@ async def test_retention_goes_by_its_own_segments_and_never_takes_the_current_on
     for name in foreign:
         (tmp_path / name).write_bytes(b"x" * 300_000)
     (tmp_path / "folder.sblog").mkdir()
-    async with opened(tmp_path, segment_bytes=20_000, keep_bytes=60_000) as log:
+    async with opened(tmp_path, log_segment_bytes=20_000, log_keep_bytes=60_000) as log:
         await put(log)
         (tmp_path / f"{0:020d}.sblog.suspect").touch()
         for _ in range(99):
@@ -178,7 +177,7 @@ async def test_an_old_segment_that_can_not_be_removed_costs_no_record(
 
     with monkeypatch.context() as immutable:
         immutable.setattr(Path, "unlink", refuse)
-        async with opened(tmp_path, segment_bytes=2000, keep_bytes=2000, on_failure="refuse") as log:
+        async with opened(tmp_path, log_segment_bytes=2000, log_keep_bytes=2000, log_on_failure="refuse") as log:
             for _ in range(20):
                 await put(log)
             await eventually(tried.is_set)
@@ -187,7 +186,7 @@ async def test_an_old_segment_that_can_not_be_removed_costs_no_record(
 
 
 async def test_a_copy_beside_the_segments_is_not_gone_on_from(tmp_path: Path) -> None:
-    async with opened(tmp_path, segment_bytes=3000) as log:
+    async with opened(tmp_path, log_segment_bytes=3000) as log:
         for _ in range(10):
             await put(log)
     shutil.copy(tmp_path / f"{0:020d}.sblog", tmp_path / f"{0:020d}-copy.sblog")
@@ -205,7 +204,7 @@ def test_a_lock_that_is_no_file_of_its_own_is_neither_followed_nor_waited_for(
 ) -> None:
     make(tmp_path / ".lock")
     with pytest.raises(ConfigError, match=f"^the log {re.escape(str(tmp_path))} can't be written: "):
-        PredictionLog(LogSettings(tmp_path), "gateway", {}).open()
+        PredictionLog(tmp_path, LogSettings(), "gateway", {}).open()
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -214,7 +213,7 @@ async def test_the_folder_of_a_log_is_made_for_its_owner_alone_and_one_that_is_t
 ) -> None:
     (tmp_path / "there").mkdir(mode=0o750)
     for name, mode in (("new", 0o700), ("there", 0o750)):
-        log = PredictionLog(LogSettings(tmp_path / name), "gateway", {})
+        log = PredictionLog(tmp_path / name, LogSettings(), "gateway", {})
         log.open()
         await log.close()
         assert (tmp_path / name).stat().st_mode & 0o777 == mode

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.codecs.scorebridge_v1.requests import parse_request, read_batch
 from bridge.columns import Matrix, Table, Type
 from bridge.errors import DefaultReason, InvalidRequest
-from bridge.messages import parse_request, read_batch
 
 MARK = "~~~~"
 

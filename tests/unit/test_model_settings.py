@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
+from bridge.bundles.settings import ModelSettings, read_model_settings
+from bridge.bundles.world import Author
 from bridge.calls import Output
 from bridge.columns import Type
 from bridge.defaults import default_scores
 from bridge.errors import BundleError, DefaultReason, InvalidRequest
-from bridge.features import Feature
-from bridge.model_settings import ModelSettings, read_model_settings
-from bridge.world import Author
+from bridge.features.feature import Feature
 
 
 def read(bundle: Path, text: str) -> ModelSettings:

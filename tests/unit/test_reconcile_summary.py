@@ -15,8 +15,8 @@ from prediction_logs import NOON, default_rows, fail_rows, of_messages, record, 
 from scorebridge.v1 import scoring_pb2 as pb
 from typer.testing import CliRunner
 
-from bridge import reconcile_command
-from bridge.__main__ import app
+from bridge.cli import reconcile as reconcile_command
+from bridge.cli.app import app
 from bridge.prediction_log.selection import Selection
 from bridge.reconcile import report
 from bridge.reconcile.calls import VersionKey

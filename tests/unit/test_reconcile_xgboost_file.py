@@ -8,7 +8,7 @@ import xgboost
 from boosters import BINARY, Model, train, write
 from saved_bundles import SAVED, saved
 
-from bridge.bundle import read_bundle
+from bridge.bundles.bundle import read_bundle
 from bridge.errors import BundleError
 from bridge.reconcile.xgboost_file import open_booster_file, saved_by
 

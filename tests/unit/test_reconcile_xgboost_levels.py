@@ -8,8 +8,8 @@ import pytest
 import xgboost
 from saved_bundles import BY_NAME, SAVED
 
+from bridge.bundles.settings import ModelSettings
 from bridge.errors import BundleError
-from bridge.model_settings import ModelSettings
 from bridge.reconcile.xgboost_file import BoosterFile, saved_by
 from bridge.reconcile.xgboost_frame import frame_of, takes_values
 from bridge.reconcile.xgboost_levels import Levels, levels_of

@@ -14,7 +14,7 @@ from saved_models.kinds import ROWS
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.bundle import read_bundle
+from bridge.bundles.bundle import read_bundle
 from bridge.columns import Array
 from bridge.errors import BundleError
 from bridge.reconcile import xgboost_file

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from bridge.refusals import Refusals
-from bridge.testing import ManualClock
+from bridge.prediction_log.refusals import Refusals
+from bridge.testing.clock import ManualClock
 
 
 def test_a_caller_has_so_many_a_second_whatever_another_does() -> None:

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Call, ModelRef, Outcome, Range, Trace
+from bridge.codecs.scorebridge_v1.replies import defaulted_rows, failed_rows, source_of, write_column, write_reply
+from bridge.codecs.scorebridge_v1.requests import read_batch
 from bridge.columns import Column, Matrix, Table, Type, constant
 from bridge.errors import DeadlineExceeded, MissingScore, PoisonCall, PredictionFailed, RefusedLevel, UnfitRow
-from bridge.messages import read_batch
-from bridge.replies import defaulted_rows, failed_rows, source_of, write_column, write_reply
 
 
 def call(request_id: str = "id", trace: Trace | None = None) -> Call:

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bridge.bundle import make_manifest, read_bundle, verify
+from bridge.bundles.bundle import make_manifest, read_bundle, verify
+from bridge.bundles.repository import Repository, StoredVersion, check_model_name
 from bridge.errors import BundleError
-from bridge.repository import Repository, StoredVersion, check_model_name
 
 
 @pytest.fixture

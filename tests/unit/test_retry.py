@@ -12,7 +12,7 @@ from bridge.errors import BridgeError, PoisonCall, WorkerLost
 from bridge.layers.batching import Batching
 from bridge.layers.retry import Retry, RetryBudget
 from bridge.load import Load
-from bridge.testing import ManualClock
+from bridge.testing.clock import ManualClock
 
 PLENTY = 100.0
 

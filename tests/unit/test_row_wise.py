@@ -7,7 +7,7 @@ import pytest
 
 from bridge.columns import Array, Batch, Column, Matrix, Table, Type
 from bridge.errors import PredictionFailed
-from bridge.row_wise import Score, try_row_wise
+from bridge.models.row_wise import Score, try_row_wise
 
 Rows = Callable[[Array, Array], Array]
 
@@ -123,7 +123,7 @@ async def test_what_changes_only_with_many_rows_is_found_out(beyond: int) -> Non
 
 async def test_a_slow_model_is_tried_by_few_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter(range(1000))
-    monkeypatch.setattr("bridge.row_wise.time.monotonic", lambda: float(next(clock)))
+    monkeypatch.setattr("bridge.models.row_wise.time.monotonic", lambda: float(next(clock)))
     tried = await try_row_wise(SIX, model(lambda x, y: x + y))
     assert (tried.refuted, tried.rows) == ("", 6)
 

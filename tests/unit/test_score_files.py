@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from scorebridge import DefaultedRows, FailedRows, Scores, Source
 
-from bridge import score_files
-from bridge.csv_batch import Echo
-from bridge.csv_dialect import Dialect
-from bridge.score_files import CommandFailed, score_csv
+from bridge.cli import score as score_files
+from bridge.cli.commands import CommandFailed
+from bridge.cli.csv_batch import Echo
+from bridge.cli.score import score_csv
+from bridge.row_files.csv_dialect import Dialect
 
 KEYS: list[str] = []  # of the last call
 

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.bounds import Bounds
-from bridge.contents import count_contents
+from bridge.codecs.scorebridge_v1.bounds import Bounds
+from bridge.codecs.scorebridge_v1.contents import count_contents
+from bridge.codecs.scorebridge_v1.shapes import Shapes
 from bridge.errors import InvalidRequest
-from bridge.shapes import Shapes
 
 BOUNDS = Bounds(100, 1000)
 Write = Callable[..., bytes]

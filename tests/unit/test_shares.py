@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import Overloaded
-from bridge.shares import Shares, caller_of
-from bridge.testing import ManualClock
+from bridge.layers.shares import Shares, caller_of
+from bridge.testing.clock import ManualClock
 
 
 def on_a_clock(steps: Sequence[tuple[str, float]], most: int = 100) -> list[bool]:

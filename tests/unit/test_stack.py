@@ -9,17 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-import bridge.stack
-from bridge.acceptance import Accepted
+import bridge.layers.stack
 from bridge.backends import Description
-from bridge.bundle import Bundle
+from bridge.bundles.bundle import Bundle
+from bridge.bundles.settings import ModelSettings
 from bridge.calls import Call, DefaultScore, Layer, ModelRef, Outcome, Output, Range, Scorer, now
 from bridge.columns import Column, Matrix, Type
 from bridge.errors import DeadlineExceeded, DefaultReason, ModelNotReady, PredictionFailed
 from bridge.layers.drain import Drain
-from bridge.model_settings import ModelSettings
-from bridge.stack import build_stack, build_waiting_scorer, fold
-from bridge.testing import FakeBackend
+from bridge.layers.stack import Stack, build_stack, build_waiting_scorer, fold
+from bridge.models.acceptance import Accepted
+from bridge.testing.backend import FakeBackend
 
 HALF = DefaultScore(Output("score", Type.DOUBLE), 0.5)
 DESIGN = ["Fallback", "UnfitRows", "DeadlineLayer", "Circuit", "Admission", "Batching", "Retry"]
@@ -83,6 +83,12 @@ async def test_a_layer_may_answer_without_what_is_below() -> None:
     assert await fold([answers, unreached], not_ready)(call()) is answer
 
 
+def stacked(loaded: Accepted, *, log_model_messages: bool = False) -> Stack:
+    """The stack that a version of it gets."""
+    parts = loaded.bundle.settings, loaded.backend, loaded.description, loaded.self_test
+    return build_stack(*parts, Drain(), log_model_messages=log_model_messages)
+
+
 async def test_the_layers_are_in_the_order_of_the_design(monkeypatch: pytest.MonkeyPatch) -> None:
     orders: list[list[str]] = []
 
@@ -90,17 +96,16 @@ async def test_the_layers_are_in_the_order_of_the_design(monkeypatch: pytest.Mon
         orders.append([type(layer).__name__ for layer in layers])
         return fold(layers, backend)
 
-    monkeypatch.setattr(bridge.stack, "fold", noted)
-    build_stack(accepted(model, ModelSettings()), Drain())
+    monkeypatch.setattr(bridge.layers.stack, "fold", noted)
+    stacked(accepted(model, ModelSettings()))
     build_waiting_scorer(not_ready, ModelSettings())
-    recorder: Any = object()
-    build_stack(accepted(model, ModelSettings()), Drain(), recorder, log_model_messages=True)
-    assert orders == [DESIGN, DESIGN[:1], ["Record", "Failures", *DESIGN]]
+    stacked(accepted(model, ModelSettings()), log_model_messages=True)
+    assert orders == [DESIGN, DESIGN[:1], ["Failures", *DESIGN]]
 
 
 async def test_a_late_model_is_answered_by_the_default_as_fallback_is_above_the_deadline() -> None:
     settings = ModelSettings(timeout_s=1e-4, default_score=0.5)
-    stack = build_stack(accepted(never, settings), Drain())
+    stack = stacked(accepted(never, settings))
     (part,) = (await stack.scorer(call(HALF))).ranges
     assert isinstance(part.error, DeadlineExceeded)
     assert part.scores[0].values.tolist() == [0.5, 0.5]
@@ -119,7 +124,7 @@ async def test_a_late_model_is_answered_by_the_default_as_fallback_is_above_the_
 )
 async def test_the_author_s_settings_reach_the_fallback(changes: dict[str, Any], defaulted: list[bool]) -> None:
     settings = ModelSettings.model_validate({"default_score": 0.5} | changes)
-    outcome = await build_stack(accepted(model, settings), Drain()).scorer(call(HALF))
+    outcome = await stacked(accepted(model, settings)).scorer(call(HALF))
     assert [part.defaulted for part in outcome.ranges] == defaulted
 
 
@@ -148,7 +153,7 @@ async def test_what_a_model_said_is_told_of_the_rows_that_it_failed_in_the_end(
     loaded = replace(loaded, description=replace(loaded.description, row_wise=True))
     rows = np.arange(64.0)[:, None]
     rows[[13, 40]] = -1.0
-    stack = build_stack(loaded, Drain(), log_model_messages=True)
+    stack = stacked(loaded, log_model_messages=True)
     asked = Call("id", ModelRef("m", 1, ""), Matrix((), rows), now(), None, (HALF,))
     outcome = await stack.scorer(asked)
     assert [(part.first, part.count) for part in outcome.ranges if part.defaulted] == [(13, 1), (40, 1)]

@@ -9,11 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from bridge import staging
+from bridge.bundles import staging
+from bridge.bundles.repository import Repository
+from bridge.bundles.staging import copy_files
 from bridge.errors import BundleError
 from bridge.files import parts_of
-from bridge.repository import Repository
-from bridge.staging import copy_files
 
 
 @pytest.fixture

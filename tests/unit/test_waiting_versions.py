@@ -13,19 +13,20 @@ import pytest
 from scorebridge.v1 import scoring_pb2 as pb
 from waiting import eventually
 
-import bridge.registry
-from bridge.acceptance import Accepted
+import bridge.models.registry
 from bridge.backends import Description
-from bridge.bundle import Bundle, make_manifest, read_bundle
+from bridge.bundles.bundle import Bundle, make_manifest, read_bundle
+from bridge.bundles.repository import Repository
 from bridge.calls import Call, DefaultScore, Outcome, Output, Range, now
 from bridge.columns import Column, Matrix, Type
 from bridge.errors import BundleError, ModelNotFound, ModelNotReady, PassingFailure, VersionRefused
-from bridge.model_messages import write_version
+from bridge.models.acceptance import Accepted
+from bridge.models.registry import Registry
+from bridge.models.version import State, Version
 from bridge.reads import Reads
-from bridge.registry import Registry
-from bridge.repository import Repository
-from bridge.testing import FakeBackend, ManualClock
-from bridge.version import State, Version
+from bridge.services.models import write_version
+from bridge.testing.backend import FakeBackend
+from bridge.testing.clock import ManualClock
 
 SCORE = Output("score", Type.DOUBLE)
 LONG_S = 100_000.0  # of a time that does not pass
@@ -72,7 +73,7 @@ class World:
             self.repository.publish(staged, make_manifest(staged, (SCORE,)), model, int(number))
 
     async def accept(self, bundle: Bundle, _: Path | None = None) -> Accepted:
-        """In the place of bridge.acceptance.accept."""
+        """In the place of bridge.models.acceptance.accept."""
         name = f"{bundle.path.parent.name}/{bundle.path.name}"
         self.tried.append((name, now()))
         self.under_way.append(name)
@@ -127,7 +128,7 @@ async def _read_at_once(_: Reads, subject: str, limit_s: float, read: Callable[[
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(Reads, "run", _read_at_once)  # its limits would be over while its thread is begun
     made = World(tmp_path)
-    monkeypatch.setattr(bridge.registry, "accept", made.accept)
+    monkeypatch.setattr(bridge.models.registry, "accept", made.accept)
     return made
 
 
@@ -250,7 +251,7 @@ def test_which_errors_pass_and_which_stay(
         return read_bundle(path)
 
     async def main() -> None:
-        monkeypatch.setattr(bridge.registry, "read_bundle", read)
+        monkeypatch.setattr(bridge.models.registry, "read_bundle", read)
         world.deploy("m/1", *(failures if where == "accept" else []))
         world.gates[("m/1", 2 if where == "accept" else 1)] = gate = asyncio.Event()
         await world.registry.refresh()

@@ -7,7 +7,7 @@ from scorebridge.arrays import varint
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.wire import VARINT, delimited, duration, tag
+from bridge.codecs.protobuf import VARINT, delimited, duration, tag
 
 ATTEMPTS = tag(log_pb.LogRecord.ATTEMPTS_FIELD_NUMBER, VARINT)
 QUEUE_TIME = tag(pb.ScoreResponse.QUEUE_TIME_FIELD_NUMBER)

@@ -12,8 +12,9 @@ import pytest
 import xgboost
 from boosters import BINARY, NAMES, Model, some_rows, train, write
 
-from bridge.backends import Backend, load_backend
-from bridge.bundle import read_bundle
+from bridge.backends import Backend
+from bridge.backends.choice import load_backend
+from bridge.bundles.bundle import read_bundle
 from bridge.calls import Call, ModelRef, now
 from bridge.columns import Array, Batch, Column, Matrix, Table, Type
 from bridge.errors import BundleError, PredictionFailed

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from boosters import BINARY, Model, train, write
 
-from bridge.backends import load_backend
-from bridge.bundle import read_bundle
+from bridge.backends.choice import load_backend
+from bridge.bundles.bundle import read_bundle
 from bridge.errors import BundleError
 
 

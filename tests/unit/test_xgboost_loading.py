@@ -15,9 +15,10 @@ import xgboost
 from boosters import BINARY, Model, some_rows, train, write
 
 import bridge.backends.xgboost.compiled as compiled_module
-from bridge.backends import Backend, load_backend
+from bridge.backends import Backend
+from bridge.backends.choice import load_backend
 from bridge.backends.xgboost.trial_rows import splits_of, trial_rows
-from bridge.bundle import read_bundle
+from bridge.bundles.bundle import read_bundle
 from bridge.calls import Call, ModelRef, now
 from bridge.columns import Matrix
 

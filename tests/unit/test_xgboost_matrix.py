@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from bridge.backends.xgboost.facts import Category, ModelFacts
 from bridge.backends.xgboost.features import features_of, proposed_lines
 from bridge.backends.xgboost.matrix import Matrices
+from bridge.bundles.declaration import toml_line
+from bridge.bundles.settings import ModelSettings
 from bridge.columns import Array, Batch, Column, Matrix, Table, Type, take
 from bridge.errors import BundleError, InvalidRequest
-from bridge.features import Feature
-from bridge.model_settings import ModelSettings
-from bridge.score_files import toml_line
+from bridge.features.feature import Feature
 
 
 def facts_of(

@@ -19,7 +19,7 @@ from boosters import BINARY, train
 
 from bridge.backends.xgboost.document import read_document
 from bridge.backends.xgboost.model_file import refuse_other_kinds, sentence_for, sentence_for_leaves
-from bridge.bundle import read_bundle
+from bridge.bundles.bundle import read_bundle
 from bridge.errors import BundleError
 
 SAVED = Path(__file__).parents[1] / "saved_models"

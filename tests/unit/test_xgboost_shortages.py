@@ -7,12 +7,12 @@ import pytest
 from boosters import BINARY, Model, train, write
 
 import bridge.backends.xgboost.model as model_module
-from bridge.acceptance import accept
 from bridge.backends.xgboost.child import Ended
 from bridge.backends.xgboost.facts import Asked
 from bridge.backends.xgboost.reading import main
-from bridge.bundle import read_bundle
+from bridge.bundles.bundle import read_bundle
 from bridge.errors import BundleError, PassingFailure
+from bridge.models.acceptance import accept
 
 BEGUN = b"\n"
 

@@ -1,1 +1,1 @@
-"""The R backend: supervised Rserve, the QAP wire, connections and their pool."""
+"""The R backend: a supervised Rserve, the QAP1 wire, its connections, and the pool of workers."""

@@ -14,7 +14,8 @@ from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RNull, RString, RValue, from_column, to_column
 from bridge.backends.rserve.worker import Greeting
 from bridge.backends.rserve.world import differences
-from bridge.bundle import Bundle
+from bridge.bundles.bundle import Bundle
+from bridge.bundles.settings import ModelSettings
 from bridge.calls import Call, Outcome, Output, Range
 from bridge.columns import Batch, Column, Table, Type, all_missing, says_nothing
 from bridge.errors import (
@@ -25,9 +26,9 @@ from bridge.errors import (
     PredictionFailed,
     WorkerLost,
 )
-from bridge.features import Binding, Feature, by_name
+from bridge.features.binding import Binding
+from bridge.features.feature import Feature, by_name
 from bridge.load import Load
-from bridge.model_settings import ModelSettings
 from bridge.texts import printable
 
 __all__ = ["RserveBackend"]
@@ -82,7 +83,7 @@ class RserveBackend:
         """See `Backend.score`."""
         table = self._table(call)
         outcome = self._outcome(call, await self._ask(call, self._arguments(table)))
-        if call.exchange is not None:  # rows that the bridge makes up are of types that nobody sent
+        if call.caller:  # rows that the bridge makes up are of types that nobody sent
             self._kept_types.keep(table)
         return outcome
 

@@ -7,7 +7,7 @@ NA_character_ from NA_real_.
 from collections.abc import Sequence
 
 from bridge.columns import Batch, Column, Matrix, Table, Type, all_missing
-from bridge.features import Feature
+from bridge.features.feature import Feature
 
 __all__ = ["KeptTypes"]
 

@@ -15,10 +15,10 @@ from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RValue
 from bridge.backends.rserve.start_failures import why_not_loaded, why_not_started
 from bridge.backends.rserve.worker import Greeting, Worker, to_the_end
+from bridge.bundles.settings import ModelSettings
 from bridge.calls import Trace, now
 from bridge.errors import BundleError
 from bridge.load import Load
-from bridge.model_settings import ModelSettings
 
 __all__ = ["OUT_OF_REPLY_SPACE", "R_ERROR", "WorkerPool"]
 

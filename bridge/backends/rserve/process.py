@@ -19,9 +19,9 @@ from types import MappingProxyType
 from typing import Self
 
 from bridge.backends import NICENESS
+from bridge.bundles.settings import ModelSettings
 from bridge.errors import BundleError, PassingFailure
-from bridge.leftovers import make_folder, remove_folder, temporary_files
-from bridge.model_settings import ModelSettings
+from bridge.private_folders import make_folder, remove_folder, temporary_files
 from bridge.shortages import signal_name
 
 __all__ = ["RserveProcess", "rscripts"]

@@ -11,13 +11,13 @@ from typing import Any, Self
 
 from bridge.backends.rserve.connection import Connection, ConnectionLost
 from bridge.backends.rserve.process import RserveProcess
-from bridge.backends.rserve.process_tree import kill_tree
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RString, RValue
 from bridge.backends.rserve.world import World
 from bridge.columns import Type
-from bridge.features import Feature
+from bridge.features.feature import Feature
 from bridge.shortages import ended_from_outside
+from bridge.workers.process_tree import kill_tree
 
 __all__ = ["Greeting", "Worker", "to_the_end"]
 

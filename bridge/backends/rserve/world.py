@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from bridge.world import Author
+from bridge.bundles.world import Author
 
 __all__ = ["World", "differences"]
 

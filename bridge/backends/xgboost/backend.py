@@ -31,13 +31,13 @@ from bridge.backends.xgboost.features import features_of, lacks_levels, proposed
 from bridge.backends.xgboost.matrix import Matrices
 from bridge.backends.xgboost.model import inspect
 from bridge.backends.xgboost.outputs import Outputs
-from bridge.bundle import Bundle
+from bridge.bundles.bundle import Bundle
+from bridge.bundles.settings import ModelSettings
 from bridge.calls import Call, Outcome, Range, now
 from bridge.columns import Array, Batch, Column, Matrix
 from bridge.errors import BundleError, PredictionFailed
-from bridge.leftovers import private_folder
 from bridge.load import Load
-from bridge.model_settings import ModelSettings
+from bridge.private_folders import private_folder
 from bridge.texts import shortened
 
 __all__ = ["XgboostBackend"]

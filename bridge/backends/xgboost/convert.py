@@ -22,7 +22,7 @@ from bridge.backends.xgboost.model_file import (
 )
 from bridge.backends.xgboost.pickled import Wrapper
 from bridge.errors import BundleError
-from bridge.leftovers import private_folder
+from bridge.private_folders import private_folder
 
 __all__ = ["convert"]
 

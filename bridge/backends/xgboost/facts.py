@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Self
 
-from bridge.model_settings import ModelSettings
+from bridge.bundles.settings import ModelSettings
 
 __all__ = ["CATEGORICAL", "Asked", "Category", "ModelFacts"]
 

@@ -2,10 +2,10 @@
 
 from bridge.backends.xgboost.categories import as_cut
 from bridge.backends.xgboost.facts import CATEGORICAL, ModelFacts
+from bridge.bundles.settings import ModelSettings
 from bridge.columns import Type
 from bridge.errors import BundleError
-from bridge.features import Feature
-from bridge.model_settings import ModelSettings
+from bridge.features.feature import Feature
 
 __all__ = ["features_of", "lacks_levels", "proposed_lines"]
 

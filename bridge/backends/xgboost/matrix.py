@@ -9,7 +9,8 @@ from bridge.backends.xgboost.facts import CATEGORICAL, ModelFacts
 from bridge.backends.xgboost.features import lacks_levels
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type
 from bridge.errors import InvalidRequest
-from bridge.features import Feature, RowFaults, column_order
+from bridge.features.binding import RowFaults, column_order
+from bridge.features.feature import Feature
 
 __all__ = ["Matrices"]
 

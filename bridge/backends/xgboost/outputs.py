@@ -7,10 +7,10 @@ import numpy as np
 
 from bridge.backends.xgboost.engines import Prediction
 from bridge.backends.xgboost.facts import ModelFacts
+from bridge.bundles.settings import ModelSettings
 from bridge.calls import Output
 from bridge.columns import Array, Column, Type
 from bridge.errors import BundleError
-from bridge.model_settings import ModelSettings
 
 __all__ = ["Outputs"]
 

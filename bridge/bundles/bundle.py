@@ -1,0 +1,218 @@
+"""What a bundle is: the folder that is deployed, its manifest, and the digest that names its every byte."""
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from bridge.bundles.settings import ModelSettings, read_model_settings
+from bridge.calls import Output
+from bridge.columns import Type
+from bridge.errors import BundleError
+from bridge.files import list_files, read_regular, sha256_of, size_text
+
+__all__ = ["MANIFEST", "Bundle", "Manifest", "bundle_files", "make_manifest", "read_bundle", "read_manifest", "verify"]
+
+MANIFEST = "manifest.json"
+_MOST_MANIFEST_BYTES = 16 << 20
+_PRED_R = "Pred.R"
+_XGBOOST_FILES = ("model.ubj", "model.json")
+_OTHER_MODEL = re.compile(
+    r".*(\.(pkl|pickle|pickle\.dat|joblib|sav|model|bin|bst|deprecated|ubj|json)|xgboost-model)", re.IGNORECASE
+)
+_R_OBJECTS = (".rdata", ".rda", ".rds")
+
+_R_KEYS = {"input", "row_by_row", "timezone", "locale", "author"}
+
+_BackendName = Literal["xgboost", "rserve"]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What deploy wrote down.
+
+    Attributes:
+        files: relative path to sha256 hex digits, of every file but the manifest.
+        outputs: what check saw the model give; None if nothing could be scored.
+        accepts_newer_file: whoever deployed it said `--accept-newer-file`.
+        digest: "sha256:" and the hex digits over the manifest's own bytes.
+    """
+
+    files: dict[str, str]
+    outputs: tuple[Output, ...] | None
+    digest: str
+    accepts_newer_file: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A folder that holds a model.
+
+    Attributes:
+        path: the folder.
+        backend: what predicts.
+        settings: `model.toml`.
+        manifest: None before it is deployed.
+        accepts_newer_file: a model file that a newer library saved may serve, if its golden rows come out exactly.
+        verified: its files were held against the manifest just now.
+    """
+
+    path: Path
+    backend: _BackendName
+    settings: ModelSettings
+    manifest: Manifest | None
+    accepts_newer_file: bool = False
+    verified: bool = False
+
+    @property
+    def digest(self) -> str:
+        """The digest of every byte; empty before it is deployed."""
+        return self.manifest.digest if self.manifest else ""
+
+    @property
+    def subject(self) -> str:
+        """What reads of its files are reads of, see `Reads`: the model's folder, in which no two are waited for."""
+        return f"the files of {self.path.parent.name}"
+
+    @property
+    def model_file(self) -> Path:
+        """The booster's file of an xgboost bundle.
+
+        Raises:
+            BundleError: it is gone since the bundle was read.
+        """
+        for name in _XGBOOST_FILES:
+            if (self.path / name).exists():
+                return self.path / name
+        raise BundleError("the model file is gone since the bundle was read")
+
+
+def read_bundle(path: Path) -> Bundle:
+    """The bundle in a folder; nothing is loaded.
+
+    Raises:
+        BundleError: the folder is not a complete bundle, a setting is wrong, or something in it is neither a regular
+            file nor a folder.
+        OSError: a file can't be read.
+    """
+    if not path.is_dir():
+        raise BundleError(f"{path.name} is not a folder")
+    list_files(path)
+    settings = read_model_settings(path)
+    backend = _backend(path, settings)
+    if backend == "xgboost" and (of_r := sorted(_R_KEYS & settings.model_fields_set)):
+        raise BundleError(
+            f"model.toml: {of_r[0]} is for R models, and an xgboost model has no such thing: remove the key"
+        )
+    manifest = read_manifest(path) if (path / MANIFEST).exists() else None
+    return Bundle(path, backend, settings, manifest, manifest is not None and manifest.accepts_newer_file)
+
+
+def _backend(path: Path, settings: ModelSettings) -> _BackendName:
+    names = {entry.name for entry in path.iterdir() if entry.is_file()}
+    boosters = [name for name in _XGBOOST_FILES if name in names]
+    r_objects = sorted(name for name in names if Path(name).suffix.lower() in _R_OBJECTS)
+    is_r, is_xgboost = _PRED_R in names or bool(r_objects), bool(boosters)
+    if settings.backend is None and is_r and is_xgboost:
+        raise BundleError(
+            f"the bundle holds {boosters[0]} and R files; say which is meant with `backend` in model.toml"
+        )
+    backend = settings.backend or ("xgboost" if is_xgboost else "rserve")
+    may_be_xgboost = (settings.backend or ("rserve" if is_r else "xgboost")) == "xgboost"
+    if may_be_xgboost and not boosters and (other := _other_model(names)):
+        raise BundleError(
+            f"there is no model.ubj or model.json in the folder, but {other}: make one of it by "
+            f"'scorebridge convert {other} --to model.ubj'"
+        )
+    if backend == "xgboost":
+        if len(boosters) != 1:
+            raise BundleError("an xgboost bundle holds exactly one of model.ubj and model.json")
+    elif _PRED_R not in names:
+        missing = f"there is no {_PRED_R} beside {r_objects[0]}" if r_objects else "there is no model in the folder"
+        raise BundleError(
+            f"{missing}: an R bundle is Pred.R and its objects, an xgboost bundle model.ubj or model.json"
+        )
+    elif not r_objects:
+        raise BundleError(f"there is no model beside {_PRED_R}: no file *.RData, *.rda or *.rds")
+    return backend
+
+
+def _other_model(names: set[str]) -> str | None:
+    """A file that is a model by its name, in a form that is not served."""
+    return next((name for name in sorted(names) if _OTHER_MODEL.fullmatch(name) and name != MANIFEST), None)
+
+
+def bundle_files(path: Path, *, links: bool = True) -> list[str]:
+    """Relative paths of all files of a bundle but its manifest, sorted; see `list_files`.
+
+    Raises:
+        BundleError: something in it is neither a regular file nor a folder, or a link where none may be.
+        OSError: a folder can't be read.
+    """
+    return [name for name in list_files(path, links=links) if name != MANIFEST]
+
+
+def make_manifest(path: Path, outputs: tuple[Output, ...] | None, *, accepts_newer_file: bool = False) -> bytes:
+    """The bytes of the manifest of a folder: sorted keys, no white space, so that equal bundles have equal digests.
+
+    Raises:
+        BundleError: it would be larger than one that is read.
+        OSError: a file can't be read.
+    """
+    described = None if outputs is None else [_described(output) for output in outputs]
+    content: dict[str, Any] = {
+        "files": {name: sha256_of(path / name, name) for name in bundle_files(path)},
+        "outputs": described,
+    }
+    content |= {"accepts_newer_file": True} if accepts_newer_file else {}
+    raw = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    if len(raw) > _MOST_MANIFEST_BYTES:
+        limit = size_text(_MOST_MANIFEST_BYTES)
+        raise BundleError(f"{MANIFEST} would be larger than {limit}: there are too many files", limit=limit)
+    return raw
+
+
+def _described(output: Output) -> dict[str, str | bool]:
+    additional = {"additional": True} if output.additional else {}
+    return {"name": output.name, "type": str(output.type)} | additional
+
+
+def read_manifest(path: Path) -> Manifest:
+    """What deploy wrote down of the bundle in this folder.
+
+    Raises:
+        BundleError: the manifest is none that deploy wrote.
+        OSError: it can't be read.
+    """
+    raw = read_regular(path / MANIFEST, _MOST_MANIFEST_BYTES)
+    try:
+        content: dict[str, Any] = json.loads(raw)
+        files, outputs = dict(content["files"]), content["outputs"]
+        described = outputs and tuple(
+            Output(str(line["name"]), Type(line["type"]), bool(line.get("additional"))) for line in outputs
+        )
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise BundleError(f"{MANIFEST} can't be read: {type(error).__name__}") from error
+    digest = "sha256:" + hashlib.sha256(raw).hexdigest()
+    return Manifest(files, described, digest, bool(content.get("accepts_newer_file")))
+
+
+def verify(bundle: Bundle) -> None:
+    """Holds every file against the manifest; a bundle that was never deployed has nothing to be held against.
+
+    Raises:
+        BundleError: a file was changed, removed or added since it was deployed.
+        OSError: a file can't be read.
+    """
+    if bundle.manifest is None:
+        return
+    expected, found = bundle.manifest.files, bundle_files(bundle.path)
+    for name in sorted({*expected, *found}):
+        if name not in expected:
+            raise BundleError(f"{name} was added after the bundle was deployed")
+        if name not in found:
+            raise BundleError(f"{name} is gone since the bundle was deployed")
+        if sha256_of(bundle.path / name, name) != expected[name]:
+            raise BundleError(f"{name} was altered after the bundle was deployed: its sha256 is not the manifest's")

@@ -1,0 +1,286 @@
+"""The repository: a folder of models, each a folder of versions, each a bundle that was deployed in one step."""
+
+import ctypes
+import errno
+import logging
+import os
+import re
+import shutil
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from bridge.bundles.bundle import MANIFEST, bundle_files
+from bridge.bundles.staging import copy_files
+from bridge.errors import BundleError
+from bridge.files import read_regular
+
+__all__ = ["Repository", "StoredVersion", "check_model_name"]
+
+_log = logging.getLogger(__name__)
+
+_MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
+_VERSION_NAME = re.compile(r"[1-9][0-9]{0,8}")
+_SERVING = "serving"
+_MOST_SERVING_BYTES = 64
+_STAGING_PREFIX = ".staging-"
+_RETIRED_PREFIX = ".retired-"
+_AT_FDCWD = -100
+_RENAME_NOREPLACE = 1  # linux/fs.h: fail instead of replacing, also an empty folder
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class StoredVersion:
+    """A version folder in a repository."""
+
+    model: str
+    version: int
+    path: Path
+
+    @property
+    def deployed(self) -> bool:
+        """It has a manifest; a folder copied by hand has none and is never served.
+
+        One that can't be looked at counts as deployed, and so does one whose manifest is no file: whoever loads it is
+        told why it can't be.
+        """
+        try:
+            (self.path / MANIFEST).lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError:
+            return True
+        return True
+
+
+def check_model_name(name: str) -> str:
+    """The name itself.
+
+    Raises:
+        BundleError: it is not a model's name.
+    """
+    if not _MODEL_NAME.fullmatch(name):
+        raise BundleError(f"'{name}' is not a model's name: 1 to 63 of a-z 0-9 _ . -, the first a letter or a digit")
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class Repository:
+    """A folder of bundles on a local file system."""
+
+    path: Path
+
+    def versions(self) -> list[StoredVersion]:
+        """Every version folder, sorted by model and version; anything else in the folder is passed over.
+
+        Raises:
+            OSError: a folder can't be read.
+        """
+        return [stored for model in self.models() for stored in self.versions_of(model)]
+
+    def models(self) -> list[str]:
+        """What is named like a model, sorted; none of it is looked at, be it a folder or not.
+
+        Raises:
+            OSError: the repository can't be read.
+        """
+        if not self.path.is_dir():
+            return []
+        return sorted(name for name in os.listdir(self.path) if _MODEL_NAME.fullmatch(name))  # noqa: PTH208
+
+    def versions_of(self, model: str) -> list[StoredVersion]:
+        """The version folders of a model, sorted.
+
+        Raises:
+            OSError: its folder can't be read.
+        """
+        folder = self.path / model
+        if not folder.is_dir():
+            return []
+        return sorted(
+            StoredVersion(model, int(entry.name), entry)
+            for entry in folder.iterdir()
+            if _VERSION_NAME.fullmatch(entry.name) and _is_folder(entry)
+        )
+
+    def look(self, model: str) -> tuple[dict[StoredVersion, bool], int | None]:
+        """All that there is to see of a model without loading it.
+
+        Returns:
+            Its version folders, each with whether it is deployed, and what `promoted` says.
+
+        Raises:
+            OSError: its folder can't be read.
+        """
+        return {stored: stored.deployed for stored in self.versions_of(model)}, self.promoted(model)
+
+    def promoted(self, model: str) -> int | None:
+        """The version that `promote` chose; None if nobody did.
+
+        A file that can't be read, is not a regular one or holds no version promotes nobody either, and is logged as an
+        error each time.
+        """
+        try:
+            return self._promoted(model)
+        except (OSError, BundleError) as error:
+            _log.error("as if none were promoted, the highest good version serves: %s", error)
+            return None
+
+    def _promoted(self, model: str) -> int | None:
+        path = self.path / model / _SERVING
+        try:
+            text = read_regular(path, _MOST_SERVING_BYTES, str(path)).decode("ascii", errors="replace").strip()
+        except FileNotFoundError:
+            return None
+        if not _VERSION_NAME.fullmatch(text):
+            raise BundleError(f"{path} does not hold a version; promote one again")
+        return int(text)
+
+    def promote(self, model: str, version: int) -> None:
+        """Makes a deployed version the one that serves, whatever is deployed later.
+
+        Raises:
+            BundleError: there is no such version, or it is not deployed.
+        """
+        self._deployed(model, version)
+        folder = self.path / model
+        chosen = folder / f".{_SERVING}-{uuid.uuid4()}"  # not by tempfile: a gateway of another user has to read it
+        with chosen.open("x", encoding="ascii") as file:
+            file.write(f"{version}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        chosen.replace(folder / _SERVING)
+        _fsync(folder)
+
+    def retire(self, model: str, version: int) -> Path:
+        """Takes a version out of the repository, to a folder aside; where that is.
+
+        Raises:
+            BundleError: there is no such version, it is the promoted one, or it is not known which one is.
+            OSError: likewise.
+        """
+        stored = self._deployed(model, version)
+        if self._promoted(model) == version:
+            raise BundleError(f"{model}/{version} is the promoted version; promote another one first")
+        aside = Path(tempfile.mkdtemp(prefix=f"{_RETIRED_PREFIX}{model}-{version}-", dir=self.path))
+        # A folder may take the place of an empty one.
+        stored.path.rename(aside)
+        _fsync(stored.path.parent)
+        return aside
+
+    def _deployed(self, model: str, version: int) -> StoredVersion:
+        stored = StoredVersion(check_model_name(model), version, self.path / model / str(version))
+        if version < 1 or not stored.deployed:
+            raise BundleError(f"{model}/{version} is not deployed in {self.path}")
+        return stored
+
+    def check_free(self, model: str, version: int | None) -> None:
+        """Whether a bundle could be published as this version, None for the next one.
+
+        Raises:
+            BundleError: the version is there already, or is no version.
+        """
+        if version is None:
+            return
+        if (self.path / model / str(_checked(version))).exists():
+            raise _taken(model, version)
+
+    @contextmanager
+    def staged(self, bundle: Path) -> Iterator[Path]:
+        """A private copy of a bundle inside the repository, to be checked and then published; removed at the end.
+
+        A file's copy can be read by whom the file can be read: by nobody else.
+
+        Raises:
+            BundleError: the bundle holds a link or something that is neither a file nor a folder, is larger than the
+                disk has room, or changes while it is copied.
+            OSError: a file can't be read or written.
+        """
+        names = bundle_files(bundle, links=False)
+        self.path.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(prefix=_STAGING_PREFIX, dir=self.path))
+        try:
+            copy = staging / "bundle"
+            copy.mkdir()
+            copy_files(bundle, copy, names)
+            yield copy
+        finally:
+            shutil.rmtree(staging)
+
+    def publish(self, staged: Path, manifest: bytes, model: str, version: int | None) -> StoredVersion:
+        """Makes a staged bundle a version of a model, all of it or nothing.
+
+        Args:
+            staged: what `staged` gave.
+            manifest: the bytes of its manifest.
+            model: the model's name.
+            version: the version; None for one above the highest there is.
+
+        Raises:
+            BundleError: the version is there already, or is no version.
+        """
+        folder = self.path / check_model_name(model)
+        self.check_free(model, version)
+        (staged / MANIFEST).write_bytes(manifest)
+        _fsync_tree(staged)
+        folder.mkdir(exist_ok=True)
+        while True:
+            chosen = _checked(self._next_version(model) if version is None else version)
+            try:
+                _rename_noreplace(staged, folder / str(chosen))
+            except FileExistsError as error:
+                if version is None:
+                    continue  # somebody else deployed this number meanwhile
+                raise _taken(model, chosen) from error
+            _fsync(folder)
+            _fsync(self.path)
+            return StoredVersion(model, chosen, folder / str(chosen))
+
+    def _next_version(self, model: str) -> int:
+        return max((stored.version for stored in self.versions_of(model)), default=0) + 1
+
+
+def _is_folder(path: Path) -> bool:
+    """It is one, or nobody can say; then whoever loads it is told why not."""
+    try:
+        return path.is_dir()
+    except PermissionError:
+        return True
+
+
+def _checked(version: int) -> int:
+    if not _VERSION_NAME.fullmatch(str(version)):
+        raise BundleError(f"{version} is not a version: a positive whole number below 10^9")
+    return version
+
+
+def _taken(model: str, version: int) -> BundleError:
+    return BundleError(f"{model}/{version} is there already; a version is never replaced")
+
+
+def _fsync_tree(folder: Path) -> None:
+    for entry in folder.rglob("*"):
+        _fsync(entry)
+    _fsync(folder)
+
+
+def _fsync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _rename_noreplace(source: Path, target: Path) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    result = libc.renameat2(_AT_FDCWD, os.fsencode(source), _AT_FDCWD, os.fsencode(target), _RENAME_NOREPLACE)
+    if result == 0:
+        return
+    code = ctypes.get_errno()
+    if code == errno.EEXIST:
+        raise FileExistsError(code, os.strerror(code), str(target))
+    raise OSError(code, os.strerror(code), str(target))

@@ -1,0 +1,289 @@
+"""What an author may say of a model in `model.toml`; everything has a default, unknown keys are errors."""
+
+import math
+import os
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from bridge.bundles.world import Author, Locale, Timezone, world_variables
+from bridge.calls import Output
+from bridge.columns import Type
+from bridge.defaults import DefaultValue
+from bridge.errors import BundleError, DefaultReason
+from bridge.features.feature import Feature, UnknownLevelRule
+from bridge.files import read_regular
+from bridge.validation import describe_invalid
+
+__all__ = ["FILE_NAME", "ModelSettings", "read_model_settings"]
+
+FILE_NAME = "model.toml"
+_MOST_BYTES = 1 << 20
+_INT32_MAX = 2**31 - 1
+_MOST_LEVEL = {"int": _INT32_MAX, "int64": 2**63 - 1}
+_MOST_REASONS = 64
+# A bad request is never answered with a default unless the author says so, by `unknown_level`.
+_FAULTS = (DefaultReason.UNKNOWN_LEVEL, DefaultReason.INVALID_VALUE)
+_EVENTS = [reason for reason in DefaultReason if reason not in _FAULTS]
+_Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+_Count = Annotated[int, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _FeatureSettings(_Section):
+    """One line of `[features]`: `age = "double"` or `size = {type = "factor", levels = ["s", "l"], ordered = true}`.
+
+    Numbers with levels are categories of an xgboost model; `levels = "codes"` says that callers send their codes. Where
+    the model's file stores the levels, a line may give the rule for unknown ones alone.
+    """
+
+    type: Literal["double", "int", "int64", "bool", "string", "factor"] | None = None
+    levels: list[str] | list[int] | Literal["codes"] = []
+    ordered: bool = False
+    unknown_level: UnknownLevelRule | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _codes_are_whole_numbers(cls, line: Any) -> Any:
+        return {"type": "int"} | line if isinstance(line, dict) and line.get("levels") == "codes" else line
+
+    @model_validator(mode="after")
+    def _type_and_levels_fit(self) -> Self:
+        if self.type is None and (self.levels or self.unknown_level is None):
+            raise ValueError("type is missing")
+        if self.type == "factor" and not self.levels and self.unknown_level is None:
+            raise ValueError("a factor has levels")
+        has_none = self.type in ("double", "bool", "string")
+        if has_none and (self.levels or self.unknown_level):
+            raise ValueError("a factor has levels, int and int64 may have them, and nothing else has")
+        if self.ordered and self.type != "factor":
+            raise ValueError("a factor may be ordered, and nothing else")
+        if self.levels == "codes":
+            self._check_codes()
+        else:
+            self._check_levels(self.levels)
+        return self
+
+    def _check_codes(self) -> None:
+        if self.type == "factor":
+            raise ValueError("codes are whole numbers: the type is 'int'")
+        if self.unknown_level is not None:
+            raise ValueError("with levels = 'codes' nobody knows the levels, so none is unknown")
+
+    def _check_levels(self, levels: Sequence[str | int]) -> None:
+        if not all(isinstance(level, str) == (self.type == "factor") for level in levels):
+            raise ValueError("levels of a factor are texts, those of int and int64 whole numbers")
+        most = _MOST_LEVEL.get(self.type or "")
+        if most is not None and any(abs(int(level)) > most for level in levels):
+            raise ValueError(f"a level is outside of {self.type}")
+        if len(set(levels)) != len(levels):
+            raise ValueError("a level is there twice")
+
+    def feature(self, name: str, rule: UnknownLevelRule) -> Feature:
+        """The feature that the line describes; `rule` holds where the line has none of its own."""
+        codes = self.levels == "codes"
+        return Feature(
+            name,
+            self.type and Type(self.type),
+            () if codes else tuple(str(level) for level in self.levels),
+            ordered=self.ordered,
+            by_codes=codes,
+            unknown_level=self.unknown_level or rule,
+        )
+
+
+class _RetrySettings(_Section):
+    """Calls whose worker was lost, on another worker."""
+
+    attempts: _Count = 2
+    backoff_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+
+
+class _CircuitSettings(_Section):
+    """When a failing model is left alone, and for how long."""
+
+    failures: _Count = 5
+    open_s: _Seconds = 5.0
+
+
+class _XgboostSettings(_Section):
+    """How the booster predicts, what it is given beside the features, and what it tells beside the scores.
+
+    Attributes:
+        trees: all rounds, or those up to the best; None where the model must have no better one than its last.
+        missing: the number that stands for missing; None leaves it to the file, which is NaN for most.
+        feature_names: of a file without names, in its order.
+        base_margin: the column that is the margin each row starts from; None for none.
+        output_names: of the scores, in the model's order; two for a probability give those of both classes.
+        output_margin: margins instead of what the objective makes of them.
+        contributions: each feature's share of the margin, by xgboost's `pred_contribs`.
+        leaves: the leaf that each tree puts a row into, by `pred_leaf`.
+        top_reasons: so many names of the features that moved the score most; 0 for none.
+    """
+
+    trees: Literal["all", "best"] | None = None
+    missing: float | None = None
+    feature_names: list[str] = []
+    base_margin: str | None = None
+    output_names: list[str] = []
+    output_margin: bool = False
+    contributions: bool = False
+    leaves: bool = False
+    top_reasons: Annotated[int, Field(ge=0, le=_MOST_REASONS)] = 0
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        for key, names in (("feature_names", self.feature_names), ("output_names", self.output_names)):
+            if len(set(names)) != len(names):
+                raise ValueError(f"{key} has a name twice")
+            if not all(names):
+                raise ValueError(f"{key} has an empty name")
+        return self
+
+
+class _EngineSettings(_Section):
+    """What computes the scores of an xgboost model."""
+
+    name: Literal["auto", "xgboost", "lignum"] = "auto"
+
+
+def _short_form(value: object) -> object:
+    return {"type": value} if isinstance(value, str) else value
+
+
+class ModelSettings(_Section):
+    """The author's settings; lengths of time in seconds, `None` where the default depends on something else."""
+
+    backend: Literal["xgboost", "rserve"] | None = None
+    input: Literal["columns", "frame"] = "columns"
+    timeout_s: _Seconds = 1.0
+    max_timeout_s: _Seconds = 60.0
+    kill_after_s: _Seconds | None = None
+    load_timeout_s: _Seconds = 120.0
+    reply_reserve_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
+    default_score: DefaultValue | dict[str, DefaultValue] | None = None
+    default_on: list[Annotated[DefaultReason, Field(strict=False)]] = list(_EVENTS)
+    unknown_level: UnknownLevelRule = "refuse"
+    missing_score: Literal["default", "pass"] | None = None
+    golden_tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    row_wise: bool | None = None
+    row_by_row: bool = False
+    coalesce: bool | None = None
+    max_batch_rows: _Count = 1_000_000
+    chunk_rows: _Count | None = None
+    workers: _Count = len(os.sched_getaffinity(0))  # the cores that this process may use
+    worker_recycle_calls: _Count = 100_000
+    memory_limit_mb: _Count | None = None
+    seed: Annotated[int, Field(ge=0, le=_INT32_MAX)] = 1
+    timezone: Timezone | None = None
+    locale: Locale | None = None
+    max_pending_rows: _Count = 200_000
+    features: dict[str, Annotated[_FeatureSettings, BeforeValidator(_short_form)]] = {}
+    outputs: dict[str, Literal["double", "float", "int", "bool", "string"]] = {}
+    retry: _RetrySettings = _RetrySettings()
+    circuit: _CircuitSettings = _CircuitSettings()
+    xgboost: _XgboostSettings = _XgboostSettings()
+    engine: _EngineSettings = _EngineSettings()
+    author: Author = Author()
+
+    @model_validator(mode="after")
+    def _default_is_a_score(self) -> Self:
+        values = self.default_score.values() if isinstance(self.default_score, dict) else [self.default_score]
+        if any(isinstance(value, float) and not math.isfinite(value) for value in values):
+            raise ValueError("default_score must be a finite number")
+        if self.missing_score == "default" and self.default_score is None:
+            raise ValueError("missing_score is 'default' but there is no default_score")
+        return self
+
+    @model_validator(mode="after")
+    def _a_frame_has_columns(self) -> Self:
+        if self.input == "frame" and not self.features:
+            raise ValueError("input is 'frame', so [features] must say its columns: a line for each, in their order")
+        if self.input == "frame" and "" in self.features:
+            raise ValueError("input is 'frame', and a column of [features] has no name")
+        return self
+
+    @model_validator(mode="after")
+    def _a_default_for_unknown_levels_is_meant(self) -> Self:
+        lines = [line.unknown_level for line in self.features.values()]
+        meant = "default" in (self.unknown_level, *lines)
+        if meant and self.default_score is None:
+            raise ValueError("unknown_level is 'default' but there is no default_score")
+        if DefaultReason.UNKNOWN_LEVEL in self.default_on and not meant:
+            raise ValueError("default_on names UNKNOWN_LEVEL: say unknown_level = 'default' for the model or a feature")
+        if DefaultReason.INVALID_VALUE in self.default_on:
+            raise ValueError("default_on names INVALID_VALUE: a value that the model can't take has no default")
+        return self
+
+    @model_validator(mode="after")
+    def _row_by_row_is_neither_cut_nor_joined(self) -> Self:
+        if self.row_by_row and (self.coalesce is not None or self.chunk_rows is not None):
+            raise ValueError("row_by_row runs each row by itself: remove coalesce and chunk_rows")
+        if self.row_by_row and self.row_wise is False:
+            raise ValueError("row_by_row makes every row independent of the others: remove row_wise = false")
+        return self
+
+    @property
+    def default_reasons(self) -> frozenset[DefaultReason]:
+        """The events that are answered with the default; an unknown level is among them where its rule says so."""
+        return frozenset({*self.default_on, DefaultReason.UNKNOWN_LEVEL})
+
+    @property
+    def worker_limit_s(self) -> float:
+        """How long a worker may be busy with one call before it is killed, seconds."""
+        return self.timeout_s if self.kill_after_s is None else self.kill_after_s
+
+    @property
+    def world_variables(self) -> dict[str, str]:
+        """The environment variables by which an R process brings itself into the model's world."""
+        return world_variables(self.timezone, self.locale, self.author.packages)
+
+    def declared_features(self) -> tuple[Feature, ...]:
+        """`[features]` as features; whether they are required is the model's to say."""
+        return tuple(line.feature(name, self.unknown_level) for name, line in self.features.items())
+
+    def declaring(self, features: Sequence[Feature], **others: object) -> "ModelSettings":
+        """The same as if model.toml had lines for these features, where it has none, and other keys.
+
+        Args:
+            features: those of which nobody knows a type get no line.
+            others: keys of model.toml.
+
+        Raises:
+            ValueError: such a model.toml would not be taken.
+        """
+        lines = {
+            feature.name: {"type": str(feature.type), "levels": list(feature.levels), "ordered": feature.ordered}
+            for feature in features
+            if feature.type is not None and feature.name not in self.features
+        }
+        said = self.model_dump(exclude_unset=True)
+        return type(self).model_validate(said | {"features": said.get("features", {}) | lines} | others)
+
+    def declared_outputs(self) -> tuple[Output, ...] | None:
+        """`[outputs]` as outputs; None if nothing is declared."""
+        return tuple(Output(name, Type(kind)) for name, kind in self.outputs.items()) or None
+
+
+def read_model_settings(bundle: Path) -> ModelSettings:
+    """The settings in a bundle's `model.toml`; all defaults if it has none.
+
+    Raises:
+        BundleError: the file is no regular one of up to 1 MiB, no TOML, or has an unknown key or a value that its key
+            can't take.
+    """
+    path = bundle / FILE_NAME
+    if not path.exists():
+        return ModelSettings()
+    try:
+        return ModelSettings.model_validate(tomllib.loads(read_regular(path, _MOST_BYTES).decode()))
+    except ValidationError as error:
+        raise BundleError(f"{FILE_NAME}: {describe_invalid(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{FILE_NAME} is not TOML: {error}") from error

@@ -1,0 +1,125 @@
+"""What `scorebridge check` and `deploy` print of a bundle that was tried."""
+
+import typer
+
+from bridge.backends import BoosterFacts
+from bridge.bundles.declaration import toml_line
+from bridge.features.feature import Feature
+from bridge.models.acceptance import Accepted
+from bridge.models.deploy import Report
+
+__all__ = ["PrintedReport"]
+
+
+class PrintedReport(Report):
+    """Prints all there is to read of a bundle."""
+
+    def loaded(self, accepted: Accepted) -> None:
+        """What the model is, what it takes and gives, and what came out when it was tried."""
+        _print_accepted(accepted)
+
+    def waived(self, fault: str) -> None:
+        """A warning."""
+        typer.echo(f"warning: {fault}")
+
+    def noted(self, note: str) -> None:
+        """A note."""
+        typer.echo(f"note: {note}")
+
+
+def _print_accepted(accepted: Accepted) -> None:
+    description = accepted.description
+    typer.echo(f"engine: {description.engine}")
+    if description.booster is not None:
+        typer.echo(f"why: {description.engine_reason}")
+        typer.echo(f"model: {_described_booster(description.booster)}")
+    typer.echo("features:")
+    for feature in description.features:
+        typer.echo(f"  {_described(feature, by_codes=description.booster is not None)}")
+    if description.outputs is None:
+        typer.echo("outputs: not known, because nothing was scored")
+    else:
+        outputs = (f"{output.name} ({output.type})" for output in description.outputs)
+        typer.echo(f"outputs: {', '.join(outputs)}")
+    for default in accepted.defaults:
+        if default.value is not None:
+            typer.echo(f"default score: {default.output.name} = {default.value}")
+    rows = f"{accepted.golden_rows} golden rows came out" if accepted.golden_rows else "no golden rows"
+    typer.echo(f"golden: {rows}")
+    typer.echo(f"row-wise: {_described_row_wise(accepted)}")
+    for note in (*description.notes, *_notes(accepted)):
+        typer.echo(f"note: {note}")
+    for warned in accepted.warnings:
+        typer.echo(f"warning: while rows were scored, R warned: {warned.text}")
+    if accepted.self_test is not None:
+        _print_proposal(accepted)
+
+
+def _described_row_wise(accepted: Accepted) -> str:
+    if accepted.bundle.settings.row_by_row:
+        return "yes, each row is a run of its own"
+    if not accepted.description.row_wise:
+        return f"no, {accepted.description.row_wise_reason}"
+    if accepted.row_wise is None:
+        return "not tried, because nothing was scored"
+    return f"yes, by up to {accepted.row_wise.rows} rows that were tried alone and together"
+
+
+def _notes(accepted: Accepted) -> list[str]:
+    settings, notes = accepted.bundle.settings, []
+    limit_s = settings.timeout_s
+    if accepted.longest_s > limit_s:
+        notes.append(
+            f"the rows took {accepted.longest_s:.1f} s, and a call without a deadline has timeout_s = {limit_s:g}: "
+            "such a call gets the default score, or fails"
+        )
+    if accepted.remark and accepted.self_test is not None:
+        notes.append(f"one made-up row was scored, others were not: {accepted.remark}")
+    if accepted.apart and not (settings.row_by_row or settings.row_wise is False):
+        notes.append(
+            f"the output '{accepted.apart}' of a row depends on the rows beside it: if Pred.R was written for one row, "
+            "its batches are wrong, and row_by_row = true mends them; say row_wise = false if it is meant"
+        )
+    if accepted.another_day:
+        then = "; golden rows do not come out then, which refuses the version" if accepted.golden_rows else ""
+        notes.append(f"the scores are others on another day, because the model looks at the clock{then}")
+    return notes
+
+
+def _described_booster(booster: BoosterFacts) -> str:
+    best = "no best iteration" if booster.best_iteration is None else f"best iteration {booster.best_iteration}"
+    used = "all" if booster.rounds_used == booster.rounds else f"{booster.rounds_used}"
+    saved = (
+        f"saved by xgboost {booster.saved_by}" if booster.saved_by else "saved by an xgboost that does not say which"
+    )
+    rounds = f"{booster.rounds} rounds of which {used} predict"
+    return f"{booster.objective}, {booster.booster}, {rounds}, {best}, {saved}"
+
+
+def _described(feature: Feature, *, by_codes: bool) -> str:
+    levels = f" {list(feature.levels)}" if feature.levels else ""
+    rule = f", unknown ones: {feature.unknown_level}" if feature.levels and feature.unknown_level != "refuse" else ""
+    optional = "" if feature.required else ", optional"
+    undeclared = "any type: what the caller sends is passed on"
+    if by_codes:
+        undeclared = "a category whose levels the file does not store: codes, in a matrix"
+    kind = "codes of a category" if feature.by_codes else feature.type or undeclared
+    return f"{feature.name}: {kind}{levels}{rule}{optional}"
+
+
+def _print_proposal(accepted: Accepted) -> None:
+    description = accepted.description
+    proposed = [feature for feature in description.proposed if feature.type is not None]
+    if not proposed:
+        return
+    if description.booster is not None:
+        typer.echo(
+            "for tables, model.toml has to say what the codes stand for: the levels of the training, in their order, "
+            'or levels = "codes":\n\n[features]'
+        )
+    elif any(feature.type is not None for feature in description.features):
+        return
+    else:
+        typer.echo("the model's own terms propose for model.toml:\n\n[features]")
+    for feature in proposed:
+        typer.echo(toml_line(feature))

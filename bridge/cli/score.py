@@ -1,0 +1,122 @@
+"""`scorebridge score`: the rows of a CSV file, scored by a gateway in one call."""
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from scorebridge import Scores, ScoringClient, ScoringError
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.cli.commands import CommandFailed
+from bridge.cli.csv_batch import MARKS, CsvBatch, Echo, read_batch
+from bridge.row_files.csv_cells import Cell, format_cells
+from bridge.row_files.csv_dialect import Dialect
+from bridge.row_files.csv_file import CsvFile, read_csv
+from bridge.row_files.csv_text import TextError
+from bridge.texts import printable
+
+__all__ = ["score_csv"]
+
+
+def score_csv(
+    url: str,
+    model: str,
+    source: Path,
+    target: Path,
+    *,
+    timeout_s: float | None = None,
+    default: float | None = None,
+    partial: bool = False,
+    version: int = 0,
+    dialect: Dialect | None = None,
+    echo: Echo | None = None,
+) -> str:
+    """Scores a CSV file in one call; a sentence for the terminal.
+
+    The output has a row for each input row, in order: the columns that are echoed, the outputs, `source` (MODEL,
+    DEFAULT or, where `partial` has left them empty, FAILED) and `reason`. It is UTF-8 with commas and points, whatever
+    the input is, and takes the place of what `target` held, once it is whole.
+
+    Raises:
+        CommandFailed: `source` is no CSV of the model's features, `target` can't be written, or the gateway refused;
+            rows are counted as in a spreadsheet.
+        OSError: the file can't be read.
+    """
+    if target.exists() and target.samefile(source):
+        raise CommandFailed(f"{target} is the input; the scores need a file of their own")
+    echo = echo or Echo()
+    with _refusals_of(source):
+        file = read_csv(source, dialect or Dialect())
+    with ScoringClient(url) as client, _refusals_of(source):
+        batch = _batch(client, model, version, file, echo)
+        answer = _scored(client, model, batch, timeout_s=timeout_s, default=default, partial=partial, version=version)
+        echo.check(list(answer.columns))
+    _write(target, format_cells(_result(answer, batch.echoed)).encode())
+    return _told(answer)
+
+
+@contextmanager
+def _refusals_of(source: Path) -> Iterator[None]:
+    try:
+        yield
+    except TextError as error:
+        raise CommandFailed(f"{source}: {printable(error.in_full())}") from error
+
+
+def _batch(client: ScoringClient, model: str, version: int, file: CsvFile, echo: Echo) -> CsvBatch:
+    """As the version that will score takes it; none is known while none serves."""
+    try:
+        details = client.model(model, version)
+    except ScoringError as error:
+        raise CommandFailed(f"{error.reason}: {error}") from error
+    detail = next((one for one in details if version or one.version.serving), pb.ModelDetail())
+    echo.check([output.name for output in detail.outputs])
+    return read_batch(file, detail.features, echo)
+
+
+def _scored(client: ScoringClient, model: str, batch: CsvBatch, **call: Any) -> Scores:
+    try:
+        return client.score(model, batch.columns, row_keys=batch.keys, **call)
+    except ScoringError as error:
+        raise CommandFailed(f"{error.reason}: {batch.in_rows_of_the_file(str(error))}") from error
+    except ValueError as error:
+        raise TextError(batch.in_rows_of_the_file(str(error))) from error
+
+
+def _told(answer: Scores) -> str:
+    defaulted, failed = int(answer.defaulted.sum()), int(answer.failed.sum())
+    said = f"{answer.rows} rows by {answer.model}/{answer.version}, {defaulted} of them with the default score"
+    return f"{said}, {failed} without a score" if failed else said
+
+
+def _write(target: Path, content: bytes) -> None:
+    """All of it or nothing; what is no file, such as a pipe, can't be replaced and is written into."""
+    file = target.resolve()
+    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
+    try:
+        if target.exists() and not target.is_file():
+            target.write_bytes(content)
+            return
+        partial.touch(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666)
+        partial.write_bytes(content)
+        partial.replace(file)
+    except OSError as error:
+        raise CommandFailed(f"{target}: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _result(answer: Scores, echoed: Mapping[str, Sequence[Cell]]) -> Iterable[list[Cell]]:
+    yield [Cell(name, quoted=True) for name in (*echoed, *answer.columns, *MARKS)]
+    columns = [values.tolist() for values in answer.columns.values()]
+    failed = answer.failed.tolist()
+    for row, reason in enumerate(answer.reasons):
+        marks = ["MODEL" if reason is None else "FAILED" if failed[row] else "DEFAULT", reason or ""]
+        yield [
+            *(cells[row] for cells in echoed.values()),
+            *(Cell.of(values[row]) for values in columns),
+            *(Cell.of(mark) for mark in marks),
+        ]

@@ -1,0 +1,1 @@
+"""Bytes to batches and outcomes, and back: a package for each wire."""

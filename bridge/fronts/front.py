@@ -1,0 +1,168 @@
+"""The gRPC server underneath, with the same servicers on either: grpc.aio, or pygrpc-native where it is named."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
+from itertools import chain
+from typing import Any
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from bridge.config import ConfigError, GatewaySettings
+from bridge.fronts.address import cannot_listen, with_port
+from bridge.fronts.arrivals import Arrivals
+from bridge.fronts.certificates import Certificates
+from bridge.fronts.grpc_options import server_options
+
+__all__ = ["Front", "Methods", "add_health_and_reflection"]
+
+_NATIVE = "pygrpc_native"
+
+
+class Methods:
+    """All methods of all services behind ONE generic handler, which is what grpcio looks up fastest.
+
+    It also takes the place of a server for the `add_…_to_server` functions of generated code.
+    """
+
+    def __init__(self) -> None:
+        self._by_path: dict[str, Any] = {}
+        self._refuses: Any = None
+        self._max_header_bytes = 0
+
+    def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
+        """Does nothing: what they hold comes by `add_registered_method_handlers` too."""
+
+    def add_registered_method_handlers(self, service: str, methods: dict[str, Any]) -> None:
+        """Adds one service."""
+        self._by_path |= {f"/{service}/{name}": method for name, method in methods.items()}
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """The method that a call is for."""
+        metadata = handler_call_details.invocation_metadata
+        if self._refuses is not None and _size(metadata) > self._max_header_bytes:
+            return self._refuses
+        return self._by_path.get(handler_call_details.method)
+
+    def bound(self, arrivals: Arrivals, max_header_bytes: int) -> None:
+        """Has unary methods read their message themselves, which has to be here in time, and bounds a call's headers.
+
+        What grpc-core holds itself of headers, it holds only once the caller has acknowledged its settings.
+        """
+        self._max_header_bytes = max_header_bytes
+        self._refuses = arrivals.refusal(f"the headers may have {max_header_bytes} bytes")
+        for path, method in self._by_path.items():
+            if method.unary_unary is not None:
+                self._by_path[path] = arrivals.handler(method)
+
+    def of(self, service: str) -> dict[str, Any]:
+        """The functions of one service's unary methods, by path."""
+        own = f"/{service}/"
+        return {path: method.unary_unary for path, method in self._by_path.items() if path.startswith(own)}
+
+
+class Front:
+    """A server that is bound by `start` and answers until `stop`.
+
+    Attributes:
+        name: "grpc" or "native".
+
+    Args:
+        settings: the gateway's.
+        methods: all there are.
+        service: whose methods have to be fast; they take and give bytes.
+        group: what calls record within it is written at its end.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        methods: Methods,
+        service: str,
+        group: Callable[[], AbstractContextManager[None]] = nullcontext,
+    ) -> None:
+        self._settings = settings
+        self._group = group
+        self._methods = methods
+        self._service = service
+        self._server: Any = None
+        self._certificates: Certificates | None = None
+        self._watches: set[asyncio.Task[None]] = set()
+        self.name = self._choose()
+
+    async def start(self) -> int:
+        """Binds and serves; the port.
+
+        Raises:
+            ConfigError: the port can't be had, or a file of TLS is not what it must be.
+        """
+        host, port = self._settings.host, self._settings.grpc_port
+        address = with_port(host, port)
+        try:
+            return await (self._start_native(address) if self.name == "native" else self._start_grpc(address))
+        except (RuntimeError, OSError) as error:
+            raise cannot_listen("gRPC", host, port) from error
+
+    async def stop(self, grace_s: float) -> None:
+        """Takes no new calls; ends the last ones after the grace, seconds."""
+        if self._server is not None:
+            await self._server.stop(grace_s)
+        for watch in self._watches:
+            watch.cancel()
+        await asyncio.gather(*self._watches, return_exceptions=True)
+
+    @property
+    def tls_fault(self) -> str:
+        """Why the files of TLS as they are now are not served; empty if they are."""
+        return "" if self._certificates is None else self._certificates.fault
+
+    async def _start_native(self, address: str) -> int:
+        from bridge.fronts.native import NativeFront  # noqa: PLC0415 - the package under it is an extra
+
+        own = self._methods.of(self._service)
+        self._server = NativeFront(address, own, self._methods, self._group, self._settings)
+        await self._server.start()
+        return int(self._server.port)
+
+    async def _start_grpc(self, address: str) -> int:
+        self._certificates = await asyncio.to_thread(Certificates.of, self._settings)
+        arrivals = Arrivals(self._settings.message_s)
+        self._methods.bound(arrivals, self._settings.max_header_bytes)
+        self._server = grpc.aio.server(options=server_options(self._settings))
+        self._server.add_generic_rpc_handlers((self._methods,))
+        if self._certificates is None:
+            port = self._server.add_insecure_port(address)
+        else:
+            port = self._server.add_secure_port(address, self._certificates.credentials())
+        await self._server.start()
+        self._watch(arrivals.watch())
+        if self._certificates is not None:
+            self._watch(self._certificates.watch(self._settings.watch_interval_s))
+        return int(port)
+
+    def _watch(self, watch: Coroutine[Any, Any, None]) -> None:
+        self._watches.add(asyncio.get_running_loop().create_task(watch))
+
+    def _choose(self) -> str:
+        if self._settings.front != "native":
+            return "grpc"
+        if find_spec(_NATIVE) is None:
+            raise ConfigError("front = 'native' needs pip install 'scorebridge-gateway[fast]'")
+        return "native"
+
+
+def _size(metadata: Sequence[tuple[str, str | bytes]]) -> int:
+    """As HTTP/2 counts a list of headers (RFC 9113 section 6.5.2)."""
+    return sum(map(len, chain.from_iterable(metadata))) + 32 * len(metadata)
+
+
+def add_health_and_reflection(methods: Methods, health: Any, service: str) -> None:
+    """Registers grpc.health.v1 and server reflection beside the services that are there."""
+    health_pb2_grpc.add_HealthServicer_to_server(health, methods)
+    names = (service, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+    collected: Any = methods  # a server as far as generated code looks
+    reflection.enable_server_reflection(names, collected)

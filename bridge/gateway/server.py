@@ -1,0 +1,232 @@
+"""The gateway's life: bind, load, serve, drain, end."""
+
+import asyncio
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+import uuid
+from collections.abc import Callable, Coroutine
+from contextlib import nullcontext
+from typing import Any
+
+from grpc_health.v1 import health, health_pb2
+
+from bridge.bundles.repository import Repository
+from bridge.config import ConfigError, GatewaySettings
+from bridge.fronts.address import with_port
+from bridge.fronts.front import Front, Methods, add_health_and_reflection
+from bridge.fronts.http_port import HttpPort
+from bridge.gateway.holds import Holds
+from bridge.gateway.pages import Pages
+from bridge.layers.drain import Drain
+from bridge.models.registry import Registry
+from bridge.models.version import State
+from bridge.prediction_log.environment import describe_environment
+from bridge.prediction_log.recorder import LogRecorder
+from bridge.prediction_log.writer import PredictionLog
+from bridge.services.scoring import SERVICE, ScoringService
+
+__all__ = ["Gateway", "serve"]
+
+_log = logging.getLogger(__name__)
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SWITCH_INTERVAL_S = 0.0005  # how long a background thread may keep the interpreter while an answer is due
+_LAST_ANSWERS_S = 0.5  # for default scores to leave, when the grace is over
+_SERVING = health_pb2.HealthCheckResponse.SERVING
+_NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+class Gateway:
+    """One gateway process: both ports, the health services, and the registry behind them.
+
+    Attributes:
+        registry: its versions.
+        pages: what it shows on its HTTP port.
+        grpc_address: "host:port" once it is started.
+        http_address: the same of /livez and /readyz.
+    """
+
+    def __init__(self, settings: GatewaySettings) -> None:
+        self._settings = settings
+        self._drain = Drain()
+        self._holds = Holds()
+        self._log = _make_log(settings)
+        self._recorder = None if self._log is None else LogRecorder(self._log, settings.log_refusals_per_s)
+        self.registry = Registry(
+            Repository(settings.repository),
+            self._update_health,
+            self._drain,
+            settings.cache_dir,
+            log_model_messages=settings.log_model_messages,
+        )
+        self.grpc_address = self.http_address = ""
+        servicers: Any = health  # its stubs don't know the asyncio half
+        self._health = servicers.aio.HealthServicer()
+        self._health_updates: set[asyncio.Task[None]] = set()
+        self._watching: asyncio.Task[None] | None = None
+        methods = Methods()
+        self._service = ScoringService(
+            self.registry,
+            self._recorder,
+            max_columns=settings.max_columns,
+            max_inflight_bytes=settings.max_inflight_bytes,
+            by_certificate=settings.tls_client_ca is not None,
+        )
+        methods.add_registered_method_handlers(SERVICE, self._service.handlers())
+        add_health_and_reflection(methods, self._health, SERVICE)
+        self._front = Front(settings, methods, SERVICE, nullcontext if self._log is None else self._log.group)
+        self.pages = Pages(self.registry, self._front, self._service, self._holds, self._log)
+        self._http = HttpPort(settings, self.pages.by_path())
+
+    @property
+    def front_note(self) -> str:
+        """What the ready line ends with: nothing, or what the front can't hold."""
+        unbounded = " front=native (does not bound what it receives: see docs/security.md)"
+        return unbounded if self._front.name == "native" else ""
+
+    async def start(self) -> None:
+        """Binds both ports; calls are answered from here on, with defaults while their models load.
+
+        Raises:
+            ConfigError: a port can't be had, or the repository is no folder.
+        """
+        if not await self.registry.is_there():
+            raise ConfigError(f"the repository {self._settings.repository} is not a folder")
+        self._holds.start()
+        await asyncio.to_thread(_sweep)
+        if self._log is not None:
+            await asyncio.to_thread(self._log.open)
+            self._log.start()
+        await self.registry.discover()
+        host = self._settings.host
+        await self._health.set("", _NOT_SERVING)
+        self.grpc_address = with_port(host, await self._front.start())
+        self.http_address = await self._http.start()
+
+    async def load(self) -> None:
+        """Loads what is to be resident; returns when every version is decided. From then on changes are followed."""
+        await self.registry.refresh()
+        self._watching = asyncio.get_running_loop().create_task(self.registry.watch(self._settings.watch_interval_s))
+        # What is loaded by now stays: a full collection that walks through it would stall every call for milliseconds.
+        gc.collect()
+        gc.freeze()
+        self._holds.start()  # anew: nobody waited for that
+        self.pages.decided = True
+        for model in self.registry.models() or [""]:
+            self._update_health(model)
+        await asyncio.gather(*self._health_updates)
+
+    async def drain(self) -> None:
+        """Takes no new calls, and gives those under way the grace; what is left then gets its default scores."""
+        self.pages.draining = True
+        await self._health.enter_graceful_shutdown()
+        await self.registry.end_retries()
+        stopping = asyncio.get_running_loop().create_task(self._front.stop(self._settings.grace_s + _LAST_ANSWERS_S))
+        try:
+            await asyncio.wait({stopping}, timeout=self._settings.grace_s)
+        finally:
+            self._drain.end()
+        await stopping
+
+    async def close(self) -> None:
+        """Ends every call, process and connection at once; idempotent."""
+        self.pages.draining = True
+        self._drain.end()
+        if self._watching is not None:
+            self._watching.cancel()
+            await asyncio.wait({self._watching})
+        await self._front.stop(_LAST_ANSWERS_S)
+        await self._http.close()
+        self._holds.stop()
+        await self.registry.close()
+        await asyncio.gather(*self._health_updates)
+        if self._recorder is not None:
+            await self._recorder.close()
+        if self._log is not None:
+            await self._log.close()
+
+    def _update_health(self, model: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._set_health(model))
+        self._health_updates.add(task)
+        task.add_done_callback(self._health_updates.discard)
+
+    async def _set_health(self, model: str) -> None:
+        if model:
+            await self._health.set(model, _SERVING if self.registry.serving(model) else _NOT_SERVING)
+        await self._health.set("", _SERVING if self.pages.ready() else _NOT_SERVING)
+
+
+def _sweep() -> None:
+    from bridge.private_folders import sweep  # noqa: PLC0415 - psutil is needed at the start alone
+
+    sweep()
+
+
+def _make_log(settings: GatewaySettings) -> PredictionLog | None:
+    if settings.log_dir is None:
+        return None
+    gateway_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4()}"
+    return PredictionLog(settings.log_dir, settings, gateway_id, describe_environment())
+
+
+async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
+    """Runs a gateway until SIGTERM or SIGINT.
+
+    Args:
+        settings: the gateway's.
+        tell: gets `refused MODEL/VERSION: reason` for each bundle that is, `waiting MODEL/VERSION: reason` for each
+            that is tried again, then one line `ready grpc=… http=…`.
+
+    A first signal drains: health says NOT_SERVING, calls under way get the grace and then their default scores.
+    A second one ends it at once; those after it are ignored.
+
+    Raises:
+        ConfigError: it could not start.
+    """
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    loop = asyncio.get_running_loop()
+    stop, hurry = asyncio.Event(), asyncio.Event()
+
+    def note_signal() -> None:
+        (hurry if stop.is_set() else stop).set()
+
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, note_signal)
+    gateway = Gateway(settings)
+    try:
+        await gateway.start()
+        if await _first(_load(gateway, tell), stop.wait()):
+            await stop.wait()
+        _log.info("draining")
+        await _first(gateway.drain(), hurry.wait())
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_IGN)  # the loop's end is not the process's, and the exit code stays 0
+        await gateway.close()
+
+
+async def _first(work: Coroutine[Any, Any, None], end: Coroutine[Any, Any, Any]) -> bool:
+    """Does the work until the end comes; whether the work was done before."""
+    loop = asyncio.get_running_loop()
+    working, ending = loop.create_task(work), loop.create_task(end)
+    await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
+    done = working.done()
+    working.cancel()
+    ending.cancel()
+    await asyncio.wait({working, ending})
+    if done:
+        working.result()
+    return done
+
+
+async def _load(gateway: Gateway, tell: Callable[[str], None]) -> None:
+    await gateway.load()
+    for version in gateway.registry.versions():
+        if version.state in (State.REFUSED, State.WAITING):
+            tell(f"{version.state.lower()} {version.ref}: {version.reason}")
+    tell(f"ready grpc={gateway.grpc_address} http={gateway.http_address}{gateway.front_note}")

@@ -1,0 +1,114 @@
+"""The one place that states the order of the layers, outermost first, each with its reason."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import reduce
+
+from bridge.backends import Backend, Description
+from bridge.bundles.settings import ModelSettings
+from bridge.calls import Layer, Output, Scorer
+from bridge.columns import Batch
+from bridge.layers.admission import Admission
+from bridge.layers.batching import Batching
+from bridge.layers.circuit import Circuit
+from bridge.layers.deadline import DeadlineLayer
+from bridge.layers.drain import Drain
+from bridge.layers.failures import Failures
+from bridge.layers.fallback import Fallback
+from bridge.layers.retry import Retry, RetryBudget
+from bridge.layers.unfit_rows import UnfitRows
+from bridge.load import Load
+
+__all__ = ["Stack", "build_stack", "build_waiting_scorer", "fold"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """What scores one resident version, and the layers of it that have a life of their own."""
+
+    scorer: Scorer
+    circuit: Circuit
+    failures: Failures | None = None
+
+    async def close(self) -> None:
+        """Ends what those layers still have to do."""
+        await self.circuit.close()
+        if self.failures is not None:
+            self.failures.close()
+
+
+def build_stack(
+    settings: ModelSettings,
+    backend: Backend,
+    description: Description,
+    probe: Batch | None,
+    drain: Drain,
+    *,
+    log_model_messages: bool = False,
+) -> Stack:
+    """The scorer of a version that may serve: its backend under every layer.
+
+    Args:
+        settings: of the model.
+        backend: that has it resident.
+        description: what it says of itself.
+        probe: a row that it is known to score, for the circuit to ask with; None if none is known.
+        drain: the gateway's deadline for all calls.
+        log_model_messages: what a model says when it raises goes into the gateway's own log.
+    """
+    load = backend.load
+    circuit = Circuit(settings.circuit.failures, settings.circuit.open_s, probe, settings.worker_limit_s)
+    load.on_overrun = circuit.overrun
+    failures = Failures() if log_model_messages else None
+    layers: list[Layer] = [
+        # Above fallback, where rows have met their fate: below, what is joined or halved raises again and again for the
+        # same rows.
+        *([] if failures is None else [failures]),
+        # Above everything that can fail, so that one place decides what is answered with a default.
+        _fallback(settings, description.outputs),
+        # Below fallback, which may answer the rows that are taken out; above all that waits, for they wait for nothing.
+        UnfitRows(row_wise=description.row_wise),
+        # Above admission and batching, so that queueing is paid from the caller's time.
+        DeadlineLayer(settings.timeout_s, settings.max_timeout_s, settings.reply_reserve_s, drain),
+        # Below the deadline, so that a caller's short deadline never counts as the model's failure.
+        circuit,
+        # Below the circuit, so that calls a sick model would not answer take no place among those that wait.
+        Admission(load, settings.max_pending_rows),
+        # Below admission, so that what is cut or joined has been let in.
+        _batching(settings, description, load),
+        # Below batching, so that a lost worker repeats one chunk and not a whole batch.
+        Retry(settings.retry.attempts, settings.retry.backoff_s, RetryBudget()),
+    ]
+    return Stack(fold(layers, backend.score), circuit, failures)
+
+
+def build_waiting_scorer(unready: Scorer, settings: ModelSettings) -> Scorer:
+    """The scorer of a version that can't be asked yet: what it raises, or the default score for it."""
+    return fold([_fallback(settings)], unready)
+
+
+def _batching(settings: ModelSettings, description: Description, load: Load) -> Batching:
+    # Rows that are runs of their own have nothing to gain from being apart: they share one trip to one worker.
+    chunk_rows = settings.max_batch_rows if settings.row_by_row else settings.chunk_rows or description.chunk_rows
+    return Batching(
+        load,
+        row_wise=description.row_wise,
+        coalesce=description.row_wise and settings.coalesce is not False and not settings.row_by_row,
+        chunk_rows=chunk_rows,
+        least_rows=min(description.least_rows, chunk_rows),
+    )
+
+
+def _fallback(settings: ModelSettings, outputs: Sequence[Output] | None = None) -> Fallback:
+    additional = [output.name for output in outputs or () if output.additional]
+    passes = settings.missing_score == "pass"
+    return Fallback(settings.default_reasons, missing_passes=passes, additional=additional)
+
+
+def fold(layers: Sequence[Layer], backend: Scorer) -> Scorer:
+    """The layers around the backend, the first one outermost."""
+    return reduce(_around, reversed(layers), backend)
+
+
+def _around(inner: Scorer, layer: Layer) -> Scorer:
+    return lambda call: layer(call, inner)

@@ -1,0 +1,249 @@
+"""Whether a model scores each row by itself, as its author says: tried before it serves, because it can't be proven.
+
+A wrong word would not fail later but give other scores: only where no row depends on those beside it may a batch be cut
+and calls be joined. It can be the library's doing too: OpenBLAS multiplies a matrix in blocks of rows, and what is left
+over of it in another way, with other last bits.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bridge.columns import Array, Batch, Column, Table, all_missing, concatenate, join
+from bridge.errors import MalformedPrediction, PredictionFailed
+from bridge.models.trial_rows import spread
+
+__all__ = ["Difference", "RowWise", "Score", "find_difference", "try_row_wise"]
+
+Score = Callable[[Batch], Awaitable[tuple[Column, ...]]]
+
+_FEW_ROWS = 16
+_MOST_COLUMNS = 16  # that are tried missing, at two calls each
+_MANY_ROWS = (100, 1000, 3000)  # some methods change with their number: mgcv's discrete ones beyond a few hundred
+_PIECES = (1, 2, 3)  # rows: what is left over of blocks of four, and of eight
+_MOST_PIECES = 150  # of each size
+_BESIDE_S = 10.0  # what trying them may take, seconds
+_MANY_S = 0.5  # what so many rows may take at once, seconds
+_PIECES_S = 0.4  # what their pieces may take, seconds
+_REFUSED = (PredictionFailed, MalformedPrediction)
+_ROUNDING = 1e-8  # relative: far more than another order of additions makes, far less than another row does
+
+
+@dataclass(frozen=True, slots=True)
+class RowWise:
+    """What came of it.
+
+    Attributes:
+        rows: by how many it was tried at once.
+        refuted: why the rows depend on each other, in words; empty if nothing shows it.
+        differs: scores were seen to differ; else some could not be had.
+        by_rounding: they differ in their last bits alone.
+    """
+
+    rows: int
+    refuted: str = ""
+    differs: bool = False
+    by_rounding: bool = False
+
+
+async def try_row_wise(rows: Batch, score: Score) -> RowWise:
+    """Scores rows together and one by one, to the bit; then beside one that lacks a column; then many.
+
+    What a model drops from a batch, or fills in from it, shifts the scores of the others.
+
+    Args:
+        rows: bound to the model's features; the first ones are tried, and many more in their ranges.
+        score: asks the model for rows of any number; one column an output.
+    """
+    few, times = rows.slice(0, min(rows.rows, _FEW_ROWS)), _Times()
+    try:
+        alone = await _cut(few, 1, times.of(score))
+        found = find_difference(await times.of(score)(few), alone)
+        found = found or find_difference(await _cut(few, _PIECES[-1], score), alone)
+    except _REFUSED:
+        return RowWise(few.rows, "rows could not be scored one by one")
+    found = found or await _beside_odd_rows(few, alone, score)
+    return _result(few.rows, found) if found else await _try_many(rows, score, few.rows, times)
+
+
+class _Times:
+    """How long batches took, to tell what more rows would: a call has a cost of its own, whatever its rows."""
+
+    def __init__(self) -> None:
+        self._least_s: dict[int, float] = {}
+
+    def of(self, score: Score) -> Score:
+        """The same, timed."""
+
+        async def timed(rows: Batch) -> tuple[Column, ...]:
+            began = time.monotonic()
+            columns = await score(rows)
+            took_s = time.monotonic() - began
+            self._least_s[rows.rows] = min(took_s, self._least_s.get(rows.rows, took_s))
+            return columns
+
+        return timed
+
+    def expected_s(self, rows: int) -> float:
+        """What so many rows would take, by the two largest batches so far."""
+        *_, (fewer, fewer_s), (more, more_s) = [(0, 0.0), *sorted(self._least_s.items())]
+        if not fewer:
+            return more_s  # a single row says nothing of what rows cost
+        return more_s + max(0.0, more_s - fewer_s) / (more - fewer) * (rows - more)
+
+
+async def _beside_odd_rows(rows: Batch, alone: Sequence[Column], score: Score) -> "Difference | None":
+    first, until = rows.slice(0, 1), time.monotonic() + _BESIDE_S
+    for column in range(min(_width(rows), _MOST_COLUMNS)):
+        if time.monotonic() > until:
+            break
+        if found := await _beside(_without(first, column), rows, alone, score):
+            return found
+    return await _beside(_shifted(first), rows, alone, score)
+
+
+async def _try_many(rows: Batch, score: Score, tried: int, times: _Times) -> RowWise:
+    """More and more rows together, while they are cheap: against pieces of them, and beside one that lacks a column.
+
+    Args:
+        rows: to make them of.
+        score: asks the model.
+        tried: how many rows were.
+        times: what they took.
+    """
+    before: tuple[Batch, tuple[Column, ...]] | None = None
+    for count in _MANY_ROWS:
+        if times.expected_s(count) > _MANY_S:
+            break
+        many = spread(rows, count) if before is None else join([before[0], spread(rows, count - before[0].rows)])
+        try:
+            whole = await times.of(score)(many)
+            found = None if before is None else find_difference(_first(whole, before[0].rows), before[1])
+            if found is None and count != _MANY_ROWS[-1]:
+                found = await _against_pieces(many, whole, score) or await _missing_one(many, whole, score)
+        except _REFUSED:
+            break  # made-up rows need not be rows that the model takes
+        if found is not None:
+            return _result(count, found)
+        tried, before = count, (many, whole)
+    return RowWise(tried)
+
+
+async def _against_pieces(many: Batch, whole: Sequence[Column], score: Score) -> "Difference | None":
+    """Each size of piece gets its share of the time, and the rows from the first one on that fit into it."""
+    for size in _PIECES:
+        end = time.monotonic() + _PIECES_S / len(_PIECES)
+        for first in range(0, min(many.rows - size + 1, _MOST_PIECES * size), size):
+            if time.monotonic() > end:
+                break
+            piece = await score(many.slice(first, size))
+            if found := find_difference(piece, [column.slice(first, size) for column in whole]):
+                return found
+    return None
+
+
+async def _missing_one(many: Batch, whole: Sequence[Column], score: Score) -> "Difference | None":
+    """The rows with another that lacks a column among them, where the model takes such a row."""
+    middle = many.rows // 2
+    for column in range(min(_width(many), _MOST_COLUMNS)):
+        odd = _without(many.slice(0, 1), column)
+        try:
+            together = await score(join([many.slice(0, middle), odd, many.slice(middle, many.rows - middle)]))
+        except _REFUSED:
+            continue
+        others = [_without_row(one, middle) for one in together]
+        if found := find_difference(others, whole):
+            return found
+        break
+    return None
+
+
+def _without_row(column: Column, row: int) -> Column:
+    return concatenate([column.slice(0, row), column.slice(row + 1, len(column) - row - 1)])
+
+
+async def _cut(rows: Batch, size: int, score: Score) -> list[Column]:
+    scored = [await score(rows.slice(first, min(size, rows.rows - first))) for first in range(0, rows.rows, size)]
+    return [concatenate(list(output)) for output in zip(*scored, strict=True)]
+
+
+async def _beside(other: Batch, rows: Batch, alone: Sequence[Column], score: Score) -> "Difference | None":
+    """The rows with one more behind them; nothing is said by a model that does not take that one."""
+    try:
+        own = await score(other)
+        together = await score(join([rows, other]))
+    except _REFUSED:
+        return None
+    return find_difference(together, [concatenate([first, last]) for first, last in zip(alone, own, strict=True)])
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """An output whose scores are others for some rows.
+
+    Attributes:
+        output: its name.
+        by_rounding: they differ in their last bits alone.
+    """
+
+    output: str
+    by_rounding: bool
+
+
+def find_difference(together: Sequence[Column], alone: Sequence[Column]) -> Difference | None:
+    """The worst difference of scores of the same rows; None if they are equal to the bit."""
+    found: Difference | None = None
+    for one, other in zip(together, alone, strict=True):
+        missing = one.missing()
+        equal = (missing == other.missing()) & (missing | (one.values == other.values))
+        if equal.all():
+            continue
+        close = one.type.is_floating and bool(
+            np.isclose(one.values, other.values, rtol=_ROUNDING, atol=_ROUNDING * _size(one), equal_nan=True).all()
+        )
+        if found is None or not close:
+            found = Difference(one.name, close)
+    return found
+
+
+def _size(column: Column) -> float:
+    """Of its values: what is small beside them may be what is left of their difference."""
+    known = np.abs(column.values[np.isfinite(column.values)])
+    return float(known.max()) if len(known) else 0.0
+
+
+def _result(rows: int, found: Difference | None) -> RowWise:
+    if found is None:
+        return RowWise(rows)
+    by_rounding = " by rounding" if found.by_rounding else ""
+    refuted = f"the output '{found.output}' of a row depends{by_rounding} on the rows beside it"
+    return RowWise(rows, refuted, differs=True, by_rounding=found.by_rounding)
+
+
+def _first(columns: Sequence[Column], rows: int) -> list[Column]:
+    return [column.slice(0, rows) for column in columns]
+
+
+def _width(rows: Batch) -> int:
+    return len(rows.columns) if isinstance(rows, Table) else int(rows.values.shape[1])
+
+
+def _without(row: Batch, place: int) -> Batch:
+    """The row with one of its columns missing."""
+    if not isinstance(row, Table):
+        values: Array = row.values.copy()
+        values[:, place] = np.nan
+        return replace(row, values=values)
+    columns = list(row.columns)
+    columns[place] = all_missing(columns[place].name, columns[place].type, row.rows, columns[place].levels)
+    return replace(row, columns=tuple(columns))
+
+
+def _shifted(row: Batch) -> Batch:
+    """The row with other numbers: where there is but one row, nothing else shows a model that looks at their mean."""
+    if not isinstance(row, Table):
+        return row  # codes of categories are among a matrix's numbers
+    columns = (replace(one, values=one.values + 1) if one.type.is_floating else one for one in row.columns)
+    return replace(row, columns=tuple(columns))

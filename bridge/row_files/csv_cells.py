@@ -1,0 +1,239 @@
+"""CSV where quotes mean something: `""` is an empty text, nothing at all is missing.
+
+Python's csv module forgets whether a cell was quoted, and so could not tell the two apart.
+"""
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple, Self
+
+from bridge.row_files.csv_causes import names_cause, quote_cause, width_cause
+from bridge.row_files.csv_text import LONGEST_LINE, TextError
+
+__all__ = [
+    "MOST_CELLS",
+    "Cell",
+    "CellError",
+    "Row",
+    "column_names",
+    "format_cells",
+    "place",
+    "read_cells",
+    "read_rows",
+]
+
+_NEEDS_QUOTES = re.compile(r'[",\r\n]')
+MOST_CELLS = 1 << 16  # of a row: four times the columns that a gateway takes
+
+
+class CellError(TextError):
+    """A cell or a row is not what it must be; the sentence names the place, never the content."""
+
+
+class Cell(NamedTuple):
+    """What stands between two separators."""
+
+    text: str
+    quoted: bool
+
+    @property
+    def missing(self) -> bool:
+        """Empty and unquoted."""
+        return not self.quoted and not self.text
+
+    @classmethod
+    def of(cls, value: object) -> Self:
+        """The cell of a Python value: numbers with all their digits, text quoted, None and NaN missing."""
+        if value is None or value != value:  # noqa: PLR0124 - NaN alone differs from itself
+            return cls("", quoted=False)
+        if isinstance(value, str):
+            return cls(value, quoted=True)
+        if isinstance(value, bool):
+            return cls(str(value).upper(), quoted=False)
+        return cls(f"{value:.17g}" if isinstance(value, float) else str(value), quoted=False)
+
+
+class Row(NamedTuple):
+    """The cells of a row, and the line that it begins in, 1 the first of the file."""
+
+    cells: list[Cell]
+    line: int
+
+
+def place(row: int, line: int = 0, *, header: bool = True) -> str:
+    """What a sentence calls a row of the file: its number in a spreadsheet, in which the first one is row 1.
+
+    Args:
+        row: 0 the first that is not the header.
+        line: that it begins in, 1 the first; told where it is another number, as below a cell of several lines.
+        header: there is one.
+    """
+    number = row + 1 + header
+    notes = ["the header is row 1"] if header else []
+    notes += [f"line {line}"] if line not in (0, number) else []
+    return f"row {number} ({'; '.join(notes)})" if notes else f"row {number}"
+
+
+def read_cells(text: str) -> list[list[Cell]]:
+    """The rows of a CSV text, header included; empty lines at its end are none, unless they are rows of one column.
+
+    Raises:
+        CellError: see `read_rows`.
+    """
+    return [row.cells for row in read_rows(io.StringIO(text, newline=""))]
+
+
+def read_rows(lines: Iterable[str], separator: str = ",", *, header: bool = True, before: int = 0) -> Iterator[Row]:
+    """The rows of a CSV file one by one, header included; empty lines as in `read_cells`.
+
+    A cell is quoted from its first character to its last or not at all; within quotes, two are one.
+
+    Args:
+        lines: with their ends, which are LF, CRLF or CR.
+        separator: of the cells, one character.
+        header: the first row is one; this only says how rows are counted.
+        before: how many lines of the file are before these.
+
+    Raises:
+        CellError: a quote is out of place or never closed, a row has more or fewer cells than the first, or more
+            than 65,536, or more than 4 Mi characters.
+    """
+    scanner = _Scanner(lines, separator, header=header, before=before)
+    scanner = _Scanner(lines, separator, header=header, before=before)
+    first: list[Cell] = []
+    empty = skipped = 0
+    for row in scanner.rows():
+        first = first or row.cells
+        if len(first) > 1 and _is_empty(row.cells):
+            empty = empty or row.line  # at the end of the file these are no rows
+            skipped += 1
+            continue
+        if empty:
+            raise CellError(f"{scanner.place_of(empty, -skipped)}: it is empty")
+        if len(row.cells) != len(first):
+            raise _wrong_width(scanner, first, row)
+        yield row
+
+
+def _is_empty(row: Sequence[Cell]) -> bool:
+    """Nothing is in its line, which in a file of one column is a missing cell."""
+    return len(row) == 1 and row[0].missing
+
+
+class _Scanner:
+    """Cuts lines into the cells of rows."""
+
+    def __init__(self, lines: Iterable[str], separator: str, *, header: bool, before: int) -> None:
+        self.separator = separator
+        self.header = header
+        self._lines = iter(lines)
+        self._line = before
+        self._row = -1 - header
+        self._size = 0
+
+    def place_of(self, line: int, further: int = 0) -> str:
+        """The place of the row that was cut last and begins in this line, or of one so many further."""
+        return place(self._row + further, line, header=self.header)
+
+    def rows(self) -> Iterator[Row]:
+        """All of them, whatever their width."""
+        while line := self._next_line():
+            self._row += 1
+            begin, self._size = self._line, 0
+            if '"' in line:
+                cells = self._cells(line, begin)
+            else:
+                cells = [Cell(text, quoted=False) for text in line.rstrip("\r\n").split(self.separator)]
+            if len(cells) > MOST_CELLS:
+                raise CellError(f"{self.place_of(begin)}: it has more than {MOST_CELLS} cells")
+            yield Row(cells, begin)
+
+    def _next_line(self) -> str:
+        line = next(self._lines, "")
+        self._line += bool(line)
+        return line
+
+    def _cells(self, line: str, begin: int) -> list[Cell]:
+        """Of a row that has quotes, and may go on in further lines."""
+        cells: list[Cell] = []
+        at = 0
+        while True:
+            if quoted := line.startswith('"', at):
+                text, line, at = self._quoted(line, at + 1, begin)
+            else:
+                end = line.find(self.separator, at)
+                text = line[at:end] if end >= 0 else line[at:].rstrip("\r\n")
+                text = text.partition('"')[0]
+                at += len(text)
+            cells.append(Cell(text, quoted))
+            behind = line[at : at + 1]
+            if behind != self.separator and behind not in "\r\n":
+                remedy = quote_cause(text, behind if quoted else "", self.separator)
+                raise CellError(f"{self.place_of(begin)}: a quote is out of place", remedy)
+            if behind != self.separator:
+                return cells
+            at += 1
+
+    def _quoted(self, line: str, at: int, begin: int) -> tuple[str, str, int]:
+        """A cell from behind its first quote: its text, the line that it ends in, and where it does."""
+        opened, parts = self._line, list[str]()
+        while True:
+            close = line.find('"', at)
+            if close >= 0:
+                doubled = line.startswith('"', close + 1)
+                parts.append(line[at : close + doubled])
+                at = close + 1 + doubled
+                if not doubled:
+                    return "".join(parts), line, at
+                continue
+            parts.append(line[at:])
+            self._size += len(line)
+            line, at = self._next_line(), 0
+            if not line or self._size > LONGEST_LINE:
+                within = f" within {LONGEST_LINE} characters" if line else ""
+                remedy = f"the one that opens a cell in line {opened} is never closed{within}"
+                raise CellError(f"{self.place_of(begin)}: a quote is out of place", remedy)
+
+
+def _wrong_width(scanner: _Scanner, first: Sequence[Cell], row: Row) -> CellError:
+    texts = [cell.text for cell in row.cells]
+    remedy = width_cause(
+        [cell.text for cell in first],
+        texts,
+        scanner.separator,
+        first_quoted=row.cells[0].quoted,
+        named=scanner.header,
+    )
+    of = "the header" if scanner.header else "the first row"
+    where = scanner.place_of(row.line)
+    return CellError(f"{where}: it has {len(texts)} cells, {of} has {len(first)}", remedy)
+
+
+def column_names(header: Sequence[Cell]) -> list[str]:
+    """The names in a header.
+
+    Raises:
+        CellError: a name is there twice.
+    """
+    names = [cell.text for cell in header]
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice and (cause := names_cause(names)):
+        raise CellError(
+            "two columns have one name", cause
+        )  # the names may be a row's values, which no sentence repeats
+    if twice:
+        raise CellError(f"column '{twice[0]}' is there twice")
+    return names
+
+
+def format_cells(rows: Iterable[Sequence[Cell]]) -> str:
+    """The rows as a CSV text that `read_cells` reads back."""
+    return "".join(",".join(_formatted(cell) for cell in row) + "\n" for row in rows)
+
+
+def _formatted(cell: Cell) -> str:
+    if cell.quoted or _NEEDS_QUOTES.search(cell.text):  # with another separator a comma needed none
+        return '"' + cell.text.replace('"', '""') + '"'
+    return cell.text

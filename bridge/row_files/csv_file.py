@@ -1,0 +1,72 @@
+"""A CSV file of rows in any dialect: its names and cells, and the place of each row."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+from bridge.row_files.csv_causes import separator_name
+from bridge.row_files.csv_cells import Cell, Row, place, read_rows
+from bridge.row_files.csv_dialect import Dialect
+from bridge.row_files.csv_text import TextError, read_lines
+
+__all__ = ["CsvFile", "read_csv", "stream_rows"]
+
+_PIECE_BYTES = 1 << 16
+_SEP_LINE = re.compile(r'"?sep=([^\r\n])"?[\r\n]*', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class CsvFile:
+    """The rows of a file.
+
+    Attributes:
+        dialect: as which it was read.
+        header: its first row, if the dialect has one there; else none.
+        rows: the others.
+    """
+
+    dialect: Dialect
+    header: list[Cell] | None
+    rows: list[Row]
+
+    def place(self, row: int) -> str:
+        """What a sentence calls a row, 0 the first that is not the header: as a spreadsheet numbers it."""
+        return place(row, self.rows[row].line, header=self.dialect.header)
+
+    def cells(self, column: int) -> list[Cell]:
+        """Those of a column by its position, one for each row."""
+        return [row.cells[column] for row in self.rows]
+
+
+def read_csv(path: Path, dialect: Dialect) -> CsvFile:
+    """The whole of a file.
+
+    Raises:
+        TextError: see `stream_rows`; or it is empty.
+        OSError: it can't be read.
+    """
+    rows = list(stream_rows(path, dialect))
+    if not rows:
+        raise TextError(f"there is no {'header' if dialect.header else 'row'} in it")
+    return CsvFile(dialect, rows.pop(0).cells if dialect.header else None, rows)
+
+
+def stream_rows(path: Path, dialect: Dialect) -> Iterator[Row]:
+    """The rows of a file one by one, header included; Excel's line `sep=` before them is passed over.
+
+    Raises:
+        TextError: bytes are no text in the encoding, or the text is no CSV; the sentence names the place, and what to
+            do about it follows.
+        OSError: it can't be read.
+    """
+    with path.open("rb") as file:
+        lines = read_lines(iter(lambda: file.read(_PIECE_BYTES), b""), dialect.encoding)
+        first = next(lines, "")
+        said = _SEP_LINE.fullmatch(first)
+        if said and said[1] != dialect.separator:
+            option = f"--separator {separator_name(said[1])}"
+            raise TextError("line 1 is Excel's own sep= line", f"say {option}, and it is passed over")
+        kept = lines if said or not first else chain([first], lines)
+        yield from read_rows(kept, dialect.separator, header=dialect.header, before=1 if said else 0)

@@ -1,0 +1,98 @@
+"""What is known of the versions, as messages of scorebridge.v1."""
+
+from datetime import datetime
+
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.backends import BoosterFacts
+from bridge.calls import DefaultScore
+from bridge.columns import Type
+from bridge.features.feature import Feature
+from bridge.models.version import Version
+
+__all__ = ["format_instant", "write_detail", "write_version"]
+
+
+def format_instant(at: datetime) -> str:
+    """An instant in UTC as people read it, to the second."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def write_version(version: Version, *, serving: bool) -> pb.ModelVersion:
+    """One version in short."""
+    message = pb.ModelVersion(
+        model=version.stored.model,
+        version=version.stored.version,
+        state=f"VERSION_STATE_{version.state}",
+        state_reason=version.reason,
+        backend=version.bundle.backend if version.bundle else "",
+        digest=version.ref.digest,
+        serving=serving,
+        never_scored=version.never_scored,
+    )
+    if version.retry_at is not None:
+        message.retry_at.FromDatetime(version.retry_at)
+    return message
+
+
+def write_detail(version: Version, *, serving: bool) -> pb.ModelDetail:
+    """All there is to know of one version."""
+    detail = pb.ModelDetail(
+        version=write_version(version, serving=serving),
+        default_scores=[_default(default) for default in version.defaults if default.value is not None],
+    )
+    detail.timeout.FromMicroseconds(round(version.settings.timeout_s * 1e6))
+    if version.accepted is not None:
+        description = version.accepted.description
+        detail.engine = description.engine
+        detail.engine_reason = description.engine_reason
+        detail.features.extend(_feature(feature) for feature in description.features)
+        detail.outputs.extend(
+            pb.OutputColumn(name=output.name, type=_type(output.type), additional=output.additional)
+            for output in description.outputs or ()
+        )
+        detail.row_wise = description.row_wise
+        detail.row_wise_reason = description.row_wise_reason
+        if description.booster is not None:
+            detail.booster.CopyFrom(_booster(description.booster))
+        detail.workers = version.accepted.backend.load.workers
+        detail.circuit = version.stack.circuit.state if version.stack else ""
+    return detail
+
+
+def _feature(feature: Feature) -> pb.Feature:
+    return pb.Feature(
+        name=feature.name,
+        type=_type(feature.type),
+        levels=feature.levels,
+        required=feature.required,
+        ordered=feature.ordered,
+        unknown_level=feature.unknown_level if feature.levels else "",
+    )
+
+
+def _booster(facts: BoosterFacts) -> pb.BoosterDetail:
+    return pb.BoosterDetail(
+        booster=facts.booster,
+        objective=facts.objective,
+        rounds=facts.rounds,
+        best_iteration=facts.best_iteration,
+        saved_by=facts.saved_by,
+        rounds_used=facts.rounds_used,
+        base_margin=facts.base_margin,
+    )
+
+
+def _type(column_type: Type | None) -> str:
+    return f"COLUMN_TYPE_{'UNSPECIFIED' if column_type is None else column_type.name}"
+
+
+def _default(default: DefaultScore) -> pb.DefaultScore:
+    message = pb.DefaultScore(output=default.output.name)
+    if isinstance(default.value, bool):
+        message.truth = default.value
+    elif isinstance(default.value, str):
+        message.text = default.value
+    elif default.value is not None:
+        message.number = default.value
+    return message

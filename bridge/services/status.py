@@ -1,0 +1,89 @@
+"""The one table from errors to gRPC's statuses, and how a failed call ends."""
+
+from typing import NamedTuple, Self
+
+import grpc
+from google.protobuf.any_pb2 import Any as AnyMessage
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status as RichStatus
+
+from bridge.calls import ModelRef
+from bridge.errors import (
+    BridgeError,
+    CircuitOpen,
+    DeadlineExceeded,
+    Draining,
+    InvalidRequest,
+    LogUnavailable,
+    ModelNotFound,
+    ModelNotReady,
+    Overloaded,
+    RefusedLevel,
+    UnfitRow,
+    UnknownLevel,
+    VersionRefused,
+    WorkerLost,
+)
+
+__all__ = ["Status", "code_of"]
+
+_DOMAIN = "scorebridge.io"
+_DETAILS_KEY = "grpc-status-details-bin"
+_MOST_MESSAGE = 400  # characters: as UTF-8, escaped in grpc-message and again in the details, they can be 7 KiB
+
+# What is not here is INTERNAL: the model's fault, or ours.
+_STATUS: dict[type[BridgeError], grpc.StatusCode] = {
+    InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
+    UnknownLevel: grpc.StatusCode.INVALID_ARGUMENT,
+    UnfitRow: grpc.StatusCode.INVALID_ARGUMENT,
+    RefusedLevel: grpc.StatusCode.INVALID_ARGUMENT,
+    ModelNotFound: grpc.StatusCode.NOT_FOUND,
+    VersionRefused: grpc.StatusCode.FAILED_PRECONDITION,
+    Overloaded: grpc.StatusCode.RESOURCE_EXHAUSTED,
+    CircuitOpen: grpc.StatusCode.UNAVAILABLE,
+    ModelNotReady: grpc.StatusCode.UNAVAILABLE,
+    Draining: grpc.StatusCode.UNAVAILABLE,
+    WorkerLost: grpc.StatusCode.UNAVAILABLE,
+    DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    LogUnavailable: grpc.StatusCode.UNAVAILABLE,
+}
+
+
+def code_of(error: BridgeError) -> grpc.StatusCode:
+    """The status code that tells a caller by whose doing the call failed."""
+    return _STATUS.get(type(error), grpc.StatusCode.INTERNAL)
+
+
+class Status(NamedTuple):
+    """How a call ends that failed, as gRPC puts it.
+
+    Attributes:
+        code: gRPC's.
+        message: a sentence.
+        metadata: trailing, with a google.rpc.ErrorInfo where an error of the bridge's ended the call.
+    """
+
+    code: grpc.StatusCode
+    message: str
+    metadata: tuple[tuple[str, bytes], ...] = ()
+
+    @classmethod
+    def of(cls, error: BridgeError, ref: ModelRef | None = None) -> Self:
+        """The status of an error; with a reference its ErrorInfo names the model and version that the call was for."""
+        code, message = code_of(error), _short(str(error))
+        info = ErrorInfo(reason=error.reason, domain=_DOMAIN)
+        if ref is not None:
+            info.metadata["model"] = _short(ref.model)
+            if ref.version:
+                info.metadata["version"] = str(ref.version)
+        if error.limit:
+            info.metadata["limit"] = error.limit
+        detail = AnyMessage()
+        detail.Pack(info)
+        rich = RichStatus(code=code.value[0], message=message, details=[detail])
+        return cls(code, message, ((_DETAILS_KEY, rich.SerializeToString()),))
+
+
+def _short(message: str) -> str:
+    """Names in it are the caller's, and over 8 KiB of metadata the caller would get another error than this one."""
+    return message if len(message) <= _MOST_MESSAGE else f"{message[:_MOST_MESSAGE]}…"

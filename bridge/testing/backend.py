@@ -1,0 +1,36 @@
+"""A backend whose scores a test states."""
+
+from bridge.backends import Description, Tried
+from bridge.calls import Call, Scorer
+from bridge.columns import Batch
+from bridge.load import Load
+
+__all__ = ["FakeBackend"]
+
+
+class FakeBackend:
+    """A backend that takes any rows, and asks a function for their scores.
+
+    Args:
+        scorer: gives the outcome of a call.
+        description: what the model says of itself.
+        workers: how many calls it takes at once.
+    """
+
+    def __init__(self, scorer: Scorer, description: Description, workers: int = 1) -> None:
+        self.description = description
+        self.load = Load(workers)
+        self.score: Scorer = scorer
+
+    def bind(self, batch: Batch, *, alone: bool = False) -> Batch:
+        """The rows as they are; all of them fit."""
+        del alone
+        return batch
+
+    async def trial(self, call: Call, days: int = 0) -> Tried:
+        """The same as a score; it has no clock."""
+        del days
+        return Tried(await self.score(call))
+
+    async def close(self) -> None:
+        """Nothing to free."""
