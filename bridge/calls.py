@@ -176,7 +176,7 @@ class Call:
         arrived: when the request was whole, on the loop's clock.
         deadline: the caller's own until the deadline layer has fixed the one that counts; None if the caller set none.
         defaults: one per output, or empty if a default is not configured or not allowed.
-        joint: several callers' rows are predicted together.
+        coalesced: it is a coalesced batch, of several callers' rows.
         lost: how many workers were lost with these rows before.
         trace: what was done for it.
         caller: whose it is; empty for calls that the bridge makes itself.
@@ -190,7 +190,7 @@ class Call:
     arrived: float
     deadline: Deadline | None = None
     defaults: tuple[DefaultScore, ...] = ()
-    joint: bool = False
+    coalesced: bool = False
     lost: int = 0
     trace: Trace = field(default_factory=Trace)
     caller: str = ""
@@ -211,7 +211,7 @@ class Call:
             self.arrived,
             deadline,
             self.defaults,
-            self.joint,
+            self.coalesced,
             self.lost,
             self.trace,
             self.caller,

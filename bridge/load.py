@@ -1,4 +1,4 @@
-"""How busy one version is, and what its runs cost: admission reads it, batching keeps it."""
+"""How busy one version is, and what its executions cost: admission reads it, batching keeps it."""
 
 import math
 from collections.abc import Callable
@@ -10,18 +10,18 @@ __all__ = ["Cost", "Load"]
 
 _HALF_LIFE_S = 5.0
 _FADE_STEP_S = 0.01  # within it nothing fades that could be told
-_LEAST_WEIGHT = 0.5  # below this the last runs are too long ago to say anything
+_LEAST_WEIGHT = 0.5  # below this the last executions are too long ago to say anything
 
 
 class Cost:
-    """Seconds that a run takes, as slope * rows + base, from completed runs; what is old fades within seconds."""
+    """Seconds that an execution takes, as slope * rows + base, by those that were completed in the last seconds."""
 
     def __init__(self) -> None:
         self._at = -math.inf
         self._weight = self._rows = self._seconds = self._rows_rows = self._rows_seconds = 0.0
 
     def learn(self, rows: int, seconds: float) -> None:
-        """One more run that was completed."""
+        """One more execution that was completed."""
         self._fade()
         self._weight += 1
         self._rows += rows
@@ -29,8 +29,8 @@ class Cost:
         self._rows_rows += rows * rows
         self._rows_seconds += rows * seconds
 
-    def seconds(self, rows: int, runs: int = 1) -> float | None:
-        """What rows in this many runs would take; None while nothing recent is known."""
+    def seconds(self, rows: int, executions: int = 1) -> float | None:
+        """What rows in this many executions would take; None while nothing recent is known."""
         self._fade()
         if self._weight < _LEAST_WEIGHT:
             return None
@@ -39,7 +39,7 @@ class Cost:
         together = self._rows_seconds / self._weight - mean_rows * mean_seconds
         slope = max(0.0, together / spread) if spread > 1 else 0.0
         base = max(0.0, mean_seconds - slope * mean_rows)
-        return slope * rows + base * runs
+        return slope * rows + base * executions
 
     def _fade(self) -> None:
         at = now()
@@ -59,11 +59,11 @@ class Load:
     """One version's load.
 
     Attributes:
-        workers: how many runs can go on at once.
+        workers: how many executions can go on at once.
         running: how many do.
         occupied: workers that are still at work on what nobody waits for any more.
         pending_rows: of the calls that were let in and are not answered.
-        cost: of a run.
+        cost: of an execution.
         on_free: called when an occupied worker is free again.
         on_overrun: called when a worker was killed for taking too long.
     """

@@ -53,8 +53,8 @@ class Description:
         engine_reason: why that engine and not another.
         row_wise: a row's score does not depend on the rows beside it, so batches may be cut and joined.
         row_wise_reason: why not, in words, where it is not.
-        chunk_rows: the most rows that are worth one run.
-        least_rows: fewer are not worth a run of their own, so a batch is cut into no smaller pieces.
+        chunk_rows: the most rows that are worth one execution.
+        least_rows: fewer are not worth an execution of their own, so a batch is cut into no smaller chunks.
         booster: of an xgboost model: what its file says of itself.
         notes: what else whoever deploys it should read.
         trial_row: one that it can score; None where a row made up of its features is as good.

@@ -7,7 +7,7 @@ from bridge.load import Load
 
 __all__ = ["Admission"]
 
-# A run that is finished too late is a waste, and takes the time of one that would not have been.
+# An execution that is finished too late is a waste, and takes the time of one that would not have been.
 _MARGIN = 1.15
 
 
@@ -56,7 +56,7 @@ class Admission:
             self._shares.check(call.caller, call.rows)
         except Overloaded as error:
             raise Overloaded(f"{call.model}: {error}", limit=error.limit) from error
-        # Joined calls share a run's base, so what is ahead is counted by its rows and one base for each worker.
+        # Coalesced calls share an execution's base: what is ahead is counted by its rows and one base for each worker.
         ahead_s = load.cost.seconds(load.pending_rows, load.workers)
         own_s = load.cost.seconds(call.rows)
         if ahead_s is None or own_s is None or call.deadline is None:

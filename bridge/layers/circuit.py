@@ -67,15 +67,15 @@ class Circuit:
             raise
         finally:
             if trial and self.state is CircuitState.HALF_OPEN:
-                self._open()
+                self._trip()
         return outcome
 
     def overrun(self) -> None:
         """A worker had to be killed for taking too long; nobody waited for it any more."""
-        self._count()
+        self._count_failure()
 
-    async def close(self) -> None:
-        """Stops asking."""
+    async def stop(self) -> None:
+        """Ends what still asks whether the model is there again; for a version that is unloaded."""
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait({self._probing})
@@ -83,22 +83,22 @@ class Circuit:
     def _note(self, ranges: Sequence[Range]) -> None:
         """Learns from an answer; rows whose time was over before a worker was asked say nothing about the model."""
         if any(isinstance(part.error, _COUNTED) for part in ranges):
-            self._count()
+            self._count_failure()
         elif any(part.scores or isinstance(part.error, PredictionFailed) for part in ranges):
-            self._close()  # a model that raises is there
+            self._recover()  # a model that raises is there
 
-    def _count(self) -> None:
+    def _count_failure(self) -> None:
         self._in_a_row += 1
         if self._in_a_row >= self._failures and self.state is CircuitState.CLOSED:
-            self._open()
+            self._trip()
 
-    def _close(self) -> None:
+    def _recover(self) -> None:
         self._in_a_row = 0
         if self.state is CircuitState.HALF_OPEN:
             _log.info("the circuit of %s is closed again", self._target[0] if self._target else "")
             self.state = CircuitState.CLOSED
 
-    def _open(self) -> None:
+    def _trip(self) -> None:
         if self._target is None:
             return
         _log.warning("the circuit of %s is open: %d failures in a row", self._target[0], self._in_a_row)
@@ -121,7 +121,7 @@ class Circuit:
             except (BridgeError, TimeoutError) as error:
                 failure = error
             if failure is None:
-                self._close()
+                self._recover()
                 return
             _log.warning("%s still fails: %s", model, printable(str(failure)) or type(failure).__name__)
             self.state = CircuitState.OPEN

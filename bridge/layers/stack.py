@@ -32,7 +32,7 @@ class Stack:
 
     async def close(self) -> None:
         """Ends what those layers still have to do."""
-        await self.circuit.close()
+        await self.circuit.stop()
         if self.failures is not None:
             self.failures.close()
 
@@ -60,10 +60,18 @@ def build_stack(
     circuit = Circuit(settings.circuit.failures, settings.circuit.open_s, probe, settings.worker_limit_s)
     load.on_overrun = circuit.overrun
     failures = Failures() if log_model_messages else None
-    layers: list[Layer] = [
-        # Above fallback, where rows have met their fate: below, what is joined or halved raises again and again for the
-        # same rows.
-        *([] if failures is None else [failures]),
+    layers = _layers(settings, description, load, circuit, drain)
+    if failures is not None:
+        # Outermost, where rows have met their fate: below fallback, what is coalesced or halved raises again and again
+        # for the same rows.
+        layers.insert(0, failures)
+    return Stack(fold(layers, backend.score), circuit, failures)
+
+
+def _layers(
+    settings: ModelSettings, description: Description, load: Load, circuit: Circuit, drain: Drain
+) -> list[Layer]:
+    return [
         # Above everything that can fail, so that one place decides what is answered with a default.
         _fallback(settings, description.outputs),
         # Below fallback, which may answer the rows that are taken out; above all that waits, for they wait for nothing.
@@ -74,12 +82,11 @@ def build_stack(
         circuit,
         # Below the circuit, so that calls a sick model would not answer take no place among those that wait.
         Admission(load, settings.max_pending_rows),
-        # Below admission, so that what is cut or joined has been let in.
+        # Below admission, so that what is cut or coalesced has been let in.
         _batching(settings, description, load),
         # Below batching, so that a lost worker repeats one chunk and not a whole batch.
         Retry(settings.retry.attempts, settings.retry.backoff_s, RetryBudget()),
     ]
-    return Stack(fold(layers, backend.score), circuit, failures)
 
 
 def build_waiting_scorer(unready: Scorer, settings: ModelSettings) -> Scorer:
@@ -88,7 +95,7 @@ def build_waiting_scorer(unready: Scorer, settings: ModelSettings) -> Scorer:
 
 
 def _batching(settings: ModelSettings, description: Description, load: Load) -> Batching:
-    # Rows that are runs of their own have nothing to gain from being apart: they share one trip to one worker.
+    # Rows that are executed one by one have nothing to gain from being apart: they share one trip to one worker.
     chunk_rows = settings.max_batch_rows if settings.row_by_row else settings.chunk_rows or description.chunk_rows
     return Batching(
         load,

@@ -26,7 +26,7 @@ _PIECES = (1, 2, 3)  # rows: what is left over of blocks of four, and of eight
 _MOST_PIECES = 150  # of each size
 _BESIDE_S = 10.0  # what trying them may take, seconds
 _MANY_S = 0.5  # what so many rows may take at once, seconds
-_PIECES_S = 0.4  # what their pieces may take, seconds
+_CHUNKS_S = 0.4  # what their chunks may take, seconds
 _REFUSED = (PredictionFailed, MalformedPrediction)
 _ROUNDING = 1e-8  # relative: far more than another order of additions makes, far less than another row does
 
@@ -105,7 +105,7 @@ async def _beside_odd_rows(rows: Batch, alone: Sequence[Column], score: Score) -
 
 
 async def _try_many(rows: Batch, score: Score, tried: int, times: _Times) -> RowWise:
-    """More and more rows together, while they are cheap: against pieces of them, and beside one that lacks a column.
+    """More and more rows together, while they are cheap: against chunks of them, and beside one that lacks a column.
 
     Args:
         rows: to make them of.
@@ -132,14 +132,14 @@ async def _try_many(rows: Batch, score: Score, tried: int, times: _Times) -> Row
 
 
 async def _against_pieces(many: Batch, whole: Sequence[Column], score: Score) -> "Difference | None":
-    """Each size of piece gets its share of the time, and the rows from the first one on that fit into it."""
+    """Each size of chunk gets its share of the time, and the rows from the first one on that fit into it."""
     for size in _PIECES:
-        end = time.monotonic() + _PIECES_S / len(_PIECES)
+        end = time.monotonic() + _CHUNKS_S / len(_PIECES)
         for first in range(0, min(many.rows - size + 1, _MOST_PIECES * size), size):
             if time.monotonic() > end:
                 break
-            piece = await score(many.slice(first, size))
-            if found := find_difference(piece, [column.slice(first, size) for column in whole]):
+            chunk = await score(many.slice(first, size))
+            if found := find_difference(chunk, [column.slice(first, size) for column in whole]):
                 return found
     return None
 

@@ -36,11 +36,7 @@ _RESPONSE_TAG = tag(pb.LogRecord.RESPONSE_FIELD_NUMBER)
 class PredictionLog:
     """The open log of one gateway.
 
-    Args:
-        folder: of the log, for one gateway alone.
-        settings: how it is kept.
-        gateway_id: of the process that writes, in every segment's header.
-        environment: what computes the scores on this machine, in every segment's header.
+    Each segment's header says which process wrote it, and what computes scores there.
 
     Attributes:
         lost: how many records could not be written.
@@ -193,10 +189,8 @@ class PredictionLog:
             self._lock_file = -1
 
     def _is_full(self, segment: SegmentFile) -> bool:
-        settings = self._settings
-        return (
-            segment.size >= settings.log_segment_bytes or time.monotonic() - self._begun >= settings.log_segment_age_s
-        )
+        settings, age_s = self._settings, time.monotonic() - self._begun
+        return segment.size >= settings.log_segment_bytes or age_s >= settings.log_segment_age_s
 
     def _begin_segment(self) -> None:
         self._end_segment()

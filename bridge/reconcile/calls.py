@@ -21,9 +21,9 @@ from bridge.prediction_log.selection import LogPass, Selection, selected
 __all__ = [
     "CHUNK_CALLS",
     "CHUNK_ROWS",
-    "LoggedCall",
+    "AnsweredCall",
+    "LoggedBatch",
     "LoggedVersion",
-    "Piece",
     "Spool",
     "VersionKey",
 ]
@@ -46,7 +46,7 @@ class VersionKey(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class LoggedCall:
+class AnsweredCall:
     """An answered call.
 
     Attributes:
@@ -100,7 +100,7 @@ class LoggedCall:
             failed[part.first : part.first + part.count] = True
         return failed
 
-    def pieces(self) -> "list[Piece]":
+    def batches(self) -> "list[LoggedBatch]":
         """What is scored at once: the call, unless some of its rows kept the others from being scored.
 
         Serving cuts a call out of whose rows the model can't score some; the others were then scored without them.
@@ -112,7 +112,7 @@ class LoggedCall:
         reasons = self.reasons(batch.rows)
         lost = (reasons != 0) & (reasons != pb.DEFAULT_REASON_MISSING_SCORE)
         if not lost.any() or (lost.all() and not self.response.failed_rows):
-            return [Piece(self, np.arange(batch.rows), batch)] if batch.rows else []
+            return [LoggedBatch(self, np.arange(batch.rows), batch)] if batch.rows else []
         kept = np.flatnonzero(~lost)
         parts = [kept] if len(kept) else []
         parts += [
@@ -120,14 +120,14 @@ class LoggedCall:
             for part in self._not_by_model()
             if part.reason != pb.DEFAULT_REASON_MISSING_SCORE
         ]
-        return [Piece(self, rows, take(batch, rows)) for rows in parts]
+        return [LoggedBatch(self, rows, take(batch, rows)) for rows in parts]
 
     def _not_by_model(self) -> list[pb.DefaultedRows | pb.FailedRows]:
         return [*self.response.defaulted_rows, *self.response.failed_rows]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Piece:
+class LoggedBatch:
     """Rows of one call that are scored together.
 
     Attributes:
@@ -136,7 +136,7 @@ class Piece:
         batch: they themselves.
     """
 
-    call: LoggedCall
+    call: AnsweredCall
     rows: Array
     batch: Batch
 

@@ -94,16 +94,19 @@ class ClientDefaults:
 
     def compared(self, comparison: Comparison) -> None:
         """What the gateway answered after all, and what the model says; of the first output, if that is a number."""
-        piece = comparison.piece
-        call = self._calls.get(piece.call.record.request_id)
-        if call is None or call.sequence != piece.call.sequence or not comparison.outputs:
+        logged_batch = comparison.logged_batch
+        call = self._calls.get(logged_batch.call.record.request_id)
+        if call is None or call.sequence != logged_batch.call.sequence or not comparison.outputs:
             return
         output = comparison.outputs[0]
         if call.logged is None or call.rescored is None:
-            call.logged, call.rescored = np.full(piece.call.rows, np.nan), np.full(piece.call.rows, np.nan)
+            call.logged, call.rescored = (
+                np.full(logged_batch.call.rows, np.nan),
+                np.full(logged_batch.call.rows, np.nan),
+            )
         for column, values in ((output.logged, call.logged), (output.rescored, call.rescored)):
             if column is not None and column.type is not Type.STRING:
-                values[piece.rows] = np.where(column.missing(), np.nan, column.values.astype(np.float64))
+                values[logged_batch.rows] = np.where(column.missing(), np.nan, column.values.astype(np.float64))
 
     def notes(self) -> list[str]:
         """In words."""

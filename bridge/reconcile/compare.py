@@ -7,14 +7,14 @@ from typing import Protocol
 import numpy as np
 
 from bridge.columns import Array, Column, Mask, Type
-from bridge.reconcile.calls import Piece
+from bridge.reconcile.calls import LoggedBatch
 
 __all__ = ["Comparison", "Failure", "OutputComparison", "Rescored", "Rescorer", "compare"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rescored:
-    """Scores of a piece.
+    """Scores of a batch.
 
     Attributes:
         columns: one an output.
@@ -29,7 +29,7 @@ class Rescored:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """A piece that could not be scored again.
+    """A batch that could not be scored again.
 
     Attributes:
         reason: why; it may hold input values.
@@ -47,8 +47,8 @@ class Rescorer(Protocol):
     def engine(self) -> str:
         """What computes them, such as "xgboost 3.2.0"; empty if that is not known."""
 
-    def score(self, pieces: Sequence[Piece]) -> list[Rescored | Failure]:
-        """Scores each piece as a call of its own, in order."""
+    def score(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
+        """Scores each batch as a call of its own, in order."""
 
     def close(self) -> None:
         """Lets go of processes and files."""
@@ -56,7 +56,7 @@ class Rescorer(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutputComparison:
-    """One output of a piece.
+    """One output of a batch.
 
     Attributes:
         name: of the output.
@@ -75,10 +75,10 @@ class OutputComparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """One piece.
+    """One batch.
 
     Attributes:
-        piece: what was compared.
+        logged_batch: what was compared.
         outputs: one by one.
         defaulted: rows that were answered with a default score.
         failed: rows that were answered without a score.
@@ -89,7 +89,7 @@ class Comparison:
         left_out: outputs that were not compared.
     """
 
-    piece: Piece
+    logged_batch: LoggedBatch
     outputs: tuple[OutputComparison, ...]
     defaulted: Mask
     failed: Mask
@@ -105,21 +105,21 @@ class Comparison:
         return ~self.defaulted & ~self.failed
 
 
-def compare(piece: Piece, rescored: Rescored | Failure, tolerance: float) -> Comparison:
+def compare(logged_batch: LoggedBatch, rescored: Rescored | Failure, tolerance: float) -> Comparison:
     """Holds what was answered against what is.
 
     Args:
-        piece: the logged rows.
+        logged_batch: the logged rows.
         rescored: their scores by another way; a failure makes every row different that was the model's, but one of
             time, which leaves all of them unknown.
         tolerance: how far numbers may be apart; 0 asks for the same bits. Missing is equal to missing.
     """
-    rows = len(piece.rows)
+    rows = len(logged_batch.rows)
     reason, over_limit = "", False
     if isinstance(rescored, Failure):
         reason, over_limit = rescored.reason, rescored.over_limit
         rescored = Rescored((), known=np.zeros(rows, np.bool_) if over_limit else None)
-    logged = {column.name: _take(column, piece.rows) for column in piece.call.scores()}
+    logged = {column.name: _take(column, logged_batch.rows) for column in logged_batch.call.scores()}
     found = {column.name: column for column in rescored.columns}
     outputs = tuple(
         OutputComparison(name, logged[name], None, np.zeros(rows, np.bool_), np.zeros(rows))
@@ -128,14 +128,16 @@ def compare(piece: Piece, rescored: Rescored | Failure, tolerance: float) -> Com
         for name in {**logged, **found}
     )
     unknown = np.zeros(rows, np.bool_) if rescored.known is None else ~rescored.known
-    last = int(piece.rows.max(initial=-1)) + 1
-    failed = piece.call.failed(last)[piece.rows]
-    defaulted = (piece.call.reasons(last)[piece.rows] != 0) & ~failed
+    last = int(logged_batch.rows.max(initial=-1)) + 1
+    failed = logged_batch.call.failed(last)[logged_batch.rows]
+    defaulted = (logged_batch.call.reasons(last)[logged_batch.rows] != 0) & ~failed
     different = np.zeros(rows, np.bool_)
     for output in outputs:
         different |= output.different
     different &= ~defaulted & ~failed & ~unknown
-    return Comparison(piece, outputs, defaulted, failed, unknown, different, reason, over_limit, rescored.left_out)
+    return Comparison(
+        logged_batch, outputs, defaulted, failed, unknown, different, reason, over_limit, rescored.left_out
+    )
 
 
 def _take(column: Column, rows: Array) -> Column:

@@ -79,7 +79,7 @@ class DifferenceFiles:
             self._files[name].close()
 
     def add(self, key: VersionKey, comparison: Comparison) -> None:
-        """Takes the rows of a compared piece that differ, were defaulted or failed."""
+        """Takes the rows of a compared batch that differ, were defaulted or failed."""
         for output in comparison.outputs:
             self._take(DIFFERENCES_FILE, key, comparison, output, comparison.different & output.different)
             self._take(DEFAULTED_FILE, key, comparison, output, ~comparison.by_model)
@@ -87,14 +87,14 @@ class DifferenceFiles:
     def _take(self, name: str, key: VersionKey, comparison: Comparison, output: OutputComparison, rows: Mask) -> None:
         if not rows.any():
             return
-        piece = comparison.piece
-        record, keys = piece.call.record, piece.call.request.row_keys
-        shared = {**key._asdict(), "sequence": piece.call.sequence, "request_id": record.request_id}
+        logged_batch = comparison.logged_batch
+        record, keys = logged_batch.call.record, logged_batch.call.request.row_keys
+        shared = {**key._asdict(), "sequence": logged_batch.call.sequence, "request_id": record.request_id}
         shared |= {"received_at": record.received_ns // 1000, "output": output.name}
-        reasons = piece.call.reasons(int(piece.rows.max()) + 1)
+        reasons = logged_batch.call.reasons(int(logged_batch.rows.max()) + 1)
         lines = self._lines[name]
         for at in np.flatnonzero(rows).tolist():
-            row = int(piece.rows[at])
+            row = int(logged_batch.rows[at])
             rescored = None if comparison.unknown[at] else output.rescored
             distance = float(output.distance[at])
             line = shared | {"row": row, "row_key": keys[row] if keys else None}

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bridge.columns import Array, Column, Matrix, Type
-from bridge.reconcile.calls import LoggedCall, Piece
+from bridge.reconcile.calls import AnsweredCall, LoggedBatch
 from bridge.reconcile.compare import Comparison, OutputComparison
 
 __all__ = ["Course", "Minute", "Observations", "Sample", "WorstRow", "inputs_of"]
@@ -77,7 +77,7 @@ class Course:
 
     minutes: dict[int, Minute] = field(default_factory=lambda: defaultdict(Minute))
 
-    def add(self, call: LoggedCall) -> None:
+    def add(self, call: AnsweredCall) -> None:
         """Takes an answered call in."""
         took_s = call.record.total_ns / 1e9
         defaulted = sum(part.count for part in call.response.defaulted_rows)
@@ -131,7 +131,7 @@ class Observations:
     _order: int = 0
 
     def add(self, version: str, comparison: Comparison) -> None:
-        """Takes a compared piece in."""
+        """Takes a compared batch in."""
         usable = comparison.by_model & ~comparison.unknown
         for output in comparison.outputs:
             left, right = output.logged, output.rescored
@@ -163,10 +163,10 @@ class Observations:
             if len(self.worst) == _WORST_ROWS and distance <= self.worst[0].distance:
                 break
             self._order += 1
-            piece = comparison.piece
+            logged_batch = comparison.logged_batch
             logged, rescored = _shown(output.logged, at), _shown(output.rescored, at)
-            request_id, row = piece.call.record.request_id, int(piece.rows[at])
-            inputs = inputs_of(piece, at)
+            request_id, row = logged_batch.call.record.request_id, int(logged_batch.rows[at])
+            inputs = inputs_of(logged_batch, at)
             worst = WorstRow(distance, -self._order, version, output.name, request_id, row, logged, rescored, inputs)
             if len(self.worst) == _WORST_ROWS:
                 heapq.heapreplace(self.worst, worst)
@@ -178,9 +178,9 @@ def _shown(column: Column | None, at: int) -> str:
     return "none" if column is None else "missing" if column.missing()[at] else str(column.values[at])
 
 
-def inputs_of(piece: Piece, at: int) -> dict[str, str]:
-    """The inputs of one row of a piece, as text."""
-    batch = piece.batch
+def inputs_of(logged_batch: LoggedBatch, at: int) -> dict[str, str]:
+    """The inputs of one row of a batch, as text."""
+    batch = logged_batch.batch
     if isinstance(batch, Matrix):
         names = batch.names or tuple(str(position) for position in range(batch.values.shape[1]))
         return {name: repr(float(value)) for name, value in zip(names, batch.values[at], strict=True)}

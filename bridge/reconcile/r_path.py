@@ -17,7 +17,7 @@ from pathlib import Path
 from bridge.bundles.bundle import Bundle
 from bridge.errors import BundleError
 from bridge.private_folders import make_folder, temporary_files
-from bridge.reconcile.calls import Piece
+from bridge.reconcile.calls import LoggedBatch
 from bridge.reconcile.compare import Failure, Rescored
 from bridge.reconcile.r_fit import why_unfit
 from bridge.reconcile.r_load import why_not_loaded
@@ -59,27 +59,29 @@ class RPath:
             self.close()
             raise
 
-    def score(self, pieces: Sequence[Piece]) -> list[Rescored | Failure]:
+    def score(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
         """See `Rescorer.score`."""
-        unfit = [why_unfit(piece.batch) for piece in pieces]
-        scored = iter(self._scored([piece for piece, why in zip(pieces, unfit, strict=True) if not why]))
+        unfit = [why_unfit(logged_batch.batch) for logged_batch in logged_batches]
+        scored = iter(
+            self._scored([logged_batch for logged_batch, why in zip(logged_batches, unfit, strict=True) if not why])
+        )
         return [Failure(why) if why else next(scored) for why in unfit]
 
-    def _scored(self, pieces: Sequence[Piece]) -> list[Rescored | Failure]:
+    def _scored(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
         results: list[Rescored | Failure] = []
-        while len(results) < len(pieces):
-            left = pieces[len(results) :]
+        while len(results) < len(logged_batches):
+            left = logged_batches[len(results) :]
             path = self._folder / "calls"
-            write_calls(path, [piece.batch for piece in left])
+            write_calls(path, [logged_batch.batch for logged_batch in left])
             if self._process is None:
                 self._start()
-            done, ended = self._wait(path, [self._limit_s(piece) for piece in left])
+            done, ended = self._wait(path, [self._limit_s(logged_batch) for logged_batch in left])
             # Not what was written since: the failure belongs to the call after those that are done.
             results += read_answers(Path(f"{path}.out"), left[:done])
             path.unlink()
             if ended:
                 self._stop()
-                if len(results) < len(pieces):
+                if len(results) < len(logged_batches):
                     results.append(ended)
         return results
 
@@ -124,16 +126,16 @@ class RPath:
             with suppress(ProcessLookupError):
                 resource.prlimit(pid, resource.RLIMIT_AS, (limit_mb << 20, limit_mb << 20))
 
-    def _limit_s(self, piece: Piece) -> float:
-        """How long a piece may take: as many runs as a gateway makes of it, each as long as a worker may be busy.
+    def _limit_s(self, logged_batch: LoggedBatch) -> float:
+        """How long a batch may take: as many runs as a gateway makes of it, each as long as a worker may be busy.
 
         Whoever waits longer than that, in a gateway, has the worker go on: no call has less than it took then.
         """
         if self._timeout_s is not None:
             return self._timeout_s
         settings = self._bundle.settings
-        runs = -(-len(piece.rows) // (settings.chunk_rows or _CHUNK_ROWS)) if settings.row_wise else 1
-        took_s = piece.call.record.backend_ns / 1e9
+        runs = -(-len(logged_batch.rows) // (settings.chunk_rows or _CHUNK_ROWS)) if settings.row_wise else 1
+        took_s = logged_batch.call.record.backend_ns / 1e9
         return max(_LEAST_LIMIT_S, settings.worker_limit_s * max(runs, 1), _LONGER * took_s)
 
     def _told(self, limit_s: float) -> bytes:

@@ -9,7 +9,7 @@ import numpy as np
 
 from bridge.columns import Array, Batch, Column, Matrix, Type
 from bridge.features.feature import Feature
-from bridge.reconcile.calls import Piece
+from bridge.reconcile.calls import LoggedBatch
 from bridge.reconcile.compare import Failure, Rescored
 
 __all__ = ["read_answers", "read_said", "write_calls", "write_declared"]
@@ -43,13 +43,13 @@ def write_calls(path: Path, batches: Sequence[Batch]) -> None:
                 _put_column(file, column)
 
 
-def read_answers(path: Path, pieces: Sequence[Piece]) -> list[Rescored | Failure]:
+def read_answers(path: Path, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
     """The answers that are whole; the last one is cut short where the process ended."""
     results: list[Rescored | Failure] = []
     if path.exists():
         with path.open("rb") as file, suppress(EOFError):
-            for piece in pieces:
-                results.append(_get_answer(file, piece.batch.rows))  # noqa: PERF401 - those before the end count
+            for logged_batch in logged_batches:
+                results.append(_get_answer(file, logged_batch.batch.rows))  # noqa: PERF401 - those before the end count
         path.unlink()
     return results
 

@@ -18,9 +18,9 @@ from bridge.reconcile.against import Against
 from bridge.reconcile.calls import (
     CHUNK_CALLS,
     CHUNK_ROWS,
-    LoggedCall,
+    AnsweredCall,
+    LoggedBatch,
     LoggedVersion,
-    Piece,
     Spool,
     VersionKey,
 )
@@ -138,9 +138,9 @@ class _Version:
     def _comparisons(self, rescorer: Rescorer) -> Iterator[Comparison]:
         """As many as there can be: what fails here fails for this version only, unlike what is written of them."""
         try:
-            for pieces in self._chunks():
-                for piece, rescored in zip(pieces, rescorer.score(pieces), strict=True):
-                    yield compare(piece, rescored, self.options.tolerance)
+            for logged_batches in self._grouped():
+                for logged_batch, rescored in zip(logged_batches, rescorer.score(logged_batches), strict=True):
+                    yield compare(logged_batch, rescored, self.options.tolerance)
         except AgainstNotReadable:
             raise
         except Exception as error:  # noqa: BLE001 - one version's failure is no other's
@@ -153,33 +153,33 @@ class _Version:
         _log.error("%s could not be scored again", self.logged.key, exc_info=error)
         self.result.not_rescored = f"{where}an unforeseen {type(error).__name__}, see standard error; please report it"
 
-    def _calls(self) -> Iterator[LoggedCall]:
+    def _calls(self) -> Iterator[AnsweredCall]:
         for sequence, record in self.logged.records():
             try:
-                call = LoggedCall.read(sequence, record)
+                call = AnsweredCall.read(sequence, record)
             except (DecodeError, InvalidRequest) as error:
                 self.result.not_rescored = f"record {sequence} can't be read: {type(error).__name__}"
                 continue
             self.observations.course.add(call)
             yield call
 
-    def _chunks(self) -> Iterator[list[Piece]]:
-        pieces: list[Piece] = []
+    def _grouped(self) -> Iterator[list[LoggedBatch]]:
+        logged_batches: list[LoggedBatch] = []
         held = 0
         for call in self._calls():
             try:
-                found = call.pieces()
+                found = call.batches()
             except InvalidRequest as error:
                 self.result.not_rescored = f"record {call.sequence} has no rows that can be read: {error}"
                 continue
-            rows = sum(len(piece.rows) for piece in found)
-            if pieces and (held + rows > self.options.chunk_rows or len(pieces) >= CHUNK_CALLS):
-                yield pieces
-                pieces, held = [], 0
-            pieces += found
+            rows = sum(len(logged_batch.rows) for logged_batch in found)
+            if logged_batches and (held + rows > self.options.chunk_rows or len(logged_batches) >= CHUNK_CALLS):
+                yield logged_batches
+                logged_batches, held = [], 0
+            logged_batches += found
             held += rows
-        if pieces:
-            yield pieces
+        if logged_batches:
+            yield logged_batches
 
     def _count_only(self) -> None:
         for call in self._calls():

@@ -59,7 +59,7 @@ class VersionSummary:
     failures: Counter[str] = field(default_factory=Counter)
 
     def add(self, comparison: Comparison) -> None:
-        """Counts a compared piece."""
+        """Counts a compared batch."""
         used = comparison.by_model & ~comparison.unknown
         different = int(comparison.different.sum())
         self.rows += int(used.sum())
@@ -74,7 +74,7 @@ class VersionSummary:
         for output in comparison.outputs:
             self.largest = max(self.largest, float(np.max(output.distance[used], initial=0.0)))
         if comparison.failure:
-            self.failures[comparison.failure] += len(comparison.piece.rows)
+            self.failures[comparison.failure] += len(comparison.logged_batch.rows)
 
     def remarks(self) -> list[str]:
         """Everything that is to be said of it in words."""

@@ -12,7 +12,7 @@ from bridge.bundles.bundle import Bundle
 from bridge.bundles.settings import ModelSettings
 from bridge.columns import Column
 from bridge.errors import BundleError
-from bridge.reconcile.calls import Piece
+from bridge.reconcile.calls import LoggedBatch
 from bridge.reconcile.compare import Failure, Rescored
 from bridge.reconcile.xgboost_codes import UnfitRows
 from bridge.reconcile.xgboost_file import first_line, open_booster_file
@@ -53,17 +53,17 @@ class XgboostPath:
         self.engine = f"xgboost {file.xgboost.__version__}"
         self._try()
 
-    def score(self, pieces: Sequence[Piece]) -> list[Rescored | Failure]:
+    def score(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
         """See `Rescorer.score`; rows of trees don't depend on one another, so those sent alike are predicted at once.
 
         Raises:
             BundleError: what frames are built with is missing, or model.toml asks for what the booster does not give.
         """
-        results: list[Rescored | Failure] = [Failure("")] * len(pieces)
+        results: list[Rescored | Failure] = [Failure("")] * len(logged_batches)
         groups: dict[tuple[bool, np.dtype[Any]], list[tuple[int, Rows]]] = defaultdict(list)
-        for at, piece in enumerate(pieces):
+        for at, logged_batch in enumerate(logged_batches):
             try:
-                rows = self._reader.read(piece)
+                rows = self._reader.read(logged_batch)
             except UnfitRows as error:
                 results[at] = Failure(f"the rows don't fit the booster: {error}")
             else:

@@ -11,7 +11,7 @@ import numpy as np
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.columns import Array
-from bridge.reconcile.calls import Piece
+from bridge.reconcile.calls import LoggedBatch
 from bridge.reconcile.xgboost_codes import SentColumn, UnfitRows, checked_codes, codes_of
 from bridge.reconcile.xgboost_levels import Levels
 
@@ -52,15 +52,19 @@ class RowReader:
     missing: float
     margin: str | None = None
 
-    def read(self, piece: Piece) -> Rows:
-        """The rows of a piece.
+    def read(self, logged_batch: LoggedBatch) -> Rows:
+        """The rows of a batch.
 
         Raises:
             UnfitRows: calls that are answered while a version loads are answered before anyone knows what it takes.
         """
-        request = piece.call.request
+        request = logged_batch.call.request
         is_table = request.WhichOneof("features") == "table"
-        numbers = self._table(request.table, piece.rows) if is_table else self._matrix(request.matrix, piece.rows)
+        numbers = (
+            self._table(request.table, logged_batch.rows)
+            if is_table
+            else self._matrix(request.matrix, logged_batch.rows)
+        )
         with np.errstate(over="ignore"):
             infinite = np.isinf(numbers.astype(np.float32)).any(axis=0)
         if infinite.any():

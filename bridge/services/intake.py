@@ -15,7 +15,7 @@ __all__ = ["Intake"]
 _MOST_ROWS = 1_000_000  # what a model takes whose author says nothing else
 # Below these a message is read within about 2 ms; a hop to a thread costs 0.1 ms.
 _FEW_COLUMNS = 256
-_FEW_PIECES = 10_000
+_FEW_ITEMS = 10_000
 _FEW_BYTES = 4 << 20
 
 
@@ -97,5 +97,5 @@ class Intake:
 
 
 def _is_little(contents: Contents, raw: bytes) -> bool:
-    few = contents.columns <= _FEW_COLUMNS and contents.pieces <= _FEW_PIECES
+    few = contents.columns <= _FEW_COLUMNS and contents.items <= _FEW_ITEMS
     return few and len(raw) <= _FEW_BYTES

@@ -23,7 +23,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 from bridge.bundles.bundle import make_manifest
 from bridge.bundles.repository import Repository
 from bridge.columns import Array
-from bridge.reconcile.calls import Piece
+from bridge.reconcile.calls import LoggedBatch
 from bridge.reconcile.xgboost_path import XgboostPath
 
 BEYOND_ASCII = BY_NAME["text_categories_beyond_ascii"]
@@ -188,10 +188,10 @@ def test_a_fault_nobody_foresaw_costs_its_own_version_only(
             raise RuntimeError("nobody foresaw this")
         open_as_ever(path, bundle)
 
-    def scoring(path: XgboostPath, pieces: Sequence[Piece]) -> Any:
-        if pieces[0].call.request.model == "while-scoring":
+    def scoring(path: XgboostPath, logged_batches: Sequence[LoggedBatch]) -> Any:
+        if logged_batches[0].call.request.model == "while-scoring":
             raise LookupError("nor this")
-        return score_as_ever(path, pieces)
+        return score_as_ever(path, logged_batches)
 
     monkeypatch.setattr(XgboostPath, "__init__", opening)
     monkeypatch.setattr(XgboostPath, "score", scoring)

@@ -1,4 +1,4 @@
-"""Batching: chunks of a big batch on every worker, small calls together, and nothing joined that is better apart."""
+"""Batching: chunks of a big batch on every worker, small calls together, and nothing coalesced that is better apart."""
 
 import asyncio
 from collections.abc import Callable

@@ -84,7 +84,7 @@ def test_what_may_be_is_let_through() -> None:
     assert refusal(table(*[doubles(1)] * 16_385), Bounds(16_385, 1)) == ""
     contents = count_contents(keys, BOUNDS, few=False)
     assert contents is not None
-    assert (contents.columns, contents.pieces) == (1, 50_000 - 1)
+    assert (contents.columns, contents.items) == (1, 50_000 - 1)
 
 
 @pytest.mark.parametrize("equal", [0, 1023, 1024, 5000])
@@ -93,7 +93,7 @@ def test_texts_of_one_length_are_counted_as_others_are(equal: int) -> None:
     raw = table(doubles(40_000)) + keys
     contents = count_contents(raw, BOUNDS, few=False)
     assert contents is not None
-    assert contents.pieces + 1 == len(pb.ScoreRequest.FromString(raw).row_keys)
+    assert contents.items + 1 == len(pb.ScoreRequest.FromString(raw).row_keys)
     assert refusal(raw[:-1])
 
 

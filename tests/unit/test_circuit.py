@@ -49,7 +49,7 @@ def state_after(answers: Sequence[Outcome | BridgeError], failures: int = 3) -> 
         for answer in answers:
             await ask(circuit, answer)
         state = circuit.state
-        await circuit.close()
+        await circuit.stop()
         return state
 
     return ManualClock.run(main)
@@ -117,7 +117,7 @@ def test_a_hanging_model_opens_it_although_calls_wait_in_the_queue_meanwhile() -
             await asyncio.sleep(0.12)
         state = circuit.state
         await asyncio.gather(*settling)
-        await circuit.close()
+        await circuit.stop()
         return state
 
     assert ManualClock.run(main) is CircuitState.OPEN
@@ -141,7 +141,7 @@ def test_without_a_row_to_ask_with_one_call_decides(answer: Outcome | BridgeErro
         assert circuit.state is CircuitState.HALF_OPEN
         await ask(circuit, answer)
         after = circuit.state
-        await circuit.close()
+        await circuit.stop()
         return after
 
     assert ManualClock.run(main) is state

@@ -18,7 +18,7 @@ from bridge.bundles.bundle import read_bundle
 from bridge.columns import Array
 from bridge.errors import BundleError
 from bridge.reconcile import xgboost_file
-from bridge.reconcile.calls import LoggedCall, Piece
+from bridge.reconcile.calls import AnsweredCall, LoggedBatch
 from bridge.reconcile.compare import Failure, Rescored
 from bridge.reconcile.xgboost_path import XgboostPath
 
@@ -34,23 +34,23 @@ def binary() -> xgboost.Booster:
     return train(BINARY)
 
 
-def pieces_of(*features: pb.Matrix | pb.Table) -> list[Piece]:
-    pieces = []
+def batches_of(*features: pb.Matrix | pb.Table) -> list[LoggedBatch]:
+    logged_batches = []
     for one in features:
         request = pb.ScoreRequest()
         getattr(request, "matrix" if isinstance(one, pb.Matrix) else "table").CopyFrom(one)
-        pieces += LoggedCall(1, log_pb.LogRecord(), request, pb.ScoreResponse()).pieces()
-    return pieces
+        logged_batches += AnsweredCall(1, log_pb.LogRecord(), request, pb.ScoreResponse()).batches()
+    return logged_batches
 
 
 def scores_of(path: XgboostPath, *features: pb.Matrix | pb.Table) -> list[Array]:
-    results = path.score(pieces_of(*features))
+    results = path.score(batches_of(*features))
     assert all(isinstance(one, Rescored) for one in results), results
     return [np.column_stack([column.values for column in one.columns]) for one in results if isinstance(one, Rescored)]
 
 
 def names_of(path: XgboostPath, features: pb.Matrix) -> list[str]:
-    (result,) = path.score(pieces_of(features))
+    (result,) = path.score(batches_of(features))
     assert isinstance(result, Rescored)
     return [column.name for column in result.columns]
 
@@ -125,7 +125,7 @@ def test_calls_that_the_library_refuses_are_found_among_the_others(
         return whole(given, **options)
 
     monkeypatch.setattr(xgboost, "DMatrix", refusing)
-    results = path.score(pieces_of(*(matrix(row[None]) for row in rows)))
+    results = path.score(batches_of(*(matrix(row[None]) for row in rows)))
     assert [at for at, one in enumerate(results) if isinstance(one, Failure)] == [4]
     assert results[4] == Failure("xgboost failed: not this one")
 
@@ -136,7 +136,7 @@ def test_pandas_is_needed_for_values_of_categories_only(tmp_path: Path, monkeypa
     monkeypatch.setitem(sys.modules, "pandas", None)
     assert len(scores_of(path, matrix(kind.rows))) == 1
     with pytest.raises(BundleError, match=r"^pandas is not installed: pip install 'scorebridge-gateway\[log\]'$"):
-        path.score(pieces_of(table_of(kind)))
+        path.score(batches_of(table_of(kind)))
 
 
 SOME = matrix(some_rows(3))
@@ -183,7 +183,7 @@ def test_reasons_are_the_features_by_the_size_of_their_shares(tmp_path: Path) ->
     known = xgboost.DMatrix(np.tile(rows, (20, 1)), np.tile([5.0, -5, 0], 20), feature_names=NAMES)
     booster = xgboost.train({"nthread": 1, "max_depth": 1, "base_score": 0}, known, 5)
     path = open_path(write(tmp_path / "m", Model(booster), "[xgboost]\ntop_reasons = 2\n"))
-    (result,) = path.score(pieces_of(matrix(rows)))
+    (result,) = path.score(batches_of(matrix(rows)))
     assert isinstance(result, Rescored)
     _, first, second = result.columns
     shares = booster.predict(xgboost.DMatrix(rows, feature_names=NAMES), pred_contribs=True)[:, :-1]

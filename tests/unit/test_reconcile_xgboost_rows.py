@@ -10,7 +10,7 @@ from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.columns import Array
-from bridge.reconcile.calls import LoggedCall, Piece
+from bridge.reconcile.calls import AnsweredCall, LoggedBatch
 from bridge.reconcile.xgboost_codes import UnfitRows
 from bridge.reconcile.xgboost_levels import Levels
 from bridge.reconcile.xgboost_rows import RowReader, Rows
@@ -20,17 +20,17 @@ LONG = (1111111111111111111, 1111111111111111112, 1111111111111111113)
 TOWNS = ("grün", "rot")
 
 
-def piece_of(features: pb.Matrix | pb.Table, defaulted: Sequence[int] = ()) -> Piece:
+def batch_of(features: pb.Matrix | pb.Table, defaulted: Sequence[int] = ()) -> LoggedBatch:
     """The rows of a call, without those that were answered with defaults."""
     request = pb.ScoreRequest()
     getattr(request, "matrix" if isinstance(features, pb.Matrix) else "table").CopyFrom(features)
     late = [pb.DefaultedRows(first=row, count=1, reason=pb.DEFAULT_REASON_DEADLINE) for row in defaulted]
     response = pb.ScoreResponse(defaulted_rows=late)
-    return LoggedCall(1, log_pb.LogRecord(), request, response).pieces()[0]
+    return AnsweredCall(1, log_pb.LogRecord(), request, response).batches()[0]
 
 
 def read(features: pb.Matrix | pb.Table, reader: RowReader, defaulted: Sequence[int] = ()) -> Rows:
-    return reader.read(piece_of(features, defaulted))
+    return reader.read(batch_of(features, defaulted))
 
 
 def reader_of(levels: dict[int, Levels] | None = None, missing: float = np.nan, margin: str | None = None) -> RowReader:

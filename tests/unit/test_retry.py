@@ -54,9 +54,27 @@ def test_a_lost_worker_is_followed_by_another_one() -> None:
 
 
 @pytest.mark.parametrize("attempts", [2, 3, 9])
-def test_a_call_that_lost_two_workers_gets_no_third(attempts: int) -> None:
+def test_a_call_that_lost_all_of_its_attempts_is_taken_for_the_cause(attempts: int) -> None:
     workers = Workers()
-    assert (end_of(workers, attempts=attempts), workers.asked) == (PoisonCall.reason, 2)
+    assert (end_of(workers, attempts=attempts), workers.asked) == (PoisonCall.reason, attempts)
+
+
+@pytest.mark.parametrize("attempts", [2, 3, 9])
+def test_the_last_attempt_counts_like_the_others(attempts: int) -> None:
+    workers = Workers(attempts)
+    assert (end_of(workers, attempts=attempts), workers.asked) == ("OK", attempts)
+
+
+def test_pauses_double_up_to_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    longest = list[float]()
+
+    def noted(_: float, most: float) -> float:
+        longest.append(most)
+        return 0.0
+
+    monkeypatch.setattr("random.uniform", noted)
+    end_of(Workers(), attempts=6, backoff_s=0.1)
+    assert longest == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
 
 
 def test_one_attempt_is_one_attempt() -> None:
@@ -88,8 +106,8 @@ def test_calls_earn_retries_and_seconds_do() -> None:
     assert ManualClock.run(main) == [True, False, True, False, True]
 
 
-def joined(answered: set[int], *, attempts: int, budget: float, callers: int = 20) -> tuple[int, int]:
-    """How many workers were asked, and how many callers were answered, when one run of so many lost its worker."""
+def coalesced(answered: set[int], *, attempts: int, budget: float, callers: int = 20) -> tuple[int, int]:
+    """How many workers were asked, and callers answered, when a coalesced batch of so many callers lost its worker."""
 
     async def main() -> tuple[int, int]:
         gate = asyncio.Event()
@@ -117,12 +135,12 @@ def joined(answered: set[int], *, attempts: int, budget: float, callers: int = 2
 
 
 def test_the_one_of_many_that_kills_workers_costs_the_others_nothing() -> None:
-    # The joint run (2) is lost, then the run of the first member alone (3).
-    assert joined(set(range(4, 30)), attempts=2, budget=4.0) == (21, 19)
+    # The coalesced batch (2) is lost, then the first call alone (3).
+    assert coalesced(set(range(4, 30)), attempts=2, budget=4.0) == (21, 19)
 
 
-def test_joined_calls_keep_to_the_attempts_and_the_budget() -> None:
-    assert joined(set(), attempts=1, budget=PLENTY) == (1, 0)
-    assert joined(set(), attempts=2, budget=0.0) == (1, 0)
-    # Half of the budget is there at first: each run that is lost again takes one.
-    assert joined(set(), attempts=2, budget=10.0) == (1 + 5, 0)
+def test_coalesced_calls_keep_to_the_attempts_and_the_budget() -> None:
+    assert coalesced(set(), attempts=1, budget=PLENTY) == (1, 0)
+    assert coalesced(set(), attempts=2, budget=0.0) == (1, 0)
+    # Half of the budget is there at first: each call that is lost again takes one.
+    assert coalesced(set(), attempts=2, budget=10.0) == (1 + 5, 0)

@@ -52,7 +52,7 @@ def facts(raw: bytes) -> tuple[int, int]:
         counted = count_contents(raw, BOUNDS, few=True)
     except InvalidRequest:
         return -1, -1
-    return (-2, -2) if counted is None else (counted.columns, counted.pieces)
+    return (-2, -2) if counted is None else (counted.columns, counted.items)
 
 
 @pytest.mark.parametrize("write", [matrix, table])
@@ -62,7 +62,7 @@ def test_other_numbers_and_another_id_are_of_the_same_shape(write: Write, first:
     same = write(300, ["age", "rate"], 1, model="m", request_id=second)
     found = shapes.find(same)
     assert found is not None
-    assert (found.columns, found.pieces) == facts(same)
+    assert (found.columns, found.items) == facts(same)
 
 
 @pytest.mark.parametrize("write", [matrix, table])
@@ -88,7 +88,7 @@ def test_what_is_found_is_what_would_be_counted(write: Write, rows: int, data: s
     for place in data.draw(st.lists(st.integers(0, len(raw) - 1), max_size=3)):
         changed[place] = data.draw(st.integers(0, 255))
     if (found := shapes.find(bytes(changed))) is not None:
-        assert (found.columns, found.pieces) == facts(bytes(changed))
+        assert (found.columns, found.items) == facts(bytes(changed))
 
 
 def test_shapes_and_what_surrounds_the_numbers_are_bounded() -> None:

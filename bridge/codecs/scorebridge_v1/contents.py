@@ -55,7 +55,7 @@ def count_contents(request: bytes, bounds: Bounds, *, few: bool) -> Contents | N
     except (NotAMessage, IndexError) as error:
         why = error if isinstance(error, NotAMessage) else "it ends within a field"
         raise InvalidRequest(f"{UNREADABLE}: {why}") from None
-    return Contents(walk.columns, walk.pieces, tuple(walk.numbers))
+    return Contents(walk.columns, walk.items, tuple(walk.numbers))
 
 
 class _GivenUp(Exception):
@@ -72,7 +72,7 @@ class _Walk:
         self._rows = bounds.rows  # of the batch, once its first column is known
         self._keys = self._labels = self._others = self._features = 0
         self._merged = self._others_follow = False
-        self.columns = self.pieces = 0
+        self.columns = self.items = 0
         self.numbers: list[tuple[int, int]] = []
 
     def request(self) -> None:
@@ -121,7 +121,7 @@ class _Walk:
         most = self._bounds.rows if self._others_follow else self._rows
         count, at = self._texts(at, end, _ROW_KEY, most + 1 - self._keys, "a row key")
         self._keys += count
-        self.pieces += count
+        self.items += count
         if self._keys > most:
             rest = self._raw[at:]
             if self._others_follow or (_MATRIX not in rest and _TABLE not in rest):
@@ -205,7 +205,7 @@ class _Walk:
                 continue  # as the one before: columns of a batch are of one length
             if last - first <= _SMALL_COLUMN_BYTES and self.columns > 1:
                 texts = values < last and raw[values] not in _VALUE_BYTES
-                self.pieces += last - first >> (1 if texts else 4)
+                self.items += last - first >> (1 if texts else 4)
                 continue
             rows = self._column(first, last)
             if self.columns == 1:
@@ -239,7 +239,7 @@ class _Walk:
                 rows += self._array(first, last, size, self._rows) if size else self._strings(first, last)
             elif tag in (_MISSING, _MISSING_ONE):
                 missing += 1 if tag == _MISSING_ONE else len(self._raw[first:last].translate(None, _CONTINUED))
-                self.pieces += last - first or 1
+                self.items += last - first or 1
                 if missing > self._rows:
                     raise too_many("missing rows of a column", self._rows)
                 if tag == _MISSING_ONE:
@@ -251,7 +251,7 @@ class _Walk:
 
     def _strings(self, at: int, end: int) -> int:
         count, at = self._texts(at, end, _PACKED, self._rows + 1)
-        self.pieces += count
+        self.items += count
         if count > self._rows:
             raise too_many("values of a column", self._rows)
         for tag, _, _ in read_fields(self._raw, at, end):
@@ -280,7 +280,7 @@ class _Walk:
             if count > most:
                 raise too_many("values of a column", most)
         if not plain:
-            self.pieces += count
+            self.items += count
         return count
 
     def _other(self) -> None:

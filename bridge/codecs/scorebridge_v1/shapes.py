@@ -24,12 +24,12 @@ class Contents:
 
     Attributes:
         columns: of its table.
-        pieces: texts, missing rows and single numbers that have to be looked at one by one; not fewer than there are.
+        items: texts, missing rows and single numbers that have to be looked at one by one; not fewer than there are.
         numbers: places in the message, from and to, in order, that hold nothing else than numbers of fixed width.
     """
 
     columns: int
-    pieces: int
+    items: int
     numbers: tuple[tuple[int, int], ...] = ()
 
 
@@ -45,9 +45,9 @@ class Shapes:
         key = at > 0, len(raw) - at, raw[at : at + _KEY_BYTES]
         if (found := self._known.get(key)) is None:
             return None
-        pieces, contents = found
-        for first, last, piece in pieces:
-            if raw[at + first : at + last] != piece:
+        parts, contents = found
+        for first, last, part in parts:
+            if raw[at + first : at + last] != part:
                 return None
         return contents
 
@@ -58,8 +58,8 @@ class Shapes:
         spans = list(zip(edges[::2], edges[1::2], strict=True))
         if len(spans) > _MOST_PIECES or sum(last - first for first, last in spans) > _MOST_BYTES:
             return
-        pieces = [(first - at, last - at, raw[first:last]) for first, last in spans]
-        self._known[at > 0, len(raw) - at, raw[at : at + _KEY_BYTES]] = pieces, contents
+        parts = [(first - at, last - at, raw[first:last]) for first, last in spans]
+        self._known[at > 0, len(raw) - at, raw[at : at + _KEY_BYTES]] = parts, contents
         if len(self._known) > _MOST_SHAPES:
             self._known.popitem(last=False)
 
