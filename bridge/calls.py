@@ -203,7 +203,7 @@ class Call:
         return self.batch.rows
 
     def until(self, deadline: Deadline) -> "Call":
-        """The same with the deadline that counts: what `replace` does, at a third of its price."""
+        """This call with the deadline that counts: what `replace` does, at a third of its price."""
         return Call(
             self.request_id,
             self.model,

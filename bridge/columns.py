@@ -161,7 +161,7 @@ class Matrix:
         return replace(self, values=self.values[first : first + count])
 
     def table(self, names: Sequence[str]) -> "Table":
-        """The same rows as columns under these names."""
+        """The matrix's rows as columns under these names."""
         column_type = Type.FLOAT if self.values.dtype == np.float32 else Type.DOUBLE
         by_column = np.ascontiguousarray(self.values.T)
         columns = tuple(Column(name, column_type, values) for name, values in zip(names, by_column, strict=True))

@@ -131,7 +131,7 @@ class UnfitRow(InvalidRequest):
 
     @property
     def failed_reason(self) -> DefaultReason | None:
-        """See `BridgeError.failed_reason`."""
+        """INVALID_VALUE: what such a row of a partial call is told, which comes back without a score."""
         return DefaultReason.INVALID_VALUE
 
 
@@ -140,7 +140,7 @@ class RefusedLevel(UnfitRow):
 
     @property
     def failed_reason(self) -> DefaultReason | None:
-        """See `BridgeError.failed_reason`."""
+        """UNKNOWN_LEVEL: what such a row of a partial call is told, which comes back without a score."""
         return DefaultReason.UNKNOWN_LEVEL
 
 
@@ -218,7 +218,7 @@ class WorkerLost(BackendError):
 
 
 class PoisonCall(BackendError):
-    """The same call lost two workers; it is not given a third."""
+    """A call lost a worker in each of several attempts: it is taken for the cause, and gets no other."""
 
     reason = "POISON_CALL"
     default_reason = DefaultReason.WORKER_LOST

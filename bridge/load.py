@@ -60,7 +60,7 @@ class Load:
 
     Attributes:
         workers: how many executions can go on at once.
-        running: how many do.
+        running: how many executions go on now.
         occupied: workers that are still at work on what nobody waits for any more.
         pending_rows: of the calls that were let in and are not answered.
         cost: of an execution.

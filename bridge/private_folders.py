@@ -52,7 +52,7 @@ def _remove_what_is_left() -> None:
 
 @contextmanager
 def private_folder(use: str) -> Iterator[Path]:
-    """The same, removed at the end."""
+    """A private folder that is removed, with all that is in it, when the context ends; see `make_folder`."""
     folder = make_folder(use)
     try:
         yield folder

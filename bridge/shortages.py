@@ -58,7 +58,7 @@ def says_out_of_memory(text: str) -> bool:
 
 
 def says_short(text: str) -> bool:
-    """The same of anything that the machine may have again later, memory included."""
+    """A library or R says in these words that it lacks what the machine may have again later, such as memory."""
     return says_out_of_memory(text) or _SHORT.search(text) is not None
 
 

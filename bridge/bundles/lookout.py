@@ -94,7 +94,7 @@ class Lookout:
         return await self.reads.run(f"the files of {stored.model}", _BUNDLE_S, partial(read, stored.path))
 
     async def verified(self, bundle: Bundle) -> Bundle:
-        """The same, once its files were held against its manifest.
+        """A bundle that was read, once its files were held against its manifest.
 
         Raises:
             BundleError: a file was changed, removed or added since it was deployed.

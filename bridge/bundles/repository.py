@@ -160,7 +160,7 @@ class Repository:
 
         Raises:
             BundleError: there is no such version, it is the promoted one, or it is not known which one is.
-            OSError: likewise.
+            OSError: a folder of the repository can't be read or written.
         """
         stored = self._deployed(model, version)
         if self._promoted(model) == version:

@@ -249,7 +249,7 @@ class ModelSettings(_Section):
         return tuple(line.feature(name, self.unknown_level) for name, line in self.features.items())
 
     def declaring(self, features: Sequence[Feature], **others: object) -> "ModelSettings":
-        """The same as if model.toml had lines for these features, where it has none, and other keys.
+        """The settings that model.toml would give with lines for these features, where it has none, and other keys.
 
         Args:
             features: those of which nobody knows a type get no line.

@@ -41,7 +41,7 @@ class DeadlineLayer:
 
         Raises:
             DeadlineExceeded: the time is over; what runs below was cancelled.
-            Draining: the gateway's grace is over, likewise.
+            Draining: the gateway's grace is over; what runs below was cancelled.
         """
         deadline = self._fixed(call)
         # asyncio.timeout with a deadline in the past would still start the call.

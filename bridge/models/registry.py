@@ -67,7 +67,7 @@ class Registry:
             await asyncio.wait(refreshing)  # what fails in one is logged, and holds up no other
 
     async def begin_refresh(self) -> list[asyncio.Task[None]]:
-        """The same, without waiting: one task for each model, so that one that loads slowly holds up no other."""
+        """Begins to make what is resident agree with the repository: a task a model, so that none holds up another."""
         for model in await self._names():
             if model not in self._refreshing:
                 task = asyncio.get_running_loop().create_task(self._refresh_model(model))

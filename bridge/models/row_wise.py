@@ -75,7 +75,7 @@ class _Times:
         self._least_s: dict[int, float] = {}
 
     def of(self, score: Score) -> Score:
-        """The same, timed."""
+        """What scores as the given function does, and notes how long each batch took."""
 
         async def timed(rows: Batch) -> tuple[Column, ...]:
             began = time.monotonic()

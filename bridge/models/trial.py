@@ -57,7 +57,7 @@ class Trial:
         return _columns(await self._backend.score(self._call(rows)))
 
     async def witnessed(self, rows: Batch) -> tuple[Column, ...]:
-        """The same of rows that the model should take: warnings and time are kept.
+        """The scores of bound rows that the model should take; what was warned of, and the time it took, are kept.
 
         Raises:
             BackendError: as the backend does.

@@ -113,7 +113,7 @@ class Version:
         return self.accepted.backend.bind(batch, alone=alone) if self.accepted else batch
 
     def usable(self) -> Self:
-        """The same, if calls may be for it: it serves, or is yet to be decided.
+        """This version, if calls may be for it: it serves, or is yet to be decided.
 
         Raises:
             VersionRefused: it did not pass its checks.

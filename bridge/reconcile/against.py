@@ -18,13 +18,13 @@ class Against:
     engine = ""
 
     def __init__(self, path: Path, key: str) -> None:
-        """Reads the file; see `OtherFile`."""
+        """Reads a file of scores by its keys."""
         self._file = OtherFile(path, key)
         self._met = np.zeros(len(self._file.rows) + self._file.without_key, np.bool_)
         self._without_key = 0
 
     def score(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
-        """See `Rescorer.score`; rows without a key, or whose key is not in the file, are unknown.
+        """The file's scores of each batch's rows; those without a key, or whose key is not in the file, are unknown.
 
         Raises:
             AgainstNotReadable: a score in the file is not of the type of the model's output.
@@ -32,7 +32,7 @@ class Against:
         return [self._one(logged_batch) for logged_batch in logged_batches]
 
     def close(self) -> None:
-        """See `Rescorer.close`."""
+        """Nothing is held open."""
 
     def notes(self) -> list[str]:
         """How the file and the log met, in words."""

@@ -56,7 +56,7 @@ class ClientDefaults:
     """The calls of some files, each a line of JSON as both clients write it; held in memory.
 
     Attributes:
-        unreadable: lines that are none, such as the last one of a client that was killed.
+        unreadable: lines that are no call's, such as the last one of a client that was killed.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:

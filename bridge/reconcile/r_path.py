@@ -60,7 +60,7 @@ class RPath:
             raise
 
     def score(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
-        """See `Rescorer.score`."""
+        """Scores each batch as a call of its own, in order; one that R can't be given, or fails on, is a failure."""
         unfit = [why_unfit(logged_batch.batch) for logged_batch in logged_batches]
         scored = iter(
             self._scored([logged_batch for logged_batch, why in zip(logged_batches, unfit, strict=True) if not why])
@@ -86,7 +86,7 @@ class RPath:
         return results
 
     def close(self) -> None:
-        """See `Rescorer.close`."""
+        """Ends the R process and removes its files."""
         self._stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 

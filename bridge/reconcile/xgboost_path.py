@@ -54,7 +54,7 @@ class XgboostPath:
         self._try()
 
     def score(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
-        """See `Rescorer.score`; rows of trees don't depend on one another, so those sent alike are predicted at once.
+        """Scores each batch; rows of trees don't depend on one another, so those sent alike are predicted at once.
 
         Raises:
             BundleError: what frames are built with is missing, or model.toml asks for what the booster does not give.
@@ -75,7 +75,7 @@ class XgboostPath:
         return results
 
     def close(self) -> None:
-        """See `Rescorer.close`."""
+        """Lets go of the booster."""
 
     def _try(self) -> None:
         """What the booster can't give for one row it gives for none."""

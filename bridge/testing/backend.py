@@ -28,7 +28,7 @@ class FakeBackend:
         return batch
 
     async def trial(self, call: Call, days: int = 0) -> Tried:
-        """The same as a score; it has no clock."""
+        """The scores of a batch that is tried, with no warnings; there is no clock to set forward."""
         del days
         return Tried(await self.score(call))
 

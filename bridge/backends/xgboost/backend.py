@@ -114,15 +114,19 @@ class XgboostBackend:
 
     @property
     def load(self) -> Load:
-        """See `Backend.load`."""
+        """How many calls it can run at once, and how many it still runs for nobody."""
         return self._load
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Matrix:
-        """See `Backend.bind`; the matrix is float32, in the booster's order."""
+        """The caller's rows as the booster takes them: a float32 matrix, in its order; raises InvalidRequest."""
         return self._matrices.bind(batch, alone=alone)
 
     async def score(self, call: Call) -> Outcome:
-        """See `Backend.score`."""
+        """Scores a bound batch: all of it, in one range; cancelling returns at once.
+
+        Raises:
+            PredictionFailed: xgboost failed.
+        """
         matrix = call.batch if isinstance(call.batch, Matrix) else self.bind(call.batch)
         sent = now()
         call.trace.ask(sent, sent)
@@ -141,12 +145,12 @@ class XgboostBackend:
         return Outcome((Range(0, call.rows, columns),))
 
     async def trial(self, call: Call, days: int = 0) -> Tried:
-        """See `Backend.trial`; xgboost warns of nothing and has no clock."""
+        """Scores a batch of a bundle that is being tried; xgboost warns of nothing and has no clock."""
         del days
         return Tried(await self.score(call))
 
     async def close(self) -> None:
-        """See `Backend.close`."""
+        """Frees the booster and its threads; idempotent."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 

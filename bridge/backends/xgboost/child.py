@@ -40,7 +40,7 @@ async def run_child(module: str, arguments: Sequence[str], timeout_s: float, *, 
         alone: nothing that lies in the working directory is taken for one of its modules.
 
     Raises:
-        TimeoutError: it took longer, and was killed likewise.
+        TimeoutError: it took longer, and was killed with all that it started.
     """
     isolated = ("-P",) if alone else ()
     child = await asyncio.create_subprocess_exec(

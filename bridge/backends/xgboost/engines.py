@@ -94,7 +94,7 @@ def _seconds(predict: Callable[[Array], object], rows: Array) -> float:
 
 
 def load_lignum(path: Path, library: Path | None, objective: str) -> Predict:
-    """The same by lignum, which was proven to give the booster's bits; all trees, NaN missing.
+    """What predicts by lignum, which was proven to give the booster's bits: by all trees, with NaN as missing.
 
     Args:
         path: the model file.
