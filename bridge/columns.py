@@ -16,6 +16,9 @@ from bridge.errors import InvalidRequest
 from bridge.values import value
 
 __all__ = [
+    "DOUBLE_EXACT",
+    "INT_MAX",
+    "INT_MIN",
     "Array",
     "Batch",
     "Column",
@@ -31,6 +34,9 @@ __all__ = [
     "says_nothing",
     "take",
 ]
+
+INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # of Type.INT; R takes the least for its NA
+DOUBLE_EXACT = 2**53  # so far a double holds every whole number
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]

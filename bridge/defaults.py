@@ -5,14 +5,14 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from bridge.calls import DefaultScore, Output
-from bridge.columns import Type
+from bridge.columns import INT_MAX, Type
 from bridge.errors import InvalidRequest
 
 __all__ = ["DefaultValue", "default_scores"]
 
 DefaultValue = bool | int | float | str
 
-_MOST = {Type.INT: 2**31 - 1, Type.FLOAT: (2 - 2**-23) * 2.0**127, Type.DOUBLE: sys.float_info.max}
+_MOST = {Type.INT: INT_MAX, Type.FLOAT: (2 - 2**-23) * 2.0**127, Type.DOUBLE: sys.float_info.max}
 
 
 def default_scores(

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from bridge.bundles.settings import CHUNK_ROWS
 from bridge.calls import Call, Outcome, Output
 from bridge.columns import Batch
 from bridge.features.feature import Feature
@@ -71,7 +72,7 @@ class Description:
     engine_reason: str = ""
     row_wise: bool = False
     row_wise_reason: str = ""
-    chunk_rows: int = 10_000
+    chunk_rows: int = CHUNK_ROWS
     least_rows: int = 1_000
     booster: BoosterFacts | None = None
     notes: tuple[str, ...] = ()

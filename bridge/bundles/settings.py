@@ -11,19 +11,19 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from bridge.bundles.world import Author, Locale, Timezone, world_variables
 from bridge.calls import Output
-from bridge.columns import Type
+from bridge.columns import INT_MAX, Type
 from bridge.defaults import DefaultValue
 from bridge.errors import BundleError, DefaultReason
 from bridge.features.feature import Feature, UnknownLevelRule
 from bridge.files import read_regular
 from bridge.validation import describe_invalid
 
-__all__ = ["FILE_NAME", "ModelSettings", "read_model_settings"]
+__all__ = ["CHUNK_ROWS", "FILE_NAME", "ModelSettings", "read_model_settings"]
 
 FILE_NAME = "model.toml"
 _MOST_BYTES = 1 << 20
-_INT32_MAX = 2**31 - 1
-_MOST_LEVEL = {"int": _INT32_MAX, "int64": 2**63 - 1}
+CHUNK_ROWS = 10_000  # of a batch, where neither model.toml nor the backend says another number
+_MOST_LEVEL = {"int": INT_MAX, "int64": 2**63 - 1}
 _MOST_REASONS = 64
 # A bad request is never answered with a default unless the author says so, by `unknown_level`.
 _FAULTS = (DefaultReason.UNKNOWN_LEVEL, DefaultReason.INVALID_VALUE)
@@ -180,7 +180,7 @@ class ModelSettings(_Section):
     workers: _Count = len(os.sched_getaffinity(0))  # the cores that this process may use
     worker_recycle_calls: _Count = 100_000
     memory_limit_mb: _Count | None = None
-    seed: Annotated[int, Field(ge=0, le=_INT32_MAX)] = 1
+    seed: Annotated[int, Field(ge=0, le=INT_MAX)] = 1
     timezone: Timezone | None = None
     locale: Locale | None = None
     max_pending_rows: _Count = 200_000

@@ -6,7 +6,7 @@ import shlex
 from pathlib import Path
 from urllib.parse import quote
 
-from bridge.backends.rserve.process import rscripts
+from bridge.r_facts import rscripts
 
 __all__ = ["install_line", "source_line"]
 

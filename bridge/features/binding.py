@@ -10,15 +10,25 @@ from functools import lru_cache
 
 import numpy as np
 
-from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, Unfit, all_missing
+from bridge.columns import (
+    DOUBLE_EXACT,
+    INT_MAX,
+    INT_MIN,
+    Array,
+    Batch,
+    Column,
+    Mask,
+    Matrix,
+    Table,
+    Type,
+    Unfit,
+    all_missing,
+)
 from bridge.errors import InvalidRequest, RefusedLevel, UnfitRow, UnknownLevel
 from bridge.features.feature import Feature, by_name
 
 __all__ = ["Binding", "RowFaults", "column_order"]
 
-_INT_MIN = -(2**31)
-_INT_MAX = 2**31 - 1
-_DOUBLE_EXACT = 2**53
 _NAMES_SHOWN = 5
 _MOST_ALONE = 10_000  # as many rows as clients send at once: each is work of its own, for the loop that answers all
 
@@ -161,7 +171,7 @@ def _whole_numbers(column: Column, features: dict[str, Feature], faults: RowFaul
         return column
     missing = column.missing()
     numbers = np.where(missing, 0.0, column.values)
-    bad = (numbers != np.rint(numbers)) | (np.abs(numbers) > _INT_MAX)
+    bad = (numbers != np.rint(numbers)) | (np.abs(numbers) > INT_MAX)
     if faults.refuse(column.name, bad, "not a whole number that fits int"):
         numbers[bad] = 0
     return Column(column.name, Type.INT, numbers.astype(np.int32), missing if missing.any() else None)
@@ -205,18 +215,18 @@ def _int_to_double(column: Column, _: RowFaults) -> Column:
 
 def _long_to_double(column: Column, faults: RowFaults) -> Column:
     limit = "+-2^53, the whole numbers that a double holds exactly"
-    _refuse_outside(column, -_DOUBLE_EXACT, _DOUBLE_EXACT, limit, faults)
+    _refuse_outside(column, -DOUBLE_EXACT, DOUBLE_EXACT, limit, faults)
     return _int_to_double(column, faults)
 
 
 def _long_to_int(column: Column, faults: RowFaults) -> Column:
-    _refuse_outside(column, _INT_MIN + 1, _INT_MAX, "+-(2^31 - 1), R's integers", faults)
+    _refuse_outside(column, INT_MIN + 1, INT_MAX, "+-(2^31 - 1), R's integers", faults)
     return Column(column.name, Type.INT, column.values.astype(np.int32), column.mask)
 
 
 def _checked_int(column: Column, faults: RowFaults) -> Column:
     if column.type is Type.INT:
-        _refuse_outside(column, _INT_MIN + 1, _INT_MAX, "+-(2^31 - 1), R's integers: -2147483648 is its NA", faults)
+        _refuse_outside(column, INT_MIN + 1, INT_MAX, "+-(2^31 - 1), R's integers: -2147483648 is its NA", faults)
     return column
 
 

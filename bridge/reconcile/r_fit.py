@@ -2,12 +2,9 @@
 
 import numpy as np
 
-from bridge.columns import Batch, Matrix, Type
+from bridge.columns import DOUBLE_EXACT, INT_MIN, Batch, Matrix, Type
 
 __all__ = ["why_unfit"]
-
-_DOUBLE_EXACT = 2**53
-_NA_INT = -(2**31)
 
 
 def why_unfit(batch: Batch) -> str:
@@ -16,9 +13,9 @@ def why_unfit(batch: Batch) -> str:
         return ""
     for column in batch.columns:
         if column.type is Type.INT64:
-            lost = (column.values < -_DOUBLE_EXACT) | (column.values > _DOUBLE_EXACT)
+            lost = (column.values < -DOUBLE_EXACT) | (column.values > DOUBLE_EXACT)
         elif column.type is Type.INT:
-            lost = column.values == _NA_INT
+            lost = column.values == INT_MIN
         else:
             continue
         if np.any(lost & ~column.missing()):

@@ -15,8 +15,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from bridge.bundles.bundle import Bundle
+from bridge.bundles.settings import CHUNK_ROWS
 from bridge.errors import BundleError
 from bridge.private_folders import make_folder, temporary_files
+from bridge.r_facts import ONE_THREAD, rscripts
 from bridge.reconcile.calls import LoggedBatch
 from bridge.reconcile.compare import Failure, Rescored
 from bridge.reconcile.r_fit import why_unfit
@@ -28,9 +30,7 @@ __all__ = ["RPath"]
 _LONGER = 3.0  # than when it was answered: this machine may be slower, or busier
 _LOAD_FACTOR = 5.0
 _LEAST_LIMIT_S = 2.0  # a fresh R is slower than a warm worker
-_CHUNK_ROWS = 10_000  # of a run, where model.toml says nothing
 _ENDED = "the R process ended"
-_ENVIRONMENT = dict.fromkeys(("MC_CORES", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS"), "1")
 
 
 class RPath:
@@ -41,7 +41,7 @@ class RPath:
 
         Args:
             bundle: of the version.
-            timeout_s: how long one run of it may take, seconds; None for what the version's own workers have.
+            timeout_s: how long one execution of it may take, seconds; None for what the version's own workers have.
 
         Raises:
             BundleError: there is no R, or the model can't be loaded.
@@ -96,7 +96,7 @@ class RPath:
             raise BundleError("R is not installed: there is no Rscript on the PATH")
         temporary = str(temporary_files(self._folder))
         self._progress, writing = os.pipe()
-        command = [program, "--vanilla", str(_scripts() / "reconcile.R"), str(self._bundle.path.resolve())]
+        command = [program, "--vanilla", str(rscripts() / "reconcile.R"), str(self._bundle.path.resolve())]
         settings = self._bundle.settings
         command += [str(settings.seed), str(self._declared), f"/dev/fd/{writing}"]
         command += [settings.input, str(int(settings.row_by_row))]
@@ -108,7 +108,7 @@ class RPath:
                 stderr=subprocess.DEVNULL,
                 pass_fds=[writing],
                 start_new_session=True,
-                env=os.environ | _ENVIRONMENT | settings.world_variables | {"TMPDIR": temporary},
+                env=os.environ | ONE_THREAD | settings.world_variables | {"TMPDIR": temporary},
             )
             self._limit_memory(self._process.pid)
         finally:
@@ -127,16 +127,16 @@ class RPath:
                 resource.prlimit(pid, resource.RLIMIT_AS, (limit_mb << 20, limit_mb << 20))
 
     def _limit_s(self, logged_batch: LoggedBatch) -> float:
-        """How long a batch may take: as many runs as a gateway makes of it, each as long as a worker may be busy.
+        """How long a batch may take: as many executions as a gateway makes of it, each as long as a worker may be busy.
 
         Whoever waits longer than that, in a gateway, has the worker go on: no call has less than it took then.
         """
         if self._timeout_s is not None:
             return self._timeout_s
         settings = self._bundle.settings
-        runs = -(-len(logged_batch.rows) // (settings.chunk_rows or _CHUNK_ROWS)) if settings.row_wise else 1
+        executions = -(-len(logged_batch.rows) // (settings.chunk_rows or CHUNK_ROWS)) if settings.row_wise else 1
         took_s = logged_batch.call.record.backend_ns / 1e9
-        return max(_LEAST_LIMIT_S, settings.worker_limit_s * max(runs, 1), _LONGER * took_s)
+        return max(_LEAST_LIMIT_S, settings.worker_limit_s * max(executions, 1), _LONGER * took_s)
 
     def _told(self, limit_s: float) -> bytes:
         ready, _, _ = select.select([self._progress], [], [], limit_s)
@@ -178,9 +178,3 @@ class RPath:
     @property
     def _declared(self) -> Path:
         return self._folder / "declared"
-
-
-def _scripts() -> Path:
-    package = Path(__file__).parents[1]
-    installed = package / "rscripts"
-    return installed if installed.is_dir() else package.parent / "rscripts"

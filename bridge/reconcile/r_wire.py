@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from bridge.columns import Array, Batch, Column, Matrix, Type
+from bridge.columns import INT_MIN, Array, Batch, Column, Matrix, Type
 from bridge.features.feature import Feature
 from bridge.reconcile.calls import LoggedBatch
 from bridge.reconcile.compare import Failure, Rescored
 
 __all__ = ["read_answers", "read_said", "write_calls", "write_declared"]
 
-_NA_INT = -(2**31)
 _NA_REAL_BITS = 0x7FF00000000007A2
 _CODES = {Type.DOUBLE: 1, Type.FLOAT: 1, Type.INT64: 1, Type.INT: 2, Type.BOOL: 3, Type.STRING: 4}
 _TYPES = {1: Type.DOUBLE, 2: Type.INT, 3: Type.BOOL, 4: Type.STRING}
@@ -82,7 +81,7 @@ def _put_column(file: BufferedWriter, column: Column) -> None:
         file.write(values.tobytes())
     else:
         numbers = column.values.astype("<i4")
-        numbers[missing] = _NA_INT
+        numbers[missing] = INT_MIN
         file.write(numbers.tobytes())
 
 
@@ -113,7 +112,7 @@ def _get_column(file: BufferedReader, rows: int) -> Column:
         values[:] = ["" if text is None else text for text in texts]
         return Column(name, column_type, values, np.array([text is None for text in texts], np.bool_))
     numbers = _get_ints(file, rows)
-    mask = numbers == _NA_INT
+    mask = numbers == INT_MIN
     return Column(name, column_type, np.where(mask, 0, numbers).astype(column_type.dtype), mask)
 
 

@@ -8,13 +8,14 @@ import math
 import re
 from decimal import Decimal
 
+from bridge.columns import DOUBLE_EXACT
+
 __all__ = ["NoNumber", "is_nan", "read_double", "read_whole"]
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE | re.ASCII)
 _NAN = re.compile(r"[+-]?nan", re.IGNORECASE | re.ASCII)
-_WHOLE_DIGITS = 2**53  # so far a double holds every whole number
 _DIGITS_KEPT = 15  # a double gives back any number of so few digits
 
 
@@ -48,7 +49,7 @@ def read_double(text: str, decimal: str = ".") -> float:
     """
     pointed = _pointed(text, decimal)
     value = float(pointed)
-    if not 0 < abs(value) < _WHOLE_DIGITS:
+    if not 0 < abs(value) < DOUBLE_EXACT:
         _check_kept(pointed, value)
     return value
 
@@ -103,7 +104,7 @@ def _check_kept(text: str, value: float) -> None:
         kept = count <= _DIGITS_KEPT or f"{abs(value):.{count - 1}e}".partition("e")[0].replace(".", "") == digits
     else:
         kept = Decimal(text) == Decimal(value)
-    if not kept and abs(Decimal(text)) > _WHOLE_DIGITS:
+    if not kept and abs(Decimal(text)) > DOUBLE_EXACT:
         raise NoNumber("it is beyond 2^53, and no double holds all its digits", spelled=True)
 
 
