@@ -6,7 +6,7 @@ import grpc
 import numpy as np
 from scorebridge import AsyncScoringClient, Scores, ScoringClient, Source, Unavailable
 from scorebridge.batch import MOST_ROWS, Batch
-from scorebridge.pieces import put_together
+from scorebridge.chunks import put_together
 from scorebridge.safety import Safety
 from scorebridge.v1 import scoring_pb2 as pb
 

@@ -15,9 +15,9 @@ from scorebridge.arguments import check_default, check_hook, check_text, check_t
 from scorebridge.batch import Batch, CallOptions
 from scorebridge.calls import GET_MODEL, LIST_MODELS, SCORE, Method, less_reserve_s, time_left_s
 from scorebridge.channel import KEEPALIVE_S, KEEPALIVE_TIMEOUT_S, bearer, plan_channel
+from scorebridge.chunks import MOST_IN_FLIGHT, Chunk, answers_of, cut, put_together, row_wise_version
 from scorebridge.errors import ScoringError, translate, translate_closed
 from scorebridge.keywords import check_keywords
-from scorebridge.pieces import MOST_IN_FLIGHT, Piece, cut, put_together, row_wise_version, with_failed
 from scorebridge.result import Scores
 from scorebridge.safety import Safety, SafetyOptions
 from scorebridge.v1 import scoring_pb2 as pb
@@ -144,23 +144,23 @@ class AsyncScoringClient:
         version = row_wise_version(details, head.version)
         if version is None:
             return await self._score(batch.message(), batch.rows, time_left_s(ends))
-        return await self._score_pieces(cut(batch, version), ends)
+        return await self._score_chunks(cut(batch, version), ends)
 
-    async def _score_pieces(self, pieces: Sequence[Piece], ends: float | None) -> Scores:
+    async def _score_chunks(self, chunks: Sequence[Chunk], ends: float | None) -> Scores:
         free = asyncio.Semaphore(MOST_IN_FLIGHT)
 
-        async def one(piece: Piece) -> Scores | ScoringError:
+        async def one(chunk: Chunk) -> Scores | ScoringError:
             async with free:
                 try:
-                    with piece.naming_rows():
-                        return await self._score(piece.message(), piece.rows, time_left_s(ends))
+                    with chunk.naming_rows():
+                        return await self._score(chunk.message(), chunk.rows, time_left_s(ends))
                 except ScoringError as error:
-                    return piece.alone(error)
+                    return chunk.alone(error)
 
-        tasks = [asyncio.create_task(one(piece)) for piece in pieces]
+        tasks = [asyncio.create_task(one(chunk)) for chunk in chunks]
         try:
-            answers = with_failed(pieces, await asyncio.gather(*tasks))
-            return put_together(answers, pieces[0].batch.head.request_id)
+            answers = answers_of(chunks, await asyncio.gather(*tasks))
+            return put_together(answers, chunks[0].batch.head.request_id)
         finally:
             for task in tasks:
                 task.cancel()

@@ -13,10 +13,10 @@ from scorebridge.arguments import check_default, check_hook, check_text, check_t
 from scorebridge.batch import Batch, CallOptions
 from scorebridge.calls import GET_MODEL, LIST_MODELS, SCORE, Method, less_reserve_s, time_left_s
 from scorebridge.channel import KEEPALIVE_S, KEEPALIVE_TIMEOUT_S, bearer, plan_channel
+from scorebridge.chunks import MOST_IN_FLIGHT, Chunk, answers_of, cut, put_together, row_wise_version
 from scorebridge.connection import Connection, GivenChannel
 from scorebridge.errors import ScoringError, translate, translate_closed
 from scorebridge.keywords import check_keywords
-from scorebridge.pieces import MOST_IN_FLIGHT, Piece, cut, put_together, row_wise_version, with_failed
 from scorebridge.result import Scores
 from scorebridge.safety import Safety, SafetyOptions
 from scorebridge.v1 import scoring_pb2 as pb
@@ -173,19 +173,19 @@ class ScoringClient:
         version = row_wise_version(details, head.version)
         if version is None:
             return self._score(batch.message(), batch.rows, time_left_s(ends))
-        return self._score_pieces(cut(batch, version), ends)
+        return self._score_chunks(cut(batch, version), ends)
 
-    def _score_pieces(self, pieces: Sequence[Piece], ends: float | None) -> Scores:
-        def one(piece: Piece) -> Scores | ScoringError:
+    def _score_chunks(self, chunks: Sequence[Chunk], ends: float | None) -> Scores:
+        def one(chunk: Chunk) -> Scores | ScoringError:
             try:
-                with piece.naming_rows():
-                    return self._score(piece.message(), piece.rows, time_left_s(ends))
+                with chunk.naming_rows():
+                    return self._score(chunk.message(), chunk.rows, time_left_s(ends))
             except ScoringError as error:
-                return piece.alone(error)
+                return chunk.alone(error)
 
         with ThreadPoolExecutor(MOST_IN_FLIGHT) as pool:
-            answers = with_failed(pieces, list(pool.map(one, pieces)))
-        return put_together(answers, pieces[0].batch.head.request_id)
+            answers = answers_of(chunks, list(pool.map(one, chunks)))
+        return put_together(answers, chunks[0].batch.head.request_id)
 
     def _score(self, request: pb.ScoreRequest, rows: int, timeout_s: float | None) -> Scores:
         began = time.monotonic()

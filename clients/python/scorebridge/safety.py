@@ -31,7 +31,7 @@ _SILENT = frozenset(("UNAVAILABLE", "DEADLINE_EXCEEDED"))
 
 @dataclass(frozen=True)
 class CallEvent:
-    """One call that has ended, for metrics; a big batch ends once for each of the calls it was cut into.
+    """One call that has ended, for metrics; a big batch ends once for each of its chunks.
 
     Attributes:
         request_id: the call's.
