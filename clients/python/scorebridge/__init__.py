@@ -6,6 +6,7 @@
 """
 
 from scorebridge.aio import AsyncScoringClient
+from scorebridge.call_events import CallEvent
 from scorebridge.client import ScoringClient
 from scorebridge.errors import (
     CallerError,
@@ -22,7 +23,6 @@ from scorebridge.errors import (
     VersionRefused,
 )
 from scorebridge.result import DefaultedRows, FailedRows, Scores, Source
-from scorebridge.safety import CallEvent
 
 __all__ = [
     "AsyncScoringClient",

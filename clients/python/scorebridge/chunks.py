@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from scorebridge.batch import MOST_BYTES, MOST_ROWS, Batch
 from scorebridge.errors import ScoringError
+from scorebridge.fallback import event_name, falls_back
 from scorebridge.result import DefaultedRows, FailedRows, Scores, Source
-from scorebridge.safety import event_name, falls_back
 from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["MOST_IN_FLIGHT", "Chunk", "answers_of", "cut", "put_together", "row_wise_version"]
