@@ -8,6 +8,7 @@ from scorebridge import AsyncScoringClient, Scores, ScoringClient, Source, Unava
 from scorebridge.answers import Answers
 from scorebridge.batch import MOST_ROWS, Batch
 from scorebridge.chunks import put_together
+from scorebridge.models import read_details
 from scorebridge.v1 import scoring_pb2 as pb
 
 AWAY = Unavailable("away", "UNAVAILABLE", status="UNAVAILABLE", by_gateway=False)
@@ -73,7 +74,8 @@ def test_what_explains_scores_is_missing_in_defaults_once_the_model_was_describe
         pb.OutputColumn(name="reason_1", type=pb.COLUMN_TYPE_STRING, additional=True),
     )
     other = pb.OutputColumn(name="other", type=pb.COLUMN_TYPE_DOUBLE)
-    answers.described([detail_of(other, serving=False), detail, detail_of()])
+    versions = [detail_of(other, serving=False), detail, detail_of()]
+    answers.described(read_details(pb.GetModelResponse(versions=versions)))
     for scored in (None, answer_of(answers, doubles("score"), SHARE, TEXT)):
         columns = fall_back(answers).columns
         assert list(columns) == ["score", "share", "reason_1"]

@@ -22,21 +22,28 @@ from scorebridge.errors import (
     Unavailable,
     VersionRefused,
 )
+from scorebridge.models import BoosterDetail, DefaultScore, Feature, ModelDetail, ModelVersion, Output
 from scorebridge.result import DefaultedRows, FailedRows, Scores, Source
 
 __all__ = [
     "AsyncScoringClient",
+    "BoosterDetail",
     "CallEvent",
     "CallerError",
     "Cancelled",
     "ClientForked",
     "DeadlineExceeded",
+    "DefaultScore",
     "DefaultedRows",
     "FailedRows",
+    "Feature",
     "InvalidRequest",
     "MessageTooLarge",
+    "ModelDetail",
     "ModelNotFound",
+    "ModelVersion",
     "NotAllowed",
+    "Output",
     "PredictionFailed",
     "Scores",
     "ScoringClient",

@@ -19,6 +19,7 @@ from scorebridge.chunks import MOST_IN_FLIGHT, Chunk, answers_of, cut, put_toget
 from scorebridge.client_base import ClientBase
 from scorebridge.client_options import ClientOptions
 from scorebridge.errors import ScoringError
+from scorebridge.models import ModelDetail, ModelVersion, read_details, read_versions
 from scorebridge.reachability import Reachability
 from scorebridge.result import Scores
 from scorebridge.v1 import scoring_pb2 as pb
@@ -67,17 +68,41 @@ class AsyncScoringClient(ClientBase):
             return await self._score_big(batch, ends)
         return await self._score(batch.message(), batch.rows, chosen_s)
 
-    async def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
-        """Every version of every model, within the client's timeout if none is given."""
-        response: pb.ListModelsResponse = await self._call(LIST_MODELS, pb.ListModelsRequest(), self._begin(timeout_s))
-        return list(response.versions)
+    async def models(self, *, timeout_s: float | None = None) -> list[ModelVersion]:
+        """Every version of every model that the gateway has, sorted by model and version.
 
-    async def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[pb.ModelDetail]:
-        """All there is to know of a model's versions, or of one; likewise."""
+        Args:
+            timeout_s: at most so many seconds; the client's own timeout if none is given, and for ever without one.
+
+        Raises:
+            ScoringError: no gateway answered, or it refused.
+            TypeError, ValueError: the timeout is none; nothing was sent.
+            RuntimeError: the client is closed.
+        """
+        response: pb.ListModelsResponse = await self._call(LIST_MODELS, pb.ListModelsRequest(), self._begin(timeout_s))
+        return read_versions(response)
+
+    async def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[ModelDetail]:
+        """All there is to know of a model's versions, ascending by version, or of one of them.
+
+        The client's own default scores have the outputs that it learned from this.
+
+        Args:
+            name: the model's name.
+            version: of the model; 0 for all versions.
+            timeout_s: at most so many seconds; the client's own timeout if none is given, and for ever without one.
+
+        Raises:
+            ModelNotFound: no such model or version.
+            ScoringError: no gateway answered, or it refused.
+            TypeError, ValueError: the name, version or timeout is none; nothing was sent.
+            RuntimeError: the client is closed.
+        """
         request = pb.GetModelRequest(model=check_text("name", name), version=check_version(version))
         response: pb.GetModelResponse = await self._call(GET_MODEL, request, self._begin(timeout_s))
-        self._answers.described(response.versions)
-        return list(response.versions)
+        details = read_details(response)
+        self._answers.described(details)
+        return details
 
     async def warm_up(self, *, timeout_s: float | None = None) -> None:
         """Opens the connection before the first call needs it, waiting until a gateway is there.

@@ -7,6 +7,7 @@ from scorebridge.client_options import ClientOptions
 from scorebridge.defaults_log import DefaultsLog
 from scorebridge.errors import ScoringError
 from scorebridge.fallback import default_answer, event_name, may_fall_back
+from scorebridge.models import ModelDetail
 from scorebridge.outputs import Outputs
 from scorebridge.result import Scores, Source, read_scores
 from scorebridge.v1 import scoring_pb2 as pb
@@ -35,7 +36,7 @@ class Answers:
         """How many rows got the client's own default score so far, by reason."""
         return dict(self._defaults.rows)
 
-    def described(self, details: Iterable[pb.ModelDetail]) -> None:
+    def described(self, details: Iterable[ModelDetail]) -> None:
         """Learns the outputs that later defaults have, from what a gateway told of versions."""
         self._outputs.described(details)
 

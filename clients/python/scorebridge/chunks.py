@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scorebridge.batch import MOST_BYTES, MOST_ROWS, Batch
 from scorebridge.errors import ScoringError
 from scorebridge.fallback import event_name, falls_back
+from scorebridge.models import ModelDetail
 from scorebridge.result import DefaultedRows, FailedRows, Scores, Source
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -71,7 +72,7 @@ class Chunk:
         raise error
 
 
-def row_wise_version(details: Sequence[pb.ModelDetail], version: int) -> int | None:
+def row_wise_version(details: Sequence[ModelDetail], version: int) -> int | None:
     """The version that all chunks must name, so that none is scored by another; None if rows depend on each other."""
     chosen = [one for one in details if (one.version.version == version if version else one.version.serving)]
     return chosen[0].version.version if chosen and chosen[0].row_wise else None
