@@ -4,8 +4,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scorebridge.v1 import scoring_pb2 as pb
+import scorebridge
 
+from bridge.cli.commands import CommandFailed
 from bridge.codecs.scorebridge_v1.bounds import MOST_TEXT_BYTES
 from bridge.columns import Array, Type
 from bridge.errors import InvalidRequest
@@ -96,7 +97,7 @@ class CsvBatch:
         return self.file.place(first + int(row))
 
 
-def read_batch(file: CsvFile, features: Sequence[pb.Feature], echo: Echo) -> CsvBatch:
+def read_batch(file: CsvFile, features: Sequence[scorebridge.Feature], echo: Echo) -> CsvBatch:
     """The columns that a model takes, each of its type, and those that are echoed.
 
     Args:
@@ -106,6 +107,7 @@ def read_batch(file: CsvFile, features: Sequence[pb.Feature], echo: Echo) -> Csv
 
     Raises:
         TextError: a column is not there, not known to the model or there twice, or a cell is not of its type or no key.
+        CommandFailed: a feature has a type that is not known here: the gateway is newer.
     """
     names = _names(file, features)
     for name in echo.names:
@@ -127,7 +129,7 @@ def _remedy_of_absent(dialect: Dialect) -> str:
     return "without a header the columns have the names of the model's features"
 
 
-def _names(file: CsvFile, features: Sequence[pb.Feature]) -> list[str]:
+def _names(file: CsvFile, features: Sequence[scorebridge.Feature]) -> list[str]:
     if file.header is not None:
         return column_names(file.header)
     names = [feature.name for feature in features]
@@ -144,7 +146,9 @@ def _names(file: CsvFile, features: Sequence[pb.Feature]) -> list[str]:
     return names
 
 
-def _check_names(names: Sequence[str], sent: Sequence[str], features: Sequence[pb.Feature], dialect: Dialect) -> None:
+def _check_names(
+    names: Sequence[str], sent: Sequence[str], features: Sequence[scorebridge.Feature], dialect: Dialect
+) -> None:
     known = [feature.name for feature in features]
     unknown = [name for name in sent if name not in known]
     cause = header_cause(names, unknown, known, dialect.separator) if unknown else ""
@@ -168,13 +172,10 @@ def _keys(name: str, cells: Sequence[Cell], file: CsvFile) -> list[str]:
     return [cell.text for cell in cells]
 
 
-def _values(name: str, feature: pb.Feature | None, cells: Sequence[Cell], file: CsvFile) -> _Values:
-    declared = pb.COLUMN_TYPE_UNSPECIFIED if feature is None else feature.type
+def _values(name: str, feature: scorebridge.Feature | None, cells: Sequence[Cell], file: CsvFile) -> _Values:
     column = read_column(
         name,
-        None
-        if declared == pb.COLUMN_TYPE_UNSPECIFIED
-        else Type[pb.ColumnType.Name(declared).removeprefix("COLUMN_TYPE_")],
+        None if feature is None else _type(feature),
         cells,
         where=file.place,
         decimal=file.dialect.decimal,
@@ -183,3 +184,15 @@ def _values(name: str, feature: pb.Feature | None, cells: Sequence[Cell], file: 
     if column.mask is None and column.type is not Type.STRING:
         return column.values
     return [None if absent else value for value, absent in zip(column.values.tolist(), column.missing(), strict=True)]
+
+
+def _type(feature: scorebridge.Feature) -> Type | None:
+    """None if nobody declared it."""
+    if feature.type is None:
+        return None
+    if feature.type not in Type.__members__:
+        raise CommandFailed(
+            f"feature '{feature.name}' has the type {feature.type}, which this scorebridge does not know: use one as"
+            " new as the gateway"
+        )
+    return Type[feature.type]

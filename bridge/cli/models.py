@@ -1,11 +1,8 @@
 """`scorebridge models`: the versions that a gateway has, as a table."""
 
-from datetime import UTC
-
 from rich.console import Console
 from rich.table import Table as RichTable
 from scorebridge import ScoringClient, ScoringError
-from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.cli.commands import CommandFailed
 from bridge.services.models import format_instant
@@ -26,9 +23,9 @@ def print_models(url: str) -> None:
             raise CommandFailed(str(error)) from error
     table = RichTable("model", "version", "state", "backend", "digest", "reason", box=None)
     for version in versions:
-        state = pb.VersionState.Name(version.state).removeprefix("VERSION_STATE_").lower().replace("_", " ")
+        state = version.state.lower().replace("_", " ")
         serving = " (serves)" if version.serving else ""
-        until = f" until {format_instant(version.retry_at.ToDatetime(UTC))}" if version.HasField("retry_at") else ""
+        until = f" until {format_instant(version.retry_at)}" if version.retry_at is not None else ""
         table.add_row(
             version.model,
             str(version.version),

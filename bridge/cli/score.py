@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from scorebridge import Scores, ScoringClient, ScoringError
-from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.cli.commands import CommandFailed
 from bridge.cli.csv_batch import MARKS, CsvBatch, Echo, read_batch
@@ -72,9 +71,9 @@ def _batch(client: ScoringClient, model: str, version: int, file: CsvFile, echo:
         details = client.model(model, version)
     except ScoringError as error:
         raise CommandFailed(f"{error.reason}: {error}") from error
-    detail = next((one for one in details if version or one.version.serving), pb.ModelDetail())
-    echo.check([output.name for output in detail.outputs])
-    return read_batch(file, detail.features, echo)
+    detail = next((one for one in details if version or one.version.serving), None)
+    echo.check([output.name for output in detail.outputs] if detail else [])
+    return read_batch(file, detail.features if detail else (), echo)
 
 
 def _scored(client: ScoringClient, model: str, batch: CsvBatch, **call: Any) -> Scores:

@@ -6,8 +6,6 @@ encoding guide, "message structure" and "last one wins"). Field numbers come fro
 
 from collections.abc import Iterator
 
-from scorebridge.arrays import varint
-
 __all__ = [
     "DELIMITED",
     "FIXED64",
@@ -20,6 +18,7 @@ __all__ = [
     "read_fields",
     "read_varint",
     "tag",
+    "varint",
 ]
 
 VARINT, FIXED64, DELIMITED = 0, 1, 2
@@ -28,10 +27,25 @@ _CONTINUES = 0x80  # a byte from here on is not the last one of its number
 MOST_LENGTH, MOST_VARINT = 5, 10  # bytes: of a tag or a length, and of any number
 _NANOS = 10**9
 _SECONDS_TAG, _NANOS_TAG = b"\x08", b"\x10"  # fields 1 and 2 of google.protobuf.Duration
+_SMALL = [bytes((number,)) for number in range(_CONTINUES)]
 
 
 class NotAMessage(ValueError):
     """Bytes are no message that can be followed, in a sentence."""
+
+
+def varint(number: int) -> bytes:
+    """A number from 0 up, as protobuf writes it: seven bits a byte, of which the eighth says that more follow."""
+    if number < 1 << 7:
+        return _SMALL[number]
+    if number < 1 << 14:
+        return bytes((number & 0x7F | 0x80, number >> 7))
+    if number < 1 << 21:
+        return bytes((number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14))
+    low = (number & 0x7F | 0x80, number >> 7 & 0x7F | 0x80, number >> 14 & 0x7F | 0x80)
+    if number < 1 << 28:
+        return bytes((*low, number >> 21))
+    return bytes(low) + varint(number >> 21)
 
 
 def tag(number: int, kind: int = DELIMITED) -> bytes:

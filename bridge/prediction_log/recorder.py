@@ -8,11 +8,10 @@ from collections.abc import Awaitable
 from contextlib import suppress
 from functools import lru_cache
 
-from scorebridge.arrays import varint
 from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.calls import Arrival, Call, ModelRef, Outcome, Range, now
-from bridge.codecs.protobuf import FIXED64, VARINT, delimited, tag
+from bridge.codecs.protobuf import FIXED64, VARINT, delimited, tag, varint
 from bridge.codecs.scorebridge_v1.requests import TYPE_NUMBERS
 from bridge.columns import Batch, Matrix
 from bridge.errors import BridgeError, DefaultReason, InternalError, LogUnavailable

@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scorebridge.arrays import varint
 from scorebridge.v1 import prediction_log_pb2 as pb
 
-from bridge.codecs.protobuf import tag
+from bridge.codecs.protobuf import tag, varint
 from bridge.config import ConfigError, LogSettings
 from bridge.errors import LogUnavailable
 from bridge.prediction_log.folder import first_sequence, open_lock

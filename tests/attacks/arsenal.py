@@ -15,7 +15,8 @@ from pathlib import Path
 
 from attacks.stranger import Closed, Stranger, Target, message_head
 from raw_http2 import CONTINUATION, DATA, END_HEADERS, HEADERS, PING, SETTINGS, frame, header_block, resets
-from scorebridge.arrays import varint
+
+from bridge.codecs.protobuf import varint
 
 __all__ = ["ARSENAL", "Attack"]
 

@@ -10,6 +10,7 @@ from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+import scorebridge
 
 import bridge
 
@@ -70,6 +71,23 @@ def test_no_modules_import_one_another_in_a_circle() -> None:
     }
     ordered = list(TopologicalSorter(graph).static_order())  # raises CycleError, which names the circle
     assert ordered.index("bridge.errors") < ordered.index("bridge.calls") < ordered.index("bridge.gateway.server")
+
+
+def names_of_the_client(path: Path) -> Iterator[str]:
+    """What a module imports of the client's package, in full."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.partition(".")[0] == "scorebridge")
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "scorebridge":
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_gateway_takes_of_the_client_its_public_names_and_messages_alone(module: str) -> None:
+    public = {"scorebridge", *(f"scorebridge.{name}" for name in scorebridge.__all__)}
+    messages = {f"scorebridge.v1.{path.stem}" for path in (CLIENT / "v1").glob("*_pb2.py")}
+    assert len(messages) == 2
+    assert sorted(set(names_of_the_client(MODULES[module])) - public - messages) == []
 
 
 GRPC_FREE = [

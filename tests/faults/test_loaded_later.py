@@ -16,7 +16,6 @@ import pytest
 from fixtures import NO_RETRIES, SCOREBRIDGE, Cancer, Pima, StartGateway, make_r_bundle, put
 from gateways import GatewayProcess
 from scorebridge import AsyncScoringClient, Source, Unavailable
-from scorebridge.v1 import scoring_pb2 as pb
 from waiting import eventually, runs
 
 from bridge.gateway.server import Gateway
@@ -67,11 +66,12 @@ async def test_a_version_that_was_too_slow_is_served_once_it_is_not(
     client = connect(gateway)
     sentence = {"load": "the bundle was not loaded within 3 s", "trial": "the trial rows were not scored within 12 s"}
     (detail,) = (one.version for one in await client.model("m", 2))
-    assert (detail.state, detail.state_reason) == (pb.VERSION_STATE_WAITING, sentence[slow_in])
-    assert abs((detail.retry_at.ToDatetime(UTC) - datetime.now(UTC)).total_seconds()) < 60
+    assert (detail.state, detail.state_reason) == ("WAITING", sentence[slow_in])
+    assert detail.retry_at is not None
+    assert abs((detail.retry_at - datetime.now(UTC)).total_seconds()) < 60
     said = (await asyncio.to_thread(readiness, gateway.http_address)).splitlines()
     assert said[0] == "m/1 ready serving"
-    assert said[1] == f"m/2 waiting until {detail.retry_at.ToDatetime():%Y-%m-%dT%H:%M:%SZ}: {sentence[slow_in]}"
+    assert said[1] == f"m/2 waiting until {detail.retry_at:%Y-%m-%dT%H:%M:%SZ}: {sentence[slow_in]}"
     for model, number in (("m", 2), ("n", 1), ("n", 0)):
         answer = await client.score(model, {"x": [1.0]}, version=number)
         assert (answer.scores.tolist(), answer.reasons) == ([9.0], ["MODEL_NOT_READY"])
@@ -103,18 +103,18 @@ async def test_a_version_for_which_there_was_no_descriptor_is_served_once_there_
         limit = gateway.limit_files(psutil.Process(gateway.popen.pid).num_fds() + 2)
         put({"glm": pima.folder / "glm", "cancer": cancer.folder}[model], repository, model)
 
-        async def state() -> tuple[int, str]:
+        async def state() -> tuple[str, str]:
             found = [(one.state, one.state_reason) for one in await client.models() if one.model == model]
-            return found[0] if found else (pb.VERSION_STATE_NOT_RESIDENT, "")
+            return found[0] if found else ("NOT_RESIDENT", "")
 
         async with asyncio.timeout(60):
-            while (said := await state())[0] in (pb.VERSION_STATE_NOT_RESIDENT, pb.VERSION_STATE_LOADING):
+            while (said := await state())[0] in ("NOT_RESIDENT", "LOADING"):
                 pass
-        assert said[0] == pb.VERSION_STATE_WAITING
+        assert said[0] == "WAITING"
         assert "Too many open files" in said[1]
         gateway.limit_files(limit)
         async with asyncio.timeout(60):
-            while (await state())[0] != pb.VERSION_STATE_READY:
+            while (await state())[0] != "READY":
                 pass
     assert await asyncio.to_thread(gateway.end, signal.SIGTERM) == 0
 

@@ -10,7 +10,6 @@ import pytest
 from fixtures import ROOT, StartGateway, make_r_bundle, put
 from logged import run, said
 from scorebridge import AsyncScoringClient, PredictionFailed
-from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.bundles.bundle import read_bundle
 from bridge.bundles.repository import Repository
@@ -266,7 +265,7 @@ async def test_openblas_is_not_row_wise_and_a_gateway_says_so_and_serves_the_cal
     monkeypatch.delenv("LD_PRELOAD")
     async with AsyncScoringClient(gateway.grpc_address) as client:
         (detail,) = await client.model("logit")
-        assert (detail.version.state, detail.version.serving) == (pb.VERSION_STATE_READY, True)
+        assert (detail.version.state, detail.version.serving) == ("READY", True)
         assert (detail.row_wise, detail.row_wise_reason) == (False, by_rounding)
 
 

@@ -9,7 +9,6 @@ import pytest
 import xgboost
 from fixtures import StartGateway, deploy
 from scorebridge import AsyncScoringClient, ScoringError
-from scorebridge.v1 import scoring_pb2 as pb
 
 IDS = [1111111111111111111, 1111111111111111112, 1111111111111111113]
 ROWS = 60
@@ -55,7 +54,7 @@ async def test_ids_are_scored_as_what_they_are(ask: Any, booster: xgboost.Booste
     assert answer.scores.tobytes() == booster.predict(xgboost.DMatrix(rows, enable_categorical=True)).tobytes()
     (detail,) = await client.model("m")
     shop = detail.features[0]
-    assert (shop.type, list(shop.levels), shop.unknown_level) == (pb.COLUMN_TYPE_INT64, list(map(str, IDS)), "refuse")
+    assert (shop.type, shop.levels, shop.unknown_level) == ("INT64", tuple(map(str, IDS)), "refuse")
     with pytest.raises(ScoringError, match="column 'shop', row 1: not one of its 3 levels"):
         await client.score("m", {"shop": [IDS[0], 7], "size": [0.0, 0.0]}, timeout_s=10)
     with pytest.raises(ScoringError, match="column 'shop', row 0: not held exactly by a double, send int64"):
@@ -96,9 +95,10 @@ async def test_what_the_file_says_is_told(ask: Any) -> None:
     client = await ask("[xgboost]\ntop_reasons = 1\nleaves = true")
     (detail,) = await client.model("m")
     said = detail.booster
+    assert said is not None
     assert (said.booster, said.objective, said.rounds, said.rounds_used) == ("gbtree", "reg:squarederror", 10, 10)
     assert said.saved_by == xgboost.__version__
-    assert not said.HasField("best_iteration")
+    assert said.best_iteration is None
     own, *more = detail.outputs
     assert (own.name, own.additional) == ("score", False)
     assert [one.name for one in more] == [*(f"leaf_{tree}" for tree in range(10)), "reason_1"]

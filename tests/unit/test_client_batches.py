@@ -1,4 +1,4 @@
-"""Batches: checked whole before anything is sent; the pieces of a big one hold all its rows, and all it says."""
+"""Batches: checked whole before anything is sent; the chunks of a big one hold all its rows, and all it says."""
 
 import uuid
 from typing import Any
@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scorebridge import DeadlineExceeded, FailedRows, InvalidRequest, Scores, ScoringError, Source, Unavailable
 from scorebridge.batch import MOST_BYTES, MOST_ROWS, Batch, CallOptions
-from scorebridge.pieces import Piece, cut, put_together, with_failed
+from scorebridge.chunks import Chunk, answers_of, cut, put_together
 from scorebridge.v1 import scoring_pb2 as pb
 
 BIG = MOST_ROWS + 5000
@@ -29,33 +29,33 @@ def array_of(message: pb.ScoreRequest) -> np.ndarray[Any, Any]:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int32])
 @pytest.mark.parametrize("shape", [(MOST_ROWS + 1, 2), (3000, 100), (25_000, 30)])
 @pytest.mark.parametrize("as_table", [False, True])
-def test_the_pieces_hold_all_rows_in_order(shape: tuple[int, int], dtype: type, as_table: bool) -> None:
+def test_the_chunks_hold_all_rows_in_order(shape: tuple[int, int], dtype: type, as_table: bool) -> None:
     array: np.ndarray[tuple[int, ...], np.dtype[Any]] = np.random.default_rng(0).normal(0, 1000, shape).astype(dtype)
     keys = [str(number) for number in range(shape[0])]
     rows = {str(at): array[:, at] for at in range(shape[1])} if as_table else array
     batch = Batch("m", rows, None, {"row_keys": keys})
     assert batch.is_big
-    pieces = [piece.message() for piece in cut(batch, 3)]
-    assert len(pieces) > 1
-    assert np.array_equal(np.concatenate([array_of(piece) for piece in pieces]), array)
+    chunks = [chunk.message() for chunk in cut(batch, 3)]
+    assert len(chunks) > 1
+    assert np.array_equal(np.concatenate([array_of(chunk) for chunk in chunks]), array)
     assert np.array_equal(array_of(batch.message()), array)
-    assert [key for piece in pieces for key in piece.row_keys] == list(batch.message().row_keys) == keys
-    assert all(len(piece.row_keys) <= MOST_ROWS and piece.ByteSize() < 1.5 * MOST_BYTES for piece in pieces)
+    assert [key for chunk in chunks for key in chunk.row_keys] == list(batch.message().row_keys) == keys
+    assert all(len(chunk.row_keys) <= MOST_ROWS and chunk.ByteSize() < 1.5 * MOST_BYTES for chunk in chunks)
 
 
 @pytest.mark.parametrize("rows", [np.zeros((BIG, 2)), {"x": np.zeros(BIG), "y": ["a"] * BIG}])
-def test_a_piece_says_what_the_batch_says(rows: Any) -> None:
+def test_a_chunk_says_what_the_batch_says(rows: Any) -> None:
     options: CallOptions = {"request_id": "whole", "labels": {"a": "b"}, "allow_default": False, "partial": True}
     if not isinstance(rows, dict):
         options["columns"] = ["x", "y"]
-    pieces = [piece.message() for piece in cut(Batch("m", rows, 0.5, options), 3)]
-    assert [piece.request_id for piece in pieces] == ["whole/0", "whole/7500"]
-    assert len({piece.batch_id for piece in pieces}) == 1
-    assert uuid.UUID(pieces[0].batch_id)
-    for piece in pieces:
-        assert (piece.model, piece.version, dict(piece.labels), piece.default_score) == ("m", 3, {"a": "b"}, 0.5)
-        assert (piece.default_policy, piece.partial) == (pb.DEFAULT_POLICY_NEVER, True)
-        assert (list(piece.matrix.columns) or [column.name for column in piece.table.columns]) == ["x", "y"]
+    chunks = [chunk.message() for chunk in cut(Batch("m", rows, 0.5, options), 3)]
+    assert [chunk.request_id for chunk in chunks] == ["whole/0", "whole/7500"]
+    assert len({chunk.batch_id for chunk in chunks}) == 1
+    assert uuid.UUID(chunks[0].batch_id)
+    for chunk in chunks:
+        assert (chunk.model, chunk.version, dict(chunk.labels), chunk.default_score) == ("m", 3, {"a": "b"}, 0.5)
+        assert (chunk.default_policy, chunk.partial) == (pb.DEFAULT_POLICY_NEVER, True)
+        assert (list(chunk.matrix.columns) or [column.name for column in chunk.table.columns]) == ["x", "y"]
     plain = cut(Batch("m", rows, None, {"batch_id": "own"}), 3)[0].message()
     assert (plain.batch_id, plain.HasField("default_score")) == ("own", False)
     assert (plain.default_policy, plain.partial) == (pb.DEFAULT_POLICY_UNSPECIFIED, False)
@@ -69,22 +69,22 @@ def test_what_can_not_be_cut_is_not_big(rows: int) -> None:
 
 def test_text_and_missing_rows_are_cut_with_their_rows() -> None:
     text = [None if row % 3 == 0 else str(row) for row in range(BIG)]
-    first, second = [piece.message().table.columns[0] for piece in cut(Batch("m", {"s": text}, None, {}), 1)]
+    first, second = [chunk.message().table.columns[0] for chunk in cut(Batch("m", {"s": text}, None, {}), 1)]
     sent = [*first.strings.values, *second.strings.values]  # noqa: PD011 - no frame's
     assert sent == [value or "" for value in text]
     assert list(first.missing_rows) == list(second.missing_rows) == list(range(0, 7500, 3))
 
 
-def test_an_error_of_a_piece_says_which_rows_it_is_about() -> None:
-    piece = cut(Batch("m", np.zeros((BIG, 2)), None, {}), 3)[1]
+def test_an_error_of_a_chunk_says_which_rows_it_is_about() -> None:
+    chunk = cut(Batch("m", np.zeros((BIG, 2)), None, {}), 3)[1]
     error = InvalidRequest("column 'x', row 6500: infinite", "INVALID_REQUEST", status="X", by_gateway=True)
-    with pytest.raises(InvalidRequest) as raised, piece.naming_rows():
+    with pytest.raises(InvalidRequest) as raised, chunk.naming_rows():
         raise error
     assert raised.value is error
     assert str(error) == "rows 7500 to 14999 of the batch: column 'x', row 6500: infinite"
 
 
-def pieces_of(*, partial: bool) -> list[Piece]:
+def chunks_of(*, partial: bool) -> list[Chunk]:
     return cut(Batch("m", np.zeros((BIG, 2)), None, {"request_id": "whole", "partial": partial}), 3)
 
 
@@ -98,16 +98,16 @@ def pieces_of(*, partial: bool) -> list[Piece]:
         (np.array(["a", "b"], object), object),
     ],
 )
-def test_a_piece_that_failed_alone_is_missing_in_the_others_types(values: Any, dtype: Any) -> None:
-    pieces = pieces_of(partial=True)
-    rows = pieces[0].rows
+def test_a_chunk_that_failed_alone_is_missing_in_the_others_types(values: Any, dtype: Any) -> None:
+    chunks = chunks_of(partial=True)
+    rows = chunks[0].rows
     own = np.resize(values, rows)
     scored = Scores("id", "m", 3, "sha256:0", {"score": own}, Source.MODEL, (), rows, 1, 0.0, 0.0)
     error = DeadlineExceeded("late", "DEADLINE_EXCEEDED", status="DEADLINE_EXCEEDED", by_gateway=False)
     orders: list[list[Scores | ScoringError]] = [[error, scored], [scored, error]]
     for outcomes in orders:
         first = outcomes.index(error) * rows
-        whole = put_together(with_failed(pieces, outcomes), "whole")
+        whole = put_together(answers_of(chunks, outcomes), "whole")
         assert (whole.source, whole.rows, whole.digest) == (Source.MIXED, BIG, "sha256:0")
         assert whole.failed_rows == (FailedRows(first, rows, "DEADLINE", "late"),)
         column = whole.columns["score"]
@@ -116,11 +116,11 @@ def test_a_piece_that_failed_alone_is_missing_in_the_others_types(values: Any, d
         assert pd.isna(column[whole.failed]).all()
 
 
-def test_pieces_that_all_failed_raise_the_first_error() -> None:
-    pieces = pieces_of(partial=True)
+def test_chunks_that_all_failed_raise_the_first_error() -> None:
+    chunks = chunks_of(partial=True)
     errors = [Unavailable(str(at), "UNAVAILABLE", status="UNAVAILABLE", by_gateway=True) for at in range(2)]
     with pytest.raises(Unavailable, match=r"^0$"):
-        with_failed(pieces, errors)
+        answers_of(chunks, errors)
 
 
 @pytest.mark.parametrize(
@@ -141,12 +141,12 @@ def test_pieces_that_all_failed_raise_the_first_error() -> None:
 def test_an_error_that_is_no_row_s_costs_the_whole_batch(status: str, by_gateway: bool, alone: bool) -> None:
     error = ScoringError("x", status, status=status, by_gateway=by_gateway)
     for partial in (True, False):
-        piece = pieces_of(partial=partial)[0]
+        chunk = chunks_of(partial=partial)[0]
         if partial and alone:
-            assert piece.alone(error) is error
+            assert chunk.alone(error) is error
             continue
         with pytest.raises(ScoringError) as raised:
-            piece.alone(error)
+            chunk.alone(error)
         assert raised.value is error
 
 

@@ -192,7 +192,7 @@ def test_ids_of_a_big_batch_go_with_their_rows() -> None:
     rows = pd.DataFrame({"id": np.arange(20_001), "a": np.zeros(20_001)})
     batch = Batch("m", rows, None, {"row_keys": "id"})
     assert batch.is_big
-    assert list(batch.part(20_000, 1).row_keys) == ["20000"]
+    assert list(batch.chunk(20_000, 1).row_keys) == ["20000"]
 
 
 @pytest.mark.parametrize(

@@ -5,23 +5,24 @@ from typing import Any
 import grpc
 import numpy as np
 from scorebridge import AsyncScoringClient, Scores, ScoringClient, Source, Unavailable
+from scorebridge.answers import Answers
 from scorebridge.batch import MOST_ROWS, Batch
-from scorebridge.pieces import put_together
-from scorebridge.safety import Safety
+from scorebridge.chunks import put_together
+from scorebridge.models import read_details
 from scorebridge.v1 import scoring_pb2 as pb
 
 AWAY = Unavailable("away", "UNAVAILABLE", status="UNAVAILABLE", by_gateway=False)
 MODEL = pb.SCORE_SOURCE_MODEL
 
 
-def fall_back(safety: Safety) -> Scores:
-    return safety.fall_back(Batch("m", np.zeros((2, 3)), 0.5, {}).message(), 2, AWAY, 0.0)
+def fall_back(answers: Answers) -> Scores:
+    return answers.fall_back(Batch("m", np.zeros((2, 3)), 0.5, {}).message(), 2, AWAY, 0.0)
 
 
-def answer_of(safety: Safety, *columns: pb.Column) -> Scores:
+def answer_of(answers: Answers, *columns: pb.Column) -> Scores:
     """What a client makes of a gateway's answer."""
     request = Batch("m", np.zeros((2, 3)), 0.5, {}).message()
-    return safety.scored(request, 2, pb.ScoreResponse(model="m", scores=columns, source=MODEL), 0.0)
+    return answers.scored(request, 2, pb.ScoreResponse(model="m", scores=columns, source=MODEL), 0.0)
 
 
 def doubles(name: str) -> pb.Column:
@@ -33,11 +34,11 @@ SHARE = pb.Column(name="share", floats=pb.FloatArray(values=[1, 2]))
 
 
 def test_a_default_has_the_outputs_that_the_model_answered_with() -> None:
-    safety = Safety({})
-    unknown = fall_back(safety)
+    answers = Answers({})
+    unknown = fall_back(answers)
     assert list(unknown.columns) == ["score"]
-    answer_of(safety, doubles("low"), doubles("high"))
-    known = fall_back(safety)
+    answer_of(answers, doubles("low"), doubles("high"))
+    known = fall_back(answers)
     assert list(known.columns) == ["low", "high"]
     assert known.scores.tolist() == [[0.5, 0.5], [0.5, 0.5]]
     whole = put_together([unknown, known], "whole")
@@ -45,10 +46,10 @@ def test_a_default_has_the_outputs_that_the_model_answered_with() -> None:
 
 
 def test_a_default_is_a_number_and_no_reason_for_one() -> None:
-    safety = Safety({})
-    unknown = fall_back(safety)
-    scored = answer_of(safety, doubles("score"), TEXT)
-    known = fall_back(safety)
+    answers = Answers({})
+    unknown = fall_back(answers)
+    scored = answer_of(answers, doubles("score"), TEXT)
+    known = fall_back(answers)
     assert {name: values.tolist() for name, values in known.columns.items()} == {
         "score": [0.5, 0.5],
         "reason_1": [None, None],
@@ -57,8 +58,8 @@ def test_a_default_is_a_number_and_no_reason_for_one() -> None:
         whole = put_together(parts, "whole")
         assert whole.columns["score"].tolist() == [1.0, 2.0, 0.5, 0.5]
         assert whole.columns["reason_1"].tolist() == ["age", None, None, None]
-    answer_of(safety, TEXT)
-    assert fall_back(safety).columns["reason_1"].tolist() == [0.5, 0.5]
+    answer_of(answers, TEXT)
+    assert fall_back(answers).columns["reason_1"].tolist() == [0.5, 0.5]
 
 
 def detail_of(*outputs: pb.OutputColumn, serving: bool = True) -> pb.ModelDetail:
@@ -66,22 +67,23 @@ def detail_of(*outputs: pb.OutputColumn, serving: bool = True) -> pb.ModelDetail
 
 
 def test_what_explains_scores_is_missing_in_defaults_once_the_model_was_described() -> None:
-    safety = Safety({})
+    answers = Answers({})
     detail = detail_of(
         pb.OutputColumn(name="score", type=pb.COLUMN_TYPE_DOUBLE),
         pb.OutputColumn(name="share", type=pb.COLUMN_TYPE_FLOAT, additional=True),
         pb.OutputColumn(name="reason_1", type=pb.COLUMN_TYPE_STRING, additional=True),
     )
     other = pb.OutputColumn(name="other", type=pb.COLUMN_TYPE_DOUBLE)
-    safety.outputs.described([detail_of(other, serving=False), detail, detail_of()])
-    for scored in (None, answer_of(safety, doubles("score"), SHARE, TEXT)):
-        columns = fall_back(safety).columns
+    versions = [detail_of(other, serving=False), detail, detail_of()]
+    answers.described(read_details(pb.GetModelResponse(versions=versions)))
+    for scored in (None, answer_of(answers, doubles("score"), SHARE, TEXT)):
+        columns = fall_back(answers).columns
         assert list(columns) == ["score", "share", "reason_1"]
         assert columns["score"].tolist() == [0.5, 0.5]
         assert np.isnan(columns["share"]).all()
         assert columns["reason_1"].tolist() == [None, None]
         if scored is not None:
-            whole = put_together([scored, fall_back(safety)], "whole")
+            whole = put_together([scored, fall_back(answers)], "whole")
             assert whole.columns["share"][:2].tolist() == [1.0, 2.0]
             assert np.isnan(whole.columns["share"][2:]).all()
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from row_messages import to_features
 from scorebridge.batch import Batch
-from scorebridge.pieces import cut
+from scorebridge.chunks import cut
 from scorebridge.rows import read_rows
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -85,15 +85,15 @@ def test_what_is_behind_the_last_row_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_the_pieces_hold_all_rows_in_order_and_the_caller_s_matrix_is_not_changed(form: Any) -> None:
+def test_the_chunks_hold_all_rows_in_order_and_the_caller_s_matrix_is_not_changed(form: Any) -> None:
     numbers = np.random.default_rng(0)
     rows = form(numbers.normal(size=(3000, 100)) * (numbers.random((3000, 100)) < 0.05))
     rows.data[::5] = 0
     before = [array.copy() for array in arrays_of(rows)]
     batch = Batch("m", rows, None, {})
-    pieces = [piece.message() for piece in cut(batch, 1)]
-    assert len(pieces) > 1
-    whole = np.concatenate([array_of(piece.matrix) for piece in pieces])
+    chunks = [chunk.message() for chunk in cut(batch, 1)]
+    assert len(chunks) > 1
+    whole = np.concatenate([array_of(chunk.matrix) for chunk in chunks])
     expected = np.full(rows.shape, np.nan)
     expected[rows.tocoo().row, rows.tocoo().col] = rows.tocoo().data
     assert np.array_equal(whole, expected, equal_nan=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from scorebridge.v1 import scoring_pb2 as pb
+from scorebridge import Feature
 
 from bridge.cli.csv_batch import CsvBatch, Echo, read_batch
 from bridge.row_files.csv_cells import Cell
@@ -14,11 +14,12 @@ from bridge.row_files.csv_file import read_csv
 from bridge.row_files.csv_text import TextError
 
 
-def feature(name: str, column_type: str = "DOUBLE", **others: Any) -> pb.Feature:
-    return pb.Feature(name=name, type=f"COLUMN_TYPE_{column_type}", required=True, **others)
+def feature(name: str, column_type: str = "DOUBLE", levels: tuple[str, ...] = ()) -> Feature:
+    unknown_level = "refuse" if levels else ""
+    return Feature(name, column_type, levels, required=True, ordered=False, unknown_level=unknown_level)
 
 
-FEATURES = [feature("x"), feature("n", "INT"), feature("s", "STRING"), feature("f", "FACTOR", levels=["a", "NA"])]
+FEATURES = [feature("x"), feature("n", "INT"), feature("s", "STRING"), feature("f", "FACTOR", ("a", "NA"))]
 HEADER = "x,n,s,f\n"
 
 
@@ -32,7 +33,7 @@ def batch(
     path: Path,
     text: str,
     echo: Echo | None = None,
-    features: list[pb.Feature] | None = None,
+    features: list[Feature] | None = None,
     dialect: Dialect | None = None,
 ) -> CsvBatch:
     path.write_bytes(text.encode())

@@ -5,9 +5,7 @@ tags and lengths counts them, and ends at the first that is too many. It goes as
 and no deeper; what it can't follow is no ScoreRequest.
 """
 
-from scorebridge.arrays import varint
-
-from bridge.codecs.protobuf import MOST_LENGTH, MOST_VARINT, NotAMessage, read_fields, read_varint
+from bridge.codecs.protobuf import MOST_LENGTH, MOST_VARINT, NotAMessage, read_fields, read_varint, varint
 from bridge.codecs.scorebridge_v1.bounds import MOST_LABELS, UNREADABLE, Bounds, check_labels, check_text, too_many
 from bridge.codecs.scorebridge_v1.shapes import Contents
 from bridge.errors import InvalidRequest

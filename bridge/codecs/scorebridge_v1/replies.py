@@ -5,11 +5,10 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from scorebridge.arrays import varint
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Call, Outcome, Range
-from bridge.codecs.protobuf import VARINT, delimited, duration, tag
+from bridge.codecs.protobuf import VARINT, delimited, duration, tag, varint
 from bridge.columns import Column, Type, all_missing, concatenate
 from bridge.errors import BridgeError, DefaultReason
 

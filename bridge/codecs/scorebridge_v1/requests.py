@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.message import DecodeError
-from scorebridge.arrays import varint
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.codecs.protobuf import varint
 from bridge.codecs.scorebridge_v1.bounds import MOST_TEXT_BYTES, UNREADABLE, check_labels, check_text, is_short
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type
 from bridge.errors import InvalidRequest

@@ -6,6 +6,7 @@
 """
 
 from scorebridge.aio import AsyncScoringClient
+from scorebridge.call_events import CallEvent
 from scorebridge.client import ScoringClient
 from scorebridge.errors import (
     CallerError,
@@ -21,22 +22,28 @@ from scorebridge.errors import (
     Unavailable,
     VersionRefused,
 )
+from scorebridge.models import BoosterDetail, DefaultScore, Feature, ModelDetail, ModelVersion, Output
 from scorebridge.result import DefaultedRows, FailedRows, Scores, Source
-from scorebridge.safety import CallEvent
 
 __all__ = [
     "AsyncScoringClient",
+    "BoosterDetail",
     "CallEvent",
     "CallerError",
     "Cancelled",
     "ClientForked",
     "DeadlineExceeded",
+    "DefaultScore",
     "DefaultedRows",
     "FailedRows",
+    "Feature",
     "InvalidRequest",
     "MessageTooLarge",
+    "ModelDetail",
     "ModelNotFound",
+    "ModelVersion",
     "NotAllowed",
+    "Output",
     "PredictionFailed",
     "Scores",
     "ScoringClient",

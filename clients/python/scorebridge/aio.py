@@ -11,24 +11,23 @@ import grpc.aio
 from google.protobuf.message import Message
 
 from scorebridge.aio_connection import AioConnection, GivenAioChannel
-from scorebridge.arguments import check_default, check_hook, check_text, check_timeout, check_version
+from scorebridge.arguments import check_text, check_version
 from scorebridge.batch import Batch, CallOptions
-from scorebridge.calls import GET_MODEL, LIST_MODELS, SCORE, Method, less_reserve_s, time_left_s
-from scorebridge.channel import KEEPALIVE_S, KEEPALIVE_TIMEOUT_S, bearer, plan_channel
-from scorebridge.errors import ScoringError, translate, translate_closed
-from scorebridge.keywords import check_keywords
-from scorebridge.pieces import MOST_IN_FLIGHT, Piece, cut, put_together, row_wise_version, with_failed
+from scorebridge.calls import GET_MODEL, LIST_MODELS, SCORE, Method, end_of, less_reserve_s, time_left_s
+from scorebridge.channel import bearer, plan_channel
+from scorebridge.chunks import MOST_IN_FLIGHT, Chunk, answers_of, cut, put_together, row_wise_version
+from scorebridge.client_base import ClientBase
+from scorebridge.client_options import ClientOptions
+from scorebridge.errors import ScoringError
+from scorebridge.models import ModelDetail, ModelVersion, read_details, read_versions
+from scorebridge.reachability import Reachability
 from scorebridge.result import Scores
-from scorebridge.safety import Safety, SafetyOptions
 from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["AsyncScoringClient"]
 
-_ARGUMENTS = ("target", "timeout_s", "default", "credentials", "token", "options", "channel")
-_OF_CALLS = ("timeout_s", "default", *CallOptions.__annotations__)
 
-
-class AsyncScoringClient:
+class AsyncScoringClient(ClientBase):
     """Scores batches at a gateway, on one event loop. Close it, or use it in an `async with` statement.
 
     Cancelling a call tells the gateway, which stops waiting for the model. The arguments are those of `ScoringClient`.
@@ -44,22 +43,12 @@ class AsyncScoringClient:
         token: Callable[[], str] | None = None,
         options: Sequence[tuple[str, Any]] = (),
         channel: grpc.aio.Channel | None = None,
-        **safety: Unpack[SafetyOptions],
+        **more: Unpack[ClientOptions],
     ) -> None:
-        check_keywords("AsyncScoringClient", safety, (*_ARGUMENTS, *SafetyOptions.__annotations__))
-        self._timeout_s = check_timeout(timeout_s)
-        self._default = check_default(default)
-        check_hook("token", token)
-        self._token = token
-        self._closed = False
-        self._safety = Safety(safety)
-        self._connection: GivenAioChannel | AioConnection
-        if channel is not None:
-            self._connection = GivenAioChannel(channel)
-        else:
-            keepalive = safety.get("keepalive_s", KEEPALIVE_S), safety.get("keepalive_timeout_s", KEEPALIVE_TIMEOUT_S)
-            plan = plan_channel(target, credentials, options, *keepalive)
-            self._connection = AioConnection(plan, self._safety.connected)
+        plan = None if channel is not None else plan_channel(target, credentials, options, more)
+        super().__init__(timeout_s, default, token, more)
+        self._connection = GivenAioChannel(channel) if plan is None else AioConnection(plan, self._circuit.invite)
+        self._reachability = Reachability(self._circuit, self._connection, closed=grpc.aio.UsageError)
 
     async def score(
         self,
@@ -71,25 +60,49 @@ class AsyncScoringClient:
         **options: Unpack[CallOptions],
     ) -> Scores:
         """Scores a batch; see `ScoringClient.score`."""
-        check_keywords("score", options, _OF_CALLS)
+        self._check_keywords(options)
         chosen_s = self._begin(timeout_s)
-        ends = None if chosen_s is None else time.monotonic() + chosen_s
-        batch = Batch(model, rows, self._default if default is None else check_default(default), options)
+        ends = end_of(chosen_s)
+        batch = self._batch(model, rows, default, options)
         if batch.is_big:
             return await self._score_big(batch, ends)
         return await self._score(batch.message(), batch.rows, chosen_s)
 
-    async def models(self, *, timeout_s: float | None = None) -> list[pb.ModelVersion]:
-        """Every version of every model, within the client's timeout if none is given."""
-        response: pb.ListModelsResponse = await self._call(LIST_MODELS, pb.ListModelsRequest(), self._begin(timeout_s))
-        return list(response.versions)
+    async def models(self, *, timeout_s: float | None = None) -> list[ModelVersion]:
+        """Every version of every model that the gateway has, sorted by model and version.
 
-    async def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[pb.ModelDetail]:
-        """All there is to know of a model's versions, or of one; likewise."""
+        Args:
+            timeout_s: at most so many seconds; the client's own timeout if none is given, and for ever without one.
+
+        Raises:
+            ScoringError: no gateway answered, or it refused.
+            TypeError, ValueError: the timeout is none; nothing was sent.
+            RuntimeError: the client is closed.
+        """
+        response: pb.ListModelsResponse = await self._call(LIST_MODELS, pb.ListModelsRequest(), self._begin(timeout_s))
+        return read_versions(response)
+
+    async def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[ModelDetail]:
+        """All there is to know of a model's versions, ascending by version, or of one of them.
+
+        The client's own default scores have the outputs that it learned from this.
+
+        Args:
+            name: the model's name.
+            version: of the model; 0 for all versions.
+            timeout_s: at most so many seconds; the client's own timeout if none is given, and for ever without one.
+
+        Raises:
+            ModelNotFound: no such model or version.
+            ScoringError: no gateway answered, or it refused.
+            TypeError, ValueError: the name, version or timeout is none; nothing was sent.
+            RuntimeError: the client is closed.
+        """
         request = pb.GetModelRequest(model=check_text("name", name), version=check_version(version))
         response: pb.GetModelResponse = await self._call(GET_MODEL, request, self._begin(timeout_s))
-        self._safety.outputs.described(response.versions)
-        return list(response.versions)
+        details = read_details(response)
+        self._answers.described(details)
+        return details
 
     async def warm_up(self, *, timeout_s: float | None = None) -> None:
         """Opens the connection before the first call needs it, waiting until a gateway is there.
@@ -103,16 +116,11 @@ class AsyncScoringClient:
         """
         await self._call(LIST_MODELS, pb.ListModelsRequest(), self._begin(timeout_s), wait_for_ready=True)
 
-    @property
-    def client_defaults(self) -> dict[str, int]:
-        """How many rows got the client's own default score, by reason."""
-        return dict(self._safety.defaults)
-
     async def close(self) -> None:
         """Closes the connections; calls under way are cancelled. A channel that was given stays open."""
         self._closed = True
         await self._connection.close()
-        self._safety.close()
+        self._answers.close()
 
     def __reduce__(self) -> NoReturn:
         raise TypeError(
@@ -127,40 +135,34 @@ class AsyncScoringClient:
     ) -> None:
         await self.close()
 
-    def _begin(self, timeout_s: float | None) -> float | None:
-        """The timeout of a call that may begin."""
-        if self._closed:
-            raise RuntimeError("the client is closed")
-        return check_timeout(self._timeout_s if timeout_s is None else timeout_s)
-
     async def _score_big(self, batch: Batch, ends: float | None) -> Scores:
         began, head = time.monotonic(), batch.head
         try:
             left_s = time_left_s(ends)
-            self._admit(left_s)
+            self._reachability.admit(left_s)
             details = await self.model(head.model, head.version, timeout_s=left_s)
         except ScoringError as error:
-            return self._safety.fall_back(head, batch.rows, error, began)
+            return self._answers.fall_back(head, batch.rows, error, began)
         version = row_wise_version(details, head.version)
         if version is None:
             return await self._score(batch.message(), batch.rows, time_left_s(ends))
-        return await self._score_pieces(cut(batch, version), ends)
+        return await self._score_chunks(cut(batch, version), ends)
 
-    async def _score_pieces(self, pieces: Sequence[Piece], ends: float | None) -> Scores:
+    async def _score_chunks(self, chunks: Sequence[Chunk], ends: float | None) -> Scores:
         free = asyncio.Semaphore(MOST_IN_FLIGHT)
 
-        async def one(piece: Piece) -> Scores | ScoringError:
+        async def one(chunk: Chunk) -> Scores | ScoringError:
             async with free:
                 try:
-                    with piece.naming_rows():
-                        return await self._score(piece.message(), piece.rows, time_left_s(ends))
+                    with chunk.naming_rows():
+                        return await self._score(chunk.message(), chunk.rows, time_left_s(ends))
                 except ScoringError as error:
-                    return piece.alone(error)
+                    return chunk.alone(error)
 
-        tasks = [asyncio.create_task(one(piece)) for piece in pieces]
+        tasks = [asyncio.create_task(one(chunk)) for chunk in chunks]
         try:
-            answers = with_failed(pieces, await asyncio.gather(*tasks))
-            return put_together(answers, pieces[0].batch.head.request_id)
+            answers = answers_of(chunks, await asyncio.gather(*tasks))
+            return put_together(answers, chunks[0].batch.head.request_id)
         finally:
             for task in tasks:
                 task.cancel()
@@ -168,46 +170,20 @@ class AsyncScoringClient:
     async def _score(self, request: pb.ScoreRequest, rows: int, timeout_s: float | None) -> Scores:
         began = time.monotonic()
         try:
-            self._admit(timeout_s)
+            self._reachability.admit(timeout_s)
             response: pb.ScoreResponse = await self._call(SCORE, request, timeout_s)
         except ScoringError as error:
-            return self._safety.fall_back(request, rows, error, began)
-        return self._safety.scored(request, rows, response, began)
+            return self._answers.fall_back(request, rows, error, began)
+        return self._answers.scored(request, rows, response, began)
 
     async def _call(
         self, method: Method, request: Message, timeout_s: float | None, *, wait_for_ready: bool = False
     ) -> Any:
-        ends = None if timeout_s is None else time.monotonic() + timeout_s
-        try:
+        ends = end_of(timeout_s)
+        with self._reachability.call(timeout_s):
             metadata = bearer(self._token)
             async with self._connection.line(timeout_s) as channel:
-                stub: Any = channel.unary_unary(
-                    method.path,
-                    request_serializer=type(request).SerializeToString,
-                    response_deserializer=method.response.FromString,
-                )
                 left_s = less_reserve_s(time_left_s(ends))
-                response = await stub(request, timeout=left_s, metadata=metadata, wait_for_ready=wait_for_ready)
-        except grpc.RpcError as error:
-            raise self._failed(translate(error), timeout_s) from error
-        except grpc.aio.UsageError as error:
-            raise self._failed(translate_closed(error), timeout_s) from error
-        except ScoringError as error:
-            self._failed(error, timeout_s)
-            raise
-        self._connection.answered()
-        self._safety.answered()
-        return response
-
-    def _admit(self, timeout_s: float | None) -> None:
-        try:
-            self._safety.admit(timeout_s)
-        except ScoringError:
-            self._connection.refused()
-            raise
-
-    def _failed(self, error: ScoringError, timeout_s: float | None) -> ScoringError:
-        """The error itself, which a call that waited so long, seconds, ended with."""
-        self._connection.failed(error)
-        self._safety.failed(error, timeout_s)
-        return error
+                return await method.on(channel)(
+                    request, timeout=left_s, metadata=metadata, wait_for_ready=wait_for_ready
+                )

@@ -32,7 +32,7 @@ class CallOptions(TypedDict, total=False):
         request_id: a UUID, or 1 to 128 printable ASCII characters, 110 at most for a big batch; one is made without.
         row_keys: your own ids of the rows, for the prediction log: one for each, texts, whole numbers or UUIDs; or the
             name of the column that holds them, which is then no feature, or that of a pandas frame's index.
-        batch_id: the bigger batch that this call is a piece of, for the prediction log.
+        batch_id: the bigger batch that this call is a chunk of, for the prediction log.
         labels: anything to be kept beside the call in the prediction log.
     """
 
@@ -48,7 +48,7 @@ class CallOptions(TypedDict, total=False):
 
 
 class Batch:
-    """Gives its rows as one message or in parts.
+    """Gives its rows as one message or in chunks.
 
     Args:
         model: the model's name.
@@ -99,11 +99,11 @@ class Batch:
             self.head.default_score = default
 
     def message(self) -> pb.ScoreRequest:
-        """The whole."""
-        return self.part(0, self.rows)
+        """The message of the whole batch."""
+        return self.chunk(0, self.rows)
 
-    def part(self, first: int, rows: int) -> pb.ScoreRequest:
-        """Neighbouring rows with their keys, and all else that the call says."""
+    def chunk(self, first: int, rows: int) -> pb.ScoreRequest:
+        """The message of neighbouring rows: with their keys, and all else that the call says."""
         request = pb.ScoreRequest()
         request.CopyFrom(self.head)
         request.row_keys.extend(self._keys[first : first + rows])

@@ -1,13 +1,13 @@
 """The methods of the service, and how long a call of one may take."""
 
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from google.protobuf.message import Message
 
 from scorebridge.v1 import scoring_pb2 as pb
 
-__all__ = ["GET_MODEL", "LIST_MODELS", "SCORE", "Method", "less_reserve_s", "time_left_s"]
+__all__ = ["GET_MODEL", "LIST_MODELS", "SCORE", "Method", "end_of", "less_reserve_s", "time_left_s"]
 
 _RESERVE_S = 0.005
 _RESERVE_SHARE = 0.1
@@ -15,15 +15,35 @@ _LEAST_TIMEOUT_S = 0.001  # zero would mean no deadline at all
 
 
 class Method(NamedTuple):
-    """One method of the service, as a gRPC channel's `unary_unary` wants it."""
+    """One method of the service.
+
+    Attributes:
+        path: its name on the wire.
+        request: the message that it takes.
+        response: the message that it answers with.
+    """
 
     path: str
+    request: type[Message]
     response: type[Message]
 
+    def on(self, channel: Any) -> Any:
+        """What calls the method on a channel, of grpc or grpc.aio."""
+        return channel.unary_unary(
+            self.path,
+            request_serializer=self.request.SerializeToString,
+            response_deserializer=self.response.FromString,
+        )
 
-SCORE = Method("/scorebridge.v1.ScoringService/Score", pb.ScoreResponse)
-LIST_MODELS = Method("/scorebridge.v1.ScoringService/ListModels", pb.ListModelsResponse)
-GET_MODEL = Method("/scorebridge.v1.ScoringService/GetModel", pb.GetModelResponse)
+
+SCORE = Method("/scorebridge.v1.ScoringService/Score", pb.ScoreRequest, pb.ScoreResponse)
+LIST_MODELS = Method("/scorebridge.v1.ScoringService/ListModels", pb.ListModelsRequest, pb.ListModelsResponse)
+GET_MODEL = Method("/scorebridge.v1.ScoringService/GetModel", pb.GetModelRequest, pb.GetModelResponse)
+
+
+def end_of(timeout_s: float | None) -> float | None:
+    """The instant of the monotonic clock at which a call that begins now must be over; None without a timeout."""
+    return None if timeout_s is None else time.monotonic() + timeout_s
 
 
 def time_left_s(ends: float | None) -> float | None:

@@ -8,12 +8,11 @@ from typing import Any
 import grpc
 
 from scorebridge.arguments import check_seconds
+from scorebridge.client_options import ClientOptions
 from scorebridge.targets import Target, parse_target
 
 __all__ = [
     "ASKED_S",
-    "KEEPALIVE_S",
-    "KEEPALIVE_TIMEOUT_S",
     "NOBODY",
     "PROBE",
     "PROBE_S",
@@ -22,14 +21,14 @@ __all__ = [
     "plan_channel",
 ]
 
-KEEPALIVE_S = 10.0  # a gateway takes pings that are 5 s apart
-KEEPALIVE_TIMEOUT_S = 2.0
 PROBE = "/grpc.health.v1.Health/Check"
 PROBE_S = 0.5
 ASKED_S = 30.0  # for who waits until there is a connection
 # With these a probe was answered by nobody; any other status came from a gateway.
 NOBODY = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
+_KEEPALIVE_S = 10.0  # a gateway takes pings that are 5 s apart
+_KEEPALIVE_TIMEOUT_S = 2.0
 _RETRY_BUFFER_BYTES = 4 << 20  # a call whose message is larger is not retried
 _FIRST_BACKOFF_MS = 100
 _MOST_BACKOFF_MS = 500
@@ -93,13 +92,15 @@ class ChannelPlan:
 
 
 def plan_channel(
-    target: object,
-    credentials: object,
-    options: Iterable[tuple[str, Any]],
-    keepalive_s: object,
-    keepalive_timeout_s: object,
+    target: object, credentials: object, options: Iterable[tuple[str, Any]], more: ClientOptions
 ) -> ChannelPlan:
-    """The plan, from what the caller said; its own options of gRPC go before ours.
+    """How a client's channels are made, from what the caller said.
+
+    Args:
+        target: where the gateways are.
+        credentials: for TLS; None for plain text.
+        options: of gRPC; they go before the client's own.
+        more: the client's other options, `keepalive_s` and `keepalive_timeout_s` of them.
 
     Raises:
         TypeError, ValueError: one of the arguments is none; the message names it.
@@ -108,13 +109,17 @@ def plan_channel(
         kind = type(credentials).__name__
         raise TypeError(f"credentials is a {kind}: pass what grpc.ssl_channel_credentials gives")
     parsed = parse_target(target)
-    usual = _USUAL | (_keepalive(keepalive_s, keepalive_timeout_s) if keepalive_s is not None else {})
+    usual = _USUAL | _keepalive(
+        more.get("keepalive_s", _KEEPALIVE_S), more.get("keepalive_timeout_s", _KEEPALIVE_TIMEOUT_S)
+    )
     if parsed.authority is not None:
         usual["grpc.default_authority"] = parsed.authority
     return ChannelPlan(parsed, credentials, list((usual | dict(_pairs(options))).items()))
 
 
 def _keepalive(keepalive_s: object, timeout_s: object) -> dict[str, Any]:
+    if keepalive_s is None:
+        return {}
     return {
         "grpc.keepalive_time_ms": _ms("keepalive_s", keepalive_s),
         "grpc.keepalive_timeout_ms": _ms("keepalive_timeout_s", timeout_s),

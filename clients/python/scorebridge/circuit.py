@@ -4,6 +4,9 @@ import math
 import threading
 import time
 
+from scorebridge.arguments import check_count, check_seconds
+from scorebridge.forks import told_of_forks
+
 __all__ = ["Circuit"]
 
 _LEAST_SILENCE_S = 0.1  # calls with tiny deadlines fail in a row too, but then the gateway answers others meanwhile
@@ -19,13 +22,17 @@ class Circuit:
     short call keep a longer one from trying. A connection that failed says it for all calls.
 
     Args:
-        failures: in a row; 0 never opens it.
-        open_s: how long until a single call is let through, seconds.
+        failures: in a row; 0 never opens it. The option `circuit_failures` of a client.
+        open_s: how long until a single call is let through, seconds. The option `circuit_open_s` of a client.
+
+    Raises:
+        TypeError: they are no numbers.
+        ValueError: they are negative, or the seconds over 10^8.
     """
 
     def __init__(self, failures: int, open_s: float) -> None:
-        self._failures = failures
-        self._open_s = open_s
+        self._failures = check_count("circuit_failures", failures)
+        self._open_s = check_seconds("circuit_open_s", open_s)
         self._lock = threading.Lock()
         self._in_a_row = 0
         self._open = False
@@ -33,6 +40,7 @@ class Circuit:
         self._trial_s = 0.0  # the longest wait of those that are let through to see
         self._next_trial = 0.0
         self._last_answer = -math.inf
+        told_of_forks(self)
 
     def allows(self, timeout_s: float | None) -> bool:
         """Whether a call that waits so long, seconds, may be made now; None waits for ever."""

@@ -37,6 +37,7 @@ __all__ = [
     "ScoringError",
     "Unavailable",
     "VersionRefused",
+    "senseless_answer",
     "translate",
     "translate_closed",
 ]
@@ -179,6 +180,11 @@ def translate_closed(error: Exception) -> ScoringError:
         raise error
     sentence = "the channel was closed, by who made it or because this process was forked"
     return Unavailable(sentence, "UNAVAILABLE", status="UNAVAILABLE", by_gateway=False)
+
+
+def senseless_answer(what: str) -> PredictionFailed:
+    """The error for an answer that can't be what the gateway meant, with the status that gRPC gives unreadable ones."""
+    return PredictionFailed(f"the answer makes no sense: {what}", "INTERNAL", status="INTERNAL", by_gateway=False)
 
 
 def _error_info(metadata: Iterable[tuple[str, str | bytes]]) -> ErrorInfo | None:

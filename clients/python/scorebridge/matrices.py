@@ -1,4 +1,4 @@
-"""Rows of numbers of one type, as a matrix of scorebridge.v1, whole or in parts."""
+"""Rows of numbers of one type, as a matrix of scorebridge.v1, whole or in chunks."""
 
 from collections.abc import Sequence
 from typing import Any

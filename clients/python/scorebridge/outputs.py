@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scorebridge.models import ModelDetail
 from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["Outputs"]
 
-_TEXT = (pb.COLUMN_TYPE_STRING, pb.COLUMN_TYPE_FACTOR)
+_TEXT = ("STRING", "FACTOR")
 
 
 class _Output(NamedTuple):
@@ -41,7 +42,7 @@ class Outputs:
             for column in response.scores
         )
 
-    def described(self, details: Iterable[pb.ModelDetail]) -> None:
+    def described(self, details: Iterable[ModelDetail]) -> None:
         """The gateway told of versions; those that serve are what calls are answered by."""
         for detail in details:
             if detail.version.serving and detail.outputs:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from scorebridge.errors import PredictionFailed
+from scorebridge.errors import senseless_answer
 from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["DefaultedRows", "FailedRows", "Scores", "Source", "read_scores"]
@@ -160,9 +160,9 @@ def read_scores(response: pb.ScoreResponse, rows: int) -> Scores:
     """
     source = _SOURCES.get(response.source)
     if source is None:
-        raise _senseless(f"scores of source {response.source}")
+        raise senseless_answer(f"scores of source {response.source}")
     if rows and not response.scores:
-        raise _senseless("no scores")
+        raise senseless_answer("no scores")
     return Scores(
         request_id=response.request_id,
         model=response.model,
@@ -179,11 +179,6 @@ def read_scores(response: pb.ScoreResponse, rows: int) -> Scores:
     )
 
 
-def _senseless(what: str) -> PredictionFailed:
-    """As gRPC itself calls an answer that can't be read."""
-    return PredictionFailed(f"the answer makes no sense: {what}", "INTERNAL", status="INTERNAL", by_gateway=False)
-
-
 def _defaulted(part: pb.DefaultedRows, rows: int) -> DefaultedRows:
     return DefaultedRows(part.first, part.count, _reason("default scores", part, rows), part.detail)
 
@@ -194,7 +189,7 @@ def _failed(part: pb.FailedRows, rows: int) -> FailedRows:
 
 def _reason(what: str, part: pb.DefaultedRows | pb.FailedRows, rows: int) -> str:
     if part.first + part.count > rows:
-        raise _senseless(f"{what} of rows {part.first} to {part.first + part.count - 1} of {rows}")
+        raise senseless_answer(f"{what} of rows {part.first} to {part.first + part.count - 1} of {rows}")
     # A newer gateway may have reasons that have no name here.
     known = part.reason in pb.DefaultReason.values()
     return pb.DefaultReason.Name(part.reason).removeprefix("DEFAULT_REASON_") if known else f"REASON_{part.reason}"
@@ -218,12 +213,12 @@ def _values(column: pb.Column, rows: int) -> _Array:
     kind = column.WhichOneof("values") or "doubles"
     values: _Array = np.array(getattr(column, kind).values, _DTYPES[kind])
     if len(values) != rows:
-        raise _senseless(f"{len(values)} scores for {rows} rows")
+        raise senseless_answer(f"{len(values)} scores for {rows} rows")
     if not column.missing_rows:
         return values
     missing = np.array(column.missing_rows, np.int64)
     if missing.max() >= rows:
-        raise _senseless(f"row {missing.max()} of {rows} is missing")
+        raise senseless_answer(f"row {missing.max()} of {rows} is missing")
     if kind in ("int32s", "int64s"):
         values = values.astype(np.float64)
     elif kind in ("bools", "strings"):

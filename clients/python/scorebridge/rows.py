@@ -1,4 +1,4 @@
-"""Rows in any of the forms that data scientists hold them in, as messages of scorebridge.v1, whole or in parts."""
+"""Rows in any of the forms that data scientists hold them in, as messages of scorebridge.v1, whole or in chunks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

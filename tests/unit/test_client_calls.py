@@ -1,18 +1,19 @@
-"""What both Python clients do beside calling: the file of defaults, the hook, channels, timeouts."""
+"""What both Python clients do around a call: the file of defaults, the hook, channels, timeouts."""
 
 import json
 import logging
 import math
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
 import pytest
 from scorebridge import AsyncScoringClient, CallEvent, Cancelled, ScoringClient, Source
+from scorebridge.answers import Answers
 from scorebridge.batch import MOST_ROWS, Batch
 from scorebridge.channel import plan_channel
 from scorebridge.errors import ScoringError
-from scorebridge.safety import Safety
 
 NOBODY = "127.0.0.1:1"
 CLOSED = r"^the client is closed$"
@@ -49,6 +50,30 @@ def test_a_full_disk_does_not_harm_the_call(caplog: pytest.LogCaptureFixture) ->
     with ScoringClient(NOBODY, timeout_s=5, default=0.5, defaults_log="/dev/full") as client:
         assert client.score("m", np.zeros((1, 3))).scores.tolist() == [0.5]
     assert "was not written" in caplog.text
+
+
+@pytest.mark.parametrize("kind", [ScoringClient, AsyncScoringClient])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"target": "no port"},
+        {"credentials": "none"},
+        {"timeout_s": 0},
+        {"default": "x"},
+        {"token": "x"},
+        {"keepalive_s": 0},
+        {"circuit_failures": -1},
+        {"circuit_open_s": math.nan},
+        {"on_call": "x"},
+        {"defaults": 1},
+    ],
+    ids=lambda wrong: next(iter(wrong)),
+)
+def test_a_client_that_can_not_be_made_opens_no_file(kind: Any, wrong: dict[str, Any], tmp_path: Path) -> None:
+    file = tmp_path / "defaults.jsonl"
+    with pytest.raises((TypeError, ValueError), match=next(iter(wrong))):
+        kind(**({"target": NOBODY, "defaults_log": file} | wrong))
+    assert not file.exists()
 
 
 def test_a_given_channel_is_used_and_stays_open() -> None:
@@ -89,17 +114,17 @@ def test_a_cancelled_call_has_no_default() -> None:
     request = Batch("m", np.zeros((2, 3)), 0.5, {}).message()
     error = Cancelled("gone", "CANCELLED", status="CANCELLED", by_gateway=False)
     with pytest.raises(Cancelled) as raised:
-        Safety({}).fall_back(request, 2, error, 0.0)
+        Answers({}).fall_back(request, 2, error, 0.0)
     assert raised.value is error
 
 
 def test_the_caller_s_channel_options_go_before() -> None:
-    options = dict(plan_channel("a:1,b:2", None, [("grpc.enable_retries", 0)], None, 2.0).options)
+    options = dict(plan_channel("a:1,b:2", None, [("grpc.enable_retries", 0)], {"keepalive_s": None}).options)
     assert options["grpc.enable_retries"] == 0
     assert options["grpc.max_receive_message_length"] == -1
     assert options["grpc.default_authority"] == "a:1"
     assert "grpc.keepalive_time_ms" not in options
-    assert "grpc.default_authority" not in dict(plan_channel("a:1", None, {}, 10.0, 2.0).options)
+    assert "grpc.default_authority" not in dict(plan_channel("a:1", None, [], {}).options)
 
 
 def test_every_error_says_its_status() -> None:

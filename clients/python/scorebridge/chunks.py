@@ -1,4 +1,4 @@
-"""Big batches: cut into calls of one `batch_id`, and their answers put together again in order."""
+"""Big batches: cut into chunks, each a call of one `batch_id`, and their answers put together again in order."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -11,25 +11,26 @@ from numpy.typing import NDArray
 
 from scorebridge.batch import MOST_BYTES, MOST_ROWS, Batch
 from scorebridge.errors import ScoringError
+from scorebridge.fallback import event_name, falls_back
+from scorebridge.models import ModelDetail
 from scorebridge.result import DefaultedRows, FailedRows, Scores, Source
-from scorebridge.safety import event_name, falls_back
 from scorebridge.v1 import scoring_pb2 as pb
 
-__all__ = ["MOST_IN_FLIGHT", "Piece", "cut", "put_together", "row_wise_version", "with_failed"]
+__all__ = ["MOST_IN_FLIGHT", "Chunk", "answers_of", "cut", "put_together", "row_wise_version"]
 
 MOST_IN_FLIGHT = 8
 
 
 @dataclass(frozen=True)
-class Piece:
+class Chunk:
     """Neighbouring rows of a big batch, which are sent as one call.
 
     Attributes:
-        batch: the whole.
-        version: that scores all of them.
-        batch_id: of all of them.
-        first: the row that it begins with.
-        rows: how many it has.
+        batch: the big batch.
+        version: the model's version that scores every chunk of the batch.
+        batch_id: the id that the calls of all chunks have in the prediction log.
+        first: the row of the batch that the chunk begins with, from 0.
+        rows: how many rows the chunk has.
     """
 
     batch: Batch
@@ -39,8 +40,11 @@ class Piece:
     rows: int
 
     def message(self) -> pb.ScoreRequest:
-        """Built anew at each call: those of all pieces at once would double the batch."""
-        request = self.batch.part(self.first, self.rows)
+        """The chunk as a request.
+
+        It is built anew each time, because the requests of all chunks at once would double the batch's memory.
+        """
+        request = self.batch.chunk(self.first, self.rows)
         request.request_id += f"/{self.first}"
         request.version = self.version
         request.batch_id = self.batch_id
@@ -48,7 +52,7 @@ class Piece:
 
     @contextmanager
     def naming_rows(self) -> Iterator[None]:
-        """An error's message counts from the piece's own first row: says before it which rows they are."""
+        """Puts before an error's message which rows of the batch it is about: it counts them from the chunk's first."""
         try:
             yield
         except ScoringError as error:
@@ -68,42 +72,46 @@ class Piece:
         raise error
 
 
-def row_wise_version(details: Sequence[pb.ModelDetail], version: int) -> int | None:
-    """The version that all pieces must name, so that none is scored by another; None if rows depend on each other."""
+def row_wise_version(details: Sequence[ModelDetail], version: int) -> int | None:
+    """The version that all chunks must name, so that none is scored by another; None if rows depend on each other."""
     chosen = [one for one in details if (one.version.version == version if version else one.version.serving)]
     return chosen[0].version.version if chosen and chosen[0].row_wise else None
 
 
-def cut(batch: Batch, version: int) -> list[Piece]:
-    """A batch in pieces of about a MiB and `MOST_ROWS` rows at most, in order."""
-    pieces = max(-(-batch.size // MOST_BYTES), -(-batch.rows // MOST_ROWS))
-    size = -(-batch.rows // pieces)
+def cut(batch: Batch, version: int) -> list[Chunk]:
+    """A batch in chunks of about a MiB and `MOST_ROWS` rows at most, in order."""
+    chunks = max(-(-batch.size // MOST_BYTES), -(-batch.rows // MOST_ROWS))
+    size = -(-batch.rows // chunks)
     batch_id = batch.head.batch_id or str(uuid.uuid4())
     return [
-        Piece(batch, version, batch_id, first, min(size, batch.rows - first)) for first in range(0, batch.rows, size)
+        Chunk(batch, version, batch_id, first, min(size, batch.rows - first)) for first in range(0, batch.rows, size)
     ]
 
 
-def with_failed(pieces: Sequence[Piece], outcomes: Sequence[Scores | ScoringError]) -> list[Scores]:
-    """What became of each piece of a partial batch, as answers: the rows of those that ended with an error failed.
+def answers_of(chunks: Sequence[Chunk], outcomes: Sequence[Scores | ScoringError]) -> list[Scores]:
+    """The answers to the chunks of a big batch. Of a chunk that ended with an error all rows failed.
+
+    Args:
+        chunks: of the batch, in order.
+        outcomes: what each chunk ended with.
 
     Raises:
-        ScoringError: all of them did; it is the first one.
+        ScoringError: every chunk ended with an error; the first of them is raised.
     """
     errors = [one for one in outcomes if isinstance(one, ScoringError)]
-    if len(errors) == len(pieces):
+    if len(errors) == len(chunks):
         raise errors[0]
     return [
-        one if isinstance(one, Scores) else _without_scores(piece, one)
-        for piece, one in zip(pieces, outcomes, strict=True)
+        one if isinstance(one, Scores) else _without_scores(chunk, one)
+        for chunk, one in zip(chunks, outcomes, strict=True)
     ]
 
 
-def _without_scores(piece: Piece, error: ScoringError) -> Scores:
-    failed = FailedRows(0, piece.rows, event_name(error), str(error))
-    head = piece.batch.head
+def _without_scores(chunk: Chunk, error: ScoringError) -> Scores:
+    failed = FailedRows(0, chunk.rows, event_name(error), str(error))
+    head = chunk.batch.head
     return Scores(
-        head.request_id, head.model, piece.version, "", {}, Source.MIXED, (), piece.rows, 0, 0.0, 0.0, (failed,)
+        head.request_id, head.model, chunk.version, "", {}, Source.MIXED, (), chunk.rows, 0, 0.0, 0.0, (failed,)
     )
 
 
