@@ -24,7 +24,7 @@ public record DefaultedRows(int first, int count, String reason, String detail, 
     long begins = Integer.toUnsignedLong(first);
     long last = begins + Integer.toUnsignedLong(count) - 1;
     if (last >= rows) {
-      throw Scores.senseless(what + " of rows " + begins + " to " + last + " of " + rows);
+      throw ScoreAnswer.senseless(what + " of rows " + begins + " to " + last + " of " + rows);
     }
   }
 
