@@ -94,7 +94,7 @@ final class ChunkedBatch {
             .filter(ModelDetail::getRowWise)
             .map(one -> one.getVersion().getVersion())
             .findFirst();
-    // Without one whose batches may be cut the gateway gets the whole, and says what it thinks of it.
+    // Without a row-wise version the gateway gets the whole, and says what it thinks of it.
     version = rowWise.orElse(head.getVersion());
     long wanted = rowWise.isEmpty() ? 1 : Math.max(ceil(batch.bytes(), MOST_BYTES), ceil(batch.rows(), MOST_ROWS));
     int size = (int) ceil(batch.rows(), wanted);
@@ -200,8 +200,8 @@ final class ChunkedBatch {
     }
   }
 
-  private static long ceil(long whole, long part) {
-    return (whole + part - 1) / part;
+  private static long ceil(long whole, long size) {
+    return (whole + size - 1) / size;
   }
 
   private synchronized void cancelChunks() {

@@ -186,7 +186,8 @@ public final class ScoreOptions {
     }
 
     /**
-     * The bigger batch that this call is a piece of, for the prediction log.
+     * The bigger batch that this call's rows belong to, for the prediction log. A big batch is sent in chunks, which all
+     * have this id, or a new UUID without one.
      *
      * @param id any text of 1 KiB at most.
      * @return this.

@@ -124,7 +124,7 @@ class ScoresTest {
   }
 
   @Test
-  void aPartOfABatchThatFailedHasItsRowsBehindThoseBeforeIt() {
+  void aChunkThatFailedHasItsRowsBehindThoseBeforeIt() {
     Scores scored = ScoreAnswer.read(response(SCORE, REASON), 2);
     ScoringException error = FailedCall.of(Status.DEADLINE_EXCEEDED.withDescription("late").asRuntimeException()).exception();
     Scores lost = Scores.failed("id", "m", 3, 2, error);
