@@ -3,7 +3,7 @@ package io.scorebridge.client;
 import java.time.Duration;
 
 /**
- * One call that has ended, for metrics; a big batch ends once for each of the calls it was cut into.
+ * One call that has ended, for metrics; a big batch that is sent in chunks ends once for each chunk.
  *
  * @param requestId the call's id.
  * @param model the model's name.

@@ -4,7 +4,6 @@ import com.google.protobuf.Message;
 import io.grpc.CallOptions;
 import io.grpc.Channel;
 import io.grpc.ClientCall;
-import io.grpc.Deadline;
 import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
@@ -18,7 +17,7 @@ import io.scorebridge.v1.ScoreResponse;
 import java.nio.channels.ClosedChannelException;
 import java.util.concurrent.CompletableFuture;
 
-/** The methods of the service, each as a future. */
+/** Calls of the gateway's methods, as futures. May be used by any thread; nothing here waits. */
 final class Calls {
   static final MethodDescriptor<ScoreRequest, ScoreResponse> SCORE =
       method("Score", ScoreRequest.getDefaultInstance(), ScoreResponse.getDefaultInstance());
@@ -32,22 +31,29 @@ final class Calls {
   private Calls() {}
 
   /**
-   * Makes the call; cancelling the future cancels it. A failure is a StatusRuntimeException.
+   * Makes a call with gRPC's own options, among them the deadline.
    *
    * <p>A connection that closes in the moment in which the call is handed to it is told by grpc-java as UNKNOWN (its
-   * issue 7376), which its own retries pass by. It is made anew like any call whose connection was lost.
+   * issue 7376), which its own retries pass by. Such a call is made anew, like any call whose connection was lost, up to
+   * three times in all.
+   *
+   * @return the answer, or a StatusRuntimeException, on a thread of gRPC. Cancelling it cancels the call.
    */
-  static <ReqT, RespT> CompletableFuture<RespT> ask(
-      Channel channel, MethodDescriptor<ReqT, RespT> method, ReqT request, Deadline deadline) {
-    return ask(channel, method, request, CallOptions.DEFAULT.withDeadline(deadline));
-  }
-
-  /** The same, said in gRPC's own way. */
   static <ReqT, RespT> CompletableFuture<RespT> ask(
       Channel channel, MethodDescriptor<ReqT, RespT> method, ReqT request, CallOptions options) {
     CompletableFuture<RespT> answer = new CompletableFuture<>();
     attempt(channel, method, request, options, answer, MOST_ATTEMPTS);
     return answer;
+  }
+
+  /** Has the second future cancelled if the first one is; a future that is derived from another does not do so itself. */
+  static void cancelWith(CompletableFuture<?> first, CompletableFuture<?> second) {
+    first.whenComplete(
+        (value, error) -> {
+          if (first.isCancelled()) {
+            second.cancel(true);
+          }
+        });
   }
 
   private static <ReqT, RespT> void attempt(
@@ -57,32 +63,10 @@ final class Calls {
       CallOptions options,
       CompletableFuture<RespT> answer,
       int attempts) {
+    Runnable again =
+        attempts > 1 ? () -> attempt(channel, method, request, options, answer, attempts - 1) : null;
     ClientCall<ReqT, RespT> call = channel.newCall(method, options);
-    call.start(
-        new ClientCall.Listener<RespT>() {
-          private RespT response;
-
-          @Override
-          public void onMessage(RespT message) {
-            response = message;
-          }
-
-          @Override
-          public void onClose(Status status, Metadata trailers) {
-            if (status.isOk() && response != null) {
-              answer.complete(response);
-            } else if (!connectionClosed(status)) {
-              Status told = status.isOk() ? Status.INTERNAL.withDescription("an answer without a message") : status;
-              answer.completeExceptionally(told.asRuntimeException(trailers));
-            } else if (attempts > 1 && !answer.isDone()) {
-              attempt(channel, method, request, options, answer, attempts - 1);
-            } else {
-              Status told = Status.UNAVAILABLE.withDescription("the connection was closed").withCause(status.getCause());
-              answer.completeExceptionally(told.asRuntimeException());
-            }
-          }
-        },
-        new Metadata());
+    call.start(new Ending<>(answer, again), new Metadata());
     call.request(2); // as generated stubs do: the second would be a protocol error
     call.sendMessage(request);
     call.halfClose();
@@ -92,6 +76,38 @@ final class Calls {
             call.cancel("cancelled by the caller", error);
           }
         });
+  }
+
+  /** Ends a call's future as the call ended, or makes it again, which is null if there were attempts enough. */
+  private static final class Ending<RespT> extends ClientCall.Listener<RespT> {
+    private final CompletableFuture<RespT> answer;
+    private final Runnable again;
+    private RespT response;
+
+    Ending(CompletableFuture<RespT> answer, Runnable again) {
+      this.answer = answer;
+      this.again = again;
+    }
+
+    @Override
+    public void onMessage(RespT message) {
+      response = message;
+    }
+
+    @Override
+    public void onClose(Status status, Metadata trailers) {
+      if (status.isOk() && response != null) {
+        answer.complete(response);
+      } else if (!connectionClosed(status)) {
+        Status told = status.isOk() ? Status.INTERNAL.withDescription("an answer without a message") : status;
+        answer.completeExceptionally(told.asRuntimeException(trailers));
+      } else if (again != null && !answer.isDone()) {
+        again.run();
+      } else {
+        Status told = Status.UNAVAILABLE.withDescription("the connection was closed").withCause(status.getCause());
+        answer.completeExceptionally(told.asRuntimeException());
+      }
+    }
   }
 
   /** The status was made on this side, of a connection that was closed: a status that a gateway sent has no cause. */

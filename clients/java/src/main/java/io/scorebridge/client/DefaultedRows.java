@@ -13,10 +13,10 @@ import io.scorebridge.v1.DefaultReason;
  */
 public record DefaultedRows(int first, int count, String reason, String detail, boolean byClient) {
   /** What a gateway says of rows of a call of so many; a StatusRuntimeException if there are no such rows. */
-  static DefaultedRows read(io.scorebridge.v1.DefaultedRows part, int rows) {
-    check("default scores", part.getFirst(), part.getCount(), rows);
-    String reason = name(part.getReason(), part.getReasonValue());
-    return new DefaultedRows(part.getFirst(), part.getCount(), reason, part.getDetail(), false);
+  static DefaultedRows read(io.scorebridge.v1.DefaultedRows range, int rows) {
+    check("default scores", range.getFirst(), range.getCount(), rows);
+    String reason = name(range.getReason(), range.getReasonValue());
+    return new DefaultedRows(range.getFirst(), range.getCount(), reason, range.getDetail(), false);
   }
 
   /** Raises a StatusRuntimeException if there are no such rows, which the protocol counts as unsigned numbers. */
@@ -24,7 +24,7 @@ public record DefaultedRows(int first, int count, String reason, String detail, 
     long begins = Integer.toUnsignedLong(first);
     long last = begins + Integer.toUnsignedLong(count) - 1;
     if (last >= rows) {
-      throw Scores.senseless(what + " of rows " + begins + " to " + last + " of " + rows);
+      throw ScoreAnswer.senseless(what + " of rows " + begins + " to " + last + " of " + rows);
     }
   }
 

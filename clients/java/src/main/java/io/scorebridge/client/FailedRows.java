@@ -10,10 +10,10 @@ package io.scorebridge.client;
  */
 public record FailedRows(int first, int count, String reason, String detail) {
   /** What a gateway says of rows of a call of so many; a StatusRuntimeException if there are no such rows. */
-  static FailedRows read(io.scorebridge.v1.FailedRows part, int rows) {
-    DefaultedRows.check("failures", part.getFirst(), part.getCount(), rows);
-    String reason = DefaultedRows.name(part.getReason(), part.getReasonValue());
-    return new FailedRows(part.getFirst(), part.getCount(), reason, part.getDetail());
+  static FailedRows read(io.scorebridge.v1.FailedRows range, int rows) {
+    DefaultedRows.check("failures", range.getFirst(), range.getCount(), rows);
+    String reason = DefaultedRows.name(range.getReason(), range.getReasonValue());
+    return new FailedRows(range.getFirst(), range.getCount(), reason, range.getDetail());
   }
 
   FailedRows movedBy(int rows) {

@@ -1,5 +1,7 @@
 package io.scorebridge.client;
 
+import io.scorebridge.v1.DefaultPolicy;
+import io.scorebridge.v1.ScoreRequest;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -50,7 +52,28 @@ public final class ScoreOptions {
     return new Builder();
   }
 
-  /** Builds {@link ScoreOptions}. */
+  /** A request of a model with all that is said here, but without rows, row keys, and an id that was not given. */
+  ScoreRequest.Builder request(String model, Double clientDefault) {
+    ScoreRequest.Builder request =
+        ScoreRequest.newBuilder()
+            .setRequestId(requestId)
+            .setModel(model)
+            .setVersion(version)
+            .setPartial(partial)
+            .setIgnoreExtra(ignoreExtra)
+            .setBatchId(batchId)
+            .putAllLabels(labels);
+    Double chosen = defaultScore == null ? clientDefault : defaultScore;
+    if (chosen != null) {
+      request.setDefaultScore(chosen);
+    }
+    if (!allowDefault) {
+      request.setDefaultPolicy(DefaultPolicy.DEFAULT_POLICY_NEVER);
+    }
+    return request;
+  }
+
+  /** Collects what {@link ScoreOptions} say. Not to be shared by threads. */
   public static final class Builder {
     private Duration timeout;
     private Double defaultScore;
@@ -163,7 +186,8 @@ public final class ScoreOptions {
     }
 
     /**
-     * The bigger batch that this call is a piece of, for the prediction log.
+     * The bigger batch that this call's rows belong to, for the prediction log. A big batch is sent in chunks, which all
+     * have this id, or a new UUID without one.
      *
      * @param id any text of 1 KiB at most.
      * @return this.

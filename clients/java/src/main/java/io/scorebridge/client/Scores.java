@@ -1,180 +1,55 @@
 package io.scorebridge.client;
 
-import io.grpc.Status;
-import io.grpc.StatusRuntimeException;
-import io.scorebridge.v1.Column;
-import io.scorebridge.v1.ScoreResponse;
-import java.lang.reflect.Array;
 import java.time.Duration;
-import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.BitSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
 /**
- * The answer to one call: a score for each row and output, and for each row where its scores come from. Immutable but
- * for the arrays, which are the caller's own.
+ * The answer to one call: a score for each row and output, and for each row where its scores come from. May be shared by
+ * threads; immutable but for the arrays of scores, which are the caller's own to change.
  */
 public final class Scores {
+  final Map<String, Object> outputs; // by name: double[] or String[], one entry a row
   private final String requestId;
-  private final String model;
-  private final int version;
-  private final String digest;
+  private final AnsweredBy by;
   private final int rows;
-  private final Map<String, Object> outputs; // double[] or String[]
   private final Source source;
   private final List<DefaultedRows> defaults;
   private final List<FailedRows> failures;
-  private final int attempts;
-  private final Duration queueTime;
-  private final Duration backendTime;
 
-  private Scores(
+  Scores(
       String requestId,
-      String model,
-      int version,
-      String digest,
+      AnsweredBy by,
       int rows,
       Map<String, Object> outputs,
       Source source,
       List<DefaultedRows> defaults,
-      List<FailedRows> failures,
-      int attempts,
-      Duration queueTime,
-      Duration backendTime) {
+      List<FailedRows> failures) {
     this.requestId = requestId;
-    this.model = model;
-    this.version = version;
-    this.digest = digest;
+    this.by = by;
     this.rows = rows;
     this.outputs = outputs;
     this.source = source;
     this.defaults = List.copyOf(defaults);
     this.failures = List.copyOf(failures);
-    this.attempts = attempts;
-    this.queueTime = queueTime;
-    this.backendTime = backendTime;
   }
 
-  /** The answer to a call of so many rows; a StatusRuntimeException if it makes no sense for that many. */
-  static Scores read(ScoreResponse response, int rows) {
-    Map<String, Object> outputs = new LinkedHashMap<>();
-    for (Column column : response.getScoresList()) {
-      outputs.put(column.getName(), values(column, rows));
-    }
-    if (rows > 0 && outputs.isEmpty()) {
-      throw senseless("no scores");
-    }
-    List<DefaultedRows> defaults =
-        response.getDefaultedRowsList().stream().map(part -> DefaultedRows.read(part, rows)).toList();
-    List<FailedRows> failures =
-        response.getFailedRowsList().stream().map(part -> FailedRows.read(part, rows)).toList();
-    Source source =
-        switch (response.getSource()) {
-          case SCORE_SOURCE_MODEL -> Source.MODEL;
-          case SCORE_SOURCE_DEFAULT -> Source.DEFAULT;
-          case SCORE_SOURCE_MIXED -> Source.MIXED;
-          default -> throw senseless("scores of source " + response.getSourceValue());
-        };
-    return new Scores(
-        response.getRequestId(),
-        response.getModel(),
-        response.getVersion(),
-        response.getDigest(),
-        rows,
-        outputs,
-        source,
-        defaults,
-        failures,
-        response.getAttempts(),
-        duration(response.getQueueTime()),
-        duration(response.getBackendTime()));
-  }
-
-  /** The caller's own default for every row, in the columns that {@link Outputs} has for it. */
+  /** The caller's own default for every row of a call that failed, in the columns that {@link Outputs} has for it. */
   static Scores byClient(
-      String requestId, String model, int version, int rows, Map<String, Object> outputs, Failure failure) {
+      String requestId, String model, int version, int rows, Map<String, Object> outputs, FailedCall failure) {
     List<DefaultedRows> defaults =
         rows == 0 ? List.of() : List.of(new DefaultedRows(0, rows, failure.reason(), failure.message(), true));
-    return new Scores(
-        requestId,
-        model,
-        version,
-        "",
-        rows,
-        outputs,
-        Source.CLIENT_DEFAULT,
-        defaults,
-        List.of(),
-        0,
-        Duration.ZERO,
-        Duration.ZERO);
+    AnsweredBy nobody = AnsweredBy.nobody(model, version);
+    return new Scores(requestId, nobody, rows, outputs, Source.CLIENT_DEFAULT, defaults, List.of());
   }
 
-  /** What stands for a call of a partial batch that ended with an error: all of its rows failed. */
+  /** What stands for a chunk of a partial batch whose call ended with an error: all of its rows failed. */
   static Scores failed(String requestId, String model, int version, int rows, ScoringException error) {
-    return new Scores(
-        requestId,
-        model,
-        version,
-        "",
-        rows,
-        Map.of(),
-        Source.MIXED,
-        List.of(),
-        List.of(new FailedRows(0, rows, Failure.eventName(error.reason()), error.getMessage())),
-        0,
-        Duration.ZERO,
-        Duration.ZERO);
-  }
-
-  /** One answer for a batch that was cut: its times are the longest, its attempts the sum. */
-  static Scores together(String requestId, List<Scores> parts) {
-    List<Scores> known = parts.stream().filter(part -> !part.outputs.isEmpty()).toList();
-    Scores shown =
-        known.stream()
-            .filter(part -> part.source != Source.CLIENT_DEFAULT)
-            .findFirst()
-            .orElseGet(() -> known.isEmpty() ? parts.get(0) : known.get(0));
-    int rows = parts.stream().mapToInt(part -> part.rows).sum();
-    Map<String, Object> outputs = new LinkedHashMap<>();
-    for (Map.Entry<String, Object> output : shown.outputs.entrySet()) {
-      Object whole = output.getValue() instanceof double[] ? new double[rows] : new String[rows];
-      int first = 0;
-      for (Scores part : parts) {
-        part.copyTo(output.getKey(), whole, first);
-        first += part.rows;
-      }
-      outputs.put(output.getKey(), whole);
-    }
-    List<DefaultedRows> defaults = new ArrayList<>();
-    List<FailedRows> failures = new ArrayList<>();
-    int first = 0;
-    for (Scores part : parts) {
-      for (DefaultedRows range : part.defaults) {
-        defaults.add(range.movedBy(first));
-      }
-      for (FailedRows range : part.failures) {
-        failures.add(range.movedBy(first));
-      }
-      first += part.rows;
-    }
-    return new Scores(
-        requestId,
-        shown.model,
-        shown.version,
-        shown.digest,
-        rows,
-        outputs,
-        parts.stream().map(part -> part.source).distinct().count() == 1 ? shown.source : Source.MIXED,
-        defaults,
-        failures,
-        parts.stream().mapToInt(part -> part.attempts).sum(),
-        parts.stream().map(part -> part.queueTime).max(Duration::compareTo).orElse(Duration.ZERO),
-        parts.stream().map(part -> part.backendTime).max(Duration::compareTo).orElse(Duration.ZERO));
+    FailedRows all = new FailedRows(0, rows, FailedCall.eventName(error.reason()), error.getMessage());
+    AnsweredBy nobody = AnsweredBy.nobody(model, version);
+    return new Scores(requestId, nobody, rows, Map.of(), Source.MIXED, List.of(), List.of(all));
   }
 
   /**
@@ -322,7 +197,7 @@ public final class Scores {
    * @return as it was asked for.
    */
   public String model() {
-    return model;
+    return by.model();
   }
 
   /**
@@ -331,7 +206,7 @@ public final class Scores {
    * @return its number; where the client gave its default, the one that was asked for, 0 if none was.
    */
   public int version() {
-    return version;
+    return by.version();
   }
 
   /**
@@ -340,7 +215,7 @@ public final class Scores {
    * @return the digest of every byte of its bundle; empty where the client gave its default.
    */
   public String digest() {
-    return digest;
+    return by.digest();
   }
 
   /**
@@ -349,7 +224,7 @@ public final class Scores {
    * @return 0 where the gateway did not get that far.
    */
   public int attempts() {
-    return attempts;
+    return by.attempts();
   }
 
   /**
@@ -358,7 +233,7 @@ public final class Scores {
    * @return zero where the client gave its default.
    */
   public Duration queueTime() {
-    return queueTime;
+    return by.queueTime();
   }
 
   /**
@@ -367,54 +242,6 @@ public final class Scores {
    * @return zero where the client gave its default.
    */
   public Duration backendTime() {
-    return backendTime;
-  }
-
-  private void copyTo(String output, Object whole, int first) {
-    // A client default knows the outputs' names only if the model has answered before, a call that failed none.
-    Object own = outputs.getOrDefault(output, outputs.size() == 1 ? outputs.values().iterator().next() : null);
-    if (own != null && own.getClass() == whole.getClass()) {
-      System.arraycopy(own, 0, whole, first, rows);
-    } else if (whole instanceof double[] numbers) {
-      Arrays.fill(numbers, first, first + rows, Double.NaN);
-    }
-  }
-
-  /** As gRPC itself calls an answer that can't be read. */
-  static StatusRuntimeException senseless(String what) {
-    return Status.INTERNAL.withDescription("the answer makes no sense: " + what).asRuntimeException();
-  }
-
-  private static Object values(Column column, int rows) {
-    Object values = values(column);
-    if (Array.getLength(values) != rows) {
-      throw senseless(Array.getLength(values) + " scores for " + rows + " rows");
-    }
-    for (int row : column.getMissingRowsList()) {
-      if (Integer.compareUnsigned(row, rows) >= 0) {
-        throw senseless("row " + Integer.toUnsignedString(row) + " of " + rows + " is missing");
-      }
-      if (values instanceof double[] numbers) {
-        numbers[row] = Double.NaN;
-      } else {
-        Array.set(values, row, null);
-      }
-    }
-    return values;
-  }
-
-  private static Object values(Column column) {
-    return switch (column.getValuesCase()) {
-      case FLOATS -> column.getFloats().getValuesList().stream().mapToDouble(Float::doubleValue).toArray();
-      case INT32S -> column.getInt32S().getValuesList().stream().mapToDouble(Integer::doubleValue).toArray();
-      case INT64S -> column.getInt64S().getValuesList().stream().mapToDouble(Long::doubleValue).toArray();
-      case BOOLS -> column.getBools().getValuesList().stream().mapToDouble(one -> one ? 1 : 0).toArray();
-      case STRINGS -> column.getStrings().getValuesList().toArray(new String[0]);
-      default -> column.getDoubles().getValuesList().stream().mapToDouble(Double::doubleValue).toArray();
-    };
-  }
-
-  private static Duration duration(com.google.protobuf.Duration time) {
-    return Duration.ofSeconds(time.getSeconds(), time.getNanos());
+    return by.backendTime();
   }
 }

@@ -28,7 +28,7 @@ final class WarmUp {
       Column score = Column.newBuilder().setName("score").setDoubles(DoubleArray.newBuilder().addValues(1)).build();
       ScoreResponse response =
           ScoreResponse.newBuilder().addScores(score).setSource(ScoreSource.SCORE_SOURCE_MODEL).build();
-      Scores.read(ScoreResponse.parseFrom(response.toByteArray()), 1).scores();
+      ScoreAnswer.read(ScoreResponse.parseFrom(response.toByteArray()), 1).scores();
     } catch (InvalidProtocolBufferException error) {
       throw new IllegalStateException("a message can't be read as it was written", error);
     }

@@ -125,13 +125,13 @@ class BatchTest {
   }
 
   @Test
-  void aPieceHasItsOwnRowsAndMissingRows() {
+  void aChunkHasItsOwnRowsAndMissingRows() {
     Batch batch =
         Batch.columns().longs("n", 1, 2, 3, 4).strings("s", Arrays.asList("a", null, "c", null)).build();
-    Table piece = table(batch, 2, 2);
-    assertEquals(List.of(3L, 4L), piece.getColumns(0).getInt64S().getValuesList());
-    assertEquals(List.of("c", ""), piece.getColumns(1).getStrings().getValuesList());
-    assertEquals(List.of(1), piece.getColumns(1).getMissingRowsList());
+    Table chunk = table(batch, 2, 2);
+    assertEquals(List.of(3L, 4L), chunk.getColumns(0).getInt64S().getValuesList());
+    assertEquals(List.of("c", ""), chunk.getColumns(1).getStrings().getValuesList());
+    assertEquals(List.of(1), chunk.getColumns(1).getMissingRowsList());
   }
 
   @Test

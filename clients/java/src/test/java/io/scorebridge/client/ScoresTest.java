@@ -59,7 +59,7 @@ class ScoresTest {
   }
 
   private static Scores byClient(Outputs outputs) {
-    Failure failure = Failure.of(Status.UNAVAILABLE.asRuntimeException());
+    FailedCall failure = FailedCall.of(Status.UNAVAILABLE.asRuntimeException());
     return Scores.byClient("id", "m", 0, 2, outputs.defaults("m", 2, 0.75), failure);
   }
 
@@ -76,7 +76,7 @@ class ScoresTest {
 
   @Test
   void whatExplainsScoresIsMissingWhereTheyAreDefaults() {
-    Scores scores = Scores.read(response(SCORE, SHARE, REASON), 2);
+    Scores scores = ScoreAnswer.read(response(SCORE, SHARE, REASON), 2);
     assertEquals(List.of("score", "share", "reason_1"), scores.outputs());
     assertArrayEquals(new double[] {0.25, 0.5}, scores.scores("score"));
     assertArrayEquals(new double[] {-0.5, Double.NaN}, scores.scores("share"));
@@ -87,7 +87,7 @@ class ScoresTest {
         assertThrows(IllegalStateException.class, scores::scores).getMessage());
     assertThrows(IllegalStateException.class, () -> scores.scores("reason_1"));
     assertThrows(IllegalStateException.class, () -> scores.texts("score"));
-    assertArrayEquals(new double[] {0.25, 0.5}, Scores.read(response(SCORE), 2).scores());
+    assertArrayEquals(new double[] {0.25, 0.5}, ScoreAnswer.read(response(SCORE), 2).scores());
   }
 
   @Test
@@ -109,7 +109,7 @@ class ScoresTest {
             .setSource(ScoreSource.SCORE_SOURCE_MIXED)
             .addFailedRows(failed(1, 1, DefaultReason.DEFAULT_REASON_INVALID_VALUE))
             .build();
-    Scores scores = Scores.read(response, 2);
+    Scores scores = ScoreAnswer.read(response, 2);
     assertEquals(Source.MIXED, scores.source());
     assertEquals(List.of(new FailedRows(1, 1, "INVALID_VALUE", "too large")), scores.failedRows());
     assertArrayEquals(new double[] {0.25, Double.NaN}, scores.scores("score"));
@@ -119,16 +119,16 @@ class ScoresTest {
     assertEquals(List.of(Optional.empty(), Optional.of("INVALID_VALUE")), List.of(scores.reason(0), scores.reason(1)));
     for (int first : new int[] {2, -1}) {
       var past = response.toBuilder().setFailedRows(0, failed(first, 1, DefaultReason.DEFAULT_REASON_DEADLINE)).build();
-      assertThrows(StatusRuntimeException.class, () -> Scores.read(past, 2));
+      assertThrows(StatusRuntimeException.class, () -> ScoreAnswer.read(past, 2));
     }
   }
 
   @Test
-  void aPartOfABatchThatFailedHasItsRowsBehindThoseBeforeIt() {
-    Scores scored = Scores.read(response(SCORE, REASON), 2);
-    ScoringException error = Failure.of(Status.DEADLINE_EXCEEDED.withDescription("late").asRuntimeException()).exception();
+  void aChunkThatFailedHasItsRowsBehindThoseBeforeIt() {
+    Scores scored = ScoreAnswer.read(response(SCORE, REASON), 2);
+    ScoringException error = FailedCall.of(Status.DEADLINE_EXCEEDED.withDescription("late").asRuntimeException()).exception();
     Scores lost = Scores.failed("id", "m", 3, 2, error);
-    Scores whole = Scores.together("whole", List.of(lost, scored, lost));
+    Scores whole = ScoreChunks.together("whole", List.of(lost, scored, lost));
     assertEquals(Source.MIXED, whole.source());
     assertEquals(
         List.of(new FailedRows(0, 2, "DEADLINE", "late"), new FailedRows(4, 2, "DEADLINE", "late")), whole.failedRows());
@@ -148,9 +148,9 @@ class ScoresTest {
     Scores known = byClient(outputs);
     assertArrayEquals(new double[] {0.75, 0.75}, known.scores("score"));
     assertArrayEquals(new String[2], known.texts("reason_1"));
-    Scores scored = Scores.read(response(SCORE, REASON), 2);
+    Scores scored = ScoreAnswer.read(response(SCORE, REASON), 2);
     for (Scores other : List.of(known, unknown)) {
-      Scores whole = Scores.together("whole", List.of(scored, other));
+      Scores whole = ScoreChunks.together("whole", List.of(scored, other));
       assertArrayEquals(new double[] {0.25, 0.5, 0.75, 0.75}, whole.scores("score"));
       assertArrayEquals(new String[] {"age", null, null, null}, whole.texts("reason_1"));
     }

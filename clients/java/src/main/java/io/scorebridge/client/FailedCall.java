@@ -9,23 +9,23 @@ import io.grpc.protobuf.ProtoUtils;
 import java.util.concurrent.CompletionException;
 
 /** How a call failed: its status, and what the gateway said of it (google.rpc.ErrorInfo), if it was the gateway. */
-record Failure(Status.Code status, String message, ErrorInfo info, Throwable cause) {
+record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable cause) {
   static final String CIRCUIT_OPEN = "CLIENT_CIRCUIT_OPEN";
   private static final String DOMAIN = "scorebridge.io";
   private static final Metadata.Key<com.google.rpc.Status> DETAILS =
       Metadata.Key.of(
           "grpc-status-details-bin", ProtoUtils.metadataMarshaller(com.google.rpc.Status.getDefaultInstance()));
 
-  static Failure of(Throwable raised) {
+  static FailedCall of(Throwable raised) {
     Throwable error = raised instanceof CompletionException ? raised.getCause() : raised;
     Status status = Status.fromThrowable(error);
     String message = status.getDescription() == null ? status.getCode().name() : status.getDescription();
-    return new Failure(status.getCode(), message, info(Status.trailersFromThrowable(error)), error);
+    return new FailedCall(status.getCode(), message, info(Status.trailersFromThrowable(error)), error);
   }
 
-  static Failure circuitOpen() {
+  static FailedCall circuitOpen() {
     ErrorInfo info = ErrorInfo.newBuilder().setDomain(DOMAIN).setReason(CIRCUIT_OPEN).build();
-    return new Failure(Status.Code.UNAVAILABLE, "no gateway has answered lately: none was asked", info, null);
+    return new FailedCall(Status.Code.UNAVAILABLE, "no gateway has answered lately: none was asked", info, null);
   }
 
   /** The event's name; the gateway's own, or what the default reasons call the same. */

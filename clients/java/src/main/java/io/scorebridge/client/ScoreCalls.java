@@ -1,0 +1,124 @@
+package io.scorebridge.client;
+
+import io.scorebridge.v1.DefaultPolicy;
+import io.scorebridge.v1.GetModelRequest;
+import io.scorebridge.v1.ModelDetail;
+import io.scorebridge.v1.ScoreRequest;
+import io.scorebridge.v1.ScoreResponse;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+
+/**
+ * Calls that score: each ends with scores, the client's default for them, or an error, and is told to the caller's hook. May
+ * be shared by threads; nothing here waits.
+ */
+final class ScoreCalls {
+  private final Connection connection;
+  private final ClientDefaults defaults;
+  private final CallEvents events;
+  private final Outputs outputs = new Outputs();
+
+  ScoreCalls(Connection connection, ClientDefaults defaults, CallEvents events) {
+    this.connection = connection;
+    this.defaults = defaults;
+    this.events = events;
+  }
+
+  /**
+   * Makes one call, if the circuit lets it through.
+   *
+   * @return the scores, or a ScoringException, on a thread of gRPC. Cancelling it cancels the call.
+   */
+  CompletableFuture<Scores> ask(ScoreRequest request, int rows, Patience patience) {
+    long began = System.nanoTime();
+    if (!admits(patience)) {
+      return fallBack(request, rows, FailedCall.circuitOpen(), began);
+    }
+    CompletableFuture<Scores> scores = new CompletableFuture<>();
+    var answer = connection.ask(Calls.SCORE, request, patience);
+    Calls.cancelWith(scores, answer);
+    answer.whenComplete(
+        (response, error) -> {
+          if (error == null) {
+            pass(read(request, response, rows, began), scores);
+          } else if (!answer.isCancelled()) {
+            pass(fallBack(request, rows, FailedCall.of(error), began), scores);
+          }
+        });
+    return scores;
+  }
+
+  /** Whether the circuit lets a call through that is willing to wait so long. */
+  boolean admits(Patience patience) {
+    return connection.admits(patience);
+  }
+
+  /**
+   * Asks what there is to know of a model's versions, or of one; 0 is all of them. Client defaults have the outputs that
+   * are told here.
+   *
+   * @return the versions, or a StatusRuntimeException, on a thread of gRPC. Cancelling it cancels the call.
+   */
+  CompletableFuture<List<ModelDetail>> details(String model, int version, Patience patience) {
+    GetModelRequest request = GetModelRequest.newBuilder().setModel(model).setVersion(version).build();
+    var answer = connection.ask(Calls.GET_MODEL, request, patience);
+    CompletableFuture<List<ModelDetail>> details =
+        answer.thenApply(
+            response -> {
+              outputs.described(response.getVersionsList());
+              return response.getVersionsList();
+            });
+    Calls.cancelWith(details, answer);
+    return details;
+  }
+
+  /** The client's default score for a call that brought no scores, if one may stand for them; else the call's error. */
+  CompletableFuture<Scores> fallBack(ScoreRequest request, int rows, FailedCall failure, long began) {
+    String reason = failure.reason();
+    boolean never = request.getDefaultPolicy() == DefaultPolicy.DEFAULT_POLICY_NEVER;
+    if (never || !request.hasDefaultScore() || !failure.fallsBack()) {
+      events.tell(request, rows, began, null, reason);
+      return CompletableFuture.failedFuture(failure.exception());
+    }
+    String model = request.getModel();
+    defaults.given(request, rows, reason);
+    events.tell(request, rows, began, Source.CLIENT_DEFAULT, reason);
+    return CompletableFuture.completedFuture(
+        Scores.byClient(
+            request.getRequestId(),
+            model,
+            request.getVersion(),
+            rows,
+            outputs.defaults(model, rows, request.getDefaultScore()),
+            failure));
+  }
+
+  /** Ends one future as another ends, with the error itself where that is wrapped. */
+  static void pass(CompletableFuture<Scores> from, CompletableFuture<Scores> to) {
+    from.whenComplete(
+        (value, raised) -> {
+          if (raised == null) {
+            to.complete(value);
+          } else {
+            to.completeExceptionally(raised instanceof CompletionException ? raised.getCause() : raised);
+          }
+        });
+  }
+
+  /** The scores of an answer; where it makes no sense, what stands for a call that brought none. */
+  private CompletableFuture<Scores> read(ScoreRequest request, ScoreResponse response, int rows, long began) {
+    Scores read;
+    try {
+      read = ScoreAnswer.read(response, rows);
+    } catch (RuntimeException senseless) {
+      // On a thread of the library nobody would see it, and the caller would wait.
+      return fallBack(request, rows, FailedCall.of(senseless), began);
+    }
+    if (read.source() != Source.DEFAULT) {
+      outputs.answered(request.getModel(), response);
+    }
+    events.tell(request, rows, began, read.source(), null);
+    return CompletableFuture.completedFuture(read);
+  }
+}
