@@ -13,11 +13,11 @@ flipped in the body of record 8. Whoever sent that record put two starts of fram
 `next_frame(60)` is record 7, and ends at 120. `next_frame(120)` is None, so the reader asks `find(120, expected=8)`,
 which tries each place where the magic stands:
 
-    at   skipped  claims          due there  has cost          may cost             read
-    120        0  8, 40 bytes     8          due:       0+40   240 + 4*120 =  720   does not check
-    140       20  9, 60 bytes     8 to 9     due:      40+60   240 + 4*140 =  800   does not check
-    160       40  1000, 30 bytes  8 to 10    not due:   0+30   240 + 4*160 =  880   does not check
-    180       60  9, 40 bytes     8 to 11    due:     100+40   240 + 4*180 =  960   checks: found
+    at   skipped  claims          due there  failed so far + claim  allowance          so
+    120        0  8, 40 bytes     8           0 + 40, due           240 + 4*120 = 720  read: does not check
+    140       20  9, 60 bytes     8 to 9     40 + 60, due           240 + 4*140 = 800  read: does not check
+    160       40  1000, 30 bytes  8 to 10     0 + 30, not due       240 + 4*160 = 880  read: does not check
+    180       60  9, 40 bytes     8 to 11   100 + 40, due           240 + 4*180 = 960  read: checks, found
 
 What is due: records can only be missing where bytes were skipped, one for each 20 bytes at most. The first place may
 have record 8 and no other; 60 bytes on, three may be missing, so 8 to 11. Record 1000 can't be there.
