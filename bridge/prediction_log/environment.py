@@ -10,7 +10,7 @@ from pathlib import Path
 
 __all__ = ["describe_environment"]
 
-_PACKAGES = {"bridge": "scorebridge-gateway", "numpy": "numpy", "xgboost": "xgboost-cpu"}
+_PACKAGES = {"bridge": ("scorebridge-gateway",), "numpy": ("numpy",), "xgboost": ("xgboost", "xgboost-cpu")}
 _TZDATA = re.compile(r"# version (\S+)")
 _MOST_LINE = 100
 _R = """
@@ -23,14 +23,31 @@ cat("ICU", software[["ICU"]], "\\n", sep = "\\t")
 
 
 def describe_environment() -> dict[str, str]:
-    """Names and versions; blocks while R is asked, a quarter of a second."""
+    """Names and versions of what changes scores: Python, the gateway, numpy, xgboost, time zones, R and its libraries.
+
+    What is not installed has no name in it. Blocks while R is asked, a quarter of a second.
+    """
     found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
-    for name, package in _PACKAGES.items():
-        try:
-            found[name] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found | _time_zones() | _r_environment()
+    return found | _packages() | _time_zones() | _r_environment()
+
+
+def _packages() -> dict[str, str]:
+    """The version of each package; both versions where it is installed from two distributions that differ."""
+    found = {}
+    for name, distributions in _PACKAGES.items():
+        installed = {one: said for one in distributions if (said := _installed(one))}
+        if len(set(installed.values())) > 1:  # they overwrite each other's files: which one is imported, nobody can say
+            found[name] = ", ".join(f"{said} ({one})" for one, said in installed.items())
+        elif installed:
+            found[name] = next(iter(installed.values()))
+    return found
+
+
+def _installed(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
 
 
 def _time_zones() -> dict[str, str]:

@@ -25,6 +25,7 @@ __all__ = [
     "PREAMBLE_BYTES",
     "FormatError",
     "Frame",
+    "FrameStart",
     "NewerFormat",
     "decode_header",
     "encode_frame",
@@ -33,7 +34,7 @@ __all__ = [
     "frame_parts",
     "header_length",
     "is_cut_preamble",
-    "parse_frame",
+    "parse_start",
 ]
 
 FORMAT_VERSION = 1
@@ -58,12 +59,30 @@ class NewerFormat(FormatError):
     """A newer version has written them."""
 
 
-class Frame(NamedTuple):
-    """What a frame begins with."""
+class FrameStart(NamedTuple):
+    """The first `FRAME_BYTES` of a frame: what it claims to hold.
+
+    Attributes:
+        length: of its body, bytes.
+        sequence: the record's number in the log.
+        checksum: that the body must have.
+    """
 
     length: int
     sequence: int
     checksum: int
+
+
+class Frame(NamedTuple):
+    """A frame that checks.
+
+    Attributes:
+        sequence: the record's number in the log.
+        body: the record as it was written.
+    """
+
+    sequence: int
+    body: bytes
 
 
 def encode_preamble(header: pb.SegmentHeader) -> bytes:
@@ -124,7 +143,7 @@ def encode_frame(segment_id: bytes, sequence: int, body: bytes) -> bytes:
 
 
 def frame_parts(segment_id: bytes, sequence: int, body: Sequence[bytes]) -> list[bytes]:
-    """The same in parts, so that a big request is not copied on its way to the file."""
+    """A whole frame in parts, to be written one behind the other: a big request is not copied on its way there."""
     length = sum(map(len, body))
     checksum = google_crc32c.value(_CHECKED.pack(length, sequence) + segment_id)
     for part in body:
@@ -133,17 +152,17 @@ def frame_parts(segment_id: bytes, sequence: int, body: Sequence[bytes]) -> list
     return [head + body[0]] if len(body) == 1 else [head, *body]
 
 
-def parse_frame(raw: bytes | memoryview) -> Frame | None:
+def parse_start(raw: bytes | memoryview) -> FrameStart | None:
     """The start of a frame in these bytes, at least `FRAME_BYTES` of them; None if there is none."""
     magic, length, sequence, checksum = _FRAME.unpack_from(raw)
     if magic != FRAME_MAGIC or length > MOST_BODY_BYTES:
         return None
-    return Frame(length, sequence, checksum)
+    return FrameStart(length, sequence, checksum)
 
 
-def frame_checks(segment_id: bytes, frame: Frame, body: bytes) -> bool:
-    """The body is what was written."""
-    return len(body) == frame.length and _checksum(segment_id, frame.sequence, body) == frame.checksum
+def frame_checks(segment_id: bytes, start: FrameStart, body: bytes) -> bool:
+    """Whether the body behind this start of a frame is what was written into this segment."""
+    return len(body) == start.length and _checksum(segment_id, start.sequence, body) == start.checksum
 
 
 def _checksum(segment_id: bytes, sequence: int, body: bytes) -> int:

@@ -1,9 +1,7 @@
 """Reading a log: every undamaged record, in order, and where the damage is. Nothing here ever writes."""
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from io import BufferedReader
 from pathlib import Path
 
 from google.protobuf.message import DecodeError
@@ -12,7 +10,6 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 from bridge.files import open_regular
 from bridge.prediction_log.folder import LogNotReadable, first_sequence, segment_paths
 from bridge.prediction_log.frames import (
-    FRAME_BYTES,
     PREAMBLE_BYTES,
     FormatError,
     NewerFormat,
@@ -21,6 +18,7 @@ from bridge.prediction_log.frames import (
 )
 from bridge.prediction_log.salvage import find_segment_id, never_begun
 from bridge.prediction_log.search import FrameSearch
+from bridge.prediction_log.segment_bytes import SegmentBytes
 
 __all__ = ["Damage", "Entry", "Segment", "read_log", "segments_of"]
 
@@ -89,60 +87,61 @@ class Segment:
             OSError: it can't be read.
         """
         with open_regular(self.path, refusal=LogNotReadable) as file:
+            segment = SegmentBytes(file)
             try:
-                self.header = _read_header(file)
+                self.header, end = _read_header(segment)
             except NewerFormat as error:
-                self._damage(0, self.path.stat().st_size, torn=False, reason=str(error))
+                self._damage(0, segment.size(), torn=False, reason=str(error))
             except FormatError as error:
-                yield from self._salvaged(file, str(error))
+                yield from self._salvaged(segment, str(error))
             else:
-                search = FrameSearch(file, self.header.segment_id)
-                yield from self._frames(search, self.header, self.header.first_sequence)
-            self.sha256 = _sha256(file)
+                search = FrameSearch(segment, self.header.segment_id)
+                yield from self._frames(search, end, self.header, self.header.first_sequence)
+            self.sha256 = segment.sha256()
 
-    def _salvaged(self, file: BufferedReader, reason: str) -> Iterator[Entry]:
+    def _salvaged(self, segment: SegmentBytes, reason: str) -> Iterator[Entry]:
         """The records behind a damaged header, which has only its id in common with what was written."""
-        segment_id, expected = find_segment_id(file), first_sequence(self.path)
-        search = FrameSearch(file, segment_id or b"")
+        segment_id, expected = find_segment_id(segment), first_sequence(self.path)
+        search = FrameSearch(segment, segment_id or b"")
         first = None if segment_id is None else search.find(0, expected)
         if segment_id is None or first is None:
-            torn = never_begun(file)
-            self._damage(0, search.size(), torn=torn, reason="its header was never finished" if torn else reason)
+            torn = never_begun(segment)
+            self._damage(0, segment.size(), torn=torn, reason="its header was never finished" if torn else reason)
             return
         self._damage(0, first, torn=False, reason=reason)
-        file.seek(first)
-        yield from self._frames(search, pb.SegmentHeader(segment_id=segment_id), expected)
+        yield from self._frames(search, first, pb.SegmentHeader(segment_id=segment_id), expected)
 
-    def _frames(self, search: FrameSearch, header: pb.SegmentHeader, expected: int | None) -> Iterator[Entry]:
-        while True:
-            offset = search.file.tell()
-            found = search.read()
+    def _frames(
+        self, search: FrameSearch, first: int, header: pb.SegmentHeader, expected: int | None
+    ) -> Iterator[Entry]:
+        offset: int | None = first
+        while offset is not None:
+            found = search.next_frame(offset)
             if found is None:
-                if not self._skip(search, offset, expected):
-                    return
+                offset = self._skip(search, offset, expected)
                 continue
-            sequence, body = found
-            expected = sequence + 1
+            frame, end = found
+            expected = frame.sequence + 1
             try:
-                record = pb.LogRecord.FromString(body)
+                record = pb.LogRecord.FromString(frame.body)
             except DecodeError:
-                self._damage(offset, FRAME_BYTES + len(body), torn=False, reason="the record can't be read")
-                continue
-            yield Entry(self.path, offset, sequence, record, header)
+                self._damage(offset, end - offset, torn=False, reason="the record can't be read")
+            else:
+                yield Entry(self.path, offset, frame.sequence, record, header)
+            offset = end
 
-    def _skip(self, search: FrameSearch, offset: int, expected: int | None) -> bool:
-        """Goes on to the next frame that checks; False at the end of the file."""
-        size = search.size()
+    def _skip(self, search: FrameSearch, offset: int, expected: int | None) -> int | None:
+        """Where the next frame begins that checks; None if there is none up to the end of the file."""
+        size = search.segment.size()
         if size <= offset:
-            return False
+            return None
         found = search.find(offset, expected)
         if found != offset:  # else it was finished meanwhile: the log is being written
             end = size if found is None else found
             torn = found is None and search.is_torn(offset, size)
             reason = "the last record was never finished" if torn else "no record checks here"
             self._damage(offset, end - offset, torn=torn, reason=reason)
-        search.file.seek(size if found is None else found)
-        return found is not None
+        return found
 
     def _damage(self, offset: int, count: int, *, torn: bool, reason: str) -> None:
         self.damages.append(Damage(self.path, offset, count, torn, reason))
@@ -163,12 +162,10 @@ def read_log(folder: Path) -> Iterator[Entry]:
         yield from segment.entries()
 
 
-def _read_header(file: BufferedReader) -> pb.SegmentHeader:
-    preamble = file.read(PREAMBLE_BYTES)
+def _read_header(segment: SegmentBytes) -> tuple[pb.SegmentHeader, int]:
+    """The header, and where it ends."""
+    preamble = segment.read(0, PREAMBLE_BYTES)
+    length = header_length(preamble)
     # A damaged length may say anything, and what is read of it stays in memory.
-    return decode_header(preamble + file.read(min(header_length(preamble), _MOST_HEADER_BYTES)))
-
-
-def _sha256(file: BufferedReader) -> bytes:
-    file.seek(0)
-    return hashlib.file_digest(file, "sha256").digest()
+    header = decode_header(preamble + segment.read(PREAMBLE_BYTES, min(length, _MOST_HEADER_BYTES)))
+    return header, PREAMBLE_BYTES + length

@@ -1,18 +1,18 @@
 """A segment whose header can't be read: the id under which its frames check, or that it was never begun."""
 
 from collections.abc import Iterator
-from io import BufferedReader
 
 from bridge.prediction_log.frames import (
     FRAME_BYTES,
     FRAME_MAGIC,
     ID_BYTES,
     ID_OFFSET,
-    Frame,
+    FrameStart,
     frame_checks,
     is_cut_preamble,
-    parse_frame,
+    parse_start,
 )
+from bridge.prediction_log.segment_bytes import SegmentBytes
 
 __all__ = ["find_segment_id", "never_begun"]
 
@@ -22,39 +22,37 @@ _MOST_BODY_BYTES = 4 << 20
 _MOST_BEGUN_BYTES = 1 << 20
 
 
-def find_segment_id(file: BufferedReader) -> bytes | None:
-    """The id under which a frame of this file checks: what stands in its place, or that with one bit flipped back.
+def find_segment_id(segment: SegmentBytes) -> bytes | None:
+    """The id under which a frame of this segment checks: what stands in its place, or that with one bit flipped back.
 
     Only what looks like one of the first frames is tried, so a file that is no segment costs little.
     """
-    file.seek(0)
-    raw = file.read(_SEARCH_BYTES)
+    raw = segment.read(0, _SEARCH_BYTES)
     written = raw[ID_OFFSET : ID_OFFSET + ID_BYTES]
     if len(written) < ID_BYTES:
         return None
-    for frame, body in _first_frames(raw):
+    for start, body in _first_frames(raw):
         for candidate in _candidates(written):
-            if frame_checks(candidate, frame, body):
+            if frame_checks(candidate, start, body):
                 return candidate
     return None
 
 
-def never_begun(file: BufferedReader) -> bool:
-    """It is the file of a gateway that was killed, or lost its power, before the header was written."""
-    file.seek(0)
-    raw = file.read(_MOST_BEGUN_BYTES + 1)
+def never_begun(segment: SegmentBytes) -> bool:
+    """Whether a gateway was killed, or lost its power, before the header of this segment was written."""
+    raw = segment.read(0, _MOST_BEGUN_BYTES + 1)
     if len(raw) > _MOST_BEGUN_BYTES or FRAME_MAGIC in raw:
         return False
     return not raw.strip(b"\0") or is_cut_preamble(raw)
 
 
-def _first_frames(raw: bytes) -> Iterator[tuple[Frame, bytes]]:
+def _first_frames(raw: bytes) -> Iterator[tuple[FrameStart, bytes]]:
     at, tried = raw.find(FRAME_MAGIC), 0
     while 0 <= at <= len(raw) - FRAME_BYTES and tried < _MOST_FRAMES:
-        frame = parse_frame(memoryview(raw)[at : at + FRAME_BYTES])
+        start = parse_start(memoryview(raw)[at : at + FRAME_BYTES])
         body = at + FRAME_BYTES
-        if frame is not None and frame.length <= min(len(raw) - body, _MOST_BODY_BYTES):
-            yield frame, raw[body : body + frame.length]
+        if start is not None and start.length <= min(len(raw) - body, _MOST_BODY_BYTES):
+            yield start, raw[body : body + start.length]
             tried += 1
         at = raw.find(FRAME_MAGIC, at + 1)
 

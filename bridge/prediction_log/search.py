@@ -1,10 +1,38 @@
-"""The frames in an open segment: the one that is due, and the next one behind damage, found in linear work."""
+"""The frames of an open segment: the one at an offset, and the next one behind damage, found in linear work.
 
-import os
+A worked example, which is also a test. A frame is 20 bytes that say what it holds (magic, length, number, checksum),
+and a body. This segment has 240 bytes: a header up to byte 60, then three frames with bodies of 40 bytes. One bit is
+flipped in the body of record 8. Whoever sent that record put two starts of frames into it:
+
+    60   record 7
+    120  record 8, damaged
+    140      caller's bytes that look like record 9 with a body of 60 bytes
+    160      caller's bytes that look like record 1000 with a body of 30 bytes
+    180  record 9
+
+`next_frame(60)` is record 7, and ends at 120. `next_frame(120)` is None, so the reader asks `find(120, expected=8)`,
+which tries each place where the magic stands:
+
+    at   skipped  claims          due there  failed so far + claim  allowance          so
+    120        0  8, 40 bytes     8           0 + 40, due           240 + 4*120 = 720  read: does not check
+    140       20  9, 60 bytes     8 to 9     40 + 60, due           240 + 4*140 = 800  read: does not check
+    160       40  1000, 30 bytes  8 to 10     0 + 30, not due       240 + 4*160 = 880  read: does not check
+    180       60  9, 40 bytes     8 to 11   100 + 40, due           240 + 4*180 = 960  read: checks, found
+
+What is due: records can only be missing where bytes were skipped, one for each 20 bytes at most. The first place may
+have record 8 and no other; 60 bytes on, three may be missing, so 8 to 11. Record 1000 can't be there.
+
+Why the work is linear: a caller's record of 1 MB has room for 50,000 starts that each claim 1 MB, which is 50 GB to
+read. What did not check counts against an allowance: the size of the file, and 4 bytes more for each byte before the
+place. A start that would go beyond it is passed over unread. So a whole file costs five times its size at most, and as
+much again for starts that are not due, which are counted apart: a caller who doesn't know the numbers of records uses
+up nothing that the real frame behind them needs. One who does know them can hide the neighbours of a damaged record.
+"""
+
 from collections import Counter
-from io import BufferedReader
 
-from bridge.prediction_log.frames import FRAME_BYTES, FRAME_MAGIC, Frame, frame_checks, parse_frame
+from bridge.prediction_log.frames import FRAME_BYTES, FRAME_MAGIC, Frame, FrameStart, frame_checks, parse_start
+from bridge.prediction_log.segment_bytes import SegmentBytes
 
 __all__ = ["FrameSearch"]
 
@@ -13,86 +41,102 @@ _EARNED = 4
 
 
 class FrameSearch:
-    """Reads frames that check under the id of their segment.
+    """Reads the frames of a segment that check under its id, at any offset and in any order.
 
-    What a caller sent may hold any number of starts of frames, each of which claims a long body. Those that don't check
-    may cost as many bytes as the file has, and `_EARNED` more for each byte that is behind the reader; beyond that they
-    are passed over unread. Starts whose number can't be the next one have an allowance of their own: only a caller who
-    guesses the numbers of records can use up the other one, and a damaged record of theirs then hides its neighbours.
+    What all searches of one object cost is bounded together: see the worked example of this module.
 
     Args:
-        file: the segment; its position is the reader's.
-        segment_id: of the segment.
+        segment: the open file.
+        segment_id: what its header says it is, 16 bytes.
     """
 
-    def __init__(self, file: BufferedReader, segment_id: bytes) -> None:
-        self.file = file
+    def __init__(self, segment: SegmentBytes, segment_id: bytes) -> None:
+        self.segment = segment
         self._id = segment_id
-        self._wasted: Counter[bool] = Counter()
+        self._wasted: Counter[bool] = Counter()  # bytes read of what did not check, by whether it was due
 
-    def size(self) -> int:
-        """Of the file by now, bytes."""
-        return os.fstat(self.file.fileno()).st_size
-
-    def read(self) -> tuple[int, bytes] | None:
-        """The number and the body of the frame at the position; None if none checks there."""
-        frame = self._start()
-        body = b"" if frame is None else self.file.read(frame.length)
-        return (frame.sequence, body) if frame is not None and frame_checks(self._id, frame, body) else None
-
-    def find(self, offset: int, expected: int | None) -> int | None:
-        """Where the next frame begins that checks; None if there is none.
+    def next_frame(self, offset: int) -> tuple[Frame, int] | None:
+        """The frame that begins at an offset, and where it ends; None if none checks there.
 
         Args:
-            offset: from where on.
-            expected: the number of the record that is due there; None if nobody knows.
+            offset: from the start of the file, bytes.
+
+        Raises:
+            OSError: the file can't be read.
         """
-        start = offset
+        start = self._start(offset)
+        if start is None:
+            return None
+        body = self._body(offset, start)
+        return (Frame(start.sequence, body), offset + FRAME_BYTES + len(body)) if self._checks(start, body) else None
+
+    def find(self, offset: int, expected: int | None) -> int | None:
+        """Where the next frame begins that checks, at an offset or behind it; None if there is none.
+
+        Args:
+            offset: from the start of the file, bytes.
+            expected: the number of the record that is due there; None if nobody knows.
+
+        Raises:
+            OSError: the file can't be read.
+        """
+        first = offset
         while True:
-            self.file.seek(start)
-            window = self.file.read(_WINDOW_BYTES)
+            window = self.segment.read(first, _WINDOW_BYTES)
             if len(window) < len(FRAME_MAGIC):
                 return None
             at = window.find(FRAME_MAGIC)
             while at >= 0:
-                if self._checks(start + at, start + at - offset, expected):
-                    return start + at
+                if self._is_frame(first + at, first + at - offset, expected):
+                    return first + at
                 at = window.find(FRAME_MAGIC, at + 1)
-            start += len(window) - len(FRAME_MAGIC) + 1
+            first += len(window) - len(FRAME_MAGIC) + 1  # a magic may stand across two windows
 
     def is_torn(self, offset: int, end: int) -> bool:
-        """What stands from `offset` to the end of the file was begun and never finished.
+        """Whether what stands from an offset to the end of the file was begun and never finished.
 
         Its end is missing, or it is zeros, which is what a file system leaves of bytes that were not synced. A frame
         whose end is there, as it checks up to the end of the file, has a damaged length.
-        """
-        self.file.seek(offset)
-        start = self.file.read(min(FRAME_BYTES, end - offset))
-        if not start.strip(b"\0"):
-            return True
-        if len(start) < FRAME_BYTES:
-            return FRAME_MAGIC.startswith(start[: len(FRAME_MAGIC)])
-        frame, left = parse_frame(start), end - offset - FRAME_BYTES
-        if frame is None or frame.length <= left:
-            return False
-        return not frame_checks(self._id, frame._replace(length=left), self.file.read(left))
 
-    def _checks(self, at: int, skipped: int, expected: int | None) -> bool:
-        self.file.seek(at)
-        frame = self._start()
-        if frame is None:
+        Args:
+            offset: from the start of the file, bytes.
+            end: of the file, bytes.
+
+        Raises:
+            OSError: the file can't be read.
+        """
+        raw = self.segment.read(offset, min(FRAME_BYTES, end - offset))
+        if not raw.strip(b"\0"):
+            return True
+        if len(raw) < FRAME_BYTES:
+            return FRAME_MAGIC.startswith(raw[: len(FRAME_MAGIC)])
+        start, left = parse_start(raw), end - offset - FRAME_BYTES
+        if start is None or start.length <= left:
             return False
-        # Only as many records are missing as there was room for in what was skipped.
-        due = expected is None or 0 <= frame.sequence - expected <= skipped // FRAME_BYTES
-        if self._wasted[due] + frame.length > self.size() + _EARNED * at:
+        cut = start._replace(length=left)
+        return not self._checks(cut, self._body(offset, cut))
+
+    def _is_frame(self, at: int, skipped: int, expected: int | None) -> bool:
+        """Whether a frame is read here that checks; see the worked example."""
+        start = self._start(at)
+        if start is None:
             return False
-        checks = frame_checks(self._id, frame, self.file.read(frame.length))
+        due = expected is None or 0 <= start.sequence - expected <= skipped // FRAME_BYTES
+        if self._wasted[due] + start.length > self.segment.size() + _EARNED * at:
+            return False
+        checks = self._checks(start, self._body(at, start))
         if not checks:
-            self._wasted[due] += frame.length
+            self._wasted[due] += start.length
         return checks
 
-    def _start(self) -> Frame | None:
+    def _start(self, offset: int) -> FrameStart | None:
         """The start of a frame here, if the file holds as much as it claims: a damaged length may say anything."""
-        raw = self.file.read(FRAME_BYTES)
-        frame = parse_frame(raw) if len(raw) == FRAME_BYTES else None
-        return None if frame is None or frame.length > self.size() - self.file.tell() else frame
+        raw = self.segment.read(offset, FRAME_BYTES)
+        start = parse_start(raw) if len(raw) == FRAME_BYTES else None
+        return None if start is None or start.length > self.segment.size() - offset - FRAME_BYTES else start
+
+    def _body(self, offset: int, start: FrameStart) -> bytes:
+        return self.segment.read(offset + FRAME_BYTES, start.length)
+
+    def _checks(self, start: FrameStart, body: bytes) -> bool:
+        return frame_checks(self._id, start, body)

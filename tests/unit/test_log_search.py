@@ -1,6 +1,7 @@
-"""A damaged record full of what looks like frames: the reader's work stays in proportion to the file."""
+"""Frames are read by offset; behind a damaged record full of what looks like frames, the work stays linear."""
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,18 @@ from prediction_logs import frames, header
 from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.prediction_log import search
-from bridge.prediction_log.frames import FRAME_BYTES, FRAME_MAGIC, Frame, encode_preamble, frame_checks
+from bridge.prediction_log.frames import (
+    FRAME_BYTES,
+    FRAME_MAGIC,
+    Frame,
+    FrameStart,
+    encode_frame,
+    encode_preamble,
+    frame_checks,
+)
 from bridge.prediction_log.reader import Segment
+from bridge.prediction_log.search import FrameSearch
+from bridge.prediction_log.segment_bytes import SegmentBytes
 
 HEAD = header(1)
 CLAIMED_BYTES = (1 << 20, 30_000)  # the small ones use up what the big ones leave
@@ -17,10 +28,14 @@ BAIT = 2  # the record that is damaged
 RECORDS = 60
 
 
+def claim(sequence: int, length: int) -> bytes:
+    """What a caller can send: the start of a frame, with no body that checks."""
+    return FRAME_MAGIC + struct.pack("<IQI", length, sequence, 0)
+
+
 def bait(sequence: int) -> pb.LogRecord:
-    """What a caller can send: starts of frames that claim long bodies."""
-    starts = [FRAME_MAGIC + struct.pack("<IQI", length, sequence, 0) for length in CLAIMED_BYTES]
-    return pb.LogRecord(request=b"".join(start * 2000 for start in starts))
+    """A call whose request is starts of frames that claim long bodies."""
+    return pb.LogRecord(request=b"".join(claim(sequence, length) * 2000 for length in CLAIMED_BYTES))
 
 
 @pytest.fixture
@@ -28,9 +43,9 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The bytes of each body that was read to be checked."""
     lengths: list[int] = []
 
-    def count(segment_id: bytes, frame: Frame, body: bytes) -> bool:
+    def count(segment_id: bytes, start: FrameStart, body: bytes) -> bool:
         lengths.append(len(body))
-        return frame_checks(segment_id, frame, body)
+        return frame_checks(segment_id, start, body)
 
     monkeypatch.setattr(search, "frame_checks", count)
     return lengths
@@ -44,6 +59,44 @@ def damaged(path: Path, bait_sequence: int) -> Segment:
     parts[1 + BAIT][FRAME_BYTES + 10] ^= 1
     path.write_bytes(b"".join(parts))
     return Segment(path)
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Iterator[FrameSearch]:
+    """The worked example of the module."""
+    bodies = {7: b"7" * 40, 8: claim(9, 60) + claim(1000, 30), 9: b"9" * 40}
+    seven, eight, nine = (encode_frame(HEAD.segment_id, sequence, body) for sequence, body in bodies.items())
+    flipped = eight[:-1] + bytes([eight[-1] ^ 1])
+    path = tmp_path / f"{7:020d}.sblog"
+    path.write_bytes(b"\0" * 60 + seven + flipped + nine)
+    with path.open("rb") as file:
+        yield FrameSearch(SegmentBytes(file), HEAD.segment_id)
+
+
+def test_the_worked_example_goes_as_it_is_told(example: FrameSearch, checked: list[int]) -> None:
+    assert example.segment.size() == 240
+    assert example.next_frame(60) == (Frame(7, b"7" * 40), 120)
+    assert example.next_frame(120) is None
+    checked.clear()
+    assert example.find(120, expected=8) == 180
+    assert checked == [40, 60, 30, 40]
+    assert example.next_frame(180) == (Frame(9, b"9" * 40), 240)
+
+
+@pytest.mark.parametrize(
+    ("expected", "found"), [(5, None), (6, 180), (7, 180), (8, 180), (9, 180), (10, None), (None, 180)]
+)
+def test_three_records_at_most_are_missing_where_60_bytes_were_skipped(
+    example: FrameSearch, expected: int | None, found: int | None
+) -> None:
+    example._wasted[False] = 1 << 40  # nothing is left for what is not due
+    assert example.find(120, expected) == found
+
+
+@pytest.mark.parametrize("order", [[60, 180, 120, 60], [180, 60], [240, 60, 1000, 0, 61, 180]])
+def test_frames_are_read_at_any_offset_in_any_order(example: FrameSearch, order: list[int]) -> None:
+    ends = {offset: found and found[1] for offset in order for found in [example.next_frame(offset)]}
+    assert ends == {offset: {60: 120, 180: 240}.get(offset) for offset in order}
 
 
 @pytest.mark.parametrize("sequence", [0, 1 << 40])
