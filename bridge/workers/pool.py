@@ -217,7 +217,7 @@ class WorkerPool(Generic[_W]):
         try:
             self._add(await self.spawner.respawn())
         except Exception as error:
-            _log.warning("no new worker for %s: %s", self._name, error or type(error).__name__)
+            _log.warning("no new worker for %s: %s", self._name, _in_words(error))
             self._failure = error
             if not self._workers:
                 self._refuse_waiting(error)
@@ -241,10 +241,14 @@ class WorkerPool(Generic[_W]):
                 waiter.set_exception(self._no_worker(cause))
 
     def _no_worker(self, cause: Exception | None) -> NoWorker:
-        why = "the version is being unloaded" if self._closed else str(cause) or type(cause).__name__
+        why = "the version is being unloaded" if self._closed or cause is None else _in_words(cause)
         error = NoWorker(f"no worker can be started: {why}")
         error.__cause__ = cause
         return error
+
+
+def _in_words(error: Exception) -> str:
+    return str(error) or type(error).__name__
 
 
 class _Lease(Generic[_W]):
