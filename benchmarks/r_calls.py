@@ -186,7 +186,7 @@ def _worker(
 
     async def start() -> tuple[RserveProcess, Worker]:
         process = await RserveProcess.start(bundle.path, bundle.digest, bundle.settings)
-        os.sched_setaffinity(process.pid, cores)
+        os.sched_setaffinity(process.group.pid, cores)
         return process, await Worker.fork(process)
 
     with asyncio.Runner() as runner:

@@ -14,7 +14,10 @@ from scorebridge import AsyncScoringClient, Scores, Source
 from waiting import eventually, runs
 
 from bridge.backends.rserve.backend import RserveBackend
+from bridge.backends.rserve.spawner import RserveSpawner
 from bridge.gateway.server import Gateway
+from bridge.workers.process_group import ProcessGroup
+from bridge.workers.snapshot import Snapshot
 
 __all__ = ["DEFAULT", "Sick", "StartSick", "make_sick_bundle"]
 
@@ -89,21 +92,32 @@ class Sick:
         assert isinstance(accepted.backend, RserveBackend)
         return accepted.backend
 
+    @property
+    def spawner(self) -> RserveSpawner:
+        """Whence its workers come."""
+        assert isinstance(self.backend.pool.spawner, RserveSpawner)
+        return self.backend.pool.spawner
+
+    def snapshot(self) -> Snapshot:
+        """How its pool stands."""
+        return self.backend.pool.snapshot()
+
     def workers(self) -> set[int]:
         """The R processes that calls are given to."""
-        return {worker.pid for worker in self.backend._pool._workers}
+        return set(self.snapshot().pids)
 
     def parent(self) -> int:
         """The Rserve that forks them."""
-        process = self.backend._pool._process
-        assert process is not None
-        return process.pid
+        return self._group().pid
 
     def family(self) -> set[int]:
         """All live processes of the model's group."""
-        process = self.backend._pool._process
-        assert process is not None
-        return {one.pid for one in psutil.process_iter(["pid"]) if runs(one.pid) and _group(one.pid) == process.group}
+        group = self._group().number
+        return {one.pid for one in psutil.process_iter(["pid"]) if runs(one.pid) and _group(one.pid) == group}
+
+    def _group(self) -> ProcessGroup:
+        assert self.spawner.parent is not None
+        return self.spawner.parent.group
 
     async def recovers(self, lost: set[int]) -> None:
         """The lost workers are gone with all they started, two others are warm, and the next call is scored."""

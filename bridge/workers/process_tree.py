@@ -19,7 +19,7 @@ def kill_tree(pid: int, pidfd: int, group: int, folder: Path) -> None:
     Args:
         pid: the worker's.
         pidfd: the same, not to be mistaken for another process of that number.
-        group: the process group of all workers of its Rserve.
+        group: the process group that the worker is in.
         folder: the worker's own working directory.
     """
     with suppress(ProcessLookupError):

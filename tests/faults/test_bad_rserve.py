@@ -31,8 +31,8 @@ class Proxies:
 
 def _proxy_of(process: RserveProcess) -> Path:
     """The proxy's socket, from when there is something behind it."""
-    real = process._folder / "socket"
-    return process._folder / "proxy" if real.exists() else real
+    real = process.folder / "socket"
+    return process.folder / "proxy" if real.exists() else real
 
 
 @pytest_asyncio.fixture
@@ -43,9 +43,9 @@ async def proxies(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxies]:
 
     async def started(*args: object, **kwargs: object) -> RserveProcess:
         process: RserveProcess = await start(RserveProcess, *args, **kwargs)
-        proxy = FaultProxy(process._folder / "proxy", process._folder / "socket")
+        proxy = FaultProxy(process.folder / "proxy", process.folder / "socket")
         proxy.fault = found.fault
-        found.made[process._folder] = await proxy.__aenter__()
+        found.made[process.folder] = await proxy.__aenter__()
         return process
 
     monkeypatch.setattr(rserve_process.RserveProcess, "start", started)

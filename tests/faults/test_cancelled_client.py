@@ -17,7 +17,7 @@ async def _cancel(task: asyncio.Task[object]) -> None:
 async def test_alone(sick: Sick) -> None:
     before = sick.workers()
     task = asyncio.create_task(sick.call("loop"))
-    await eventually(lambda: len(sick.backend._pool._idle) == 1)
+    await eventually(lambda: sick.snapshot().idle == 1)
     await _cancel(task)
     await eventually(lambda: len(before - sick.workers()) == 1)
     await sick.recovers(before - sick.workers())
@@ -25,7 +25,7 @@ async def test_alone(sick: Sick) -> None:
 
 async def test_in_the_queue(sick: Sick) -> None:
     busy = [asyncio.create_task(sick.call("nap", [0.3])) for _ in range(2)]
-    await eventually(lambda: not sick.backend._pool._idle)
+    await eventually(lambda: sick.snapshot().idle == 0)
     waiting = asyncio.create_task(sick.call("score"))
     await eventually(lambda: sick.backend.load.pending_rows == 3)
     await _cancel(waiting)
@@ -37,11 +37,11 @@ async def test_in_the_queue(sick: Sick) -> None:
 async def test_inside_a_joint_run_the_others_keep_their_scores(start_sick: StartSick) -> None:
     sick = await start_sick("row_wise = true\nworkers = 1")
     busy = asyncio.create_task(sick.call("nap", [0.2]))
-    await eventually(lambda: not sick.backend._pool._idle)
+    await eventually(lambda: sick.snapshot().idle == 0)
     joined = [asyncio.create_task(sick.call("nap", [0.2 + n / 100])) for n in range(5)]
     await eventually(lambda: sick.backend.load.pending_rows == 6)
     await busy
-    await eventually(lambda: not sick.backend._pool._idle)
+    await eventually(lambda: sick.snapshot().idle == 0)
     await _cancel(joined.pop(2))
     answers = await asyncio.gather(*joined)
     assert [answer.scores[0] for answer in answers] == [2 * (0.2 + n / 100) for n in (0, 1, 3, 4)]
@@ -52,7 +52,7 @@ async def test_inside_a_joint_run_the_others_keep_their_scores(start_sick: Start
 async def test_one_member_that_raises_costs_only_itself(start_sick: StartSick) -> None:
     sick = await start_sick("row_wise = true\nworkers = 1")
     busy = asyncio.create_task(sick.call("nap", [0.2]))
-    await eventually(lambda: not sick.backend._pool._idle)
+    await eventually(lambda: sick.snapshot().idle == 0)
     values = [[1.0], [-1.0, 2.0], [3.0]]
     joined = [asyncio.create_task(sick.call("bad_rows", one)) for one in values]
     await busy

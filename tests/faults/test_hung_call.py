@@ -52,7 +52,7 @@ async def test_a_late_answer_is_dropped_and_its_worker_kept(sick: Sick) -> None:
     assert late.reasons == ["DEADLINE"]
     answers = await asyncio.gather(*(sick.call("score", [float(n)]) for n in range(20)))
     assert [answer.scores[0] for answer in answers] == [2.0 * n for n in range(20)]
-    await eventually(lambda: len(sick.backend._pool._idle) == 2)
+    await eventually(lambda: sick.snapshot().idle == 2)
     assert sick.workers() == before
 
 

@@ -125,7 +125,7 @@ async def test_a_retired_version_finishes_its_calls_and_is_gone(
     gateway = await start_gateway(repository, watch_interval_s=0.05)
     client = connect(gateway)
     backend = gateway.registry.resolve("m", 2).accepted.backend
-    pids = {worker.pid for worker in backend._pool._workers}
+    pids = backend.pool.snapshot().pids
     under_way = asyncio.create_task(client.score("m", {"x": [1000.5]}, timeout_s=10))
     await eventually(lambda: backend.load.running == 1)
     Repository(repository).retire("m", 2)

@@ -22,7 +22,7 @@ async def test_calls_go_on_when_the_parent_is_killed_and_a_new_one_is_started(si
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
     await sick.recovers({*workers, parent})
-    await eventually(lambda: len(sick.backend._pool._processes) == 1)
+    await eventually(lambda: len(sick.spawner.parents) == 1)
 
 
 async def test_a_stopped_parent_costs_nothing_while_its_workers_live(sick: Sick) -> None:

@@ -12,11 +12,10 @@ from waiting import eventually
 
 async def _kill_whoever_naps(sick: Sick) -> int:
     """Kills the worker that is at work; which it was."""
-    pool = sick.backend._pool
-    await eventually(lambda: any(worker not in pool._idle for worker in pool._workers))
-    (busy,) = (worker for worker in pool._workers if worker not in pool._idle)
-    os.kill(busy.pid, signal.SIGKILL)
-    return busy.pid
+    await eventually(lambda: sick.snapshot().leased)
+    (busy,) = sick.snapshot().pids - sick.snapshot().idle_pids
+    os.kill(busy, signal.SIGKILL)
+    return busy
 
 
 async def test_a_call_whose_worker_dies_is_given_to_another(sick: Sick) -> None:

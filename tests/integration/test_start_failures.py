@@ -11,13 +11,14 @@ import pytest
 from fixtures import make_r_bundle
 
 from bridge.backends.rserve import process as rserve_process
-from bridge.backends.rserve.pool import WorkerPool
+from bridge.backends.rserve.spawner import RserveSpawner
 from bridge.bundles.bundle import read_bundle
 from bridge.bundles.settings import ModelSettings
 from bridge.errors import BundleError, PassingFailure
 from bridge.load import Load
 from bridge.models.acceptance import accept
 from bridge.private_folders import make_folder, remove_folder
+from bridge.workers.pool import WorkerPool
 
 PREDICT = "Pred.R <- function(x) x + length(k)"
 BIG = "k <- numeric(25e6)"  # 200 MB, and nearly nothing in a file
@@ -165,17 +166,20 @@ async def test_a_start_for_which_something_is_lacking_leaves_nothing(
         await accept(bundle)
 
 
-async def test_a_start_that_is_cancelled_while_it_clears_up_leaves_nothing(tmp_path: Path) -> None:
+async def test_a_start_that_is_cancelled_while_it_clears_up_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bundle = make_r_bundle(tmp_path / "b", f"quit('no')\n{PREDICT}")
-    pool = WorkerPool(bundle, "", ModelSettings(workers=1), Load(1))
+    settings = ModelSettings(workers=1)
+    pool = WorkerPool(RserveSpawner(bundle, "", settings, "b"), "b", settings, Load(1))
     starting = asyncio.create_task(pool.start())
-    refuse = pool._refuse_waiting
+    close = pool.spawner.close
 
-    def cancel(error: Exception) -> None:
-        refuse(error)
+    async def cancel() -> None:
         starting.cancel()
+        await close()
 
-    pool._refuse_waiting = cancel  # type: ignore[method-assign] # called as the pool is closed
+    monkeypatch.setattr(pool.spawner, "close", cancel)
     with pytest.raises(asyncio.CancelledError):
         await starting
 

@@ -6,6 +6,7 @@ import shutil
 import signal
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,16 @@ from fixtures import make_r_bundle
 from waiting import eventually, runs
 
 from bridge.backends.rserve.connection import ConnectionLost, RemoteError
-from bridge.backends.rserve.pool import OUT_OF_REPLY_SPACE, WorkerPool
+from bridge.backends.rserve.header import OUT_OF_REPLY_SPACE
 from bridge.backends.rserve.process import RserveProcess
 from bridge.backends.rserve.rvalues import RInt, RList, RNull, RString, RValue
+from bridge.backends.rserve.spawner import RserveSpawner
+from bridge.backends.rserve.worker import Worker
 from bridge.bundles.settings import ModelSettings
 from bridge.calls import Trace, now
 from bridge.errors import BundleError
 from bridge.load import Load
+from bridge.workers.pool import NoWorker, WorkerPool
 
 PREDICT = """
 Pred.R <- function(code, ballast) eval(parse(text = code))
@@ -39,20 +43,22 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_r_bundle(tmp_path_factory.mktemp("bundles") / "code", PREDICT)
 
 
-Start = Callable[..., Awaitable[WorkerPool]]
+Pool = WorkerPool[Worker]
+Start = Callable[..., Awaitable[Pool]]
 
 
-def make_pool(bundle: Path, load: Load | None = None, **settings: Any) -> WorkerPool:
+def make_pool(bundle: Path, load: Load | None = None, **settings: Any) -> Pool:
     chosen = ModelSettings.model_validate({"workers": 1, "kill_after_s": 30.0} | settings)
-    return WorkerPool(bundle, "sha256:code", chosen, load or Load(chosen.workers))
+    spawner = RserveSpawner(bundle, "sha256:code", chosen, "code")
+    return WorkerPool(spawner, "code", chosen, load or Load(chosen.workers))
 
 
 @pytest_asyncio.fixture
 async def start(bundle: Path) -> AsyncIterator[Start]:
     """Starts pools that are closed at the end of the test."""
-    pools: list[WorkerPool] = []
+    pools: list[Pool] = []
 
-    async def start(**settings: Any) -> WorkerPool:
+    async def start(**settings: Any) -> Pool:
         pools.append(make_pool(**({"bundle": bundle} | settings)))
         await pools[-1].start()
         return pools[-1]
@@ -66,16 +72,17 @@ def one_row(code: str, ballast: str = "") -> list[RValue]:
     return [RInt(np.array([1], np.int32)), RNull(), RList([RString([code]), RString([ballast])])]
 
 
-async def ask(pool: WorkerPool, code: str, ballast: str = "") -> int:
-    value = await pool.call(one_row(code, ballast), Trace())
+async def ask(pool: Pool, code: str, ballast: str = "", trace: Trace | None = None) -> int:
+    async with pool.lease(trace or Trace()) as worker:
+        value = await worker.call(one_row(code, ballast))
     match value:
         case RList([RInt(), RString(), RList([RInt(answer)])]):
             return int(answer[0])
     raise AssertionError(f"R says {value}")
 
 
-def asking(pool: WorkerPool, code: str) -> asyncio.Task[int]:
-    return asyncio.create_task(ask(pool, code))
+def asking(pool: Pool, code: str, trace: Trace | None = None) -> asyncio.Task[int]:
+    return asyncio.create_task(ask(pool, code, trace=trace))
 
 
 class Gate:
@@ -98,29 +105,39 @@ class Gate:
         self._opened.touch()
 
 
-async def all_idle(pool: WorkerPool, count: int) -> set[int]:
-    await eventually(lambda: len(pool._idle) == len(pool._workers) == count)
-    return {worker.pid for worker in pool._idle}
+async def all_idle(pool: Pool, count: int) -> frozenset[int]:
+    await eventually(lambda: pool.snapshot().idle == len(pool.snapshot().pids) == count)
+    return pool.snapshot().idle_pids
 
 
-def parent(pool: WorkerPool) -> RserveProcess:
-    assert pool._process is not None
-    return pool._process
+async def waiting(pool: Pool, count: int) -> None:
+    await eventually(lambda: pool.snapshot().waiting == count)
 
 
-async def parent_replaced(pool: WorkerPool) -> RserveProcess:
+def spawner(pool: Pool) -> RserveSpawner:
+    assert isinstance(pool.spawner, RserveSpawner)
+    return pool.spawner
+
+
+def parent(pool: Pool) -> RserveProcess:
+    found = spawner(pool).parent
+    assert found is not None
+    return found
+
+
+async def parent_replaced(pool: Pool) -> RserveProcess:
     """Kills the parent, and gives it back once there is another."""
     old = parent(pool)
-    os.kill(old.pid, signal.SIGKILL)
+    os.kill(old.group.pid, signal.SIGKILL)
     await eventually(lambda: parent(pool) is not old and parent(pool).alive)
     return old
 
 
-async def killed(pool: WorkerPool, pids: set[int]) -> None:
+async def killed(pool: Pool, pids: AbstractSet[int]) -> None:
     """Kills workers all at once, and returns when the pool knows."""
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
-    await eventually(lambda: not pids & {worker.pid for worker in pool._workers})
+    await eventually(lambda: not pids & pool.snapshot().pids)
 
 
 def sleepers(seconds: str) -> list[int]:
@@ -167,8 +184,8 @@ async def test_times_in_the_queue_and_at_work_are_told_apart(start: Start, tmp_p
     running = asking(pool, gate.code("0L"))
     await gate.begun()
     trace = Trace()
-    queued = asyncio.create_task(pool.call(one_row("{ Sys.sleep(0.05); 1L }"), trace))
-    await eventually(lambda: len(pool._waiting) == 1)
+    queued = asking(pool, "{ Sys.sleep(0.05); 1L }", trace)
+    await waiting(pool, 1)
     began = now()
     await eventually(lambda: now() > began + 0.1)
     assert (trace.attempts, trace.sent) == (0, None)
@@ -178,6 +195,8 @@ async def test_times_in_the_queue_and_at_work_are_told_apart(start: Start, tmp_p
     assert trace.queue_s >= 0.1
     assert 0.05 <= trace.backend_s < 0.1
     assert await running == 0
+    assert pool.snapshot().leases == 2
+    assert pool.snapshot().waits_s == pytest.approx(trace.queue_s, abs=0.01)
 
 
 async def test_a_call_cancelled_in_the_queue_costs_no_worker(start: Start, tmp_path: Path) -> None:
@@ -186,7 +205,7 @@ async def test_a_call_cancelled_in_the_queue_costs_no_worker(start: Start, tmp_p
     running = asking(pool, gate.code(PID))
     await gate.begun()
     queued = [asking(pool, f"{number}L") for number in range(3)]
-    await eventually(lambda: len(pool._waiting) == 3)
+    await waiting(pool, 3)
     queued[0].cancel()
     queued[2].cancel()
     gate.open()
@@ -197,11 +216,11 @@ async def test_a_call_cancelled_in_the_queue_costs_no_worker(start: Start, tmp_p
 
 async def test_a_call_cancelled_as_it_is_handed_a_worker_gives_it_back(start: Start) -> None:
     pool = await start()
-    worker = await pool._acquire()
-    queued = asking(pool, "1L")
-    behind = asking(pool, "2L")
-    await eventually(lambda: len(pool._waiting) == 2)
-    pool._release(worker)
+    async with pool.lease(Trace()) as worker:
+        queued = asking(pool, "1L")
+        behind = asking(pool, "2L")
+        await waiting(pool, 2)
+    assert pool.snapshot().waiting == 1  # it was handed over, and nobody has run since
     queued.cancel()
     with pytest.raises(asyncio.CancelledError):
         await queued
@@ -218,13 +237,13 @@ async def test_a_cancelled_call_returns_at_once_and_its_worker_serves_again(star
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running  # although R is still in the call: nobody has opened the gate
-    assert load.occupied == 1
-    pids = {worker.pid for worker in pool._workers}
+    assert (load.occupied, pool.snapshot().settling) == (1, 1)
+    pids = pool.snapshot().pids
     following = asking(pool, "2L")
-    await eventually(lambda: len(pool._waiting) == 1)
+    await waiting(pool, 1)
     gate.open()
     assert await following == 2
-    assert load.occupied == 0
+    assert (load.occupied, pool.snapshot().settling) == (0, 0)
     assert await all_idle(pool, 1) == pids
 
 
@@ -233,8 +252,8 @@ async def test_an_overrun_ends_the_worker_and_all_it_started(start: Start, tmp_p
     load = Load(1, on_overrun=lambda: overruns.append("overrun"))
     pool = await start(load=load, kill_after_s=0.3)
     begun = tmp_path / "begun"
-    worker = next(iter(pool._workers))
-    folder = worker.process.worker_folder(worker.pid)
+    (pid,) = pool.snapshot().pids
+    folder = parent(pool).worker_folder(pid)
     # A child that R waits for, one in the background, and one whose own parent is gone.
     code = f'system("sleep 1001.5 & (sleep 1002.5 &) ; touch {begun}; sleep 1003.5")'
     seconds = ("1001.5", "1002.5", "1003.5")
@@ -244,12 +263,13 @@ async def test_an_overrun_ends_the_worker_and_all_it_started(start: Start, tmp_p
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
-    await eventually(lambda: not runs(worker.pid))
+    await eventually(lambda: not runs(pid))
     await eventually(lambda: not any(sleepers(each) for each in seconds))
     await eventually(lambda: not folder.exists())
     assert (overruns, load.occupied) == (["overrun"], 0)
-    assert await ask(pool, PID) != worker.pid
+    assert await ask(pool, PID) != pid
     await all_idle(pool, 1)
+    assert (pool.snapshot().overrun, pool.snapshot().replaced) == (1, 1)
 
 
 async def test_an_idle_worker_that_is_killed_is_replaced(start: Start) -> None:
@@ -268,7 +288,7 @@ async def test_a_worker_that_is_killed_in_a_call_fails_that_call_alone(start: St
     running = asking(pool, gate.code("1L"))
     await gate.begun()
     queued = asking(pool, PID)
-    (victim,) = {worker.pid for worker in pool._workers}
+    (victim,) = pool.snapshot().pids
     os.kill(victim, signal.SIGKILL)
     with pytest.raises(ConnectionLost):
         await running
@@ -312,7 +332,7 @@ async def test_workers_go_on_without_their_parent_and_new_ones_have_a_new_one(st
     assert await ask(pool, PID) == worker
     await killed(pool, {worker})
     assert await ask(pool, PID) != worker
-    assert pool._processes == {parent(pool)}
+    assert spawner(pool).parents == {parent(pool)}
     assert not first.socket.parent.exists()
 
 
@@ -328,14 +348,14 @@ async def test_a_reply_that_is_too_large_costs_no_worker(start: Start) -> None:
 async def test_two_parents_that_are_gone_are_cleared_away_once_each(start: Start) -> None:
     pool = await start(workers=2)
     first = await parent_replaced(pool)
-    await killed(pool, {min(worker.pid for worker in pool._workers)})
+    await killed(pool, {min(pool.snapshot().pids)})
     await all_idle(pool, 2)
     second = await parent_replaced(pool)
-    assert {worker.process for worker in pool._workers} == {first, second}
+    assert spawner(pool).parents == {first, second, parent(pool)}  # each of the two has a worker left
     # Their last workers end at the same time, so two replacements find both parents to be cleared away.
     await killed(pool, await all_idle(pool, 2))
     await all_idle(pool, 2)
-    assert pool._processes == {pool._process}
+    assert spawner(pool).parents == {parent(pool)}
     assert len(folders()) == 1
 
 
@@ -348,12 +368,28 @@ async def test_a_bundle_that_no_longer_loads_fails_calls_until_it_does_again(
     await parent_replaced(pool)
     await killed(pool, await all_idle(pool, 1))
     for _ in range(2):
-        with pytest.raises(ConnectionLost, match="no R worker can be started"):
+        with pytest.raises(NoWorker, match=r"^no worker can be started: there is no file Pred.R in"):
             await ask(pool, "1L")
     (tmp_path / "Pred.R").rename(copy / "Pred.R")
     # The parent that failed to load will never do better: there has to be another one.
     await all_idle(pool, 1)
     assert await ask(pool, "2L") == 2
+
+
+async def test_parents_that_load_in_vain_do_not_pile_up(start: Start, bundle: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(bundle, tmp_path / "copy"))
+    pool = await start(bundle=copy)
+    (copy / "Pred.R").unlink()
+    tried = {await parent_replaced(pool)}
+    await killed(pool, await all_idle(pool, 1))
+
+    def tried_often() -> bool:
+        tried.add(parent(pool))
+        return len(tried) > 4
+
+    await eventually(tried_often)
+    assert len(spawner(pool).parents) <= 2
+    assert len(folders()) <= 2
 
 
 async def test_closing_ends_calls_that_run_and_calls_that_wait(start: Start, tmp_path: Path) -> None:
@@ -362,11 +398,13 @@ async def test_closing_ends_calls_that_run_and_calls_that_wait(start: Start, tmp
     running = asking(pool, gate.code("1L"))
     await gate.begun()
     queued = asking(pool, "2L")
-    await eventually(lambda: len(pool._waiting) == 1)
+    await waiting(pool, 1)
     await pool.close()
     await pool.close()
-    for call in (running, queued, asking(pool, "3L")):
-        with pytest.raises(ConnectionLost):
+    with pytest.raises(ConnectionLost):
+        await running
+    for call in (queued, asking(pool, "3L")):
+        with pytest.raises(NoWorker, match="the version is being unloaded"):
             await call
 
 

@@ -8,11 +8,12 @@ import numpy as np
 
 from bridge.backends import Description, Tried, Warned
 from bridge.backends.rserve.connection import ConnectionLost, RemoteError
+from bridge.backends.rserve.header import MAX_REPLY_BYTES, OUT_OF_REPLY_SPACE, R_ERROR
 from bridge.backends.rserve.kept_types import KeptTypes
-from bridge.backends.rserve.pool import OUT_OF_REPLY_SPACE, R_ERROR, WorkerPool
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RNull, RString, RValue, from_column, to_column
-from bridge.backends.rserve.worker import Greeting
+from bridge.backends.rserve.spawner import RserveSpawner
+from bridge.backends.rserve.worker import Greeting, Worker
 from bridge.backends.rserve.world import differences
 from bridge.bundles.bundle import Bundle
 from bridge.bundles.settings import ModelSettings
@@ -30,15 +31,20 @@ from bridge.features.binding import Binding
 from bridge.features.feature import Feature, by_name
 from bridge.load import Load
 from bridge.texts import printable
+from bridge.workers.pool import NoWorker, WorkerPool
 
 __all__ = ["RserveBackend"]
 
 
 class RserveBackend:
-    """One version of an R model, resident in an Rserve of its own."""
+    """One version of an R model, resident in an Rserve of its own.
 
-    def __init__(self, pool: WorkerPool, load: Load, description: Description, *, framed: bool) -> None:
-        self._pool = pool
+    Attributes:
+        pool: its workers, for who looks after them; calls go through the backend.
+    """
+
+    def __init__(self, pool: WorkerPool[Worker], load: Load, description: Description, *, framed: bool) -> None:
+        self.pool = pool
         self._load = load
         self._description = description
         # What R knows without being told: the function's arguments, and not the columns of a data frame.
@@ -55,12 +61,14 @@ class RserveBackend:
         Raises:
             BundleError: R or the bundle can't do it; the sentence says why.
         """
-        _check_declared(bundle.settings)
-        load = Load(bundle.settings.workers)
-        pool = WorkerPool(bundle.path, bundle.digest, bundle.settings, load)
-        greeting = await pool.start()
+        settings = bundle.settings
+        _check_declared(settings)
+        load = Load(settings.workers)
+        name = f"{bundle.path.parent.name}/{bundle.path.name}"
+        pool = WorkerPool(RserveSpawner(bundle.path, bundle.digest, settings, name), name, settings, load)
+        first = await pool.start()
         try:
-            return cls(pool, load, _describe(bundle, greeting), framed=bundle.settings.input == "frame")
+            return cls(pool, load, _describe(bundle, first.greeting), framed=settings.input == "frame")
         except BaseException:
             await pool.close()
             raise
@@ -111,8 +119,9 @@ class RserveBackend:
 
     async def _ask(self, call: Call, arguments: Sequence[RValue], *, trial: bool = False) -> RValue:
         try:
-            return await self._pool.call(arguments, call.trace, trial=trial)
-        except (ConnectionLost, ProtocolError) as error:
+            async with self.pool.lease(call.trace) as worker:
+                return await worker.call(arguments, trial=trial)
+        except (NoWorker, ConnectionLost, ProtocolError) as error:
             raise _lost(call, error) from error
         except RemoteError as error:
             raise _refused(call, error) from error
@@ -122,7 +131,7 @@ class RserveBackend:
 
     async def close(self) -> None:
         """See `Backend.close`."""
-        await self._pool.close()
+        await self.pool.close()
 
     def _read(self, call: Call, value: RValue) -> tuple[Column, ...]:
         match value:
@@ -200,7 +209,7 @@ def _failure(call: Call, kind: str, raised: str, said: str, warned: str) -> Back
     )
 
 
-def _lost(call: Call, error: ConnectionLost | ProtocolError) -> WorkerLost:
+def _lost(call: Call, error: NoWorker | ConnectionLost | ProtocolError) -> WorkerLost:
     from_outside = isinstance(error, ConnectionLost) and error.from_outside
     how = "it was killed from outside, as the kernel ends what it has no memory for" if from_outside else error
     lost = WorkerLost(f"{call.model}: the R worker was lost after {call.elapsed_s():.3f} s: {how}")
@@ -212,7 +221,8 @@ def _refused(call: Call, error: RemoteError) -> BackendError:
     if error.status == R_ERROR:
         return PredictionFailed(f"{call.model}: R left the predict function without a condition, as abort does")
     if error.status == OUT_OF_REPLY_SPACE:
-        return MalformedPrediction(f"{call.model}: the prediction is larger than a reply may be", limit="128 MiB")
+        limit = f"{MAX_REPLY_BYTES >> 20} MiB"
+        return MalformedPrediction(f"{call.model}: the prediction is larger than a reply may be", limit=limit)
     return WorkerLost(f"{call.model}: {error}")
 
 

@@ -7,6 +7,7 @@ from typing import Self
 
 from bridge.backends.rserve.header import (
     HEADER_BYTES,
+    MAX_REPLY_BYTES,
     OC_INIT,
     RESPONSE_ERROR,
     RESPONSE_OK,
@@ -18,7 +19,7 @@ from bridge.backends.rserve.rvalues import RList, RValue
 
 __all__ = ["Connection", "ConnectionLost", "RemoteError"]
 
-_MAX_REPLY_BYTES = 256 << 20  # above Rserve's own `maxsendbuf`; more is a lie about a length
+_MOST_BYTES = 2 * MAX_REPLY_BYTES  # above what Rserve sends; more is a lie about a length
 _MSG_IDS = 1 << 31
 
 
@@ -36,7 +37,7 @@ class RemoteError(Exception):
     """Rserve answered with an error instead of a value; the connection stays usable.
 
     Attributes:
-        status: 127 if R raised, 0x4c if the reply was over `maxsendbuf`; below 64 R's parser's, else Rserve's own.
+        status: R_ERROR, OUT_OF_REPLY_SPACE or another of Rserve's; below 64 it is of R's parser.
     """
 
     def __init__(self, status: int) -> None:
@@ -96,6 +97,11 @@ class Connection(asyncio.Protocol):
     def lost(self) -> bool:
         """It can't be used any more."""
         return self._lost is not None
+
+    @property
+    def busy(self) -> bool:
+        """A reply is still to come."""
+        return not self._settled.is_set()
 
     def on_lost(self, callback: Callable[[], None]) -> None:
         """Calls back once, when the connection is lost by itself; not after `close`."""
@@ -177,7 +183,7 @@ class Connection(asyncio.Protocol):
         return True
 
     def _check(self, header: Header) -> None:
-        if header.length > _MAX_REPLY_BYTES:
+        if header.length > _MOST_BYTES:
             raise ProtocolError(f"a reply of {header.length} bytes")
         if not self._greeting.done():
             if header.command != OC_INIT:

@@ -1,14 +1,18 @@
-"""What every message of QAP1 begins with: 16 bytes, little-endian (Rserve's `Rsrv.h`, `struct phdr`)."""
+"""What every message of QAP1 begins with, and its numbers: 16 bytes, little-endian (Rserve's `Rsrv.h`)."""
 
 import struct
 from typing import NamedTuple
 
 __all__ = [
     "HEADER_BYTES",
+    "MAX_REPLY_BYTES",
+    "MAX_REQUEST_BYTES",
     "OC_CALL",
     "OC_INIT",
+    "OUT_OF_REPLY_SPACE",
     "RESPONSE_ERROR",
     "RESPONSE_OK",
+    "R_ERROR",
     "Header",
     "pack_header",
     "parse_header",
@@ -19,6 +23,12 @@ OC_CALL = 0x00F
 OC_INIT = 0x434F7352
 RESPONSE_OK = 0x10001
 RESPONSE_ERROR = 0x10002
+# Statuses of an error, after either of which the worker is as good as before.
+R_ERROR = 127  # R raised, outside of our code
+OUT_OF_REPLY_SPACE = 0x4C  # the reply would be longer than MAX_REPLY_BYTES
+# What we have every Rserve hold to, as its `maxinbuf` and `maxsendbuf`.
+MAX_REQUEST_BYTES = 256 << 20
+MAX_REPLY_BYTES = 128 << 20
 _FIELDS = struct.Struct("<IIII")  # command, low half of the length, message id, high half of the length
 
 
@@ -32,7 +42,7 @@ class Header(NamedTuple):
 
 
 def parse_header(header: bytes | bytearray) -> Header:
-    """The first 16 bytes of a message."""
+    """The first 16 bytes of a message, Rserve's `struct phdr`."""
     command, low, msg_id, high = _FIELDS.unpack_from(header)
     if command & 0xFFFFFF == RESPONSE_ERROR:
         return Header(RESPONSE_ERROR, command >> 24, low | high << 32, msg_id)

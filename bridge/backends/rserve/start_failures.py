@@ -2,14 +2,16 @@
 
 from bridge.backends.rserve.connection import ConnectionLost
 from bridge.backends.rserve.process import RserveProcess
+from bridge.backends.rserve.qap import ProtocolError
 from bridge.errors import BundleError, PassingFailure
 from bridge.shortages import ended_from_outside, says_out_of_memory, says_short, signal_name
 
-__all__ = ["why_not_loaded", "why_not_started"]
+__all__ = ["why_no_worker", "why_not_loaded"]
 
 _R_ITSELF_MB = 512  # R starts with a quarter of it; a larger limit is not what keeps it from starting
 _WORKER_MB = 32.0  # what a fresh worker takes: its buffers, and a full collection
 _NOTHING_MB = 4.0  # R that could not get what it asked for, small as that may be, came as near to its limit
+_DIED = "R died while it loaded the bundle"
 
 
 def why_not_loaded(said: str, process: RserveProcess) -> BundleError:
@@ -19,40 +21,33 @@ def why_not_loaded(said: str, process: RserveProcess) -> BundleError:
         said: by R, in a sentence.
         process: that still runs.
     """
-    left_mb = process.note_memory()
+    left_mb = process.group.note_memory()
     if left_mb is not None and (says_out_of_memory(said) or left_mb < _NOTHING_MB):
         return _too_little(said, process)
     return PassingFailure(said) if says_short(said) else BundleError(said)
 
 
-def why_not_started(what: Exception, process: RserveProcess | None, load_timeout_s: float) -> BundleError:
-    """What it means that there were not all the workers in time.
+def why_no_worker(what: ConnectionLost | ProtocolError, process: RserveProcess) -> BundleError:
+    """What it means that an Rserve gave no worker: it ended, or it goes on and ends each connection.
 
     Args:
-        what: happened: a TimeoutError, or what came of the last connection.
-        process: that was to give them; None if there was none yet.
-        load_timeout_s: the time for it, seconds.
+        what: came of the last connection.
+        process: that was to give it.
     """
-    if isinstance(what, TimeoutError):
-        limit = f"{load_timeout_s:g} s"
-        return PassingFailure(f"the bundle was not loaded within {limit}", limit=limit)
-    if process is None or not isinstance(what, ConnectionLost):
-        return BundleError(f"R died while it loaded the bundle: {what}")
-    return _why_no_worker(process, what)
+    return _why_none(what, process) if isinstance(what, ConnectionLost) else BundleError(f"{_DIED}: {what}")
 
 
-def _why_no_worker(process: RserveProcess, what: ConnectionLost) -> BundleError:
-    """It ended, or it goes on and ends each connection."""
-    code, left_mb = process.exit_code, process.note_memory()
+def _why_none(what: ConnectionLost, process: RserveProcess) -> BundleError:
+    code, left_mb = process.group.exit_code, process.group.note_memory()
     tight = left_mb is not None and left_mb < _WORKER_MB
     if code is None:
         none = "no R worker could be started"
         return _too_little(none, process) if tight else PassingFailure(f"{none}: {what}")
-    ended = f"R died while it loaded the bundle: it ended {signal_name(code)}"
+    ended = f"{_DIED}: it ended {signal_name(code)}"
     if ended_from_outside(code):
         return PassingFailure(f"{ended}, from outside, as the kernel ends what it has no memory for")
     if not process.begun:
-        if process.memory_limit_mb is not None and process.memory_limit_mb < _R_ITSELF_MB:
+        if process.group.memory_limit_mb is not None and process.group.memory_limit_mb < _R_ITSELF_MB:
             return _too_little("R could not be started", process)
         return PassingFailure(f"R could not be started: it ended {signal_name(code)}")
     if left_mb is not None and code != 0:
@@ -61,5 +56,5 @@ def _why_no_worker(process: RserveProcess, what: ConnectionLost) -> BundleError:
 
 
 def _too_little(what: str, process: RserveProcess, otherwise: str = "") -> BundleError:
-    limit_mb = process.memory_limit_mb or 0
+    limit_mb = process.group.memory_limit_mb or 0
     return BundleError(f"{what}: memory_limit_mb = {limit_mb} was reached{otherwise}", limit=f"{limit_mb} MiB")

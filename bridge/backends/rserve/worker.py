@@ -4,10 +4,11 @@ import asyncio
 import errno
 import os
 import shutil
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from bridge.backends.rserve.connection import Connection, ConnectionLost
 from bridge.backends.rserve.process import RserveProcess
@@ -17,9 +18,10 @@ from bridge.backends.rserve.world import World
 from bridge.columns import Type
 from bridge.features.feature import Feature
 from bridge.shortages import ended_from_outside
+from bridge.workers.background import to_the_end
 from bridge.workers.process_tree import kill_tree
 
-__all__ = ["Greeting", "Worker", "to_the_end"]
+__all__ = ["Greeting", "Worker"]
 
 _EXIT_STATUS = 49  # of the fields of /proc/PID/stat behind the program's name
 _POLL_S = 0.01
@@ -128,20 +130,6 @@ def _strings(value: RValue) -> tuple[str, ...]:
     return tuple(text or "" for text in value.values) if isinstance(value, RString) else ()
 
 
-async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Awaits what must not be left half done: a cancellation is raised only when it is done."""
-    task = asyncio.get_running_loop().create_task(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.shield(task)
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if cancelled is not None:
-        raise cancelled from (None if task.cancelled() else task.exception())
-    task.result()
-
-
 class Worker:
     """A forked R process; one call at a time."""
 
@@ -176,7 +164,7 @@ class Worker:
             except OSError as error:
                 if error.errno in _OURS:
                     raise
-                process.note_memory()
+                process.group.note_memory()
                 await asyncio.sleep(_POLL_S)  # it does not listen yet
             else:
                 return cls._greeted(process, connection, value)
@@ -197,6 +185,30 @@ class Worker:
     def pid(self) -> int:
         """Of the R process."""
         return self.greeting.pid
+
+    @property
+    def lost(self) -> bool:
+        """It can't be asked any more."""
+        return self.connection.lost
+
+    @property
+    def busy(self) -> bool:
+        """R has not answered what it was asked."""
+        return self.connection.busy
+
+    @property
+    def killed(self) -> bool:
+        """By the gateway, or just about to be."""
+        return self._pidfd < 0
+
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """See `Connection.on_lost`."""
+        self.connection.on_lost(callback)
+
+    async def settled(self) -> None:
+        """Returns once it is busy no more: R has answered, or it is lost."""
+        with suppress(ConnectionLost):
+            await self.connection.settled()
 
     async def call(self, arguments: Sequence[RValue], *, trial: bool = False) -> RValue:
         """One exchange; see `Connection.call`."""
@@ -227,7 +239,7 @@ class Worker:
     def _kill(self, pidfd: int) -> None:
         folder = self.process.worker_folder(self.pid)
         try:
-            kill_tree(self.pid, pidfd, self.process.group, folder)
+            kill_tree(self.pid, pidfd, self.process.group.number, folder)
         finally:
             os.close(pidfd)
         # A killed process can't remove its folder itself.

@@ -1,0 +1,137 @@
+"""Where the R workers of one version come from: an Rserve that has loaded its bundle, and another when that ends."""
+
+import asyncio
+import logging
+from pathlib import Path
+
+from bridge.backends.rserve.connection import ConnectionLost, RemoteError
+from bridge.backends.rserve.header import OUT_OF_REPLY_SPACE, R_ERROR
+from bridge.backends.rserve.process import RserveProcess
+from bridge.backends.rserve.qap import ProtocolError
+from bridge.backends.rserve.start_failures import why_no_worker, why_not_loaded
+from bridge.backends.rserve.worker import Worker
+from bridge.bundles.settings import ModelSettings
+from bridge.workers.background import Background
+
+__all__ = ["RserveSpawner"]
+
+_log = logging.getLogger(__name__)
+
+_FORK_TIMEOUT_S = 10.0  # a fork with its first full collection can take seconds on a model of many small parts
+_OUTSIZED_BYTES = 16 << 20  # a worker's input buffer never shrinks
+
+
+class RserveSpawner:
+    """See `Spawner`; keeps the parents that fork the workers, and the bundle that these have loaded.
+
+    Args:
+        bundle: the folder to load.
+        digest: its name, which each worker must repeat.
+        settings: the model's; `load_timeout_s`, `worker_recycle_calls`, `memory_limit_mb`, `seed`, `input`,
+            `row_by_row` and the world to run in count here.
+        name: whose workers they are, for the log.
+    """
+
+    def __init__(self, bundle: Path, digest: str, settings: ModelSettings, name: str) -> None:
+        self._bundle = bundle
+        self._digest = digest
+        self._settings = settings
+        self._name = name
+        self._parent: RserveProcess | None = None
+        self._parents: set[RserveProcess] = set()
+        self._workers: set[Worker] = set()
+        self._forking = asyncio.Lock()
+        self._background = Background(name)
+        self._closed = False
+
+    @property
+    def parent(self) -> RserveProcess | None:
+        """That which forks the next worker, if it is alive then; None before the first."""
+        return self._parent
+
+    @property
+    def parents(self) -> frozenset[RserveProcess]:
+        """The parent, and those before it of which something is left, such as workers."""
+        return frozenset(self._parents)
+
+    async def spawn(self) -> Worker:
+        """See `Spawner.spawn`."""
+        # One at a time: the parent forks one at a time anyway, and only one of us may start a new parent.
+        async with self._forking:
+            parent = await self._living_parent()
+            try:
+                worker = await Worker.fork(parent)
+            except (ConnectionLost, ProtocolError) as error:
+                raise why_no_worker(error, parent) from error
+        why_not = worker.greeting.error
+        if why_not is None and worker.greeting.digest != self._digest:
+            why_not = "the worker has loaded another bundle"
+        if why_not is not None:
+            failure = why_not_loaded(why_not, parent)
+            parent.group.kill_program()  # it would fork the same again; the next one loads the bundle anew
+            await worker.kill()
+            raise failure
+        self._workers.add(worker)
+        parent.group.on_exit(self._note_exit)
+        return worker
+
+    async def respawn(self) -> Worker:
+        """See `Spawner.respawn`."""
+        await self._retire()
+        forks = self._parent is not None and self._parent.alive
+        try:
+            async with asyncio.timeout(_FORK_TIMEOUT_S if forks else self._settings.load_timeout_s):
+                worker = await self.spawn()
+        except TimeoutError:
+            if self._parent is not None:
+                self._parent.group.kill_program()  # it hangs; its workers may go on
+            raise
+        await self._retire()  # of those that were tried in vain too
+        return worker
+
+    def leaves_usable(self, error: Exception) -> bool:
+        """See `Spawner.leaves_usable`: what R or Rserve answered with is no fault of the connection."""
+        return isinstance(error, RemoteError) and error.status in (R_ERROR, OUT_OF_REPLY_SPACE)
+
+    def spent(self, worker: Worker) -> bool:
+        """See `Spawner.spent`: after `worker_recycle_calls`, or a request whose memory R keeps."""
+        return worker.calls >= self._settings.worker_recycle_calls or worker.connection.largest_bytes > _OUTSIZED_BYTES
+
+    async def close(self) -> None:
+        """See `Spawner.close`."""
+        self._closed = True
+        await self._background.close()
+        for parent in list(self._parents):
+            await parent.close()
+        self._parents.clear()
+        for worker in self._workers:
+            worker.forget()
+        self._workers.clear()
+
+    async def _living_parent(self) -> RserveProcess:
+        if self._parent is None or not self._parent.alive:
+            self._parent = await RserveProcess.start(self._bundle, self._digest, self._settings)
+            self._parents.add(self._parent)
+        return self._parent
+
+    def _note_exit(self) -> None:
+        if not self._closed:
+            self._background.start(self._restart())
+
+    async def _restart(self) -> None:
+        """Has the bundle loaded again before a worker is needed, because loading may take long."""
+        _log.warning("the Rserve of %s ended; its workers go on, and a new one is started", self._name)
+        async with self._forking:
+            if not self._closed:
+                await self._living_parent()
+
+    async def _retire(self) -> None:
+        """Removes what is left of parents that are gone, once their last worker is."""
+        self._workers = {worker for worker in self._workers if not worker.killed}
+        while gone := self._unused_parent():
+            self._parents.discard(gone)
+            await gone.close()
+
+    def _unused_parent(self) -> RserveProcess | None:
+        used = {self._parent, *(worker.process for worker in self._workers)}
+        return next((parent for parent in self._parents if parent not in used and not parent.alive), None)

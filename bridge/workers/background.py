@@ -1,0 +1,53 @@
+"""Work that goes on without its caller: kept until it ends, ended together, and heard of if it fails."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+__all__ = ["Background", "to_the_end"]
+
+_log = logging.getLogger(__name__)
+
+
+class Background:
+    """Tasks that nobody awaits.
+
+    Args:
+        name: whose they are, for the log; such as "model/version".
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Begins it soon; what it raises is logged as an error."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._end)
+
+    async def close(self) -> None:
+        """Cancels what has not ended, and returns once it has."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("what was done for the workers of %s failed", self._name, exc_info=error)
+
+
+async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
+    """Awaits what must not be left half done: a cancellation is raised only when it is done."""
+    task = asyncio.get_running_loop().create_task(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait([task])
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if cancelled is not None:
+        raise cancelled from (None if task.cancelled() else task.exception())
+    task.result()
