@@ -80,7 +80,7 @@ class Tally:
 
     @property
     def default_rates(self) -> dict[str, float]:
-        """The same by reason, the most frequent first."""
+        """The share of rows with a default score, by its reason, the most frequent first."""
         return _rates(self.defaulted, self.rows)
 
     def add(self, record: pb.LogRecord) -> None:

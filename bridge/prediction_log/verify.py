@@ -70,7 +70,7 @@ def verify(folder: Path, on_bytes: Callable[[int], None] = lambda _: None) -> Ve
 
 
 def verify_pass(log: LogPass) -> Verification:
-    """The same for a pass that was made before, such as one whose size a progress bar had to know."""
+    """What is wrong with a log, by a pass that was made before, such as one whose size a progress bar had to know."""
     checker = _Checker()
     for segment in log.segments:
         checker.check(log, segment)

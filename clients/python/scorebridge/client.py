@@ -86,8 +86,8 @@ class ScoringClient(ClientBase):
         Raises:
             CallerError: mend the call.
             DeadlineExceeded: no score in time and no default to give.
-            Unavailable: not now, likewise.
-            PredictionFailed: the model's fault, likewise.
+            Unavailable: no score now, and no default to give.
+            PredictionFailed: the model failed, and there is no default to give.
             TypeError, ValueError: rows, names, keys, an id or a timeout that no gateway would take; nothing was sent.
             RuntimeError: the client is closed.
         """

@@ -41,7 +41,7 @@ def build_column(name: str, values: Any) -> pb.Column:
 
     Raises:
         TypeError: it is no column, or one that no model takes; the message names it.
-        ValueError: a number or text in it that can't be sent, likewise, and its row.
+        ValueError: a number or text in it that can't be sent; the message names the column and the row.
     """
     plain, mask = _plain(name, values)
     try:
