@@ -95,13 +95,16 @@ class FakeWorker:
 class FakeSpawner:
     """Spawns what it is told to: a worker, or an error of those that lie ready."""
 
-    def __init__(self, kill_s: float = 0.0, spawn_s: float = 0.0, recycle: int = 1_000) -> None:
+    def __init__(
+        self, *, kill_s: float = 0.0, spawn_s: float = 0.0, close_s: float = 0.0, recycle: int = 1_000
+    ) -> None:
         self.errors: list[Exception] = []
         self.workers: list[FakeWorker] = []
         self.spawned_at: list[float] = []
         self.closed = 0
         self.spawn_s = spawn_s
         self._kill_s = kill_s
+        self._close_s = close_s
         self._recycle = recycle
         self._pids = count(1)
 
@@ -119,15 +122,16 @@ class FakeSpawner:
         return await self.spawn()
 
     def leaves_usable(self, error: Exception) -> bool:
-        """`Harmless` does."""
-        return isinstance(error, Harmless)
+        """`Harmless` does; nobody should ask of what is no `Exception`."""
+        return isinstance(error, Harmless) or not isinstance(error, Exception)
 
     def spent(self, worker: FakeWorker) -> bool:
         """After `recycle` calls."""
         return worker.calls >= self._recycle
 
     async def close(self) -> None:
-        """Counted."""
+        """Takes the seconds that it was made with, and is counted then."""
+        await pass_time(self._close_s)
         self.closed += 1
         for worker in self.workers:
             worker.end()
@@ -443,6 +447,17 @@ def test_calls_are_refused_while_there_is_no_worker_and_none_can_be_started(
     )
 
 
+def test_a_failure_is_forgotten_once_a_worker_was_started() -> None:
+    async def scene(stage: Stage) -> None:
+        stage.spawner.errors = [BundleError("no")]
+        stage.spawner.workers[0].end()
+        await pass_time(5.0)
+        stage.spawner.workers[1].end()
+        assert await stage.call() == 3  # it waits, as nothing speaks against another one
+
+    play(scene, spawn_s=1.0)
+
+
 def test_attempts_to_start_a_worker_come_at_growing_pauses_of_five_seconds_at_most() -> None:
     async def scene(stage: Stage) -> None:
         stage.spawner.errors = [BundleError("no")] * 40
@@ -466,7 +481,9 @@ def test_calls_wait_for_another_worker_where_one_can_not_be_replaced() -> None:
         waiting = stage.calling()
         await settle()
         stage.spawner.workers[0].end()
-        assert await waiting == 2
+        await pass_time(1.0)
+        coming = stage.calling()  # although there was a failure by now
+        assert await waiting == await coming == 2
         ended, _ = await asyncio.wait(busy)
         assert sorted(str(call.exception()) for call in ended) == ["", "None"]
 
@@ -544,13 +561,14 @@ def test_closing_while_a_worker_settles_leaves_nothing() -> None:
 def test_closing_that_is_cancelled_closes_all_the_same() -> None:
     async def scene(stage: Stage) -> None:
         closing = asyncio.create_task(stage.pool.close())
-        await asyncio.wait([asyncio.ensure_future(settle())])
+        await settle()
         closing.cancel()
         await asyncio.wait([closing])
+        assert closing.cancelled()
         assert stage.spawner.closed == 1
         assert stage.counts() == (0, 0, 0, 0, 0)
 
-    play(scene, kill_s=1.0)
+    play(scene, close_s=1.0)
 
 
 def test_a_pool_starts_as_many_workers_as_it_is_to_have_and_gives_the_first() -> None:
