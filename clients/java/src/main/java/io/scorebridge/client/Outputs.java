@@ -1,8 +1,6 @@
 package io.scorebridge.client;
 
 import io.scorebridge.v1.Column;
-import io.scorebridge.v1.ColumnType;
-import io.scorebridge.v1.ModelDetail;
 import io.scorebridge.v1.ScoreResponse;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -46,11 +44,11 @@ final class Outputs {
   /** The gateway told of versions; those that serve are what calls are answered by. */
   void described(List<ModelDetail> details) {
     for (ModelDetail detail : details) {
-      if (detail.getVersion().getServing() && detail.getOutputsCount() > 0) {
+      if (detail.version().serving() && !detail.outputs().isEmpty()) {
         known.put(
-            detail.getVersion().getModel(),
-            detail.getOutputsList().stream()
-                .map(one -> new Output(one.getName(), isText(one.getType()), one.getAdditional()))
+            detail.version().model(),
+            detail.outputs().stream()
+                .map(one -> new Output(one.name(), one.isText(), one.additional()))
                 .toList());
       }
     }
@@ -74,9 +72,5 @@ final class Outputs {
       }
     }
     return columns;
-  }
-
-  private static boolean isText(ColumnType type) {
-    return type == ColumnType.COLUMN_TYPE_STRING || type == ColumnType.COLUMN_TYPE_FACTOR;
   }
 }
