@@ -30,7 +30,7 @@ public record DefaultedRows(int first, int count, String reason, String detail, 
 
   /** The name of a reason; of one that only a newer client knows, its number. */
   static String name(DefaultReason reason, int number) {
-    return EnumNames.of(reason, "DEFAULT_REASON_", "REASON", number);
+    return EnumNames.of(reason, "DEFAULT_REASON_", "REASON_", number);
   }
 
   DefaultedRows movedBy(int rows) {

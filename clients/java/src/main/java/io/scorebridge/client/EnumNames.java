@@ -5,14 +5,14 @@ final class EnumNames {
   private EnumNames() {}
 
   /**
-   * The UPPER_SNAKE name of a value without its prefix, such as DEADLINE; a newer gateway may send one that has no name
-   * here, which is then its kind and number, such as REASON_12.
+   * The UPPER_SNAKE name of a value without its prefix, such as READY; a newer gateway may send a value that has no name
+   * here, which is then named by its number, such as UNKNOWN_8.
    *
-   * @param prefix what all names of the enum begin with, such as "DEFAULT_REASON_".
-   * @param kind of an unnamed value, such as "REASON".
-   * @param number as it was sent.
+   * @param prefix what all names of the enum begin with, such as "VERSION_STATE_".
+   * @param unnamed what stands before the number of a value without a name, such as "UNKNOWN_".
+   * @param number the value's number as it was sent.
    */
-  static String of(Enum<?> value, String prefix, String kind, int number) {
-    return value.name().equals("UNRECOGNIZED") ? kind + "_" + number : value.name().substring(prefix.length());
+  static String of(Enum<?> value, String prefix, String unnamed, int number) {
+    return value.name().equals("UNRECOGNIZED") ? unnamed + number : value.name().substring(prefix.length());
   }
 }

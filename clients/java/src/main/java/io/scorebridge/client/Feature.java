@@ -8,9 +8,8 @@ import java.util.List;
  * read it by its accessors.
  *
  * @param name the name that the model has for the feature, case and blanks included.
- * @param type DOUBLE, INT, INT64, BOOL, STRING or FACTOR (a text of a fixed set of levels); empty if nobody declared it, and
- *     the caller's own type is passed on. A type that a newer gateway has may have no name here, and is then its number,
- *     such as TYPE_8.
+ * @param type DOUBLE, INT, INT64, BOOL, STRING or FACTOR (a text of a fixed set of levels); null if nobody declared it, and
+ *     the caller's own type is passed on. A type that only a newer client knows is named by its number, such as UNKNOWN_8.
  * @param levels the levels of a factor, or of numbers that are categories, in the model's order; empty for other features.
  * @param required true if the model has no default for the feature, so that each call must send it.
  * @param ordered true of a factor whose levels have a rank.
@@ -35,8 +34,8 @@ public record Feature(
         feature.getUnknownLevel());
   }
 
-  /** The name of a column's type; empty for one that was not declared. */
+  /** The name of a column's type; null for one that was not declared. */
   static String type(ColumnType type, int number) {
-    return type == ColumnType.COLUMN_TYPE_UNSPECIFIED ? "" : EnumNames.of(type, "COLUMN_TYPE_", "TYPE", number);
+    return type == ColumnType.COLUMN_TYPE_UNSPECIFIED ? null : EnumNames.of(type, "COLUMN_TYPE_", "UNKNOWN_", number);
   }
 }

@@ -5,7 +5,6 @@ import io.scorebridge.v1.GetModelRequest;
 import io.scorebridge.v1.GetModelResponse;
 import io.scorebridge.v1.ListModelsRequest;
 import io.scorebridge.v1.ListModelsResponse;
-import java.time.DateTimeException;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
@@ -46,15 +45,7 @@ final class ModelCalls {
   private <ReqT, RespT, T> CompletableFuture<T> ask(
       MethodDescriptor<ReqT, RespT> method, ReqT request, Patience patience, Function<RespT, T> read) {
     CompletableFuture<RespT> answer = connection.ask(method, request, patience);
-    CompletableFuture<T> values =
-        answer.thenApply(
-            response -> {
-              try {
-                return read.apply(response);
-              } catch (DateTimeException | ArithmeticException senseless) {
-                throw ScoreAnswer.senseless("a time that no clock can hold");
-              }
-            });
+    CompletableFuture<T> values = answer.thenApply(read);
     Calls.cancelWith(values, answer);
     return values;
   }

@@ -1,11 +1,7 @@
 package io.scorebridge.client;
 
-import io.scorebridge.v1.DefaultScore;
 import java.time.Duration;
-import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 
 /**
  * All there is to know of one version of a model, as {@link ScoringClient#model} tells it. Immutable; may be shared by
@@ -16,9 +12,9 @@ import java.util.Map;
  * @param engineReason why that engine computes them; empty if there is nothing to say.
  * @param features the model's inputs, in its own order.
  * @param outputs the columns of its answers; empty while they are not known.
- * @param defaults the default score of each output that has one, by the output's name and in the order of the outputs: a
- *     Double, String or Boolean.
- * @param timeout what a call without a deadline gets.
+ * @param defaultScores what rows get where the model can't score them in time, in the order of the outputs; empty if
+ *     nothing is configured.
+ * @param timeout how long a call without a deadline may take; null if the gateway does not say.
  * @param rowWise true if the rows of a batch are scored independently, so that a big batch is sent in chunks.
  * @param rowWiseReason why rows are not scored independently; empty if they are.
  * @param workers how many calls can run at once.
@@ -31,48 +27,35 @@ public record ModelDetail(
     String engine,
     String engineReason,
     List<Feature> features,
-    List<OutputColumn> outputs,
-    Map<String, Object> defaults,
+    List<Output> outputs,
+    List<DefaultScore> defaultScores,
     Duration timeout,
     boolean rowWise,
     String rowWiseReason,
     int workers,
     String circuit,
     BoosterDetail booster) {
-  /** Copies the lists and the map. */
+  /** Copies the lists. */
   public ModelDetail {
     features = List.copyOf(features);
     outputs = List.copyOf(outputs);
-    defaults = Collections.unmodifiableMap(new LinkedHashMap<>(defaults));
+    defaultScores = List.copyOf(defaultScores);
   }
 
-  /** What a gateway says of a version; a DateTimeException or ArithmeticException if it names a time that there is not. */
+  /** What a gateway says of a version; a StatusRuntimeException if it names a time that there is not. */
   static ModelDetail read(io.scorebridge.v1.ModelDetail detail) {
     return new ModelDetail(
         ModelVersion.read(detail.getVersion()),
         detail.getEngine(),
         detail.getEngineReason(),
         detail.getFeaturesList().stream().map(Feature::read).toList(),
-        detail.getOutputsList().stream().map(OutputColumn::read).toList(),
-        defaults(detail.getDefaultScoresList()),
-        Duration.ofSeconds(detail.getTimeout().getSeconds(), detail.getTimeout().getNanos()),
+        detail.getOutputsList().stream().map(Output::read).toList(),
+        detail.getDefaultScoresList().stream().map(DefaultScore::read).toList(),
+        detail.hasTimeout() ? ProtoTimes.duration(detail.getTimeout()) : null,
         detail.getRowWise(),
         detail.getRowWiseReason(),
         detail.getWorkers(),
         detail.getCircuit(),
         detail.hasBooster() ? BoosterDetail.read(detail.getBooster()) : null);
-  }
-
-  private static Map<String, Object> defaults(List<DefaultScore> scores) {
-    Map<String, Object> defaults = new LinkedHashMap<>();
-    for (DefaultScore score : scores) {
-      switch (score.getValueCase()) {
-        case NUMBER -> defaults.put(score.getOutput(), score.getNumber());
-        case TEXT -> defaults.put(score.getOutput(), score.getText());
-        case TRUTH -> defaults.put(score.getOutput(), score.getTruth());
-        case VALUE_NOT_SET -> {} // of a kind that only a newer client knows
-      }
-    }
-    return defaults;
   }
 }

@@ -12,29 +12,29 @@ import java.util.stream.Collectors;
 
 /** What models answer with, as far as a client has seen: its own defaults come in the same columns. */
 final class Outputs {
-  private static final List<Output> NOT_KNOWN = List.of(new Output("score", false, false));
+  private static final List<Known> NOT_KNOWN = List.of(new Known("score", false, false));
 
-  private final Map<String, List<Output>> known = new ConcurrentHashMap<>();
+  private final Map<String, List<Known>> known = new ConcurrentHashMap<>();
 
   /**
    * One column of a model's answers: text, or numbers and truth values; an additional one explains the scores, and is
    * missing where these are defaults.
    */
-  private record Output(String name, boolean text, boolean additional) {}
+  private record Known(String name, boolean text, boolean additional) {}
 
   /** A model scored rows. Which outputs are additional an answer does not say: what was described still holds. */
   void answered(String model, ScoreResponse response) {
     Set<String> additional =
         known.getOrDefault(model, List.of()).stream()
-            .filter(Output::additional)
-            .map(Output::name)
+            .filter(Known::additional)
+            .map(Known::name)
             .collect(Collectors.toSet());
     known.put(
         model,
         response.getScoresList().stream()
             .map(
                 one ->
-                    new Output(
+                    new Known(
                         one.getName(),
                         one.getValuesCase() == Column.ValuesCase.STRINGS,
                         additional.contains(one.getName())))
@@ -48,7 +48,7 @@ final class Outputs {
         known.put(
             detail.version().model(),
             detail.outputs().stream()
-                .map(one -> new Output(one.name(), one.isText(), one.additional()))
+                .map(one -> new Known(one.name(), one.isText(), one.additional()))
                 .toList());
       }
     }
@@ -59,10 +59,10 @@ final class Outputs {
    * Missing, NaN or null, are additional outputs, and text beside numbers: a number is no text.
    */
   Map<String, Object> defaults(String model, int rows, double score) {
-    List<Output> outputs = known.getOrDefault(model, NOT_KNOWN);
-    boolean numbers = !outputs.stream().allMatch(Output::text);
+    List<Known> outputs = known.getOrDefault(model, NOT_KNOWN);
+    boolean numbers = !outputs.stream().allMatch(Known::text);
     Map<String, Object> columns = new LinkedHashMap<>();
-    for (Output one : outputs) {
+    for (Known one : outputs) {
       if (one.text && numbers) {
         columns.put(one.name, new String[rows]);
       } else {

@@ -13,16 +13,15 @@ import io.grpc.Metadata;
 import io.grpc.MethodDescriptor;
 import io.grpc.Status;
 import io.scorebridge.v1.ColumnType;
-import io.scorebridge.v1.DefaultScore;
 import io.scorebridge.v1.GetModelResponse;
 import io.scorebridge.v1.ListModelsResponse;
 import io.scorebridge.v1.VersionState;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -73,6 +72,7 @@ class ModelsTest {
           .setEngineReason("as asked")
           .addFeatures(REGION)
           .addOutputs(LEAF)
+          .addDefaultScores(defaultScore("leaf_0").setNumber(0.5))
           .setTimeout(Duration.newBuilder().setNanos(50_000_000))
           .setRowWise(true)
           .setRowWiseReason("trees")
@@ -97,7 +97,7 @@ class ModelsTest {
   void aVersionIsAllThatTheGatewaySaysOfIt() {
     Instant retryAt = Instant.ofEpochSecond(1_700_000_000, 5);
     assertEquals(
-        List.of(new ModelVersion("m", 3, "WAITING", "no memory", "xgboost", "sha256:00", true, retryAt, true)),
+        List.of(new ModelVersion("m", 3, "WAITING", "no memory", "xgboost", "sha256:00", true, true, retryAt)),
         models(WAITING));
     assertEquals(null, models(WAITING.toBuilder().clearRetryAt().build()).get(0).retryAt());
   }
@@ -111,29 +111,32 @@ class ModelsTest {
 
   @Test
   void whatOnlyANewerGatewayHasIsItsNumber() {
-    assertEquals("STATE_99", models(WAITING.toBuilder().setStateValue(99).build()).get(0).state());
+    assertEquals("UNKNOWN_99", models(WAITING.toBuilder().setStateValue(99).build()).get(0).state());
     ModelDetail detail =
         model(
             io.scorebridge.v1.ModelDetail.newBuilder()
                 .addFeatures(io.scorebridge.v1.Feature.newBuilder().setTypeValue(98))
                 .addOutputs(io.scorebridge.v1.OutputColumn.newBuilder().setTypeValue(97))
-                .addDefaultScores(DefaultScore.newBuilder().setOutput("of an unknown kind")));
-    assertEquals("TYPE_98", detail.features().get(0).type());
-    assertEquals("TYPE_97", detail.outputs().get(0).type());
-    assertEquals(Map.of(), detail.defaults());
+                .addDefaultScores(defaultScore("of an unknown kind")));
+    assertEquals("UNKNOWN_98", detail.features().get(0).type());
+    assertEquals("UNKNOWN_97", detail.outputs().get(0).type());
+    assertEquals(List.of(new DefaultScore("of an unknown kind", null)), detail.defaultScores());
   }
 
   @ParameterizedTest
   @EnumSource(value = ColumnType.class, mode = EnumSource.Mode.EXCLUDE, names = "UNRECOGNIZED")
   void everyTypeOfTheProtoHasItsName(ColumnType type) {
-    boolean declared = type != ColumnType.COLUMN_TYPE_UNSPECIFIED;
     Feature feature =
         model(
                 io.scorebridge.v1.ModelDetail.newBuilder()
                     .addFeatures(io.scorebridge.v1.Feature.newBuilder().setType(type)))
             .features()
             .get(0);
-    assertEquals(declared ? type.name() : "COLUMN_TYPE_", "COLUMN_TYPE_" + feature.type());
+    assertEquals(type == ColumnType.COLUMN_TYPE_UNSPECIFIED ? null : type.name(), named(feature.type()));
+  }
+
+  private static String named(String type) {
+    return type == null ? null : "COLUMN_TYPE_" + type;
   }
 
   @Test
@@ -145,8 +148,8 @@ class ModelsTest {
             "xgboost 3.2.0",
             "as asked",
             List.of(new Feature("region", "FACTOR", List.of("north", "south"), true, true, "missing")),
-            List.of(new OutputColumn("leaf_0", "INT", true)),
-            Map.of(),
+            List.of(new Output("leaf_0", "INT", true)),
+            List.of(new DefaultScore("leaf_0", 0.5)),
             java.time.Duration.ofMillis(50),
             true,
             "trees",
@@ -155,21 +158,27 @@ class ModelsTest {
             new BoosterDetail("dart", "binary:logistic", 7, 0, "3.2.0", 1, "margin")),
         detail);
     assertEquals(null, BoosterDetail.read(BOOSTER.toBuilder().clearBestIteration().build()).bestIteration());
-    assertEquals(null, model(io.scorebridge.v1.ModelDetail.newBuilder()).booster());
+    ModelDetail nothingSaid = model(io.scorebridge.v1.ModelDetail.newBuilder());
+    assertEquals(null, nothingSaid.booster());
+    assertEquals(null, nothingSaid.timeout());
+  }
+
+  private static io.scorebridge.v1.DefaultScore.Builder defaultScore(String output) {
+    return io.scorebridge.v1.DefaultScore.newBuilder().setOutput(output);
   }
 
   @Test
   void defaultScoresKeepTheirTypesAndTheOrderOfTheOutputs() {
-    Map<String, Object> defaults =
+    List<DefaultScore> scores =
         model(
                 io.scorebridge.v1.ModelDetail.newBuilder()
-                    .addDefaultScores(DefaultScore.newBuilder().setOutput("z").setNumber(0.5))
-                    .addDefaultScores(DefaultScore.newBuilder().setOutput("y").setText("none"))
-                    .addDefaultScores(DefaultScore.newBuilder().setOutput("x").setTruth(false)))
-            .defaults();
-    assertEquals(List.of("z", "y", "x"), List.copyOf(defaults.keySet()));
-    assertEquals(Map.of("z", 0.5, "y", "none", "x", false), defaults);
-    assertThrows(UnsupportedOperationException.class, defaults::clear);
+                    .addDefaultScores(defaultScore("z").setNumber(0.5))
+                    .addDefaultScores(defaultScore("y").setText("none"))
+                    .addDefaultScores(defaultScore("x").setTruth(false)))
+            .defaultScores();
+    assertEquals(
+        List.of(new DefaultScore("z", 0.5), new DefaultScore("y", "none"), new DefaultScore("x", false)), scores);
+    assertThrows(UnsupportedOperationException.class, scores::clear);
   }
 
   @Test
@@ -183,19 +192,41 @@ class ModelsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(longs = {Long.MAX_VALUE, Long.MIN_VALUE})
-  void aTimeThatNoClockCanHoldIsAnAnswerThatMakesNoSense(long seconds) {
-    var version = WAITING.toBuilder().setRetryAt(Timestamp.newBuilder().setSeconds(seconds).setNanos(-1)).build();
-    var detail =
-        io.scorebridge.v1.ModelDetail.newBuilder()
-            .setTimeout(Duration.newBuilder().setSeconds(seconds).setNanos(seconds > 0 ? 1_999_999_999 : -1));
-    for (ScoringException raised :
-        List.of(
-            assertThrows(ScoringException.PredictionFailed.class, () -> models(version)),
-            assertThrows(ScoringException.PredictionFailed.class, () -> model(detail)))) {
-      assertEquals("the answer makes no sense: a time that no clock can hold", raised.getMessage());
-      assertEquals("INTERNAL", raised.reason());
-    }
+  @CsvSource({
+    "-62135596801,0",
+    "253402300800,0",
+    "0,-1",
+    "0,1000000000",
+    "9223372036854775807,0",
+    "-9223372036854775808,0",
+  })
+  void aTimeOutsideTheYearsOneTo9999IsAnAnswerThatMakesNoSense(long seconds, int nanos) {
+    Timestamp time = Timestamp.newBuilder().setSeconds(seconds).setNanos(nanos).build();
+    var raised =
+        assertThrows(
+            ScoringException.PredictionFailed.class, () -> models(WAITING.toBuilder().setRetryAt(time).build()));
+    assertEquals("the answer makes no sense: a time outside the years 1 to 9999", raised.getMessage());
+    assertEquals("INTERNAL", raised.reason());
+  }
+
+  @ParameterizedTest
+  @CsvSource({"-62135596800,0", "253402300799,999999999"})
+  void theFirstAndTheLastTimeOfTheProtocolAreTold(long seconds, int nanos) {
+    Timestamp time = Timestamp.newBuilder().setSeconds(seconds).setNanos(nanos).build();
+    assertEquals(
+        Instant.ofEpochSecond(seconds, nanos), models(WAITING.toBuilder().setRetryAt(time).build()).get(0).retryAt());
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {315_576_000_001L, -315_576_000_001L, Long.MAX_VALUE, Long.MIN_VALUE})
+  void aDurationOfOverTenThousandYearsIsAnAnswerThatMakesNoSense(long seconds) {
+    Duration.Builder timeout = Duration.newBuilder().setSeconds(seconds).setNanos(999_999_999);
+    var raised =
+        assertThrows(
+            ScoringException.PredictionFailed.class,
+            () -> model(io.scorebridge.v1.ModelDetail.newBuilder().setTimeout(timeout)));
+    assertEquals("the answer makes no sense: a duration of over 10,000 years", raised.getMessage());
+    assertEquals("INTERNAL", raised.reason());
   }
 
   @Test
@@ -207,7 +238,7 @@ class ModelsTest {
       assertEquals(true, version.serving());
       ModelDetail detail = client.model("affine").get(0);
       assertEquals(List.of("a", "b"), detail.features().stream().map(Feature::name).toList());
-      assertEquals(List.of("score"), detail.outputs().stream().map(OutputColumn::name).toList());
+      assertEquals(List.of("score"), detail.outputs().stream().map(Output::name).toList());
       assertEquals(true, detail.rowWise());
     }
   }
