@@ -40,7 +40,7 @@ class WorkerPool(Generic[_W]):
         load: is told of workers that go on for nobody, and of those that overran.
 
     Attributes:
-        spawner: the same.
+        spawner: as given.
     """
 
     def __init__(self, spawner: Spawner[_W], name: str, settings: ModelSettings, load: Load) -> None:
@@ -67,7 +67,7 @@ class WorkerPool(Generic[_W]):
         Raises:
             BundleError: the bundle does not load.
             PassingFailure: not within `load_timeout_s`, or for want of what may be there later.
-            OSError: likewise.
+            OSError: a process, a descriptor or memory can't be had.
         """
         try:
             async with asyncio.timeout(self._load_timeout_s):
@@ -264,7 +264,7 @@ class _Lease(Generic[_W]):
         asked = now()
         worker = self._pool._take_idle()  # noqa: SLF001 - a lease is the pool's own
         if worker is None:
-            worker = await self._pool._wait(asked)  # noqa: SLF001 - likewise
+            worker = await self._pool._wait(asked)  # noqa: SLF001 - a lease is the pool's own
         self._worker = worker
         self._sent = now()
         self._trace.ask(asked, self._sent)
@@ -274,4 +274,4 @@ class _Lease(Generic[_W]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._trace.answered = now()
-        self._pool._give_back(self._worker, self._sent, error)  # noqa: SLF001 - likewise
+        self._pool._give_back(self._worker, self._sent, error)  # noqa: SLF001 - a lease is the pool's own

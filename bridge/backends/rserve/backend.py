@@ -80,15 +80,21 @@ class RserveBackend:
 
     @property
     def load(self) -> Load:
-        """See `Backend.load`."""
+        """How many calls it can run at once, and how many it still runs for nobody."""
         return self._load
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Table:
-        """See `Backend.bind`."""
+        """The caller's rows as columns in the order and types of the features; raises InvalidRequest."""
         return self._kept_types.fill(self._binding.bind(batch, alone=alone), batch)
 
     async def score(self, call: Call) -> Outcome:
-        """See `Backend.score`."""
+        """Scores a bound batch by one worker: all of it, in one range; cancelling returns at once.
+
+        Raises:
+            WorkerLost: the worker died, or none can be had.
+            PredictionFailed: the R function raised.
+            MalformedPrediction: what it gave are no scores of these rows.
+        """
         table = self._table(call)
         outcome = self._outcome(call, await self._ask(call, self._arguments(table)))
         if call.caller:  # rows that the bridge makes up are of types that nobody sent
@@ -96,7 +102,7 @@ class RserveBackend:
         return outcome
 
     async def trial(self, call: Call, days: int = 0) -> Tried:
-        """See `Backend.trial`."""
+        """Scores a batch of a bundle that is being tried, with what R warned of, its clock set forward by days."""
         arguments = [*self._arguments(self._table(call)), RInt(np.array([days], np.int32))]
         value = await self._ask(call, arguments, trial=True)
         match value:
@@ -130,7 +136,7 @@ class RserveBackend:
         return Outcome((Range(0, call.rows, self._read(call, value)),))
 
     async def close(self) -> None:
-        """See `Backend.close`."""
+        """Ends every R process of this version and removes their files; idempotent."""
         await self.pool.close()
 
     def _read(self, call: Call, value: RValue) -> tuple[Column, ...]:

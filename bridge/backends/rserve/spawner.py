@@ -22,7 +22,7 @@ _OUTSIZED_BYTES = 16 << 20  # a worker's input buffer never shrinks
 
 
 class RserveSpawner:
-    """See `Spawner`; keeps the parents that fork the workers, and the bundle that these have loaded.
+    """Starts R workers: keeps the parents that fork them, and the bundle that these have loaded.
 
     Args:
         bundle: the folder to load.
@@ -55,7 +55,7 @@ class RserveSpawner:
         return frozenset(self._parents)
 
     async def spawn(self) -> Worker:
-        """See `Spawner.spawn`."""
+        """Forks a worker that has the bundle; raises BundleError with the reason, or OSError, where it can't be had."""
         # One at a time: the parent forks one at a time anyway, and only one of us may start a new parent.
         async with self._forking:
             parent = await self._living_parent()
@@ -76,7 +76,13 @@ class RserveSpawner:
         return worker
 
     async def respawn(self) -> Worker:
-        """See `Spawner.respawn`."""
+        """Forks a worker in the place of one that was killed, and removes what is left of parents that nobody uses.
+
+        Raises:
+            TimeoutError: not in time; a parent that hung was killed.
+            BundleError: the bundle does not load, or no worker can be had; `PassingFailure` if that may pass.
+            OSError: a process, a descriptor or memory can't be had.
+        """
         await self._retire()
         forks = self._parent is not None and self._parent.alive
         try:
@@ -90,15 +96,15 @@ class RserveSpawner:
         return worker
 
     def leaves_usable(self, error: Exception) -> bool:
-        """See `Spawner.leaves_usable`: what R or Rserve answered with is no fault of the connection."""
+        """Whether the worker may go on: what R or Rserve answered with is no fault of the connection."""
         return isinstance(error, RemoteError) and error.status in (R_ERROR, OUT_OF_REPLY_SPACE)
 
     def spent(self, worker: Worker) -> bool:
-        """See `Spawner.spent`: after `worker_recycle_calls`, or a request whose memory R keeps."""
+        """A worker is replaced after `worker_recycle_calls`, or after a request whose memory R keeps."""
         return worker.calls >= self._settings.worker_recycle_calls or worker.connection.largest_bytes > _OUTSIZED_BYTES
 
     async def close(self) -> None:
-        """See `Spawner.close`."""
+        """Ends every parent and worker, and removes their folders; idempotent."""
         self._closed = True
         await self._background.close()
         for parent in list(self._parents):

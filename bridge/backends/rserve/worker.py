@@ -202,7 +202,7 @@ class Worker:
         return self._pidfd < 0
 
     def on_lost(self, callback: Callable[[], None]) -> None:
-        """See `Connection.on_lost`."""
+        """Calls back once, when the connection is lost by itself; not when the worker is killed."""
         self.connection.on_lost(callback)
 
     async def settled(self) -> None:

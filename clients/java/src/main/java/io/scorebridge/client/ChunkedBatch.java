@@ -1,6 +1,5 @@
 package io.scorebridge.client;
 
-import io.scorebridge.v1.ModelDetail;
 import io.scorebridge.v1.ScoreRequest;
 import java.util.ArrayList;
 import java.util.List;
@@ -21,6 +20,7 @@ final class ChunkedBatch {
   private static final int MOST_IN_FLIGHT = 8;
 
   private final ScoreCalls calls;
+  private final ModelCalls models;
   private final ScoreRequest head;
   private final Batch batch;
   private final List<String> rowKeys;
@@ -44,9 +44,16 @@ final class ChunkedBatch {
    * @param rowKeys none, or one a row.
    * @throws IllegalArgumentException if the request id is too long for those of the chunks to be made of it.
    */
-  ChunkedBatch(ScoreCalls calls, ScoreRequest head, Batch batch, List<String> rowKeys, Patience patience) {
+  ChunkedBatch(
+      ScoreCalls calls,
+      ModelCalls models,
+      ScoreRequest head,
+      Batch batch,
+      List<String> rowKeys,
+      Patience patience) {
     Arguments.bigRequestId(head.getRequestId());
     this.calls = calls;
+    this.models = models;
     this.head = head;
     this.batch = batch;
     this.rowKeys = rowKeys;
@@ -68,7 +75,7 @@ final class ChunkedBatch {
     if (!calls.admits(patience)) {
       return calls.fallBack(head, batch.rows(), FailedCall.circuitOpen(), began);
     }
-    var details = calls.details(head.getModel(), head.getVersion(), patience);
+    var details = models.details(head.getModel(), head.getVersion(), patience);
     Calls.cancelWith(whole, details);
     whole.whenComplete(
         (value, error) -> {
@@ -90,9 +97,9 @@ final class ChunkedBatch {
   private void begin(List<ModelDetail> versions) {
     Optional<Integer> rowWise =
         versions.stream()
-            .filter(one -> head.getVersion() != 0 || one.getVersion().getServing())
-            .filter(ModelDetail::getRowWise)
-            .map(one -> one.getVersion().getVersion())
+            .filter(one -> head.getVersion() != 0 || one.version().serving())
+            .filter(ModelDetail::rowWise)
+            .map(one -> one.version().version())
             .findFirst();
     // Without a row-wise version the gateway gets the whole, and says what it thinks of it.
     version = rowWise.orElse(head.getVersion());

@@ -28,11 +28,9 @@ public record DefaultedRows(int first, int count, String reason, String detail, 
     }
   }
 
-  /** A newer gateway may have reasons that have no name here. */
+  /** The name of a reason; of one that only a newer client knows, its number. */
   static String name(DefaultReason reason, int number) {
-    return reason == DefaultReason.UNRECOGNIZED
-        ? "REASON_" + number
-        : reason.name().replaceFirst("^DEFAULT_REASON_", "");
+    return EnumNames.of(reason, "DEFAULT_REASON_", "REASON_", number);
   }
 
   DefaultedRows movedBy(int rows) {

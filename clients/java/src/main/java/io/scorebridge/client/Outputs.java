@@ -1,8 +1,6 @@
 package io.scorebridge.client;
 
 import io.scorebridge.v1.Column;
-import io.scorebridge.v1.ColumnType;
-import io.scorebridge.v1.ModelDetail;
 import io.scorebridge.v1.ScoreResponse;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
@@ -14,29 +12,29 @@ import java.util.stream.Collectors;
 
 /** What models answer with, as far as a client has seen: its own defaults come in the same columns. */
 final class Outputs {
-  private static final List<Output> NOT_KNOWN = List.of(new Output("score", false, false));
+  private static final List<Known> NOT_KNOWN = List.of(new Known("score", false, false));
 
-  private final Map<String, List<Output>> known = new ConcurrentHashMap<>();
+  private final Map<String, List<Known>> known = new ConcurrentHashMap<>();
 
   /**
    * One column of a model's answers: text, or numbers and truth values; an additional one explains the scores, and is
    * missing where these are defaults.
    */
-  private record Output(String name, boolean text, boolean additional) {}
+  private record Known(String name, boolean text, boolean additional) {}
 
   /** A model scored rows. Which outputs are additional an answer does not say: what was described still holds. */
   void answered(String model, ScoreResponse response) {
     Set<String> additional =
         known.getOrDefault(model, List.of()).stream()
-            .filter(Output::additional)
-            .map(Output::name)
+            .filter(Known::additional)
+            .map(Known::name)
             .collect(Collectors.toSet());
     known.put(
         model,
         response.getScoresList().stream()
             .map(
                 one ->
-                    new Output(
+                    new Known(
                         one.getName(),
                         one.getValuesCase() == Column.ValuesCase.STRINGS,
                         additional.contains(one.getName())))
@@ -46,11 +44,11 @@ final class Outputs {
   /** The gateway told of versions; those that serve are what calls are answered by. */
   void described(List<ModelDetail> details) {
     for (ModelDetail detail : details) {
-      if (detail.getVersion().getServing() && detail.getOutputsCount() > 0) {
+      if (detail.version().serving() && !detail.outputs().isEmpty()) {
         known.put(
-            detail.getVersion().getModel(),
-            detail.getOutputsList().stream()
-                .map(one -> new Output(one.getName(), isText(one.getType()), one.getAdditional()))
+            detail.version().model(),
+            detail.outputs().stream()
+                .map(one -> new Known(one.name(), one.isText(), one.additional()))
                 .toList());
       }
     }
@@ -61,10 +59,10 @@ final class Outputs {
    * Missing, NaN or null, are additional outputs, and text beside numbers: a number is no text.
    */
   Map<String, Object> defaults(String model, int rows, double score) {
-    List<Output> outputs = known.getOrDefault(model, NOT_KNOWN);
-    boolean numbers = !outputs.stream().allMatch(Output::text);
+    List<Known> outputs = known.getOrDefault(model, NOT_KNOWN);
+    boolean numbers = !outputs.stream().allMatch(Known::text);
     Map<String, Object> columns = new LinkedHashMap<>();
-    for (Output one : outputs) {
+    for (Known one : outputs) {
       if (one.text && numbers) {
         columns.put(one.name, new String[rows]);
       } else {
@@ -74,9 +72,5 @@ final class Outputs {
       }
     }
     return columns;
-  }
-
-  private static boolean isText(ColumnType type) {
-    return type == ColumnType.COLUMN_TYPE_STRING || type == ColumnType.COLUMN_TYPE_FACTOR;
   }
 }

@@ -5,7 +5,6 @@ import io.grpc.StatusRuntimeException;
 import io.scorebridge.v1.Column;
 import io.scorebridge.v1.ScoreResponse;
 import java.lang.reflect.Array;
-import java.time.Duration;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -51,8 +50,8 @@ final class ScoreAnswer {
         response.getVersion(),
         response.getDigest(),
         response.getAttempts(),
-        duration(response.getQueueTime()),
-        duration(response.getBackendTime()));
+        ProtoTimes.duration(response.getQueueTime()),
+        ProtoTimes.duration(response.getBackendTime()));
   }
 
   private static Object values(Column column, int rows) {
@@ -82,9 +81,5 @@ final class ScoreAnswer {
       case STRINGS -> column.getStrings().getValuesList().toArray(new String[0]);
       default -> column.getDoubles().getValuesList().stream().mapToDouble(Double::doubleValue).toArray();
     };
-  }
-
-  private static Duration duration(com.google.protobuf.Duration time) {
-    return Duration.ofSeconds(time.getSeconds(), time.getNanos());
   }
 }

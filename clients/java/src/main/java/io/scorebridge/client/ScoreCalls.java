@@ -1,11 +1,8 @@
 package io.scorebridge.client;
 
 import io.scorebridge.v1.DefaultPolicy;
-import io.scorebridge.v1.GetModelRequest;
-import io.scorebridge.v1.ModelDetail;
 import io.scorebridge.v1.ScoreRequest;
 import io.scorebridge.v1.ScoreResponse;
-import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
@@ -15,12 +12,13 @@ import java.util.concurrent.CompletionException;
  */
 final class ScoreCalls {
   private final Connection connection;
+  private final Outputs outputs;
   private final ClientDefaults defaults;
   private final CallEvents events;
-  private final Outputs outputs = new Outputs();
 
-  ScoreCalls(Connection connection, ClientDefaults defaults, CallEvents events) {
+  ScoreCalls(Connection connection, Outputs outputs, ClientDefaults defaults, CallEvents events) {
     this.connection = connection;
+    this.outputs = outputs;
     this.defaults = defaults;
     this.events = events;
   }
@@ -52,25 +50,6 @@ final class ScoreCalls {
   /** Whether the circuit lets a call through that is willing to wait so long. */
   boolean admits(Patience patience) {
     return connection.admits(patience);
-  }
-
-  /**
-   * Asks what there is to know of a model's versions, or of one; 0 is all of them. Client defaults have the outputs that
-   * are told here.
-   *
-   * @return the versions, or a StatusRuntimeException, on a thread of gRPC. Cancelling it cancels the call.
-   */
-  CompletableFuture<List<ModelDetail>> details(String model, int version, Patience patience) {
-    GetModelRequest request = GetModelRequest.newBuilder().setModel(model).setVersion(version).build();
-    var answer = connection.ask(Calls.GET_MODEL, request, patience);
-    CompletableFuture<List<ModelDetail>> details =
-        answer.thenApply(
-            response -> {
-              outputs.described(response.getVersionsList());
-              return response.getVersionsList();
-            });
-    Calls.cancelWith(details, answer);
-    return details;
   }
 
   /** The client's default score for a call that brought no scores, if one may stand for them; else the call's error. */

@@ -4,8 +4,6 @@ import io.grpc.CallOptions;
 import io.grpc.Status;
 import io.grpc.StatusRuntimeException;
 import io.scorebridge.v1.ListModelsRequest;
-import io.scorebridge.v1.ModelDetail;
-import io.scorebridge.v1.ModelVersion;
 import io.scorebridge.v1.ScoreRequest;
 import java.time.Duration;
 import java.util.List;
@@ -28,6 +26,7 @@ public final class ScoringClient implements AutoCloseable {
   private final Connection connection;
   private final ClientDefaults defaults;
   private final ScoreCalls calls;
+  private final ModelCalls models;
   private final Duration timeout; // null for none
   private final Double defaultScore; // null for none
   private volatile boolean closed;
@@ -36,7 +35,9 @@ public final class ScoringClient implements AutoCloseable {
   ScoringClient(Builder builder) {
     connection = new Connection(builder);
     defaults = new ClientDefaults(builder.defaultsLog);
-    calls = new ScoreCalls(connection, defaults, new CallEvents(builder.onCall));
+    Outputs outputs = new Outputs();
+    calls = new ScoreCalls(connection, outputs, defaults, new CallEvents(builder.onCall));
+    models = new ModelCalls(connection, outputs);
     timeout = builder.timeout;
     defaultScore = builder.defaultScore;
   }
@@ -133,7 +134,7 @@ public final class ScoringClient implements AutoCloseable {
       request.setRequestId(UUID.randomUUID().toString());
     }
     if (ChunkedBatch.isBig(batch)) {
-      return new ChunkedBatch(calls, request.build(), batch, options.rowKeys, patience).score();
+      return new ChunkedBatch(calls, models, request.build(), batch, options.rowKeys, patience).score();
     }
     request.addAllRowKeys(options.rowKeys);
     batch.fill(request, 0, batch.rows());
@@ -172,29 +173,34 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   /**
-   * Every version of every model.
+   * Lists every version of every model, and waits for the answer within the client's timeout. An interrupt of the waiting
+   * thread cancels the call, and the thread stays interrupted.
    *
-   * @return with their states; one that waits says why, and when it is tried again.
-   * @throws ScoringException if the gateway gives no answer within the client's timeout.
+   * @return the versions with their states, sorted by model and version; an immutable list.
+   * @throws ScoringException if the gateway gives no answer within the client's timeout, or the thread was interrupted.
+   * @throws IllegalStateException if the client is closed.
    */
   public List<ModelVersion> models() {
     checkOpen();
-    return await(connection.ask(Calls.LIST_MODELS, ListModelsRequest.getDefaultInstance(), Patience.of(timeout)))
-        .getVersionsList();
+    return await(models.models(Patience.of(timeout)));
   }
 
   /**
-   * All there is to know of a model's versions.
+   * Tells all there is to know of a model's versions, and waits for the answer within the client's timeout. An interrupt of
+   * the waiting thread cancels the call, and the thread stays interrupted. From then on, default scores that the client
+   * gives for this model come in the columns that were told.
    *
-   * @param name the model's.
-   * @return features, outputs, default scores and more, a version each.
-   * @throws ScoringException if there is no such model, or no answer within the client's timeout.
+   * @param name the model's name.
+   * @return features, outputs, default scores and more of each version, ascending by version; an immutable list.
+   * @throws ScoringException if there is no such model, no answer within the client's timeout, or the thread was
+   *     interrupted.
    * @throws IllegalArgumentException if the name is null, empty or over 1 KiB.
+   * @throws IllegalStateException if the client is closed.
    */
   public List<ModelDetail> model(String name) {
     Arguments.name("name", name);
     checkOpen();
-    return await(calls.details(name, 0, Patience.of(timeout)));
+    return await(models.details(name, 0, Patience.of(timeout)));
   }
 
   /**

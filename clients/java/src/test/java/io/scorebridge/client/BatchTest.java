@@ -156,7 +156,7 @@ class BatchTest {
   }
 
   @TestFactory
-  Stream<DynamicTest> aNullIsRefusedByRowAndColumn() {
+  Stream<DynamicTest> aNullRowIsRefusedByItsNumber() {
     Map<String, Object> unnamed = new HashMap<>(Map.of("a", 1));
     unnamed.put(null, 2);
     double[] none = null;
@@ -167,16 +167,22 @@ class BatchTest {
         refused("row 0 is null", () -> Batch.of(new double[][] {none, {1}})),
         refused("row 1 is null", () -> Batch.of(new double[][] {{1}, none})),
         refused("row 1 is null", () -> Batch.of(List.of("a"), new float[][] {{1}, null})),
+        refused("rows must not be null", () -> Batch.ofMaps(null)),
+        refused("row 1 must not be null", () -> Batch.ofMaps(Arrays.asList(Map.of("a", 1), null))),
+        refused("a name in row 1 must not be null", () -> Batch.ofMaps(List.of(Map.of("a", 1), unnamed))),
+        refused("rows must not be null", () -> Batch.ofBeans(null)),
+        refused("row 1 must not be null", () -> Batch.ofBeans(Arrays.asList(new Car(), null))));
+  }
+
+  @TestFactory
+  Stream<DynamicTest> aNullColumnIsRefusedByItsName() {
+    double[] none = null;
+    return Stream.of(
         refused("columns must not be null", () -> Batch.of(null, new double[][] {{1}})),
         refused(
             "the name of column 1 must not be null",
             () -> Batch.of(Arrays.asList("a", null), new double[][] {{1, 2}})),
         refused("two columns are named 'a'", () -> Batch.of(List.of("a", "a"), new double[][] {{1, 2}})),
-        refused("rows must not be null", () -> Batch.ofMaps(null)),
-        refused("row 1 must not be null", () -> Batch.ofMaps(Arrays.asList(Map.of("a", 1), null))),
-        refused("a name in row 1 must not be null", () -> Batch.ofMaps(List.of(Map.of("a", 1), unnamed))),
-        refused("rows must not be null", () -> Batch.ofBeans(null)),
-        refused("row 1 must not be null", () -> Batch.ofBeans(Arrays.asList(new Car(), null))),
         refused("the name of a column must not be null", () -> Batch.columns().doubles(null, 1)),
         refused("the name of a column must not be null", () -> Batch.columns().floats(null, 1)),
         refused("the name of a column must not be null", () -> Batch.columns().ints(null, 1)),

@@ -54,36 +54,43 @@ class ConformanceTest {
           outcome(client, with(given, before));
         }
       }
-      int calls = given.has("calls") ? given.get("calls").getAsInt() : 1;
-      int killAfter = given.has("kill_first_after") ? given.get("kill_first_after").getAsInt() : -1;
-      for (int call = 1; call < calls; call++) {
-        if (killAfter < 0) {
-          outcome(client, given);
-        } else {
-          verify(client.score(given.get("model").getAsString(), batch(given), options(given)), expected);
-          if (call == killAfter) {
-            world.killFirst();
-          }
-        }
-      }
-      if (!expected.has("error")) {
-        verify(client.score(given.get("model").getAsString(), batch(given), options(given)), expected);
-      } else if (expected.get("error").getAsString().equals("ARGUMENT")) {
-        assertThrows(
-            IllegalArgumentException.class,
-            () -> client.score(given.get("model").getAsString(), batch(given), options(given)));
+      callsBeforeTheLast(client, world, given);
+      verifyLast(client, given, expected);
+    }
+  }
+
+  private static void callsBeforeTheLast(ScoringClient client, World world, JsonObject given) {
+    int calls = given.has("calls") ? given.get("calls").getAsInt() : 1;
+    int killAfter = given.has("kill_first_after") ? given.get("kill_first_after").getAsInt() : -1;
+    for (int call = 1; call < calls; call++) {
+      if (killAfter < 0) {
+        outcome(client, given);
       } else {
-        ScoringException raised =
-            assertThrows(
-                ScoringException.class,
-                () -> client.score(given.get("model").getAsString(), batch(given), options(given)));
-        assertEquals(expected.get("error").getAsString(), raised.getClass().getSimpleName());
-        assertEquals(expected.get("reason").getAsString(), raised.reason());
-        if (expected.has("message")) {
-          assertEquals(expected.get("message").getAsString(), raised.getMessage());
+        verify(score(client, given), given.getAsJsonObject("expect"));
+        if (call == killAfter) {
+          world.killFirst();
         }
       }
     }
+  }
+
+  private static void verifyLast(ScoringClient client, JsonObject given, JsonObject expected) {
+    if (!expected.has("error")) {
+      verify(score(client, given), expected);
+    } else if (expected.get("error").getAsString().equals("ARGUMENT")) {
+      assertThrows(IllegalArgumentException.class, () -> score(client, given));
+    } else {
+      ScoringException raised = assertThrows(ScoringException.class, () -> score(client, given));
+      assertEquals(expected.get("error").getAsString(), raised.getClass().getSimpleName());
+      assertEquals(expected.get("reason").getAsString(), raised.reason());
+      if (expected.has("message")) {
+        assertEquals(expected.get("message").getAsString(), raised.getMessage());
+      }
+    }
+  }
+
+  private static Scores score(ScoringClient client, JsonObject given) {
+    return client.score(given.get("model").getAsString(), batch(given), options(given));
   }
 
   /** The case with some of it exchanged. */
@@ -95,7 +102,7 @@ class ConformanceTest {
 
   private static void outcome(ScoringClient client, JsonObject given) {
     try {
-      client.score(given.get("model").getAsString(), batch(given), options(given));
+      score(client, given);
     } catch (ScoringException expected) {
       // Only the last of several calls is looked at.
     }

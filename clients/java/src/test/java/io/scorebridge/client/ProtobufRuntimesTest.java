@@ -3,6 +3,7 @@ package io.scorebridge.client;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 
 import com.google.protobuf.Message;
+import io.scorebridge.v1.ScoreRequest;
 import java.io.File;
 import java.io.IOException;
 import java.net.URL;
@@ -29,9 +30,10 @@ class ProtobufRuntimesTest {
         return List.of(
             client.score("affine", Batch.of(new double[][] {{1, 2}}), options).scores()[0],
             client.score("affine", Batch.ofMaps(List.of(Map.of("a", 1.5, "b", 2)))).scores()[0],
-            client.model("affine").get(0).getFeatures(0).getName(),
+            client.model("affine").get(0).features().get(0).name(),
+            client.models().get(0).model(),
             refusal(client),
-            client.models().get(0).toBuilder().setModel("x").build().toString().contains("model: \"x\""),
+            ScoreRequest.newBuilder().setModel("x").build().toString().contains("model: \"x\""),
             Message.class.getProtectionDomain().getCodeSource().getLocation());
       }
     }
@@ -72,7 +74,7 @@ class ProtobufRuntimesTest {
         (Function<String, List<Object>>)
             loader.loadClass(Application.class.getName()).getConstructor().newInstance();
     assertEquals(
-        Arrays.asList(5.0, 5.5, "a", "MODEL_NOT_FOUND", true, jar.toUri().toURL()),
+        Arrays.asList(5.0, 5.5, "a", "affine", "MODEL_NOT_FOUND", true, jar.toUri().toURL()),
         application.apply(World.get().target("healthy")));
   }
 }

@@ -11,7 +11,6 @@ import io.scorebridge.v1.ColumnType;
 import io.scorebridge.v1.DefaultReason;
 import io.scorebridge.v1.DoubleArray;
 import io.scorebridge.v1.FloatArray;
-import io.scorebridge.v1.ModelDetail;
 import io.scorebridge.v1.ModelVersion;
 import io.scorebridge.v1.OutputColumn;
 import io.scorebridge.v1.ScoreResponse;
@@ -68,10 +67,11 @@ class ScoresTest {
   }
 
   private static ModelDetail detail(boolean serving, OutputColumn... outputs) {
-    return ModelDetail.newBuilder()
-        .setVersion(ModelVersion.newBuilder().setModel("m").setServing(serving))
-        .addAllOutputs(List.of(outputs))
-        .build();
+    return ModelDetail.read(
+        io.scorebridge.v1.ModelDetail.newBuilder()
+            .setVersion(ModelVersion.newBuilder().setModel("m").setServing(serving))
+            .addAllOutputs(List.of(outputs))
+            .build());
   }
 
   @Test

@@ -7,19 +7,9 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.google.gson.JsonObject;
 import com.google.gson.JsonParser;
-import io.grpc.CallOptions;
-import io.grpc.Channel;
-import io.grpc.ClientCall;
-import io.grpc.ClientInterceptor;
-import io.grpc.ClientInterceptors;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
-import io.grpc.Metadata;
-import io.grpc.MethodDescriptor;
-import io.grpc.Status;
-import java.io.IOException;
-import java.nio.channels.ClosedChannelException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -116,62 +106,6 @@ class ScoringClientTest {
   }
 
   @Test
-  void aCallIsMadeAnewIfItsConnectionWasClosedBeforeItWasSent() throws Exception {
-    ManagedChannel plain =
-        Grpc.newChannelBuilder(World.get().target("healthy"), InsecureChannelCredentials.create()).build();
-    try {
-      for (int closed : List.of(0, 1, 2)) {
-        AtomicInteger asked = new AtomicInteger();
-        Channel channel = ClientInterceptors.intercept(plain, closing(asked, closed));
-        try (ScoringClient client = ScoringClient.newBuilder("unused").channel(channel).build()) {
-          assertArrayEquals(new double[] {5}, client.score("affine", ONE).scores());
-        }
-        assertEquals(closed + 1, asked.get());
-      }
-      AtomicInteger asked = new AtomicInteger();
-      Channel channel = ClientInterceptors.intercept(plain, closing(asked, Integer.MAX_VALUE));
-      try (ScoringClient client = ScoringClient.newBuilder("unused").channel(channel).build()) {
-        assertThrows(ScoringException.Unavailable.class, () -> client.score("affine", ONE));
-      }
-      assertEquals(3, asked.get());
-    } finally {
-      plain.shutdownNow();
-    }
-  }
-
-  /** Ends the first calls as grpc-java does where a connection closes while a call is handed to it. */
-  private static ClientInterceptor closing(AtomicInteger asked, int first) {
-    return new ClientInterceptor() {
-      @Override
-      public <ReqT, RespT> ClientCall<ReqT, RespT> interceptCall(
-          MethodDescriptor<ReqT, RespT> method, CallOptions options, Channel next) {
-        if (asked.incrementAndGet() > first) {
-          return next.newCall(method, options);
-        }
-        return new ClientCall<>() {
-          @Override
-          public void start(Listener<RespT> listener, Metadata headers) {
-            Status closed = Status.UNKNOWN.withDescription("channel closed").withCause(new ClosedChannelException());
-            listener.onClose(closed, new Metadata());
-          }
-
-          @Override
-          public void request(int messages) {}
-
-          @Override
-          public void cancel(String message, Throwable cause) {}
-
-          @Override
-          public void halfClose() {}
-
-          @Override
-          public void sendMessage(ReqT message) {}
-        };
-      }
-    };
-  }
-
-  @Test
   void aDefaultHasTheOutputsThatTheModelAnsweredWith() throws Exception {
     try (ScoringClient client = ScoringClient.newBuilder(World.get().target("healthy")).defaultScore(0.5).build()) {
       client.score("both", ONE);
@@ -217,8 +151,8 @@ class ScoringClientTest {
         ScoringClient.newBuilder(World.get().target("healthy")).timeout(Duration.ofSeconds(20)).build()) {
       assertEquals(
           List.of("affine", "both", "counts", "guarded", "together"),
-          client.models().stream().map(version -> version.getModel()).toList());
-      assertEquals(List.of("a", "b"), client.model("affine").get(0).getFeaturesList().stream().map(f -> f.getName()).toList());
+          client.models().stream().map(version -> version.model()).toList());
+      assertEquals(List.of("a", "b"), client.model("affine").get(0).features().stream().map(Feature::name).toList());
       assertThrows(ScoringException.ModelNotFound.class, () -> client.model("nobody"));
     }
   }
@@ -263,125 +197,5 @@ class ScoringClientTest {
     assertThrows(IllegalStateException.class, client::models);
     assertThrows(IllegalStateException.class, client::warmUp);
     assertThrows(IllegalStateException.class, () -> client.model("affine"));
-  }
-
-  @Test
-  void aClientThatIsWarmHasAConnectionToEveryAddress() throws Exception {
-    String gateway = World.get().target("healthy");
-    try (TcpProxy one = new TcpProxy(gateway);
-        TcpProxy other = new TcpProxy(gateway);
-        ScoringClient client = ScoringClient.newBuilder(one.target() + "," + other.target()).build()) {
-      client.warmUp();
-      while (one.connections() + other.connections() < 2) {
-        Thread.onSpinWait(); // the second may come behind the answer of the first
-      }
-      client.warmUp(Duration.ofSeconds(20));
-      client.score("affine", ONE);
-      assertEquals(2, one.connections() + other.connections());
-      assertEquals(Map.of(), client.clientDefaults());
-    }
-  }
-
-  @Test
-  void aClientThatNobodyAnswersIsNotWarm() throws Exception {
-    for (String target : List.of("refused", "black_hole")) {
-      try (ScoringClient client = ScoringClient.newBuilder(World.get().target(target)).defaultScore(1).build()) {
-        assertThrows(ScoringException.DeadlineExceeded.class, () -> client.warmUp(Duration.ofMillis(300)));
-        assertThrows(IllegalArgumentException.class, () -> client.warmUp(Duration.ZERO));
-        assertThrows(IllegalArgumentException.class, () -> client.warmUp(null));
-      }
-    }
-  }
-
-  @Test
-  void aClientWaitsForAGatewayThatStarts() throws Exception {
-    try (TcpProxy path = new TcpProxy(World.get().target("healthy"));
-        ScoringClient client = ScoringClient.newBuilder(path.target()).build()) {
-      path.hangUp();
-      CompletableFuture<Void> warm = CompletableFuture.runAsync(() -> client.warmUp(Duration.ofSeconds(20)));
-      while (path.connections() == 0) {
-        Thread.onSpinWait();
-      }
-      path.pass();
-      warm.get(20, TimeUnit.SECONDS);
-    }
-  }
-
-  @Test
-  void aGivenChannelIsWarmedUpAndOtherwiseLeftAsItIs() throws Exception {
-    AtomicInteger touched = new AtomicInteger();
-    ManagedChannel real =
-        Grpc.newChannelBuilder(World.get().target("refused"), InsecureChannelCredentials.create()).build();
-    ManagedChannel watched = new UntouchedChannel(real, touched);
-    try (ScoringClient client =
-        ScoringClient.newBuilder("unused")
-            .channel(watched)
-            .keepAlive(Duration.ofSeconds(10), Duration.ofSeconds(1))
-            .build()) {
-      assertThrows(ScoringException.DeadlineExceeded.class, () -> client.warmUp(Duration.ofMillis(300)));
-      assertThrows(ScoringException.Unavailable.class, () -> client.score("affine", ONE));
-    } finally {
-      real.shutdownNow();
-    }
-    assertEquals(0, touched.get());
-  }
-
-  /** Counts whatever is done to it but calls. */
-  private static final class UntouchedChannel extends ManagedChannel {
-    private final ManagedChannel real;
-    private final AtomicInteger touched;
-
-    UntouchedChannel(ManagedChannel real, AtomicInteger touched) {
-      this.real = real;
-      this.touched = touched;
-    }
-
-    @Override
-    public <ReqT, RespT> ClientCall<ReqT, RespT> newCall(
-        MethodDescriptor<ReqT, RespT> method, CallOptions callOptions) {
-      return real.newCall(method, callOptions);
-    }
-
-    @Override
-    public void resetConnectBackoff() {
-      touched.incrementAndGet();
-    }
-
-    @Override
-    public void enterIdle() {
-      touched.incrementAndGet();
-    }
-
-    @Override
-    public ManagedChannel shutdown() {
-      touched.incrementAndGet();
-      return this;
-    }
-
-    @Override
-    public ManagedChannel shutdownNow() {
-      touched.incrementAndGet();
-      return this;
-    }
-
-    @Override
-    public boolean isShutdown() {
-      return false;
-    }
-
-    @Override
-    public boolean isTerminated() {
-      return false;
-    }
-
-    @Override
-    public boolean awaitTermination(long timeout, TimeUnit unit) {
-      return true;
-    }
-
-    @Override
-    public String authority() {
-      return real.authority();
-    }
   }
 }
