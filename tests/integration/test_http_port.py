@@ -117,7 +117,7 @@ async def test_a_fault_of_ours_is_logged(
     repository: Path, start_gateway: StartGateway, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gateway = await start_gateway(repository)
-    monkeypatch.setattr(gateway, "_readiness", lambda: 1 / 0)
+    monkeypatch.setattr(gateway.pages, "readiness", lambda: 1 / 0)
     assert (await said(gateway, ASK)).startswith(b"HTTP/1.1 500 ")
     assert "ZeroDivisionError" in caplog.text
 
