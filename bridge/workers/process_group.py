@@ -67,24 +67,15 @@ class ProcessGroup:
         Raises:
             OSError: a process or a descriptor can't be had; nothing is left of the start.
         """
-        limit_kb = "" if memory_limit_mb is None else str(memory_limit_mb * 1024)
         shim = subprocess.Popen(["/bin/sh", "-c", _SHIM], stdin=subprocess.PIPE, process_group=0)  # noqa: S603 - a constant
-        program: subprocess.Popen[bytes] | None = None
+        started = [shim]
         try:
-            program = subprocess.Popen(  # noqa: S603 - the command is ours
-                ["/bin/sh", "-c", _LIMITED, "sh", limit_kb, f"-n{niceness}", *command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                cwd=folder,
-                env=os.environ | environment,
-                process_group=shim.pid,
-            )
-            return cls(shim, program, memory_limit_mb)
+            limited = _limited(command, niceness, memory_limit_mb)
+            started.append(_run(limited, folder, environment, shim.pid))
+            return cls(shim, started[-1], memory_limit_mb)
         except BaseException:
             _end(shim)
-            if program is not None:
-                program.wait()
+            started[-1].wait()
             raise
 
     @property
@@ -146,6 +137,23 @@ class ProcessGroup:
         self._exited.set()
         if self._on_exit is not None:
             self._on_exit()
+
+
+def _limited(command: Sequence[str], niceness: int, memory_limit_mb: int | None) -> list[str]:
+    limit_kb = "" if memory_limit_mb is None else str(memory_limit_mb * 1024)
+    return ["/bin/sh", "-c", _LIMITED, "sh", limit_kb, f"-n{niceness}", *command]
+
+
+def _run(command: list[str], folder: Path, environment: Mapping[str, str], group: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - the command is ours
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd=folder,
+        env=os.environ | environment,
+        process_group=group,
+    )
 
 
 def _end(shim: subprocess.Popen[bytes]) -> None:
