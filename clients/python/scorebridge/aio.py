@@ -1,4 +1,4 @@
-"""The client for asyncio: the same calls as the blocking one, to be awaited."""
+"""The client for asyncio, whose calls are awaited."""
 
 import asyncio
 import time
@@ -30,7 +30,23 @@ __all__ = ["AsyncScoringClient"]
 class AsyncScoringClient(ClientBase):
     """Scores batches at a gateway, on one event loop. Close it, or use it in an `async with` statement.
 
-    Cancelling a call tells the gateway, which stops waiting for the model. The arguments are those of `ScoringClient`.
+    Cancelling a call tells the gateway, which stops waiting for the model.
+
+    Where no gateway gives an answer and there is a default score, that is returned, marked as `Source.CLIENT_DEFAULT`,
+    within the call's timeout: for a deadline, a gateway that is away or drains, a broken connection, and every other
+    status but a caller's own.
+
+    Args:
+        target: "host:port" of a gateway, several of them between commas, or any target that gRPC knows. Calls take
+            turns among all addresses that are healthy.
+        timeout_s: for calls that give none, seconds; None leaves it to the model's own `timeout_s`, and a gateway that
+            is silent is then waited for until its connection breaks.
+        default: the default score of calls that give none.
+        credentials: for TLS; plain text without.
+        token: a function that is asked at every call for what is sent as "authorization: Bearer ..."; must not block.
+        options: of the gRPC channel, pairs of a name and a value; they go before the client's own.
+        channel: a channel of grpc.aio that is used instead of the target, and stays the caller's to close.
+        more: keepalive, circuit, file of defaults and hook; `ClientOptions` lists the keywords.
     """
 
     def __init__(
@@ -59,7 +75,25 @@ class AsyncScoringClient(ClientBase):
         default: float | None = None,
         **options: Unpack[CallOptions],
     ) -> Scores:
-        """Scores a batch; see `ScoringClient.score`."""
+        """Scores a batch; a big one of a row-wise model in several calls at once.
+
+        Args:
+            model: the model's name.
+            rows: a pandas or polars frame, a pyarrow table, a dict of columns, a numpy array of shape (rows, columns),
+                or a sparse matrix of scipy. NaN, None and nulls are missing, and what a sparse matrix does not hold.
+            timeout_s: the answer, be it the default score, comes within this many seconds.
+            default: replaces the model's own default score in this call, and is what the client gives where no gateway
+                answers.
+            options: what else the call says; `CallOptions` lists the keywords.
+
+        Raises:
+            CallerError: the call must be mended: trying it again gives the same.
+            DeadlineExceeded: no score came in time, and there is no default score to give.
+            Unavailable: gateways can't score now, and there is no default score to give; `reason` says why.
+            PredictionFailed: the model failed, and there is no default score to give.
+            TypeError, ValueError: rows, names, keys, an id or a timeout that no gateway would take; nothing was sent.
+            RuntimeError: the client is closed.
+        """
         self._check_keywords(options)
         chosen_s = self._begin(timeout_s)
         ends = end_of(chosen_s)

@@ -1,4 +1,4 @@
-"""The asyncio client's way to the gateways: what `scorebridge.connection` is to the blocking one."""
+"""The asyncio client's way to the gateways: a channel that is made at the first call, and anew where it must be."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ __all__ = ["AioConnection", "GivenAioChannel"]
 
 
 class GivenAioChannel(GivenWay):
-    """A channel that the caller made, and closes."""
+    """The connection of a client whose caller made the channel of grpc.aio, and closes it."""
 
     def __init__(self, channel: Any) -> None:
         self._line = Line(channel, "", asyncio=True)
@@ -26,18 +26,35 @@ class GivenAioChannel(GivenWay):
 
     @asynccontextmanager
     async def line(self, timeout_s: float | None) -> AsyncIterator[Any]:
-        """The channel."""
+        """Gives the caller's channel for one call.
+
+        Args:
+            timeout_s: not needed: the channel is there.
+
+        Raises:
+            ClientForked: gRPC does not work in this process, a forked child.
+        """
         del timeout_s
         check_fork()
         yield self._line.channel
 
     async def close(self) -> None:
-        """It stays open, but is no more called on."""
+        """Calls no more on the channel, which stays open."""
         closed(self._line)
 
 
 class AioConnection(Way):
-    """Has a channel for each call, on one event loop; see `scorebridge.connection.Connection`."""
+    """The asyncio client's own connection, which has a channel for each call. Belongs to one event loop.
+
+    The names of several gateways are resolved again every 5 s while calls are made, and when a connection fails; where
+    they have other addresses, later calls go there. A connection that brings nothing but expired deadlines is asked
+    whether a gateway is there, and left for a new one if nothing answers. Calls under way end where they began.
+
+    Args:
+        plan: what the channels are made from.
+        connected: is called, on the event loop, when a gateway has answered on a connection that was asked for: on a
+            new one, or where calls were refused for want of one.
+    """
 
     def __init__(self, plan: ChannelPlan, connected: Callable[[], None]) -> None:
         self._connected = connected
@@ -47,7 +64,17 @@ class AioConnection(Way):
 
     @asynccontextmanager
     async def line(self, timeout_s: float | None) -> AsyncIterator[Any]:
-        """The channel for one call, which has so many seconds; raises as `Connection.line` does."""
+        """Gives the channel for one call, and makes it if it must.
+
+        Args:
+            timeout_s: how long the call may wait for the hosts' addresses, seconds; None for ever.
+
+        Raises:
+            Unavailable: no host of the target is known.
+            DeadlineExceeded: whether the hosts are known was not found out in time.
+            ClientForked: gRPC does not work in this process, a forked child.
+            RuntimeError: the client is closed.
+        """
         check_fork()
         line = self._line
         if line is None:
@@ -68,7 +95,7 @@ class AioConnection(Way):
             self._keep(self._ask(line))
 
     async def close(self) -> None:
-        """No calls any more; those under way are cancelled."""
+        """Closes the channel: calls under way are cancelled, and there are no more of them."""
         self._closed = True
         line, self._line = self._line, None
         if self._looking is not None:
@@ -80,7 +107,7 @@ class AioConnection(Way):
             await asyncio.wait(self._kept)
 
     def forked(self) -> None:
-        """This is a new process: its calls need a channel of its own."""
+        """Begins anew in a forked child, whose calls need a channel of its own."""
         # Kept: closing it would wait for threads that are not here.
         self._of_parent, self._line = self._line, None
         self._looking = None

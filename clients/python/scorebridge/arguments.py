@@ -31,7 +31,7 @@ _MOST_TEXT_BYTES = 1024
 
 
 def check_timeout(timeout_s: object) -> float | None:
-    """The timeout itself, seconds; None for no deadline of the caller's own.
+    """A timeout as a number of seconds; None for no deadline of the caller's own.
 
     Raises:
         TypeError: it is no number.
@@ -47,7 +47,7 @@ def check_timeout(timeout_s: object) -> float | None:
 
 
 def check_seconds(name: str, value: object, *, least: float = 0.0) -> float:
-    """A span of time, seconds.
+    """An argument that is a span of time, as a number of seconds.
 
     Raises:
         TypeError: it is no number.
@@ -60,7 +60,7 @@ def check_seconds(name: str, value: object, *, least: float = 0.0) -> float:
 
 
 def check_default(default: object) -> float | None:
-    """The default score itself; None for none.
+    """A default score as a number; None for none.
 
     Raises:
         TypeError: it is no number. (True is none: a model's scores are numbers or text.)
@@ -75,10 +75,10 @@ def check_default(default: object) -> float | None:
 
 
 def check_count(name: str, value: object) -> int:
-    """A whole number from 0 up.
+    """An argument that is a whole number from 0 up.
 
     Raises:
-        TypeError: it is none.
+        TypeError: it is no whole number.
         ValueError: it is negative.
     """
     if isinstance(value, bool | np.timedelta64) or not isinstance(value, numbers.Integral):
@@ -89,7 +89,7 @@ def check_count(name: str, value: object) -> int:
 
 
 def check_version(version: object) -> int:
-    """The version of a model; 0 is the one that serves.
+    """The number of a model's version; 0 is the one that serves.
 
     Raises:
         TypeError: it is no whole number.
@@ -102,7 +102,7 @@ def check_version(version: object) -> int:
 
 
 def check_flag(name: str, value: object) -> bool:
-    """True or False.
+    """An argument that is True or False.
 
     Raises:
         TypeError: it is neither. (The text "False" would count as true.)
@@ -113,7 +113,7 @@ def check_flag(name: str, value: object) -> bool:
 
 
 def check_hook(name: str, value: object) -> None:
-    """Something to be called, or None.
+    """Returns if an argument can be called, or is None.
 
     Raises:
         TypeError: it is neither.
@@ -123,7 +123,7 @@ def check_hook(name: str, value: object) -> None:
 
 
 def check_text(name: str, value: object, *, empty: bool = False) -> str:
-    """A text that the gateway takes: 1 to 1,024 bytes of UTF-8.
+    """An argument that is a text as the gateway takes it: 1 to 1,024 bytes of UTF-8; an empty one too if `empty`.
 
     Raises:
         TypeError: it is no text.
@@ -144,7 +144,7 @@ def check_text(name: str, value: object, *, empty: bool = False) -> str:
 
 
 def check_id(name: str, given: object, longest: int, whose: str = "") -> str:
-    """An id of so many characters.
+    """An argument that is an id of printable ASCII, at most `longest` characters; a UUID as it is written.
 
     Raises:
         TypeError: it is no text.
@@ -160,7 +160,7 @@ def check_id(name: str, given: object, longest: int, whose: str = "") -> str:
 
 
 def read_labels(labels: object) -> dict[str, str]:
-    """Labels as they are sent; none for None.
+    """The labels of a call as they are sent; none for None.
 
     Raises:
         TypeError: they are no mapping from texts to texts.
@@ -182,7 +182,7 @@ def read_texts(name: str, values: object) -> list[str]:
     """A list of texts, from any iterable of them but a text itself: nobody means its letters.
 
     Raises:
-        TypeError: it is none; for an entry that is no text, with its place.
+        TypeError: it is no list of texts; the message has the place of the first entry that is no text.
     """
     if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
         raise TypeError(f"{name} must be a list of texts, or an array or index of them")
@@ -198,8 +198,9 @@ def read_keys(values: Any) -> list[str]:
     """Row keys as they are sent: texts, whole numbers in decimal, UUIDs as they are written.
 
     Raises:
-        TypeError: it is no list of them; for another entry, with its row. (A key 7.0 would not be found as 7.)
-        ValueError: a key is too long, or half of a surrogate pair; with its row.
+        TypeError: it is no list of them; the message has the row of the first other entry. (A key 7.0 would not be
+            found as 7.)
+        ValueError: a key is too long, or has half of a surrogate pair; the message has its row.
     """
     if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
         raise TypeError("row_keys must be a list of texts, whole numbers or UUIDs, or an array or index of them")

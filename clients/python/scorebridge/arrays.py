@@ -19,18 +19,18 @@ _ArrayMessage = TypeVar("_ArrayMessage", bound=Message)
 
 
 def pack(message: type[_ArrayMessage], values: NDArray[Any]) -> _ArrayMessage:
-    """A message such as `DoubleArray` that holds these values; their dtype must be the field's own."""
+    """A message such as `DoubleArray` that holds the values of an array; their dtype must be the field's own."""
     return message.FromString(packed(values))
 
 
 def packed(values: NDArray[Any]) -> bytes:
-    """The bytes of such a message."""
+    """The bytes of a message such as `DoubleArray` that holds the values of an array, row by row."""
     little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     return b"".join((_VALUES_TAG, varint(little.nbytes), little.reshape(-1).data)) if little.size else b""
 
 
 def varint(number: int) -> bytes:
-    """A length as protobuf writes it: seven bits a byte, the eighth says that more follow."""
+    """A number from 0 up, as protobuf writes it: seven bits a byte, of which the eighth says that more follow."""
     if number < 1 << 7:
         return _SMALL[number]
     if number < 1 << 14:

@@ -18,7 +18,7 @@ _LONGEST_BIG_ID = 110  # the ids of its calls have a slash and the number of a r
 
 
 class CallOptions(TypedDict, total=False):
-    """What else a call can say.
+    """What a call of `score` can say beside model, rows, timeout and default score.
 
     Attributes:
         allow_default: False asks for an error where a default score would be given.
@@ -32,8 +32,8 @@ class CallOptions(TypedDict, total=False):
         request_id: a UUID, or 1 to 128 printable ASCII characters, 110 at most for a big batch; one is made without.
         row_keys: your own ids of the rows, for the prediction log: one for each, texts, whole numbers or UUIDs; or the
             name of the column that holds them, which is then no feature, or that of a pandas frame's index.
-        batch_id: the bigger batch that this call is a chunk of, for the prediction log.
-        labels: anything to be kept beside the call in the prediction log.
+        batch_id: the id of the bigger batch that this call is a chunk of, for the prediction log.
+        labels: texts by name that are kept beside the call in the prediction log, 64 at most, of 1 KiB each.
     """
 
     allow_default: bool
@@ -52,15 +52,15 @@ class Batch:
 
     Args:
         model: the model's name.
-        rows: see `read_rows`.
+        rows: in any of the forms that `read_rows` takes.
         default: the default score, if there is one.
         options: what else the call says.
 
     Attributes:
-        head: the message without rows and their keys.
-        rows: how many.
+        head: the message of the call, without rows and their keys.
+        rows: how many rows there are.
         size: of rows and keys on the wire, bytes, about.
-        is_big: it is better sent in several calls.
+        is_big: the batch is better sent in chunks.
 
     Raises:
         TypeError: the rows are of a kind that no model takes, or names or keys are no text.

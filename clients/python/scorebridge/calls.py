@@ -52,5 +52,5 @@ def time_left_s(ends: float | None) -> float | None:
 
 
 def less_reserve_s(timeout_s: float | None) -> float | None:
-    """What gRPC is told, seconds: its timer is some milliseconds late, and the default must come within the timeout."""
+    """The timeout that gRPC is told, seconds: its timer is some milliseconds late, and a default must be in time."""
     return None if timeout_s is None else timeout_s - min(_RESERVE_S, _RESERVE_SHARE * timeout_s)

@@ -72,12 +72,12 @@ _USUAL: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class ChannelPlan:
-    """What channels of a client are made from, again and again.
+    """What a client's channels are made from, each time that it needs another.
 
     Attributes:
         target: where the gateways are.
         credentials: for TLS; plain text without.
-        options: of gRPC.
+        options: of gRPC, pairs of a name and a value.
     """
 
     target: Target
@@ -85,7 +85,7 @@ class ChannelPlan:
     options: list[tuple[str, Any]]
 
     def make(self, where: str, library: Any) -> Any:
-        """A channel to the addresses that were found; of `grpc` or `grpc.aio`."""
+        """A channel to the addresses that were found, made by the library `grpc` or `grpc.aio`."""
         if self.credentials is None:
             return library.insecure_channel(where, options=self.options)
         return library.secure_channel(where, self.credentials, options=self.options)
@@ -103,7 +103,7 @@ def plan_channel(
         more: the client's other options, `keepalive_s` and `keepalive_timeout_s` of them.
 
     Raises:
-        TypeError, ValueError: one of the arguments is none; the message names it.
+        TypeError, ValueError: an argument can't be what it should be; the message names it.
     """
     if credentials is not None and not isinstance(credentials, grpc.ChannelCredentials):
         kind = type(credentials).__name__
@@ -139,7 +139,7 @@ def _pairs(options: Any) -> Sequence[tuple[str, Any]]:
 
 
 def bearer(token: Callable[[], str] | None) -> tuple[tuple[str, str], ...]:
-    """What is sent with a call.
+    """The metadata that a call is sent with: the token, if there is one.
 
     Raises:
         TypeError, ValueError: the token is no printable ASCII text; it is not in the message.

@@ -61,7 +61,7 @@ class Circuit:
             return True
 
     def answered(self) -> None:
-        """A gateway said something."""
+        """Closes the circuit: a gateway has answered."""
         with self._lock:
             self._in_a_row = 0
             self._open = False
@@ -69,7 +69,7 @@ class Circuit:
             self._last_answer = time.monotonic()
 
     def failed(self, waited_s: float) -> None:
-        """None did, and the call waited so long, seconds; infinity for a connection that failed."""
+        """Counts a call that no gateway answered and that waited so long, seconds; infinity for a failed connection."""
         with self._lock:
             at = time.monotonic()
             self._in_a_row += 1
@@ -82,11 +82,11 @@ class Circuit:
                 self._trial_s = math.inf
 
     def invite(self) -> None:
-        """There is a new connection: the next call is let through to see, whatever the time."""
+        """Lets the next call through to see, whatever the time: there is a new connection."""
         self._next_trial = 0.0
 
     def forked(self) -> None:
-        """This is a new process: nobody holds the lock, and nothing has been tried."""
+        """Begins anew in a forked child, where nobody holds the lock and nothing has been tried."""
         self._lock = threading.Lock()
         self.answered()
         self._last_answer = -math.inf

@@ -1,4 +1,4 @@
-"""The blocking client."""
+"""The client whose calls block until they are answered."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -40,10 +40,10 @@ class ScoringClient(ClientBase):
             is silent is then waited for until its connection breaks.
         default: the default score of calls that give none.
         credentials: for TLS; plain text without.
-        token: is asked at every call for what is sent as "authorization: Bearer ...".
-        options: of the gRPC channel; they go before the client's own.
-        channel: is used instead of the target, and stays the caller's to close.
-        more: see `ClientOptions`.
+        token: a function that is asked at every call for what is sent as "authorization: Bearer ...".
+        options: of the gRPC channel, pairs of a name and a value; they go before the client's own.
+        channel: a gRPC channel that is used instead of the target, and stays the caller's to close.
+        more: keepalive, circuit, file of defaults and hook; `ClientOptions` lists the keywords.
     """
 
     def __init__(
@@ -81,13 +81,13 @@ class ScoringClient(ClientBase):
             timeout_s: the answer, be it the default score, comes within this many seconds.
             default: replaces the model's own default score in this call, and is what the client gives where no gateway
                 answers.
-            options: see `CallOptions`.
+            options: what else the call says; `CallOptions` lists the keywords.
 
         Raises:
-            CallerError: mend the call.
-            DeadlineExceeded: no score in time and no default to give.
-            Unavailable: no score now, and no default to give.
-            PredictionFailed: the model failed, and there is no default to give.
+            CallerError: the call must be mended: trying it again gives the same.
+            DeadlineExceeded: no score came in time, and there is no default score to give.
+            Unavailable: gateways can't score now, and there is no default score to give; `reason` says why.
+            PredictionFailed: the model failed, and there is no default score to give.
             TypeError, ValueError: rows, names, keys, an id or a timeout that no gateway would take; nothing was sent.
             RuntimeError: the client is closed.
         """

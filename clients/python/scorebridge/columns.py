@@ -28,7 +28,7 @@ _NO_COLUMNS = (str, bytes, bytearray, set, frozenset, Mapping)  # Python would i
 
 
 def library(values: Any) -> str | None:
-    """The library that it comes from, be it as a subclass: one of those named above; None for any other."""
+    """The library that a value's class, or a base of it, is of: pandas, polars, pyarrow or scipy; None for another."""
     roots = (base.__module__.partition(".")[0] for base in type(values).__mro__)
     return next((root for root in roots if root in _LIBRARIES), None)
 
@@ -40,8 +40,8 @@ def build_column(name: str, values: Any) -> pb.Column:
     exactly. A Decimal is sent as the double that is nearest to it, as it is written; a whole one exactly, or refused.
 
     Raises:
-        TypeError: it is no column, or one that no model takes; the message names it.
-        ValueError: a number or text in it that can't be sent; the message names the column and the row.
+        TypeError: the values are no column, or one that no model takes; the message names the column.
+        ValueError: a number or text can't be sent; the message names the column and the row.
     """
     plain, mask = _plain(name, values)
     try:
@@ -61,7 +61,7 @@ def build_column(name: str, values: Any) -> pb.Column:
 
 
 def column_rows(column: pb.Column) -> int:
-    """How many rows it has."""
+    """How many rows the message of a column has."""
     kind = column.WhichOneof("values")
     return len(getattr(column, kind).values) if kind else 0
 
@@ -75,7 +75,7 @@ _ARRAYS: dict[str, tuple[Any, Any]] = {
 
 
 def cut_column(column: pb.Column, first: int, rows: int) -> pb.Column:
-    """Neighbouring rows of it."""
+    """The message of neighbouring rows of a column, which has so many rows from the first on; missing ones stay so."""
     part = pb.Column(name=column.name)
     kind = column.WhichOneof("values")
     if kind is not None:
@@ -111,7 +111,7 @@ def _plain(name: str, values: Any) -> tuple[Any, _Mask | None]:
 
 
 def _pandas(name: str, values: Any) -> tuple[Any, _Mask | None]:
-    """Of a series, an index or one of pandas' own arrays."""
+    """The values of a series, an index or one of pandas' own arrays, and which are missing."""
     dtype = values.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
         return values.to_numpy(), None
@@ -127,7 +127,7 @@ def _pandas(name: str, values: Any) -> tuple[Any, _Mask | None]:
 
 
 def _numbers_by_code(name: str, values: Any) -> tuple[_Array, _Mask] | None:
-    """Of a categorical: its categories in the rows' order; None if they are no numbers."""
+    """The categories of a categorical, one a row, and which are missing; None if they are no numbers."""
     categories, _ = _plain(name, values.dtype.categories)
     if not isinstance(categories, np.ndarray) or categories.dtype.kind not in "fiub" or not len(categories):
         return None

@@ -18,7 +18,7 @@ __all__ = ["Connection", "GivenChannel"]
 
 
 class GivenChannel(GivenWay):
-    """A channel that the caller made, and closes."""
+    """The connection of a client whose caller made the channel, and closes it. May be shared by threads."""
 
     def __init__(self, channel: Any) -> None:
         self._line = Line(channel, "", asyncio=False)
@@ -28,7 +28,14 @@ class GivenChannel(GivenWay):
 
     @contextmanager
     def line(self, timeout_s: float | None) -> Iterator[Any]:
-        """The channel."""
+        """Gives the caller's channel for one call, and counts the call while it is under way.
+
+        Args:
+            timeout_s: not needed: the channel is there.
+
+        Raises:
+            ClientForked: gRPC does not work in this process, a forked child.
+        """
         del timeout_s
         check_fork()
         with self._lock:
@@ -40,23 +47,23 @@ class GivenChannel(GivenWay):
                 self._line.calls -= 1
 
     def close(self) -> None:
-        """It stays open, but is no more called on."""
+        """Calls no more on the channel, which stays open."""
         closed(self._line)
 
     def forked(self) -> None:
-        """This is a new process: the lock may be held by a thread that is not here."""
+        """Puts the lock right in a forked child: it may be held by a thread that is not here."""
         self._lock = threading.Lock()
 
 
 class Connection(Way):
-    """Has a channel for each call. May be shared by threads.
+    """The blocking client's own connection, which has a channel for each call. May be shared by threads.
 
     The names of several gateways are resolved again every 5 s while calls are made, and when a connection fails; where
     they have other addresses, later calls go there. A connection that brings nothing but expired deadlines is asked
     whether a gateway is there, and left for a new one if nothing answers. Calls under way end where they began.
 
     Args:
-        plan: of the channels.
+        plan: what the channels are made from.
         connected: is called, from any thread, when a gateway has answered on a connection that was asked for: on a new
             one, or where calls were refused for want of one.
     """
@@ -70,12 +77,16 @@ class Connection(Way):
 
     @contextmanager
     def line(self, timeout_s: float | None) -> Iterator[Any]:
-        """The channel for one call, which has so many seconds.
+        """Gives the channel for one call, and makes it if it must.
+
+        Args:
+            timeout_s: how long the call may wait for the hosts' addresses, seconds; None for ever.
 
         Raises:
             Unavailable: no host of the target is known.
-            DeadlineExceeded: that is not known in time.
-            ClientForked: see `check_fork`.
+            DeadlineExceeded: whether the hosts are known was not found out in time.
+            ClientForked: gRPC does not work in this process, a forked child.
+            RuntimeError: the client is closed.
         """
         check_fork()
         line = self._begun(timeout_s)
@@ -100,7 +111,7 @@ class Connection(Way):
         call.add_done_callback(partial(self._told, line))
 
     def close(self) -> None:
-        """No calls any more; those under way are cancelled."""
+        """Closes the channel: calls under way are cancelled, and there are no more of them."""
         with self._lock:
             self._closed = True
             line, self._line = self._line, None
@@ -108,7 +119,7 @@ class Connection(Way):
             _close(line)
 
     def forked(self) -> None:
-        """This is a new process: its calls need a channel of its own."""
+        """Begins anew in a forked child, whose calls need a channel of its own."""
         self._lock = threading.Lock()
         self._known = threading.Event()
         # Kept: closing it would wait for threads that are not here.

@@ -49,14 +49,14 @@ _DOMAIN = "scorebridge.io"
 class ScoringError(Exception):
     """A call that brought no scores.
 
-    Where only its message came back from another process, as JSON, the rest is UNKNOWN.
+    One that was made anew from its message alone has UNKNOWN as its reason and status.
 
     Attributes:
         reason: UPPER_SNAKE name of the event, such as "CIRCUIT_OPEN"; the gRPC status' name if the gateway gave none.
         model: the model's name, if the gateway said it.
         version: the version's number in words, if the gateway said it.
         limit: the limit that was passed, in words, if one was.
-        status: the gRPC status' name.
+        status: the gRPC status' name, such as "UNAVAILABLE".
         by_gateway: a gateway said so; else it was the connection, a clock, or a library.
     """
 
@@ -91,11 +91,11 @@ def _made_again(kind: type[ScoringError], args: tuple[Any, ...], state: dict[str
 
 
 class CallerError(ScoringError):
-    """Mend the call: trying again gives the same."""
+    """The call must be mended: trying it again gives the same."""
 
 
 class InvalidRequest(CallerError):
-    """Columns, types, lengths, values or sizes that the model can't take; the message names them."""
+    """The call has columns, types, lengths, values or sizes that the model can't take; the message names them."""
 
 
 class MessageTooLarge(CallerError):
@@ -103,15 +103,15 @@ class MessageTooLarge(CallerError):
 
 
 class ModelNotFound(CallerError):
-    """No such model or version."""
+    """The gateway has no such model or version."""
 
 
 class VersionRefused(CallerError):
-    """The version did not pass its own checks."""
+    """The version of the model did not pass its own checks, and scores nothing."""
 
 
 class NotAllowed(CallerError):
-    """The gateway does not know who calls, or does not allow it."""
+    """The gateway does not know who calls, or does not allow the call."""
 
 
 class Cancelled(ScoringError):
@@ -123,7 +123,7 @@ class DeadlineExceeded(ScoringError):
 
 
 class Unavailable(ScoringError):
-    """Not now; `reason` says why."""
+    """Gateways can't score the call now, but may do so later; `reason` says why."""
 
 
 class PredictionFailed(ScoringError):
@@ -149,7 +149,7 @@ _BY_STATUS: dict[grpc.StatusCode, type[ScoringError]] = {
 
 
 def translate(error: grpc.RpcError) -> ScoringError:
-    """What a gRPC error means."""
+    """The client's error for an error of gRPC, with what the gateway said of it."""
     call: Any = error
     status: grpc.StatusCode = call.code()
     info = _error_info(call.trailing_metadata() or ())
@@ -171,10 +171,10 @@ def translate(error: grpc.RpcError) -> ScoringError:
 
 
 def translate_closed(error: Exception) -> ScoringError:
-    """What it means that gRPC can't begin a call, be it because the channel was closed, or closed by a fork.
+    """The client's error where gRPC can't begin a call, because the channel was closed by its owner or by a fork.
 
     Raises:
-        Exception: the one that was given; it says something else.
+        Exception: the one that was given, if it does not say that the channel is closed.
     """
     if "closed" not in str(error).lower():
         raise error

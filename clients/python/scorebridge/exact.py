@@ -15,7 +15,7 @@ _DOUBLE_BYTES = 8
 
 
 def first_rounded(values: NDArray[Any]) -> int | None:
-    """Where the first number of an array is that no double holds, counted row by row; None if doubles hold all."""
+    """The place of the first number of an array that no double holds, counted row by row; None if doubles hold all."""
     kind, size = values.dtype.kind, values.dtype.itemsize
     rounded = None
     if kind == "f" and size > _DOUBLE_BYTES:
@@ -28,7 +28,7 @@ def first_rounded(values: NDArray[Any]) -> int | None:
 
 
 def is_double(value: Any) -> bool:
-    """A double holds this number; what is neither a float nor whole is compared by its own `==`.
+    """Whether a double holds a number; what is neither a float nor whole is compared by its own `==`.
 
     Digits after a Decimal's point are how people write what doubles are near to: of those it need not be exactly one.
     """

@@ -17,7 +17,7 @@ class Forking(Protocol):
     """What has something to put right in a forked child."""
 
     def forked(self) -> None:
-        """This is the child: no other thread is there, and locks may be held by nobody."""
+        """Is called in the child: no other thread is there, and locks may be held by threads that are not."""
 
 
 _told: "weakref.WeakSet[Any]" = weakref.WeakSet()
@@ -31,19 +31,19 @@ _LONGEST_WAIT_S = 2.0  # of a fork, for calls under way; gRPC can't be used in t
 
 
 def told_of_forks(one: Forking) -> None:
-    """From here on, as long as something else holds it."""
+    """Has an object's `forked` called in forked children from here on, as long as something else holds the object."""
     _told.add(one)
 
 
 def opened(line: Line) -> None:
-    """Its channel was, and is until it is closed."""
+    """Notes that the channel of a line is open, until `closed` notes that it is not."""
     global _used  # noqa: PLW0603 - of the process
     _used = True
     _lines.add(line)
 
 
 def closed(line: Line) -> None:
-    """Its channel was."""
+    """Notes that the channel of a line is closed."""
     _lines.discard(line)
 
 

@@ -7,7 +7,7 @@ __all__ = ["check_keywords"]
 
 
 def check_keywords(what: str, given: Mapping[str, object], known: Iterable[str]) -> None:
-    """Returns if all of them are known.
+    """Returns if all keywords that were given are known.
 
     Args:
         what: takes the keywords, for the message.
@@ -15,7 +15,7 @@ def check_keywords(what: str, given: Mapping[str, object], known: Iterable[str])
         known: those that mean something here, and those that something else took: one of them may have been meant.
 
     Raises:
-        TypeError: one is not; the message names it, and the one that is most like it.
+        TypeError: a keyword is not known; the message names it, and the known one that is most like it.
     """
     names = list(known)
     for keyword in given:

@@ -1,4 +1,4 @@
-"""One of a client's channels, and where it leads."""
+"""A channel of a client, where it leads, and the calls on it."""
 
 from typing import Any
 
@@ -13,16 +13,16 @@ RESOLVE_AGAIN_S = 0.5  # where a connection failed
 
 
 class Line:
-    """A channel, and who is on it.
+    """A channel, where it leads, and how many calls are on it.
 
     Attributes:
         channel: of grpc or grpc.aio.
-        where: it leads, as gRPC was told; empty of a channel that the caller made.
-        asyncio: it is of grpc.aio.
-        silence: of it.
-        calls: under way on it.
-        left: for another: it is closed when the last of them has ended.
-        asked: a gateway is, to answer once there is a connection.
+        where: the addresses that it leads to, as gRPC was told; empty if the caller made the channel.
+        asyncio: the channel is of grpc.aio.
+        silence: since when nothing was heard on the channel.
+        calls: how many calls are under way on the channel.
+        left: later calls take another channel, and this one is closed when its last call has ended.
+        asked: a gateway is being asked to answer on the channel, once there is a connection.
     """
 
     def __init__(self, channel: Any, where: str, *, asyncio: bool) -> None:
@@ -36,7 +36,7 @@ class Line:
 
 
 def without_address(target: Target, unknown: OSError | None) -> ScoringError:
-    """No host of the target is known; None where that was not known in time."""
+    """The error of a call for which there is no address: no host is known, or `unknown` is None and time ran out."""
     if unknown is not None:
         return Unavailable(str(unknown), "UNAVAILABLE", status="UNAVAILABLE", by_gateway=False)
     sentence = f"the hosts of '{target.text}' were not resolved in time"

@@ -21,9 +21,9 @@ class MatrixRows:
     """Rows of an array of numbers, which is not copied before it is sent.
 
     Attributes:
-        count: how many.
+        count: how many rows there are.
         size: of their values on the wire, bytes.
-        keys: none; of rows with a column of keys, that.
+        keys: None: an array has no column of row keys.
 
     Raises:
         TypeError: the array does not hold numbers, or hides some under a mask.
@@ -52,14 +52,20 @@ class MatrixRows:
 
 
 class SparseRows:
-    """Rows of a sparse matrix of scipy; has what `MatrixRows` has.
+    """Rows of a sparse matrix of scipy.
 
     What the matrix does not hold is missing, as it is to xgboost; a zero that it holds is a zero. Only the rows that
     are asked for are made dense.
 
+    Attributes:
+        count: how many rows there are.
+        size: of their values on the wire, dense, bytes.
+        keys: None: a sparse matrix has no column of row keys.
+
     Raises:
         TypeError: the matrix is of another format than CSR, CSC and COO, or does not hold numbers.
-        ValueError: as `MatrixRows`; or it has two values for one place, or one outside its shape.
+        ValueError: there is not one name a column; or the matrix has a number that no double holds, two values for one
+            place, or one outside its shape.
     """
 
     keys: Any = None

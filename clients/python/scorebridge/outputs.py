@@ -29,13 +29,13 @@ class _Output(NamedTuple):
 
 
 class Outputs:
-    """One client's; a model is known once it has answered or was described."""
+    """The outputs of the models that a client knows: of those that have answered or were described."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[_Output, ...]] = {}
 
     def answered(self, response: pb.ScoreResponse) -> None:
-        """A model scored rows. Which outputs are additional an answer does not say: what was described still holds."""
+        """Learns a model's outputs from an answer. Which are additional it does not say: a description holds on."""
         additional = {one.name for one in self._known.get(response.model, ()) if one.additional}
         self._known[response.model] = tuple(
             _Output(column.name, column.WhichOneof("values") == "strings", column.name in additional)
@@ -43,7 +43,7 @@ class Outputs:
         )
 
     def described(self, details: Iterable[ModelDetail]) -> None:
-        """The gateway told of versions; those that serve are what calls are answered by."""
+        """Learns the outputs of versions that a gateway told of: of those that serve, which calls are answered by."""
         for detail in details:
             if detail.version.serving and detail.outputs:
                 self._known[detail.version.model] = tuple(
@@ -51,7 +51,7 @@ class Outputs:
                 )
 
     def defaults(self, model: str, rows: int, score: float) -> dict[str, NDArray[Any]]:
-        """One score for all rows and outputs, by name; "score" alone of a model that is not known.
+        """A default score for every row and output of a model, by name; of one that is not known for "score" alone.
 
         Missing, NaN or None, are additional outputs, and text beside numbers: a number is no text.
         """

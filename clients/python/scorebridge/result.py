@@ -19,7 +19,12 @@ _Array = NDArray[Any]
 
 
 class Source(StrEnum):
-    """Where the scores of an answer come from."""
+    """Where the scores of an answer come from.
+
+    MODEL: the model, all of them. DEFAULT: they are default scores that the gateway gave. CLIENT_DEFAULT: they are
+    default scores that this client gave, because no gateway answered. MIXED: not all rows' scores come from one of
+    these; or some rows have none.
+    """
 
     MODEL = "MODEL"
     DEFAULT = "DEFAULT"
@@ -29,7 +34,15 @@ class Source(StrEnum):
 
 @dataclass(frozen=True)
 class DefaultedRows:
-    """Neighbouring rows with default scores: which, why, the event in a sentence, and who gave them."""
+    """Neighbouring rows that carry default scores for one reason.
+
+    Attributes:
+        first: the first of the rows, from 0.
+        count: how many rows.
+        reason: UPPER_SNAKE name of the event, such as "DEADLINE".
+        detail: the event in a sentence; it holds no input values.
+        by_client: this client gave the scores, because no gateway answered; else the gateway did.
+    """
 
     first: int
     count: int
@@ -40,7 +53,14 @@ class DefaultedRows:
 
 @dataclass(frozen=True)
 class FailedRows:
-    """Neighbouring rows without a score, of a call with `partial`: which, why, and the event in a sentence."""
+    """Neighbouring rows that have no score for one reason, in the answer to a call with `partial`.
+
+    Attributes:
+        first: the first of the rows, from 0.
+        count: how many rows.
+        reason: UPPER_SNAKE name of the event, such as "INVALID_VALUE".
+        detail: the event in a sentence; it holds no input values.
+    """
 
     first: int
     count: int
@@ -53,17 +73,17 @@ class Scores:
     """The answer to one call; arrays have one entry per row, in the order of the rows that were sent.
 
     Attributes:
-        request_id: the call's.
+        request_id: the call's id.
         model: the model's name.
         version: the version that answered.
-        digest: of every byte of that version's bundle.
+        digest: "sha256:" and 64 hex digits over every byte of that version's bundle; empty if no gateway answered.
         columns: by name of the output: numbers (missing ones NaN), truth values or text (missing ones None). What
             explains scores (contributions, leaves, reasons) is missing where these are defaults. Failed rows are
             missing in all of them.
         source: MODEL; DEFAULT, by the gateway; CLIENT_DEFAULT, by this client because no gateway answered; or MIXED.
         defaults: the ranges of rows that carry default scores.
         failed_rows: the ranges of rows that have no score, of a call with `partial`; the source is then MIXED.
-        rows: how many.
+        rows: how many rows were sent.
         attempts: how many times a worker was asked.
         queue_s: seconds spent waiting for a worker.
         backend_s: seconds that the model took.
@@ -153,10 +173,14 @@ _SOURCES = {
 
 
 def read_scores(response: pb.ScoreResponse, rows: int) -> Scores:
-    """The answer in a message to a call of so many rows.
+    """The answer that a gateway's message holds.
+
+    Args:
+        response: the message.
+        rows: how many rows the call had.
 
     Raises:
-        PredictionFailed: it makes no sense for that many, or does not say where its scores come from.
+        PredictionFailed: the message makes no sense for so many rows, or does not say where its scores come from.
     """
     source = _SOURCES.get(response.source)
     if source is None:

@@ -44,10 +44,17 @@ def read_rows(
 
 
 class TableRows:
-    """Rows of named columns; has what `MatrixRows` has.
+    """Rows of named columns.
 
     Attributes:
-        keys: the column of the keys, as it was given; None without one.
+        count: how many rows there are.
+        size: of their columns on the wire, bytes.
+        keys: the column of the row keys, as it was given; None without one.
+
+    Raises:
+        TypeError: the rows, or a column of them, are of a kind that no model takes.
+        ValueError: a column's length differs, two columns have one name, there is no column of the keys, or a value
+            can't be sent.
     """
 
     def __init__(self, rows: Any, key: str | None = None, *, ignore_extra: bool = False) -> None:

@@ -10,7 +10,9 @@ _CONNECTING_S = 1.0  # with what a look takes longer than a connection may, whic
 
 
 class Silence:
-    """One connection's. A deadline that expires says little; where nothing has been heard for long, it says more.
+    """How long nothing was heard on a connection.
+
+    A deadline that expires says little; after a long silence it says more.
 
     The gateway may be alive all the same, its model slower than its callers wait: so it is asked before anything is
     done, and at most once a second.
@@ -21,11 +23,11 @@ class Silence:
         self._looked = 0.0
 
     def answered(self) -> None:
-        """Something was heard."""
+        """Notes that something was heard on the connection."""
         self._heard = time.monotonic()
 
     def is_suspect(self) -> bool:
-        """Whether to look now, at a deadline that has expired; who is told so looks."""
+        """Whether a deadline that has expired is a reason to look at the connection; who is told so must look."""
         at = time.monotonic()
         if at - self._heard < _SILENT_S or at - self._looked < _BETWEEN_LOOKS_S:
             return False

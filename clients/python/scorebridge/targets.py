@@ -15,7 +15,7 @@ _EXAMPLE = "pass 'host:8081', or several of them between commas"
 
 @dataclass(frozen=True)
 class Target:
-    """One that was checked.
+    """A target that was checked: where the gateways are.
 
     Attributes:
         text: as gRPC is given it, if it finds the addresses itself.
@@ -29,11 +29,11 @@ class Target:
 
     @property
     def moves(self) -> bool:
-        """Its addresses are ours to find, and may be others later: it names a host."""
+        """Whether it names a host: its addresses are the client's to find, and may be others later."""
         return any(not _is_number(host) for host, _ in self.places)
 
     def found(self) -> str:
-        """What gRPC is given now: a list of the addresses that the hosts have, IPv4 if there is one. Blocks.
+        """What gRPC is given now: the addresses that the hosts have at this moment, IPv4 if there is one. Blocks.
 
         Raises:
             OSError: none of the hosts is known.
@@ -60,7 +60,7 @@ class Target:
 
 
 def parse_target(target: object) -> Target:
-    """A target as a caller gave it.
+    """The target that a caller gave in words.
 
     Args:
         target: "host:port" of a gateway, several of them between commas, or any target that gRPC knows, such as

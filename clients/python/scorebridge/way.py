@@ -12,20 +12,20 @@ __all__ = ["GivenWay", "Way"]
 
 
 class GivenWay:
-    """A channel that the caller made: nothing is done about it."""
+    """The connection of a client whose caller made the channel: how calls end changes nothing about it."""
 
     def answered(self) -> None:
-        """Of no use."""
+        """Does nothing when a gateway has answered."""
 
     def failed(self, error: ScoringError) -> None:
-        """Of no use."""
+        """Does nothing when a call has ended with an error."""
 
     def refused(self) -> None:
-        """Of no use."""
+        """Does nothing when a call was not let through."""
 
 
 class Way(ABC):
-    """A client's own channel, one after the other. Subclasses look in a thread, or in a task."""
+    """A client's own connection: one channel after the other. Subclasses look after it in a thread, or in a task."""
 
     def __init__(self, plan: ChannelPlan) -> None:
         self._plan = plan
@@ -36,12 +36,12 @@ class Way(ABC):
         told_of_forks(self)
 
     def answered(self) -> None:
-        """A gateway said something."""
+        """Hears that a gateway has answered: the connection is not silent."""
         if (line := self._line) is not None:
             line.silence.answered()
 
     def failed(self, error: ScoringError) -> None:
-        """A call ended with an error."""
+        """Hears that a call has ended with an error, and looks after the connection if that may be its fault."""
         line = self._line
         if line is None or error.by_gateway:
             self.answered()
@@ -52,7 +52,7 @@ class Way(ABC):
             self._look(suspect=False)
 
     def refused(self) -> None:
-        """A call was not let through, and none may be for a while: asks for a sign that one would be worth it."""
+        """Hears that the circuit lets no calls through, and asks a gateway for a sign that one would be worth it."""
         line = self._line
         if line is None:
             return
@@ -62,7 +62,7 @@ class Way(ABC):
 
     @abstractmethod
     def forked(self) -> None:
-        """This is a new process: its calls need a channel of its own."""
+        """Begins anew in a forked child, whose calls need a channel of its own."""
 
     def _is_due(self, every_s: float) -> bool:
         return self._plan.target.moves and time.monotonic() - self._resolved >= every_s
