@@ -1,4 +1,4 @@
-"""Prediction logs that are built by hand, and `scorebridge reconcile` on them."""
+"""Logs of calls of deployed versions, built by hand, and `scorebridge reconcile` on them."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from prediction_logs import of_messages, write_log
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 from typer.testing import CliRunner, Result
@@ -13,7 +14,6 @@ from typer.testing import CliRunner, Result
 from bridge.bundles.bundle import read_bundle
 from bridge.bundles.repository import StoredVersion
 from bridge.cli.reconcile import reconcile
-from bridge.prediction_log.frames import encode_frame, encode_preamble
 
 FIRST_SECOND = 1_700_000_000
 CALL_ROWS = 37
@@ -42,30 +42,34 @@ class Log:
         response = pb.ScoreResponse(model=stored.model, version=stored.version, scores=scores)
         response.defaulted_rows.extend(defaulted)
         response.failed_rows.extend(failed)
-        record = self._record(stored, status=0)
-        record.request, record.response = request.SerializeToString(), response.SerializeToString()
-        return record
+        return self._record(stored, request, response)
 
     def failure(self, stored: StoredVersion, status: int) -> None:
         """A call that was not answered."""
-        self._record(stored, status=status)
+        self._record(stored, pb.ScoreRequest(), None, status)
 
-    def _record(self, stored: StoredVersion, status: int) -> log_pb.LogRecord:
-        digest = read_bundle(stored.path).digest
-        record = log_pb.LogRecord(method="/scorebridge.v1.ScoringService/Score", request_id=f"call-{len(self.records)}")
-        record.model, record.version, record.digest, record.status = stored.model, stored.version, digest, status
-        record.received_ns = (FIRST_SECOND + 60 * len(self.records)) * 10**9
-        record.total_ns = 1_500_000
+    def _record(
+        self, stored: StoredVersion, request: pb.ScoreRequest, response: pb.ScoreResponse | None, status: int = 0
+    ) -> log_pb.LogRecord:
+        place = len(self.records)
+        record = of_messages(
+            request,
+            response,
+            model=stored.model,
+            version=stored.version,
+            digest=read_bundle(stored.path).digest,
+            engine="",
+            status=status,
+            seconds=FIRST_SECOND + 60 * place,
+            total_ms=1.5,
+        )
+        record.request_id = f"call-{place}"
         self.records.append(record)
         return record
 
     def write(self) -> Path:
         """The folder, with one segment."""
-        self.folder.mkdir()
-        segment_id = b"0123456789abcdef"
-        header = log_pb.SegmentHeader(segment_id=segment_id, first_sequence=1, environment=self.environment)
-        frames = [encode_frame(segment_id, at, one.SerializeToString()) for at, one in enumerate(self.records, 1)]
-        (self.folder / f"{1:020d}.sblog").write_bytes(encode_preamble(header) + b"".join(frames))
+        write_log(self.folder, self.records, environment=self.environment)
         return self.folder
 
 

@@ -1,7 +1,7 @@
 """Prediction logs made by hand: records, segments and folders, without a gateway."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from scorebridge.v1 import prediction_log_pb2 as log_pb
@@ -11,6 +11,8 @@ from bridge.prediction_log.frames import encode_frame, encode_preamble
 
 NOON = 1_795_435_200  # 2026-11-23T12:00:00Z
 DIGEST = "sha256:" + "ab" * 32
+ENVIRONMENT = {"R": "4.2.2", "xgboost": "3.2.0"}
+INVALID_ARGUMENT = 3
 
 
 def record(
@@ -36,10 +38,13 @@ def of_messages(
     *,
     model: str = "risk",
     version: int = 3,
+    digest: str = DIGEST,
+    engine: str = "xgboost 3.2.0",
+    status: int = INVALID_ARGUMENT,
     seconds: int = NOON,
     total_ms: float = 2.0,
 ) -> log_pb.LogRecord:
-    """A call of any kind; without a response it was refused as INVALID_REQUEST."""
+    """A call of any kind; without a response it ended with the status, as a rule refused as INVALID_REQUEST."""
     made = log_pb.LogRecord(
         request=request.SerializeToString(deterministic=True),
         response=b"" if response is None else response.SerializeToString(deterministic=True),
@@ -47,15 +52,17 @@ def of_messages(
         request_id=request.request_id,
         model=model,
         version=version,
-        digest=DIGEST if version else "",
+        digest=digest if version else "",
         attempts=1,
         peer="ipv4:127.0.0.1:5000",
-        engine="xgboost 3.2.0",
+        engine=engine,
     )
     made.received_ns = seconds * 10**9
     made.total_ns = round(total_ms * 1e6)
     if response is None:
-        made.status, made.error_reason, made.error_message = 3, "INVALID_REQUEST", "column 'age' is missing"
+        made.status = status
+    if made.status == INVALID_ARGUMENT:
+        made.error_reason, made.error_message = "INVALID_REQUEST", "column 'age' is missing"
     return made
 
 
@@ -91,14 +98,16 @@ def fail_rows(made: log_pb.LogRecord, first: int, count: int, reason: "pb.Defaul
     return made
 
 
-def header(number: int, first: int = 0, previous: bytes = b"") -> log_pb.SegmentHeader:
+def header(
+    number: int, first: int = 0, previous: bytes = b"", environment: Mapping[str, str] = ENVIRONMENT
+) -> log_pb.SegmentHeader:
     """Of a segment whose id is `number`, sixteen times."""
     made = log_pb.SegmentHeader(
         segment_id=bytes([number]) * 16,
         gateway_id="host-1-2026",
         previous_sha256=previous,
         first_sequence=first,
-        environment={"R": "4.2.2", "xgboost": "3.2.0"},
+        environment=environment,
     )
     made.created_at.seconds = NOON
     return made
@@ -112,12 +121,14 @@ def frames(head: log_pb.SegmentHeader, records: Sequence[log_pb.LogRecord]) -> l
     ]
 
 
-def write_log(folder: Path, *segments: Sequence[log_pb.LogRecord]) -> list[Path]:
+def write_log(
+    folder: Path, *segments: Sequence[log_pb.LogRecord], environment: Mapping[str, str] = ENVIRONMENT
+) -> list[Path]:
     """A whole log of these segments; its files, oldest first."""
     folder.mkdir(mode=0o700, exist_ok=True)
     paths, first, previous = [], 0, b""
     for number, records in enumerate(segments, 1):
-        head = header(number, first, previous)
+        head = header(number, first, previous, environment)
         raw = encode_preamble(head) + b"".join(frames(head, records))
         path = folder / f"{first:020d}.sblog"
         path.write_bytes(raw)

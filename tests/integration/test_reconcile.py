@@ -75,7 +75,7 @@ def test_one_altered_score_is_found_and_nothing_else(served: Served, tmp_path: P
     result = run(served.log.write(), "--repository", served.repository, "--output", output)
     assert result.exit_code == 1, result.output
     (found,) = pq.read_table(output / "differences.parquet").to_pylist()
-    assert (found["model"], found["sequence"], found["row"]) == (record.model, 5, 11)
+    assert (found["model"], found["sequence"], found["row"]) == (record.model, 4, 11)
     assert found["rescored"] == score
     assert found["logged"] == np.nextafter(score, 1)
     assert found["row_key"] == "glm-0-159"

@@ -23,11 +23,8 @@ final class World {
 
   static synchronized World get() throws IOException {
     if (shared == null) {
-      Path usual = CLIENTS.resolve("../.venv/bin/python").normalize();
-      String named = System.getenv("SCOREBRIDGE_PYTHON");
-      String python = named != null ? named : Files.exists(usual) ? usual.toString() : "python3";
       Process process =
-          new ProcessBuilder(python, CLIENTS.resolve("conformance/conformance_world.py").toString())
+          new ProcessBuilder(python(), CLIENTS.resolve("conformance/conformance_world.py").toString())
               .redirectError(ProcessBuilder.Redirect.INHERIT)
               .start();
       // Its input ends with this process, and then it ends too.
@@ -40,6 +37,13 @@ final class World {
       shared = new World(JsonParser.parseString(line).getAsJsonObject());
     }
     return shared;
+  }
+
+  /** The Python that has the gateway. */
+  static String python() {
+    Path usual = CLIENTS.resolve("../.venv/bin/python").normalize();
+    String named = System.getenv("SCOREBRIDGE_PYTHON");
+    return named != null ? named : Files.exists(usual) ? usual.toString() : "python3";
   }
 
   String target(String name) {
