@@ -12,11 +12,12 @@ import java.util.UUID;
 
 /**
  * What callers give, checked before anything is sent. Each method returns what it was given, or throws an
- * IllegalArgumentException that names the argument and what would do, and never shows the value.
+ * IllegalArgumentException that names the argument and what would do, and never shows the value. May be used by any
+ * thread.
  */
 final class Arguments {
   static final int LONGEST_ID = 128;
-  static final int LONGEST_BIG_ID = 110; // the ids of its calls have a slash and the number of a row behind it
+  static final int LONGEST_BIG_ID = 110; // the ids of its chunks have a slash and the number of a row behind it
 
   // As the gateway has them: it would refuse the call.
   private static final int MOST_LABELS = 64;
@@ -27,6 +28,7 @@ final class Arguments {
 
   private Arguments() {}
 
+  /** Anything but null. */
   static <T> T given(String argument, T value) {
     if (value == null) {
       throw new IllegalArgumentException(argument + " must not be null");
@@ -34,6 +36,7 @@ final class Arguments {
     return value;
   }
 
+  /** A length of time over zero, of 10^8 seconds at most. */
   static Duration time(String argument, Duration value) {
     given(argument, value);
     if (value.isZero() || value.isNegative() || value.compareTo(MOST_TIME) > 0) {
@@ -42,6 +45,7 @@ final class Arguments {
     return value;
   }
 
+  /** A length of time of 10 to 10^8 seconds. */
   static Duration keepAliveTime(String argument, Duration value) {
     if (time(argument, value).compareTo(LEAST_KEEPALIVE) < 0) {
       throw new IllegalArgumentException(argument + " must be 10 seconds at least: gateways send away who pings more");
@@ -49,6 +53,7 @@ final class Arguments {
     return value;
   }
 
+  /** Zero or a positive number. */
   static int notNegative(String argument, int value) {
     if (value < 0) {
       throw new IllegalArgumentException(argument + " must not be negative");
@@ -56,6 +61,7 @@ final class Arguments {
     return value;
   }
 
+  /** Any number but NaN and the infinite ones. */
   static double finite(String argument, double value) {
     if (!Double.isFinite(value)) {
       throw new IllegalArgumentException(argument + " must be a finite number: NaN and infinity are no scores");
@@ -75,6 +81,7 @@ final class Arguments {
     return value;
   }
 
+  /** A text that the gateway takes, and that is not empty. */
   static String name(String argument, String value) {
     if (text(argument, value).isEmpty()) {
       throw new IllegalArgumentException(argument + " must not be empty");
@@ -82,15 +89,17 @@ final class Arguments {
     return value;
   }
 
+  /** A request id: 1 to 128 printable ASCII characters. */
   static String requestId(String value) {
     return id("requestId", given("requestId", value), LONGEST_ID);
   }
 
+  /** A big batch's request id, of which its chunks make theirs: 1 to 110 printable ASCII characters. */
   static String bigRequestId(String value) {
     return id("requestId of a batch that is sent in several calls", value, LONGEST_BIG_ID);
   }
 
-  /** Names of columns, none twice. */
+  /** Names of columns, of which none may be there twice. */
   static List<String> columns(Collection<String> values) {
     Set<String> names = new LinkedHashSet<>();
     for (String value : given("columns", values)) {
@@ -101,7 +110,7 @@ final class Arguments {
     return List.copyOf(names);
   }
 
-  /** Ids of rows as texts: a whole number in decimal digits, a UUID with its hyphens. */
+  /** Turns the ids of rows into texts: a whole number has decimal digits, a UUID its hyphens. */
   static List<String> rowKeys(Collection<?> values) {
     List<String> keys = new ArrayList<>(given("rowKeys", values).size());
     for (Object value : values) {
@@ -116,6 +125,7 @@ final class Arguments {
     return List.copyOf(keys);
   }
 
+  /** Labels: 64 at most, whose keys and values are texts that the gateway takes. */
   static Map<String, String> labels(Map<String, String> values) {
     if (given("labels", values).size() > MOST_LABELS) {
       throw new IllegalArgumentException("labels has " + values.size() + " entries, and may have " + MOST_LABELS);
@@ -125,7 +135,9 @@ final class Arguments {
     return Map.copyOf(labels);
   }
 
-  /** How many bytes a text has in UTF-8; -1 if it is no Unicode, and nothing but a question mark could be sent. */
+  /**
+   * How many bytes a text has in UTF-8; -1 if it has half of a surrogate pair, for which a question mark would be sent.
+   */
   static int utf8Bytes(String text) {
     int bytes = 0;
     for (int at = 0; at < text.length(); at++) {

@@ -13,17 +13,17 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Rows to be scored. What it is made of is not copied: don't change it while calls are under way. May be shared by
- * threads and calls otherwise.
+ * Rows to be scored. May be shared by threads and calls. The arrays and lists that it is made of are not copied: don't
+ * change them while calls are under way.
  */
 public abstract class Batch {
   Batch() {}
 
   /**
-   * Rows of numbers in the model's own order of features.
+   * Makes a batch of rows of numbers, in the model's own order of features.
    *
    * @param rows of equal lengths; NaN is missing. Without rows, nothing is scored.
-   * @return the batch.
+   * @return the batch, of as many rows as were given.
    * @throws IllegalArgumentException if rows or a row is null, or the lengths differ; names the row.
    */
   public static Batch of(double[][] rows) {
@@ -31,33 +31,33 @@ public abstract class Batch {
   }
 
   /**
-   * Rows of numbers.
+   * Makes a batch of rows of numbers, with names for its columns.
    *
    * @param columns the names of the features, in the order of the values.
    * @param rows of that length; NaN is missing. Without rows, nothing is scored.
-   * @return the batch.
-   * @throws IllegalArgumentException if something is null, two columns have one name, or the lengths differ; names row or
-   *     column.
+   * @return the batch, of as many rows as were given.
+   * @throws IllegalArgumentException if something is null, two columns have one name, or the lengths differ; names row
+   *     or column.
    */
   public static Batch of(List<String> columns, double[][] rows) {
     return new MatrixBatch(columns, rows, null);
   }
 
   /**
-   * Rows of single-precision numbers, half as large on the wire.
+   * Makes a batch of rows of single-precision numbers, which are half as large on the wire as double ones.
    *
    * @param columns the names of the features, in the order of the values; empty for the model's own order.
    * @param rows of that length; NaN is missing. Without rows, nothing is scored.
-   * @return the batch.
-   * @throws IllegalArgumentException if something is null, two columns have one name, or the lengths differ; names row or
-   *     column.
+   * @return the batch, of as many rows as were given.
+   * @throws IllegalArgumentException if something is null, two columns have one name, or the lengths differ; names row
+   *     or column.
    */
   public static Batch of(List<String> columns, float[][] rows) {
     return new MatrixBatch(columns, null, rows);
   }
 
   /**
-   * A batch of named columns of different types.
+   * Begins a batch of named columns, which may have different types.
    *
    * @return a builder; not to be shared by threads.
    */
@@ -66,14 +66,14 @@ public abstract class Batch {
   }
 
   /**
-   * A row for each map. A column has the type of its values: text, truth values, integers or floating point numbers
-   * (numbers of several types become the widest of them).
+   * Makes a batch with a row for each map. A column has the type of its values: text, truth values, integers or
+   * floating point numbers (numbers of several types become the widest of them).
    *
    * <p>A {@code BigDecimal} is sent as the nearest double, a {@code BigInteger} as a long or, where it is too large for
    * one, as the double that equals it. A whole number over 2^53 that no double holds is refused in a column of doubles.
    *
    * @param rows from names to values; null and absent values are missing. Without rows, nothing is scored.
-   * @return the batch.
+   * @return the batch, of as many rows as were given.
    * @throws IllegalArgumentException if rows, a row or a name is null, a column holds values of kinds that don't go
    *     together, or a number is one that no double holds; names row and column.
    */
@@ -97,11 +97,13 @@ public abstract class Batch {
   }
 
   /**
-   * A row for each record or bean: a column for each component or readable property, as {@link #ofMaps} has them.
+   * Makes a batch with a row for each record or bean, and a column for each component or readable property. Values are
+   * read at once, and have the types that {@link #ofMaps} gives them.
    *
    * @param rows of one class, or of several with the same properties. Without rows, nothing is scored.
-   * @return the batch.
-   * @throws IllegalArgumentException if rows or a row is null, a value can't be read, or {@link #ofMaps} would throw it.
+   * @return the batch, of as many rows as were given.
+   * @throws IllegalArgumentException if rows or a row is null, a value can't be read, a column holds values of kinds
+   *     that don't go together, or a number is one that no double holds; names row and column.
    */
   public static Batch ofBeans(List<?> rows) {
     Map<Class<?>, Map<String, Method>> known = new LinkedHashMap<>();
@@ -116,16 +118,16 @@ public abstract class Batch {
   }
 
   /**
-   * How many rows.
+   * How many rows the batch has.
    *
-   * @return their number.
+   * @return the number of rows.
    */
   public abstract int rows();
 
-  /** How large its values are on the wire, bytes, about. */
+  /** About how large the values of the batch are on the wire, bytes. */
   abstract long bytes();
 
-  /** Puts some of the rows into a request. */
+  /** Puts so many rows into a request, from the first on, which is counted from 0. */
   abstract void fill(ScoreRequest.Builder request, int first, int count);
 
   private static Map<String, Method> getters(Class<?> kind) {

@@ -1,8 +1,8 @@
 package io.scorebridge.client;
 
 /**
- * What the file of an xgboost model says of itself. Immutable; may be shared by threads. Made by the client: a newer one may
- * have further components, so read it by its accessors.
+ * What the file of an xgboost model says of itself. Immutable; may be shared by threads. Made by the client: a newer
+ * one may have further components, so read it by its accessors.
  *
  * @param booster "gbtree", "dart" or "gblinear".
  * @param objective what the model was trained for, by xgboost's name.

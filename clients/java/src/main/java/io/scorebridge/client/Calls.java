@@ -34,8 +34,8 @@ final class Calls {
    * Makes a call with gRPC's own options, among them the deadline.
    *
    * <p>A connection that closes in the moment in which the call is handed to it is told by grpc-java as UNKNOWN (its
-   * issue 7376), which its own retries pass by. Such a call is made anew, like any call whose connection was lost, up to
-   * three times in all.
+   * issue 7376), which its own retries pass by. Such a call is made anew, like any call whose connection was lost, up
+   * to three times in all.
    *
    * @return the answer, or a StatusRuntimeException, on a thread of gRPC. Cancelling it cancels the call.
    */
@@ -46,7 +46,9 @@ final class Calls {
     return answer;
   }
 
-  /** Has the second future cancelled if the first one is; a future that is derived from another does not do so itself. */
+  /**
+   * Has the second future cancelled if the first one is; a future that is derived from another does not do so itself.
+   */
   static void cancelWith(CompletableFuture<?> first, CompletableFuture<?> second) {
     first.whenComplete(
         (value, error) -> {

@@ -19,18 +19,18 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
-/** How a client's channel is made. */
+/** Makes the channel of a client. May be used by any thread. */
 final class Channels {
   private static final Metadata.Key<String> AUTHORIZATION =
       Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
   private static final long RETRY_BUFFER_BYTES = 4 << 20; // a call whose message is larger is not retried
 
-  /** The second of a connection's first packets comes after one second, the third after three: as well try anew. */
+  // The second of a connection's first packets comes after one second, the third after three: as well try anew.
   private static final int CONNECT_TIMEOUT_MS = 1500;
 
   private static final String NETTY = "io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder";
 
-  // docs/clients.md states the same of both clients. (The library wants every number as a double.)
+  // docs/clients.md states these for both clients. (The library wants every number as a double.)
   private static final Map<String, ?> SERVICE =
       Map.of(
           "loadBalancingConfig",
@@ -59,7 +59,10 @@ final class Channels {
 
   private Channels() {}
 
-  /** A channel of the client's own; keepAlive is null for none. */
+  /**
+   * Opens a channel that connects with its first call, and is the client's own to close. Keepalive is null for none. An
+   * IllegalArgumentException says what is wrong with the target.
+   */
   static ManagedChannel open(
       String target, ChannelCredentials credentials, KeepAlive keepAlive, GatewayNames.Lookup lookup) {
     ManagedChannelBuilder<?> builder =
@@ -80,13 +83,15 @@ final class Channels {
     return builder.build();
   }
 
-  /** When a silent connection is asked whether it is there, and how long it may take to answer. */
+  /** After what time of silence a connection is asked whether it is there, and within what timeout it must answer. */
   record KeepAlive(Duration time, Duration timeout) {
-    /** A gateway takes pings that are 5 s apart; grpc-java sends none that are under 10 s apart. */
+    /**
+     * What counts if nothing is said: a gateway takes pings that are 5 s apart, grpc-java sends none under 10 s apart.
+     */
     static final KeepAlive USUAL = new KeepAlive(Duration.ofSeconds(10), Duration.ofSeconds(2));
   }
 
-  /** Sends the token of the moment with every call. */
+  /** Asks for a token at each call, on the thread that makes it, and sends it as "authorization: Bearer ...". */
   static ClientInterceptor bearer(Supplier<String> token) {
     return new ClientInterceptor() {
       @Override

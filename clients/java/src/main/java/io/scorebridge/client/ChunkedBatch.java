@@ -10,9 +10,9 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * A big batch, sent in chunks: neighbouring rows, a call for each chunk, {@value #MOST_IN_FLIGHT} calls at a time, all for
- * one version and with one deadline. A chunk that falls back, or fails in a partial batch, costs only its own rows. A batch
- * of a model whose rows depend on each other stays whole. Its steps run on threads of gRPC; nothing here waits.
+ * A big batch, sent in chunks: neighbouring rows, a call for each chunk, {@value #MOST_IN_FLIGHT} calls at a time, all
+ * for one version and with one deadline. A chunk that falls back, or fails in a partial batch, costs only its own rows.
+ * A batch of a model whose rows depend on each other stays whole. Its steps run on threads of gRPC; nothing here waits.
  */
 final class ChunkedBatch {
   private static final int MOST_BYTES = 1 << 20; // above it one message holds up the gateway's others
@@ -168,7 +168,9 @@ final class ChunkedBatch {
     end(null);
   }
 
-  /** Whether an error costs no rows but the chunk's own: a call is refused, too, where the model can take none of them. */
+  /**
+   * Whether an error costs no rows but the chunk's own: a call is refused, too, where the model can take none of them.
+   */
   private static boolean isAlone(ScoringException error) {
     return switch (error.status()) {
       case NOT_FOUND, UNAUTHENTICATED, PERMISSION_DENIED, CANCELLED -> false;
@@ -197,7 +199,9 @@ final class ChunkedBatch {
     }
   }
 
-  /** On a thread of the library nobody sees what is thrown, such as by the supplier of tokens: the caller would wait. */
+  /**
+   * On a thread of the library nobody sees what is thrown, such as by the supplier of tokens: the caller would wait.
+   */
   private void guarded(Runnable step) {
     try {
       step.run();

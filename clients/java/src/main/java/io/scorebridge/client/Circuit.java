@@ -6,17 +6,17 @@ import java.util.function.LongSupplier;
 /**
  * Spares callers the wait for gateways that don't answer. May be shared by threads.
  *
- * <p>It opens after so many failed connections or unanswered calls in a row, if no gateway answered anything for 100 ms.
- * Then one call is let through now and then, to see, and when a connection is ready. Whatever a gateway answers, an error
- * too, closes it.
+ * <p>It opens after so many failed connections or unanswered calls in a row, if no gateway answered anything for 100
+ * ms. Then one call is let through now and then, to see, and one when a connection is ready. Any answer of a gateway
+ * closes it, an error too.
  *
- * <p>Callers with short timeouts don't shut out those with long ones. The circuit keeps the longest wait that was in vain
- * in this row: calls that are willing to wait longer are let through, as their patience has not been tried. So a gateway
- * that answers within 10 ms is not taken for silent because others gave it 1 ms. Nor does a short call take the trial away
- * from a longer one: that is let through beside it.
+ * <p>Callers with short timeouts don't shut out those with long ones. The circuit keeps the longest wait that was in
+ * vain in this row: calls that are willing to wait longer are let through, as their patience has not been tried. So a
+ * gateway that answers within 10 ms is not taken for silent because others gave it 1 ms. Nor does a short call take the
+ * trial away from a longer one: that is let through beside it.
  */
 final class Circuit {
-  /** The wait of a call without a timeout, and that of one whose connection failed: no wait would have helped. */
+  /** The wait, nanoseconds, of a call without a timeout, and of one whose connection failed: none would have helped. */
   static final long FOREVER = Long.MAX_VALUE;
 
   /** Calls with tiny deadlines fail in a row although the gateway answers others; then it is not silent for long. */
@@ -33,11 +33,11 @@ final class Circuit {
   private long lastAnswer;
 
   /**
-   * Closed.
+   * A circuit that is closed.
    *
-   * @param failures in a row until it opens; 0 for never.
-   * @param openNanos how long until a single call is let through.
-   * @param clock such as System::nanoTime.
+   * @param failures how many in a row open the circuit; 0 for never.
+   * @param openNanos how long it is open until a single call is let through, nanoseconds.
+   * @param clock nanoseconds, such as System::nanoTime.
    */
   Circuit(int failures, long openNanos, LongSupplier clock) {
     this.failures = failures;
@@ -63,7 +63,7 @@ final class Circuit {
     return true;
   }
 
-  /** A gateway said something. */
+  /** Takes note that a gateway answered something, be it an error: the circuit is closed. */
   synchronized void answered() {
     inARow = 0;
     triedNanos = 0;
@@ -71,14 +71,16 @@ final class Circuit {
     lastAnswer = clock.getAsLong();
   }
 
-  /** A connection is ready: the next call is let through to see, whatever its timeout. */
+  /** Takes note that a connection is ready: the next call is let through to see, whatever its timeout. */
   synchronized void ready() {
     if (open) {
       nextTrial = clock.getAsLong();
     }
   }
 
-  /** None did within so many nanoseconds; or the connection failed, which is {@link #FOREVER}. */
+  /**
+   * Takes note of a call that no gateway answered within so many nanoseconds; of a failed connection, {@link #FOREVER}.
+   */
   synchronized void failed(long timeoutNanos) {
     long now = clock.getAsLong();
     inARow++;

@@ -8,8 +8,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * The default scores that a client gave by itself, because no gateway answered: counted by reason, and kept in the file of
- * client defaults if there is one. May be shared by threads.
+ * The default scores that a client gave by itself, because no gateway answered: counted by reason, and kept in the file
+ * of client defaults if there is one. May be shared by threads.
  */
 final class ClientDefaults implements AutoCloseable {
   private final Map<String, LongAdder> rows = new ConcurrentHashMap<>(); // by reason

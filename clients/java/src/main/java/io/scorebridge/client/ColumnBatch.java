@@ -9,7 +9,10 @@ import java.util.Set;
 import java.util.function.IntConsumer;
 import java.util.function.IntPredicate;
 
-/** Named columns of different types; see {@link Batch#columns()}. */
+/**
+ * A batch of named columns, which may have different types; {@link Batch#columns()} begins one. May be shared by
+ * threads.
+ */
 public final class ColumnBatch extends Batch {
   private final List<NamedColumn> columns;
   private final int rows;
@@ -46,7 +49,7 @@ public final class ColumnBatch extends Batch {
 
   private record NamedColumn(
       String name, ColumnKind kind, Object values, int rows, long bytes, IntPredicate missing) {
-    /** What puts the value of a row into the message; a placeholder where it is missing. */
+    /** Makes what puts the value of a row into a message; a placeholder where it is missing. */
     IntConsumer adder(Column.Builder column) {
       if (values instanceof double[] doubles) {
         var array = column.getDoublesBuilder();
@@ -84,7 +87,7 @@ public final class ColumnBatch extends Batch {
     }
   }
 
-  /** Collects columns of equal lengths. */
+  /** Collects columns of equal lengths, one entry for each row. Not to be shared by threads. */
   public static final class Builder {
     private final List<NamedColumn> columns = new ArrayList<>();
     private final Set<String> names = new HashSet<>();
@@ -92,11 +95,13 @@ public final class ColumnBatch extends Batch {
     Builder() {}
 
     /**
-     * A column of numbers.
+     * Adds a column of numbers.
      *
-     * @param name the feature.
+     * @param name the name of the feature.
      * @param values one for each row; NaN is missing.
-     * @return this.
+     * @return this builder.
+     * @throws IllegalArgumentException if name or values are null, the name was given before or is over 1 KiB, or the
+     *     number of values is not that of the other columns.
      */
     public Builder doubles(String name, double... values) {
       given(name, values);
@@ -104,11 +109,13 @@ public final class ColumnBatch extends Batch {
     }
 
     /**
-     * A column of single-precision numbers.
+     * Adds a column of single-precision numbers.
      *
-     * @param name the feature.
+     * @param name the name of the feature.
      * @param values one for each row; NaN is missing.
-     * @return this.
+     * @return this builder.
+     * @throws IllegalArgumentException if name or values are null, the name was given before or is over 1 KiB, or the
+     *     number of values is not that of the other columns.
      */
     public Builder floats(String name, float... values) {
       given(name, values);
@@ -116,11 +123,13 @@ public final class ColumnBatch extends Batch {
     }
 
     /**
-     * A column of integers.
+     * Adds a column of whole numbers of 32 bits.
      *
-     * @param name the feature.
+     * @param name the name of the feature.
      * @param values one for each row.
-     * @return this.
+     * @return this builder.
+     * @throws IllegalArgumentException if name or values are null, the name was given before or is over 1 KiB, or the
+     *     number of values is not that of the other columns.
      */
     public Builder ints(String name, int... values) {
       given(name, values);
@@ -128,11 +137,13 @@ public final class ColumnBatch extends Batch {
     }
 
     /**
-     * A column of long integers, such as ids; they stay exact.
+     * Adds a column of whole numbers of 64 bits, such as ids; they stay exact.
      *
-     * @param name the feature.
+     * @param name the name of the feature.
      * @param values one for each row; where some are missing, see {@link #values(String, List)}.
-     * @return this.
+     * @return this builder.
+     * @throws IllegalArgumentException if name or values are null, the name was given before or is over 1 KiB, or the
+     *     number of values is not that of the other columns.
      */
     public Builder longs(String name, long... values) {
       given(name, values);
@@ -140,11 +151,13 @@ public final class ColumnBatch extends Batch {
     }
 
     /**
-     * A column of truth values.
+     * Adds a column of truth values.
      *
-     * @param name the feature.
+     * @param name the name of the feature.
      * @param values one for each row.
-     * @return this.
+     * @return this builder.
+     * @throws IllegalArgumentException if name or values are null, the name was given before or is over 1 KiB, or the
+     *     number of values is not that of the other columns.
      */
     public Builder booleans(String name, boolean... values) {
       given(name, values);
@@ -152,35 +165,37 @@ public final class ColumnBatch extends Batch {
     }
 
     /**
-     * A column of text or of a factor's levels.
+     * Adds a column of text or of a factor's levels.
      *
-     * @param name the feature.
+     * @param name the name of the feature.
      * @param values one for each row; null is missing.
-     * @return this.
-     * @throws IllegalArgumentException if name or values are null, or a text is no valid Unicode.
+     * @return this builder.
+     * @throws IllegalArgumentException if name or values are null, the name was given before or is over 1 KiB, the
+     *     number of values is not that of the other columns, or a text is no valid Unicode; names column and row.
      */
     public Builder strings(String name, List<String> values) {
       return objects(name, given(name, values).toArray(), ColumnKind.STRINGS);
     }
 
     /**
-     * A column of numbers, truth values or text, of which some may be missing.
+     * Adds a column of numbers, truth values or text, of which some may be missing.
      *
-     * @param name the feature.
+     * @param name the name of the feature.
      * @param values of one kind, as {@link Batch#ofMaps} takes them; null is missing. Where all are missing they are
      *     numbers.
-     * @return this.
-     * @throws IllegalArgumentException if the values are of kinds that don't go together, a text is no valid Unicode, or
-     *     a number is one that no double holds; names column and row.
+     * @return this builder.
+     * @throws IllegalArgumentException if name or values are null, the name was given before or is over 1 KiB, the
+     *     number of values is not that of the other columns, the values are of kinds that don't go together, a text is
+     *     no valid Unicode, or a number is one that no double holds; names column and row.
      */
     public Builder values(String name, List<?> values) {
       return objects(name, given(name, values).toArray());
     }
 
     /**
-     * The batch.
+     * Makes the batch.
      *
-     * @return what was collected.
+     * @return the columns that were added so far.
      * @throws IllegalArgumentException if there is no column.
      */
     public ColumnBatch build() {

@@ -4,7 +4,7 @@ import io.scorebridge.v1.Column;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 
-/** What a column holds. Of numbers, the wider kind comes first. */
+/** What kind of values a column holds; of the kinds of numbers, the wider one comes first. */
 enum ColumnKind {
   DOUBLES("a number"),
   FLOATS("a number"),
@@ -21,7 +21,7 @@ enum ColumnKind {
     this.what = what;
   }
 
-  /** The kind that holds all values of a column as they are; an IllegalArgumentException if there is none. */
+  /** Finds the kind that holds all values of a column as they are; an IllegalArgumentException if there is none. */
   static ColumnKind of(String column, Object[] values) {
     ColumnKind kind = null;
     int first = 0;
@@ -50,7 +50,7 @@ enum ColumnKind {
     return kind == null ? DOUBLES : kind;
   }
 
-  /** Begins the array of values; an array of the type is there even if it has no values. */
+  /** Begins a column's array of values in a message, so that it is there even if it has no values. */
   void begin(Column.Builder column) {
     switch (this) {
       case DOUBLES -> column.getDoublesBuilder();

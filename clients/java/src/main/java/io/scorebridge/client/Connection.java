@@ -10,9 +10,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A client's way to its gateways: the channel, the circuit that spares calls a wait in vain, and what finds gateways again
- * that were away. Each answer and each failure is told to circuit and reconnects before the caller hears of it. May be
- * shared by threads; nothing but {@link #close} waits.
+ * A client's way to its gateways: the channel, the circuit that spares calls a wait in vain, and what finds gateways
+ * again that were away. Each answer and each failure is told to circuit and reconnects before the caller hears of it.
+ * May be shared by threads; nothing but {@link #close} waits.
  */
 final class Connection implements AutoCloseable {
   private static final long CLOSING_SECONDS = 5;
@@ -51,8 +51,8 @@ final class Connection implements AutoCloseable {
   }
 
   /**
-   * Makes a call with options of gRPC's own, such as to wait until a gateway is there. The options hold the deadline; the
-   * patience tells the circuit how long the caller was willing to wait.
+   * Makes a call with options of gRPC's own, such as to wait until a gateway is there. The options hold the deadline;
+   * the patience tells the circuit how long the caller was willing to wait.
    *
    * @return the answer, or a StatusRuntimeException, on a thread of gRPC. Cancelling it cancels the call.
    */

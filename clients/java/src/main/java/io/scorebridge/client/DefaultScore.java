@@ -1,8 +1,8 @@
 package io.scorebridge.client;
 
 /**
- * What rows get for one output where the model can't score them in time. Immutable; may be shared by threads. Made by the
- * client: a newer one may have further components, so read it by its accessors.
+ * What rows get for one output where the model can't score them in time. Immutable; may be shared by threads. Made by
+ * the client: a newer one may have further components, so read it by its accessors.
  *
  * @param output the name of the output.
  * @param value a Double, String or Boolean, as the output is; null if it is of a kind that only a newer client knows.

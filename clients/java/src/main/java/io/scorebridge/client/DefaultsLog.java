@@ -10,12 +10,16 @@ import java.nio.file.StandardOpenOption;
 import java.time.Instant;
 import java.util.Locale;
 
-/** Client defaults as JSON lines, which {@code scorebridge reconcile --client-defaults} reads. No input values. */
+/**
+ * The file of client defaults: a line of JSON for each, without input values, which {@code scorebridge reconcile
+ * --client-defaults} reads. May be shared by threads, and the file by processes.
+ */
 final class DefaultsLog implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(DefaultsLog.class.getName());
 
   private final FileChannel file;
 
+  /** Opens a file for appending, and makes it if it is not there; an UncheckedIOException if that can't be done. */
   DefaultsLog(Path path) {
     try {
       file = FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.APPEND);
@@ -24,7 +28,7 @@ final class DefaultsLog implements AutoCloseable {
     }
   }
 
-  /** Adds one call; a line that can't be written is reported to the log of the process, and the call goes on. */
+  /** Adds a line for one call, and waits for the disk; one that can't be written is told in the process' own log. */
   void add(String requestId, String model, int version, int rows, String reason, double defaultScore) {
     String line =
         String.format(
@@ -46,6 +50,7 @@ final class DefaultsLog implements AutoCloseable {
     }
   }
 
+  /** Closes the file. */
   @Override
   public void close() {
     try {

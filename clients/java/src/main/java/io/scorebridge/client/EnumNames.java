@@ -5,8 +5,8 @@ final class EnumNames {
   private EnumNames() {}
 
   /**
-   * The UPPER_SNAKE name of a value without its prefix, such as READY; a newer gateway may send a value that has no name
-   * here, which is then named by its number, such as UNKNOWN_8.
+   * The UPPER_SNAKE name of a value without its prefix, such as READY; a newer gateway may send a value that has no
+   * name here, which is then named by its number, such as UNKNOWN_8.
    *
    * @param prefix what all names of the enum begin with, such as "VERSION_STATE_".
    * @param unnamed what stands before the number of a value without a name, such as "UNKNOWN_".

@@ -8,7 +8,14 @@ import io.grpc.Status;
 import io.grpc.protobuf.ProtoUtils;
 import java.util.concurrent.CompletionException;
 
-/** How a call failed: its status, and what the gateway said of it (google.rpc.ErrorInfo), if it was the gateway. */
+/**
+ * A call that brought no answer. May be shared by threads.
+ *
+ * @param status the gRPC status with which it ended.
+ * @param message why it failed, in a sentence.
+ * @param info the gateway's own word for it; null if it was not the gateway that said so.
+ * @param cause what gRPC threw; null for a call that was not made.
+ */
 record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable cause) {
   static final String CIRCUIT_OPEN = "CLIENT_CIRCUIT_OPEN";
   private static final String DOMAIN = "scorebridge.io";
@@ -16,6 +23,7 @@ record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable 
       Metadata.Key.of(
           "grpc-status-details-bin", ProtoUtils.metadataMarshaller(com.google.rpc.Status.getDefaultInstance()));
 
+  /** The call that ended with this exception of gRPC's, which a future may have wrapped. */
   static FailedCall of(Throwable raised) {
     Throwable error = raised instanceof CompletionException ? raised.getCause() : raised;
     Status status = Status.fromThrowable(error);
@@ -23,27 +31,30 @@ record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable 
     return new FailedCall(status.getCode(), message, info(Status.trailersFromThrowable(error)), error);
   }
 
+  /** A call that was not made, because no gateway has answered lately. */
   static FailedCall circuitOpen() {
     ErrorInfo info = ErrorInfo.newBuilder().setDomain(DOMAIN).setReason(CIRCUIT_OPEN).build();
     return new FailedCall(Status.Code.UNAVAILABLE, "no gateway has answered lately: none was asked", info, null);
   }
 
-  /** The event's name; the gateway's own, or what the default reasons call the same. */
+  /**
+   * Why the call failed, as rows with a default score are told: the gateway's own name for it, or one like its names.
+   */
   String reason() {
     return info == null ? eventName(status.name()) : info.getReason();
   }
 
-  /** What rows are told of an event: the name that gateway and client have for it alike. */
+  /** The name that rows are told of a status or reason, so that gateway and client have one name for a deadline. */
   static String eventName(String reason) {
     return reason.equals(Status.Code.DEADLINE_EXCEEDED.name()) ? "DEADLINE" : reason;
   }
 
-  /** The gateway gave no sign of life. */
+  /** Whether no gateway gave a sign of life. */
   boolean ofConnection() {
     return info == null && (status == Status.Code.UNAVAILABLE || status == Status.Code.DEADLINE_EXCEEDED);
   }
 
-  /** The caller's default may stand for it: it is no fault of the caller. */
+  /** Whether the caller's default may stand for the scores, because the call failed by no fault of the caller. */
   boolean fallsBack() {
     return switch (status) {
       case INVALID_ARGUMENT, NOT_FOUND, UNAUTHENTICATED, PERMISSION_DENIED, CANCELLED -> false;
@@ -52,6 +63,7 @@ record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable 
     };
   }
 
+  /** What the caller gets where no default stands for the scores: the class of exception for the status. */
   ScoringException exception() {
     String name = info == null ? status.name() : info.getReason();
     return switch (status) {

@@ -21,14 +21,15 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Looks the names of gateways up, and again whenever the channel asks, at most twice a second: a gateway may move. gRPC's
- * own resolver knows no list in Java, and keeps what it found for 30 s. (The virtual machine does so too, unless its
- * security property {@code networkaddress.cache.ttl} says otherwise.)
+ * Looks the names of gateways up, and again whenever the channel asks, at most twice a second: a gateway may move.
+ * gRPC's own resolver knows no list in Java, and keeps what it found for 30 s. (The virtual machine keeps it for 30 s
+ * too, unless its security property {@code networkaddress.cache.ttl} says otherwise.) Used by one channel, in its own
+ * thread of the moment; names are looked up on others, which may wait.
  */
 final class GatewayNames extends NameResolver {
   static final String SCHEME = "scorebridge-targets";
 
-  /** Looks a name up; without, as the machine does. */
+  /** How a channel looks names up; as the machine does, if the channel has no such argument. */
   static final Args.Key<Lookup> LOOKUP = Args.Key.create("io.scorebridge.client.lookup");
 
   private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
@@ -53,12 +54,12 @@ final class GatewayNames extends NameResolver {
     this.lookup = given == null ? InetAddress::getAllByName : given;
   }
 
-  /** All addresses of a name. */
+  /** Finds all addresses of a host's name; called by threads that may wait. */
   interface Lookup {
     InetAddress[] addresses(String host) throws UnknownHostException;
   }
 
-  /** Where a name is not known for the moment, what it was found as before still holds, for a channel's life. */
+  /** A lookup that gives a name's last addresses where it is not known for the moment. May be shared by threads. */
   static Lookup remembering(Lookup lookup) {
     Map<String, InetAddress[]> known = new ConcurrentHashMap<>();
     return host -> {
@@ -76,7 +77,7 @@ final class GatewayNames extends NameResolver {
     };
   }
 
-  /** Has gRPC know the scheme, which it does when this class is loaded. */
+  /** Has gRPC know the scheme; loading this class does it, once. */
   static void register() {}
 
   @Override

@@ -6,13 +6,20 @@ import io.scorebridge.v1.Matrix;
 import io.scorebridge.v1.ScoreRequest;
 import java.util.List;
 
-/** Rows of numbers of one type: of either doubles or floats the other is null. */
+/** A batch of rows of numbers, which are all doubles or all floats. May be shared by threads. */
 final class MatrixBatch extends Batch {
   private final List<String> columns;
-  private final double[][] doubles;
-  private final float[][] floats;
+  private final double[][] doubles; // null if they are floats
+  private final float[][] floats; // null if they are doubles
   private final int width;
 
+  /**
+   * Takes rows of either doubles or floats, of which the other is null.
+   *
+   * @param columns the names of the columns; empty for the model's own order.
+   * @throws IllegalArgumentException if something is null, two columns have one name, or lengths differ; names row or
+   *     column.
+   */
   MatrixBatch(List<String> columns, double[][] doubles, float[][] floats) {
     this.columns = Arguments.columns(columns);
     Arguments.given("rows", doubles == null ? floats : doubles);

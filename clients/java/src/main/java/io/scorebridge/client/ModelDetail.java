@@ -18,8 +18,8 @@ import java.util.List;
  * @param rowWise true if the rows of a batch are scored independently, so that a big batch is sent in chunks.
  * @param rowWiseReason why rows are not scored independently; empty if they are.
  * @param workers how many calls can run at once.
- * @param circuit the state of the gateway's own circuit for this version: "closed", "open" or "half-open"; empty while the
- *     version is not resident.
+ * @param circuit the state of the gateway's own circuit for this version: "closed", "open" or "half-open"; empty while
+ *     the version is not resident.
  * @param booster what the file of an xgboost model says of itself; null for another model.
  */
 public record ModelDetail(
@@ -35,13 +35,6 @@ public record ModelDetail(
     int workers,
     String circuit,
     BoosterDetail booster) {
-  /** Copies the lists. */
-  public ModelDetail {
-    features = List.copyOf(features);
-    outputs = List.copyOf(outputs);
-    defaultScores = List.copyOf(defaultScores);
-  }
-
   /** What a gateway says of a version; a StatusRuntimeException if it names a time that there is not. */
   static ModelDetail read(io.scorebridge.v1.ModelDetail detail) {
     return new ModelDetail(

@@ -10,19 +10,25 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 
-/** What models answer with, as far as a client has seen: its own defaults come in the same columns. */
+/**
+ * The columns that models answer with, as far as a client has seen: its own defaults come in the columns of the model.
+ * May be shared by threads.
+ */
 final class Outputs {
   private static final List<Known> NOT_KNOWN = List.of(new Known("score", false, false));
 
   private final Map<String, List<Known>> known = new ConcurrentHashMap<>();
 
   /**
-   * One column of a model's answers: text, or numbers and truth values; an additional one explains the scores, and is
-   * missing where these are defaults.
+   * One column of a model's answers: text, or numbers and truth values. An additional one explains the scores, and is
+   * missing in rows that have a default score.
    */
   private record Known(String name, boolean text, boolean additional) {}
 
-  /** A model scored rows. Which outputs are additional an answer does not say: what was described still holds. */
+  /**
+   * Takes note of the columns of a model's answer. An answer does not say which of them are additional: what the model
+   * was described with still holds.
+   */
   void answered(String model, ScoreResponse response) {
     Set<String> additional =
         known.getOrDefault(model, List.of()).stream()
@@ -41,7 +47,9 @@ final class Outputs {
             .toList());
   }
 
-  /** The gateway told of versions; those that serve are what calls are answered by. */
+  /**
+   * Takes note of the outputs of versions that a gateway described; those that serve are what calls are answered by.
+   */
   void described(List<ModelDetail> details) {
     for (ModelDetail detail : details) {
       if (detail.version().serving() && !detail.outputs().isEmpty()) {
@@ -55,8 +63,9 @@ final class Outputs {
   }
 
   /**
-   * One score for all rows and outputs, as double[] or String[] by name; "score" alone of a model that is not known.
-   * Missing, NaN or null, are additional outputs, and text beside numbers: a number is no text.
+   * The columns of a client's default: one score in all rows and outputs, as double[] or String[] by the output's name.
+   * A model that is not known has the output "score" alone. Additional outputs are missing (NaN, null), and so is text
+   * beside numbers: a number is no text.
    */
   Map<String, Object> defaults(String model, int rows, double score) {
     List<Known> outputs = known.getOrDefault(model, NOT_KNOWN);

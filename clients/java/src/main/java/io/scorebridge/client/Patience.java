@@ -5,16 +5,16 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /**
- * How long a call is willing to wait.
+ * How long a call is willing to wait. Immutable; may be shared by threads.
  *
- * @param nanos as its caller said, or {@link Circuit#FOREVER}.
- * @param deadline what gRPC is told: its timer is some milliseconds late, and the default must come within the timeout;
- *     null for none.
+ * @param nanos the timeout that the caller gave, or {@link Circuit#FOREVER} without one.
+ * @param deadline the deadline that gRPC is told, 5 ms or 10 % of the timeout before its end: gRPC's timer is some
+ *     milliseconds late, and the default must come within the timeout. Null without a timeout.
  */
 record Patience(long nanos, Deadline deadline) {
   private static final long RESERVE_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
-  /** From now on; null is no timeout. */
+  /** The patience of a call that begins now; the timeout is null for none. */
   static Patience of(Duration timeout) {
     if (timeout == null) {
       return new Patience(Circuit.FOREVER, null);
@@ -23,7 +23,7 @@ record Patience(long nanos, Deadline deadline) {
     return new Patience(nanos, Deadline.after(nanos - Math.min(RESERVE_NANOS, nanos / 10), TimeUnit.NANOSECONDS));
   }
 
-  /** What is left of it, for a call that is made later under the same deadline. */
+  /** The patience that is left for a further call under this deadline, such as that of a chunk. */
   Patience rest() {
     return deadline == null ? this : new Patience(deadline.timeRemaining(TimeUnit.NANOSECONDS), deadline);
   }

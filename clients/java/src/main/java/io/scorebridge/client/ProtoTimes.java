@@ -4,7 +4,10 @@ import com.google.protobuf.Timestamp;
 import java.time.Duration;
 import java.time.Instant;
 
-/** Times as gateways send them; a StatusRuntimeException for one that protobuf does not allow. May be used by any thread. */
+/**
+ * Times as gateways send them; a StatusRuntimeException for one that protobuf does not allow. May be used by any
+ * thread.
+ */
 final class ProtoTimes {
   private static final long YEAR_1_SECONDS = -62_135_596_800L; // from 1970 on, as a Timestamp counts
   private static final long YEAR_10000_SECONDS = 253_402_300_800L;

@@ -15,17 +15,17 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 
 /**
- * Finds gateways again that were away, moved, or behind a path that went silent, while calls are made. gRPC alone waits up
- * to two minutes to connect again, looks names up when a connection ends, and takes an open socket for a living peer. May
- * be shared by threads; nothing here waits.
+ * Finds gateways again that were away, moved, or behind a path that went silent, while calls are made. gRPC alone waits
+ * up to two minutes to connect again, looks names up when a connection ends, and takes an open socket for a living
+ * peer. May be shared by threads; nothing here waits.
  *
  * <ul>
  *   <li>While connections fail, all are tried again and names looked up, twice a second; else every 5 s, for a gateway
  *       that is away while others answer.
  *   <li>If a call ends with its deadline, and nothing was answered for 250 ms, a health check asks whether there is
  *       anybody, once a second. Any answer says so: deadlines that no gateway could meet replace nothing. Without an
- *       answer within 500 ms all connections are made anew, and every 1.75 s again for as long as that is silent too: a
- *       connection needs six trips, with TLS and health check. Calls under way end on the old ones.
+ *       answer within 500 ms all connections are made anew, and every 1.75 s again for as long as those are silent too:
+ *       a connection needs six trips, with TLS and health check. Calls under way end on the old ones.
  *   <li>A connection that is ready lets a call through the circuit at once.
  * </ul>
  */
@@ -58,11 +58,11 @@ final class Reconnects {
   private long nextCheck; // not before connections had the time to be made
 
   /**
-   * For a channel's life.
+   * Watches a channel for as long as it lives.
    *
    * @param channel the client's own.
-   * @param onReady is told of each connection that is ready.
-   * @param clock such as System::nanoTime.
+   * @param onReady is told of each connection that is ready, on a thread of gRPC; must not block.
+   * @param clock nanoseconds, such as System::nanoTime.
    */
   Reconnects(ManagedChannel channel, Runnable onReady, LongSupplier clock) {
     this.channel = channel;
@@ -74,7 +74,7 @@ final class Reconnects {
     watch(ConnectivityState.IDLE);
   }
 
-  /** A call is made, or would be if the circuit let it. */
+  /** Takes note that a call is made, or would be if the circuit let it through. */
   void called() {
     long now = clock.getAsLong();
     boolean due;
@@ -87,13 +87,13 @@ final class Reconnects {
     }
   }
 
-  /** A gateway said something. */
+  /** Takes note that a gateway answered something, be it an error. */
   synchronized void answered() {
     failing = false;
     lastAnswer = clock.getAsLong();
   }
 
-  /** A connection failed. */
+  /** Takes note that a connection failed: all are tried again, at most twice a second. */
   void broke() {
     boolean due;
     synchronized (this) {
@@ -105,7 +105,7 @@ final class Reconnects {
     }
   }
 
-  /** A call ended with its deadline. */
+  /** Takes note that a call ended with its deadline: after a while of silence, a health check asks for gateways. */
   void expired() {
     synchronized (this) {
       long now = clock.getAsLong();
@@ -166,7 +166,7 @@ final class Reconnects {
         });
   }
 
-  /** Bytes as they are: whether a health check was answered counts, not what. */
+  /** Passes bytes on as they are: whether a health check was answered counts, not what the answer says. */
   private static final class Unread implements MethodDescriptor.Marshaller<byte[]> {
     @Override
     public InputStream stream(byte[] value) {

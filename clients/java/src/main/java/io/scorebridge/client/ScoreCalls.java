@@ -7,8 +7,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
 /**
- * Calls that score: each ends with scores, the client's default for them, or an error, and is told to the caller's hook. May
- * be shared by threads; nothing here waits.
+ * Calls that score: each ends with scores, the client's default for them, or an error, and is told to the caller's
+ * hook. May be shared by threads; nothing here waits.
  */
 final class ScoreCalls {
   private final Connection connection;

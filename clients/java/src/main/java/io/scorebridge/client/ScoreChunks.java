@@ -13,8 +13,8 @@ final class ScoreChunks {
   private ScoreChunks() {}
 
   /**
-   * The scores of a whole batch: its times are the longest of its chunks, its attempts their sum, its source MIXED if they
-   * have several.
+   * The scores of a whole batch: its times are the longest of its chunks, its attempts their sum, its source MIXED if
+   * they have several.
    *
    * @param requestId of the batch.
    * @param chunks in the order of their rows; one at least.

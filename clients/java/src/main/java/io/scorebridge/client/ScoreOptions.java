@@ -35,16 +35,16 @@ public final class ScoreOptions {
   }
 
   /**
-   * Nothing said.
+   * Leaves everything to the client and the model.
    *
-   * @return options that leave everything to the client and the model.
+   * @return options that say nothing.
    */
   public static ScoreOptions none() {
     return NONE;
   }
 
   /**
-   * Begins a set of options.
+   * Begins a set of options, which say nothing at first.
    *
    * @return a builder; not to be shared by threads.
    */
@@ -89,10 +89,10 @@ public final class ScoreOptions {
     private Builder() {}
 
     /**
-     * How long the call may take, default score included.
+     * How long the call may take, until its scores or its default score are there.
      *
-     * @param timeout positive; without one the client's counts, and without that the model's own.
-     * @return this.
+     * @param timeout positive, 10^8 seconds at most; without one the client's counts, and without that the model's own.
+     * @return this builder.
      * @throws IllegalArgumentException if it is null, zero, negative, or over 10^8 seconds.
      */
     public Builder timeout(Duration timeout) {
@@ -105,7 +105,7 @@ public final class ScoreOptions {
      * answer.
      *
      * @param score of every row and numeric output.
-     * @return this.
+     * @return this builder.
      * @throws IllegalArgumentException if it is NaN or infinite.
      */
     public Builder defaultScore(double score) {
@@ -117,7 +117,7 @@ public final class ScoreOptions {
      * Whether default scores may stand in for the model's.
      *
      * @param allowed false asks for an error instead, of the gateway and of the client.
-     * @return this.
+     * @return this builder.
      */
     public Builder allowDefault(boolean allowed) {
       this.allowDefault = allowed;
@@ -125,12 +125,12 @@ public final class ScoreOptions {
     }
 
     /**
-     * Whether rows that can't be scored, and have no default score, leave the others theirs: they come back missing, see
-     * {@link Scores#failedRows()}. Without it they fail the call, and so do those of a model that is not row-wise. If no
-     * row can be scored, the call fails either way.
+     * Whether rows that can't be scored, and have no default score, leave the others theirs: they come back missing,
+     * see {@link Scores#failedRows()}. Without it they fail the call, and so do those of a model that is not row-wise.
+     * If no row can be scored, the call fails either way.
      *
      * @param wanted true asks for the scores of the other rows.
-     * @return this.
+     * @return this builder.
      */
     public Builder partial(boolean wanted) {
       this.partial = wanted;
@@ -138,11 +138,11 @@ public final class ScoreOptions {
     }
 
     /**
-     * Whether columns that the model does not know are as if they had not been sent. Without it they refuse the call. The
-     * gateway's prediction log says which they were.
+     * Whether columns that the model does not know are as if they had not been sent. Without it they refuse the call.
+     * The gateway's prediction log says which they were.
      *
      * @param wanted true has them ignored.
-     * @return this.
+     * @return this builder.
      */
     public Builder ignoreExtra(boolean wanted) {
       this.ignoreExtra = wanted;
@@ -150,10 +150,10 @@ public final class ScoreOptions {
     }
 
     /**
-     * Which version of the model.
+     * Which version of the model is asked; without it, the one that serves.
      *
-     * @param version its number; 0 for the one that serves.
-     * @return this.
+     * @param version the version's number; 0 for the one that serves.
+     * @return this builder.
      * @throws IllegalArgumentException if it is negative.
      */
     public Builder version(int version) {
@@ -162,10 +162,10 @@ public final class ScoreOptions {
     }
 
     /**
-     * The call's id in logs and answers.
+     * The call's id in logs and answers; without it, the client makes a UUID.
      *
-     * @param id 1 to 128 printable ASCII characters, 110 at most for a big batch; a UUID is made without.
-     * @return this.
+     * @param id 1 to 128 printable ASCII characters, 110 at most for a big batch.
+     * @return this builder.
      * @throws IllegalArgumentException if it is something else.
      */
     public Builder requestId(String id) {
@@ -177,7 +177,7 @@ public final class ScoreOptions {
      * Your own ids of the rows, for the prediction log.
      *
      * @param keys one for each row: String, Long, Integer or UUID; all travel as text, of 1 KiB at most.
-     * @return this.
+     * @return this builder.
      * @throws IllegalArgumentException if one is null, too long or of another class; names the row.
      */
     public Builder rowKeys(List<?> keys) {
@@ -186,11 +186,11 @@ public final class ScoreOptions {
     }
 
     /**
-     * The bigger batch that this call's rows belong to, for the prediction log. A big batch is sent in chunks, which all
-     * have this id, or a new UUID without one.
+     * The bigger batch that this call's rows belong to, for the prediction log. A big batch is sent in chunks, which
+     * all have this id, or a new UUID without one.
      *
      * @param id any text of 1 KiB at most.
-     * @return this.
+     * @return this builder.
      * @throws IllegalArgumentException if it is null or too long.
      */
     public Builder batchId(String id) {
@@ -202,7 +202,7 @@ public final class ScoreOptions {
      * Anything to be kept beside the call in the prediction log.
      *
      * @param labels names and values, 64 at most, each a text of 1 KiB at most.
-     * @return this.
+     * @return this builder.
      * @throws IllegalArgumentException if one is null or too long, or there are too many.
      */
     public Builder labels(Map<String, String> labels) {
@@ -211,7 +211,7 @@ public final class ScoreOptions {
     }
 
     /**
-     * The options.
+     * Makes the options.
      *
      * @return what was said so far.
      */

@@ -7,8 +7,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * The answer to one call: a score for each row and output, and for each row where its scores come from. May be shared by
- * threads; immutable but for the arrays of scores, which are the caller's own to change.
+ * The answer to one call: a score for each row and output, and for each row where its scores come from. May be shared
+ * by threads; immutable but for the arrays of scores, which are the caller's own to change.
  */
 public final class Scores {
   final Map<String, Object> outputs; // by name: double[] or String[], one entry a row
@@ -53,8 +53,8 @@ public final class Scores {
   }
 
   /**
-   * The scores of a model with one output. Contributions, leaves and reasons are outputs too: of a model that gives
-   * them, ask for the score by its name.
+   * The scores of a model with one output, for each row. Contributions, leaves and reasons are outputs too: of a model
+   * that gives them, ask for the score by its name.
    *
    * @return one number for each row; NaN where the model gave none, and in failed rows.
    * @throws IllegalStateException if there are several outputs, or the output is text.
@@ -67,9 +67,9 @@ public final class Scores {
   }
 
   /**
-   * The scores of one output; truth values are 1 and 0.
+   * The scores of one output, for each row; truth values are 1 and 0.
    *
-   * @param output its name.
+   * @param output the name of the output.
    * @return one number for each row; NaN where the model gave none, in what explains a score that is a default, and in
    *     failed rows.
    * @throws IllegalStateException if there is no such output, or it is text.
@@ -82,9 +82,9 @@ public final class Scores {
   }
 
   /**
-   * The scores of an output that is text.
+   * The scores of an output that is text, for each row.
    *
-   * @param output its name.
+   * @param output the name of the output.
    * @return one text for each row; null where the model gave none, in what explains a score that is a default, and in
    *     failed rows.
    * @throws IllegalStateException if there is no such output, or it is numeric.
@@ -97,28 +97,28 @@ public final class Scores {
   }
 
   /**
-   * The names of the outputs.
+   * The names of the outputs that {@link #scores(String)} and {@link #texts} take.
    *
-   * @return in the model's order. A client default of a model that this client has neither an answer nor a description
-   *     of has one, "score".
+   * @return the names in the model's order. A client default of a model that this client has neither an answer nor a
+   *     description of has one, "score".
    */
   public List<String> outputs() {
     return List.copyOf(outputs.keySet());
   }
 
   /**
-   * Where the scores come from.
+   * Where the scores of this answer come from.
    *
-   * @return never null.
+   * @return the source; never null.
    */
   public Source source() {
     return source;
   }
 
   /**
-   * Which rows carry a default score.
+   * Which rows carry a default score, as ranges with the reason.
    *
-   * @return ranges in order; empty if no row does.
+   * @return the ranges in the order of the rows; empty if no row carries one.
    */
   public List<DefaultedRows> defaults() {
     return defaults;
@@ -127,14 +127,14 @@ public final class Scores {
   /**
    * Which rows have no score, of a call with {@link ScoreOptions.Builder#partial}; their scores are missing.
    *
-   * @return ranges in order; empty if no row failed.
+   * @return the ranges in the order of the rows; empty if no row failed.
    */
   public List<FailedRows> failedRows() {
     return failures;
   }
 
   /**
-   * Which rows carry a default score.
+   * Which rows carry a default score, as a set of their numbers.
    *
    * @return a new set of row numbers, counted from 0.
    */
@@ -147,7 +147,7 @@ public final class Scores {
   /**
    * Whether a row has no score, because the model could not score it.
    *
-   * @param row counted from 0.
+   * @param row the number of the row, counted from 0.
    * @return true where it is in {@link #failedRows()}.
    */
   public boolean failed(int row) {
@@ -155,10 +155,10 @@ public final class Scores {
   }
 
   /**
-   * Why a row carries a default score, or has none.
+   * Why a row carries a default score, or has no score.
    *
-   * @param row counted from 0.
-   * @return the event's UPPER_SNAKE name; empty if the score is the model's.
+   * @param row the number of the row, counted from 0.
+   * @return an UPPER_SNAKE name such as DEADLINE; empty if the score is the model's.
    */
   public Optional<String> reason(int row) {
     return defaults.stream()
@@ -174,72 +174,72 @@ public final class Scores {
   }
 
   /**
-   * How many rows.
+   * How many rows the answer has: those of the batch.
    *
-   * @return their number.
+   * @return the number of rows.
    */
   public int rows() {
     return rows;
   }
 
   /**
-   * The call's id.
+   * The call's id in the gateway's prediction log; of a batch that was sent in chunks, the beginning of their ids.
    *
-   * @return as it is in the gateway's prediction log.
+   * @return the id that the caller gave, or a UUID.
    */
   public String requestId() {
     return requestId;
   }
 
   /**
-   * The model's name.
+   * The name of the model that was asked.
    *
-   * @return as it was asked for.
+   * @return the name.
    */
   public String model() {
     return by.model();
   }
 
   /**
-   * The version that answered.
+   * The number of the version that answered.
    *
-   * @return its number; where the client gave its default, the one that was asked for, 0 if none was.
+   * @return the number; where the client gave its default, the one that was asked for, 0 if none was.
    */
   public int version() {
     return by.version();
   }
 
   /**
-   * What the version consists of.
+   * The digest of the version that answered, which names every byte of its bundle.
    *
-   * @return the digest of every byte of its bundle; empty where the client gave its default.
+   * @return "sha256:" and 64 hex digits; empty where the client gave its default.
    */
   public String digest() {
     return by.digest();
   }
 
   /**
-   * How many times a worker was asked.
+   * How many times the gateway asked a worker for the call; of a batch that was sent in chunks, for all of them.
    *
-   * @return 0 where the gateway did not get that far.
+   * @return the number of attempts; 0 where no worker was asked.
    */
   public int attempts() {
     return by.attempts();
   }
 
   /**
-   * How long the call waited for a worker.
+   * How long the call waited for a worker; of a batch that was sent in chunks, the longest time of one.
    *
-   * @return zero where the client gave its default.
+   * @return the time; zero where the client gave its default.
    */
   public Duration queueTime() {
     return by.queueTime();
   }
 
   /**
-   * How long the model took.
+   * How long the model took for the call; of a batch that was sent in chunks, the longest time of one.
    *
-   * @return zero where the client gave its default.
+   * @return the time; zero where the client gave its default.
    */
   public Duration backendTime() {
     return by.backendTime();

@@ -59,11 +59,11 @@ public final class ScoringClient implements AutoCloseable {
    * thread cancels the call, and the thread stays interrupted.
    *
    * @param model the model's name.
-   * @param batch the rows; a big batch (over 10,000 rows or 1 MiB) of a row-wise model is sent in chunks, up to eight calls
-   *     at once.
+   * @param batch the rows; a big batch (over 10,000 rows or 1 MiB) of a row-wise model is sent in chunks, up to eight
+   *     calls at once.
    * @return the scores, which may be defaults: {@link Scores#source()} tells.
-   * @throws ScoringException if there are no scores, and no default may stand for them; {@link ScoringException.Cancelled}
-   *     if the thread was interrupted.
+   * @throws ScoringException if there are no scores, and no default may stand for them; {@link
+   *     ScoringException.Cancelled} if the thread was interrupted.
    * @throws IllegalArgumentException if an argument is null, the model's name is empty or over 1 KiB, or row keys or
    *     request id don't fit the batch; names the argument, and nothing was sent.
    * @throws IllegalStateException if the client is closed.
@@ -73,16 +73,16 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   /**
-   * Scores a batch with options of its own, and waits for the answer. An interrupt of the waiting thread cancels the call,
-   * and the thread stays interrupted.
+   * Scores a batch with options of its own, and waits for the answer. An interrupt of the waiting thread cancels the
+   * call, and the thread stays interrupted.
    *
    * @param model the model's name.
-   * @param batch the rows; a big batch (over 10,000 rows or 1 MiB) of a row-wise model is sent in chunks, up to eight calls
-   *     at once.
+   * @param batch the rows; a big batch (over 10,000 rows or 1 MiB) of a row-wise model is sent in chunks, up to eight
+   *     calls at once.
    * @param options what else the call says.
    * @return the scores, which may be defaults: {@link Scores#source()} tells.
-   * @throws ScoringException if there are no scores, and no default may stand for them; {@link ScoringException.Cancelled}
-   *     if the thread was interrupted.
+   * @throws ScoringException if there are no scores, and no default may stand for them; {@link
+   *     ScoringException.Cancelled} if the thread was interrupted.
    * @throws IllegalArgumentException if an argument is null, the model's name is empty or over 1 KiB, or row keys or
    *     request id don't fit the batch; names the argument, and nothing was sent.
    * @throws IllegalStateException if the client is closed.
@@ -95,10 +95,10 @@ public final class ScoringClient implements AutoCloseable {
    * Scores a batch with the client's timeout and default score, without waiting for the answer.
    *
    * @param model the model's name.
-   * @param batch the rows; a big batch (over 10,000 rows or 1 MiB) of a row-wise model is sent in chunks, up to eight calls
-   *     at once. Must not be changed until the future has ended.
-   * @return the scores, or a {@link ScoringException}, on a thread of gRPC. Cancelling it tells the gateway, which stops
-   *     waiting for the model.
+   * @param batch the rows; a big batch (over 10,000 rows or 1 MiB) of a row-wise model is sent in chunks, up to eight
+   *     calls at once. Must not be changed until the future has ended.
+   * @return the scores, or a {@link ScoringException}, on a thread of gRPC. Cancelling it tells the gateway, which
+   *     stops waiting for the model.
    * @throws IllegalArgumentException if an argument is null, or the model's name is empty or over 1 KiB; names the
    *     argument, and nothing was sent.
    * @throws IllegalStateException if the client is closed.
@@ -111,11 +111,11 @@ public final class ScoringClient implements AutoCloseable {
    * Scores a batch with options of its own, without waiting for the answer.
    *
    * @param model the model's name.
-   * @param batch the rows; a big batch (over 10,000 rows or 1 MiB) of a row-wise model is sent in chunks, up to eight calls
-   *     at once. Must not be changed until the future has ended.
+   * @param batch the rows; a big batch (over 10,000 rows or 1 MiB) of a row-wise model is sent in chunks, up to eight
+   *     calls at once. Must not be changed until the future has ended.
    * @param options what else the call says.
-   * @return the scores, or a {@link ScoringException}, on a thread of gRPC. Cancelling it tells the gateway, which stops
-   *     waiting for the model.
+   * @return the scores, or a {@link ScoringException}, on a thread of gRPC. Cancelling it tells the gateway, which
+   *     stops waiting for the model.
    * @throws IllegalArgumentException if an argument is null, the model's name is empty or over 1 KiB, or row keys or
    *     request id don't fit the batch; names the argument, and nothing was sent.
    * @throws IllegalStateException if the client is closed.
@@ -145,8 +145,8 @@ public final class ScoringClient implements AutoCloseable {
    * Makes the client ready for its first call, and waits 10 seconds at most until a gateway has answered. In a new Java
    * process a first call takes longer than the timeout of a busy service. May be called by any thread, and again.
    *
-   * @throws ScoringException if no gateway answered within 10 seconds (DeadlineExceeded), or one refused, perhaps for want
-   *     of a token.
+   * @throws ScoringException if no gateway answered within 10 seconds (DeadlineExceeded), or one refused, perhaps for
+   *     want of a token.
    * @throws IllegalStateException if the client is closed.
    */
   public void warmUp() {
@@ -154,9 +154,9 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   /**
-   * Makes the client ready for its first call: loads the library, begins the connections to all addresses, and waits until
-   * a gateway is there and has answered. In a new Java process a first call takes longer than the timeout of a busy
-   * service. May be called by any thread, and again. Scores nothing; the client stays usable where this throws.
+   * Makes the client ready for its first call: loads the library, begins the connections to all addresses, and waits
+   * until a gateway is there and has answered. In a new Java process a first call takes longer than the timeout of a
+   * busy service. May be called by any thread, and again. Scores nothing; the client stays usable where this throws.
    *
    * @param timeout how long it may take, instead of the client's own.
    * @throws ScoringException if no gateway answered within it (DeadlineExceeded), or one refused, perhaps for want of a
@@ -173,8 +173,8 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   /**
-   * Lists every version of every model, and waits for the answer within the client's timeout. An interrupt of the waiting
-   * thread cancels the call, and the thread stays interrupted.
+   * Lists every version of every model, and waits for the answer within the client's timeout. An interrupt of the
+   * waiting thread cancels the call, and the thread stays interrupted.
    *
    * @return the versions with their states, sorted by model and version; an immutable list.
    * @throws ScoringException if the gateway gives no answer within the client's timeout, or the thread was interrupted.
@@ -186,9 +186,9 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   /**
-   * Tells all there is to know of a model's versions, and waits for the answer within the client's timeout. An interrupt of
-   * the waiting thread cancels the call, and the thread stays interrupted. From then on, default scores that the client
-   * gives for this model come in the columns that were told.
+   * Tells all there is to know of a model's versions, and waits for the answer within the client's timeout. An
+   * interrupt of the waiting thread cancels the call, and the thread stays interrupted. From then on, default scores
+   * that the client gives for this model come in the columns that were told.
    *
    * @param name the model's name.
    * @return features, outputs, default scores and more of each version, ascending by version; an immutable list.

@@ -15,8 +15,8 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
- * What {@link ScoringClient.Builder} collects, and checks at once; callers know it by that name only. Not to be shared by
- * threads.
+ * What {@link ScoringClient.Builder} collects, and checks at once; callers know it by that name only. Not to be shared
+ * by threads.
  */
 abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   private final String target;
@@ -82,8 +82,8 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   /**
    * Sends a token with every call ("authorization: Bearer …").
    *
-   * @param token is asked at every call, so that it can be renewed; on the calling thread, or for a chunk of a big batch
-   *     on a thread of gRPC. Must not block.
+   * @param token is asked at every call, so that it can be renewed: on the calling thread, or for a chunk of a big
+   *     batch on a thread of gRPC. The call waits for it.
    * @return this builder.
    * @throws IllegalArgumentException if it is null.
    */
@@ -145,9 +145,9 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   }
 
   /**
-   * Has a connection on which nothing came for a while asked whether it is there, and closed if it does not answer. So a
-   * path that went silent is found without a call that expires, also where other gateways answer. By default a connection
-   * is asked after 10 seconds, and has 2 seconds to answer. A channel of your own is left as it is.
+   * Has a connection on which nothing came for a while asked whether it is there, and closed if it does not answer. So
+   * a path that went silent is found without a call that expires, also where other gateways answer. By default a
+   * connection is asked after 10 seconds, and has 2 seconds to answer. A channel of your own is left as it is.
    *
    * @param time for how long nothing came; 10 seconds at least, as gateways send away who asks more often.
    * @param timeout how long the answer may take.
@@ -178,8 +178,8 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   }
 
   /**
-   * Keeps a line of JSON for each call or chunk that the client answered with its own default score, for {@code scorebridge
-   * reconcile --client-defaults}.
+   * Keeps a line of JSON for each call or chunk that the client answered with its own default score, for {@code
+   * scorebridge reconcile --client-defaults}.
    *
    * @param file is made if it is not there, and appended to; holds no input values.
    * @return this builder.
@@ -193,8 +193,8 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   /**
    * Has a hook told of every call that has ended, for metrics.
    *
-   * @param hook is called on the thread that ended the call, usually one of gRPC, and by several threads at once; must not
-   *     block. What it raises is logged, and the call goes on.
+   * @param hook is called on the thread that ended the call, usually one of gRPC, and by several threads at once; must
+   *     not block. What it raises is logged, and the call goes on.
    * @return this builder.
    * @throws IllegalArgumentException if it is null.
    */

@@ -3,18 +3,19 @@ package io.scorebridge.client;
 import io.grpc.Status;
 
 /**
- * A call that brought no scores. The subclasses say whose fault it was; {@link #reason()} tells the events apart.
+ * A call that brought no scores, or no answer about models. The subclasses say whose fault it was; {@link #reason()}
+ * tells why. May be shared by threads.
  */
 public class ScoringException extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
-  /** The event, as the gateway names it. */
+  /** Why the call failed, by the gateway's own name. */
   private final String reason;
 
-  /** The status of the call. */
+  /** The gRPC status with which the call ended. */
   private final Status.Code status;
 
-  /** The rows of a big batch that the message counts from; empty for a call of its own. */
+  /** Which rows of a big batch the message is about, as its beginning; empty for a call of its own. */
   private String where = "";
 
   ScoringException(String message, String reason, Status.Code status, Throwable cause) {
@@ -24,39 +25,39 @@ public class ScoringException extends RuntimeException {
   }
 
   /**
-   * The event.
+   * Why the call failed, for programs.
    *
-   * @return its UPPER_SNAKE name, such as CIRCUIT_OPEN; the gRPC status' name if the gateway gave none.
+   * @return an UPPER_SNAKE name, such as CIRCUIT_OPEN; the gRPC status' name if the gateway gave none.
    */
   public String reason() {
     return reason;
   }
 
   /**
-   * The gRPC status.
+   * The gRPC status with which the call ended.
    *
-   * @return its code.
+   * @return the status' code, such as UNAVAILABLE.
    */
   public Status.Code status() {
     return status;
   }
 
   /**
-   * What happened.
+   * Why the call failed, for people.
    *
-   * @return a sentence.
+   * @return a sentence without input values; of a chunk of a big batch it begins with the rows that it is about.
    */
   @Override
   public String getMessage() {
     return where + super.getMessage();
   }
 
-  /** Says which rows of a big batch the message, which counts from the first of them, is about. */
+  /** Has the message begin with the rows of a big batch that it is about, as it counts rows from the first of these. */
   void ofRows(int first, int last) {
     where = "rows " + first + " to " + last + " of the batch: ";
   }
 
-  /** Mend the call: trying again gives the same. */
+  /** The caller's fault: the same call fails again, and has to be mended. */
   public static class CallerError extends ScoringException {
     private static final long serialVersionUID = 1L;
 
@@ -65,7 +66,7 @@ public class ScoringException extends RuntimeException {
     }
   }
 
-  /** Columns, types, lengths, values or sizes that the model can't take; the message names them. */
+  /** The rows have columns, types, lengths or values that the model can't take; the message names them. */
   public static final class InvalidRequest extends CallerError {
     private static final long serialVersionUID = 1L;
 
@@ -83,7 +84,7 @@ public class ScoringException extends RuntimeException {
     }
   }
 
-  /** No such model or version. */
+  /** The gateway has no such model or version. */
   public static final class ModelNotFound extends CallerError {
     private static final long serialVersionUID = 1L;
 
@@ -92,7 +93,7 @@ public class ScoringException extends RuntimeException {
     }
   }
 
-  /** The version did not pass its own checks. */
+  /** The version did not pass its own checks when it was loaded, and scores nothing. */
   public static final class VersionRefused extends CallerError {
     private static final long serialVersionUID = 1L;
 
@@ -110,7 +111,7 @@ public class ScoringException extends RuntimeException {
     }
   }
 
-  /** The call was cancelled. */
+  /** The call was cancelled: by its future, or by an interrupt of the waiting thread. */
   public static final class Cancelled extends ScoringException {
     private static final long serialVersionUID = 1L;
 
@@ -128,7 +129,7 @@ public class ScoringException extends RuntimeException {
     }
   }
 
-  /** Not now; {@link #reason()} says why. */
+  /** No gateway could score the call at that time; {@link #reason()} says why. A later call may be scored. */
   public static final class Unavailable extends ScoringException {
     private static final long serialVersionUID = 1L;
 
@@ -137,7 +138,7 @@ public class ScoringException extends RuntimeException {
     }
   }
 
-  /** The model raised, or answered with something that is no score. */
+  /** The model raised an error, or answered with something that is no score. */
   public static final class PredictionFailed extends ScoringException {
     private static final long serialVersionUID = 1L;
 

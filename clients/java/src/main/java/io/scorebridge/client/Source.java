@@ -6,8 +6,11 @@ public enum Source {
   MODEL,
   /** Every score is a default score that the gateway gave. */
   DEFAULT,
-  /** Some rows carry a default score, or none; which, {@link Scores#defaults()} and {@link Scores#failedRows()} tell. */
+  /**
+   * Some rows carry a default score, or have none: {@link Scores#defaults()} and {@link Scores#failedRows()} tell
+   * which.
+   */
   MIXED,
-  /** The gateway gave no answer; every score is the caller's own default. */
+  /** No gateway answered; every score is the caller's own default. */
   CLIENT_DEFAULT
 }

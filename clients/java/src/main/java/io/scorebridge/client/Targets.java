@@ -13,8 +13,8 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What may be a target: "host:port", several of them between commas, or what gRPC knows by its scheme. Anything else is
- * an IllegalArgumentException, before a name is looked up.
+ * Checks targets: "host:port", several of them between commas, or what gRPC knows by its scheme. Anything else is an
+ * IllegalArgumentException, before a name is looked up. May be used by any thread.
  */
 final class Targets {
   private static final Pattern SCHEME = Pattern.compile("([A-Za-z][A-Za-z0-9+.-]*):(.*)");
@@ -29,10 +29,10 @@ final class Targets {
 
   private Targets() {}
 
-  /** A gateway by name. */
+  /** A gateway's host (a name, an IPv4 address, or an IPv6 address in brackets) and its port, 1 to 65535. */
   record HostPort(String host, int port) {}
 
-  /** The target as grpc-java takes it. */
+  /** A target in the form that grpc-java takes; an IllegalArgumentException if it is none. */
   static String of(String target) {
     String trimmed = target.strip();
     if (trimmed.isEmpty()) {
@@ -54,7 +54,7 @@ final class Targets {
     return trimmed;
   }
 
-  /** The gateways of "host:port,host:port". */
+  /** The gateways of a target such as "host:port,host:port"; an IllegalArgumentException if one of them is none. */
   static List<HostPort> list(String target) {
     List<HostPort> gateways = new ArrayList<>();
     for (String entry : target.split(",", -1)) {
@@ -64,7 +64,7 @@ final class Targets {
     return gateways;
   }
 
-  /** "db:5432" has a host, "dns:5432" too; "dns:name" has a scheme. */
+  /** The scheme of a target, or null: "db:5432" has a host, "dns:5432" too; "dns:name" has a scheme. */
   private static String scheme(String target) {
     Matcher parts = SCHEME.matcher(target);
     if (!parts.matches()) {
@@ -104,7 +104,7 @@ final class Targets {
     return new HostPort(host, number);
   }
 
-  /** What stands in brackets is never looked up by name. */
+  /** Whether a text is an IPv6 address in brackets; those are never looked up by name. */
   private static boolean isIpv6(String host) {
     try {
       return IPV6.matcher(host).matches() && InetAddress.getByName(host) != null;

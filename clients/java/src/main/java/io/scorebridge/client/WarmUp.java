@@ -9,10 +9,11 @@ import io.scorebridge.v1.ScoreSource;
 import java.util.List;
 import java.util.Map;
 
-/** Writes and reads the messages of a call that is not made, so that the first that is finds their classes loaded. */
+/** Loads the classes that a first call needs. May be used by any thread. */
 final class WarmUp {
   private WarmUp() {}
 
+  /** Writes and reads the messages of a call without making it; takes up to a second in a new virtual machine. */
   static void loadClasses() {
     try {
       for (Batch batch :
