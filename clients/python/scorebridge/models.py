@@ -245,5 +245,5 @@ def _instant(message: Any) -> datetime:
     try:
         at: datetime = message.ToDatetime(UTC)
     except (OverflowError, ValueError) as error:
-        raise senseless_answer("a time outside the years 1 to 9999") from error
+        raise senseless_answer("a time that is not of the years 1 to 9999") from error
     return at
