@@ -20,7 +20,7 @@ scoring is a backend with layers folded round it. A package imports only those t
     row_files/       files of rows: CSV
 
 Below them is the ground, modules that every package may use: `calls`, `columns` and `defaults` are what scoring is
-about, `errors` is all that can fail, `config` the gateway's settings, `load` how busy a version is; the others are
+about, `errors` is all that can fail, `config` the gateway's settings, `workload` how busy a version is; the others are
 small means to several of them.
 """
 

@@ -8,7 +8,7 @@ from bridge.bundles.settings import CHUNK_ROWS
 from bridge.calls import Call, Outcome, Output
 from bridge.columns import Batch
 from bridge.features.feature import Feature
-from bridge.load import Load
+from bridge.workload import Workload
 
 __all__ = ["NICENESS", "Backend", "BoosterFacts", "Description", "Tried", "Warned"]
 
@@ -110,7 +110,7 @@ class Backend(Protocol):
         """What the model says of itself."""
 
     @property
-    def load(self) -> Load:
+    def workload(self) -> Workload:
         """How many calls it can run at once, and how many it still runs for nobody."""
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Batch:

@@ -3,7 +3,7 @@
 from bridge.calls import Call, Outcome, Scorer
 from bridge.errors import Overloaded
 from bridge.layers.shares import Shares
-from bridge.load import Load
+from bridge.workload import Workload
 
 __all__ = ["Admission"]
 
@@ -15,13 +15,13 @@ class Admission:
     """Bounds the rows that wait for one version.
 
     Args:
-        load: the version's; batching tells it what runs.
+        workload: the version's; batching tells it what runs.
         max_pending_rows: of all calls that are let in and not answered; more are turned away. Where several callers
             have some, each has its share.
     """
 
-    def __init__(self, load: Load, max_pending_rows: int) -> None:
-        self._load = load
+    def __init__(self, workload: Workload, max_pending_rows: int) -> None:
+        self._workload = workload
         self._max_pending_rows = max_pending_rows
         self._shares = Shares(max_pending_rows, "rows waiting")
 
@@ -31,25 +31,25 @@ class Admission:
         Raises:
             Overloaded: too many rows wait already, or what waits would take longer than the call has.
         """
-        load = self._load
+        workload = self._workload
         # While a worker is free the call costs nobody anything, and it is how the cost is learned anew.
-        if not load.idle:
+        if not workload.idle:
             self._check(call)
         rows, caller = call.rows, call.caller
-        load.pending_rows += rows
+        workload.pending_rows += rows
         self._shares.hold(caller, rows)
         try:
             return await inner(call)
         finally:
-            load.pending_rows -= rows
+            workload.pending_rows -= rows
             self._shares.give_back(caller, rows)
 
     def _check(self, call: Call) -> None:
-        load = self._load
-        if load.pending_rows + call.rows > self._max_pending_rows:
+        workload = self._workload
+        if workload.pending_rows + call.rows > self._max_pending_rows:
             self._shares.turn_away(call.caller)
             raise Overloaded(
-                f"{call.model}: {load.pending_rows} rows wait already, and no more than {self._max_pending_rows} may",
+                f"{call.model}: {workload.pending_rows} rows wait already; at most {self._max_pending_rows} may",
                 limit=f"{self._max_pending_rows} rows",
             )
         try:
@@ -57,11 +57,11 @@ class Admission:
         except Overloaded as error:
             raise Overloaded(f"{call.model}: {error}", limit=error.limit) from error
         # Coalesced calls share an execution's base: what is ahead is counted by its rows and one base for each worker.
-        ahead_s = load.cost.seconds(load.pending_rows, load.workers)
-        own_s = load.cost.seconds(call.rows)
+        ahead_s = workload.cost.seconds(workload.pending_rows, workload.workers)
+        own_s = workload.cost.seconds(call.rows)
         if ahead_s is None or own_s is None or call.deadline is None:
             return
-        expected_s, left_s = _MARGIN * (ahead_s / load.workers + own_s), call.deadline.remaining_s()
+        expected_s, left_s = _MARGIN * (ahead_s / workload.workers + own_s), call.deadline.remaining_s()
         if expected_s > left_s:
             raise Overloaded(
                 f"{call.model}: it would take {expected_s:.3f} s, and the call has {left_s:.3f} s left",

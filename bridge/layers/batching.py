@@ -20,7 +20,7 @@ from bridge.errors import (
     WorkerLost,
 )
 from bridge.layers.chunks import CallInChunks, Chunk, coalesce, expire, fail, halves, outcome_of, share
-from bridge.load import Load
+from bridge.workload import Workload
 
 __all__ = ["Batching"]
 
@@ -35,16 +35,16 @@ class Batching:
     """Cuts, coalesces and bisects the calls of one version.
 
     Args:
-        load: the version's; executions are counted and their cost is learned there.
+        workload: the version's; executions are counted and their cost is learned there.
         row_wise: nothing is cut, coalesced or bisected without it.
         coalesce: small calls are predicted together.
         chunk_rows: the most rows of an execution.
         least_rows: a chunk smaller than this is not worth an execution of its own.
     """
 
-    def __init__(self, load: Load, *, row_wise: bool, coalesce: bool, chunk_rows: int, least_rows: int) -> None:
-        self._load = load
-        load.on_free = self._begin_executions
+    def __init__(self, workload: Workload, *, row_wise: bool, coalesce: bool, chunk_rows: int, least_rows: int) -> None:
+        self._workload = workload
+        workload.on_free = self._begin_executions
         self._row_wise = row_wise
         self._coalesce = coalesce and row_wise
         self._chunk_rows = chunk_rows
@@ -60,7 +60,7 @@ class Batching:
         """
         size = self._rows_of_a_chunk(call.rows)
         failed = False
-        if size >= call.rows and self._load.idle and not self._waiting:
+        if size >= call.rows and self._workload.idle and not self._waiting:
             # The usual case, without a task or a queue.
             try:
                 return await self._execute_directly(call, inner)
@@ -72,7 +72,7 @@ class Batching:
         whole = CallInChunks(call, inner)
         chunks = deque(halves(Chunk(whole, 0, call.rows, lost=call.lost)) if failed else _cut(whole, size))
         # Not more at a time than there are workers, so that a big batch leaves room for the calls of others.
-        self._waiting.extend(chunks.popleft() for _ in range(min(len(chunks), self._load.workers)))
+        self._waiting.extend(chunks.popleft() for _ in range(min(len(chunks), self._workload.workers)))
         whole.rest = chunks
         self._begin_executions()
         await self._finished(whole)
@@ -96,11 +96,11 @@ class Batching:
             self._leave(whole)
 
     async def _execute_directly(self, call: Call, inner: Scorer) -> Outcome:
-        self._load.running += 1
+        self._workload.running += 1
         try:
             return await self._timed(call, inner)
         finally:
-            self._load.running -= 1
+            self._workload.running -= 1
             if self._waiting:
                 self._begin_executions()
 
@@ -108,13 +108,13 @@ class Batching:
         """How many rows of a batch of so many one chunk is to have, so that every worker gets some."""
         if not self._row_wise or rows < 2 * self._least_rows:
             return rows
-        share = -(-rows // self._load.workers)
+        share = -(-rows // self._workload.workers)
         aligned = -(-max(self._least_rows, share) // _ALIGNED_ROWS) * _ALIGNED_ROWS
         return min(self._chunk_rows, aligned)
 
     def _begin_executions(self) -> None:
-        while self._load.idle and (chunks := self._next_execution()):
-            self._load.running += 1
+        while self._workload.idle and (chunks := self._next_execution()):
+            self._workload.running += 1
             task = asyncio.get_running_loop().create_task(self._execute(chunks))
             self._executions[task] = chunks
             task.add_done_callback(self._end_execution)
@@ -123,7 +123,7 @@ class Batching:
         for chunk in self._executions.pop(task):
             if chunk.whole.rest:
                 self._waiting.append(chunk.whole.rest.popleft())
-        self._load.running -= 1
+        self._workload.running -= 1
         self._begin_executions()
 
     def _next_execution(self) -> list[Chunk]:
@@ -189,7 +189,7 @@ class Batching:
     async def _timed(self, call: Call, inner: Scorer) -> Outcome:
         began = now()
         outcome = await inner(call)
-        self._load.cost.learn(call.rows, now() - began)
+        self._workload.cost.learn(call.rows, now() - began)
         return outcome
 
     def _leave(self, whole: CallInChunks) -> None:

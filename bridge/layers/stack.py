@@ -17,7 +17,7 @@ from bridge.layers.failures import Failures
 from bridge.layers.fallback import Fallback
 from bridge.layers.retry import Retry, RetryBudget
 from bridge.layers.unfit_rows import UnfitRows
-from bridge.load import Load
+from bridge.workload import Workload
 
 __all__ = ["Stack", "build_stack", "build_waiting_scorer", "fold"]
 
@@ -56,11 +56,11 @@ def build_stack(
         drain: the gateway's deadline for all calls.
         log_model_messages: what a model says when it raises goes into the gateway's own log.
     """
-    load = backend.load
+    workload = backend.workload
     circuit = Circuit(settings.circuit.failures, settings.circuit.open_s, probe, settings.worker_limit_s)
-    load.on_overrun = circuit.overrun
+    workload.on_overrun = circuit.overrun
     failures = Failures() if log_model_messages else None
-    layers = _layers(settings, description, load, circuit, drain)
+    layers = _layers(settings, description, workload, circuit, drain)
     if failures is not None:
         # Outermost, where rows have met their fate: below fallback, what is coalesced or halved raises again and again
         # for the same rows.
@@ -69,7 +69,7 @@ def build_stack(
 
 
 def _layers(
-    settings: ModelSettings, description: Description, load: Load, circuit: Circuit, drain: Drain
+    settings: ModelSettings, description: Description, workload: Workload, circuit: Circuit, drain: Drain
 ) -> list[Layer]:
     return [
         # Above everything that can fail, so that one place decides what is answered with a default.
@@ -81,9 +81,9 @@ def _layers(
         # Below the deadline, so that a caller's short deadline never counts as the model's failure.
         circuit,
         # Below the circuit, so that calls a sick model would not answer take no place among those that wait.
-        Admission(load, settings.max_pending_rows),
+        Admission(workload, settings.max_pending_rows),
         # Below admission, so that what is cut or coalesced has been let in.
-        _batching(settings, description, load),
+        _batching(settings, description, workload),
         # Below batching, so that a lost worker repeats one chunk and not a whole batch.
         Retry(settings.retry.attempts, settings.retry.backoff_s, RetryBudget()),
     ]
@@ -94,11 +94,11 @@ def build_waiting_scorer(unready: Scorer, settings: ModelSettings) -> Scorer:
     return fold([_fallback(settings)], unready)
 
 
-def _batching(settings: ModelSettings, description: Description, load: Load) -> Batching:
+def _batching(settings: ModelSettings, description: Description, workload: Workload) -> Batching:
     # Rows that are executed one by one have nothing to gain from being apart: they share one trip to one worker.
     chunk_rows = settings.max_batch_rows if settings.row_by_row else settings.chunk_rows or description.chunk_rows
     return Batching(
-        load,
+        workload,
         row_wise=description.row_wise,
         coalesce=description.row_wise and settings.coalesce is not False and not settings.row_by_row,
         chunk_rows=chunk_rows,

@@ -55,7 +55,7 @@ def write_detail(version: Version, *, serving: bool) -> pb.ModelDetail:
         detail.row_wise_reason = description.row_wise_reason
         if description.booster is not None:
             detail.booster.CopyFrom(_booster(description.booster))
-        detail.workers = version.accepted.backend.load.workers
+        detail.workers = version.accepted.backend.workload.workers
         detail.circuit = version.stack.circuit.state if version.stack else ""
     return detail
 

@@ -3,7 +3,7 @@
 from bridge.backends import Description, Tried
 from bridge.calls import Call, Scorer
 from bridge.columns import Batch
-from bridge.load import Load
+from bridge.workload import Workload
 
 __all__ = ["FakeBackend"]
 
@@ -19,7 +19,7 @@ class FakeBackend:
 
     def __init__(self, scorer: Scorer, description: Description, workers: int = 1) -> None:
         self.description = description
-        self.load = Load(workers)
+        self.workload = Workload(workers)
         self.score: Scorer = scorer
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Batch:

@@ -13,10 +13,10 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 from bridge.bundles.settings import ModelSettings
 from bridge.calls import Trace, now
 from bridge.errors import BundleError, PassingFailure
-from bridge.load import Load
 from bridge.workers.background import Background, to_the_end
 from bridge.workers.snapshot import Snapshot
 from bridge.workers.spawner import PooledWorker, Spawner
+from bridge.workload import Workload
 
 __all__ = ["NoWorker", "WorkerPool"]
 
@@ -37,19 +37,19 @@ class WorkerPool(Generic[_W]):
         spawner: starts them, and says which of them may go on.
         name: whose they are, for the log; such as "model/version".
         settings: the model's; `workers`, `load_timeout_s`, and `kill_after_s` or else `timeout_s` count here.
-        load: is told of workers that go on for nobody, and of those that overran.
+        workload: is told of workers that go on for nobody, and of those that overran.
 
     Attributes:
         spawner: as given.
     """
 
-    def __init__(self, spawner: Spawner[_W], name: str, settings: ModelSettings, load: Load) -> None:
+    def __init__(self, spawner: Spawner[_W], name: str, settings: ModelSettings, workload: Workload) -> None:
         self.spawner = spawner
         self._name = name
         self._wanted = settings.workers
         self._load_timeout_s = settings.load_timeout_s
         self._limit_s = settings.worker_limit_s
-        self._load = load
+        self._workload = workload
         self._workers: set[_W] = set()
         self._idle: list[_W] = []
         self._settling: set[_W] = set()
@@ -158,7 +158,7 @@ class WorkerPool(Generic[_W]):
         if not (ended or (isinstance(error, Exception) and self.spawner.leaves_usable(error))):
             self._discard(worker)
         elif worker.busy:
-            self._load.occupy()
+            self._workload.occupy()
             self._settling.add(worker)
             self._background.start(self._settle(worker, sent))
         else:
@@ -194,12 +194,12 @@ class WorkerPool(Generic[_W]):
             _log.warning("worker %d of %s was killed: busy for more than %g s", worker.pid, self._name, self._limit_s)
             self._overrun += 1
             self._discard(worker)
-            self._load.on_overrun()
+            self._workload.on_overrun()
         else:
             self._settling.discard(worker)
             self._release(worker)
         finally:
-            self._load.free()
+            self._workload.free()
 
     async def _replace(self, worker: _W) -> None:
         await worker.kill()

@@ -27,9 +27,9 @@ async def test_in_the_queue(sick: Sick) -> None:
     busy = [asyncio.create_task(sick.call("nap", [0.3])) for _ in range(2)]
     await eventually(lambda: sick.snapshot().idle == 0)
     waiting = asyncio.create_task(sick.call("score"))
-    await eventually(lambda: sick.backend.load.pending_rows == 3)
+    await eventually(lambda: sick.backend.workload.pending_rows == 3)
     await _cancel(waiting)
-    await eventually(lambda: sick.backend.load.pending_rows == 2)
+    await eventually(lambda: sick.backend.workload.pending_rows == 2)
     assert {answer.source for answer in await asyncio.gather(*busy)} == {Source.MODEL}
     await sick.recovers(set())
 
@@ -39,14 +39,14 @@ async def test_inside_a_joint_run_the_others_keep_their_scores(start_sick: Start
     busy = asyncio.create_task(sick.call("nap", [0.2]))
     await eventually(lambda: sick.snapshot().idle == 0)
     joined = [asyncio.create_task(sick.call("nap", [0.2 + n / 100])) for n in range(5)]
-    await eventually(lambda: sick.backend.load.pending_rows == 6)
+    await eventually(lambda: sick.backend.workload.pending_rows == 6)
     await busy
     await eventually(lambda: sick.snapshot().idle == 0)
     await _cancel(joined.pop(2))
     answers = await asyncio.gather(*joined)
     assert [answer.scores[0] for answer in answers] == [2 * (0.2 + n / 100) for n in (0, 1, 3, 4)]
     assert {answer.attempts for answer in answers} == {1}
-    assert sick.backend.load.running == 0
+    assert sick.backend.workload.running == 0
 
 
 async def test_one_member_that_raises_costs_only_itself(start_sick: StartSick) -> None:

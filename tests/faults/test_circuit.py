@@ -60,7 +60,7 @@ async def test_without_a_self_test_row_a_single_call_is_let_through(start_sick: 
         await sick.call("null")
     await eventually(lambda: _state(sick) == "half-open")
     slow = asyncio.create_task(sick.call("nap", [1.0]))
-    await eventually(lambda: sick.backend.load.running == 1)
+    await eventually(lambda: sick.backend.workload.running == 1)
     others = await asyncio.gather(*(sick.call("score") for _ in range(5)))
     assert not slow.done()
     assert {answer.reasons[0] for answer in others} == {"CIRCUIT_OPEN"}

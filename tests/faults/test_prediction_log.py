@@ -150,7 +150,7 @@ async def test_errors_and_cancelled_calls_are_on_record_too(
         await sick.client.score("nobody", {"x": [1.0]}, request_id="unknown")
     await sick.client.score("sick", {"do": [], "x": []}, request_id="empty")
     task = asyncio.create_task(sick.call("nap", [5.0], request_id="cancelled"))
-    await eventually(lambda: sick.backend.load.running == 1)
+    await eventually(lambda: sick.backend.workload.running == 1)
     task.cancel()
     await eventually(lambda: any(entry.record.request_id == "cancelled" for entry in read_log(log)))
     records = {entry.record.request_id: entry.record for entry in read_log(log)}

@@ -49,7 +49,7 @@ async def test_the_times_and_the_peer_of_a_call_are_on_record(tmp_path: Path, si
 
 async def test_a_call_that_waited_in_vain_says_how_long(tmp_path: Path, sick: Sick) -> None:
     slow = asyncio.create_task(sick.call("nap", [1.0]))
-    await eventually(lambda: sick.backend.load.running == 1)
+    await eventually(lambda: sick.backend.workload.running == 1)
     answer = await sick.call("score", timeout_s=0.4)
     assert answer.reasons == ["DEADLINE"]
     await slow

@@ -15,10 +15,10 @@ from bridge.backends.rserve.spawner import RserveSpawner
 from bridge.bundles.bundle import read_bundle
 from bridge.bundles.settings import ModelSettings
 from bridge.errors import BundleError, PassingFailure
-from bridge.load import Load
 from bridge.models.acceptance import accept
 from bridge.private_folders import make_folder, remove_folder
 from bridge.workers.pool import WorkerPool
+from bridge.workload import Workload
 
 PREDICT = "Pred.R <- function(x) x + length(k)"
 BIG = "k <- numeric(25e6)"  # 200 MB, and nearly nothing in a file
@@ -171,7 +171,7 @@ async def test_a_start_that_is_cancelled_while_it_clears_up_leaves_nothing(
 ) -> None:
     bundle = make_r_bundle(tmp_path / "b", f"quit('no')\n{PREDICT}")
     settings = ModelSettings(workers=1)
-    pool = WorkerPool(RserveSpawner(bundle, "", settings, "b"), "b", settings, Load(1))
+    pool = WorkerPool(RserveSpawner(bundle, "", settings, "b"), "b", settings, Workload(1))
     starting = asyncio.create_task(pool.start())
     close = pool.spawner.close
 

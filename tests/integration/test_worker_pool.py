@@ -27,8 +27,8 @@ from bridge.backends.rserve.worker import Worker
 from bridge.bundles.settings import ModelSettings
 from bridge.calls import Trace, now
 from bridge.errors import BundleError
-from bridge.load import Load
 from bridge.workers.pool import NoWorker, WorkerPool
+from bridge.workload import Workload
 
 PREDICT = """
 Pred.R <- function(code, ballast) eval(parse(text = code))
@@ -47,10 +47,10 @@ Pool = WorkerPool[Worker]
 Start = Callable[..., Awaitable[Pool]]
 
 
-def make_pool(bundle: Path, load: Load | None = None, **settings: Any) -> Pool:
+def make_pool(bundle: Path, workload: Workload | None = None, **settings: Any) -> Pool:
     chosen = ModelSettings.model_validate({"workers": 1, "kill_after_s": 30.0} | settings)
     spawner = RserveSpawner(bundle, "sha256:code", chosen, "code")
-    return WorkerPool(spawner, "code", chosen, load or Load(chosen.workers))
+    return WorkerPool(spawner, "code", chosen, workload or Workload(chosen.workers))
 
 
 @pytest_asyncio.fixture
@@ -229,28 +229,28 @@ async def test_a_call_cancelled_as_it_is_handed_a_worker_gives_it_back(start: St
 
 
 async def test_a_cancelled_call_returns_at_once_and_its_worker_serves_again(start: Start, tmp_path: Path) -> None:
-    load = Load(1)
-    pool = await start(load=load)
+    workload = Workload(1)
+    pool = await start(workload=workload)
     gate = Gate(tmp_path)
     running = asking(pool, gate.code("1L"))
     await gate.begun()
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running  # although R is still in the call: nobody has opened the gate
-    assert (load.occupied, pool.snapshot().settling) == (1, 1)
+    assert (workload.occupied, pool.snapshot().settling) == (1, 1)
     pids = pool.snapshot().pids
     following = asking(pool, "2L")
     await waiting(pool, 1)
     gate.open()
     assert await following == 2
-    assert (load.occupied, pool.snapshot().settling) == (0, 0)
+    assert (workload.occupied, pool.snapshot().settling) == (0, 0)
     assert await all_idle(pool, 1) == pids
 
 
 async def test_an_overrun_ends_the_worker_and_all_it_started(start: Start, tmp_path: Path) -> None:
     overruns: list[str] = []
-    load = Load(1, on_overrun=lambda: overruns.append("overrun"))
-    pool = await start(load=load, kill_after_s=0.3)
+    workload = Workload(1, on_overrun=lambda: overruns.append("overrun"))
+    pool = await start(workload=workload, kill_after_s=0.3)
     begun = tmp_path / "begun"
     (pid,) = pool.snapshot().pids
     folder = parent(pool).worker_folder(pid)
@@ -266,7 +266,7 @@ async def test_an_overrun_ends_the_worker_and_all_it_started(start: Start, tmp_p
     await eventually(lambda: not runs(pid))
     await eventually(lambda: not any(sleepers(each) for each in seconds))
     await eventually(lambda: not folder.exists())
-    assert (overruns, load.occupied) == (["overrun"], 0)
+    assert (overruns, workload.occupied) == (["overrun"], 0)
     assert await ask(pool, PID) != pid
     await all_idle(pool, 1)
     assert (pool.snapshot().overrun, pool.snapshot().replaced) == (1, 1)

@@ -9,8 +9,8 @@ from bridge.calls import Call, Deadline, ModelRef, Outcome, now
 from bridge.columns import Matrix
 from bridge.errors import Overloaded
 from bridge.layers.admission import Admission
-from bridge.load import Load
 from bridge.testing.clock import ManualClock
+from bridge.workload import Workload
 
 EMPTY = Outcome(())
 
@@ -28,14 +28,14 @@ def refusal(*, rows: int = 10, timeout_s: float | None = None, pending: int = 0,
     """Why a call is turned away by a model of two workers that takes 1 ms a row and 10 ms a run; empty if it is not."""
 
     async def main() -> str:
-        load = Load(2, running=2 if busy else 1, pending_rows=pending)
+        workload = Workload(2, running=2 if busy else 1, pending_rows=pending)
         for ran in (10, 100):
-            load.cost.learn(ran, 0.01 + 0.001 * ran)
+            workload.cost.learn(ran, 0.01 + 0.001 * ran)
         try:
-            await Admission(load, 1000)(call(rows, timeout_s), scored)
+            await Admission(workload, 1000)(call(rows, timeout_s), scored)
         except Overloaded as error:
             return error.limit
-        assert load.pending_rows == pending
+        assert workload.pending_rows == pending
         return ""
 
     return ManualClock.run(main)
@@ -61,27 +61,27 @@ def test_a_call_that_could_not_finish_in_time_is_turned_away_at_once(timeout_s: 
 
 def test_what_ran_long_ago_turns_nobody_away() -> None:
     async def main() -> Outcome:
-        load = Load(1, running=1)
-        load.cost.learn(1, 100.0)
+        workload = Workload(1, running=1)
+        workload.cost.learn(1, 100.0)
         await asyncio.sleep(60.0)
-        return await Admission(load, 1000)(call(1, 0.001), scored)
+        return await Admission(workload, 1000)(call(1, 0.001), scored)
 
     assert ManualClock.run(main) is EMPTY
 
 
 def test_rows_no_longer_count_once_their_call_was_cancelled() -> None:
     async def main() -> int:
-        load = Load(1)
+        workload = Workload(1)
 
         async def never(_: Call) -> Outcome:
             await asyncio.get_running_loop().create_future()
             raise AssertionError
 
-        task = asyncio.create_task(Admission(load, 1000)(call(7), never))
+        task = asyncio.create_task(Admission(workload, 1000)(call(7), never))
         await asyncio.sleep(0)
-        assert load.pending_rows == 7
+        assert workload.pending_rows == 7
         task.cancel()
         await asyncio.wait({task})
-        return load.pending_rows
+        return workload.pending_rows
 
     assert ManualClock.run(main) == 0

@@ -13,8 +13,8 @@ from bridge.errors import BridgeError, DeadlineExceeded, InternalError, Malforme
 from bridge.layers.batching import Batching
 from bridge.layers.deadline import DeadlineLayer
 from bridge.layers.drain import Drain
-from bridge.load import Load
 from bridge.testing.clock import ManualClock
+from bridge.workload import Workload
 
 LEAST, CHUNK = 100, 1000
 
@@ -23,10 +23,10 @@ class Model:
     """Scores each row by twice its only column, when it is told to."""
 
     def __init__(self, workers: int) -> None:
-        self.load = Load(workers)
+        self.workload = Workload(workers)
         self.runs: list[int] = []
         self.go = asyncio.Event()
-        self.layer = Batching(self.load, row_wise=True, coalesce=True, chunk_rows=CHUNK, least_rows=LEAST)
+        self.layer = Batching(self.workload, row_wise=True, coalesce=True, chunk_rows=CHUNK, least_rows=LEAST)
 
     async def score(self, call: Call) -> Outcome:
         """A run."""
@@ -76,7 +76,7 @@ async def test_small_calls_that_wait_are_one_run_and_each_gets_its_own_rows() ->
     first = model.begin(3)
     await eventually(_ran(model, 1))
     waiting = [model.begin(2, 100.0 * number) for number in range(1, 6)]
-    await eventually(lambda: model.load.running == 1 and len(model.layer._waiting) == 5)
+    await eventually(lambda: model.workload.running == 1 and len(model.layer._waiting) == 5)
     model.go.set()
     assert scores(await first) == [0.0, 2.0, 4.0]
     for number, task in enumerate(waiting, 1):
@@ -98,7 +98,7 @@ async def test_a_call_that_is_worth_a_worker_is_not_joined() -> None:
 
 async def test_pieces_whose_callers_have_left_do_not_wait_for_a_worker() -> None:
     model = Model(1)
-    model.load.occupy()
+    model.workload.occupy()
     for _ in range(20):
         calls = [model.begin(1) for _ in range(10)]
         await asyncio.sleep(0)
@@ -111,7 +111,7 @@ async def test_pieces_whose_callers_have_left_do_not_wait_for_a_worker() -> None
     leaves.cancel()
     await asyncio.wait({leaves})
     model.go.set()
-    model.load.free()
+    model.workload.free()
     assert scores(await stays) == [0.0]
     assert model.runs == [1]
 
@@ -128,10 +128,10 @@ async def test_a_run_is_given_up_when_the_last_of_its_callers_has_left() -> None
     await eventually(_ran(model, 2))
     one.cancel()
     await asyncio.wait({one})
-    assert model.load.running == 1
+    assert model.workload.running == 1
     other.cancel()
     await asyncio.wait({other})
-    await eventually(lambda: model.load.running == 0)
+    await eventually(lambda: model.workload.running == 0)
 
 
 async def test_a_fault_of_our_own_in_a_run_ends_the_calls_in_it_at_once() -> None:
@@ -204,7 +204,7 @@ class Fragile:
     """Scores rows by themselves, and fails for some: a run that has one of them raises or gives too few scores."""
 
     def __init__(self, bad: set[float], error: type[BridgeError]) -> None:
-        self.layer = Batching(Load(1), row_wise=True, coalesce=True, chunk_rows=CHUNK, least_rows=LEAST)
+        self.layer = Batching(Workload(1), row_wise=True, coalesce=True, chunk_rows=CHUNK, least_rows=LEAST)
         self.runs: list[int] = []
         self._bad = bad
         self._error = error

@@ -20,8 +20,8 @@ from bridge.errors import (
 )
 from bridge.layers.batching import Batching
 from bridge.layers.circuit import Circuit, CircuitState
-from bridge.load import Load
 from bridge.testing.clock import ManualClock
+from bridge.workload import Workload
 
 SCORED = Outcome((Range(0, 1, (constant("score", Type.DOUBLE, 1.0, 1),)),))
 OPEN_S = 5.0
@@ -86,22 +86,22 @@ def test_rows_that_were_scored_beside_rows_out_of_time_are_an_answer() -> None:
 
 def test_a_hanging_model_opens_it_although_calls_wait_in_the_queue_meanwhile() -> None:
     async def main() -> CircuitState:
-        load = Load(1)
+        workload = Workload(1)
         circuit = Circuit(3, OPEN_S, None, 1.0)
-        load.on_overrun = circuit.overrun
-        layer = Batching(load, row_wise=True, coalesce=True, chunk_rows=1000, least_rows=100)
+        workload.on_overrun = circuit.overrun
+        layer = Batching(workload, row_wise=True, coalesce=True, chunk_rows=1000, least_rows=100)
         settling: set[asyncio.Task[None]] = set()
 
         async def settle() -> None:
             await asyncio.sleep(0.15)
-            load.on_overrun()
-            load.free()
+            workload.on_overrun()
+            workload.free()
 
         async def hangs(_: Call) -> Outcome:
             try:
                 await asyncio.get_running_loop().create_future()
             finally:
-                load.occupy()
+                workload.occupy()
                 settling.add(asyncio.create_task(settle()))
             raise AssertionError
 

@@ -11,10 +11,10 @@ import pytest
 from bridge.bundles.settings import ModelSettings
 from bridge.calls import Trace, now
 from bridge.errors import BundleError, PassingFailure
-from bridge.load import Load
 from bridge.testing.clock import ManualClock
 from bridge.workers.pool import NoWorker, WorkerPool
 from bridge.workers.snapshot import Snapshot
+from bridge.workload import Workload
 
 LIMIT_S = 5.0
 
@@ -142,12 +142,12 @@ class Stage:
 
     def __init__(self, workers: int = 1, **spawner: Any) -> None:
         self.told: list[str] = []
-        self.load = Load(
+        self.workload = Workload(
             workers, on_free=lambda: self.told.append("free"), on_overrun=lambda: self.told.append("overrun")
         )
         self.spawner = FakeSpawner(**spawner)
         settings = ModelSettings(workers=workers, kill_after_s=LIMIT_S, load_timeout_s=30.0)
-        self.pool = WorkerPool(self.spawner, "m/1", settings, self.load)
+        self.pool = WorkerPool(self.spawner, "m/1", settings, self.workload)
 
     async def call(self, seconds: float = 0.0, trace: Trace | None = None) -> int:
         """A call that takes so long; which worker it had."""
@@ -322,11 +322,11 @@ def test_a_worker_of_a_cancelled_call_that_finishes_in_time_serves_again() -> No
         call = stage.calling(LIMIT_S - 1.0)
         await pass_time(1.0)
         await stage.cancelled(call)
-        assert (stage.counts(), stage.load.occupied) == ((0, 0, 1, 0, 0), 1)
+        assert (stage.counts(), stage.workload.occupied) == ((0, 0, 1, 0, 0), 1)
         trace = Trace()
         assert await stage.call(trace=trace) == 1
         assert trace.queue_s == pytest.approx(LIMIT_S - 2.0)
-        assert (stage.counts(), stage.load.occupied, stage.told) == ((1, 0, 0, 0, 0), 0, ["free"])
+        assert (stage.counts(), stage.workload.occupied, stage.told) == ((1, 0, 0, 0, 0), 0, ["free"])
         assert stage.pool.snapshot().overrun == 0
 
     play(scene)
@@ -343,7 +343,7 @@ def test_a_worker_of_a_cancelled_call_that_overruns_is_killed_at_its_limit_and_r
         trace = Trace()
         assert await stage.call(trace=trace) == 2
         assert now() == pytest.approx(began + LIMIT_S)  # counted from when the call had it, not from when it left
-        assert (stage.load.occupied, stage.told) == (0, ["overrun", "free"])
+        assert (stage.workload.occupied, stage.told) == (0, ["overrun", "free"])
         shot = stage.pool.snapshot()
         assert (shot.overrun, shot.replaced, set(shot.pids)) == (1, 1, {2})
         assert stage.spawner.workers[0].killed
@@ -406,7 +406,7 @@ def test_a_call_that_leaves_its_worker_busy_leaves_it_to_settle(error: Harmless 
                     raise error
         except Harmless:
             assert error is not None
-        assert (stage.counts(), stage.load.occupied) == ((0, 0, 1, 0, 0), 1)
+        assert (stage.counts(), stage.workload.occupied) == ((0, 0, 1, 0, 0), 1)
         assert await stage.call() == await work[0] == 1
 
     play(scene)
@@ -529,7 +529,7 @@ def test_what_is_given_back_to_a_closed_pool_starts_nothing(error: BaseException
             await work
         worker.lost = False
         await lease.__aexit__(type(error) if error else None, error, None)
-        assert (stage.counts(), stage.load.occupied, len(stage.spawner.workers)) == ((0, 0, 0, 0, 0), 0, 1)
+        assert (stage.counts(), stage.workload.occupied, len(stage.spawner.workers)) == ((0, 0, 0, 0, 0), 0, 1)
         assert len(asyncio.all_tasks()) == 1
 
     play(scene)

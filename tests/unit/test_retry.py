@@ -11,8 +11,8 @@ from bridge.columns import Matrix, Type, constant
 from bridge.errors import BridgeError, PoisonCall, WorkerLost
 from bridge.layers.batching import Batching
 from bridge.layers.retry import Retry, RetryBudget
-from bridge.load import Load
 from bridge.testing.clock import ManualClock
+from bridge.workload import Workload
 
 PLENTY = 100.0
 
@@ -113,7 +113,7 @@ def coalesced(answered: set[int], *, attempts: int, budget: float, callers: int 
         gate = asyncio.Event()
         workers = Workers(1, *answered)
         retry = Retry(attempts, 0.0, RetryBudget(0.0, 0.0, budget))
-        layer = Batching(Load(1), row_wise=True, coalesce=True, chunk_rows=1000, least_rows=100)
+        layer = Batching(Workload(1), row_wise=True, coalesce=True, chunk_rows=1000, least_rows=100)
 
         async def held(asked: Call) -> Outcome:
             if not workers.asked:

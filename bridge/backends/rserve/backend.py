@@ -29,9 +29,9 @@ from bridge.errors import (
 )
 from bridge.features.binding import Binding
 from bridge.features.feature import Feature, by_name
-from bridge.load import Load
 from bridge.texts import printable
 from bridge.workers.pool import NoWorker, WorkerPool
+from bridge.workload import Workload
 
 __all__ = ["RserveBackend"]
 
@@ -43,9 +43,9 @@ class RserveBackend:
         pool: its workers, for who looks after them; calls go through the backend.
     """
 
-    def __init__(self, pool: WorkerPool[Worker], load: Load, description: Description, *, framed: bool) -> None:
+    def __init__(self, pool: WorkerPool[Worker], workload: Workload, description: Description, *, framed: bool) -> None:
         self.pool = pool
-        self._load = load
+        self._workload = workload
         self._description = description
         # What R knows without being told: the function's arguments, and not the columns of a data frame.
         self._names = None if framed else tuple(feature.name for feature in description.features)
@@ -63,12 +63,12 @@ class RserveBackend:
         """
         settings = bundle.settings
         _check_declared(settings)
-        load = Load(settings.workers)
+        workload = Workload(settings.workers)
         name = f"{bundle.path.parent.name}/{bundle.path.name}"
-        pool = WorkerPool(RserveSpawner(bundle.path, bundle.digest, settings, name), name, settings, load)
+        pool = WorkerPool(RserveSpawner(bundle.path, bundle.digest, settings, name), name, settings, workload)
         first = await pool.start()
         try:
-            return cls(pool, load, _describe(bundle, first.greeting), framed=settings.input == "frame")
+            return cls(pool, workload, _describe(bundle, first.greeting), framed=settings.input == "frame")
         except BaseException:
             await pool.close()
             raise
@@ -79,9 +79,9 @@ class RserveBackend:
         return self._description
 
     @property
-    def load(self) -> Load:
+    def workload(self) -> Workload:
         """How many calls it can run at once, and how many it still runs for nobody."""
-        return self._load
+        return self._workload
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Table:
         """The caller's rows as columns in the order and types of the features; raises InvalidRequest."""

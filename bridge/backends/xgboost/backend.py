@@ -36,9 +36,9 @@ from bridge.bundles.settings import ModelSettings
 from bridge.calls import Call, Outcome, Range, now
 from bridge.columns import Array, Batch, Column, Matrix
 from bridge.errors import BundleError, PredictionFailed
-from bridge.load import Load
 from bridge.private_folders import private_folder
 from bridge.texts import shortened
+from bridge.workload import Workload
 
 __all__ = ["XgboostBackend"]
 
@@ -54,8 +54,8 @@ class XgboostBackend:
 
     def __init__(self, scores: _Scores, bundle: Bundle, matrices: Matrices, description: Description) -> None:
         self._scores = scores
-        self._load = Load(bundle.settings.workers)
-        self._pool = ThreadPoolExecutor(self._load.workers, thread_name_prefix="xgboost", initializer=_give_way)
+        self._workload = Workload(bundle.settings.workers)
+        self._pool = ThreadPoolExecutor(self._workload.workers, thread_name_prefix="xgboost", initializer=_give_way)
         self._description = description
         self._matrices = matrices
         self._inline_rows = inline_rows(scores, len(description.features))
@@ -113,9 +113,9 @@ class XgboostBackend:
         return self._description
 
     @property
-    def load(self) -> Load:
+    def workload(self) -> Workload:
         """How many calls it can run at once, and how many it still runs for nobody."""
-        return self._load
+        return self._workload
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Matrix:
         """The caller's rows as the booster takes them: a float32 matrix, in its order; raises InvalidRequest."""

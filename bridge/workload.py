@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from bridge.calls import now
 
-__all__ = ["Cost", "Load"]
+__all__ = ["Cost", "Workload"]
 
 _HALF_LIFE_S = 5.0
 _FADE_STEP_S = 0.01  # within it nothing fades that could be told
@@ -55,8 +55,8 @@ class Cost:
 
 
 @dataclass
-class Load:
-    """One version's load.
+class Workload:
+    """How busy one version is.
 
     Attributes:
         workers: how many executions can go on at once.
