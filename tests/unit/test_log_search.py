@@ -99,6 +99,24 @@ def test_frames_are_read_at_any_offset_in_any_order(example: FrameSearch, order:
     assert ends == {offset: {60: 120, 180: 240}.get(offset) for offset in order}
 
 
+def test_two_searches_of_one_file_do_not_disturb_each_other(example: FrameSearch) -> None:
+    other = FrameSearch(example.segment, HEAD.segment_id)
+    assert example.next_frame(60) == other.next_frame(60)
+    assert other.find(120, None) == 180
+    assert example.next_frame(180) == (Frame(9, b"9" * 40), 240)
+    assert len(example.segment.sha256()) == 32
+    assert other.next_frame(60) == (Frame(7, b"7" * 40), 120)
+
+
+@pytest.mark.parametrize("shift", range(-4, 2))
+def test_a_frame_that_begins_at_the_end_of_a_window_is_found(tmp_path: Path, shift: int) -> None:
+    first = search._WINDOW_BYTES + shift
+    path = tmp_path / "segment"
+    path.write_bytes(b"\0" * first + encode_frame(HEAD.segment_id, 3, b"a body"))
+    with path.open("rb") as file:
+        assert FrameSearch(SegmentBytes(file), HEAD.segment_id).find(0, None) == first
+
+
 @pytest.mark.parametrize("sequence", [0, 1 << 40])
 def test_starts_of_frames_whose_number_is_not_due_hide_no_record(
     tmp_path: Path, checked: list[int], sequence: int
