@@ -1,6 +1,5 @@
 """`scorebridge score`: the rows of a CSV file, scored by a gateway in one call."""
 
-import os
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from bridge.row_files.csv_dialect import Dialect
 from bridge.row_files.csv_file import CsvFile, read_csv
 from bridge.row_files.csv_text import TextError
 from bridge.texts import printable
+from bridge.whole import whole_or_nothing
 
 __all__ = ["score_csv"]
 
@@ -93,19 +93,15 @@ def _told(answer: Scores) -> str:
 
 def _write(target: Path, content: bytes) -> None:
     """All of it or nothing; what is no file, such as a pipe, can't be replaced and is written into."""
-    file = target.resolve()
-    partial = file.with_name(f".{file.name}.{os.getpid()}.partial")
     try:
         if target.exists() and not target.is_file():
             target.write_bytes(content)
             return
-        partial.touch(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666)
-        partial.write_bytes(content)
-        partial.replace(file)
+        with whole_or_nothing(target.resolve()) as partial:
+            partial.touch(stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666)
+            partial.write_bytes(content)
     except OSError as error:
         raise CommandFailed(f"{target}: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _result(answer: Scores, echoed: Mapping[str, Sequence[Cell]]) -> Iterable[list[Cell]]:

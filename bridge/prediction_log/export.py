@@ -15,8 +15,9 @@ from bridge.errors import BridgeError
 from bridge.prediction_log.reader import Damage, Entry
 from bridge.prediction_log.rows import INPUT, SCORE, read_call, rows_of
 from bridge.prediction_log.selection import LogPass, Selection, selected
+from bridge.whole import whole_or_nothing
 
-__all__ = ["ExportFailed", "Exported", "Format", "export_lines", "new_file", "require_new", "temporary_of"]
+__all__ = ["ExportFailed", "Exported", "Format", "export_lines", "new_file", "require_new"]
 
 _INDEX = "scorebridge-predictions"
 _Row = dict[str, Any]
@@ -109,28 +110,18 @@ def require_new(output: Path) -> None:
         raise ExportFailed(f"there is no folder {output.parent}")
 
 
-def temporary_of(output: Path) -> Path:
-    """The name that an output has until it is whole."""
-    return output.with_name(f".{output.name}.{os.getpid()}.partial")
-
-
 @contextlib.contextmanager
 def new_file(output: Path) -> Iterator[IO[str]]:
     """A text file for its owner's eyes that gets its name at the end, and is removed if there is no good end.
 
     Raises:
+        ExportFailed: the output exists by then.
         OSError: it can't be written.
     """
-    temporary = temporary_of(output)
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
+    with whole_or_nothing(output, require_new) as temporary:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as file:
             yield file
-        require_new(output)  # it took a while
-        temporary.rename(output)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _json_lines(entry: Entry) -> Iterator[str]:

@@ -7,7 +7,6 @@ else text. Calls that reached no version share one file without inputs.
 
 import json
 import math
-import shutil
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,10 +15,11 @@ from urllib.parse import quote
 import numpy as np
 
 from bridge.columns import Column, Type
-from bridge.prediction_log.export import Exported, ExportFailed, require_new, temporary_of
+from bridge.prediction_log.export import Exported, ExportFailed, require_new
 from bridge.prediction_log.reader import Entry
 from bridge.prediction_log.rows import INPUT, SCORE, LoggedCall, read_call, rows_of
 from bridge.prediction_log.selection import LogPass, Selection, selected
+from bridge.whole import whole_or_nothing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -62,16 +62,10 @@ def export_parquet(
     require_new(output)
     log = LogPass(folder, on_bytes)
     learned = _learn(log, selection)
-    temporary = temporary_of(output)
-    temporary.mkdir(mode=0o700)
-    try:
+    with whole_or_nothing(output, require_new) as temporary:
+        temporary.mkdir(mode=0o700)
         done = _write(LogPass(folder, on_bytes), selection, learned, temporary)
-        done.damages = log.damages  # the second pass ends at the last call, and may not meet all of it
-        require_new(output)  # it took a while
-        temporary.rename(output)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
+    done.damages = log.damages  # the second pass ends at the last call, and may not meet all of it
     done.paths = [output / path.relative_to(temporary) for path in done.paths]
     return done
 

@@ -23,6 +23,7 @@ from bridge.backends.xgboost.model_file import (
 from bridge.backends.xgboost.pickled import Wrapper
 from bridge.errors import BundleError
 from bridge.private_folders import private_folder
+from bridge.whole import whole_or_nothing
 
 __all__ = ["convert"]
 
@@ -47,15 +48,9 @@ async def convert(source: Path, target: Path, *, trust_pickle: bool, timeout_s: 
     """
     _check_target(target)
     pickled = _is_pickled(source, trust_pickle)
-    partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
-    try:
-        with private_folder("convert") as work:
-            order = Order(str(source), str(partial), str(work), pickled)
-            converted = await _ordered(order, source.name, timeout_s)
-        _check_target(target)  # it took a while
-        partial.rename(target)
-    finally:
-        partial.unlink(missing_ok=True)
+    with whole_or_nothing(target, _check_target) as partial, private_folder("convert") as work:
+        order = Order(str(source), str(partial), str(work), pickled)
+        converted = await _ordered(order, source.name, timeout_s)
     return [*_told(source.name, target.name, converted)]
 
 
