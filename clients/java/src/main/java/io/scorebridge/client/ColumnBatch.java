@@ -205,6 +205,7 @@ public final class ColumnBatch extends Batch {
       return new ColumnBatch(List.copyOf(columns));
     }
 
+    /** Adds a column of objects, of the kind that holds all of them as they are; null is missing. */
     Builder objects(String name, Object[] values) {
       return objects(name, values, ColumnKind.of(Arguments.text("the name of a column", name), values));
     }

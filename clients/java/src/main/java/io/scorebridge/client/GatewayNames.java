@@ -54,8 +54,9 @@ final class GatewayNames extends NameResolver {
     this.lookup = given == null ? InetAddress::getAllByName : given;
   }
 
-  /** Finds all addresses of a host's name; called by threads that may wait. */
+  /** Looks up hosts; called by several threads at once, which may wait. */
   interface Lookup {
+    /** Finds the addresses of a host's name; an UnknownHostException if it has none. */
     InetAddress[] addresses(String host) throws UnknownHostException;
   }
 

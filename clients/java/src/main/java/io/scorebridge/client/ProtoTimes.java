@@ -21,7 +21,7 @@ final class ProtoTimes {
     long seconds = time.getSeconds();
     boolean whole = 0 <= time.getNanos() && time.getNanos() < SECOND_NANOS;
     if (seconds < YEAR_1_SECONDS || seconds >= YEAR_10000_SECONDS || !whole) {
-      throw ScoreAnswer.senseless("a time outside the years 1 to 9999");
+      throw ScoreAnswer.senseless("a time that is not of the years 1 to 9999");
     }
     return Instant.ofEpochSecond(seconds, time.getNanos());
   }

@@ -16,6 +16,7 @@ final class ScoreCalls {
   private final ClientDefaults defaults;
   private final CallEvents events;
 
+  /** Outputs say which columns a default has, and are told of every answer. */
   ScoreCalls(Connection connection, Outputs outputs, ClientDefaults defaults, CallEvents events) {
     this.connection = connection;
     this.outputs = outputs;

@@ -19,6 +19,7 @@ public final class Scores {
   private final List<DefaultedRows> defaults;
   private final List<FailedRows> failures;
 
+  /** Takes the outputs as they are, by name: double[] or String[], one entry a row. */
   Scores(
       String requestId,
       AnsweredBy by,

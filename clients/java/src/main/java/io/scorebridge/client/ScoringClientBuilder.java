@@ -35,6 +35,7 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   private Channels.KeepAlive keepAlive = Channels.KeepAlive.USUAL;
   private GatewayNames.Lookup lookup = InetAddress::getAllByName;
 
+  /** Begins with what counts if nothing else is said; an IllegalArgumentException if the target is null. */
   ScoringClientBuilder(String target) {
     this.target = Arguments.given("target", target);
   }

@@ -18,6 +18,7 @@ public class ScoringException extends RuntimeException {
   /** Which rows of a big batch the message is about, as its beginning; empty for a call of its own. */
   private String where = "";
 
+  /** Made by {@link FailedCall#exception}; the cause is null for a call that was not made. */
   ScoringException(String message, String reason, Status.Code status, Throwable cause) {
     super(message, cause);
     this.reason = reason;

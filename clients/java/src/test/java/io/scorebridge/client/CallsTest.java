@@ -72,7 +72,7 @@ class CallsTest {
   }
 
   @Test
-  void whoStopsWaitingForAModelsDescriptionCancelsItsCall() throws Exception {
+  void whoStopsWaitingForAnAnswerAboutModelsCancelsTheCall() throws Exception {
     List<String> cancelled = new CopyOnWriteArrayList<>();
     ManagedChannel plain =
         Grpc.newChannelBuilder(World.get().target("black_hole"), InsecureChannelCredentials.create()).build();
@@ -88,7 +88,10 @@ class CallsTest {
       Thread.currentThread().interrupt();
       assertThrows(ScoringException.Cancelled.class, client::models);
       Thread.interrupted();
-      assertEquals(List.of("GetModel", "GetModel", "ListModels"), cancelled);
+      Thread.currentThread().interrupt();
+      assertThrows(ScoringException.Cancelled.class, client::warmUp);
+      Thread.interrupted();
+      assertEquals(List.of("GetModel", "GetModel", "ListModels", "ListModels"), cancelled);
     } finally {
       plain.shutdownNow();
     }

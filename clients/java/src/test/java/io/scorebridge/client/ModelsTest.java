@@ -208,7 +208,7 @@ class ModelsTest {
     var raised =
         assertThrows(
             ScoringException.PredictionFailed.class, () -> models(WAITING.toBuilder().setRetryAt(time).build()));
-    assertEquals("the answer makes no sense: a time outside the years 1 to 9999", raised.getMessage());
+    assertEquals("the answer makes no sense: a time that is not of the years 1 to 9999", raised.getMessage());
     assertEquals("INTERNAL", raised.reason());
   }
 
