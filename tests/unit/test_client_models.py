@@ -180,7 +180,9 @@ def test_what_a_newer_gateway_says_has_its_number(number: int) -> None:
 @pytest.mark.parametrize("at", [Timestamp(seconds=2**62), Timestamp(seconds=-(2**62)), Timestamp(seconds=253402300800)])
 def test_an_instant_that_is_none_makes_no_sense(at: Timestamp) -> None:
     version = pb.ModelVersion(model="m", retry_at=at)
-    with pytest.raises(PredictionFailed, match=r"^the answer makes no sense: a time .* years 1 to 9999$"):
+    with pytest.raises(
+        PredictionFailed, match=r"^the answer makes no sense: a time that is not of the years 1 to 9999$"
+    ):
         read_versions(pb.ListModelsResponse(versions=[version]))
     with pytest.raises(PredictionFailed, match="makes no sense"):
         told(pb.ModelDetail(version=version))
