@@ -27,7 +27,8 @@ class Road:
         self.connections = 0
         self._silent = False
         self._open: list[tuple[threading.Event, socket.socket, socket.socket]] = []
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     def __enter__(self) -> Self:
         return self
@@ -40,6 +41,7 @@ class Road:
         with suppress(OSError):
             self._server.shutdown(socket.SHUT_RDWR)
         self._server.close()
+        self._accepting.join()  # what it accepted last is closed too
         for _, near, far in self._open:
             for end in (near, far):
                 with suppress(OSError):

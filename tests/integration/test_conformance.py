@@ -53,6 +53,8 @@ class Caller:
             settings["default"] = case["client_default"]
         if "circuit_failures" in case:
             settings["circuit_failures"] = case["circuit_failures"]
+        if "circuit_open_ms" in case:
+            settings["circuit_open_s"] = case["circuit_open_ms"] / 1000
         if "token" in case:
             settings["token"] = lambda: self.world["token"]
         if "tls" in case:

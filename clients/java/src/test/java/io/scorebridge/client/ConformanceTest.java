@@ -144,7 +144,8 @@ class ConformanceTest {
       builder.defaultScore(given.get("client_default").getAsDouble());
     }
     if (given.has("circuit_failures")) {
-      builder.circuit(given.get("circuit_failures").getAsInt(), Duration.ofSeconds(1));
+      long openMillis = given.has("circuit_open_ms") ? given.get("circuit_open_ms").getAsLong() : 1000;
+      builder.circuit(given.get("circuit_failures").getAsInt(), Duration.ofMillis(openMillis));
     }
     if (given.has("token")) {
       builder.token(world::token);
