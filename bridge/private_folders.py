@@ -78,7 +78,7 @@ def sweep() -> None:
             pass
         _kill_all(folder)
         shutil.rmtree(folder, ignore_errors=True)
-        _log.warning("swept up after a gateway that had ended without doing so")
+        _log.warning("a gateway that had come to a sudden end had left processes or files, which were removed")
 
 
 def _identity(process: psutil.Process) -> dict[str, float]:

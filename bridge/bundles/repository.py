@@ -126,7 +126,9 @@ class Repository:
         try:
             return self._promoted(model)
         except (OSError, BundleError) as error:
-            _log.error("as if none were promoted, the highest good version serves: %s", error)
+            _log.error(
+                "which version of %s is promoted can't be read, so its highest good one serves: %s", model, error
+            )
             return None
 
     def _promoted(self, model: str) -> int | None:

@@ -58,7 +58,7 @@ def reconcile(
         raise typer.Exit(NOT_RUN) from error
     except Exception as error:
         # Exit code 1, which Python gives to what nobody expected, says that a row differs.
-        _log.exception("this must not happen")
+        _log.exception("reconcile failed by a fault of its own")
         typer.echo(f"reconcile failed by a fault of its own ({type(error).__name__}): please report it", err=True)
         raise typer.Exit(NOT_RUN) from error
     raise typer.Exit(summary.exit_code)

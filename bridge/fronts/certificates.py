@@ -119,7 +119,7 @@ class Certificates:
                 context.load_cert_chain(chain, key, password=lambda: "none")  # else it asks the terminal for one
         except ssl.SSLError as error:
             raise ConfigError(
-                f"TLS: {self._chain} and {self._key} are no certificate and its unencrypted key in PEM"
+                f"TLS: {self._chain} and {self._key} are not a certificate and its unencrypted key in PEM"
             ) from error
         try:
             if found.client_ca is not None:

@@ -44,7 +44,9 @@ class Selection:
         """
         first, end = _time("since", since), _time("until", until)
         if first is not None and end is not None and first >= end:
-            raise SelectionNotUnderstood(f"nothing is since {since} and until {until}")
+            raise SelectionNotUnderstood(
+                f"no call can be since {since} and until {until}: the first is not before the second"
+            )
         return cls(first, end, model or "")
 
 

@@ -269,7 +269,7 @@ class PredictionLog:
             try:
                 self._leave(segment, error)
             except Exception as unsaid:  # noqa: BLE001 - a file system that fails takes no mark either
-                _log.error("the log's folder could not be told so: %s", unsaid)
+                _log.error("the segment could not be marked as suspect in the log's folder: %s", unsaid)
 
     def _leave(self, segment: SegmentFile, failure: Exception) -> None:
         segment.failure = failure

@@ -68,14 +68,21 @@ class Options:
     chunk_rows: int = CHUNK_ROWS
 
 
+def _check_repository(repository: Path | None) -> None:
+    if repository is None:
+        raise BundleError("--repository is needed: the folder of the versions that answered, or --against")
+    if not repository.is_dir():
+        raise BundleError(f"the repository {repository} is not a folder")
+
+
 def reconcile_log(options: Options) -> Summary:
     """Scores again what was logged, compares, and writes the files.
 
     Raises:
         BridgeError: there is no log or repository, the other file can't be read, or an extra is not installed.
     """
-    if options.against is None and (options.repository is None or not options.repository.is_dir()):
-        raise BundleError(f"{options.repository} is no repository" if options.repository else "say --repository")
+    if options.against is None:
+        _check_repository(options.repository)
     summary, observations = Summary(), Observations()
     with ExitStack() as stack:
         folder = stack.enter_context(private_folder("reconcile"))

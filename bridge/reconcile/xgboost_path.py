@@ -155,7 +155,7 @@ def _rounds(booster: Any, settings: ModelSettings) -> tuple[int, int]:
         return 0, 0
     best = int(said) if said.isascii() and said.isdecimal() else -1
     if not 0 <= best <= last:
-        raise BundleError("the model file's attribute best_iteration is the number of none of its rounds")
+        raise BundleError("the model file's attribute best_iteration names none of its rounds")
     if trees is None and best != last:
         raise BundleError(
             f"the model's best iteration is {best}, its last {last}: model.toml must say by xgboost.trees which trees "

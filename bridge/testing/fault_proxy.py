@@ -95,7 +95,7 @@ class FaultProxy:
             reply = pack_header(header.command, header.length, header.msg_id + 1) + reply[HEADER_BYTES:]
         elif self.fault is Fault.HALF_REPLY:
             writer.write(reply[: len(reply) // 2])
-            raise ConnectionResetError("half is all there is")
+            raise ConnectionResetError("the proxy closes in the middle of a message")
         writer.write(reply)
 
 

@@ -36,7 +36,7 @@ class Background:
     def _end(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("what was done for the workers of %s failed", self._name, exc_info=error)
+            _log.error("background work for the workers of %s failed", self._name, exc_info=error)
 
 
 async def to_the_end(work: Coroutine[Any, Any, None]) -> None:

@@ -72,7 +72,7 @@ async def test_a_fifo_as_the_choice_of_one_model_holds_up_nobody(
     os.mkfifo(repository / "odd" / "serving")
     gateway = await start_gateway(repository, watch_interval_s=0.05)
     assert await scores(gateway)
-    assert gateway.registry.resolve("odd").ready, "as if none were promoted"
+    assert gateway.registry.resolve("odd").ready, "which version is promoted can't be read"
     (repository / "good" / "serving").symlink_to("/dev/zero")
     put(bundle, repository, "odd", 2)
     await eventually(lambda: gateway.registry.resolve("odd").stored.version == 2)

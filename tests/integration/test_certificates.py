@@ -221,7 +221,8 @@ def test_a_fault_is_said_once_and_is_over_when_the_files_are_whole(
     certificates.look()
     assert len(caplog.records) == 1
     assert (
-        certificates.fault == f"TLS: {served.chain} and {served.key} are no certificate and its unencrypted key in PEM"
+        certificates.fault
+        == f"TLS: {served.chain} and {served.key} are not a certificate and its unencrypted key in PEM"
     )
     other.chain.replace(served.chain)
     certificates.look()

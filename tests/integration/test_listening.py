@@ -102,7 +102,7 @@ async def test_a_file_that_tls_can_not_use_is_named(
     repository: Path, pem: dict[str, Path], certificate: str, key: str
 ) -> None:
     said = await refusal(repository, tls_certificate=pem[certificate], tls_key=pem[key])
-    assert said == f"TLS: {pem[certificate]} and {pem[key]} are no certificate and its unencrypted key in PEM"
+    assert said == f"TLS: {pem[certificate]} and {pem[key]} are not a certificate and its unencrypted key in PEM"
 
 
 @pytest.mark.parametrize("authority", ["junk", "empty", "key"])

@@ -44,7 +44,7 @@ def test_what_fails_is_an_error_in_the_log(caplog: pytest.LogCaptureFixture) -> 
         await background.close()
 
     ManualClock.run(main)
-    assert caplog.messages == ["what was done for the workers of m/1 failed"]
+    assert caplog.messages == ["background work for the workers of m/1 failed"]
     (record,) = caplog.records
     assert record.levelname == "ERROR"
     assert record.exc_info is not None

@@ -497,7 +497,7 @@ def test_an_error_that_nobody_foresaw_is_in_the_log(caplog: pytest.LogCaptureFix
         await settle()
 
     play(scene)
-    assert caplog.messages == ["no new worker for m/1: a bug", "what was done for the workers of m/1 failed"]
+    assert caplog.messages == ["no new worker for m/1: a bug", "background work for the workers of m/1 failed"]
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
 
 

@@ -221,7 +221,7 @@ def test_an_impossible_best_iteration_is_refused(tmp_path: Path) -> None:
     for said in ("30", "-1", "many"):
         booster.set_attr(best_iteration=said)
         folder = write(tmp_path / f"m{said}", Model(booster), '[xgboost]\ntrees = "best"\n')
-        with pytest.raises(BundleError, match=r"best_iteration is the number of none of its rounds$"):
+        with pytest.raises(BundleError, match=r"best_iteration names none of its rounds$"):
             open_path(folder)
 
 

@@ -79,6 +79,6 @@ async def test_a_best_iteration_that_is_no_round_is_named(tmp_path: Path, said: 
     model = Model(train(BINARY))
     model.booster.set_attr(best_iteration=said)
     folder = write(tmp_path / "m", model, '[xgboost]\ntrees = "best"')
-    sentence = r"^model\.ubj has an attribute best_iteration that is the number of none of its rounds$"
+    sentence = r"^model\.ubj has an attribute best_iteration that names none of its rounds$"
     with pytest.raises(BundleError, match=sentence):
         await load_backend(read_bundle(folder))

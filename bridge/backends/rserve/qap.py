@@ -256,7 +256,7 @@ def _shape(attributes: dict[str, RValue], count: int) -> Dim | None:
     if dim is None:
         return None
     if not isinstance(dim, RInt) or not len(dim.values) or dim.missing is not None or (dim.values < 0).any():
-        raise ProtocolError("dimensions that are none")
+        raise ProtocolError("dimensions that are not whole numbers")
     shape = tuple(dim.values.tolist())
     product = 1
     for extent in shape:

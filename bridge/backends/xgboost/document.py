@@ -81,7 +81,7 @@ class _Reader:
             return self._array(depth)
         if marker == "{":
             return self._object(depth)
-        raise DocumentDamaged("a value of no type that there is")
+        raise DocumentDamaged("a value of a type that UBJSON does not have")
 
     def _array(self, depth: int) -> Any:
         kind = self._marker() if self._next("$") else ""
@@ -115,7 +115,7 @@ class _Reader:
         marker = self._marker()
         count = int(self._numbers(marker, 1)[0]) if marker in _WHOLE else -1
         if not 0 <= count <= len(self._raw):
-            raise DocumentDamaged("a length that none can be")
+            raise DocumentDamaged("a length that is not a whole number within the file")
         return count
 
     def _marker(self) -> str:

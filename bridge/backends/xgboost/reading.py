@@ -132,7 +132,7 @@ def _best_iteration(name: str, booster: Any, rounds: int) -> int | None:
         return None
     # Asked for rounds far beyond the last, xgboost crashes.
     if not (best.isascii() and best.isdecimal() and len(best) < len(str(2**31)) and int(best) < rounds):
-        raise Refused(f"{name} has an attribute best_iteration that is the number of none of its rounds")
+        raise Refused(f"{name} has an attribute best_iteration that names none of its rounds")
     return int(best)
 
 
