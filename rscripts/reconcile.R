@@ -1,6 +1,6 @@
 # Scores logged calls again, for `scorebridge reconcile`:
 #   Rscript reconcile.R <bundle> <seed> <declared> <progress> <input> <row_by_row>
-# Shares Pred.R, world.R, outputs.R, rows.R, refusals.R and conditions.R with serving and nothing else. Bytes are
+# Shares Pred.R and the shared_ files of world, outputs, rows, refusals and conditions with serving, and nothing else. Bytes are
 # little-endian; a text is its length in bytes as int32 (-1 is missing) and UTF-8; numbers are as in memory, so they pass
 # bit by bit. Environment variables say what world to run in, as they do to serve.R.
 #   declared  file: int32 count of features; for each its name, its type ("ordered" for an ordered factor), int32 count of
@@ -253,7 +253,7 @@ local({
   scripts <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
   # Apart from the global environment, which is the model's.
   own <- new.env(parent = baseenv())
-  for (name in c("conditions.R", "world.R", "refusals.R", "outputs.R", "rows.R")) {
+  for (name in c("shared_conditions.R", "shared_world.R", "shared_refusals.R", "shared_outputs.R", "shared_rows.R")) {
     sys.source(file.path(scripts, "R", name), envir = own, keep.source = FALSE)
   }
   functions <- grep("^reconcile_", ls(globalenv()), value = TRUE)

@@ -13,7 +13,7 @@ local({
   scripts <- Sys.getenv("SCOREBRIDGE_RSCRIPTS")
   seed <- suppressWarnings(as.integer(Sys.getenv("SCOREBRIDGE_SEED", "1")))
   folder <- file.path(scripts, "R")
-  source(file.path(folder, "attach.R"), local = TRUE, keep.source = FALSE)
+  source(file.path(folder, "worker_attach.R"), local = TRUE, keep.source = FALSE)
   code <- bridge_attach(bridge_worker_code(folder))
   # Before the fork, and not attached: the model's search path is its own.
   loadNamespace("Rserve")

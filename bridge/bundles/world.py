@@ -36,7 +36,7 @@ def _checked_text(text: str) -> str:
     return text
 
 
-# Whether the machine has it, R alone can say: see rscripts/R/world.R.
+# Whether the machine has it, R alone can say: see rscripts/R/shared_world.R.
 Timezone = Annotated[str, AfterValidator(_checked_timezone)]
 Locale = Annotated[str, AfterValidator(_checked_locale)]
 _Text = Annotated[str, AfterValidator(_checked_text)]
@@ -50,7 +50,7 @@ class Author(BaseModel):
         r: R's version.
         timezone: as the session named it.
         locale: by which it sorted text, as the session named it.
-        collation: what sorted it, such as "ICU 72.1 (zh)"; see bridge_collation() in rscripts/R/world.R.
+        collation: what sorted it, such as "ICU 72.1 (zh)"; see bridge_collation() in rscripts/R/shared_world.R.
         packages: those that the model needs, with their versions.
     """
 
@@ -66,7 +66,7 @@ class Author(BaseModel):
 def world_variables(
     timezone: str | None = None, locale: str | None = None, packages: Iterable[str] = ()
 ) -> dict[str, str]:
-    """The environment variables of an R process: by the last three it brings itself into a world (rscripts/R/world.R).
+    """The environment variables of an R process: by the last three it brings itself into a world, see shared_world.R.
 
     It starts in C.UTF-8; what the machine wishes for R's messages and for the order of text does not count.
 

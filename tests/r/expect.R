@@ -52,7 +52,7 @@ in_worker <- function(folder, body, input = "columns", row_by_row = FALSE) {
   saveRDS(body, files[2L])
   writeLines(c(
     "local({",
-    sprintf("  source(\"%s/R/attach.R\", local = TRUE)", scripts),
+    sprintf("  source(\"%s/R/worker_attach.R\", local = TRUE)", scripts),
     sprintf("  code <- bridge_attach(bridge_worker_code(\"%s/R\"))", scripts),
     sprintf("  code$bridge_start(\"%s\", \"sha256:test\", 1L, \"%s\", %s)", folder, input, row_by_row),
     sprintf("  saveRDS(readRDS(\"%s\")(code), \"%s\")", files[2L], files[3L]),

@@ -1,6 +1,6 @@
 # What models say about their features' types and levels.
 source("tests/r/expect.R")
-code <- bridge_code("features.R")
+code <- bridge_code("shared_features.R")
 suppressMessages(library(randomForest))
 set.seed(1)
 rows <- data.frame(

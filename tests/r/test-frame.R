@@ -40,7 +40,7 @@ expect_identical("nothing stays", got$left, c("k", "Pred.R", "wanted"))
 expect_identical("there is nothing to propose", got$greeting$frame_names, character())
 
 # Which argument is the data.frame.
-code <- bridge_code(c("conditions.R", "load.R", "features.R"))
+code <- bridge_code(c("shared_conditions.R", "worker_load.R", "shared_features.R"))
 argument <- function(fun) code$bridge_frame_argument(code$bridge_features(fun, "Pred.R"), "Pred.R")
 expect_identical("the only one", argument(function(newdata) 1), "newdata")
 expect_identical("the one without a default", argument(function(model = fit, newdata, ...) 1), "newdata")

@@ -1,6 +1,6 @@
 # golden.csv: what is written is read back, to the bit.
 source("tests/r/expect.R")
-code <- bridge_code(c("conditions.R", "golden.R"))
+code <- bridge_code(c("shared_conditions.R", "shared_golden.R"))
 path <- tempfile(fileext = ".csv")
 feature <- function(type, levels = character()) list(type = type, levels = levels)
 bits <- function(x) writeBin(x, raw())

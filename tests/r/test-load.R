@@ -1,6 +1,6 @@
 # Which folders load, which don't, and the sentence each of those gets.
 source("tests/r/expect.R")
-code <- bridge_code(c("conditions.R", "warnings.R", "foreign_text.R", "load.R"))
+code <- bridge_code(c("shared_conditions.R", "worker_warnings.R", "worker_foreign_text.R", "worker_load.R"))
 
 # Loads in this process; the lock is tested in test-score.R.
 loads <- function(folder) {

@@ -1,6 +1,6 @@
 # Every shape that a predict function may return, and those it may not.
 source("tests/r/expect.R")
-code <- bridge_code(c("conditions.R", "refusals.R", "outputs.R"))
+code <- bridge_code(c("shared_conditions.R", "shared_refusals.R", "shared_outputs.R"))
 outputs <- function(prediction, rows) {
   found <- code$bridge_outputs(prediction, rows)
   expect("columns have no attributes", all(vapply(found$columns, function(x) is.null(attributes(x)), NA)))

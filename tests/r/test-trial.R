@@ -48,7 +48,7 @@ expect("the clock is set back", abs(got$after - as.numeric(Sys.time())) < 1000)
 expect("and locked", got$locked)
 
 # Which of R's words mean that it went on with other data.
-code <- bridge_code(c("conditions.R", "warnings.R"))
+code <- bridge_code(c("shared_conditions.R", "worker_warnings.R"))
 warned <- function(expression) {
   kept <- code$bridge_warnings()
   suppressWarnings(code$bridge_keeping_warnings(expression, kept))

@@ -1,6 +1,6 @@
 # The world that R is brought into: what is checked, what it changes, and what is said of it. Needs localedef.
 source("tests/r/expect.R")
-code <- bridge_code(c("conditions.R", "world.R"))
+code <- bridge_code(c("shared_conditions.R", "shared_world.R"))
 work <- tempfile("locales")
 dir.create(work)
 made <- vapply(c("zh_CN", "en_US"), function(name) {

@@ -87,7 +87,7 @@ class Connection(asyncio.Protocol):
             raise
 
     async def greeted(self) -> RList:
-        """What the worker sent first; see `oc.init` in rscripts/R/worker.R."""
+        """What the worker sent first; see `oc.init` in rscripts/R/worker_start.R."""
         greeting = decode(await self._greeting)
         if not isinstance(greeting, RList):
             raise ProtocolError("the greeting is no list")

@@ -32,7 +32,7 @@ _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What a worker says when it is connected to; made by `oc.init` in rscripts/R/worker.R.
+    """What a worker says when it is connected to; made by `oc.init` in rscripts/R/worker_start.R.
 
     Attributes:
         pid: the worker's process.

@@ -16,7 +16,7 @@ class World:
         r: R's version, such as "4.2.2".
         timezone: a name of the time zone database.
         locale: by which it sorts text.
-        collation: what sorts it; see bridge_collation() in rscripts/R/world.R.
+        collation: what sorts it; see bridge_collation() in rscripts/R/shared_world.R.
         packages: of those that the author had, the ones that are here, with their versions.
     """
 

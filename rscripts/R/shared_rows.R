@@ -1,4 +1,4 @@
-# Rows that are runs of their own, as `row_by_row = true` asks for. Stands alone but for conditions.R: reconciliation
+# Rows that are runs of their own, as `row_by_row = true` asks for. Stands alone but for shared_conditions.R: reconciliation
 # shares this with serving.
 
 # The outputs of all rows.

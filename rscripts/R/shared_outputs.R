@@ -1,4 +1,4 @@
-# What a predict function returned, as typed and named columns. Stands alone but for conditions.R and refusals.R:
+# What a predict function returned, as typed and named columns. Stands alone but for shared_conditions.R and shared_refusals.R:
 # reconciliation shares these rules with serving.
 # A form gives the same outputs for every number of rows, or none for any; what reads two ways is refused, not guessed.
 # Names of rows, and every other attribute, are dropped: on the wire they cost four times the scores.

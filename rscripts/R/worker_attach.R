@@ -25,10 +25,7 @@ bridge_attach <- function(code, compile = TRUE) {
 # Returns environment.
 bridge_worker_code <- function(folder) {
   code <- new.env(parent = baseenv())
-  parts <- c(
-    "conditions.R", "warnings.R", "clock.R", "world.R", "refusals.R", "outputs.R", "rows.R", "foreign_text.R", "load.R",
-    "lock.R", "score.R", "features.R", "golden.R", "worker.R"
-  )
-  for (file in parts) sys.source(file.path(folder, file), envir = code, keep.source = FALSE)
+  parts <- list.files(folder, "^(shared|worker)_.*[.]R$", full.names = TRUE)
+  for (file in parts) sys.source(file, envir = code, keep.source = FALSE)
   code
 }

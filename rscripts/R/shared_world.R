@@ -1,6 +1,6 @@
 # The world that R runs in: the time zone says what hour it is; the locale how text is sorted, what days are called and
 # what is upper case. Where the machine lacks one, R takes another without a word; here it is refused.
-# Stands alone but for conditions.R.
+# Stands alone but for shared_conditions.R.
 
 # Brings this process, and what it starts, into a world.
 #   timezone  character(1): a name of the time zone database; "" for UTC.

@@ -1,5 +1,5 @@
 # golden.csv: input columns, then the expected scores as `score.<output>`. Read here with the same digits and the same
-# notion of missing as the gateway reads it. Stands alone but for conditions.R.
+# notion of missing as the gateway reads it. Stands alone but for shared_conditions.R.
 # Numbers have 17 significant digits, text is always quoted, missing is empty and unquoted, lines end in \n, UTF-8.
 
 # Writes a golden file.

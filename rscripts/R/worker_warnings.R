@@ -1,5 +1,5 @@
 # R's warnings: kept while the author's code runs, told with its errors, and shown by whatever tries a bundle.
-# Stands alone but for conditions.R.
+# Stands alone but for shared_conditions.R.
 
 # The most that are kept of one run; a model may warn once a row.
 bridge_most_warnings <- 10L

@@ -1,5 +1,5 @@
 # What can't be an output: one sentence each with what was returned, by its class and shape, and how to return it.
-# Stands alone but for conditions.R; reconciliation shares it with serving.
+# Stands alone but for shared_conditions.R; reconciliation shares it with serving.
 
 # Raises the sentence.
 #   what    character: what was returned, in pieces; name  character(1): the output that it is, or NULL.
