@@ -1,6 +1,7 @@
 """Workers of real R: leased, cancelled, killed and replaced. Each call is R code, and what it gives is one number."""
 
 import asyncio
+import errno
 import os
 import shutil
 import signal
@@ -270,6 +271,28 @@ async def test_an_overrun_ends_the_worker_and_all_it_started(start: Start, tmp_p
     assert await ask(pool, PID) != pid
     await all_idle(pool, 1)
     assert (pool.snapshot().overrun, pool.snapshot().replaced) == (1, 1)
+
+
+@pytest.mark.parametrize("lacking", ["pidfd_open", "listdir"])
+async def test_a_worker_is_killed_and_replaced_although_no_descriptor_is_free_to_look_for_what_it_started(
+    start: Start, tmp_path: Path, lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = await start(kill_after_s=0.2)
+    begun = tmp_path / "begun"
+    (pid,) = pool.snapshot().pids
+    running = asking(pool, f'system("touch {begun}; sleep 1004.5")')
+    await eventually(lambda: begun.exists() and sleepers("1004.5"))
+
+    def none_is_free(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, lacking, none_is_free)
+        running.cancel()
+        await asyncio.wait([running])
+        await eventually(lambda: not Path(f"/proc/{pid}/cwd").exists())
+    assert await ask(pool, PID) != pid
+    await all_idle(pool, 1)
 
 
 async def test_an_idle_worker_that_is_killed_is_replaced(start: Start) -> None:
