@@ -27,7 +27,7 @@ from bridge.backends.rserve.spawner import RserveSpawner
 from bridge.backends.rserve.worker import Worker
 from bridge.bundles.settings import ModelSettings
 from bridge.calls import Trace, now
-from bridge.errors import BundleError
+from bridge.errors import BundleError, PassingFailure
 from bridge.load import Load
 from bridge.workers.pool import NoWorker, WorkerPool
 
@@ -397,6 +397,18 @@ async def test_a_bundle_that_no_longer_loads_fails_calls_until_it_does_again(
     # The parent that failed to load will never do better: there has to be another one.
     await all_idle(pool, 1)
     assert await ask(pool, "2L") == 2
+
+
+async def test_a_parent_that_ends_before_the_pool_knows_is_said_to_have_loaded(start: Start) -> None:
+    pool = await start()
+    (pid,) = pool.snapshot().pids
+    ended = parent(pool)
+    os.kill(ended.group.pid, signal.SIGKILL)
+    sentence = r"^R died after it had loaded the bundle: it ended by SIGKILL, from outside"
+    with pytest.raises(PassingFailure, match=sentence):
+        await spawner(pool).spawn()
+    assert pool.snapshot().pids == {pid}
+    assert (await spawner(pool).spawn()).process is parent(pool) is not ended
 
 
 async def test_parents_that_load_in_vain_do_not_pile_up(start: Start, bundle: Path, tmp_path: Path) -> None:
