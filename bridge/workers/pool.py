@@ -202,7 +202,10 @@ class WorkerPool(Generic[_W]):
             self._workload.free()
 
     async def _replace(self, worker: _W) -> None:
-        await worker.kill()
+        try:
+            await worker.kill()
+        except OSError as error:
+            _log.warning("what worker %d of %s started may go on: %s", worker.pid, self._name, error)
         self._dying.discard(worker)
         again = AsyncRetrying(
             retry=retry_if_exception_type((BundleError, OSError)),

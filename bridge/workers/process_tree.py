@@ -21,6 +21,9 @@ def kill_tree(pid: int, pidfd: int, group: int, folder: Path) -> None:
         pidfd: the same, not to be mistaken for another process of that number.
         group: the process group that the worker is in.
         folder: the worker's own working directory.
+
+    Raises:
+        OSError: no descriptor is free to look for all that it started; the worker, and what was found, is killed.
     """
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
@@ -31,10 +34,10 @@ def kill_tree(pid: int, pidfd: int, group: int, folder: Path) -> None:
                 with suppress(ProcessLookupError):
                     victims[one] = os.pidfd_open(one)
                     signal.pidfd_send_signal(victims[one], signal.SIGSTOP)
+    finally:
         for each in (pidfd, *victims.values()):
             with suppress(ProcessLookupError):
                 signal.pidfd_send_signal(each, signal.SIGKILL)
-    finally:
         for each in victims.values():
             os.close(each)
 

@@ -28,7 +28,11 @@ class PooledWorker(Protocol):
         """Returns once it is busy no more; a late answer was read and dropped. Cancelling changes nothing."""
 
     async def kill(self) -> None:
-        """Ends the process and what it started; idempotent. A cancellation waits until that is done."""
+        """Ends the process and what it started; idempotent. A cancellation waits until that is done.
+
+        Raises:
+            OSError: the process is ended, but what it started could not be looked for.
+        """
 
 
 _W = TypeVar("_W", bound=PooledWorker)

@@ -1,6 +1,7 @@
 """Workers of real R: leased, cancelled, killed and replaced. Each call is R code, and what it gives is one number."""
 
 import asyncio
+import errno
 import os
 import shutil
 import signal
@@ -26,7 +27,7 @@ from bridge.backends.rserve.spawner import RserveSpawner
 from bridge.backends.rserve.worker import Worker
 from bridge.bundles.settings import ModelSettings
 from bridge.calls import Trace, now
-from bridge.errors import BundleError
+from bridge.errors import BundleError, PassingFailure
 from bridge.workers.pool import NoWorker, WorkerPool
 from bridge.workload import Workload
 
@@ -272,6 +273,28 @@ async def test_an_overrun_ends_the_worker_and_all_it_started(start: Start, tmp_p
     assert (pool.snapshot().overrun, pool.snapshot().replaced) == (1, 1)
 
 
+@pytest.mark.parametrize("lacking", ["pidfd_open", "listdir"])
+async def test_a_worker_is_killed_and_replaced_although_no_descriptor_is_free_to_look_for_what_it_started(
+    start: Start, tmp_path: Path, lacking: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = await start(kill_after_s=0.2)
+    begun = tmp_path / "begun"
+    (pid,) = pool.snapshot().pids
+    running = asking(pool, f'system("touch {begun}; sleep 1004.5")')
+    await eventually(lambda: begun.exists() and sleepers("1004.5"))
+
+    def none_is_free(*_: object) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, lacking, none_is_free)
+        running.cancel()
+        await asyncio.wait([running])
+        await eventually(lambda: not Path(f"/proc/{pid}/cwd").exists())
+    assert await ask(pool, PID) != pid
+    await all_idle(pool, 1)
+
+
 async def test_an_idle_worker_that_is_killed_is_replaced(start: Start) -> None:
     pool = await start(workers=2)
     before = await all_idle(pool, 2)
@@ -374,6 +397,18 @@ async def test_a_bundle_that_no_longer_loads_fails_calls_until_it_does_again(
     # The parent that failed to load will never do better: there has to be another one.
     await all_idle(pool, 1)
     assert await ask(pool, "2L") == 2
+
+
+async def test_a_parent_that_ends_before_the_pool_knows_is_said_to_have_loaded(start: Start) -> None:
+    pool = await start()
+    (pid,) = pool.snapshot().pids
+    ended = parent(pool)
+    os.kill(ended.group.pid, signal.SIGKILL)
+    sentence = r"^R died after it had loaded the bundle: it ended by SIGKILL, from outside"
+    with pytest.raises(PassingFailure, match=sentence):
+        await spawner(pool).spawn()
+    assert pool.snapshot().pids == {pid}
+    assert (await spawner(pool).spawn()).process is parent(pool) is not ended
 
 
 async def test_parents_that_load_in_vain_do_not_pile_up(start: Start, bundle: Path, tmp_path: Path) -> None:

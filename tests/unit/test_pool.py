@@ -43,6 +43,8 @@ async def settle() -> None:
 class FakeWorker:
     """One that works for as long as it is told, whether somebody waits for it or not."""
 
+    kill_error: OSError | None = None
+
     def __init__(self, pid: int, kill_s: float) -> None:
         self.pid = pid
         self.lost = self.killed = False
@@ -90,6 +92,8 @@ class FakeWorker:
         self._at_rest.set()
         await pass_time(self._kill_s)
         self.killed = True
+        if self.kill_error is not None:
+            raise self.kill_error
 
 
 class FakeSpawner:
@@ -499,6 +503,17 @@ def test_an_error_that_nobody_foresaw_is_in_the_log(caplog: pytest.LogCaptureFix
     play(scene)
     assert caplog.messages == ["no new worker for m/1: a bug", "background work for the workers of m/1 failed"]
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
+
+
+def test_a_worker_that_is_not_killed_with_all_it_started_is_replaced_too(caplog: pytest.LogCaptureFixture) -> None:
+    async def scene(stage: Stage) -> None:
+        stage.spawner.workers[0].kill_error = OSError(24, "Too many open files")
+        stage.spawner.workers[0].end()
+        assert await stage.call() == 2
+        assert stage.counts() == (1, 0, 0, 0, 0)
+
+    play(scene)
+    assert caplog.messages == ["what worker 1 of m/1 started may go on: [Errno 24] Too many open files"]
 
 
 def test_closing_ends_what_is_leased_and_what_waits() -> None:

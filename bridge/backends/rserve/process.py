@@ -89,11 +89,13 @@ class RserveProcess:
     Attributes:
         folder: the private one.
         group: the parent, which is its program, and the workers that it forks.
+        loaded: it has loaded its bundle, and given a worker; set by whoever got that.
     """
 
     def __init__(self, folder: Path, group: ProcessGroup) -> None:
         self.folder = folder
         self.group = group
+        self.loaded = False
 
     @classmethod
     async def start(cls, bundle: Path, digest: str, settings: ModelSettings) -> Self:

@@ -71,6 +71,7 @@ class RserveSpawner:
             parent.group.kill_program()  # it would fork the same again; the next one loads the bundle anew
             await worker.kill()
             raise failure
+        parent.loaded = True
         self._workers.add(worker)
         parent.group.on_exit(self._note_exit)
         return worker

@@ -11,7 +11,6 @@ __all__ = ["why_no_worker", "why_not_loaded"]
 _R_ITSELF_MB = 512  # R starts with a quarter of it; a larger limit is not what keeps it from starting
 _WORKER_MB = 32.0  # what a fresh worker takes: its buffers, and a full collection
 _NOTHING_MB = 4.0  # R that could not get what it asked for, small as that may be, came as near to its limit
-_DIED = "R died while it loaded the bundle"
 
 
 def why_not_loaded(said: str, process: RserveProcess) -> BundleError:
@@ -34,7 +33,7 @@ def why_no_worker(what: ConnectionLost | ProtocolError, process: RserveProcess) 
         what: came of the last connection.
         process: that was to give it.
     """
-    return _why_none(what, process) if isinstance(what, ConnectionLost) else BundleError(f"{_DIED}: {what}")
+    return _why_none(what, process) if isinstance(what, ConnectionLost) else BundleError(f"{_died(process)}: {what}")
 
 
 def _why_none(what: ConnectionLost, process: RserveProcess) -> BundleError:
@@ -43,7 +42,7 @@ def _why_none(what: ConnectionLost, process: RserveProcess) -> BundleError:
     if code is None:
         none = "no R worker could be started"
         return _too_little(none, process) if tight else PassingFailure(f"{none}: {what}")
-    ended = f"{_DIED}: it ended {signal_name(code)}"
+    ended = f"{_died(process)}: it ended {signal_name(code)}"
     if ended_from_outside(code):
         return PassingFailure(f"{ended}, from outside, as the kernel ends what it has no memory for")
     if not process.begun:
@@ -53,6 +52,10 @@ def _why_none(what: ConnectionLost, process: RserveProcess) -> BundleError:
     if left_mb is not None and code != 0:
         return _too_little(ended, process, "" if tight else ", or the bundle's own code ended it")
     return BundleError(ended)
+
+
+def _died(process: RserveProcess) -> str:
+    return f"R died {'after it had' if process.loaded else 'while it'} loaded the bundle"
 
 
 def _too_little(what: str, process: RserveProcess, otherwise: str = "") -> BundleError:
