@@ -14,7 +14,7 @@ from bridge.layers.shares import Shares
 from bridge.models.registry import Registry
 from bridge.models.version import Version
 from bridge.prediction_log.recorder import LogRecorder, record_of
-from bridge.services.asked import Asked, bind
+from bridge.services.asked import Asked, bind, call_id
 from bridge.services.status import Status, code_of
 
 __all__ = ["Answering", "Wire", "beside_in_time", "let_go"]
@@ -43,7 +43,7 @@ class Wire(Protocol):
         """
 
     def read_name(self, raw: bytes) -> tuple[str, str]:
-        """The id and the model of a request that was refused; empty where they can't be read."""
+        """The id and the model of a request that was refused: a made id where it has none, empty if unreadable."""
 
     def encode(self, call: Call, outcome: Outcome) -> bytes:
         """The bytes that answer a call, of an outcome that does not fail it."""
@@ -106,9 +106,10 @@ class Answering:
             asked, little = wire.parse_short(arrival.request), True
             if asked is None:
                 asked, little = await wire.parse(arrival.request, left_s, arrival.caller)
+            request_id = call_id(asked.request_id)
             version = self._registry.resolve(asked.model, asked.version)
             ref = version.ref
-            make = partial(bind, asked, version, arrival, left_s, self._max_columns)
+            make = partial(bind, asked, request_id, version, arrival, left_s, max_columns=self._max_columns)
             return make() if little else await _bound_beside(make, version, arrival, left_s), version
         except BridgeError as error:
             return _Refusal(let_go(error), ref)

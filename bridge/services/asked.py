@@ -11,7 +11,7 @@ from bridge.features.extras import without_extras
 from bridge.models.version import Version
 from bridge.values import value
 
-__all__ = ["Asked", "bind", "is_request_id"]
+__all__ = ["Asked", "bind", "call_id", "is_request_id"]
 
 _MAX_REQUEST_ID = 128
 _NO_DEADLINE_S = 1e8  # pygrpc-native gives a huge number where grpcio gives None
@@ -44,11 +44,14 @@ class Asked:
     defaults_allowed: bool | None = True
 
 
-def bind(asked: Asked, version: Version, arrival: Arrival, left_s: float | None, max_columns: int) -> Call:
+def bind(
+    asked: Asked, request_id: str, version: Version, arrival: Arrival, left_s: float | None, *, max_columns: int
+) -> Call:
     """The call that a request makes of a version: its rows as the model takes them, its deadline and its defaults.
 
     Args:
         asked: what the request says.
+        request_id: the call's, see `call_id`.
         version: that was resolved for it.
         arrival: how it came.
         left_s: how long its caller waits from then on, seconds; None for any time.
@@ -58,7 +61,6 @@ def bind(asked: Asked, version: Version, arrival: Arrival, left_s: float | None,
         InvalidRequest: names what of the request, its rows or its defaults is wrong.
     """
     partial = asked.partial and version.row_wise
-    request_id = _request_id(asked.request_id)
     batch, ignored = _bound(asked, version, max_columns, alone=partial)
     return Call(
         request_id=request_id,
@@ -73,12 +75,12 @@ def bind(asked: Asked, version: Version, arrival: Arrival, left_s: float | None,
     )
 
 
-def is_request_id(given: str) -> bool:
-    """A text may name a call: up to 128 printable characters of ASCII."""
-    return len(given) <= _MAX_REQUEST_ID and given.isascii() and given.isprintable()
+def call_id(given: str) -> str:
+    """The id that a call goes by: the caller's, or one that is made where he gives none.
 
-
-def _request_id(given: str) -> str:
+    Raises:
+        InvalidRequest: what he gives may not name a call.
+    """
     if not given:
         return str(uuid.uuid4())
     if not is_request_id(given):
@@ -87,6 +89,11 @@ def _request_id(given: str) -> str:
             limit=f"{_MAX_REQUEST_ID} characters",
         )
     return given
+
+
+def is_request_id(given: str) -> bool:
+    """A text may name a call: up to 128 printable characters of ASCII."""
+    return len(given) <= _MAX_REQUEST_ID and given.isascii() and given.isprintable()
 
 
 def _bound(asked: Asked, version: Version, max_columns: int, *, alone: bool) -> tuple[Batch, tuple[int, ...]]:

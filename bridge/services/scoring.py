@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -20,7 +19,7 @@ from bridge.models.registry import Registry
 from bridge.models.version import Version
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.services.answer import Answering
-from bridge.services.asked import Asked, is_request_id
+from bridge.services.asked import Asked, call_id, is_request_id
 from bridge.services.intake import Intake
 from bridge.services.models import write_detail, write_version
 from bridge.services.status import Status
@@ -51,14 +50,15 @@ class ScoringWire:
         return _asked(request), little
 
     def read_name(self, raw: bytes) -> tuple[str, str]:
-        """Id and model of a request that was refused; empty if they can't be read, or the id is none."""
+        """Id and model of a request that was refused: a made id where a short one has none, empty if unreadable."""
         if not is_short(raw):
             request_id, model = read_asked(raw)
             return (request_id if is_request_id(request_id) else ""), model
-        with suppress(DecodeError):
+        try:
             request = pb.ScoreRequest.FromString(raw)
-            return (request.request_id if is_request_id(request.request_id) else ""), request.model
-        return "", ""
+        except DecodeError:
+            return "", ""
+        return (call_id(request.request_id) if is_request_id(request.request_id) else ""), request.model
 
     def encode(self, call: Call, outcome: Outcome) -> bytes:
         """A ScoreResponse."""

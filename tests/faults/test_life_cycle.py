@@ -127,7 +127,7 @@ async def test_a_retired_version_finishes_its_calls_and_is_gone(
     backend = gateway.registry.resolve("m", 2).accepted.backend
     pids = backend.pool.snapshot().pids
     under_way = asyncio.create_task(client.score("m", {"x": [1000.5]}, timeout_s=10))
-    await eventually(lambda: backend.load.running == 1)
+    await eventually(lambda: backend.workload.running == 1)
     Repository(repository).retire("m", 2)
     async with load(client) as diary:
         await eventually(lambda: diary.answers[1] > 20)

@@ -79,9 +79,9 @@ def test_a_signal(
 
 def test_sigterm_really_ends_the_command(log: Path, tmp_path: Path) -> None:
     code = (
-        "import os, signal; from bridge import log_commands; from bridge.prediction_log import export\n"
+        "import os, signal; from bridge.cli import log; from bridge.prediction_log import export\n"
         "export.rows_of = lambda _: os.kill(os.getpid(), signal.SIGTERM) or iter(())\n"
-        f"log_commands.app(['export', {str(log)!r}, '--format', 'jsonl', '--output', {str(tmp_path / 'out')!r}])"
+        f"log.app(['export', {str(log)!r}, '--format', 'jsonl', '--output', {str(tmp_path / 'out')!r}])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (143, "", "")
