@@ -1,9 +1,12 @@
 """The Python clients' circuit: open for those who would wait no longer than was waited in vain; on a clock by hand."""
 
 import math
+import socket
 from collections.abc import Callable
 
+import numpy as np
 import pytest
+from scorebridge import AsyncScoringClient, ScoringClient, Source
 from scorebridge.circuit import Circuit
 
 OPEN_S = 1.0
@@ -146,3 +149,18 @@ def test_zero_failures_never_open_it(clock: Clock) -> None:
     for _ in range(99):
         circuit.failed(math.inf)
     assert circuit.allows(0.001)
+
+
+async def test_the_calls_of_a_big_batch_are_as_patient_as_its_caller(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left of the time to each says how long the ones before took; a circuit that went by it would not shut."""
+    waits = list[float]()
+    monkeypatch.setattr(Circuit, "failed", lambda _, waited_s: waits.append(waited_s))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        target = f"127.0.0.1:{silent.getsockname()[1]}"
+        rows = np.zeros((20_001, 2))
+        with ScoringClient(target, default=0.5) as client:
+            assert client.score("m", rows, timeout_s=0.3).source == Source.CLIENT_DEFAULT
+        async with AsyncScoringClient(target, default=0.5) as other:
+            assert (await other.score("m", rows, timeout_s=0.3)).source == Source.CLIENT_DEFAULT
+    assert set(waits) == {0.3}
+    assert len(waits) > 1

@@ -7,7 +7,7 @@ from google.protobuf.message import Message
 
 from scorebridge.v1 import scoring_pb2 as pb
 
-__all__ = ["GET_MODEL", "LIST_MODELS", "SCORE", "Method", "end_of", "less_reserve_s", "time_left_s"]
+__all__ = ["GET_MODEL", "LIST_MODELS", "SCORE", "Method", "Patience", "less_reserve_s"]
 
 _RESERVE_S = 0.005
 _RESERVE_SHARE = 0.1
@@ -41,14 +41,23 @@ LIST_MODELS = Method("/scorebridge.v1.ScoringService/ListModels", pb.ListModelsR
 GET_MODEL = Method("/scorebridge.v1.ScoringService/GetModel", pb.GetModelRequest, pb.GetModelResponse)
 
 
-def end_of(timeout_s: float | None) -> float | None:
-    """The instant of the monotonic clock at which a call that begins now must be over; None without a timeout."""
-    return None if timeout_s is None else time.monotonic() + timeout_s
+class Patience:
+    """How long a caller waits, from now on: for one call, or for all calls of a batch.
 
+    Attributes:
+        timeout_s: in all, seconds; None for ever. It is what the circuit goes by: what is left of it to a batch's later
+            calls says how long the earlier ones took, and not that anybody would wait longer.
+    """
 
-def time_left_s(ends: float | None) -> float | None:
-    """Seconds until an instant of the monotonic clock, a millisecond at least; None without one."""
-    return None if ends is None else max(_LEAST_TIMEOUT_S, ends - time.monotonic())
+    __slots__ = ("_ends", "timeout_s")
+
+    def __init__(self, timeout_s: float | None) -> None:
+        self.timeout_s = timeout_s
+        self._ends = None if timeout_s is None else time.monotonic() + timeout_s
+
+    def left_s(self) -> float | None:
+        """Seconds that are left of it, a millisecond at least; None for ever."""
+        return None if self._ends is None else max(_LEAST_TIMEOUT_S, self._ends - time.monotonic())
 
 
 def less_reserve_s(timeout_s: float | None) -> float | None:

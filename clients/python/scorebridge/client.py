@@ -11,7 +11,7 @@ from google.protobuf.message import Message
 
 from scorebridge.arguments import check_text, check_version
 from scorebridge.batch import Batch, CallOptions
-from scorebridge.calls import GET_MODEL, LIST_MODELS, SCORE, Method, end_of, less_reserve_s, time_left_s
+from scorebridge.calls import GET_MODEL, LIST_MODELS, SCORE, Method, Patience, less_reserve_s
 from scorebridge.channel import bearer, plan_channel
 from scorebridge.chunks import MOST_IN_FLIGHT, Chunk, answers_of, cut, put_together, row_wise_version
 from scorebridge.client_base import ClientBase
@@ -92,12 +92,11 @@ class ScoringClient(ClientBase):
             RuntimeError: the client is closed.
         """
         self._check_keywords(options)
-        chosen_s = self._begin(timeout_s)
-        ends = end_of(chosen_s)
+        patience = Patience(self._begin(timeout_s))
         batch = self._batch(model, rows, default, options)
         if batch.is_big:
-            return self._score_big(batch, ends)
-        return self._score(batch.message(), batch.rows, chosen_s)
+            return self._score_big(batch, patience)
+        return self._score(batch.message(), batch.rows, Patience(patience.timeout_s))
 
     def models(self, *, timeout_s: float | None = None) -> list[ModelVersion]:
         """Every version of every model that the gateway has, sorted by model and version.
@@ -110,7 +109,9 @@ class ScoringClient(ClientBase):
             TypeError, ValueError: the timeout is none; nothing was sent.
             RuntimeError: the client is closed.
         """
-        response: pb.ListModelsResponse = self._call(LIST_MODELS, pb.ListModelsRequest(), self._begin(timeout_s))
+        response: pb.ListModelsResponse = self._call(
+            LIST_MODELS, pb.ListModelsRequest(), Patience(self._begin(timeout_s))
+        )
         return read_versions(response)
 
     def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[ModelDetail]:
@@ -130,10 +131,7 @@ class ScoringClient(ClientBase):
             RuntimeError: the client is closed.
         """
         request = pb.GetModelRequest(model=check_text("name", name), version=check_version(version))
-        response: pb.GetModelResponse = self._call(GET_MODEL, request, self._begin(timeout_s))
-        details = read_details(response)
-        self._answers.described(details)
-        return details
+        return self._details(request, Patience(self._begin(timeout_s)))
 
     def warm_up(self, *, timeout_s: float | None = None) -> None:
         """Opens the connection before the first call needs it, waiting until a gateway is there.
@@ -145,7 +143,7 @@ class ScoringClient(ClientBase):
             DeadlineExceeded: none was there in time.
             ScoringError: one was and refused, for want of a token perhaps.
         """
-        self._call(LIST_MODELS, pb.ListModelsRequest(), self._begin(timeout_s), wait_for_ready=True)
+        self._call(LIST_MODELS, pb.ListModelsRequest(), Patience(self._begin(timeout_s)), wait_for_ready=True)
 
     def close(self) -> None:
         """Closes the connections; calls under way are cancelled. A channel that was given stays open."""
@@ -164,24 +162,23 @@ class ScoringClient(ClientBase):
     ) -> None:
         self.close()
 
-    def _score_big(self, batch: Batch, ends: float | None) -> Scores:
+    def _score_big(self, batch: Batch, patience: Patience) -> Scores:
         began, head = time.monotonic(), batch.head
         try:
-            left_s = time_left_s(ends)
-            self._reachability.admit(left_s)
-            details = self.model(head.model, head.version, timeout_s=left_s)
+            self._reachability.admit(patience.timeout_s)
+            details = self._details(pb.GetModelRequest(model=head.model, version=head.version), patience)
         except ScoringError as error:
             return self._answers.fall_back(head, batch.rows, error, began)
         version = row_wise_version(details, head.version)
         if version is None:
-            return self._score(batch.message(), batch.rows, time_left_s(ends))
-        return self._score_chunks(cut(batch, version), ends)
+            return self._score(batch.message(), batch.rows, patience)
+        return self._score_chunks(cut(batch, version), patience)
 
-    def _score_chunks(self, chunks: Sequence[Chunk], ends: float | None) -> Scores:
+    def _score_chunks(self, chunks: Sequence[Chunk], patience: Patience) -> Scores:
         def one(chunk: Chunk) -> Scores | ScoringError:
             try:
                 with chunk.naming_rows():
-                    return self._score(chunk.message(), chunk.rows, time_left_s(ends))
+                    return self._score(chunk.message(), chunk.rows, patience)
             except ScoringError as error:
                 return chunk.alone(error)
 
@@ -189,19 +186,24 @@ class ScoringClient(ClientBase):
             answers = answers_of(chunks, list(pool.map(one, chunks)))
         return put_together(answers, chunks[0].batch.head.request_id)
 
-    def _score(self, request: pb.ScoreRequest, rows: int, timeout_s: float | None) -> Scores:
+    def _score(self, request: pb.ScoreRequest, rows: int, patience: Patience) -> Scores:
         began = time.monotonic()
         try:
-            self._reachability.admit(timeout_s)
-            response: pb.ScoreResponse = self._call(SCORE, request, timeout_s)
+            self._reachability.admit(patience.timeout_s)
+            response: pb.ScoreResponse = self._call(SCORE, request, patience)
         except ScoringError as error:
             return self._answers.fall_back(request, rows, error, began)
         return self._answers.scored(request, rows, response, began)
 
-    def _call(self, method: Method, request: Message, timeout_s: float | None, *, wait_for_ready: bool = False) -> Any:
-        ends = end_of(timeout_s)
-        with self._reachability.call(timeout_s):
+    def _details(self, request: pb.GetModelRequest, patience: Patience) -> list[ModelDetail]:
+        response: pb.GetModelResponse = self._call(GET_MODEL, request, patience)
+        details = read_details(response)
+        self._answers.described(details)
+        return details
+
+    def _call(self, method: Method, request: Message, patience: Patience, *, wait_for_ready: bool = False) -> Any:
+        with self._reachability.call(patience.timeout_s):
             metadata = bearer(self._token)
-            with self._connection.line(timeout_s) as channel:
-                left_s = less_reserve_s(time_left_s(ends))
+            with self._connection.line(patience.left_s()) as channel:
+                left_s = less_reserve_s(patience.left_s())
                 return method.on(channel)(request, timeout=left_s, metadata=metadata, wait_for_ready=wait_for_ready)
