@@ -137,8 +137,9 @@ class Answering:
             await self._failed(arrival, call, InternalError("the bridge failed; its log says where"), engine)
             raise
         if failure is not None:
+            let_go(failure)
             await self._failed(arrival, call, failure, engine)
-            return wire.status(let_go(failure), version.ref)
+            return wire.status(failure, call.model)
         if self._recorder is not None:
             written = self._recorder.append(record, arrival.request, reply)
             if written is not None:
