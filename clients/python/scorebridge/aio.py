@@ -99,7 +99,7 @@ class AsyncScoringClient(ClientBase):
         batch = self._batch(model, rows, default, options)
         if batch.is_big:
             return await self._score_big(batch, patience)
-        return await self._score(batch.message(), batch.rows, Patience(patience.timeout_s))
+        return await self._score(batch.message(), batch.rows, patience)
 
     async def models(self, *, timeout_s: float | None = None) -> list[ModelVersion]:
         """Every version of every model that the gateway has, sorted by model and version.

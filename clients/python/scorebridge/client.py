@@ -96,7 +96,7 @@ class ScoringClient(ClientBase):
         batch = self._batch(model, rows, default, options)
         if batch.is_big:
             return self._score_big(batch, patience)
-        return self._score(batch.message(), batch.rows, Patience(patience.timeout_s))
+        return self._score(batch.message(), batch.rows, patience)
 
     def models(self, *, timeout_s: float | None = None) -> list[ModelVersion]:
         """Every version of every model that the gateway has, sorted by model and version.

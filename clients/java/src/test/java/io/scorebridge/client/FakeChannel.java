@@ -15,7 +15,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /** Counts what is asked of it, and ends its one call as a test says. */
-final class FakeChannel extends ManagedChannel {
+final class FakeChannel extends EndlessChannel {
   int resets;
   int idles;
   int probes;
@@ -99,30 +99,5 @@ final class FakeChannel extends ManagedChannel {
   @Override
   public String authority() {
     return "fake";
-  }
-
-  @Override
-  public ManagedChannel shutdown() {
-    return this;
-  }
-
-  @Override
-  public ManagedChannel shutdownNow() {
-    return this;
-  }
-
-  @Override
-  public boolean isShutdown() {
-    return false;
-  }
-
-  @Override
-  public boolean isTerminated() {
-    return false;
-  }
-
-  @Override
-  public boolean awaitTermination(long timeout, TimeUnit unit) {
-    return true;
   }
 }

@@ -58,7 +58,7 @@ class RecoveryTest {
       names.put("one", InetAddress.getByName("127.0.0.2"));
       first.refuse();
       scoreUntil(client, source -> source == Source.MODEL);
-      assertEquals(1, second.connections());
+      assertTrue(second.connections() >= 1, "answered over the address that was left");
     }
   }
 
@@ -72,7 +72,10 @@ class RecoveryTest {
         TcpProxy other = new TcpProxy("127.0.0.2", first.port(), gateway);
         TcpProxy moved = new TcpProxy("127.0.0.3", first.port(), gateway);
         ScoringClient client =
-            client("one:" + first.port() + ",other:" + first.port()).lookup(host -> found(names, host)).build()) {
+            client("one:" + first.port() + ",other:" + first.port())
+                .timeout(Duration.ofSeconds(20)) // no deadline passes on a busy machine, which would renew all connections
+                .lookup(host -> found(names, host))
+                .build()) {
       scoreUntil(client, source -> source == Source.MODEL);
       names.put("one", InetAddress.getByName("127.0.0.3")); // the old address goes on to answer
       scoreUntil(client, source -> moved.connections() > 0);

@@ -93,7 +93,12 @@ final class TcpProxy implements AutoCloseable {
     }
   }
 
+  /** A connection may have been accepted just before {@link #refuse} got the lock; it is refused too. */
   private synchronized void add(Path path) throws IOException {
+    if (server.isClosed()) {
+      path.close();
+      return;
+    }
     connections++;
     if (hangingUp) {
       path.close();

@@ -4,11 +4,10 @@ import io.grpc.CallOptions;
 import io.grpc.ClientCall;
 import io.grpc.ManagedChannel;
 import io.grpc.MethodDescriptor;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** Counts whatever is done to it but calls. */
-final class UntouchedChannel extends ManagedChannel {
+final class UntouchedChannel extends EndlessChannel {
   private final ManagedChannel real;
   private final AtomicInteger touched;
 
@@ -43,21 +42,6 @@ final class UntouchedChannel extends ManagedChannel {
   public ManagedChannel shutdownNow() {
     touched.incrementAndGet();
     return this;
-  }
-
-  @Override
-  public boolean isShutdown() {
-    return false;
-  }
-
-  @Override
-  public boolean isTerminated() {
-    return false;
-  }
-
-  @Override
-  public boolean awaitTermination(long timeout, TimeUnit unit) {
-    return true;
   }
 
   @Override
