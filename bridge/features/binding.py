@@ -26,6 +26,7 @@ from bridge.columns import (
 )
 from bridge.errors import InvalidRequest, RefusedLevel, UnfitRow, UnknownLevel
 from bridge.features.feature import Feature, by_name
+from bridge.features.level_codes import LevelCodes
 
 __all__ = ["Binding", "RowFaults", "column_order"]
 
@@ -132,6 +133,7 @@ class Binding:
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self._features = features
+        self._codes = {feature.name: LevelCodes(feature) for feature in features if feature.type is Type.FACTOR}
         # Callers send the same columns again and again.
         self._order = lru_cache(maxsize=64)(lambda names: column_order(names, features))
 
@@ -145,7 +147,7 @@ class Binding:
         table = _as_table(batch, features, faults)
         order = self._order(tuple(column.name for column in table.columns))
         columns = tuple(
-            _typed(table.columns[position], feature, faults)
+            _typed(table.columns[position], feature, self._codes.get(feature.name), faults)
             for position, feature in zip(order, features, strict=True)
             if position is not None
         )
@@ -177,21 +179,21 @@ def _whole_numbers(column: Column, features: dict[str, Feature], faults: RowFaul
     return Column(column.name, Type.INT, numbers.astype(np.int32), missing if missing.any() else None)
 
 
-def _typed(column: Column, feature: Feature, faults: RowFaults) -> Column:
+def _typed(column: Column, feature: Feature, codes: LevelCodes | None, faults: RowFaults) -> Column:
     if feature.type is None:
         if column.type is Type.INT64:
             return _long_to_double(column, faults)
         return _float_to_double(column, faults) if column.type is Type.FLOAT else _checked_int(column, faults)
     convert = _CONVERSIONS.get((column.type, feature.type))
-    if convert is _same and feature.type is not Type.FACTOR:
+    if convert is _same and codes is None:
         return column
     if convert is None and column.missing().all():
         # A caller's library can't know the type of a column that has no value, or no row.
         return all_missing(column.name, feature.type, len(column), feature.levels)
     if convert is None:
         raise InvalidRequest(f"column '{column.name}' is {column.type}, the model takes {feature.type}")
-    if feature.type is Type.FACTOR:
-        return _to_factor(column, feature, faults)
+    if codes is not None:
+        return _to_factor(column, feature, codes, faults)
     return convert(column, faults)
 
 
@@ -238,9 +240,8 @@ def _refuse_outside(column: Column, low: int, high: int, limit: str, faults: Row
         faults.refuse(column.name, bad, f"outside {limit}", limit=limit)
 
 
-def _to_factor(column: Column, feature: Feature, faults: RowFaults) -> Column:
-    codes = {level: code for code, level in enumerate(feature.levels)}
-    found = np.fromiter((codes.get(value, -1) for value in column.values), np.int32, len(column))
+def _to_factor(column: Column, feature: Feature, codes: LevelCodes, faults: RowFaults) -> Column:
+    found = codes.of(column.values.tolist())
     missing = column.missing()
     strange = (found < 0) & ~missing
     faults.settle(feature, strange)

@@ -1,6 +1,6 @@
 """A caller's rows as xgboost takes them: float32, in the booster's order, missing as NaN, categories as codes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -11,6 +11,7 @@ from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type
 from bridge.errors import InvalidRequest
 from bridge.features.binding import RowFaults, column_order
 from bridge.features.feature import Feature
+from bridge.features.level_codes import LevelCodes
 
 __all__ = ["Matrices"]
 
@@ -36,7 +37,7 @@ class Matrices:
         self._codes = [position for position, kind in enumerate(facts.types) if kind == CATEGORICAL]
         self._lacking = lacks_levels(facts, features)
         self._margin = facts.features if len(features) > facts.features else None
-        self._known = {position: _codes_of(features[position]) for position in self._codes}
+        self._known = {position: LevelCodes(features[position]) for position in self._codes}
         # Callers send the same columns again and again, and checking them costs more than scoring a row.
         self._positions = lru_cache(maxsize=64)(self._checked_positions)
 
@@ -117,7 +118,7 @@ class Matrices:
             entries: Sequence[object] = column.values.tolist()
         else:
             entries = _whole_numbers(column, faults).tolist()
-        codes = np.fromiter((known.get(entry, -1) for entry in entries), np.float32, len(column))
+        codes = known.of(entries).astype(np.float32)
         if feature.type is not Type.FACTOR:
             missing = missing | (codes < 0) & _equal(column.values, self._missing)
         codes[missing] = np.nan
@@ -153,11 +154,6 @@ class Matrices:
     def _checked_positions(self, names: tuple[str, ...]) -> list[int]:
         # No feature is left out: all of a booster's are required.
         return [position or 0 for position in column_order(names, self._features)]
-
-
-def _codes_of(feature: Feature) -> dict[object, int]:
-    kind: Callable[[str], object] = str if feature.type is Type.FACTOR else int
-    return {kind(level): code for code, level in enumerate(feature.levels)}
 
 
 def _whole_numbers(column: Column, faults: RowFaults) -> Array:
