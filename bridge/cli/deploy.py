@@ -1,4 +1,4 @@
-"""What `scorebridge check` and `deploy` print of a bundle that was tried."""
+"""What `scorebridge check` and `scorebridge deploy` print about a bundle that was tried."""
 
 import typer
 
@@ -12,18 +12,18 @@ __all__ = ["PrintedReport"]
 
 
 class PrintedReport(Report):
-    """Prints all there is to read of a bundle."""
+    """Prints the results of a bundle's trial to standard output."""
 
     def loaded(self, accepted: Accepted) -> None:
-        """What the model is, what it takes and gives, and what came out when it was tried."""
+        """Prints the model's engine, features, outputs and default scores, and the results of its trial."""
         _print_accepted(accepted)
 
     def waived(self, fault: str) -> None:
-        """A warning."""
+        """Prints a fault that an option of the command allows, as a warning."""
         typer.echo(f"warning: {fault}")
 
     def noted(self, note: str) -> None:
-        """A note."""
+        """Prints a note."""
         typer.echo(f"note: {note}")
 
 
