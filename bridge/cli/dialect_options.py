@@ -10,7 +10,7 @@ __all__ = ["Decimal", "Encoding", "NoHeader", "Separator", "dialect_of"]
 
 Separator = Annotated[str, typer.Option(help="What separates the file's cells: one character, or 'tab'.")]
 Decimal = Annotated[str, typer.Option(help="The decimal mark of the file's numbers: '.' or ','.")]
-Encoding = Annotated[str, typer.Option(help="The file's encoding, as Python names it: utf-8, gbk, cp1252, utf-16.")]
+Encoding = Annotated[str, typer.Option(help="The file's encoding by its Python name, such as gbk or cp1252.")]
 NoHeader = Annotated[
     bool,
     typer.Option("--no-header", help="The file has no header: its columns are the model's features, in their order."),
