@@ -103,7 +103,7 @@ def serve(
     settings = read_settings(
         config, repository=repository, log_dir=log_dir, host=host, grpc_port=grpc_port, http_port=http_port, front=front
     )
-    _run(run_gateway(settings, lambda line: print(line, flush=True)))  # noqa: T201 - what scripts wait for
+    _run(run_gateway(settings, lambda line: print(line, flush=True)))  # noqa: T201 - scripts wait for the line
 
 
 @_command

@@ -62,7 +62,7 @@ def _described_row_wise(accepted: Accepted) -> str:
         return f"no, {accepted.description.row_wise_reason}"
     if accepted.row_wise is None:
         return "not tried, because nothing was scored"
-    return f"yes, by up to {accepted.row_wise.rows} rows that were tried alone and together"
+    return f"yes, tried with up to {accepted.row_wise.rows} rows: the same scores together and apart"
 
 
 def _notes(accepted: Accepted) -> list[str]:

@@ -131,7 +131,7 @@ class Front:
         return "" if self._certificates is None else self._certificates.fault
 
     async def _start_native(self, address: str) -> int:
-        from bridge.fronts.native import NativeFront  # noqa: PLC0415 - the package under it is an extra
+        from bridge.fronts.native import NativeFront  # noqa: PLC0415 - its library is an optional extra
 
         own = self._methods.of(self._service)
         self._server = NativeFront(address, own, self._methods, self._group, self._settings)

@@ -209,7 +209,7 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)  # after the loop's end, too, the exit code must stay 0
+            signal.signal(number, signal.SIG_IGN)  # later signals must not change the exit code 0
         await gateway.close()
 
 

@@ -241,7 +241,7 @@ class Registry:
         version.begin_loading()
         try:
             bundle = await self._lookout.read(version.stored, read_bundle)
-            if bundle.manifest is None:  # it had one a moment ago
+            if bundle.manifest is None:  # removed since the last look
                 version.state = State.NOT_DEPLOYED
                 return
             version.know(bundle)

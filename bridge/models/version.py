@@ -130,9 +130,11 @@ class Version:
         if self.state is State.REFUSED:
             raise VersionRefused(f"{self.ref} was refused: {self.reason}")
         if self.state is State.NOT_DEPLOYED:
-            raise ModelNotFound(f"{self.ref} is not deployed")
+            raise ModelNotFound(f"{self.ref} is not deployed: its folder has no manifest; use `scorebridge deploy`")
         if self.state in (State.NOT_RESIDENT, State.DRAINING):
-            raise ModelNotFound(f"{self.ref} is not resident")
+            raise ModelNotFound(
+                f"{self.ref} is not resident: of each model the two highest good versions and the promoted one are"
+            )
         return self
 
     async def score(self, call: Call) -> Outcome:
@@ -265,7 +267,7 @@ def _known_defaults(bundle: Bundle) -> tuple[DefaultScore, ...]:
     try:
         return default_scores(bundle.settings.default_score, _known_outputs(bundle))
     except InvalidRequest:
-        return ()  # acceptance will refuse the version for it
+        return ()  # `accept` will refuse the version because of it
 
 
 async def _free(accepted: Accepted | None, stack: Stack | None) -> None:

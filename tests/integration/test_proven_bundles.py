@@ -122,7 +122,7 @@ SIZES = {
     ),
     "written for one row, with if": (
         f"Pred.R <- function(age, bmi) {{ if (age < 21) age <- 21; {PREDICT} }}",
-        r"2 rows can't be scored, though 1 can: .*the condition has length > 1.*the bundle scores:\n\nrow_by_row = true",
+        r"2 rows can't be scored, though 1 can: .*condition has length > 1.*the bundle scores:\n\nrow_by_row = true",
     ),
     "needs two rows": (
         "Pred.R <- function(age) { if (length(age) < 2) stop('two at least'); age }",
