@@ -83,7 +83,7 @@ async def test_a_bundle_that_never_scores_is_refused_with_rs_words(
 
 async def test_lines_with_which_it_would_score_are_tried_and_told(tmp_path: Path) -> None:
     bundle = make_r_bundle(tmp_path / "b", WITH_LIBRARY, FOREST)
-    with pytest.raises(BundleError, match=r"with these lines in model\.toml it scores") as raised:
+    with pytest.raises(BundleError, match=r"with these lines in model\.toml the bundle scores") as raised:
         await deploying.check(bundle, Waivers(), PrintedReport())
     lines = str(raised.value).split("the bundle scores:\n")[1].split("\n;")[0]
     assert '"region" = {type = "factor", levels = ["east", "north", "south"]}' in lines
