@@ -42,7 +42,7 @@ class Version:
         stored: its folder in the repository.
         ref: its model, number and digest, as calls carry them.
         state: its state.
-        reason: why it is refused or waits; empty in other states. Never holds input values.
+        reason: why it is refused or waits, in one sentence without input values.
         retry_at: when a waiting version is tried again, in UTC; a time in the past means that it is being tried now.
         bundle: its bundle; None while it was not read.
         accepted: the loaded model with the results of its trial; None unless the version is ready or draining.
