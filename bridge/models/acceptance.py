@@ -97,7 +97,7 @@ async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: boo
     except TimeoutError as error:
         await backend.close()
         limit = f"{settings.load_timeout_s:g} s"
-        raise PassingFailure(f"the trial rows were not scored within load_timeout_s = {limit}", limit=limit) from error
+        raise PassingFailure(f"the trial rows were not scored within {limit} (load_timeout_s)", limit=limit) from error
     except BackendError as error:
         await backend.close()
         raise _refusal("trial rows can't be scored", bundle, error) from error
