@@ -1,4 +1,4 @@
-"""`python -m bridge` is `scorebridge`."""
+"""Runs the `scorebridge` command line as `python -m bridge`."""
 
 from bridge.cli.app import main
 

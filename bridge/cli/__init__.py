@@ -1,1 +1,1 @@
-"""What people type: one module a command, each of which parses, calls and prints."""
+"""The command line: each module parses the options of a command, calls the library and prints the result."""

@@ -1,4 +1,4 @@
-"""The command line: parse, call, print."""
+"""The commands of `scorebridge` and their options."""
 
 import asyncio
 import logging
@@ -33,18 +33,32 @@ _T = TypeVar("_T")
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-_RepositoryOption = Annotated[Path, typer.Option("--repository", help="The folder of bundles.", show_default=False)]
+_RepositoryOption = Annotated[
+    Path, typer.Option("--repository", help="The folder that holds the bundles of all models.", show_default=False)
+]
 _NewerFileOption = Annotated[
     bool,
-    typer.Option("--accept-newer-file", help="Take a model file of a newer xgboost, proven by exact golden rows."),
+    typer.Option(
+        "--accept-newer-file", help="Accept a model file saved by a newer xgboost, if its golden rows come out exactly."
+    ),
 ]
 _UnprovenOption = Annotated[
-    bool, typer.Option("--unproven", help="Take a bundle of which nothing, or not every number of rows, was scored.")
+    bool,
+    typer.Option("--unproven", help="Accept a bundle for which no rows, or not every number of rows, could be scored."),
 ]
 _WarningsOption = Annotated[
-    bool, typer.Option("--accept-warnings", help="Take a bundle whose R warned that it changed data.")
+    bool, typer.Option("--accept-warnings", help="Accept a bundle whose R code warned that it changed its input data.")
 ]
-_UrlOption = Annotated[str, typer.Option(help="HOST:PORT of the gateway.")]
+_UrlOption = Annotated[str, typer.Option(help="HOST:PORT at which the gateway takes gRPC calls.")]
+_PartialOption = Annotated[
+    bool, typer.Option("--partial", help="Leave the scores of failed rows empty instead of failing the call.")
+]
+_KeyOption = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Column of row keys, to send and to copy to the output.")
+]
+_KeepOption = Annotated[
+    list[str] | None, typer.Option(metavar="COLUMN", help="Another column to copy to the output; repeatable.")
+]
 _MAX_VERSION = 10**9 - 1
 
 
@@ -61,33 +75,35 @@ def _print_version(asked: bool) -> None:
 def _options(
     *,
     version: Annotated[
-        bool, typer.Option("--version", help="Print the version and exit.", callback=_print_version, is_eager=True)
+        bool,
+        typer.Option("--version", help="Print scorebridge's version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Scores in time."""
+    """Serve R and xgboost models over gRPC; check and deploy bundles; score files; read the prediction log."""
 
 
 @_command
 def serve(
     *,
-    repository: Annotated[Path | None, typer.Option(help="The folder of bundles.")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file of settings.")] = None,
-    log_dir: Annotated[Path | None, typer.Option(help="The folder of the prediction log.")] = None,
+    repository: Annotated[Path | None, typer.Option(help="The folder that holds the bundles of all models.")] = None,
+    config: Annotated[Path | None, typer.Option(help="TOML file with the gateway's settings.")] = None,
+    log_dir: Annotated[Path | None, typer.Option(help="Folder of the prediction log; no log without it.")] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
-    grpc_port: Annotated[int | None, typer.Option(help="For gRPC; 0 picks a free one.")] = None,
-    http_port: Annotated[int | None, typer.Option(help="For /livez and /readyz; 0 picks a free one.")] = None,
-    front: Annotated[str | None, typer.Option(help="auto, grpc or native; auto is grpc.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="Port for gRPC; 0 picks a free port.")] = None,
+    http_port: Annotated[int | None, typer.Option(help="Port for /livez and /readyz; 0 picks a free port.")] = None,
+    front: Annotated[str | None, typer.Option(help="The gRPC server: auto, grpc or native; auto means grpc.")] = None,
 ) -> None:
-    """Serve a repository's models until SIGTERM.
+    """Serve a repository's models until SIGTERM or Ctrl-C.
 
-    Prints `refused MODEL/VERSION: reason` for each bundle that is, `waiting MODEL/VERSION: reason` for each that is
-    tried again, then `ready grpc=HOST:PORT http=HOST:PORT`, with `front=native` and what that means behind it if so.
+    Prints `refused MODEL/VERSION: reason` for each version that may not serve and `waiting MODEL/VERSION: reason` for
+    each version that could not be loaded yet and is tried again. Then prints `ready grpc=HOST:PORT http=HOST:PORT`;
+    with the native front, that line ends with a warning of what this front does not limit.
     """
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = read_settings(
         config, repository=repository, log_dir=log_dir, host=host, grpc_port=grpc_port, http_port=http_port, front=front
     )
-    _run(run_gateway(settings, lambda line: print(line, flush=True)))  # noqa: T201 - what scripts wait for
+    _run(run_gateway(settings, lambda line: print(line, flush=True)))  # noqa: T201 - scripts wait for the line
 
 
 @_command
@@ -98,7 +114,7 @@ def check(
     unproven: _UnprovenOption = False,
     accept_warnings: _WarningsOption = False,
 ) -> None:
-    """Load a bundle for real and score its golden rows, or rows made up for it."""
+    """Try a bundle without deploying it: load it and score its golden rows, or made-up rows if it has none."""
     waivers = deploying.Waivers(newer_file=accept_newer_file, unproven=unproven, warnings=accept_warnings)
     _run(deploying.check(bundle, waivers, PrintedReport()))
 
@@ -109,12 +125,12 @@ def deploy(
     *,
     repository: _RepositoryOption,
     model: Annotated[str, typer.Option(help="The model's name.")],
-    version: Annotated[int | None, typer.Option(help="The version; one above the highest if not given.")] = None,
+    version: Annotated[int | None, typer.Option(help="The version's number; by default one above the highest.")] = None,
     accept_newer_file: _NewerFileOption = False,
     unproven: _UnprovenOption = False,
     accept_warnings: _WarningsOption = False,
 ) -> None:
-    """Check a bundle and make it a version of a model, all of it or nothing."""
+    """Check a bundle and copy it into the repository as a version of a model, either whole or not at all."""
     target = Repository(repository), check_model_name(model), version
     waivers = deploying.Waivers(newer_file=accept_newer_file, unproven=unproven, warnings=accept_warnings)
     stored = _run(deploying.deploy(bundle, *target, waivers=waivers, report=PrintedReport()))
@@ -124,34 +140,38 @@ def deploy(
 @_command
 def promote(
     model: Annotated[str, typer.Argument(help="The model's name.")],
-    version: Annotated[int, typer.Argument(help="The version that is to serve.")],
+    version: Annotated[int, typer.Argument(help="The number of the version that is to serve.")],
     repository: _RepositoryOption,
 ) -> None:
-    """Make a version serve, whatever is deployed later; this is also how to roll back."""
+    """Make a version the one that serves, even if higher versions are deployed later. Use it to roll back, too."""
     Repository(repository).promote(model, version)
-    typer.echo(f"{model}/{version} serves")
+    typer.echo(f"promoted {model}/{version}: gateways let it serve once they have loaded it")
 
 
 @_command
 def retire(
     model: Annotated[str, typer.Argument(help="The model's name.")],
-    version: Annotated[int, typer.Argument(help="The version to be taken out.")],
+    version: Annotated[int, typer.Argument(help="The number of the version to take out.")],
     repository: _RepositoryOption,
 ) -> None:
-    """Take a version out of the repository; gateways finish its calls and let it go."""
+    """Take a version out of the repository; gateways finish its calls and unload it."""
     aside = Repository(repository).retire(model, version)
-    typer.echo(f"{model}/{version} is retired, to {aside.name}")
+    typer.echo(f"retired {model}/{version}: its files are now in the repository's folder {aside.name}")
 
 
 @_command
 def convert(
-    source: Annotated[Path, typer.Argument(metavar="FILE", help="A model in another form.", show_default=False)],
+    source: Annotated[Path, typer.Argument(metavar="FILE", help="The model file to convert.", show_default=False)],
     *,
-    target: Annotated[Path, typer.Option("--to", help="A new file, named .ubj or .json.", show_default=False)],
-    trust_pickle: Annotated[bool, typer.Option("--trust-pickle", help="Run the code that is in a pickle.")] = False,
-    timeout: Annotated[float, typer.Option(help="Seconds that it may take.")] = 120.0,
+    target: Annotated[
+        Path, typer.Option("--to", help="The file to write: a new one, named .ubj or .json.", show_default=False)
+    ],
+    trust_pickle: Annotated[
+        bool, typer.Option("--trust-pickle", help="Read a pickle, which runs the code that is in it.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds that the conversion may take.")] = 120.0,
 ) -> None:
-    """Make a model file of an xgboost model in another form, once it is proven to give the same scores."""
+    """Convert an xgboost model of another form, such as a pickle, to .ubj or .json, and prove its scores equal."""
     _check_seconds(timeout)
     with sigterm_unwinds():
         lines = _run(convert_model(source, target, trust_pickle=trust_pickle, timeout_s=timeout))
@@ -161,41 +181,41 @@ def convert(
 @_command
 def r_library(
     *,
-    install: Annotated[bool, typer.Option("--install", help="Print the shell's command that installs it.")] = False,
+    install: Annotated[
+        bool, typer.Option("--install", help="Print the shell command that installs the R package scorebridge.")
+    ] = False,
 ) -> None:
-    """Print the line of R that gives a session write_bundle.
+    """Print the line of R code that defines write_bundle in an R session.
 
-    Paste it into R, or say `Rscript -e "$(scorebridge r-library)" -e '...'`. With --install it is a command for the
-    shell, after which `library(scorebridge)` does the same.
+    Paste the line into R, or run `Rscript -e "$(scorebridge r-library)" -e '...'`. With --install, print a shell
+    command that installs the R package scorebridge; `library(scorebridge)` then provides write_bundle.
     """
     typer.echo(os.fsencode(install_line() if install else source_line()))
 
 
 @_command
 def models(url: _UrlOption = "127.0.0.1:8081") -> None:
-    """List the versions that a gateway has."""
+    """List the versions that a gateway knows, with their states."""
     print_models(url)
 
 
 @_command
 def score(
     model: Annotated[str, typer.Argument(help="The model's name.")],
-    source: Annotated[Path, typer.Option("--input", help="CSV file.")],
+    source: Annotated[Path, typer.Option("--input", help="CSV file of the rows to score.")],
     *,
-    target: Annotated[Path, typer.Option("--output", help="CSV file to be written, or replaced.")],
+    target: Annotated[Path, typer.Option("--output", help="CSV file to write; an existing file is replaced.")],
     url: _UrlOption = "127.0.0.1:8081",
-    timeout: Annotated[float | None, typer.Option(help="Seconds for the answer.")] = None,
-    default: Annotated[float | None, typer.Option(help="Score for rows that can't be scored.")] = None,
-    partial: Annotated[bool, typer.Option("--partial", help="Leave rows empty that can't be scored.")] = False,
+    timeout: Annotated[float | None, typer.Option(help="Seconds to wait for the answer.")] = None,
+    default: Annotated[float | None, typer.Option(help="Default score for rows that can't be scored.")] = None,
+    partial: _PartialOption = False,
     version: Annotated[int, typer.Option(min=0, max=_MAX_VERSION, help="The version; 0: the one that serves.")] = 0,
     separator: Separator = ",",
     decimal: Decimal = ".",
     encoding: Encoding = "utf-8",
     no_header: NoHeader = False,
-    key: Annotated[
-        str | None, typer.Option(metavar="COLUMN", help="Row keys: sent as such, and in the output.")
-    ] = None,
-    keep: Annotated[list[str] | None, typer.Option(metavar="COLUMN", help="In the output too; repeatable.")] = None,
+    key: _KeyOption = None,
+    keep: _KeepOption = None,
 ) -> None:
     """Score the rows of a CSV file in one call."""
     if timeout is not None:
@@ -229,5 +249,5 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
 
 
 def main() -> None:
-    """The console script."""
+    """Runs the command line: the entry point of the console script `scorebridge`."""
     app()

@@ -1,4 +1,4 @@
-"""What all commands of the command line share: their errors are one sentence and exit code 1."""
+"""What all commands share: an error is printed as one sentence, with exit code 1, and SIGTERM cleans up."""
 
 import errno
 import signal
@@ -17,11 +17,11 @@ __all__ = ["CommandFailed", "command", "sigterm_unwinds"]
 
 
 class CommandFailed(BridgeError):
-    """The gateway refused, or a file can't be used."""
+    """A command failed: the gateway refused its call, or a file can't be used."""
 
 
 def command(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Makes a function a command of `app`; its name and its docstring are the command's."""
+    """Returns a decorator that registers a function as a command of `app`, by the function's name and docstring."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
@@ -30,7 +30,7 @@ def command(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., N
                 function(*args, **kwargs)
             except (BridgeError, OSError) as error:
                 if isinstance(error, OSError) and error.errno == errno.EPIPE:
-                    raise  # the reader of our output has left, and typer knows what to do
+                    raise  # the program that read our output has ended; typer handles this error
                 typer.echo(_sentence(error), err=True)
                 raise typer.Exit(1) from error
 
@@ -41,9 +41,9 @@ def command(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., N
 
 @contextmanager
 def sigterm_unwinds() -> Iterator[None]:
-    """SIGTERM ends a command as Ctrl-C does, so that what is half written is removed."""
+    """Makes SIGTERM end the command by an exception, as Ctrl-C does, so that half-written files are removed."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's
+        yield  # only the main thread may set signal handlers
         return
     before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     try:

@@ -1,4 +1,4 @@
-"""What of a CSV file is sent to a gateway, and what of it comes back beside the scores."""
+"""Which columns of a CSV file are sent to a gateway, and which are copied to the file of scores."""
 
 import re
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ from bridge.row_files.csv_text import TextError
 
 __all__ = ["MARKS", "CsvBatch", "Echo", "read_batch"]
 
-MARKS = ("source", "reason")  # behind the outputs of every scored file
+MARKS = ("source", "reason")  # the last columns of every scored file, after the outputs
 _NO_KEY = ("", "NA", "\\N")
 
 _Values = list[object] | Array
@@ -29,11 +29,11 @@ _Values = list[object] | Array
 
 @dataclass(frozen=True, slots=True)
 class Echo:
-    """Columns of the input that the output has too.
+    """The columns of the input file that are copied to the output file.
 
     Attributes:
-        key: its cells are the rows' keys; None if no column has them.
-        keep: further ones.
+        key: the name of the column that holds the row keys; None if no column does.
+        keep: the names of the other columns to copy.
     """
 
     key: str | None = None
@@ -41,34 +41,37 @@ class Echo:
 
     @property
     def names(self) -> list[str]:
-        """All of them, the key first."""
+        """The names of all columns to copy, the key column first."""
         return [*([] if self.key is None else [self.key]), *self.keep]
 
     def check(self, outputs: Sequence[str]) -> None:
-        """The columns of the output differ in their names.
+        """Checks that no two columns of the output file would have the same name.
+
+        Args:
+            outputs: the names of the model's outputs, which the output file has too.
 
         Raises:
-            CellError: they don't; it names the option.
+            CellError: a name would occur twice; the message says which and how to avoid it.
         """
         names = self.names
         if twice := next((name for name in names if names.count(name) > 1), None):
-            raise CellError(f"column '{twice}' is named twice", "name it once, with --key or with --keep")
+            raise CellError(f"column '{twice}' is named twice", "name each column once, by --key or by --keep")
         if taken := next((name for name in names if name in (*outputs, *MARKS)), None):
             raise CellError(
-                f"column '{taken}' would be there twice in the output, which has one of its own of that name",
-                "rename it in the file",
+                f"column '{taken}' can't be copied, because the output has a column of its own with that name",
+                "rename the column in the file",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class CsvBatch:
-    """The rows of a file, as a client sends them.
+    """The rows of a CSV file in the form in which a client sends them.
 
     Attributes:
-        file: where they are from.
-        columns: by feature, one value a row; None is missing.
-        keys: one a row, or none at all.
-        echoed: by name, the cells of the columns that the output has too.
+        file: the file that the rows were read from.
+        columns: the values of each feature by its name, one value per row; None stands for missing.
+        keys: the row keys, one per row; empty if there are no keys.
+        echoed: the cells of the columns to copy to the output, by column name.
     """
 
     file: CsvFile
@@ -77,7 +80,10 @@ class CsvBatch:
     echoed: dict[str, list[Cell]]
 
     def in_rows_of_the_file(self, sentence: str) -> str:
-        """What a gateway or client says of rows, which they count from 0, with the rows' places in the file."""
+        """Returns an error message of a gateway or client with its row numbers turned into places in the file.
+
+        Gateways and clients count rows from 0; a place in the file is a row as a spreadsheet numbers it.
+        """
         batch = re.match(r"rows (\d+) to (\d+) of the batch: ", sentence)
         first, rest = (int(batch[1]), sentence[batch.end() :]) if batch else (0, sentence)
         names = "|".join(map(re.escape, self.columns))
@@ -98,21 +104,23 @@ class CsvBatch:
 
 
 def read_batch(file: CsvFile, features: Sequence[scorebridge.Feature], echo: Echo) -> CsvBatch:
-    """The columns that a model takes, each of its type, and those that are echoed.
+    """Returns the columns to send to the model, converted to its types, and the cells to copy to the output.
 
     Args:
         file: the rows.
-        features: of the model, in its order; none if they are not known, and then all columns but the echoed are sent.
-        echo: what the output has too; the model gets it all the same where it takes such a column.
+        features: the model's features in its order; empty if they are not known, and then every column is sent except
+            those to copy.
+        echo: the columns to copy to the output; a column that is also a feature of the model is sent as well.
 
     Raises:
-        TextError: a column is not there, not known to the model or there twice, or a cell is not of its type or no key.
-        CommandFailed: a feature has a type that is not known here: the gateway is newer.
+        TextError: a column is missing, unknown to the model or there twice; a cell is not of its column's type; or a
+            row has no key.
+        CommandFailed: a feature has a type that only a newer scorebridge knows.
     """
     names = _names(file, features)
     for name in echo.names:
         if name not in names:
-            raise CellError(f"column '{name}' is not there", _remedy_of_absent(file.dialect))
+            raise CellError(f"the file has no column '{name}'", _remedy_of_absent(file.dialect))
     known = {feature.name: feature for feature in features}
     sent = [name for name in names if name in known or name not in echo.names]
     if known:
@@ -125,8 +133,8 @@ def read_batch(file: CsvFile, features: Sequence[scorebridge.Feature], echo: Ech
 
 def _remedy_of_absent(dialect: Dialect) -> str:
     if dialect.header:
-        return "--key and --keep take names of the header, with their blanks and cases"
-    return "without a header the columns have the names of the model's features"
+        return "--key and --keep take names as they are in the header, with blanks, capitals and small letters"
+    return "with --no-header the columns have the names of the model's features"
 
 
 def _names(file: CsvFile, features: Sequence[scorebridge.Feature]) -> list[str]:
@@ -135,14 +143,17 @@ def _names(file: CsvFile, features: Sequence[scorebridge.Feature]) -> list[str]:
     names = [feature.name for feature in features]
     first = [cell.text for cell in file.rows[0].cells]
     if not names:
-        raise TextError("without a header its columns have no names, and the model's features are not known")
+        raise TextError(
+            "with --no-header the columns get the names of the model's features, which the gateway does not know yet",
+            "score again once the version is ready, or give the file a header",
+        )
     if len(first) != len(names):
         raise TextError(
-            f"{file.place(0)}: it has {len(first)} cells, the model takes {len(names)} features",
-            "without a header a file has all of them, in the model's order",
+            f"{file.place(0)}: {len(first)} cells, but the model takes {len(names)} features",
+            "with --no-header a file must have a column for every feature, in the model's order",
         )
     if set(first) == set(names):
-        raise TextError(f"{file.place(0)}: it holds the features' names", "leave out --no-header")
+        raise TextError(f"{file.place(0)}: this row holds the names of the features", "leave out --no-header")
     return names
 
 
@@ -165,10 +176,13 @@ def _keys(name: str, cells: Sequence[Cell], file: CsvFile) -> list[str]:
     for row, cell in enumerate(cells):
         if (cell.text in _NO_KEY and not cell.quoted) or not cell.text.strip():
             raise CellError(
-                f"column '{name}', {file.place(row)}: no key", "each row needs one; write it, or take --keep"
+                f"column '{name}', {file.place(row)}: the row has no key",
+                "give every row a key, or copy the column by --keep instead of --key",
             )
         if len(cell.text.encode()) > MOST_TEXT_BYTES:
-            raise CellError(f"column '{name}', {file.place(row)}: the key is longer than {MOST_TEXT_BYTES} bytes")
+            raise CellError(
+                f"column '{name}', {file.place(row)}: the key is longer than the allowed {MOST_TEXT_BYTES} bytes"
+            )
     return [cell.text for cell in cells]
 
 
@@ -187,12 +201,12 @@ def _values(name: str, feature: scorebridge.Feature | None, cells: Sequence[Cell
 
 
 def _type(feature: scorebridge.Feature) -> Type | None:
-    """None if nobody declared it."""
+    """Returns the type of a feature; None if the model declares none."""
     if feature.type is None:
         return None
     if feature.type not in Type.__members__:
         raise CommandFailed(
-            f"feature '{feature.name}' has the type {feature.type}, which this scorebridge does not know: use one as"
-            " new as the gateway"
+            f"feature '{feature.name}' has the type {feature.type}, which this scorebridge does not know: use a"
+            " scorebridge as new as the gateway"
         )
     return Type[feature.type]

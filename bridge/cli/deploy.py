@@ -1,4 +1,4 @@
-"""What `scorebridge check` and `deploy` print of a bundle that was tried."""
+"""What `scorebridge check` and `scorebridge deploy` print about a bundle that was tried."""
 
 import typer
 
@@ -12,18 +12,18 @@ __all__ = ["PrintedReport"]
 
 
 class PrintedReport(Report):
-    """Prints all there is to read of a bundle."""
+    """Prints the results of a bundle's trial to standard output."""
 
     def loaded(self, accepted: Accepted) -> None:
-        """What the model is, what it takes and gives, and what came out when it was tried."""
+        """Prints the model's engine, features, outputs and default scores, and the results of its trial."""
         _print_accepted(accepted)
 
     def waived(self, fault: str) -> None:
-        """A warning."""
+        """Prints a fault that an option of the command allows, as a warning."""
         typer.echo(f"warning: {fault}")
 
     def noted(self, note: str) -> None:
-        """A note."""
+        """Prints a note."""
         typer.echo(f"note: {note}")
 
 
@@ -31,7 +31,7 @@ def _print_accepted(accepted: Accepted) -> None:
     description = accepted.description
     typer.echo(f"engine: {description.engine}")
     if description.booster is not None:
-        typer.echo(f"why: {description.engine_reason}")
+        typer.echo(f"why this engine: {description.engine_reason}")
         typer.echo(f"model: {_described_booster(description.booster)}")
     typer.echo("features:")
     for feature in description.features:
@@ -57,12 +57,12 @@ def _print_accepted(accepted: Accepted) -> None:
 
 def _described_row_wise(accepted: Accepted) -> str:
     if accepted.bundle.settings.row_by_row:
-        return "yes, each row is a run of its own"
+        return "yes, each row is a run of its own (row_by_row)"
     if not accepted.description.row_wise:
         return f"no, {accepted.description.row_wise_reason}"
     if accepted.row_wise is None:
         return "not tried, because nothing was scored"
-    return f"yes, by up to {accepted.row_wise.rows} rows that were tried alone and together"
+    return f"yes, tried with up to {accepted.row_wise.rows} rows: the same scores together and apart"
 
 
 def _notes(accepted: Accepted) -> list[str]:
@@ -70,35 +70,34 @@ def _notes(accepted: Accepted) -> list[str]:
     limit_s = settings.timeout_s
     if accepted.longest_s > limit_s:
         notes.append(
-            f"the rows took {accepted.longest_s:.1f} s, and a call without a deadline has timeout_s = {limit_s:g}: "
-            "such a call gets the default score, or fails"
+            f"the slowest batch of trial rows took {accepted.longest_s:.1f} s, longer than timeout_s = {limit_s:g}: "
+            "a call without a deadline would get the default score, or fail"
         )
     if accepted.remark and accepted.self_test is not None:
-        notes.append(f"one made-up row was scored, others were not: {accepted.remark}")
+        notes.append(f"one made-up row could be scored, other made-up rows could not: {accepted.remark}")
     if accepted.apart and not (settings.row_by_row or settings.row_wise is False):
         notes.append(
             f"the output '{accepted.apart}' of a row depends on the rows beside it: if Pred.R was written for one row, "
-            "its batches are wrong, and row_by_row = true mends them; say row_wise = false if it is meant"
+            "its scores for several rows are wrong, and row_by_row = true in model.toml mends them; if the rows of a "
+            "call belong together, say row_wise = false"
         )
     if accepted.another_day:
-        then = "; golden rows do not come out then, which refuses the version" if accepted.golden_rows else ""
-        notes.append(f"the scores are others on another day, because the model looks at the clock{then}")
+        then = "; its golden rows will then not come out, and gateways will refuse it" if accepted.golden_rows else ""
+        notes.append(f"the model gives other scores on another day, because it reads the clock{then}")
     return notes
 
 
 def _described_booster(booster: BoosterFacts) -> str:
     best = "no best iteration" if booster.best_iteration is None else f"best iteration {booster.best_iteration}"
     used = "all" if booster.rounds_used == booster.rounds else f"{booster.rounds_used}"
-    saved = (
-        f"saved by xgboost {booster.saved_by}" if booster.saved_by else "saved by an xgboost that does not say which"
-    )
-    rounds = f"{booster.rounds} rounds of which {used} predict"
+    saved = f"saved by xgboost {booster.saved_by}" if booster.saved_by else "saved by an unknown version of xgboost"
+    rounds = f"{booster.rounds} rounds, of which {used} predict"
     return f"{booster.objective}, {booster.booster}, {rounds}, {best}, {saved}"
 
 
 def _described(feature: Feature, *, by_codes: bool) -> str:
     levels = f" {list(feature.levels)}" if feature.levels else ""
-    rule = f", unknown ones: {feature.unknown_level}" if feature.levels and feature.unknown_level != "refuse" else ""
+    rule = f", unknown levels: {feature.unknown_level}" if feature.levels and feature.unknown_level != "refuse" else ""
     optional = "" if feature.required else ", optional"
     undeclared = "any type: what the caller sends is passed on"
     if by_codes:
@@ -114,8 +113,8 @@ def _print_proposal(accepted: Accepted) -> None:
         return
     if description.booster is not None:
         typer.echo(
-            "for tables, model.toml has to say what the codes stand for: the levels of the training, in their order, "
-            'or levels = "codes":\n\n[features]'
+            "to score tables, model.toml has to say what the codes stand for: the levels of the training data, in "
+            'their order, or levels = "codes":\n\n[features]'
         )
     elif any(feature.type is not None for feature in description.features):
         return

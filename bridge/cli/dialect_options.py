@@ -1,4 +1,4 @@
-"""The options of a command that reads CSV files, for each such command the same."""
+"""The options by which every command that reads CSV files learns how the files are written."""
 
 from typing import Annotated
 
@@ -8,19 +8,20 @@ from bridge.row_files.csv_dialect import Dialect, DialectError
 
 __all__ = ["Decimal", "Encoding", "NoHeader", "Separator", "dialect_of"]
 
-Separator = Annotated[str, typer.Option(help="Between cells: one character, or 'tab'.")]
-Decimal = Annotated[str, typer.Option(help="The mark in numbers: '.' or ','.")]
-Encoding = Annotated[str, typer.Option(help="Of the file: any of Python's, such as gbk, cp1252 or utf-16.")]
+Separator = Annotated[str, typer.Option(help="What separates the file's cells: one character, or 'tab'.")]
+Decimal = Annotated[str, typer.Option(help="The decimal mark of the file's numbers: '.' or ','.")]
+Encoding = Annotated[str, typer.Option(help="The file's encoding by its Python name, such as gbk or cp1252.")]
 NoHeader = Annotated[
-    bool, typer.Option("--no-header", help="The first line is a row; columns are the model's, in its order.")
+    bool,
+    typer.Option("--no-header", help="The file has no header: its columns are the model's features, in their order."),
 ]
 
 
 def dialect_of(separator: str, decimal: str, encoding: str, *, no_header: bool) -> Dialect:
-    """What the options say together.
+    """Returns the dialect that the options describe.
 
     Raises:
-        typer.BadParameter: one of them can't be what it is; it names the option.
+        typer.BadParameter: an option has a value that it can't have; the error names the option.
     """
     try:
         return Dialect(separator, decimal, encoding, header=not no_header)

@@ -1,4 +1,4 @@
-"""`scorebridge log`: is a log whole, what is in it, and its rows for other programs."""
+"""`scorebridge log`: verifies a prediction log, counts and shows its calls, exports its rows for other programs."""
 
 import contextlib
 import sys
@@ -23,25 +23,32 @@ from bridge.prediction_log.verify import verify_pass
 __all__ = ["CallNotFound", "app", "export", "show", "stats", "verify"]
 
 _MOST_SKIPPED = 10
-_PIPED_COLUMNS = 1 << 16  # where rich sees no terminal it takes 80 columns, and folds what another program reads
+_PIPED_COLUMNS = 1 << 16  # without a terminal rich would fold lines at 80 columns, which other programs can't read
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Read and check a prediction log.")
 
-_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the log.", show_default=False)]
-_Since = Annotated[str | None, typer.Option(help="Calls from then on: ISO 8601, UTC if it names no zone.")]
-_Until = Annotated[str | None, typer.Option(help="Calls before then: ISO 8601, UTC if it names no zone.")]
-_Model = Annotated[str | None, typer.Option(help="NAME or NAME/VERSION.")]
+_Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the prediction log.", show_default=False)]
+_Since = Annotated[
+    str | None, typer.Option(help="Only calls that came at this time or later: ISO 8601, UTC if it names no zone.")
+]
+_Until = Annotated[
+    str | None, typer.Option(help="Only calls that came before this time: ISO 8601, UTC if it names no zone.")
+]
+_Model = Annotated[str | None, typer.Option(help="Only calls of this model or version: NAME or NAME/VERSION.")]
 
 
 class CallNotFound(BridgeError):
-    """No call of that id is in the log."""
+    """The prediction log holds no call with the id that was asked for."""
 
     reason = "CALL_NOT_FOUND"
 
 
 @command(app)
 def verify(folder: _Folder) -> None:
-    """Check every byte of a log; exit 1 if more is wrong than the tail of a gateway that was killed."""
+    """Check every byte of a prediction log.
+
+    Exit code 1 if anything is wrong, except incomplete last records, which gateways leave that were killed.
+    """
     with _progress("verify", folder, 1) as on_bytes:
         found = verify_pass(LogPass(folder, on_bytes))
     for note in found.notes:
@@ -57,7 +64,7 @@ def verify(folder: _Folder) -> None:
 
 @command(app)
 def stats(folder: _Folder, since: _Since = None, until: _Until = None, model: _Model = None) -> None:
-    """Count calls, rows and default scores, and how long calls took, by version and hour."""
+    """Count calls, rows and default scores, and show how long calls took, by version and hour."""
     selection = Selection.parse(since, until, model)
     found = Stats()
     with _progress("stats", folder, 1) as on_bytes:
@@ -72,28 +79,32 @@ def stats(folder: _Folder, since: _Since = None, until: _Until = None, model: _M
 
 
 @command(app)
-def show(folder: _Folder, request_id: Annotated[str, typer.Option(help="The call's id.", show_default=False)]) -> None:
-    """Print all that is on record of one call, or of each that had this id."""
+def show(
+    folder: _Folder, request_id: Annotated[str, typer.Option(help="The call's request id.", show_default=False)]
+) -> None:
+    """Print everything that is on record of the calls with a request id."""
     with _progress("show", folder, 1) as on_bytes:
         log = LogPass(folder, on_bytes)
         found = [describe(entry) for entry in log.entries() if entry.record.request_id == request_id]
     typer.echo("\n".join(found), nl=False)
     _say_skipped(log.damages)
     if not found:
-        raise CallNotFound(f"no call in {folder} has the id {request_id}")
+        raise CallNotFound(f"no call in {folder} has the request id {request_id}")
 
 
 @command(app)
 def export(
     folder: _Folder,
     *,
-    form: Annotated[Format, typer.Option("--format", help="What to write.", show_default=False)],
-    output: Annotated[Path, typer.Option(help="The file, or the folder for parquet; must not exist.")],
+    form: Annotated[Format, typer.Option("--format", help="The format of the output.", show_default=False)],
+    output: Annotated[
+        Path, typer.Option(help="The file to write, for parquet the folder to write; it must not exist yet.")
+    ],
     since: _Since = None,
     until: _Until = None,
     model: _Model = None,
 ) -> None:
-    """Write one row for each scored row, for other programs to read."""
+    """Write the log's scores for other programs to read: one output row for each scored row."""
     selection = Selection.parse(since, until, model)
     with sigterm_unwinds():
         if form is Format.PARQUET:
@@ -110,7 +121,7 @@ def _say_exported(done: Exported) -> None:
         typer.echo(str(path))
     typer.echo(f"{done.rows} rows of {done.calls} calls", err=True)
     if done.left_out:
-        typer.echo(f"{done.left_out} values of refused calls fit no column and were left out", err=True)
+        typer.echo(f"{done.left_out} values of refused calls were left out, because they fit no column", err=True)
     _say_skipped(done.damages)
 
 
@@ -125,16 +136,19 @@ def _say_skipped(damages: list[Damage]) -> None:
 
 @contextlib.contextmanager
 def _progress(title: str, folder: Path, passes: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, if a person looks at it; takes how many more bytes were read."""
+    """Shows a progress bar on standard error, if that is a terminal.
+
+    Yields a function to call with the number of bytes read since its last call.
+    """
     if not sys.stderr.isatty():
-        yield lambda _: None  # a bar of rich 14 that is disabled still writes an empty line
+        yield lambda _: None  # a disabled bar of rich 14 would still write an empty line
         return
     size = LogPass(folder).size * passes
     progress = Progress(
         *(TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()),
         console=Console(stderr=True),
         transient=True,
-        redirect_stdout=False,  # or rich would send what we print to the bar's own stream
+        redirect_stdout=False,  # else rich would send what we print to the bar's own stream
         redirect_stderr=False,
     )
     with progress:

@@ -1,4 +1,4 @@
-"""`scorebridge models`: the versions that a gateway has, as a table."""
+"""`scorebridge models`: a table of the versions that a gateway knows."""
 
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -9,13 +9,17 @@ from bridge.services.models import format_instant
 
 __all__ = ["print_models"]
 
-_WIDEST = 1000  # of a table for another program, in which one line is one version
-# In the place of the client's own configuration, by which it waits for a gateway that serves.
+_WIDEST = 1000  # columns of a table that another program reads, so that each version takes one line
+# Replaces the client's own service configuration, by which it would wait until the gateway is healthy.
 _WHATEVER_ITS_HEALTH = [("grpc.service_config", "{}")]
 
 
 def print_models(url: str) -> None:
-    """Prints a table of the versions that a gateway has, also while it serves none of them."""
+    """Prints a table of the versions that a gateway knows, also while none of them serves.
+
+    Raises:
+        CommandFailed: the gateway could not be reached, or refused the call.
+    """
     with ScoringClient(url, options=_WHATEVER_ITS_HEALTH) as client:
         try:
             versions = client.models()

@@ -1,4 +1,4 @@
-"""What an R user types to have `write_bundle`, which lies among the gateway's own files."""
+"""The line of R code, and the shell command, that give an R user `write_bundle` from the gateway's own files."""
 
 import os
 import re
@@ -10,15 +10,15 @@ from bridge.r_facts import rscripts
 
 __all__ = ["install_line", "source_line"]
 
-# What means something in R's strings, or to `Rscript -e`, which reads backslashes once more and "~+~" as a blank.
+# Characters with a meaning in R's strings, or to `Rscript -e`, which reads backslashes once more and "~+~" as a blank.
 _UNSAFE = re.compile(r'["\\\x00-\x1f\x7f\udc80-\udcff]|~\+~')
 
 
 def source_line(folder: Path | None = None) -> str:
-    """R code, one line, that gives a session `write_bundle`; the same typed in, in a file, or after `Rscript -e`.
+    """Returns one line of R code that defines `write_bundle`; it works typed in, in a file and after `Rscript -e`.
 
     Args:
-        folder: of bundle.R; the gateway's own if not given.
+        folder: the folder that holds bundle.R; None stands for the gateway's own.
     """
     path = str(((folder or rscripts()) / "bundle.R").resolve())
     if _UNSAFE.search(path) is None:
@@ -27,9 +27,9 @@ def source_line(folder: Path | None = None) -> str:
 
 
 def install_line(folder: Path | None = None) -> str:
-    """A shell's command that installs the R package scorebridge, after which `library(scorebridge)` has `write_bundle`.
+    """Returns the shell command that installs the R package scorebridge, which exports `write_bundle`.
 
     Args:
-        folder: the package's source; the gateway's own if not given.
+        folder: the package's source folder; None stands for the gateway's own.
     """
     return f"R CMD INSTALL {shlex.quote(str((folder or rscripts()).resolve()))}"

@@ -1,4 +1,4 @@
-"""`scorebridge reconcile`: is what was answered what the models say?"""
+"""`scorebridge reconcile`: compares the scores that were answered with the scores that the models give now."""
 
 import logging
 import math
@@ -17,35 +17,41 @@ from bridge.texts import printable
 
 __all__ = ["reconcile"]
 
-_ANY_WIDTH = 1_000_000  # rich cuts a table to the width of its console
+_ANY_WIDTH = 1_000_000  # columns: so wide that rich cuts no table
+
+_TIME = "ISO 8601, UTC if it names no zone"
 
 _log = logging.getLogger(__name__)
 
+_RepositoryOption = Annotated[
+    Path | None, typer.Option(help="The folder that holds the bundles of all models; not needed with --against.")
+]
 _ClientDefaultsOption = Annotated[
-    list[Path] | None, typer.Option(help="A client's file of defaults, to be joined by request id; repeatable.")
+    list[Path] | None,
+    typer.Option(help="File in which a client recorded the defaults it gave, joined by request id; repeatable."),
 ]
 _TimeoutOption = Annotated[
-    float | None, typer.Option(help="Seconds for one call to be scored again; else what its version's workers have.")
+    float | None, typer.Option(help="Seconds to score one call again; by default the limit of its version's workers.")
 ]
 
 
 def reconcile(
     log: Annotated[Path, typer.Argument(metavar="DIR", help="The folder of the prediction log.", show_default=False)],
     *,
-    repository: Annotated[Path | None, typer.Option(help="The folder of bundles; not needed with --against.")] = None,
+    repository: _RepositoryOption = None,
     output: Annotated[Path | None, typer.Option(help="Folder for the report and the Parquet files.")] = None,
-    tolerance: Annotated[float, typer.Option(min=0.0, help="How far numbers may be apart; 0: the same bits.")] = 0.0,
-    model: Annotated[str | None, typer.Option(help="NAME or NAME/VERSION.")] = None,
-    since: Annotated[str | None, typer.Option(help="Calls from then on: ISO 8601, UTC if it names no zone.")] = None,
-    until: Annotated[str | None, typer.Option(help="Calls before then: ISO 8601, UTC if it names no zone.")] = None,
+    tolerance: Annotated[float, typer.Option(min=0.0, help="Allowed difference of numbers; 0: equal bits.")] = 0.0,
+    model: Annotated[str | None, typer.Option(help="Only calls of this NAME or NAME/VERSION.")] = None,
+    since: Annotated[str | None, typer.Option(help=f"Only calls at this time or later: {_TIME}.")] = None,
+    until: Annotated[str | None, typer.Option(help=f"Only calls before this time: {_TIME}.")] = None,
     against: Annotated[Path | None, typer.Option(help="Parquet or CSV file of scores made elsewhere.")] = None,
-    key: Annotated[str, typer.Option(help="Its column of row keys.")] = "row_key",
+    key: Annotated[str, typer.Option(help="The column of row keys in the file of --against.")] = "row_key",
     client_defaults: _ClientDefaultsOption = None,
     timeout: _TimeoutOption = None,
 ) -> None:
-    """Score again what was logged, apart from the gateway, and compare row by row.
+    """Score the logged calls again, independently of the gateway, and compare the scores row by row.
 
-    Exit code 0 if all is equal, 1 if a row differs, 2 if something could not be re-scored.
+    Exit code 0 if all scores are equal, 1 if a row differs, 2 if something could not be scored again.
     """
     _check_numbers(tolerance, timeout)
     files = tuple(client_defaults or ())
@@ -57,9 +63,11 @@ def reconcile(
         typer.echo(printable(f"{error}"), err=True)
         raise typer.Exit(NOT_RUN) from error
     except Exception as error:
-        # Exit code 1, which Python gives to what nobody expected, says that a row differs.
-        _log.exception("reconcile failed by a fault of its own")
-        typer.echo(f"reconcile failed by a fault of its own ({type(error).__name__}): please report it", err=True)
+        # Python would end with exit code 1 here, which would say that a row differs.
+        _log.exception("reconcile failed because of a bug in scorebridge")
+        typer.echo(
+            f"reconcile failed because of a bug in scorebridge ({type(error).__name__}): please report it", err=True
+        )
         raise typer.Exit(NOT_RUN) from error
     raise typer.Exit(summary.exit_code)
 
@@ -77,12 +85,12 @@ def _run(options: Options) -> Summary:
 
 
 class _Terminal(Console):
-    """Prints to the end of a pipe, too, whose reader has left."""
+    """A console whose process ends with exit code 2 where the program that reads its output has ended."""
 
     def on_broken_pipe(self) -> None:
         try:
             super().on_broken_pipe()
-        except SystemExit as error:  # with the exit code of a difference
+        except SystemExit as error:  # rich exits with 1, the code of a difference
             raise SystemExit(NOT_RUN) from error
 
 

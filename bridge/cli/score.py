@@ -1,4 +1,4 @@
-"""`scorebridge score`: the rows of a CSV file, scored by a gateway in one call."""
+"""`scorebridge score`: has a gateway score the rows of a CSV file in one call."""
 
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -33,19 +33,19 @@ def score_csv(
     dialect: Dialect | None = None,
     echo: Echo | None = None,
 ) -> str:
-    """Scores a CSV file in one call; a sentence for the terminal.
+    """Scores a CSV file in one call, writes the scores to another one, and returns a summary in one sentence.
 
-    The output has a row for each input row, in order: the columns that are echoed, the outputs, `source` (MODEL,
-    DEFAULT or, where `partial` has left them empty, FAILED) and `reason`. It is UTF-8 with commas and points, whatever
-    the input is, and takes the place of what `target` held, once it is whole.
+    The output has a row for each input row, in order: the columns to copy, the model's outputs, `source` (MODEL,
+    DEFAULT, or FAILED for a row that `partial` left without scores) and `reason`. It is written in UTF-8 with commas
+    and decimal points, whatever the input's dialect is, and replaces `target` only when it is complete.
 
     Raises:
-        CommandFailed: `source` is no CSV of the model's features, `target` can't be written, or the gateway refused;
-            rows are counted as in a spreadsheet.
-        OSError: the file can't be read.
+        CommandFailed: `source` is no CSV of the model's features, `target` can't be written, or the gateway refused
+            the call; messages count rows as a spreadsheet does.
+        OSError: `source` can't be read.
     """
     if target.exists() and target.samefile(source):
-        raise CommandFailed(f"{target} is the input; the scores need a file of their own")
+        raise CommandFailed(f"--output {target} is the input file: name another file for the scores")
     echo = echo or Echo()
     with _refusals_of(source):
         file = read_csv(source, dialect or Dialect())
@@ -66,7 +66,10 @@ def _refusals_of(source: Path) -> Iterator[None]:
 
 
 def _batch(client: ScoringClient, model: str, version: int, file: CsvFile, echo: Echo) -> CsvBatch:
-    """As the version that will score takes it; none is known while none serves."""
+    """Returns the file's rows as the version that will score them takes them.
+
+    While the gateway knows no such version, the features are unknown: every column is sent except those to copy.
+    """
     try:
         details = client.model(model, version)
     except ScoringError as error:
@@ -92,7 +95,7 @@ def _told(answer: Scores) -> str:
 
 
 def _write(target: Path, content: bytes) -> None:
-    """All of it or nothing; what is no file, such as a pipe, can't be replaced and is written into."""
+    """Writes the content whole or not at all; a target that is no file, such as a pipe, is written into directly."""
     try:
         if target.exists() and not target.is_file():
             target.write_bytes(content)

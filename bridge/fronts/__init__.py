@@ -1,1 +1,1 @@
-"""What listens: the gRPC servers and the HTTP port, and the bounds on what a connection may cost."""
+"""What listens: the gRPC servers and the HTTP port, with limits on what a connection may cost."""

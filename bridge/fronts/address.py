@@ -1,4 +1,4 @@
-"""Where a port listens: how that is written, and why it can't be had."""
+"""Writes the address that a port listens on, and finds out why an address can't be bound."""
 
 import errno
 import socket
@@ -9,14 +9,19 @@ __all__ = ["cannot_listen", "with_port"]
 
 
 def with_port(host: str, port: int) -> str:
-    """HOST:PORT, with brackets around an IPv6 address."""
+    """Returns HOST:PORT, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def cannot_listen(what: str, host: str, port: int) -> ConfigError:
-    """The error to raise for a port that could not be bound.
+    """Returns the error to raise for a port that could not be bound.
 
-    gRPC does not tell why. A plain socket does, so one tries the same.
+    gRPC does not say why it could not bind, so a plain socket tries the same address to learn the reason.
+
+    Args:
+        what: the server that wanted the port, "gRPC" or "HTTP".
+        host: the address of the failed attempt.
+        port: the port of the failed attempt.
     """
     return ConfigError(f"{what} can't listen on {with_port(host, port)}: {_why(host, port)}")
 
@@ -28,4 +33,4 @@ def _why(host: str, port: int) -> str:
             plain.bind(address)
     except OSError as error:
         return "is the port taken?" if error.errno == errno.EADDRINUSE else str(error.strerror)
-    return "no reason was given"
+    return "no reason was given, and a plain socket can be bound to it now"

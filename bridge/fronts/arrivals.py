@@ -1,8 +1,8 @@
-"""The messages of calls on grpc.aio: each has to come in time, and a call without one is told so.
+"""Limits how long the request message of a call may take on grpc.aio, and answers calls that send no message.
 
-grpc.aio's own unary methods wait for a message as long as the connection is there, and leave a call that ends without
-one unanswered. So these methods read theirs themselves, as those of a stream do. They read no further: to know whether
-a second message follows would cost every call another trip to grpc-core.
+grpc.aio's own unary methods wait for a message as long as the connection lives, and never answer a call that ends
+without a message. So the methods here read their message themselves, as streaming methods do. They don't check whether
+a second message follows: that would cost every call another trip to grpc-core.
 """
 
 import asyncio
@@ -16,27 +16,27 @@ from bridge.services.status import Status
 
 __all__ = ["Arrivals"]
 
-_LOOKS = 10  # in the time that a message may take
+_LOOKS = 10  # checks for late messages in the time that a message may take
 
 
 class Arrivals:
-    """Calls whose message is on its way.
+    """The calls whose headers have arrived and whose message has not.
 
     Args:
-        message_s: how long that may take, seconds, from when the call's headers were here.
+        message_s: seconds that a message may take, counted from the arrival of its call's headers.
     """
 
     def __init__(self, message_s: float) -> None:
         self._message_s = message_s
-        self._awaited: dict[Any, float] = {}  # in the order in which they came
+        self._awaited: dict[Any, float] = {}  # by call context, oldest first: when its headers were here, loop's clock
 
     def handler(self, handler: Any) -> Any:
-        """The handler of a unary method, made one that reads its message in time; it is for grpc.aio.
+        """Wraps the handler of a unary method, for grpc.aio, so that it reads the message itself and in time.
 
-        Without one the call ends with INVALID_ARGUMENT, and with DEADLINE_EXCEEDED if none was here in time.
+        A call that sends no message ends with INVALID_ARGUMENT, a call whose message is late with DEADLINE_EXCEEDED.
         """
         method, read = handler.unary_unary, handler.request_deserializer or _as_it_is
-        end: Any = vars(grpc.aio)["EOF"]  # the stubs don't have it
+        end: Any = vars(grpc.aio)["EOF"]  # missing in the type stubs
 
         async def answer(_: Any, context: Any) -> Any:
             self._awaited[context] = asyncio.get_running_loop().time()
@@ -45,8 +45,8 @@ class Arrivals:
             finally:
                 self._awaited.pop(context, None)
             if request is end:
-                await _end(context, grpc.StatusCode.INVALID_ARGUMENT, "the call has no message")
-                raise asyncio.CancelledError  # the caller has left
+                await _end(context, grpc.StatusCode.INVALID_ARGUMENT, "the call ended without a request message")
+                raise asyncio.CancelledError  # the caller has left, else `_end` would have raised
             answered = await method(read(request), context)
             if not isinstance(answered, Status):
                 return answered
@@ -58,7 +58,7 @@ class Arrivals:
         return grpc.stream_unary_rpc_method_handler(answer, response_serializer=handler.response_serializer)
 
     def refusal(self, sentence: str) -> Any:
-        """A method handler for grpc.aio that ends every call with RESOURCE_EXHAUSTED."""
+        """Returns a method handler for grpc.aio that ends every call with RESOURCE_EXHAUSTED and this sentence."""
 
         async def refuse(_: Any, context: Any) -> Any:
             await _end(context, grpc.StatusCode.RESOURCE_EXHAUSTED, sentence)
@@ -66,8 +66,8 @@ class Arrivals:
         return grpc.stream_unary_rpc_method_handler(refuse)
 
     async def watch(self) -> None:
-        """Ends calls whose message is late, until it is cancelled."""
-        late = f"the message was not here within {self._message_s:g} s"
+        """Ends calls whose message is late; runs until it is cancelled."""
+        late = f"the request message did not arrive within {self._message_s:g} s of the call's headers"
         while True:
             await asyncio.sleep(self._message_s / _LOOKS)
             oldest = asyncio.get_running_loop().time() - self._message_s
@@ -78,7 +78,7 @@ class Arrivals:
 
 
 async def _end(context: Any, code: grpc.StatusCode, sentence: str) -> None:
-    with suppress(grpc.aio.InternalError, grpc.aio.UsageError):  # nobody is there to be told
+    with suppress(grpc.aio.InternalError, grpc.aio.UsageError):  # raised if the caller has left already
         await context.abort(code, sentence)
 
 

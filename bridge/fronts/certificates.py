@@ -1,4 +1,4 @@
-"""The files of TLS: read, checked, and read anew when they change, while what is served stays what was last whole."""
+"""The TLS files: reads and checks them, and takes over changed files only when they are complete and correct."""
 
 import asyncio
 import logging
@@ -19,12 +19,12 @@ __all__ = ["Certificates"]
 
 _log = logging.getLogger(__name__)
 
-_MOST_BYTES = 1 << 20  # of a file; a chain of certificates has some KiB, a system's bundle of authorities 250
+_MOST_BYTES = 1 << 20  # of a file; a certificate chain has a few KiB, a system's bundle of authorities 250 KiB
 
 
 @dataclass(frozen=True)
 class _Pem:
-    """What was read at one time."""
+    """The contents of all TLS files as read at one time."""
 
     chain: bytes
     key: bytes
@@ -35,18 +35,22 @@ class _Pem:
 
 
 class Certificates:
-    """A gateway's certificate, its key and its clients' authorities.
+    """A gateway's certificate and key, and the authorities that its clients' certificates must come from.
 
-    Connections that are there keep what they began with; each new one gets what was last read whole. A file that is
-    torn, wrong or gone, or a key that is another certificate's, changes nothing and is said in the log once.
+    Existing connections keep the certificate that they began with. A new connection gets the last set of files that
+    was correct. A file that is incomplete, wrong or missing, or a key that belongs to another certificate, changes
+    nothing and is logged once.
 
     Args:
-        chain: PEM file of the certificate chain.
-        key: PEM file of its private key.
-        client_ca: PEM file of authorities; None asks clients for no certificate.
+        chain: the PEM file of the certificate chain.
+        key: the PEM file of the certificate's private key.
+        client_ca: the PEM file of the authorities; None asks clients for no certificate.
+
+    Attributes:
+        fault: what is wrong with the files as they are now, in a sentence; empty if they are served.
 
     Raises:
-        ConfigError: a file is not what it must be.
+        ConfigError: a file can't be read, or is no PEM file of its kind.
     """
 
     def __init__(self, chain: Path, key: Path, client_ca: Path | None) -> None:
@@ -57,26 +61,29 @@ class Certificates:
 
     @classmethod
     def of(cls, settings: GatewaySettings) -> "Certificates | None":
-        """Those that the settings name; None without TLS."""
+        """Returns the certificates that the settings name; None where the settings have no TLS."""
         if settings.tls_certificate is None or settings.tls_key is None:
             return None
         return cls(settings.tls_certificate, settings.tls_key, settings.tls_client_ca)
 
     def credentials(self) -> grpc.ServerCredentials:
-        """For a server, which asks for newer ones with each connection."""
-        newer: Any = self._newer  # the stubs don't know that None leaves it at what it has
+        """Returns credentials for a gRPC server; for each connection they ask whether there are newer certificates."""
+        newer: Any = self._newer  # the type stubs don't know that it may return None for "nothing newer"
         return grpc.dynamic_ssl_server_credentials(
             self._served.configuration(), newer, require_client_authentication=self._client_ca is not None
         )
 
     async def watch(self, interval_s: float) -> None:
-        """Looks at the files again and again, in a thread: a file system that hangs holds up nothing else."""
+        """Checks the files every `interval_s` seconds until it is cancelled.
+
+        The reading is done in a thread, so that a file system that hangs holds up nothing else.
+        """
         while True:
             await asyncio.sleep(interval_s)
             await asyncio.to_thread(self.look)
 
     def look(self) -> None:
-        """Takes what the files say now, if it is whole and another thing than before."""
+        """Reads the files again, and takes them over if they have changed and are correct."""
         try:
             found = self._read()
         except ConfigError as error:
@@ -85,15 +92,15 @@ class Certificates:
         self._say("")
         if found != self._served:
             self._served = found
-            _log.info("TLS: new connections get the certificate that %s has now", self._chain)
+            _log.info("TLS: %s or its key or authorities have changed; new connections get the new files", self._chain)
 
     def _say(self, fault: str) -> None:
         if fault and fault != self.fault:
-            _log.error("%s; new connections still get the last certificate that was whole", fault)
+            _log.error("%s; new connections still get the last certificate that was correct", fault)
         self.fault = fault
 
     def _newer(self) -> grpc.ServerCertificateConfiguration | None:
-        """Called by gRPC in a thread of its own."""
+        """Returns the newer configuration, None if there is none; gRPC calls it in a thread of its own."""
         served = self._served
         if served is self._given:
             return None
@@ -111,12 +118,16 @@ class Certificates:
         return found
 
     def _check(self, found: _Pem) -> None:
-        """What is wrong, because gRPC only says that it could not bind, or takes no authority for any."""
+        """Raises ConfigError if the files are wrong.
+
+        gRPC itself would only say that it could not bind, or would silently accept a file without any authority.
+        """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # how strong a key must be is gRPC's to say
+        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # gRPC decides how strong a key must be
         try:
             with _as_file(found.chain) as chain, _as_file(found.key) as key:
-                context.load_cert_chain(chain, key, password=lambda: "none")  # else it asks the terminal for one
+                # Without a password function OpenSSL would ask the terminal for the password of an encrypted key.
+                context.load_cert_chain(chain, key, password=lambda: "none")
         except ssl.SSLError as error:
             raise ConfigError(
                 f"TLS: {self._chain} and {self._key} are not a certificate and its unencrypted key in PEM"
@@ -130,7 +141,7 @@ class Certificates:
 
 
 def _read(path: Path) -> bytes:
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a FIFO would wait for its writer
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # else opening a FIFO would wait for a writer
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ConfigError(f"TLS: {path} is not a regular file")
@@ -138,13 +149,13 @@ def _read(path: Path) -> bytes:
     finally:
         os.close(descriptor)
     if len(content) > _MOST_BYTES:
-        raise ConfigError(f"TLS: {path} has over {_MOST_BYTES} bytes, which no certificate has")
+        raise ConfigError(f"TLS: {path} is larger than {_MOST_BYTES} bytes: it can't be a certificate or key")
     return content
 
 
 @contextmanager
 def _as_file(content: bytes) -> Iterator[str]:
-    """A path under which OpenSSL, which takes keys from files alone, finds exactly what was read."""
+    """Yields the path of a file in memory with this content, because OpenSSL reads keys only from files."""
     descriptor = os.memfd_create("pem")
     try:
         os.write(descriptor, content)

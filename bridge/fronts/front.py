@@ -1,4 +1,4 @@
-"""The gRPC server underneath, with the same servicers on either: grpc.aio, or pygrpc-native where it is named."""
+"""The gRPC server underneath the gateway: grpc.aio, or pygrpc-native where the settings ask for it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -24,9 +24,9 @@ _NATIVE = "pygrpc_native"
 
 
 class Methods:
-    """All methods of all services behind ONE generic handler, which is what grpcio looks up fastest.
+    """The methods of all services behind one generic handler, which grpcio looks up faster than several.
 
-    It also takes the place of a server for the `add_…_to_server` functions of generated code.
+    It can be passed as the server to the `add_…_to_server` functions of generated code.
     """
 
     def __init__(self) -> None:
@@ -35,47 +35,57 @@ class Methods:
         self._max_header_bytes = 0
 
     def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
-        """Does nothing: what they hold comes by `add_registered_method_handlers` too."""
+        """Ignores the handlers: generated code passes their methods to `add_registered_method_handlers` as well."""
 
     def add_registered_method_handlers(self, service: str, methods: dict[str, Any]) -> None:
-        """Adds one service."""
+        """Adds the methods of a service, given by the service's full name and the methods' names."""
         self._by_path |= {f"/{service}/{name}": method for name, method in methods.items()}
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """The method that a call is for."""
+        """Returns the handler of the method that a call names.
+
+        Returns None for an unknown method, and a handler that refuses the call where its headers are too large.
+        """
         metadata = handler_call_details.invocation_metadata
         if self._refuses is not None and _size(metadata) > self._max_header_bytes:
             return self._refuses
         return self._by_path.get(handler_call_details.method)
 
     def bound(self, arrivals: Arrivals, max_header_bytes: int) -> None:
-        """Has unary methods read their message themselves, which has to be here in time, and bounds a call's headers.
+        """Limits how long the messages of unary methods may take to arrive, and how large a call's headers may be.
 
-        What grpc-core holds itself of headers, it holds only once the caller has acknowledged its settings.
+        grpc-core's own limit of headers is in force only after the caller has acknowledged grpc-core's settings.
+
+        Args:
+            arrivals: wraps the methods' handlers, and has the limit of time.
+            max_header_bytes: the limit of a call's headers, counted as HTTP/2 does.
         """
         self._max_header_bytes = max_header_bytes
-        self._refuses = arrivals.refusal(f"the headers may have {max_header_bytes} bytes")
+        self._refuses = arrivals.refusal(f"the call's headers are larger than the allowed {max_header_bytes} bytes")
         for path, method in self._by_path.items():
             if method.unary_unary is not None:
                 self._by_path[path] = arrivals.handler(method)
 
     def of(self, service: str) -> dict[str, Any]:
-        """The functions of one service's unary methods, by path."""
+        """Returns the functions of a service's unary methods, by path."""
         own = f"/{service}/"
         return {path: method.unary_unary for path, method in self._by_path.items() if path.startswith(own)}
 
 
 class Front:
-    """A server that is bound by `start` and answers until `stop`.
+    """The gateway's gRPC server: `start` binds its port, and it answers until `stop`.
 
     Attributes:
-        name: "grpc" or "native".
+        name: the library that serves, "grpc" or "native".
 
     Args:
-        settings: the gateway's.
-        methods: all there are.
-        service: whose methods have to be fast; they take and give bytes.
-        group: what calls record within it is written at its end.
+        settings: the gateway's settings.
+        methods: the methods of all services.
+        service: the name of the service whose methods have to be fast; they take and return bytes.
+        group: a context manager for calls that are answered together: what they record is written when it ends.
+
+    Raises:
+        ConfigError: the settings ask for the native front, which is not installed.
     """
 
     def __init__(
@@ -95,10 +105,10 @@ class Front:
         self.name = self._choose()
 
     async def start(self) -> int:
-        """Binds and serves; the port.
+        """Binds the port, begins to serve, and returns the port's number.
 
         Raises:
-            ConfigError: the port can't be had, or a file of TLS is not what it must be.
+            ConfigError: the port can't be bound, or a TLS file is wrong.
         """
         host, port = self._settings.host, self._settings.grpc_port
         address = with_port(host, port)
@@ -108,7 +118,7 @@ class Front:
             raise cannot_listen("gRPC", host, port) from error
 
     async def stop(self, grace_s: float) -> None:
-        """Takes no new calls; ends the last ones after the grace, seconds."""
+        """Takes no new calls, and ends the calls that are still under way after `grace_s` seconds."""
         if self._server is not None:
             await self._server.stop(grace_s)
         for watch in self._watches:
@@ -117,11 +127,11 @@ class Front:
 
     @property
     def tls_fault(self) -> str:
-        """Why the files of TLS as they are now are not served; empty if they are."""
+        """What is wrong with the TLS files as they are now; empty if they are served or there is no TLS."""
         return "" if self._certificates is None else self._certificates.fault
 
     async def _start_native(self, address: str) -> int:
-        from bridge.fronts.native import NativeFront  # noqa: PLC0415 - the package under it is an extra
+        from bridge.fronts.native import NativeFront  # noqa: PLC0415 - its library is an optional extra
 
         own = self._methods.of(self._service)
         self._server = NativeFront(address, own, self._methods, self._group, self._settings)
@@ -151,18 +161,24 @@ class Front:
         if self._settings.front != "native":
             return "grpc"
         if find_spec(_NATIVE) is None:
-            raise ConfigError("front = 'native' needs pip install 'scorebridge-gateway[fast]'")
+            raise ConfigError("front = 'native' is not installed: run pip install 'scorebridge-gateway[fast]'")
         return "native"
 
 
 def _size(metadata: Sequence[tuple[str, str | bytes]]) -> int:
-    """As HTTP/2 counts a list of headers (RFC 9113 section 6.5.2)."""
+    """Returns the size of headers in bytes as HTTP/2 counts it (RFC 9113 section 6.5.2)."""
     return sum(map(len, chain.from_iterable(metadata))) + 32 * len(metadata)
 
 
 def add_health_and_reflection(methods: Methods, health: Any, service: str) -> None:
-    """Registers grpc.health.v1 and server reflection beside the services that are there."""
+    """Adds the services grpc.health.v1 and server reflection to the methods.
+
+    Args:
+        methods: the methods to add to.
+        health: the servicer of grpc.health.v1.
+        service: the name of the gateway's own service, which reflection lists.
+    """
     health_pb2_grpc.add_HealthServicer_to_server(health, methods)
     names = (service, "grpc.health.v1.Health", reflection.SERVICE_NAME)
-    collected: Any = methods  # a server as far as generated code looks
+    collected: Any = methods  # has the methods of a server that generated code calls
     reflection.enable_server_reflection(names, collected)

@@ -1,7 +1,7 @@
-"""The HTTP port: a few pages of text for probes, one request a connection, and a bound on everything it takes.
+"""The HTTP port: a few text pages for probes, one request per connection, and a limit on everything it takes.
 
-There is no HTTP library under it, because nothing is asked of one: bodies are never read, headers never looked at, and
-a connection ends after its answer or its time.
+It uses no HTTP library, because it needs none: bodies are never read, headers are ignored, and a connection ends after
+its answer or when its time is over.
 """
 
 import asyncio
@@ -20,22 +20,22 @@ __all__ = ["HttpPort", "Page"]
 _log = logging.getLogger(__name__)
 
 _END = b"\r\n\r\n"
-_DISCARDED = 16  # reads of what a caller still sends, so that it reads its answer before it learns of the end
+_DISCARDED = 16  # reads of bytes that a caller still sends, so that it gets its answer before the connection's end
 
 
 class Page(NamedTuple):
-    """What a path shows."""
+    """The status and the text that answer a request for a path."""
 
     status: HTTPStatus
     text: str
 
 
 class HttpPort:
-    """A server that is bound by `start` and answers until `close`.
+    """The gateway's HTTP server: `start` binds its port, and it answers until `close`.
 
     Args:
-        settings: the gateway's.
-        pages: by path; each is told whether the caller is on this machine.
+        settings: the gateway's settings.
+        pages: functions that make the pages, by path; each gets whether the caller is on this machine.
     """
 
     def __init__(self, settings: GatewaySettings, pages: Mapping[str, Callable[[bool], Page]]) -> None:
@@ -45,10 +45,10 @@ class HttpPort:
         self._open: set[asyncio.Task[None]] = set()
 
     async def start(self) -> str:
-        """Binds and serves; "host:port".
+        """Binds the port, begins to serve, and returns "host:port".
 
         Raises:
-            ConfigError: the port can't be had.
+            ConfigError: the port can't be bound.
         """
         host, port = self._settings.host, self._settings.http_port
         limit = self._settings.max_header_bytes
@@ -59,7 +59,7 @@ class HttpPort:
         return with_port(host, self._server.sockets[0].getsockname()[1])
 
     async def close(self) -> None:
-        """Ends every connection at once; idempotent."""
+        """Stops listening and ends every connection at once; may be called more than once."""
         if self._server is not None:
             self._server.close()
         for task in self._open:
@@ -99,10 +99,10 @@ class HttpPort:
                 break
 
     def answer(self, head: bytes, peer: str) -> bytes:
-        """The whole answer to the head of a request.
+        """Returns all bytes of the answer to a request.
 
         Args:
-            head: up to its empty line.
+            head: the request's first line and headers, up to the empty line.
             peer: the caller's IP address.
         """
         method, path = _asked(head)
@@ -114,15 +114,15 @@ class HttpPort:
             return _answer(Page(HTTPStatus.METHOD_NOT_ALLOWED, ""), "Allow: GET, HEAD\r\n")
         try:
             shown = page(_on_this_machine(peer))
-        except Exception:  # noqa: BLE001 - a probe is answered whatever is wrong
-            _log.exception("%s failed", path)
+        except Exception:  # noqa: BLE001 - a probe must get an answer whatever is wrong
+            _log.exception("the page %s of the HTTP port failed because of a bug in the gateway", path)
             shown = Page(HTTPStatus.INTERNAL_SERVER_ERROR, "")
         answer = _answer(shown)
         return answer if method == "GET" else answer[: answer.index(_END) + len(_END)]
 
 
 def _asked(head: bytes) -> tuple[str, str]:
-    """Method and path; both are empty if that is no HTTP/1."""
+    """Returns the request's method and path; both are empty if the head is not HTTP/1."""
     parts = head.partition(b"\r\n")[0].split(b" ")
     if len(parts) != 3 or not parts[0].isalpha() or parts[2] not in (b"HTTP/1.1", b"HTTP/1.0"):  # noqa: PLR2004
         return "", ""

@@ -1,8 +1,8 @@
-"""The gateway's own methods on pygrpc-native's HTTP/2 front, which works outside of the interpreter.
+"""Serves the gateway's own methods by pygrpc-native, an HTTP/2 server that works outside of the Python interpreter.
 
-What is not ours to make fast (health, reflection, unknown methods) is passed on to a grpc.aio server on a private unix
+Methods that need not be fast (health, reflection, unknown methods) are passed on to a grpc.aio server on a private unix
 socket. The library's own asyncio wrapper is not used: it closes connections before the last answers have left them, it
-counts a deadline from when the event loop got round to the call, and it costs a call more than our layers do.
+counts a deadline from when the event loop begins the call, and it costs a call more time than all our layers.
 """
 
 import asyncio
@@ -32,8 +32,8 @@ __all__ = ["Group", "NativeFront"]
 _log = logging.getLogger(__name__)
 
 _TIMEOUT = re.compile(rb"[0-9]{1,8}[HMSmun]")
-_EVENTS = 64  # the most that one trip from the front to the event loop carries
-_LAST_BYTES_S = 0.1  # for answers that were handed over to reach the network; nothing tells when they have
+_EVENTS = 64  # the most events that are passed from the library to the event loop at once
+_LAST_BYTES_S = 0.1  # time for the last answers to reach the network: the library does not say when they have
 
 Group = Callable[[], AbstractContextManager[None]]
 _Answer = bytes | Status
@@ -41,20 +41,20 @@ _Method = Callable[[bytes, Any], Awaitable[_Answer]]
 
 
 def _io_threads() -> int:
-    """Two keep answers in time beside big messages; on a single core they would only take turns."""
+    """Returns 2, so that a big message does not delay answers; 1 on a single core, where two would take turns."""
     return min(2, len(os.sched_getaffinity(0)))
 
 
 class NativeFront:
-    """A server that is bound when it is made.
+    """A gRPC server of pygrpc-native, whose port is bound when the object is made.
 
     Args:
-        address: "host:port"; port 0 picks a free one.
-        methods: the gateway's own, by path.
+        address: "host:port"; port 0 picks a free port.
+        methods: the gateway's own methods, by path.
         others: a generic handler for all other methods.
-        group: what calls record within it is written at its end; see `PredictionLog.group`.
-        settings: the gateway's, of which it holds those that the library can: messages (once they are here), streams,
-            headers and keepalive.
+        group: a context manager for calls that are answered together: what they record is written when it ends.
+        settings: the gateway's settings. Of their limits the library keeps only these: the size of a message (after it
+            has arrived), streams, headers and keepalive.
 
     Raises:
         OSError: the address can't be bound.
@@ -63,12 +63,12 @@ class NativeFront:
     def __init__(
         self, address: str, methods: Mapping[str, _Method], others: Any, group: Group, settings: GatewaySettings
     ) -> None:
-        self._native: Any = import_module("pygrpc_native._native")  # an extra
+        self._native: Any = import_module("pygrpc_native._native")  # an optional dependency
         self._front = self._native.NativeGrpcFront(
             address,
             [(path, False) for path in methods],
             io_threads=_io_threads(),
-            client_key_metadata="grpc-timeout",  # so that it is handed over; of the details it is only what was read
+            client_key_metadata="grpc-timeout",  # so that we get the header itself; the details hold its value as read
             call_details=True,
             keepalive_time_ms=round(settings.keepalive_s * 1000),
             keepalive_timeout_ms=round(settings.keepalive_timeout_s * 1000),
@@ -88,11 +88,11 @@ class NativeFront:
 
     @property
     def port(self) -> int:
-        """Where it listens."""
+        """The number of the port that it listens on."""
         return int(self._front.bound_port)
 
     async def start(self) -> None:
-        """Serves from here on."""
+        """Begins to serve: starts the private server for other methods, and a thread that receives calls."""
         self._folder = make_folder("front")
         socket = self._folder / "others"
         self._others.add_insecure_port(f"unix:{socket}")
@@ -103,7 +103,10 @@ class NativeFront:
         threading.Thread(target=self._receive, args=(loop,), name="native-front", daemon=True).start()
 
     async def stop(self, grace_s: float) -> None:
-        """Takes no new calls; cancels the last ones after the grace, seconds. A later, shorter grace counts too."""
+        """Takes no new calls, and cancels the calls that are still under way after `grace_s` seconds.
+
+        May be called again with a shorter grace, which then counts.
+        """
         loop = asyncio.get_running_loop()
         if self._stopping is None:
             self._stopping = loop.create_task(self._stop())
@@ -129,7 +132,7 @@ class NativeFront:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def _receive(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Runs in a thread of its own until the front is closed."""
+        """Passes events from the library to the event loop; runs in a thread of its own until the library is closed."""
         while (events := self._front.recv_batch_details(_EVENTS)) is not None:
             try:
                 loop.call_soon_threadsafe(self._begin, events, time.monotonic())
@@ -138,7 +141,7 @@ class NativeFront:
                 return
 
     def _begin(self, events: list[tuple[Any, ...]], received: float) -> None:
-        """Begins calls; those that need not wait are answered together, once what they recorded is written."""
+        """Begins calls; those that need not wait are answered together, after their records are written."""
         answers: list[tuple[int, _Answer]] = []
         self._answers = answers
         try:
@@ -159,9 +162,9 @@ class NativeFront:
             if (task := self._calls.get(call_id)) is not None:
                 task.cancel()
         elif self._stopping is not None:
-            self._send(call_id, Status(grpc.StatusCode.UNAVAILABLE, "the gateway is going down"))
+            self._send(call_id, Status(grpc.StatusCode.UNAVAILABLE, "the gateway is going down and takes no new calls"))
         elif len(payload) > self._max_message_bytes:
-            sentence = f"the message has {len(payload)} bytes, and may have {self._max_message_bytes}"
+            sentence = f"the message has {len(payload)} bytes; at most {self._max_message_bytes} are allowed"
             self._send(call_id, Status(grpc.StatusCode.RESOURCE_EXHAUSTED, sentence))
         elif isinstance(timeout, bytes) and _TIMEOUT.fullmatch(timeout) is None:
             sentence = "grpc-timeout must be 1 to 8 digits and one of H, M, S, m, u and n"
@@ -177,11 +180,11 @@ class NativeFront:
         try:
             answer = await method(payload, context)
         except asyncio.CancelledError:
-            # The caller has left, or its time is over; if neither, it is told.
-            answer = Status(grpc.StatusCode.CANCELLED, "cancelled")
+            # The caller has left or its deadline has passed; if neither, it reads this.
+            answer = Status(grpc.StatusCode.CANCELLED, "the gateway cancelled the call")
         except Exception:  # noqa: BLE001 - its text may hold input values
-            _log.exception("a call failed inside the bridge")
-            answer = Status(grpc.StatusCode.INTERNAL, "the gateway failed; its log says where")
+            _log.exception("a call failed because of a bug in the gateway")
+            answer = Status(grpc.StatusCode.INTERNAL, "the gateway failed because of a bug: its log says where")
         self._calls.pop(call_id, None)
         if self._answers is not None:
             self._answers.append((call_id, answer))
@@ -197,7 +200,7 @@ class NativeFront:
 
 
 class _Context:
-    """What a method may ask of its call: the part of grpc.aio.ServicerContext that we use."""
+    """What a method may ask about its call: the part of grpc.aio.ServicerContext that the gateway's methods use."""
 
     __slots__ = ("_deadline", "_peer")
 
@@ -209,5 +212,5 @@ class _Context:
         return self._peer
 
     def time_remaining(self) -> float | None:
-        """Seconds; None without a deadline."""
+        """Returns the seconds until the caller's deadline, 0 after it; None if the caller set none."""
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())

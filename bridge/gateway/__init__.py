@@ -1,1 +1,1 @@
-"""The life of one gateway process: it binds, loads, serves, drains and ends, and shows how it is."""
+"""The life of one gateway process: it binds, loads, serves, drains and ends, and shows its state over HTTP."""

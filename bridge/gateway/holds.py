@@ -1,4 +1,4 @@
-"""How long the event loop was held lately by one thing, while all else that was due had to wait."""
+"""Measures holds of the event loop: times in which one piece of work kept everything else waiting."""
 
 import asyncio
 import time
@@ -8,16 +8,17 @@ from bridge.calls import now
 
 __all__ = ["Holds"]
 
-_INTERVAL_S = 0.02  # 50 looks a second cost a thousandth of a core
+_INTERVAL_S = 0.02  # 50 checks a second cost a thousandth of a core
 _KEPT_S = 60.0
 _STEP_S = 1.0
 
 
 class Holds:
-    """Watches the event loop that it is started on.
+    """Measures for how long the event loop that it is started on was held, over the last minute.
 
-    A hold is the time by which a look came late, as far as the loop's thread computed meanwhile: that the machine had
-    no core for it is not the loop's doing. One that falls between two looks is seen short by up to 20 ms.
+    A timer checks every 20 ms. A hold is the time by which a check came late, but no more than the CPU time that the
+    loop's thread used meanwhile: waiting for a free core is not the loop's fault. A hold may be measured up to 20 ms
+    too short, because it can begin between two checks.
     """
 
     def __init__(self) -> None:
@@ -26,24 +27,24 @@ class Holds:
         self._due = self._computed_s = 0.0
 
     def start(self) -> None:
-        """Looks from here on; what was before is forgotten."""
+        """Begins to measure, and forgets all holds before."""
         self.stop()
         self._worst.clear()
         self._wait()
 
     def stop(self) -> None:
-        """Looks no more."""
+        """Stops measuring; the holds so far are kept."""
         if self._next is not None:
             self._next.cancel()
             self._next = None
 
     def longest_s(self) -> float:
-        """The longest hold of the last minute, seconds."""
+        """Returns the longest hold of the last minute, in seconds."""
         self._forget()
         return max((held_s for _, held_s in self._worst), default=0.0)
 
     def note(self, held_s: float) -> None:
-        """The loop was held so long."""
+        """Adds a hold that has ended just now and took `held_s` seconds."""
         at = now()
         if self._worst and at - self._worst[-1][0] < _STEP_S:
             since, worst_s = self._worst[-1]

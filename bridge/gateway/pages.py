@@ -1,4 +1,4 @@
-"""What the HTTP port shows: whether the gateway lives, and whether calls should be sent to it."""
+"""The pages of the HTTP port: whether the gateway lives, and whether calls should be sent to it."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -15,18 +15,18 @@ __all__ = ["Pages"]
 
 
 class Pages:
-    """The pages of one gateway, made anew whenever one is asked for.
+    """The HTTP pages of one gateway, made anew for each request.
 
     Args:
-        registry: its versions.
-        front: what listens for calls.
-        service: what answers them.
-        holds: of its event loop.
-        log: the prediction log; None if it keeps none.
+        registry: the gateway's versions.
+        front: the gateway's gRPC server.
+        service: the service that answers the gateway's calls.
+        holds: the measured holds of the gateway's event loop.
+        log: the prediction log; None if the gateway keeps none.
 
     Attributes:
-        decided: every version was loaded, refused or put off once.
-        draining: it takes no new calls.
+        decided: whether every version has been loaded, refused or set to wait at least once since the start.
+        draining: whether the gateway has stopped taking new calls.
     """
 
     def __init__(
@@ -41,11 +41,11 @@ class Pages:
         self.draining = False
 
     def by_path(self) -> Mapping[str, Callable[[bool], Page]]:
-        """The pages, each told whether the caller is on this machine."""
+        """Returns the functions that make the pages, by path; each takes whether the caller is on this machine."""
         return {"/livez": self._show_live, "/readyz": self._show_ready}
 
     def ready(self) -> bool:
-        """At least one model is served, or there is none and that is known."""
+        """Whether calls should be sent here: a model serves, or the repository is known to hold no model."""
         models = self._registry.models()
         served = any(self._registry.serving(model) for model in models)
         known = self.decided and not self._registry.hanging()
@@ -55,22 +55,22 @@ class Pages:
         return Page(HTTPStatus.OK, "ok\n")
 
     def _show_ready(self, here: bool) -> Page:
-        """Names and reasons are for callers on this machine; others learn only whether to send calls."""
+        """Returns /readyz: names and reasons only for callers on this machine, else just "ready" or "not ready"."""
         ready = self.ready()
         text = self.readiness() if here else "ready\n" if ready else "not ready\n"
         return Page(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, text)
 
     def readiness(self) -> str:
-        """The text of /readyz for callers on this machine: what is amiss, then a line a version."""
+        """Returns the text of /readyz for callers on this machine: what is wrong, then a line for each version."""
         lines = ["draining"] if self.draining else []
         if self._front.tls_fault:
-            lines.append(f"{self._front.tls_fault}; the last certificate that was whole is served")
+            lines.append(f"{self._front.tls_fault}; new connections still get the last certificate that was correct")
         if self._log is not None and self._log.lost:
             lines.append(f"prediction log: {self._log.lost} records were not written")
         for what, count in self._registry.hanging().items():
-            lines.append(f"reading {what} hangs, {count} threads wait for it")
+            lines.append(f"reading {what} hangs, {count} threads wait for the file system")
         if self._service.refused_by_bounds:
-            lines.append(f"messages that held more than they may: {self._service.refused_by_bounds}")
+            lines.append(f"refused messages that held more than allowed: {self._service.refused_by_bounds}")
         for version in self._registry.versions():
             serving = " serving" if self._registry.serving(version.stored.model) is version else ""
             until = "" if version.retry_at is None else f" until {format_instant(version.retry_at)}"

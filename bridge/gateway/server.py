@@ -1,4 +1,4 @@
-"""The gateway's life: bind, load, serve, drain, end."""
+"""Runs a gateway from its start to its end: binds, loads, serves, drains and closes."""
 
 import asyncio
 import gc
@@ -34,20 +34,20 @@ __all__ = ["Gateway", "serve"]
 _log = logging.getLogger(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_SWITCH_INTERVAL_S = 0.0005  # how long a background thread may keep the interpreter while an answer is due
-_LAST_ANSWERS_S = 0.5  # for default scores to leave, when the grace is over
+_SWITCH_INTERVAL_S = 0.0005  # how long a background thread may keep the interpreter while an answer waits for it
+_LAST_ANSWERS_S = 0.5  # time for the last default scores to leave after the grace is over
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 class Gateway:
-    """One gateway process: both ports, the health services, and the registry behind them.
+    """One gateway process: the gRPC and HTTP ports, the health service, and the registry of versions behind them.
 
     Attributes:
-        registry: its versions.
-        pages: what it shows on its HTTP port.
-        grpc_address: "host:port" once it is started.
-        http_address: the same of /livez and /readyz.
+        registry: the gateway's versions.
+        pages: the pages of its HTTP port.
+        grpc_address: "host:port" of the gRPC port; empty until `start` has bound it.
+        http_address: "host:port" of the HTTP port; empty until `start` has bound it.
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
@@ -64,7 +64,7 @@ class Gateway:
             log_model_messages=settings.log_model_messages,
         )
         self.grpc_address = self.http_address = ""
-        servicers: Any = health  # its stubs don't know the asyncio half
+        servicers: Any = health  # the type stubs lack its asyncio half
         self._health = servicers.aio.HealthServicer()
         self._health_updates: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
@@ -84,18 +84,18 @@ class Gateway:
 
     @property
     def front_note(self) -> str:
-        """What the ready line ends with: nothing, or what the front can't hold."""
+        """The end of the line `ready …`: a warning that the native front is not bounded; empty for grpc.aio."""
         unbounded = " front=native (does not bound what it receives: see docs/security.md)"
         return unbounded if self._front.name == "native" else ""
 
     async def start(self) -> None:
-        """Binds both ports; calls are answered from here on, with defaults while their models load.
+        """Binds both ports; from then on calls are answered, with default scores while their models load.
 
         Raises:
-            ConfigError: a port can't be had, or the repository is no folder.
+            ConfigError: a port can't be bound, a TLS file is wrong, or the repository is not a folder.
         """
         if not await self.registry.is_there():
-            raise ConfigError(f"the repository {self._settings.repository} is not a folder")
+            raise ConfigError(f"the repository {self._settings.repository} is not a folder, or does not exist")
         self._holds.start()
         await asyncio.to_thread(_sweep)
         if self._log is not None:
@@ -108,20 +108,23 @@ class Gateway:
         self.http_address = await self._http.start()
 
     async def load(self) -> None:
-        """Loads what is to be resident; returns when every version is decided. From then on changes are followed."""
+        """Loads the versions that are to be resident, and begins to watch the repository for changes.
+
+        Returns when every version has been loaded, refused or set to wait.
+        """
         await self.registry.refresh()
         self._watching = asyncio.get_running_loop().create_task(self.registry.watch(self._settings.watch_interval_s))
-        # What is loaded by now stays: a full collection that walks through it would stall every call for milliseconds.
+        # Objects that exist by now stay: a full garbage collection of them would stall every call for milliseconds.
         gc.collect()
         gc.freeze()
-        self._holds.start()  # anew: nobody waited for that
+        self._holds.start()  # begins anew, because no call had to wait for this collection
         self.pages.decided = True
         for model in self.registry.models() or [""]:
             self._update_health(model)
         await asyncio.gather(*self._health_updates)
 
     async def drain(self) -> None:
-        """Takes no new calls, and gives those under way the grace; what is left then gets its default scores."""
+        """Takes no new calls, and lets calls under way finish within the grace; the rest then get default scores."""
         self.pages.draining = True
         await self._health.enter_graceful_shutdown()
         await self.registry.end_retries()
@@ -133,7 +136,7 @@ class Gateway:
         await stopping
 
     async def close(self) -> None:
-        """Ends every call, process and connection at once; idempotent."""
+        """Ends every call, process and connection at once; may be called more than once."""
         self.pages.draining = True
         self._drain.end()
         if self._watching is not None:
@@ -161,7 +164,7 @@ class Gateway:
 
 
 def _sweep() -> None:
-    from bridge.private_folders import sweep  # noqa: PLC0415 - psutil is needed at the start alone
+    from bridge.private_folders import sweep  # noqa: PLC0415 - it loads psutil, which only the start needs
 
     sweep()
 
@@ -176,16 +179,16 @@ def _make_log(settings: GatewaySettings) -> PredictionLog | None:
 async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
     """Runs a gateway until SIGTERM or SIGINT.
 
-    Args:
-        settings: the gateway's.
-        tell: gets `refused MODEL/VERSION: reason` for each bundle that is, `waiting MODEL/VERSION: reason` for each
-            that is tried again, then one line `ready grpc=… http=…`.
+    The first signal drains the gateway: health says NOT_SERVING, calls under way may finish within the grace, and the
+    rest get default scores. The second signal ends it at once. Further signals are ignored.
 
-    A first signal drains: health says NOT_SERVING, calls under way get the grace and then their default scores.
-    A second one ends it at once; those after it are ignored.
+    Args:
+        settings: the gateway's settings.
+        tell: called with each line to show: `refused MODEL/VERSION: reason` for each version that may not serve,
+            `waiting MODEL/VERSION: reason` for each that is tried again, then `ready grpc=… http=…`.
 
     Raises:
-        ConfigError: it could not start.
+        ConfigError: the gateway could not start.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     loop = asyncio.get_running_loop()
@@ -201,17 +204,17 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
         await gateway.start()
         if await _first(_load(gateway, tell), stop.wait()):
             await stop.wait()
-        _log.info("draining")
+        _log.info("draining: no new calls are taken, calls under way have %g s to finish", settings.grace_s)
         await _first(gateway.drain(), hurry.wait())
     finally:
         for number in _SIGNALS:
             loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)  # the loop's end is not the process's, and the exit code stays 0
+            signal.signal(number, signal.SIG_IGN)  # later signals must not change the exit code 0
         await gateway.close()
 
 
 async def _first(work: Coroutine[Any, Any, None], end: Coroutine[Any, Any, Any]) -> bool:
-    """Does the work until the end comes; whether the work was done before."""
+    """Runs `work` until it is done or `end` is, cancels the other one, and returns whether `work` was done."""
     loop = asyncio.get_running_loop()
     working, ending = loop.create_task(work), loop.create_task(end)
     await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)

@@ -1,1 +1,1 @@
-"""A version of a model, from the bundle that is tried to the version that serves and is let go."""
+"""Versions of models: trying a bundle, deploying it, loading, serving and unloading a version."""

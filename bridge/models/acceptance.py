@@ -1,4 +1,4 @@
-"""Whether a version may serve: its bundle is loaded for real and has to score what it must before anyone sees it."""
+"""Decides whether a version may serve: loads its bundle and requires it to score its golden rows or made-up rows."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ from bridge.shortages import says_out_of_memory, says_short
 __all__ = ["ROW_BY_ROW", "Accepted", "accept"]
 
 ROW_BY_ROW = (
-    "say row_by_row = true if Pred.R was written for one row, or remove row_wise if a call's rows belong together"
+    "say row_by_row = true if Pred.R was written for one row, or remove row_wise if the rows of a call belong together"
 )
 
 _reads = Reads()
@@ -30,23 +30,24 @@ _reads = Reads()
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A version that may serve.
+    """A version that may serve, and the results of its trial.
 
     Attributes:
-        bundle: what was loaded.
-        backend: has it resident, warm; whoever gets this closes it.
-        description: as the backend gave it, with what the trial added: the outputs, and whether rows are independent.
+        bundle: the bundle that was loaded.
+        backend: the loaded model, ready to score; whoever receives this object has to close the backend.
+        description: what the backend says about the model, completed by the trial: the outputs, and whether rows are
+            independent of each other.
         defaults: the configured default score of every output.
-        golden_rows: how many came out; 0 if the bundle has none.
-        self_test: a row that the model is known to score, or None if nothing was scored.
-        remark: why rows that were made up could not be scored; empty if all could.
-        misshaped: why some number of rows can't be scored though others can; empty if all can.
-        row_wise: what trying the author's word that rows are independent brought; None if he does not give it, or has
-            them run one by one.
-        apart: the output of which rows alone had other scores than together; empty if none had.
-        warnings: what was warned of while rows were scored that the model should take.
-        longest_s: what the slowest batch of them took, seconds.
-        another_day: the scores are others where the model's clock is set forward; None if that was not tried.
+        golden_rows: the number of golden rows, all of which came out; 0 if the bundle has none.
+        self_test: a row that the model is known to score; None if nothing was scored.
+        remark: why some made-up rows could not be scored; empty if all could.
+        misshaped: why batches of some sizes can't be scored though others can; empty if all sizes can.
+        row_wise: the result of testing that rows are independent; None if the author does not claim it, or has each
+            row scored by itself.
+        apart: the name of an output whose scores differ between rows alone and rows together; empty if there is none.
+        warnings: R's warnings while rows were scored that the model has to take.
+        longest_s: the time of the slowest batch of these rows, seconds.
+        another_day: whether the scores change when the model's clock is set forward; None if this was not tried.
     """
 
     bundle: Bundle
@@ -65,22 +66,22 @@ class Accepted:
 
     @property
     def changed_data(self) -> str:
-        """The first warning that says that the model went on with other data than it was given; empty if none does."""
+        """The first warning that the model went on with other data than it was given; empty if there is none."""
         return next((warned.text for warned in self.warnings if warned.changes_data), "")
 
 
 async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: bool = False) -> Accepted:
-    """Verifies a bundle's files if nobody did, loads it, and scores its golden rows, or rows made up for it.
+    """Loads a bundle and scores its golden rows, or made-up rows if it has none; first verifies unverified files.
 
     Args:
-        bundle: to be tried.
-        cache_dir: where what took long to make is kept for the next time; None keeps nothing.
-        thorough: also try what only whoever deploys it can mend: whether its scores are others on another day.
+        bundle: the bundle to try.
+        cache_dir: the folder that keeps compiled models for the next load; None keeps nothing.
+        thorough: also try whether the scores change on another day, which only whoever deploys the bundle can mend.
 
     Raises:
-        BundleError: it may not serve; one sentence says why. Nothing of it stays loaded.
-        PassingFailure: it can't be loaded now, and may be later.
-        OSError: a file, a process or a descriptor can't be had.
+        BundleError: the version may not serve; the message says why in one sentence. Nothing stays loaded.
+        PassingFailure: the bundle can't be loaded now, but perhaps later.
+        OSError: a file, a process or a file descriptor can't be had.
     """
     settings = bundle.settings
     if not bundle.verified:
@@ -96,7 +97,7 @@ async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: boo
     except TimeoutError as error:
         await backend.close()
         limit = f"{settings.load_timeout_s:g} s"
-        raise PassingFailure(f"the trial rows were not scored within {limit}", limit=limit) from error
+        raise PassingFailure(f"the trial rows were not scored within {limit} (load_timeout_s)", limit=limit) from error
     except BackendError as error:
         await backend.close()
         raise _refusal("trial rows can't be scored", bundle, error) from error
@@ -141,7 +142,10 @@ async def _try(bundle: Bundle, backend: Backend, golden: GoldenRows | None, *, t
 
 
 async def _another_day(trial: Trial, scored: Scored, *, alike: bool) -> bool:
-    """What only a thorough trial asks; rows that were made up are `alike`, so others are tried too."""
+    """Whether the scores change on another day.
+
+    Made-up rows are alike, so rows with numbers far apart are first scored alone and together, see `Accepted.apart`.
+    """
     if alike:
         await trial.far_apart(scored)
     return await trial.another_day(scored)
@@ -170,25 +174,25 @@ async def _golden(bundle: Bundle, backend: Backend, golden: GoldenRows, trial: T
     try:
         compare(golden, compared, bundle.settings.golden_tolerance)
     except BundleError as error:
-        # What is otherwise here than where they were made is the likely cause.
+        # The notes tell what differs between this machine and the author's, which is the likely cause.
         raise BundleError("; ".join((str(error), *backend.description.notes))) from error
     return Scored(rows, scores)
 
 
 async def _row_wise(bundle: Bundle, description: Description, scored: Scored, trial: Trial) -> RowWise | None:
-    """Tries the author's word; rows that are runs of their own need none."""
+    """Tests the author's claim that rows are independent; None if there is no claim or rows are run one by one."""
     if bundle.settings.row_by_row or not description.row_wise:
         return None
     tried = await try_row_wise(scored.rows, trial.score)
-    # Where only the last bits differ, R's own answer for the call as it was sent is right; but not that of a function
-    # that was written for one row.
+    # Scores that differ only in their last bits are right: R gives them for the call as it was sent. Scores that differ
+    # more may come from a function that was written for one row, whose scores for several rows are wrong.
     if bundle.settings.row_wise and tried.differs and not tried.by_rounding:
         raise BundleError(f"model.toml says row_wise = true, but {tried.refuted}: {ROW_BY_ROW}")
     return tried
 
 
 def _outputs(bundle: Bundle, known: tuple[Output, ...] | None, scores: Sequence[Column]) -> tuple[Output, ...] | None:
-    """The outputs, as they were seen if every one of them says what it is."""
+    """Returns the outputs as they were seen, or the known ones if a column is all missing and so shows no type."""
     if any(says_nothing(column) for column in scores):
         return known
     additional = {output.name for output in known or () if output.additional}
@@ -196,7 +200,7 @@ def _outputs(bundle: Bundle, known: tuple[Output, ...] | None, scores: Sequence[
 
 
 def _refusal(what: str, bundle: Bundle, error: BridgeError) -> BundleError:
-    """What a failed trial means for the bundle."""
+    """Returns the error that a failed trial raises: a PassingFailure if another try may help, else a BundleError."""
     limit_mb = bundle.settings.memory_limit_mb if bundle.backend == "rserve" else None
     sentence = f"{what}: {error}"
     if limit_mb is not None and says_out_of_memory(error.private):
@@ -207,23 +211,25 @@ def _refusal(what: str, bundle: Bundle, error: BridgeError) -> BundleError:
 
 
 def _check_newer_file(bundle: Bundle, golden: GoldenRows | None) -> None:
-    """What a library may read otherwise than the one that wrote it is proven by what it gives, and by that alone."""
+    """Requires exact golden rows for a file of a newer xgboost, because this xgboost may read it differently."""
     if golden is None or bundle.settings.golden_tolerance:
         raise BundleError(
             "a model file of a newer xgboost is accepted only if golden rows come out exactly: add golden.csv with "
-            "scores of that xgboost, and no golden_tolerance"
+            "scores of that xgboost, and remove golden_tolerance from model.toml"
         )
 
 
 def _agreed(bundle: Bundle, seen: tuple[Output, ...]) -> tuple[Output, ...]:
-    """The outputs that were seen, if nobody said anything else before."""
+    """Returns the outputs that were seen, if model.toml and the manifest say nothing else."""
     declared = bundle.settings.declared_outputs()
     own = tuple(output for output in seen if not output.additional)
     if declared is not None and declared != own:
-        raise BundleError(f"model.toml declares the outputs {_listed(declared)}, the model gives {_listed(seen)}")
+        raise BundleError(f"model.toml declares the outputs {_listed(declared)}, but the model gives {_listed(seen)}")
     deployed = bundle.manifest.outputs if bundle.manifest else None
     if deployed is not None and deployed != seen:
-        raise BundleError(f"the outputs were {_listed(deployed)} when it was deployed, now they are {_listed(seen)}")
+        raise BundleError(
+            f"the model's outputs were {_listed(deployed)} when it was deployed, now they are {_listed(seen)}"
+        )
     return seen
 
 

@@ -1,4 +1,4 @@
-"""How a bundle becomes a version of a model: tried for real first, and deployed only if nothing is amiss."""
+"""Deploys a bundle as a version of a model, after a trial that loads and scores it has found no fault."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,12 +15,12 @@ __all__ = ["Report", "Waivers", "check", "deploy"]
 
 @dataclass(frozen=True, slots=True)
 class Waivers:
-    """What whoever deploys a bundle takes upon himself.
+    """The faults of a bundle that whoever deploys it accepts.
 
     Attributes:
-        newer_file: a model file of a newer xgboost is taken if its golden rows come out exactly.
-        unproven: it may serve though nothing, or not every number of rows, was scored.
-        warnings: R may have warned, while rows were tried, that it went on with other data than it was given.
+        newer_file: accept a model file of a newer xgboost, if its golden rows come out exactly.
+        unproven: accept a bundle although no rows, or not every number of rows, could be scored.
+        warnings: accept that R warned, while rows were tried, that it went on with other data than it was given.
     """
 
     newer_file: bool = False
@@ -29,34 +29,34 @@ class Waivers:
 
 
 class Report:
-    """Who is told what comes out while a bundle is tried; this one tells nobody, and subclasses do."""
+    """Receives the results while a bundle is tried; this class ignores them, and subclasses show them."""
 
     def loaded(self, accepted: Accepted) -> None:
-        """The bundle was loaded and scored; whether that is good enough is yet to be judged."""
+        """Called when the bundle was loaded and rows were tried, before it is judged whether that is good enough."""
 
     def waived(self, fault: str) -> None:
-        """Something is amiss that the waivers allow; one sentence."""
+        """Called for a fault that the waivers allow, given in one sentence."""
 
     def noted(self, note: str) -> None:
-        """Something else whoever deploys it should read; one sentence."""
+        """Called for anything else that whoever deploys the bundle should know, given in one sentence."""
 
 
 async def check(path: Path, waivers: Waivers, report: Report) -> None:
-    """Loads a bundle and scores its golden rows, or rows made up for it.
+    """Tries a bundle without deploying it: loads it and scores its golden rows, or made-up rows if it has none.
 
     Args:
         path: the bundle's folder.
-        waivers: what may be amiss.
-        report: is told what comes out.
+        waivers: the faults to accept.
+        report: receives the results.
 
     Raises:
-        BundleError: it may not serve.
+        BundleError: the bundle may not serve; the message says why.
     """
     await _tried(_read(path, waivers), waivers, report, thorough=True)
     try:
         bundle_files(path, links=False)
     except BundleError as error:
-        report.noted(f"deploy refuses it: {error}")
+        report.noted(f"deploy would refuse this bundle: {error}")
 
 
 async def deploy(
@@ -69,20 +69,20 @@ async def deploy(
     report: Report,
     thorough: bool = True,
 ) -> StoredVersion:
-    """Checks a copy of a bundle, which then becomes a version of the model: all of it or nothing.
+    """Copies a bundle, tries the copy, and makes it a version of the model, whole or not at all; returns that version.
 
     Args:
         path: the bundle's folder.
-        repository: where it goes.
-        model: its name.
-        version: its number; None for one above the highest.
-        waivers: what may be amiss.
-        report: is told what comes out.
-        thorough: rows are tried in many numbers; else in as few as a gateway tries when it loads the version.
+        repository: the repository to deploy to.
+        model: the model's name.
+        version: the version's number; None for one above the highest.
+        waivers: the faults to accept.
+        report: receives the results of the trial.
+        thorough: also try what a gateway does not try when it loads the version: whether scores change on another day.
 
     Raises:
-        BundleError: it may not serve, or holds a link or something that is neither a file nor a folder.
-        BridgeError: the version is there already.
+        BundleError: the bundle may not serve, or holds a link or something that is neither a file nor a folder.
+        BridgeError: the version exists already.
     """
     repository.check_free(model, version)
     _check_folder(path)
@@ -95,7 +95,10 @@ async def deploy(
 
 
 def _check_folder(path: Path) -> None:
-    """What is wrong with the folder is said of the folder itself, not of a copy; nothing behind a link is read."""
+    """Raises BundleError if the folder is wrong, before it is copied: so errors name the author's folder.
+
+    Nothing behind a link is read.
+    """
     if path.is_dir():
         bundle_files(path, links=False)
     read_bundle(path)
@@ -130,17 +133,17 @@ def _judge(fault: str, waiver: str, report: Report, *, waived: bool) -> None:
 
 
 async def _advice(bundle: Bundle, accepted: Accepted, fault: str, cache_dir: Path) -> str:
-    """What mends it, as the end of a sentence; empty if nothing is known."""
+    """Returns what the author can do about a fault, as the end of a sentence; empty if nothing is known."""
     lines = await working_lines(bundle, accepted.description, cache_dir)
     if lines:
-        return f"; with these lines in model.toml it scores:\n\n{lines}\n"
+        return f"; with these lines in model.toml the bundle scores:\n\n{lines}\n"
     advice = remedy(fault)
     return f"; {advice}" if advice else ""
 
 
 def _unproven(accepted: Accepted) -> str:
-    """Why it is not proven that the bundle scores; empty if it is."""
+    """Returns why the trial does not prove that the bundle can score; empty if it does."""
     if accepted.self_test is None:
-        rows = "rows made up for it" if accepted.description.features else "no rows"
+        rows = "made-up rows" if accepted.description.features else "no rows"
         return f"nothing was scored: {rows} gave: {accepted.remark}"
     return accepted.misshaped

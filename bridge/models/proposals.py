@@ -1,4 +1,4 @@
-"""What an author may write into model.toml to make a bundle score that does not: tried before it is said."""
+"""Finds lines for model.toml with which a bundle scores that does not score as it is, by trying them."""
 
 import re
 from collections.abc import Iterator
@@ -16,16 +16,18 @@ from bridge.models.acceptance import accept
 
 __all__ = ["remedy", "working_lines"]
 
-_NO_PACKAGE = "is library() of its package missing in Pred.R? a worker attaches what Pred.R attaches, and nothing else"
+_NO_PACKAGE = (
+    "is library() of the function's package missing in Pred.R? a worker attaches only the packages that Pred.R attaches"
+)
 _NO_POINTER = (
-    "the saved object points into the session that made it, and is empty in any other: save what its package writes "
-    "for that, such as a file or raw bytes, and read it in Pred.R"
+    "the saved object holds a pointer into the R session that made it, which is empty in any other session: save the "
+    "model as its package saves models, such as in a file or as raw bytes, and read that in Pred.R"
 )
 _NO_FILE = (
     "a file that Pred.R reads must be in the bundle, which is the working directory only while Pred.R is loaded: read "
-    "it at the top of Pred.R"
+    "the file at the top of Pred.R"
 )
-_NO_UTF8 = "a saved text is not UTF-8, and does not say what it is: convert it by iconv() before it is saved"
+_NO_UTF8 = "a saved text is not UTF-8, and its encoding is not marked: convert it by iconv() before you save it"
 _REMEDIES = (
     (r"could not find function|no applicable method", _NO_PACKAGE),
     (r"external pointer|externalptr|invalid connection|NULL value passed as symbol address", _NO_POINTER),
@@ -41,12 +43,12 @@ class _Candidate:
 
 
 async def working_lines(bundle: Bundle, description: Description, cache_dir: Path | None) -> str:
-    """Lines for model.toml with which a bundle scores that does not score without them; empty if none are known.
+    """Returns lines for model.toml with which the bundle was seen to score; empty if none are known.
 
     Args:
-        bundle: that scored nothing, or not what it should; for an xgboost model none are known.
-        description: as it was loaded.
-        cache_dir: where what took long to make is kept.
+        bundle: a bundle that scored nothing, or not what it should; for an xgboost bundle no lines are known.
+        description: what the loaded model says about itself.
+        cache_dir: the folder that keeps compiled models for the next load.
     """
     candidates = _candidates(bundle.settings, description) if bundle.backend == "rserve" else ()
     for candidate in candidates:
@@ -61,13 +63,13 @@ async def working_lines(bundle: Bundle, description: Description, cache_dir: Pat
 
 
 def remedy(remark: str) -> str:
-    """What mends an error of R that says little of its cause; empty if nothing is known."""
+    """Returns advice for an error of R whose text says little about its cause; empty if none is known."""
     return next((advice for pattern, advice in _REMEDIES if re.search(pattern, remark)), "")
 
 
 def _candidates(settings: ModelSettings, description: Description) -> Iterator[_Candidate]:
     undeclared = [feature for feature in description.proposed if _is_new(feature, settings)]
-    # What stands within a transformation, as in log(income), is a number or it will not score.
+    # A variable within a transformation, such as log(income), has to be a number.
     frame = [replace(one, type=one.type or Type.DOUBLE) for one in description.frame_features]
     frame = [feature for feature in frame if _is_new(feature, settings)]
     if undeclared:
@@ -93,5 +95,5 @@ def _candidate(
     written = [*lines, *(["", "[features]", *map(toml_line, features)] if features else [])]
     try:
         yield _Candidate(settings.declaring(features, **others), written)
-    except ValueError:  # what model.toml says already does not go with it
+    except ValueError:  # the lines contradict what model.toml says already
         return

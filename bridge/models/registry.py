@@ -1,4 +1,4 @@
-"""The versions that are resident, and which of them serves."""
+"""Keeps the versions of all models: loads them as the repository says, and chooses which version serves."""
 
 import asyncio
 import logging
@@ -21,18 +21,18 @@ __all__ = ["Registry"]
 _log = logging.getLogger(__name__)
 
 _GOOD_VERSIONS = 2
-_MOST_LOADING = 4  # each has a limit of its own, and on few cores many at once would all miss it
+_MOST_LOADING = 4  # at once: each has a time limit, which many at once would all miss on few cores
 
 
 class Registry:
-    """All models of one repository.
+    """The models of one repository and their versions, resident or not.
 
     Args:
-        repository: where they are.
-        on_change: called with a model's name whenever what serves may have changed.
+        repository: the folder that holds the bundles of all models.
+        on_change: called with a model's name whenever another version may serve, or none.
         drain: the gateway's deadline for all calls.
-        cache_dir: where what took long to make is kept for the next start; None keeps nothing.
-        log_model_messages: what models say when they raise is written to the gateway's own log.
+        cache_dir: the folder that keeps compiled models for the next start; None keeps nothing.
+        log_model_messages: whether the messages of errors that models raise are written to the gateway's own log.
     """
 
     def __init__(
@@ -58,16 +58,16 @@ class Registry:
         self._retries = Retries(self._load_again)
 
     async def refresh(self) -> None:
-        """Makes what is resident agree with the repository; returns when every version is decided.
+        """Loads and unloads versions until they agree with the repository; returns when every version is decided.
 
-        New versions are loaded beside the old ones, one at a time for each model; the old ones are let go afterwards.
-        What could not be loaded for a reason that may pass is decided too: it waits, and is tried again beside this.
+        New versions are loaded beside the old ones, one at a time for each model; the old ones are unloaded afterwards.
+        A version that could not be loaded for a reason that may pass counts as decided: it waits, and is retried.
         """
         if refreshing := await self.begin_refresh():
-            await asyncio.wait(refreshing)  # what fails in one is logged, and holds up no other
+            await asyncio.wait(refreshing)  # a failure of one is logged, and does not hold up the others
 
     async def begin_refresh(self) -> list[asyncio.Task[None]]:
-        """Begins to make what is resident agree with the repository: a task a model, so that none holds up another."""
+        """Begins to do what `refresh` does; returns a task for each model, so that no model holds up another."""
         for model in await self._names():
             if model not in self._refreshing:
                 task = asyncio.get_running_loop().create_task(self._refresh_model(model))
@@ -76,18 +76,18 @@ class Registry:
         return list(self._refreshing.values())
 
     async def watch(self, interval_s: float) -> None:
-        """Looks into the repository again and again, until it is cancelled."""
+        """Follows changes of the repository: begins a refresh every `interval_s` seconds until it is cancelled."""
         while True:
             await asyncio.sleep(interval_s)
             try:
                 await self.begin_refresh()
             except OSError as error:
-                _log.warning("the repository can't be read: %s", error)
-            except Exception:  # noqa: BLE001 - what is deployed next must still be seen
-                _log.exception("the repository could not be looked into")
+                _log.warning("the repository can't be read, which is tried again in %g s: %s", interval_s, error)
+            except Exception:  # noqa: BLE001 - later changes must still be seen
+                _log.exception("the repository can't be read because of an unexpected error, which is tried again")
 
     async def discover(self) -> None:
-        """Learns what is in the repository, without loading it.
+        """Learns which models and versions the repository holds, without loading any.
 
         Raises:
             OSError: the repository can't be read.
@@ -95,53 +95,54 @@ class Registry:
         await asyncio.gather(*(self._look(model) for model in await self._names()))
 
     async def is_there(self) -> bool:
-        """The repository is a folder, or does not answer."""
+        """Whether the repository is a folder; also true while its file system does not answer."""
         return await self._lookout.is_folder()
 
     def hanging(self) -> dict[str, int]:
-        """How many reads of the repository have not come back in their time, by what is read."""
+        """Returns the number of reads of the repository that hang beyond their time limit, by what is read."""
         return self._lookout.reads.hanging()
 
     def resolve(self, model: str, version: int = 0) -> Version:
-        """The version that a call is for; 0 stands for the one that serves.
+        """Returns the version that a call is for; version 0 stands for the one that serves.
 
         Raises:
-            ModelNotFound: there is none of that name or number.
-            VersionRefused: it did not pass its checks.
+            ModelNotFound: there is no such model or version, or the version is not deployed or not resident.
+            VersionRefused: the version did not pass its checks.
+            ModelNotReady: no version serves yet, and the one to come has not begun to load.
         """
         versions = self._models.get(model, {})
         if not versions:
-            raise ModelNotFound(f"there is no model '{model}'")
+            raise ModelNotFound(f"this gateway has no model '{model}'")
         if version == 0:
             return self._serving.get(model) or self._first_to_serve(model)
         found = versions.get(version)
         if found is None:
-            raise ModelNotFound(f"there is no version {version} of '{model}'")
+            raise ModelNotFound(f"this gateway has no version {version} of '{model}'")
         return found.usable()
 
     def serving(self, model: str) -> Version | None:
-        """The version that calls without a version go to, if there is one."""
+        """Returns the version that calls without a version number go to; None if there is none."""
         return self._serving.get(model)
 
     def versions(self, model: str | None = None) -> list[Version]:
-        """All versions of all models, or of one, sorted by model and version."""
+        """Returns all versions of one model, or of all models if it is None, sorted by model and version."""
         names = sorted(self._models) if model is None else [model]
         return [found for name in names for _, found in sorted(self._models.get(name, {}).items())]
 
     def resident(self) -> list[Version]:
-        """Those that are loaded, in any order; from any thread."""
+        """Returns the versions that are loaded and ready, in any order; may be called from any thread."""
         return [version for known in list(self._models.values()) for version in list(known.values()) if version.ready]
 
     def models(self) -> list[str]:
-        """The names of all models."""
+        """Returns the names of all models, sorted."""
         return sorted(self._models)
 
     async def end_retries(self) -> None:
-        """Tries nothing again any more; what waits is left as it is."""
+        """Ends all retries of versions that wait; they stay as they are."""
         await self._retries.close()
 
     async def close(self) -> None:
-        """Frees every version at once."""
+        """Ends all loading and unloading, and frees every version at once."""
         await self.end_retries()
         leaving = list(self._unloading.values())
         tasks = [*self._unloading, *self._refreshing.values()]
@@ -154,10 +155,10 @@ class Registry:
     def _end_refresh(self, model: str, task: asyncio.Task[None]) -> None:
         del self._refreshing[model]
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s could not be refreshed", model, exc_info=error)
+            _log.error("refreshing the versions of %s failed; it is tried again", model, exc_info=error)
 
     def _first_to_serve(self, model: str) -> Version:
-        """What version 0 means while none serves yet."""
+        """Returns the version that stands for version 0 while none serves yet: the highest one not refused."""
         versions = [version for version in reversed(self.versions(model)) if version.state is not State.NOT_DEPLOYED]
         if not versions:
             raise ModelNotFound(f"no version of '{model}' is deployed")
@@ -167,12 +168,15 @@ class Registry:
         return undecided.usable()
 
     async def _names(self) -> list[str]:
-        """What may be a model by its name, and every model there was; none while the repository does not answer."""
+        """Returns the names of possible and known models; empty while the repository's file system does not answer."""
         names = await self._lookout.names()
         return [] if names is None else sorted({*names, *self._models})
 
     async def _look(self, model: str) -> set[int] | None:
-        """Learns which versions a model has and which is promoted; None if nobody can say, and all is left as it is."""
+        """Learns which versions a model has and which is promoted; returns their numbers.
+
+        Returns None, and changes nothing, while the repository's file system does not answer.
+        """
         seen = await self._lookout.look(model)
         if seen is None:
             return None
@@ -194,7 +198,7 @@ class Registry:
         promoted = self._promoted.get(model)
         await self._load_wanted(model, found, promoted)
         gone = [known.pop(number) for number in set(known) - found]
-        wanted = self._wanted(model, found, promoted)  # what waited may be good by now
+        wanted = self._wanted(model, found, promoted)  # again, because a version that waited may be good by now
         self._choose(model, wanted, promoted)
         for version in [*known.values(), *gone]:
             if version.ready and version not in wanted:
@@ -207,7 +211,7 @@ class Registry:
         self._on_change(model)
 
     async def _load_wanted(self, model: str, numbers: set[int], promoted: int | None) -> None:
-        """Loads the promoted version and the two highest that are good, if they were not loaded."""
+        """Loads the promoted version and the two highest good ones, unless they are loaded already."""
         # The promoted one first: no other may serve before it is decided.
         for number in sorted(numbers, key=lambda one: (one != promoted, -one)):
             version, wanted = self._models[model][number], self._wanted(model, numbers, promoted)
@@ -218,13 +222,13 @@ class Registry:
                 self._choose(model, self._wanted(model, numbers, promoted), promoted)
 
     def _wanted(self, model: str, numbers: Collection[int], promoted: int | None) -> list[Version]:
-        """Which of these versions, of those that are good, are to be resident."""
+        """Returns the good versions among these that are to be resident: the two highest and the promoted one."""
         known = self._models.get(model, {})
         good = [known[number] for number in sorted(numbers, reverse=True) if number in known and known[number].ready]
         return [one for place, one in enumerate(good) if place < _GOOD_VERSIONS or one.stored.version == promoted]
 
     def _choose(self, model: str, good: list[Version], promoted: int | None) -> None:
-        """The promoted version serves if it is good, else the highest good one."""
+        """Lets the promoted version serve if it is good, else the highest good one."""
         current = self._serving.get(model)
         chosen = max(good, key=lambda one: (one.stored.version == promoted, one.stored.version), default=None)
         if chosen is None:
@@ -237,11 +241,11 @@ class Registry:
         version.begin_loading()
         try:
             bundle = await self._lookout.read(version.stored, read_bundle)
-            if bundle.manifest is None:  # it had one a moment ago
+            if bundle.manifest is None:  # removed since the last look
                 version.state = State.NOT_DEPLOYED
                 return
             version.know(bundle)
-            bundle = await self._lookout.verified(bundle)  # before it takes a place from others
+            bundle = await self._lookout.verified(bundle)  # before it takes one of the places for loading
             async with self._loading:
                 accepted = await accept(bundle, self._cache_dir)
             version.begin_serving(accepted, self._drain, log_model_messages=self._log_model_messages)
@@ -255,17 +259,17 @@ class Registry:
             _log.warning("refused %s: %s", version.ref, version.reason)
 
     def _decide_otherwise(self, version: Version, error: Exception) -> None:
-        """What becomes of a version when something else failed than what its files or its backend say of it."""
+        """Refuses or puts off a version whose loading failed by an unexpected error."""
         if (passing := passing_failure(error)) is not None:
             self._retries.put_off(version, str(passing))
         elif isinstance(error, OSError):
-            version.refuse(f"a file of it can't be read: {error.strerror}")
+            version.refuse(f"a file of the bundle can't be read: {error.strerror}")
         else:
-            _log.error("%s could not be loaded", version.ref, exc_info=error)
-            version.refuse("the bridge failed while it loaded it; its log says where")
+            _log.error("loading %s failed because of a bug in the gateway", version.ref, exc_info=error)
+            version.refuse("the gateway failed while it loaded this version, because of a bug: its log says where")
 
     async def _load_again(self, version: Version) -> None:
-        """Loads one that waits; it may serve at once if it can be, unless another was promoted and is being loaded."""
+        """Tries to load a version that waits; then it may serve, unless a promoted version is still to be loaded."""
         await self._load(version)
         model = version.stored.model
         if version.ready:
@@ -284,6 +288,6 @@ class Registry:
 
 
 def _enough(version: Version, good: Collection[Version], promoted: int | None) -> bool:
-    """So many higher versions are good that this one need not be resident."""
+    """Whether so many higher versions are good that this one need not be resident."""
     higher = sum(one.stored.version > version.stored.version for one in good)
     return higher >= _GOOD_VERSIONS and version.stored.version != promoted

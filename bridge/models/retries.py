@@ -1,4 +1,4 @@
-"""Versions that could not be loaded for a reason that may pass, tried again and again, with pauses that grow."""
+"""Tries waiting versions again, whose loading failed for a reason that may pass, with growing pauses."""
 
 import asyncio
 import logging
@@ -17,18 +17,18 @@ _log = logging.getLogger(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0
 _MOST_DOUBLINGS = 30
-_LEAST_SHARE = 0.8  # of a pause, at random; the next one is longer in any case, up to the longest
-_MOST_AT_ONCE = 2  # of all models: what is new never waits behind many that can't be loaded in their time
+_LEAST_SHARE = 0.8  # a pause is shortened at random, at most to this share, so the next one is still longer
+_MOST_AT_ONCE = 2  # retries of all models, so that new versions never wait behind many that can't be loaded in time
 
 
 @dataclass
 class _Retry:
-    """One version's.
+    """The retry of one version.
 
     Attributes:
-        failures: how often it could not be loaded.
-        pause_s: before it is tried again.
-        task: that tries it.
+        failures: how often the version could not be loaded.
+        pause_s: the pause before it is tried again, seconds.
+        task: the task that tries it again; None while there is none.
     """
 
     failures: int = 0
@@ -37,10 +37,10 @@ class _Retry:
 
 
 class Retries:
-    """The retries of all models: at most one of each at a time, beside whatever else of it is loaded.
+    """The retries of all models: at most one of each model at a time, beside other loading of the same model.
 
     Args:
-        load: loads a version anew and decides about it, or puts it off again.
+        load: loads a version anew; afterwards it is ready or refused, or was put off again.
     """
 
     def __init__(self, load: Callable[[Version], Awaitable[None]]) -> None:
@@ -52,25 +52,25 @@ class Retries:
         self._closed = False
 
     def put_off(self, version: Version, reason: str) -> None:
-        """The version waits, and is tried again after a pause: a longer one each time, until it is decided or given up.
+        """Makes a version wait, and tries it again after a pause that grows each time, until it loads or is given up.
 
         Args:
-            version: that could not be loaded.
-            reason: why; one sentence without input values.
+            version: the version that could not be loaded.
+            reason: why it could not be loaded; one sentence without input values.
         """
         if version.state not in (State.LOADING, State.WAITING):
-            return  # it was taken away meanwhile
+            return  # it was retired or unloaded meanwhile
         retry = self._retries.setdefault(version, _Retry())
         retry.failures += 1
         retry.pause_s = _pause_s(retry.failures)
         version.wait(reason, datetime.now(UTC) + timedelta(seconds=retry.pause_s))
-        _log.warning("waiting %s: %s; it is tried again in %.1f s", version.ref, reason, retry.pause_s)
+        _log.warning("waiting %s: %s; loading is tried again in %.1f s", version.ref, reason, retry.pause_s)
         if retry.task is None and not self._closed:
             retry.task = asyncio.get_running_loop().create_task(self._try_until_decided(version, retry))
             retry.task.add_done_callback(partial(self._end, version))
 
     def give_up(self, version: Version) -> None:
-        """Tries the version no more, if it waits: it is gone, or enough others are good."""
+        """Ends the retries of a version, if it waits, because it is gone or enough higher versions are good."""
         retry = self._retries.pop(version, None)
         if retry is not None and retry.task is not None:
             self._ending.add(retry.task)
@@ -79,7 +79,7 @@ class Retries:
             version.give_up()
 
     async def close(self) -> None:
-        """Tries nothing any more; what waits is left as it is."""
+        """Ends all retries; versions that wait stay as they are."""
         self._closed = True
         tasks = [*self._ending, *(retry.task for retry in self._retries.values() if retry.task is not None)]
         for task in tasks:
@@ -97,10 +97,10 @@ class Retries:
         if (retry := self._retries.get(version)) is not None and retry.task is task:
             del self._retries[version]
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s could not be tried again", version.ref, exc_info=error)
+            _log.error("%s is not tried again, because of an unexpected error", version.ref, exc_info=error)
 
 
 def _pause_s(failures: int) -> float:
-    """Before the next try, after so many in a row that failed."""
+    """Returns the pause before the next try, in seconds, after this many failures in a row."""
     doubled = _FIRST_PAUSE_S * 2.0 ** min(failures - 1, _MOST_DOUBLINGS)
     return min(doubled, _LONGEST_PAUSE_S) * random.uniform(_LEAST_SHARE, 1.0)  # noqa: S311 - it keeps no secret

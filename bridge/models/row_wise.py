@@ -1,8 +1,8 @@
-"""Whether a model scores each row by itself, as its author says: tried before it serves, because it can't be proven.
+"""Tests the author's claim that a model scores each row by itself, before it serves; it can't be proven.
 
-A wrong word would not fail later but give other scores: only where no row depends on those beside it may a batch be cut
-and calls be joined. It can be the library's doing too: OpenBLAS multiplies a matrix in blocks of rows, and what is left
-over of it in another way, with other last bits.
+A wrong claim would not fail later but give wrong scores: a batch may be cut and calls may be coalesced only where no
+row's score depends on other rows. The library can break the claim too: OpenBLAS multiplies a matrix in blocks of rows,
+and the rows left over in another way, with other last bits.
 """
 
 import time
@@ -20,26 +20,26 @@ __all__ = ["Difference", "RowWise", "Score", "find_difference", "try_row_wise"]
 Score = Callable[[Batch], Awaitable[tuple[Column, ...]]]
 
 _FEW_ROWS = 16
-_MOST_COLUMNS = 16  # that are tried missing, at two calls each
-_MANY_ROWS = (100, 1000, 3000)  # some methods change with their number: mgcv's discrete ones beyond a few hundred
-_PIECES = (1, 2, 3)  # rows: what is left over of blocks of four, and of eight
-_MOST_PIECES = 150  # of each size
-_BESIDE_S = 10.0  # what trying them may take, seconds
-_MANY_S = 0.5  # what so many rows may take at once, seconds
-_CHUNKS_S = 0.4  # what their chunks may take, seconds
+_MOST_COLUMNS = 16  # columns that are set missing in turn, at two calls each
+_MANY_ROWS = (100, 1000, 3000)  # batch sizes: some methods change with them, mgcv's discrete ones beyond a few hundred
+_PIECES = (1, 2, 3)  # rows of a chunk: what blocks of four and of eight rows leave over
+_MOST_PIECES = 150  # chunks of each size
+_BESIDE_S = 10.0  # limit of the time for trying rows beside a row with a missing column, seconds
+_MANY_S = 0.5  # limit of the expected time of one batch of many rows, seconds
+_CHUNKS_S = 0.4  # limit of the time for chunks of one batch of many rows, seconds
 _REFUSED = (PredictionFailed, MalformedPrediction)
-_ROUNDING = 1e-8  # relative: far more than another order of additions makes, far less than another row does
+_ROUNDING = 1e-8  # relative: far more than another order of additions changes a score, far less than another row does
 
 
 @dataclass(frozen=True, slots=True)
 class RowWise:
-    """What came of it.
+    """The result of testing whether rows are independent of each other.
 
     Attributes:
-        rows: by how many it was tried at once.
-        refuted: why the rows depend on each other, in words; empty if nothing shows it.
-        differs: scores were seen to differ; else some could not be had.
-        by_rounding: they differ in their last bits alone.
+        rows: the largest number of rows that were tried together.
+        refuted: why the rows depend on each other, in words; empty if nothing shows that they do.
+        differs: whether scores were seen to differ; where `refuted` is set without it, rows could not be scored.
+        by_rounding: whether the scores differ only in their last bits.
     """
 
     rows: int
@@ -49,13 +49,14 @@ class RowWise:
 
 
 async def try_row_wise(rows: Batch, score: Score) -> RowWise:
-    """Scores rows together and one by one, to the bit; then beside one that lacks a column; then many.
+    """Tests whether rows are independent: scores them together and one by one and compares every bit.
 
-    What a model drops from a batch, or fills in from it, shifts the scores of the others.
+    Then scores them beside a row with a missing column, because a model that drops that row, or fills it in from the
+    batch, shifts the scores of the others; then in batches of many rows.
 
     Args:
-        rows: bound to the model's features; the first ones are tried, and many more in their ranges.
-        score: asks the model for rows of any number; one column an output.
+        rows: rows bound to the model's features; the first ones are tried, and many more made up in their ranges.
+        score: scores any number of rows, and returns one column for each output.
     """
     few, times = rows.slice(0, min(rows.rows, _FEW_ROWS)), _Times()
     try:
@@ -69,13 +70,13 @@ async def try_row_wise(rows: Batch, score: Score) -> RowWise:
 
 
 class _Times:
-    """How long batches took, to tell what more rows would: a call has a cost of its own, whatever its rows."""
+    """How long batches took, to estimate larger ones; a call also has a fixed cost, whatever its number of rows."""
 
     def __init__(self) -> None:
         self._least_s: dict[int, float] = {}
 
     def of(self, score: Score) -> Score:
-        """What scores as the given function does, and notes how long each batch took."""
+        """Returns a function that scores as the given one does, and notes how long each batch took."""
 
         async def timed(rows: Batch) -> tuple[Column, ...]:
             began = time.monotonic()
@@ -87,10 +88,10 @@ class _Times:
         return timed
 
     def expected_s(self, rows: int) -> float:
-        """What so many rows would take, by the two largest batches so far."""
+        """Returns the seconds that this many rows would take, estimated from the two largest batches so far."""
         *_, (fewer, fewer_s), (more, more_s) = [(0, 0.0), *sorted(self._least_s.items())]
         if not fewer:
-            return more_s  # a single row says nothing of what rows cost
+            return more_s  # one batch size alone does not tell what a further row costs
         return more_s + max(0.0, more_s - fewer_s) / (more - fewer) * (rows - more)
 
 
@@ -105,13 +106,13 @@ async def _beside_odd_rows(rows: Batch, alone: Sequence[Column], score: Score) -
 
 
 async def _try_many(rows: Batch, score: Score, tried: int, times: _Times) -> RowWise:
-    """More and more rows together, while they are cheap: against chunks of them, and beside one that lacks a column.
+    """Tries larger and larger batches while they are fast: against their chunks, and with a missing column in a row.
 
     Args:
-        rows: to make them of.
-        score: asks the model.
-        tried: how many rows were.
-        times: what they took.
+        rows: the rows in whose ranges the batches are made up.
+        score: scores any number of rows.
+        tried: how many rows were tried together so far.
+        times: how long batches took so far.
     """
     before: tuple[Batch, tuple[Column, ...]] | None = None
     for count in _MANY_ROWS:
@@ -124,7 +125,7 @@ async def _try_many(rows: Batch, score: Score, tried: int, times: _Times) -> Row
             if found is None and count != _MANY_ROWS[-1]:
                 found = await _against_pieces(many, whole, score) or await _missing_one(many, whole, score)
         except _REFUSED:
-            break  # made-up rows need not be rows that the model takes
+            break  # the model need not take made-up rows
         if found is not None:
             return _result(count, found)
         tried, before = count, (many, whole)
@@ -132,7 +133,7 @@ async def _try_many(rows: Batch, score: Score, tried: int, times: _Times) -> Row
 
 
 async def _against_pieces(many: Batch, whole: Sequence[Column], score: Score) -> "Difference | None":
-    """Each size of chunk gets its share of the time, and the rows from the first one on that fit into it."""
+    """Compares the batch with its chunks of each size; each size has an equal share of the time limit."""
     for size in _PIECES:
         end = time.monotonic() + _CHUNKS_S / len(_PIECES)
         for first in range(0, min(many.rows - size + 1, _MOST_PIECES * size), size):
@@ -145,7 +146,7 @@ async def _against_pieces(many: Batch, whole: Sequence[Column], score: Score) ->
 
 
 async def _missing_one(many: Batch, whole: Sequence[Column], score: Score) -> "Difference | None":
-    """The rows with another that lacks a column among them, where the model takes such a row."""
+    """Compares the rows' scores with those beside a row with a missing column, if the model takes such a row."""
     middle = many.rows // 2
     for column in range(min(_width(many), _MOST_COLUMNS)):
         odd = _without(many.slice(0, 1), column)
@@ -170,7 +171,7 @@ async def _cut(rows: Batch, size: int, score: Score) -> list[Column]:
 
 
 async def _beside(other: Batch, rows: Batch, alone: Sequence[Column], score: Score) -> "Difference | None":
-    """The rows with one more behind them; nothing is said by a model that does not take that one."""
+    """Compares the rows' scores alone with those beside another row; None also if the model refuses that row."""
     try:
         own = await score(other)
         together = await score(join([rows, other]))
@@ -181,11 +182,11 @@ async def _beside(other: Batch, rows: Batch, alone: Sequence[Column], score: Sco
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An output whose scores are others for some rows.
+    """An output whose scores differ between two ways of scoring the same rows.
 
     Attributes:
-        output: its name.
-        by_rounding: they differ in their last bits alone.
+        output: the name of the output.
+        by_rounding: whether the scores differ only in their last bits.
     """
 
     output: str
@@ -193,7 +194,7 @@ class Difference:
 
 
 def find_difference(together: Sequence[Column], alone: Sequence[Column]) -> Difference | None:
-    """The worst difference of scores of the same rows; None if they are equal to the bit."""
+    """Returns the worst difference between two lists of scores of the same rows; None if all bits are equal."""
     found: Difference | None = None
     for one, other in zip(together, alone, strict=True):
         missing = one.missing()
@@ -209,7 +210,7 @@ def find_difference(together: Sequence[Column], alone: Sequence[Column]) -> Diff
 
 
 def _size(column: Column) -> float:
-    """Of its values: what is small beside them may be what is left of their difference."""
+    """Returns the largest absolute value; a score that is tiny beside it may be the rounding of a difference."""
     known = np.abs(column.values[np.isfinite(column.values)])
     return float(known.max()) if len(known) else 0.0
 
@@ -231,7 +232,7 @@ def _width(rows: Batch) -> int:
 
 
 def _without(row: Batch, place: int) -> Batch:
-    """The row with one of its columns missing."""
+    """Returns the row with the column at this place missing."""
     if not isinstance(row, Table):
         values: Array = row.values.copy()
         values[:, place] = np.nan
@@ -242,8 +243,8 @@ def _without(row: Batch, place: int) -> Batch:
 
 
 def _shifted(row: Batch) -> Batch:
-    """The row with other numbers: where there is but one row, nothing else shows a model that looks at their mean."""
+    """Returns the row with other numbers: if there is one row only, this shows a model that uses the batch's mean."""
     if not isinstance(row, Table):
-        return row  # codes of categories are among a matrix's numbers
+        return row  # a matrix may hold codes of categories, which must not be changed
     columns = (replace(one, values=one.values + 1) if one.type.is_floating else one for one in row.columns)
     return replace(row, columns=tuple(columns))

@@ -1,4 +1,4 @@
-"""A bundle on trial: rows are scored in several numbers before anybody trusts it, and what R warns of is kept."""
+"""The trial of a loaded bundle: scores batches of several sizes, and keeps R's warnings and the times."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -15,29 +15,30 @@ from bridge.models.trial_rows import far_apart, made_up, repeated
 
 __all__ = ["Scored", "Trial"]
 
-# What a model may say to rows that nobody promised it would take.
+# The errors by which a model may refuse made-up rows, which it need not take.
 _REFUSALS = (InvalidRequest, PredictionFailed, MalformedPrediction)
 
-_SIZES = (1, 2, 3)  # a matrix of one row may drop to a vector, and two rows of two classes read two ways
-_MOST_OUTPUTS = 100  # as many rows are tried as there are outputs, up to here
-_DAYS = (1, 40, 400)  # another day, another month, another year
+_SIZES = (1, 2, 3)  # R may drop a matrix of one row to a vector, and can mistake two rows for two classes
+_MOST_OUTPUTS = 100  # a batch with as many rows as there are outputs is tried, up to this number
+_DAYS = (1, 40, 400)  # days that the clock is set forward: to another day, another month, another year
 
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Rows that the model was seen to score, bound, and one column an output."""
+    """Bound rows that the model was seen to score, and their scores, one column for each output."""
 
     rows: Batch
     scores: tuple[Column, ...]
 
 
 class Trial:
-    """Asks a loaded bundle for rows.
+    """Scores rows with a loaded bundle and keeps what was seen.
 
     Attributes:
-        warnings: what was warned of so far, each once.
-        apart: the output of which rows alone had other scores than together, by more than rounding; empty if none had.
-        longest_s: what the slowest batch took, seconds; the first one when it was asked for again.
+        warnings: R's warnings so far, each once.
+        apart: the name of an output whose scores differ, by more than rounding, between rows alone and rows together;
+            empty if there is none.
+        longest_s: the time of the slowest batch, seconds; a first batch over the limit counts with its second time.
     """
 
     def __init__(self, bundle: Bundle, backend: Backend) -> None:
@@ -49,25 +50,25 @@ class Trial:
         self.longest_s = 0.0
 
     async def score(self, rows: Batch) -> tuple[Column, ...]:
-        """The scores of bound rows, which need not be rows that the model can take; nothing is kept.
+        """Scores bound rows that the model need not take; keeps no warnings and no times.
 
         Raises:
-            BackendError: as the backend does.
+            BackendError: the model failed, or its worker was lost.
         """
         return _columns(await self._backend.score(self._call(rows)))
 
     async def witnessed(self, rows: Batch) -> tuple[Column, ...]:
-        """The scores of bound rows that the model should take; what was warned of, and the time it took, are kept.
+        """Scores bound rows that the model has to take; keeps the warnings and the time.
 
         Raises:
-            BackendError: as the backend does.
+            BackendError: the model failed, or its worker was lost.
         """
         began = time.monotonic()
         tried = await self._backend.trial(self._call(rows))
         took_s = time.monotonic() - began
         self.warnings += tuple(one for one in tried.warnings if one not in self.warnings)
         if took_s > self._limit_s and not self.longest_s:
-            # The first call loads what later ones have.
+            # A first call may be slow because it loads things that later calls find loaded.
             began = time.monotonic()
             await self.score(rows)
             took_s = time.monotonic() - began
@@ -75,13 +76,13 @@ class Trial:
         return _columns(tried.outcome)
 
     async def made_up(self) -> tuple[Scored | None, str]:
-        """Rows made up from what is known of the features: the first that the model takes.
+        """Scores made-up rows: tries several kinds until the model takes one.
 
         Returns:
-            The rows with their scores, None if there are none; and why it did not take those before.
+            The rows with their scores, None if it took none; and why it refused the first kind, empty if it did not.
 
         Raises:
-            BackendError: its worker was lost, or it gave other outputs than it must.
+            BackendError: the worker was lost, or the model gave other outputs than its version has.
         """
         remark = ""
         for rows in self._candidates():
@@ -101,14 +102,14 @@ class Trial:
         proposed = {feature.name: feature for feature in description.proposed}
         known = [_better(feature, proposed) for feature in description.features]
         rows = made_up(known, description.texts)
-        # Three rows at once, or one, for a function that takes no others; ones where zeros are no good.
+        # Three rows; one row, for a function that takes only one; and one of ones, for a model that refuses zeros.
         return [rows, rows.slice(0, 1), rows.slice(1, 1)]
 
     async def sizes(self, scored: Scored) -> str:
-        """Tries as many rows as calls may have: one, two, three, and as many as there are outputs.
+        """Tries batches of one, two, three, and as many rows as there are outputs.
 
         Returns:
-            Why some number of rows can't be scored, in words; empty if all can.
+            Why a batch of one of these sizes can't be scored, in words; empty if all can.
         """
         rows, scores = scored.rows, scored.scores
         names = [(column.name, column.type) for column in scores if not says_nothing(column)]
@@ -117,16 +118,19 @@ class Trial:
             try:
                 found = await self.witnessed(tried)
             except _REFUSALS as error:
-                return f"{noun} can't be scored, {rows.rows} can: {error.in_full()}"
+                return f"{noun} can't be scored, though {rows.rows} can: {error.in_full()}"
             other = [(column.name, column.type) for column in found if not says_nothing(column)]
             if set(names) - set(other) and set(other) - set(names):
-                return f"{noun} gave other outputs than {rows.rows}"
+                return f"{noun} gave other outputs than a batch of {rows.rows}"
             if tried.rows == 1 and not self.apart:
                 self._compare_alone(found, scores, place)
         return ""
 
     async def far_apart(self, scored: Scored) -> None:
-        """Also tries rows whose numbers are far apart, alone and together; those that were made up lie together."""
+        """Scores rows with numbers far apart, alone and together, and sets `apart` if their scores differ.
+
+        Made-up rows have numbers so close together that they may not show a difference.
+        """
         if not isinstance(scored.rows, Table) or self.apart:
             return
         rows = far_apart(scored.rows)
@@ -135,18 +139,18 @@ class Trial:
             for row in range(rows.rows):
                 self._compare_alone(await self.score(rows.slice(row, 1)), together, row)
         except _REFUSALS:
-            return  # nobody promised that the model takes them
+            return  # the model need not take made-up rows
 
     def _compare_alone(self, alone: Sequence[Column], scores: Sequence[Column], row: int) -> None:
         together = [column.slice(row, 1) for column in scores]
         if [column.type for column in alone] != [column.type for column in together]:
-            return  # one of them says nothing
+            return  # a column that is all missing does not show its type
         difference = find_difference(together, alone)
         if difference is not None and not difference.by_rounding:
             self.apart = difference.output
 
     async def another_day(self, scored: Scored) -> bool:
-        """Whether the rows score otherwise where the model's clock is set forward; warnings of then are not kept."""
+        """Whether the rows get other scores, or none, when the model's clock is set forward; keeps no warnings."""
         for days in _DAYS:
             try:
                 tried = await self._backend.trial(self._call(scored.rows), days)
@@ -165,7 +169,10 @@ def _columns(outcome: Outcome) -> tuple[Column, ...]:
 
 
 def _in_sizes(rows: Batch, outputs: int) -> Iterator[Batch]:
-    """Each of the first rows alone, two, three, and as many as there are outputs; not what was scored already."""
+    """Yields batches to try: each of the first rows alone, then two, three, and as many rows as there are outputs.
+
+    Leaves out the size that was scored already.
+    """
     if rows.rows > 1:
         yield from (rows.slice(row, 1) for row in range(min(rows.rows, _SIZES[-1])))
     for count in sorted({*_SIZES[1:], min(outputs, _MOST_OUTPUTS)} - {1, rows.rows}):
@@ -173,7 +180,7 @@ def _in_sizes(rows: Batch, outputs: int) -> Iterator[Batch]:
 
 
 def _better(feature: Feature, proposed: dict[str, Feature]) -> Feature:
-    """What the model's own terms say of a feature, where nobody else does."""
+    """Returns the feature as the model's own terms propose it, if no type is declared for it."""
     if feature.type is not None or feature.name not in proposed:
         return feature
     return replace(proposed[feature.name], required=feature.required)

@@ -1,4 +1,4 @@
-"""Rows to try a model with: made up from what is known of its features, or from rows that it is known to score."""
+"""Makes up rows to try a model with, from its features or from rows that it is known to score."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -11,15 +11,15 @@ from bridge.features.feature import Feature
 __all__ = ["MADE_UP", "far_apart", "made_up", "repeated", "spread"]
 
 _SHARES = (1.0, 0.25, 1.0, 0.0625)
-MADE_UP = 3  # rows, which differ where their features can
+MADE_UP = 3  # the number of made-up rows, which differ where the type of a feature allows it
 
 
 def made_up(features: Sequence[Feature], texts: Mapping[str, Sequence[str]]) -> Table:
-    """Rows of a model's required features, as a caller would send them: 0, 1 and 2, or its first levels.
+    """Makes up rows of a model's required features, as a caller would send them: 0, 1 and 2, or the first levels.
 
     Args:
-        features: those without a type get numbers.
-        texts: of features that are text, the values that the model knows.
+        features: the model's features; a feature without a type gets numbers.
+        texts: for features that are text, by name: the values that the model knows.
     """
     columns = (_column(feature, texts.get(feature.name, ())) for feature in features if feature.required)
     return Table(tuple(columns), MADE_UP)
@@ -41,12 +41,15 @@ def _column(feature: Feature, texts: Sequence[str]) -> Column:
 
 
 def repeated(rows: Batch, count: int) -> Batch:
-    """The first `count` of the rows, from the first one on again where there are fewer."""
+    """Returns `count` rows: the first ones, and all from the first again where there are fewer."""
     return rows.slice(0, count) if count <= rows.rows else take(rows, np.arange(count) % rows.rows)
 
 
 def far_apart(rows: Table) -> Table:
-    """As many rows as are made up, whose numbers are 1, 30 and 100: a function for one row may treat ages by ranges."""
+    """Returns three rows with the numbers 1, 30 and 100, because a function for one row may treat ages by ranges.
+
+    Columns without floating point numbers keep the values of the given rows.
+    """
     numbers = np.array([1.0, 30.0, 100.0])
     columns = (
         replace(column, values=numbers.astype(column.values.dtype)) if column.type.is_floating else column
@@ -56,11 +59,11 @@ def far_apart(rows: Table) -> Table:
 
 
 def spread(rows: Batch, count: int) -> Batch:
-    """So many rows in the ranges of the given ones: numbers between the least and the greatest, other values mixed.
+    """Makes up `count` rows in the ranges of the given ones: random numbers between a column's least and greatest.
 
-    Where a column holds one number alone, up to one more than that. Every other row is moved towards zero, because sums
-    of large numbers end in the same score. Codes and levels are never made up, and a matrix may hold codes: its values
-    are mixed alone.
+    Where a column holds one number only, the range goes up to one more. Every other row is moved towards zero, because
+    sums of large numbers would all give the same score. Values that are no floating point numbers, and all values of a
+    matrix, which may hold codes, are drawn from the given rows.
     """
     random = np.random.default_rng(1)
     if isinstance(rows, Matrix):

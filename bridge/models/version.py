@@ -1,4 +1,4 @@
-"""One version of one model, from the folder it is in to the calls it scores."""
+"""One version of one model: its state, its loaded backend, and the scoring of its calls."""
 
 import asyncio
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ __all__ = ["State", "Version"]
 
 
 class State(StrEnum):
-    """What state a version is in: the names of the proto's enum, less its prefix."""
+    """The states of a version, named as in the proto's enum VersionState without the prefix VERSION_STATE_."""
 
     LOADING = "LOADING"
     READY = "READY"
@@ -39,16 +39,16 @@ class Version:
     """One version of one model, resident or not.
 
     Attributes:
-        stored: where it is.
-        ref: its name, as calls carry it.
-        state: what state it is in.
-        reason: why, if it is refused or waits; never holds input values.
-        retry_at: of one that waits: when it is tried again, in UTC; if that is over, it is being tried.
-        bundle: None while it can't be read.
-        accepted: what is loaded; None unless it is ready or draining.
-        defaults: what calls are answered with where the model can't be asked.
-        stack: the layers around it; None unless it is loaded.
-        never_scored: it is loaded, and nothing was scored by it, neither when it was tried nor by a call.
+        stored: its folder in the repository.
+        ref: its model, number and digest, as calls carry them.
+        state: its state.
+        reason: why it is refused or waits, in one sentence without input values.
+        retry_at: when a waiting version is tried again, in UTC; a time in the past means that it is being tried now.
+        bundle: its bundle; None while it was not read.
+        accepted: the loaded model with the results of its trial; None unless the version is ready or draining.
+        defaults: the model's default scores, one for each output; empty if it has none.
+        stack: the layers around the loaded backend; None unless it is loaded.
+        never_scored: whether it is loaded and has scored nothing yet, neither in its trial nor for a call.
     """
 
     stored: StoredVersion
@@ -71,64 +71,78 @@ class Version:
 
     @property
     def ready(self) -> bool:
-        """Calls are scored."""
+        """Whether the version is loaded and scores calls."""
         return self.state is State.READY
 
     @property
     def settings(self) -> ModelSettings:
-        """The author's settings; the defaults while the bundle can't be read."""
+        """The settings in the bundle's model.toml; the default settings while the bundle was not read."""
         return self.bundle.settings if self.bundle else ModelSettings()
 
     @property
     def outputs(self) -> tuple[Output, ...] | None:
-        """What it gives for each row; None while nobody knows."""
+        """The model's outputs; None while they are not known."""
         if self.accepted is not None:
             return self.accepted.description.outputs
         return _known_outputs(self.bundle) if self.bundle else None
 
     @property
     def engine(self) -> str:
-        """What computes its scores, in words; empty while it is not loaded."""
+        """The program that computes the scores, such as "xgboost 3.2.0"; empty while the version is not loaded."""
         return self.accepted.description.engine if self.accepted is not None else ""
 
     @property
     def row_wise(self) -> bool:
-        """No row's score depends on those beside it; False while it is not loaded."""
+        """Whether a row's score does not depend on the other rows of its call; False while it is not loaded."""
         return self.accepted is not None and self.accepted.description.row_wise
 
     @property
     def width(self) -> int:
-        """How many features it has; 0 while it is not loaded."""
+        """The number of the model's features; 0 while the version is not loaded."""
         accepted = self.accepted
         return len(accepted.description.features) if accepted is not None else 0
 
     @property
     def feature_names(self) -> frozenset[str] | None:
-        """What its features are called; None while it is not loaded."""
+        """The names of the model's features; None while the version is not loaded."""
         accepted = self.accepted
         return frozenset(one.name for one in accepted.description.features) if accepted is not None else None
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Batch:
-        """The caller's rows as the model takes them, see `Backend.bind`; as they are while it is not loaded."""
+        """Binds the caller's rows to the model's features; returns them unchanged while the version is not loaded.
+
+        Args:
+            batch: the rows as they came.
+            alone: a value that does not fit costs its row, not the call; see `Backend.bind`.
+
+        Raises:
+            InvalidRequest: the rows don't fit the features; the message names the column and row.
+        """
         return self.accepted.backend.bind(batch, alone=alone) if self.accepted else batch
 
     def usable(self) -> Self:
-        """This version, if calls may be for it: it serves, or is yet to be decided.
+        """Returns this version if it can take calls: it is ready, still loading or waiting.
 
         Raises:
-            VersionRefused: it did not pass its checks.
-            ModelNotFound: it is not deployed, or not resident.
+            VersionRefused: the version did not pass its checks.
+            ModelNotFound: the version is not deployed, or not resident.
         """
         if self.state is State.REFUSED:
             raise VersionRefused(f"{self.ref} was refused: {self.reason}")
         if self.state is State.NOT_DEPLOYED:
-            raise ModelNotFound(f"{self.ref} is not deployed")
+            raise ModelNotFound(f"{self.ref} is not deployed: its folder has no manifest; use `scorebridge deploy`")
         if self.state in (State.NOT_RESIDENT, State.DRAINING):
-            raise ModelNotFound(f"{self.ref} is not resident")
+            raise ModelNotFound(
+                f"{self.ref} is not resident: of each model the two highest good versions and the promoted one are"
+            )
         return self
 
     async def score(self, call: Call) -> Outcome:
-        """Scores a call; the version is not unloaded meanwhile."""
+        """Scores a call; the version is not unloaded before the call has ended.
+
+        Raises:
+            ModelNotReady: the version is not loaded.
+        """
         if self._scorer is None:
             raise ModelNotReady(self._why_not_ready(self.ref))
         self._calls += 1
@@ -141,7 +155,7 @@ class Version:
             self._release()
 
     def nothing(self) -> Outcome:
-        """The outcome of a batch of zero rows, for which nobody is asked."""
+        """Returns the outcome of a batch of zero rows, for which no model is asked."""
         columns: tuple[Column, ...] = tuple(
             constant(output.name, output.type, "" if output.type.dtype == object else 0, 0)
             for output in self.outputs or ()
@@ -150,7 +164,7 @@ class Version:
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
-        """It is not unloaded within this."""
+        """Keeps the version from being unloaded within the context."""
         self._calls += 1
         try:
             yield
@@ -163,36 +177,49 @@ class Version:
             self._unused.set()
 
     def begin_loading(self) -> None:
-        """Calls get the default score that they bring, until it is loaded.
+        """Marks the version as loading; until it is loaded, calls get the default score that they bring.
 
-        One that waits goes on waiting, for all that others see of it, until it is loaded.
+        A version that waits keeps the state WAITING until it is loaded.
         """
         if self.state is not State.WAITING:
             self.state, self.reason = State.LOADING, ""
         self._scorer = build_waiting_scorer(self._not_ready, self.settings)
 
     def know(self, bundle: Bundle) -> None:
-        """Calls get the bundle's default score from now on, if it has one."""
+        """Takes over the bundle that was read; from now on calls get its default score, if it has one."""
         self.bundle = bundle
         self.ref = ModelRef(self.stored.model, self.stored.version, bundle.digest)
         self.defaults = _known_defaults(bundle)
         self.begin_loading()
 
     def refuse(self, reason: str) -> None:
-        """It will not serve; the reason is one sentence without input values."""
+        """Marks the version as refused, so that it never serves; the reason is one sentence without input values."""
         self.state, self.reason, self.retry_at = State.REFUSED, reason, None
 
     def wait(self, reason: str, retry_at: datetime) -> None:
-        """It could not be loaded for a reason that may pass; calls get the default score that they or it bring."""
+        """Marks the version as waiting, because loading failed for a reason that may pass.
+
+        Calls get their own default score or the version's.
+
+        Args:
+            reason: why it could not be loaded; one sentence without input values.
+            retry_at: when it is tried again, in UTC.
+        """
         self.state, self.reason, self.retry_at = State.WAITING, reason, retry_at
 
     def give_up(self) -> None:
-        """It is not tried again, because others serve; as if nobody had ever tried to load it."""
+        """Marks a version that waits as not resident, as if its loading had never been tried."""
         self.state, self.reason, self.retry_at = State.NOT_RESIDENT, "", None
         self._scorer = None
 
     def begin_serving(self, accepted: Accepted, drain: Drain, *, log_model_messages: bool = False) -> None:
-        """Calls are scored from now on."""
+        """Marks the version as ready and scores its calls with the accepted backend from now on.
+
+        Args:
+            accepted: the loaded model with the results of its trial.
+            drain: the gateway's deadline for all calls.
+            log_model_messages: whether the messages of errors that the model raises are logged.
+        """
         self.accepted, self.defaults = accepted, accepted.defaults
         parts = accepted.bundle.settings, accepted.backend, accepted.description, accepted.self_test
         self.stack = build_stack(*parts, drain, log_model_messages=log_model_messages)
@@ -201,7 +228,7 @@ class Version:
         self.state, self.reason, self.retry_at = State.READY, "", None
 
     async def unload(self) -> None:
-        """Lets the calls it has finish, then frees it."""
+        """Waits until the version's calls have finished, then frees its model."""
         accepted = self.accepted
         if accepted is None:
             return
@@ -213,7 +240,7 @@ class Version:
         self.state = State.NOT_RESIDENT
 
     async def close(self) -> None:
-        """Frees it at once; idempotent. Cancelling whoever waits does not leave it half freed."""
+        """Frees the model at once; may be called more than once. Cancelling it does not leave the model half freed."""
         if self._closing is None:
             accepted, stack = self.accepted, self.stack
             self.accepted = self.stack = self._scorer = None
@@ -240,7 +267,7 @@ def _known_defaults(bundle: Bundle) -> tuple[DefaultScore, ...]:
     try:
         return default_scores(bundle.settings.default_score, _known_outputs(bundle))
     except InvalidRequest:
-        return ()  # acceptance will refuse the version for it
+        return ()  # `accept` will refuse the version because of it
 
 
 async def _free(accepted: Accepted | None, stack: Stack | None) -> None:

@@ -1,1 +1,1 @@
-"""What answers a method of scorebridge.v1, whatever server it came in by."""
+"""Answers the methods of scorebridge.v1, whichever gRPC server took the call."""

@@ -1,4 +1,4 @@
-"""How a request becomes an answer, on every wire: parse, resolve, bind, score, encode, record, and the bytes."""
+"""The steps from a request to its answer, the same on every wire: parse, resolve, bind, score, encode, record."""
 
 import asyncio
 import logging
@@ -21,45 +21,58 @@ __all__ = ["Answering", "Wire", "beside_in_time", "let_go"]
 
 _log = logging.getLogger(__name__)
 
+_BUG = "the gateway failed because of a bug: its log says where"
+
 _Built = TypeVar("_Built")
 
 
 class Wire(Protocol):
-    """A protocol by which requests come: what their bytes say, and how answers are written."""
+    """A protocol by which calls come, such as scorebridge.v1: reads its requests and writes its answers."""
 
     def parse_short(self, raw: bytes) -> Asked | None:
-        """What a request says that is read at once; None if `parse` has to see to it.
+        """Reads a request that is small enough to be read at once; returns None if `parse` has to read it.
 
         Raises:
-            InvalidRequest: it is none of this wire's, or holds more than it may.
+            InvalidRequest: the bytes are not a request of this wire, or hold more than allowed.
         """
 
     async def parse(self, raw: bytes, left_s: float | None, caller: str) -> tuple[Asked, bool]:
-        """What any request says, read without holding the event loop, and whether it is little work to go on with it.
+        """Reads a request of any size without holding the event loop.
+
+        Args:
+            raw: the bytes of the request.
+            left_s: seconds that the caller still waits; None if it set no deadline.
+            caller: whose request it is.
+
+        Returns:
+            What the request asks for, and whether binding its rows is so little work that it may hold the event loop.
 
         Raises:
-            InvalidRequest: it is none of this wire's, or holds more than it may.
-            DeadlineExceeded: others were read until its caller's time, `left_s` seconds, was over.
+            InvalidRequest: the bytes are not a request of this wire, or hold more than allowed.
+            DeadlineExceeded: `left_s` passed while requests of others were read.
         """
 
     def read_name(self, raw: bytes) -> tuple[str, str]:
-        """The id and the model of a request that was refused: a made id where it has none, empty if unreadable."""
+        """Returns the request id and the model of a request that was refused, for its record.
+
+        A request without an id gets a made one; both are empty where the request can't be read.
+        """
 
     def encode(self, call: Call, outcome: Outcome) -> bytes:
-        """The bytes that answer a call, of an outcome that does not fail it."""
+        """Returns the bytes of a call's answer; the outcome must be one that does not fail the call."""
 
     def status(self, error: BridgeError, ref: ModelRef | None) -> Status:
-        """How a call ends with an error; without a reference nobody knows yet which version it was for."""
+        """Returns the status of a call that failed; `ref` is None while the call's version is not known."""
 
 
 class Answering:
-    """Answers requests, each of which is on record before its answer leaves.
+    """Answers requests, and puts each of them on record before its answer leaves.
 
     Args:
-        registry: of the versions.
-        recorder: of the prediction log; None keeps none.
-        inflight: how many bytes of requests may be held, by all callers and by each.
-        max_columns: of a request, if no resident model has more features.
+        registry: the gateway's versions.
+        recorder: writes the prediction log; None keeps no log.
+        inflight: limits the bytes of requests held at one time, by all callers together and by each.
+        max_columns: the most columns of a request; a model with more features raises it for its own requests.
     """
 
     def __init__(self, registry: Registry, recorder: LogRecorder | None, inflight: Shares, max_columns: int) -> None:
@@ -69,15 +82,15 @@ class Answering:
         self._max_columns = max_columns
 
     async def answer(self, wire: Wire, arrival: Arrival, left_s: float | None) -> bytes | Status:
-        """The bytes that answer a request, or how its call ends.
+        """Answers a request: returns the bytes of its answer, or the status of its failed call.
 
-        No exception leaves: on its way through gRPC it would hold the frames it went through, and the request in them,
-        and its text may hold input values. Only a cancellation does, which is put on record first.
+        Raises only CancelledError, after the cancelled call is on record. Any other exception would keep its frames,
+        and the request in them, in memory on its way through gRPC, and its text may hold input values.
 
         Args:
-            wire: by which it came.
-            arrival: how it came.
-            left_s: how long its caller waits, seconds; None for any time.
+            wire: the protocol by which the request came.
+            arrival: the request's bytes, with its caller and time.
+            left_s: seconds that the caller still waits; None if it set no deadline.
         """
         held, ref = 0, None
         try:
@@ -94,13 +107,13 @@ class Answering:
         except LogUnavailable as error:
             return wire.status(let_go(error), ref)
         except Exception:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller
-            _log.exception("a call failed inside the bridge")
-            return wire.status(InternalError("the bridge failed; its log says where"), ref)
+            _log.exception("a call%s failed because of a bug in the gateway", "" if ref is None else f" for {ref}")
+            return wire.status(InternalError(_BUG), ref)
         finally:
             self._inflight.give_back(arrival.caller, held)
 
     async def _read(self, wire: Wire, arrival: Arrival, left_s: float | None) -> "tuple[Call, Version] | _Refusal":
-        """The call that a request makes, and of which version; or why it makes none."""
+        """Returns the call that a request makes and its version, or why the request is refused."""
         ref = None
         try:
             asked, little = wire.parse_short(arrival.request), True
@@ -115,10 +128,10 @@ class Answering:
             return _Refusal(let_go(error), ref)
 
     async def _scored(self, wire: Wire, arrival: Arrival, call: Call, version: Version) -> bytes | Status:
-        """Scores a call, and puts on record what became of it.
+        """Scores a call and puts its outcome on record, also where it fails or is cancelled.
 
         Raises:
-            LogUnavailable: it could not be recorded, and must not be answered then.
+            LogUnavailable: the call could not be recorded, and may not be answered without a record.
         """
         engine = version.engine
         try:
@@ -134,7 +147,7 @@ class Answering:
         except BridgeError as error:
             failure = error
         except Exception:
-            await self._failed(arrival, call, InternalError("the bridge failed; its log says where"), engine)
+            await self._failed(arrival, call, InternalError(_BUG), engine)
             raise
         if failure is not None:
             let_go(failure)
@@ -149,7 +162,7 @@ class Answering:
     def _written(
         self, wire: Wire, arrival: Arrival, call: Call, outcome: Outcome, engine: str, *, at: float
     ) -> tuple[bytes, bytes]:
-        """The bytes of the answer, and those of its record."""
+        """Returns the bytes of the answer and of its record; the record is empty where no log is kept."""
         reply = wire.encode(call, outcome)
         return reply, b"" if self._recorder is None else record_of(arrival, call, outcome, engine, at)
 
@@ -161,7 +174,7 @@ class Answering:
             await written
 
     async def _refused(self, wire: Wire, arrival: Arrival, refusal: "_Refusal") -> Status:
-        """Puts a request on record for which no model is asked."""
+        """Puts a refused request on record, for which no model is asked, and returns its call's status."""
         error, ref = refusal
         if self._recorder is not None:
             named = wire.read_name(arrival.request)
@@ -173,7 +186,7 @@ class Answering:
 
 
 class _Refusal(NamedTuple):
-    """Why a request makes no call, and the version that it was for; None if that is not known."""
+    """Why a request is refused, and the version that it was for; None if the version is not known."""
 
     error: BridgeError
     ref: ModelRef | None
@@ -183,7 +196,7 @@ async def _bound_beside(make: Callable[[], Call], version: Version, arrival: Arr
     with version.in_use():
         loaded = version.accepted
         call = await beside_in_time(make, left_s, arrival.caller)
-        # Loaded meanwhile: the rows are as they came, and it would take them for its own.
+        # The version was loaded meanwhile: the rows were left unbound, but the model would take them for bound rows.
         if version.accepted is not loaded:
             rest_s = None if left_s is None else left_s - (now() - arrival.at)
             call = await beside_in_time(make, rest_s, arrival.caller)
@@ -191,20 +204,27 @@ async def _bound_beside(make: Callable[[], Call], version: Version, arrival: Arr
 
 
 async def beside_in_time(work: Callable[[], _Built], left_s: float | None, caller: str) -> _Built:
-    """What a function gives that would hold the event loop, called in a thread when it is its caller's turn.
+    """Runs a function that would hold the event loop in a thread, when it is its caller's turn; returns its result.
+
+    Args:
+        work: the function.
+        left_s: seconds that the caller still waits; None if it set no deadline.
+        caller: for whom the function runs.
 
     Raises:
-        DeadlineExceeded: the time, `left_s` seconds, was over before it was done.
+        DeadlineExceeded: `left_s` passed before the function had ended.
     """
     await in_task()
     try:
         async with asyncio.timeout(left_s):
             return await beside(work, caller)
     except TimeoutError as error:
-        raise DeadlineExceeded(f"the request was not read within the {left_s:.3f} s that were left") from error
+        raise DeadlineExceeded(
+            f"the deadline passed before the request was read: {left_s:.3f} s were left for reading it"
+        ) from error
 
 
 def let_go(error: BridgeError) -> BridgeError:
-    """The error without the frames that raised it, which hold the message and all that was built of it."""
+    """Removes an error's traceback, cause and context, which would keep the request in memory; returns the error."""
     error.__traceback__ = error.__cause__ = error.__context__ = None
     return error

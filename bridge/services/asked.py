@@ -1,4 +1,4 @@
-"""What a request asks for, whatever wire it came by, and the call that it makes of a version."""
+"""What a request asks for, whichever wire it came by, and the call that it makes of a version."""
 
 import uuid
 from collections.abc import Callable
@@ -14,23 +14,23 @@ from bridge.values import value
 __all__ = ["Asked", "bind", "call_id", "is_request_id"]
 
 _MAX_REQUEST_ID = 128
-_NO_DEADLINE_S = 1e8  # pygrpc-native gives a huge number where grpcio gives None
+_NO_DEADLINE_S = 1e8  # for a call without a deadline pygrpc-native gives a huge number where grpcio gives None
 
 
 @value
 class Asked:
-    """What a request says of the scores that it wants.
+    """What a request asks for.
 
     Attributes:
-        model: whose scores.
-        version: of the model; 0 for the one that serves.
-        request_id: as it came; empty for one to be made.
-        batch: builds the rows, unbound, of what the request holds.
-        row_keys: how many keys of rows it has.
-        partial: rows that can't be scored are to leave the others their scores.
-        ignore_extra: columns that the model does not know are to be ignored.
-        default: the default score of this call; None for the model's own.
-        defaults_allowed: None if the request says of it what this gateway does not know.
+        model: the name of the model.
+        version: the number of the model's version; 0 stands for the one that serves.
+        request_id: the caller's id of the call, unchecked; empty if the caller gave none.
+        batch: a function that builds the request's rows, not yet bound to the model's features.
+        row_keys: the number of row keys in the request.
+        partial: whether rows that can be scored get their scores although others fail.
+        ignore_extra: whether columns that the model does not know are ignored.
+        default: the default score of this call; None stands for the model's own.
+        defaults_allowed: whether rows may get default scores; None if the request has a policy unknown to this gateway.
     """
 
     model: str
@@ -47,18 +47,18 @@ class Asked:
 def bind(
     asked: Asked, request_id: str, version: Version, arrival: Arrival, left_s: float | None, *, max_columns: int
 ) -> Call:
-    """The call that a request makes of a version: its rows as the model takes them, its deadline and its defaults.
+    """Makes a request's call: its rows bound to the version's features, its deadline and its default scores.
 
     Args:
-        asked: what the request says.
-        request_id: the call's, see `call_id`.
-        version: that was resolved for it.
-        arrival: how it came.
-        left_s: how long its caller waits from then on, seconds; None for any time.
-        max_columns: of a batch, unless the version has more features.
+        asked: what the request asks for.
+        request_id: the id of the call, from `call_id`.
+        version: the version that was resolved for the request.
+        arrival: when and from whom the request came.
+        left_s: seconds that the caller waits from the arrival on; None if it set no deadline.
+        max_columns: the most columns of a batch, unless the version has more features.
 
     Raises:
-        InvalidRequest: names what of the request, its rows or its defaults is wrong.
+        InvalidRequest: the request, its rows or its defaults are wrong; the message says what.
     """
     partial = asked.partial and version.row_wise
     batch, ignored = _bound(asked, version, max_columns, alone=partial)
@@ -76,10 +76,10 @@ def bind(
 
 
 def call_id(given: str) -> str:
-    """The id that a call goes by: the caller's, or one that is made where he gives none.
+    """Returns the id of a call: the one that the caller gave, or a new UUID if it gave none.
 
     Raises:
-        InvalidRequest: what he gives may not name a call.
+        InvalidRequest: the caller's id is too long or has characters that are not printable ASCII.
     """
     if not given:
         return str(uuid.uuid4())
@@ -92,27 +92,27 @@ def call_id(given: str) -> str:
 
 
 def is_request_id(given: str) -> bool:
-    """A text may name a call: up to 128 printable characters of ASCII."""
+    """Whether a text may be the id of a call: it has at most 128 characters, all printable ASCII."""
     return len(given) <= _MAX_REQUEST_ID and given.isascii() and given.isprintable()
 
 
 def _bound(asked: Asked, version: Version, max_columns: int, *, alone: bool) -> tuple[Batch, tuple[int, ...]]:
-    """The rows as the model takes them, and the places of columns that were ignored."""
+    """Returns the rows bound to the model's features, and the positions of the caller's columns that were ignored."""
     most, keys = version.settings.max_batch_rows, asked.row_keys
     if keys > most:
-        raise InvalidRequest(f"{keys} row_keys; {version.ref} takes {most} rows", limit=f"{most} rows")
+        raise InvalidRequest(f"{keys} row_keys; {version.ref} takes at most {most} rows a call", limit=f"{most} rows")
     batch = asked.batch()
     columns = batch.values.shape[1] if isinstance(batch, Matrix) else len(batch.columns)
     if columns > max_columns and columns > version.width:
         widest = max(max_columns, version.width)
-        raise InvalidRequest(f"{columns} columns; a call has at most {widest}", limit=f"{widest} columns")
+        raise InvalidRequest(f"{columns} columns; a call may have at most {widest}", limit=f"{widest} columns")
     rows = batch.rows
     if keys and keys != rows:
         raise InvalidRequest(f"{keys} row_keys for {rows} rows")
     if rows > most:
-        raise InvalidRequest(f"{rows} rows; {version.ref} takes {most} a call", limit=f"{most} rows")
+        raise InvalidRequest(f"{rows} rows; {version.ref} takes at most {most} rows a call", limit=f"{most} rows")
     if not rows and isinstance(batch, Matrix) and not batch.names:
-        return batch, ()  # nothing in it could be wrong
+        return batch, ()  # an empty matrix without names needs no checks
     ignored: tuple[int, ...] = ()
     known = version.feature_names if asked.ignore_extra else None
     if known is not None:
@@ -122,7 +122,7 @@ def _bound(asked: Asked, version: Version, max_columns: int, *, alone: bool) -> 
 
 def _defaults(asked: Asked, version: Version) -> tuple[DefaultScore, ...]:
     if asked.defaults_allowed is None:
-        raise InvalidRequest("default_policy is none that this gateway knows")
+        raise InvalidRequest("this gateway does not know the request's default_policy: the client may be newer than it")
     if not asked.defaults_allowed:
         return ()
     return version.defaults if asked.default is None else default_scores(asked.default, version.outputs)

@@ -1,4 +1,4 @@
-"""A request's way from its bytes to a message: counted first, then built, on the event loop or beside it."""
+"""Turns a request's bytes into a message: counts what they hold first, then builds it, big ones in a thread."""
 
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -12,8 +12,8 @@ from bridge.services.answer import beside_in_time
 
 __all__ = ["Intake"]
 
-_MOST_ROWS = 1_000_000  # what a model takes whose author says nothing else
-# Below these a message is read within about 2 ms; a hop to a thread costs 0.1 ms.
+_MOST_ROWS = 1_000_000  # the most rows of a call where the model's author sets no other limit
+# A message below these three limits is read within about 2 ms; handing it to a thread costs 0.1 ms.
 _FEW_COLUMNS = 256
 _FEW_ITEMS = 10_000
 _FEW_BYTES = 4 << 20
@@ -23,11 +23,11 @@ class Intake:
     """Reads requests; big ones in a thread, one after the other, so that the event loop goes on answering.
 
     Args:
-        registry: whose models may have more features, or take more rows, than a message may hold otherwise.
-        max_columns: of a message, if none of them has more features.
+        registry: the gateway's versions; a resident one with more features or rows per call raises the limits.
+        max_columns: the most columns of a message, if no resident version has more features.
 
     Attributes:
-        refused: how many messages held more than they may.
+        refused: the number of messages that were refused since the start because they held more than allowed.
     """
 
     def __init__(self, registry: Registry, max_columns: int) -> None:
@@ -37,10 +37,10 @@ class Intake:
         self.refused = 0
 
     def read_short(self, raw: bytes) -> pb.ScoreRequest | None:
-        """The message in so few bytes that nothing in it takes long; None if `read` has to see to them.
+        """Reads a message that is small enough to be read at once; returns None if `read` has to read it.
 
         Raises:
-            InvalidRequest: it is no ScoreRequest, or holds more than it may.
+            InvalidRequest: the bytes are not a ScoreRequest, or hold more than allowed.
         """
         if not is_short(raw):
             return None
@@ -49,16 +49,19 @@ class Intake:
         return request if len(request.table.columns) <= _FEW_COLUMNS else None
 
     async def read(self, raw: bytes, left_s: float | None, caller: str) -> tuple[pb.ScoreRequest, bool]:
-        """The message in these bytes, and whether it is little work to go on with it.
+        """Reads a message of any size without holding the event loop.
 
         Args:
-            raw: what came.
-            left_s: how long its caller waits, seconds; None for any time.
-            caller: whose it is.
+            raw: the bytes of the message.
+            left_s: seconds that the caller still waits; None if it set no deadline.
+            caller: whose message it is.
+
+        Returns:
+            The message, and whether binding its rows is so little work that it may hold the event loop.
 
         Raises:
-            InvalidRequest: it is no ScoreRequest, or holds more than it may.
-            DeadlineExceeded: others were read until its time was over.
+            InvalidRequest: the bytes are not a ScoreRequest, or hold more than allowed.
+            DeadlineExceeded: `left_s` passed while messages of others were read.
         """
         contents = self._shapes.find(raw)
         if contents is None:
@@ -79,7 +82,7 @@ class Intake:
                 raise
         else:
             if contents is not None and few:
-                self._shapes.keep(raw, contents)  # of what is within these bounds, which stay as they are
+                self._shapes.keep(raw, contents)  # only of messages within the fixed bounds, which never change
             return contents
         try:
             return count_contents(raw, widest, few=few)
@@ -88,7 +91,7 @@ class Intake:
             raise
 
     def _widest(self) -> Bounds:
-        """What the resident models take at most, if that is more; only asked for where a message holds so much."""
+        """Returns the bounds, raised to what resident versions take; asked only for a message above the fixed ones."""
         resident = self._registry.resident()
         return Bounds(
             max([self._bounds.columns, *(version.width for version in resident)]),

@@ -1,4 +1,4 @@
-"""What is known of the versions, as messages of scorebridge.v1."""
+"""Writes what is known about versions as messages of scorebridge.v1."""
 
 from datetime import datetime
 
@@ -14,12 +14,12 @@ __all__ = ["format_instant", "write_detail", "write_version"]
 
 
 def format_instant(at: datetime) -> str:
-    """An instant in UTC as people read it, to the second."""
+    """Returns an instant, which must be in UTC, as text to the second, such as 2026-03-01T12:03:05Z."""
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def write_version(version: Version, *, serving: bool) -> pb.ModelVersion:
-    """One version in short."""
+    """Returns the short message about a version, which ListModels answers; `serving`: whether the version serves."""
     message = pb.ModelVersion(
         model=version.stored.model,
         version=version.stored.version,
@@ -36,7 +36,7 @@ def write_version(version: Version, *, serving: bool) -> pb.ModelVersion:
 
 
 def write_detail(version: Version, *, serving: bool) -> pb.ModelDetail:
-    """All there is to know of one version."""
+    """Returns the full message about a version, which GetModel answers; `serving`: whether the version serves."""
     detail = pb.ModelDetail(
         version=write_version(version, serving=serving),
         default_scores=[_default(default) for default in version.defaults if default.value is not None],

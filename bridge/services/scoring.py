@@ -1,4 +1,4 @@
-"""The servicer of scorebridge.v1: its methods, and the wire by which scores are asked for."""
+"""The servicer of scorebridge.v1: its three methods, and the wire of its method Score."""
 
 import time
 from collections.abc import Mapping
@@ -28,29 +28,32 @@ __all__ = ["SERVICE", "ScoringService", "ScoringWire"]
 
 SERVICE = "scorebridge.v1.ScoringService"
 _SCORE = f"/{SERVICE}/Score"
-_TOO_LONG = Status.of(InvalidRequest("the message is longer than any that asks for models"))
-# Whether default scores are allowed; of other numbers, which are a newer client's, nobody knows.
+_TOO_LONG = Status.of(InvalidRequest("the message is longer than any valid ListModelsRequest or GetModelRequest"))
+# Whether a policy allows default scores. Other numbers come from newer clients, and their meaning is not known here.
 _POLICIES: Mapping[int, bool] = {pb.DEFAULT_POLICY_UNSPECIFIED: True, pb.DEFAULT_POLICY_NEVER: False}
 
 
 class ScoringWire:
-    """`ScoringService.Score` of scorebridge.v1: see `bridge.services.answer.Wire`."""
+    """The wire of the method `ScoringService.Score` of scorebridge.v1; implements `bridge.services.answer.Wire`."""
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
 
     def parse_short(self, raw: bytes) -> Asked | None:
-        """What a request of few bytes and columns asks for; None if it has more."""
+        """Reads a request of few bytes and columns; returns None if it has more, and `parse` has to read it."""
         request = self._intake.read_short(raw)
         return None if request is None else _asked(request)
 
     async def parse(self, raw: bytes, left_s: float | None, caller: str) -> tuple[Asked, bool]:
-        """What any request asks for, and whether it is little work to go on with it."""
+        """Reads a request of any size; returns it, and whether binding its rows may hold the event loop."""
         request, little = await self._intake.read(raw, left_s, caller)
         return _asked(request), little
 
     def read_name(self, raw: bytes) -> tuple[str, str]:
-        """Id and model of a request that was refused: a made id where a short one has none, empty if unreadable."""
+        """Returns the request id and the model of a refused request, for its record; empty where unreadable.
+
+        A short request without an id gets a made one.
+        """
         if not is_short(raw):
             request_id, model = read_asked(raw)
             return (request_id if is_request_id(request_id) else ""), model
@@ -61,25 +64,25 @@ class ScoringWire:
         return (call_id(request.request_id) if is_request_id(request.request_id) else ""), request.model
 
     def encode(self, call: Call, outcome: Outcome) -> bytes:
-        """A ScoreResponse."""
+        """Returns the bytes of the ScoreResponse that answers a call."""
         return write_reply(call, outcome)
 
     def status(self, error: BridgeError, ref: ModelRef | None) -> Status:
-        """A gRPC status with a google.rpc.ErrorInfo."""
+        """Returns the gRPC status of a failed call, with a google.rpc.ErrorInfo in its metadata."""
         return Status.of(error, ref)
 
 
 class ScoringService:
-    """Answers requests given as bytes, so that a message is parsed once and its bytes can be kept.
+    """The methods of scorebridge.v1, on bytes: a message is parsed only once, and its bytes can be recorded.
 
-    A method returns the bytes of its answer, or the status that it fails with.
+    Each method returns the bytes of its answer, or the status of the call that failed.
 
     Args:
-        registry: of the versions.
-        recorder: of the prediction log; None keeps none.
-        max_columns: of a request, if no resident model has more features.
-        max_inflight_bytes: of the requests of all callers that are not answered yet.
-        by_certificate: callers are told apart by the names in their certificates, not by their addresses.
+        registry: the gateway's versions.
+        recorder: writes the prediction log; None keeps no log.
+        max_columns: the most columns of a request, if no resident version has more features.
+        max_inflight_bytes: the most bytes of unanswered requests, of all callers together.
+        by_certificate: whether callers are told apart by the names in their certificates instead of their addresses.
     """
 
     def __init__(
@@ -99,11 +102,11 @@ class ScoringService:
 
     @property
     def refused_by_bounds(self) -> int:
-        """How many messages held more than they may."""
+        """The number of messages that were refused since the start because they held more than allowed."""
         return self._intake.refused
 
     def handlers(self) -> dict[str, Any]:
-        """The methods by name."""
+        """Returns the gRPC method handlers by method name."""
         return {
             "Score": grpc.unary_unary_rpc_method_handler(self.score),
             "ListModels": grpc.unary_unary_rpc_method_handler(self.list_models),
@@ -111,14 +114,14 @@ class ScoringService:
         }
 
     async def score(self, request: bytes, context: Any) -> bytes | Status:
-        """Scores one batch."""
+        """Answers Score: scores one batch."""
         peer = context.peer()
         caller = _name_of(context) if self._by_certificate else caller_of(peer)
         arrival = Arrival(_SCORE, request, peer, caller, now(), time.time_ns())
         return await self._answering.answer(self._wire, arrival, context.time_remaining())
 
     async def list_models(self, request: bytes, _: Any) -> bytes | Status:
-        """Every version of every model."""
+        """Answers ListModels: lists every version of every model."""
         if not is_short(request):
             return _TOO_LONG
         return pb.ListModelsResponse(
@@ -126,7 +129,7 @@ class ScoringService:
         ).SerializeToString()
 
     async def get_model(self, request: bytes, _: Any) -> bytes | Status:
-        """All there is to know of one model."""
+        """Answers GetModel: describes one version of a model, or all its versions if the request names none."""
         if not is_short(request):
             return _TOO_LONG
         try:
@@ -138,7 +141,7 @@ class ScoringService:
         ]
         if not found:
             which = f"version {asked.version} of '{asked.model}'" if asked.version else f"model '{asked.model}'"
-            return Status.of(ModelNotFound(f"there is no {which}"))
+            return Status.of(ModelNotFound(f"this gateway has no {which}"))
         return pb.GetModelResponse(
             versions=[write_detail(version, serving=self._serves(version)) for version in found]
         ).SerializeToString()
@@ -162,6 +165,6 @@ def _asked(request: pb.ScoreRequest) -> Asked:
 
 
 def _name_of(context: Any) -> str:
-    """The name in the caller's certificate; its address if it has shown none."""
+    """Returns a caller's name: the names in its certificate, or its address if it has shown no certificate."""
     names = context.peer_identities()
     return "certificate:" + b",".join(sorted(names)).decode(errors="replace") if names else caller_of(context.peer())

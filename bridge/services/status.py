@@ -1,4 +1,4 @@
-"""The one table from errors to gRPC's statuses, and how a failed call ends."""
+"""Maps errors to gRPC statuses: the only place that knows which error becomes which status code."""
 
 from typing import NamedTuple, Self
 
@@ -29,9 +29,9 @@ __all__ = ["Status", "code_of"]
 
 _DOMAIN = "scorebridge.io"
 _DETAILS_KEY = "grpc-status-details-bin"
-_MOST_MESSAGE = 400  # characters: as UTF-8, escaped in grpc-message and again in the details, they can be 7 KiB
+_MOST_MESSAGE = 400  # characters: as UTF-8, escaped in grpc-message and repeated in the details, up to 7 KiB
 
-# What is not here is INTERNAL: the model's fault, or ours.
+# Errors that are not in this table become INTERNAL: they are the model's fault, or a bug of the gateway.
 _STATUS: dict[type[BridgeError], grpc.StatusCode] = {
     InvalidRequest: grpc.StatusCode.INVALID_ARGUMENT,
     UnknownLevel: grpc.StatusCode.INVALID_ARGUMENT,
@@ -50,17 +50,17 @@ _STATUS: dict[type[BridgeError], grpc.StatusCode] = {
 
 
 def code_of(error: BridgeError) -> grpc.StatusCode:
-    """The status code that tells a caller by whose doing the call failed."""
+    """Returns the gRPC status code of an error."""
     return _STATUS.get(type(error), grpc.StatusCode.INTERNAL)
 
 
 class Status(NamedTuple):
-    """How a call ends that failed, as gRPC puts it.
+    """The gRPC status with which a failed call ends.
 
     Attributes:
-        code: gRPC's.
-        message: a sentence.
-        metadata: trailing, with a google.rpc.ErrorInfo where an error of the bridge's ended the call.
+        code: the gRPC status code.
+        message: what happened, in a sentence for the caller.
+        metadata: the trailing metadata; holds a google.rpc.ErrorInfo if a BridgeError ended the call.
     """
 
     code: grpc.StatusCode
@@ -69,7 +69,7 @@ class Status(NamedTuple):
 
     @classmethod
     def of(cls, error: BridgeError, ref: ModelRef | None = None) -> Self:
-        """The status of an error; with a reference its ErrorInfo names the model and version that the call was for."""
+        """Returns the status of an error; its ErrorInfo names the model and version of `ref`, if that is not None."""
         code, message = code_of(error), _short(str(error))
         info = ErrorInfo(reason=error.reason, domain=_DOMAIN)
         if ref is not None:
@@ -85,5 +85,9 @@ class Status(NamedTuple):
 
 
 def _short(message: str) -> str:
-    """Names in it are the caller's, and over 8 KiB of metadata the caller would get another error than this one."""
+    """Cuts a message that is too long for gRPC.
+
+    A message can hold names of any length from the request, and with over 8 KiB of metadata the caller would get
+    another error than this one.
+    """
     return message if len(message) <= _MOST_MESSAGE else f"{message[:_MOST_MESSAGE]}…"

@@ -97,7 +97,7 @@ async def test_a_call_whose_message_does_not_come_is_ended(
             await caller.send(frame(HEADERS, END_HEADERS, 1, SCORE), sent)
             headers, data = await within(caller.answer())
             assert headers["grpc-status"] == "4"
-            assert headers["grpc-message"] == "the message was not here within 0.1 s"
+            assert headers["grpc-message"] == "the request message did not arrive within 0.1 s of the call's headers"
             assert data == b""
     assert await connect(gateway).models() == []
 

@@ -166,7 +166,7 @@ async def test_reads_that_hang_hold_up_their_models_and_none_is_begun_twice(
     await eventually(lambda: any("no other is begun" in found(gateway, name).reason for name in names), 30)
     assert sorted(begun) == sorted(names), "tried again, and no second thread"
     assert {found(gateway, name).state for name in names} == {State.WAITING}
-    assert "reading the files of a0 hangs, 1 threads wait for it\n" in (await page(gateway, "/readyz"))[1]
+    assert "reading the files of a0 hangs, 1 threads wait for the file system\n" in (await page(gateway, "/readyz"))[1]
     put(bundle, repository, "good", 2)
     await eventually(lambda: gateway.registry.resolve("good").stored.version == 2)
     assert await scores(gateway)
@@ -252,7 +252,7 @@ async def test_a_gateway_starts_beside_a_repository_that_hangs(
     assert (await page(gateway, "/livez"))[0] == 200
     status, text = await page(gateway, "/readyz")
     assert status == 503
-    assert text.startswith("reading the repository hangs, 1 threads wait for it\n")
+    assert text.startswith("reading the repository hangs, 1 threads wait for the file system\n")
     release.set()
     await eventually(lambda: gateway.registry.serving("good"), 30)
     assert await scores(gateway)
@@ -311,7 +311,7 @@ async def test_files_that_vanish_while_a_version_is_loaded_refuse_it_and_end_its
     assert found(gateway, "unread.remove_manifest").state is State.NOT_DEPLOYED
     del reasons["unread.remove_manifest"]
     assert {found(gateway, model).state for model in reasons} == {State.REFUSED}
-    assert not [reason for reason in reasons.values() if "the bridge failed" in reason]
+    assert not [reason for reason in reasons.values() if "the gateway failed" in reason]
     assert reasons["read.remove_model"] == "model.ubj is gone since the bundle was deployed"
     assert reasons["verified.remove_model"] == "the model file is gone since the bundle was read"
     await gateway.registry.refresh()

@@ -61,7 +61,7 @@ async def test_others_get_model_scores_meanwhile(
         codes = await asyncio.gather(*attacks)
     assert not any(result.defaulted.any() for result in results)
     assert set(codes) == {grpc.StatusCode.INVALID_ARGUMENT}
-    assert "held more than they may: 4" in gateway.pages.readiness()
+    assert "refused messages that held more than allowed: 4" in gateway.pages.readiness()
 
 
 @pytest.mark.parametrize("method", ["ListModels", "GetModel"])

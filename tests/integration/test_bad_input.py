@@ -49,7 +49,7 @@ WRONG_COLUMNS: list[tuple[dict[str, Any], str]] = [
     (GOOD | {"x": [1, 2**53 + 1]}, "column 'x', row 1: outside"),
     (GOOD | {"f": ["a", "c"]}, "column 'f', row 1: not one of its 2 levels"),
     (GOOD | {"f": ["a", "b\0"]}, "column 'f', row 1: holds a NUL"),
-    ({name: values * 6 for name, values in GOOD.items()}, "12 rows; m/1 takes 10 a call"),
+    ({name: values * 6 for name, values in GOOD.items()}, "12 rows; m/1 takes at most 10 rows a call"),
 ]
 
 
@@ -135,7 +135,10 @@ async def test_messages_that_no_client_of_ours_makes(
         (_message(row_keys=["only one"]).SerializeToString(), "1 row_keys for 2 rows"),
         (_message(request_id="x" * 129).SerializeToString(), "request_id must be 1 to 128"),
         (_message(default_score=float("nan")).SerializeToString(), "default_score must be a finite number"),
-        (_message(default_policy=77).SerializeToString(), "default_policy is none that this gateway knows"),
+        (
+            _message(default_policy=77).SerializeToString(),
+            "this gateway does not know the request's default_policy: the client may be newer than it",
+        ),
         (pb.ScoreRequest(model="m", matrix=matrix).SerializeToString(), "3 values for 2 rows of 2 columns"),
     ]
     for request, sentence in wrong:

@@ -186,8 +186,11 @@ async def test_a_file_that_can_not_be_read_and_a_fault_of_our_own_refuse_one_ver
     monkeypatch.setattr("bridge.models.registry.accept", accept_some)
     gateway = await start_gateway(repository)
     reasons = {version.stored.model: (version.state, version.reason) for version in gateway.registry.versions()}
-    assert reasons["dangling"] == (State.REFUSED, "a file of it can't be read: Permission denied")
-    assert reasons["puzzling"] == (State.REFUSED, "the bridge failed while it loaded it; its log says where")
+    assert reasons["dangling"] == (State.REFUSED, "a file of the bundle can't be read: Permission denied")
+    assert reasons["puzzling"] == (
+        State.REFUSED,
+        "the gateway failed while it loaded this version, because of a bug: its log says where",
+    )
     answer = await connect(gateway).score("good", pima.table(), timeout_s=10)
     assert (answer.scores == pima.direct["glm"]).all()
 

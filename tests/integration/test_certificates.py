@@ -167,7 +167,7 @@ async def test_files_that_are_not_whole_leave_what_is_served_as_it_is_loudly(
     said = [record.getMessage() for record in caplog.records if record.name == "bridge.fronts.certificates"]
     for sentence in said:
         assert str(served.chain.parent) in sentence
-        assert sentence.endswith("; new connections still get the last certificate that was whole")
+        assert sentence.endswith("; new connections still get the last certificate that was correct")
     assert await shown(gateway) == first
     for path in (served.chain, served.key):
         if path.is_dir():

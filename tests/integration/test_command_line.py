@@ -188,4 +188,4 @@ def test_check_follows_a_link_and_says_that_deploy_does_not(cancer: Cancer, tmp_
     bundle = shutil.copytree(cancer.folder, tmp_path / "bundle")
     (bundle / "model.ubj").rename(tmp_path / "model.ubj")
     (bundle / "model.ubj").symlink_to("../model.ubj")
-    assert "note: deploy refuses it: model.ubj is a link, and none is copied" in run("check", bundle)
+    assert "note: deploy would refuse this bundle: model.ubj is a link, and none is copied" in run("check", bundle)

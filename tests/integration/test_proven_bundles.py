@@ -37,32 +37,32 @@ NEVER = {
     "library() forgotten": (
         NO_LIBRARY,
         FOREST,
-        r"no applicable method for 'predict'.*is library\(\) of its package missing in Pred\.R\?",
+        r"no applicable method for 'predict'.*is library\(\) of the function's package missing in Pred\.R\?",
     ),
     "another package forgotten": (
         "Pred.R <- function(age) ginv(matrix(age))",
         "k <- 1",
-        r"could not find function \"ginv\".*is library\(\) of its package missing",
+        r"could not find function \"ginv\".*is library\(\) of the function's package missing",
     ),
     "a file that is not there": (
         "Pred.R <- function(age) age * read.csv('weights.csv')$w",
         "k <- 1",
-        r"cannot open the connection \(R warned: cannot open file 'weights\.csv'.*read it at the top of Pred\.R",
+        r"cannot open the connection \(R warned: cannot open file 'weights\.csv'.*read the file at the top of Pred\.R",
     ),
     "a file that is only there while Pred.R is loaded": (
         "Pred.R <- function(age) age * readRDS('k.rds')",
         "k <- 1",
-        r"cannot open compressed file 'k\.rds', probable reason 'No such file.*read it at the top of Pred\.R",
+        r"cannot open compressed file 'k\.rds', probable reason 'No such file.*read the file at the top of Pred\.R",
     ),
     "a pointer into another session": (
         "Pred.R <- function(age) .Call(symbol, age)",
         "symbol <- getDLLRegisteredRoutines('stats')$.Call[[1L]]$address",
-        r"NULL value passed as symbol address.*points into the session that made it",
+        r"NULL value passed as symbol address.*a pointer into the R session that made it",
     ),
     "a connection of another session": (
         "Pred.R <- function(age) age * nchar(readLines(con, 1))",
         "con <- textConnection('7')",
-        r"invalid connection.*points into the session that made it",
+        r"invalid connection.*a pointer into the R session that made it",
     ),
     "an object that was not saved": ("Pred.R <- function(age) age * weights_of_last_week", "k <- 1", "weights_of_last"),
     "a package's own data": ("Pred.R <- function(age) { data(nosuch); nosuch * age }", "k <- 1", "object 'nosuch' not"),
@@ -83,9 +83,9 @@ async def test_a_bundle_that_never_scores_is_refused_with_rs_words(
 
 async def test_lines_with_which_it_would_score_are_tried_and_told(tmp_path: Path) -> None:
     bundle = make_r_bundle(tmp_path / "b", WITH_LIBRARY, FOREST)
-    with pytest.raises(BundleError, match=r"with these lines in model\.toml it scores") as raised:
+    with pytest.raises(BundleError, match=r"with these lines in model\.toml the bundle scores") as raised:
         await deploying.check(bundle, Waivers(), PrintedReport())
-    lines = str(raised.value).split("it scores:\n")[1].split("\n;")[0]
+    lines = str(raised.value).split("the bundle scores:\n")[1].split("\n;")[0]
     assert '"region" = {type = "factor", levels = ["east", "north", "south"]}' in lines
     (bundle / "model.toml").write_text(lines)
     await deploying.check(bundle, Waivers(), PrintedReport())
@@ -118,27 +118,27 @@ async def test_a_version_that_never_scored_serves_and_is_listed_so_until_it_has(
 SIZES = {
     "a matrix of one row drops": (
         "Pred.R <- function(age, bmi) { p <- cbind(no = age, yes = bmi); p[seq_along(age), ] }",
-        r"1 row can't be scored, 3 can: .*2 scores for 1 row",
+        r"1 row can't be scored, though 3 can: .*2 scores for 1 row",
     ),
     "written for one row, with if": (
         f"Pred.R <- function(age, bmi) {{ if (age < 21) age <- 21; {PREDICT} }}",
-        r"2 rows can't be scored, 1 can: .*the condition has length > 1.*it scores:\n\nrow_by_row = true",
+        r"2 rows can't be scored, though 1 can: .*condition has length > 1.*the bundle scores:\n\nrow_by_row = true",
     ),
     "needs two rows": (
         "Pred.R <- function(age) { if (length(age) < 2) stop('two at least'); age }",
-        r"1 row can't be scored, 3 can: .*two at least",
+        r"1 row can't be scored, though 3 can: .*two at least",
     ),
     "no two rows": (
         "Pred.R <- function(age) { if (length(age) == 2) stop('not two'); age }",
-        r"2 rows can't be scored, 3 can: .*not two",
+        r"2 rows can't be scored, though 3 can: .*not two",
     ),
     "as many rows as outputs": (
         "Pred.R <- function(age) { p <- outer(age, 1:5); if (nrow(p) == ncol(p)) stop('square'); p }",
-        r"5 rows can't be scored, 3 can: .*square",
+        r"5 rows can't be scored, though 3 can: .*square",
     ),
     "one row has other outputs": (
         "Pred.R <- function(age) if (length(age) == 1) list(alone = age) else list(one = age, two = age)",
-        r"1 row can't be scored, 3 can|1 row have other outputs",
+        r"1 row can't be scored, though 3 can|1 row have other outputs",
     ),
 }
 
@@ -190,7 +190,8 @@ async def test_a_function_for_one_row_is_refused_where_its_rows_are_said_to_be_i
         await deploying.check(bundle, Waivers(), PrintedReport())
     (bundle / "model.toml").write_text("")
     await deploying.check(bundle, Waivers(), PrintedReport())
-    assert "if Pred.R was written for one row, its batches are wrong, and row_by_row = true mends" in _told(capsys)
+    told = _told(capsys)
+    assert "if Pred.R was written for one row, its scores for several rows are wrong, and row_by_row = true" in told
     (bundle / "model.toml").write_text("row_wise = false")
     await deploying.check(bundle, Waivers(), PrintedReport())
     assert "row_by_row" not in _told(capsys)
@@ -310,8 +311,8 @@ async def test_what_will_only_be_seen_later_is_told(tmp_path: Path, capsys: pyte
     told = _told(capsys)
     assert "note: object 'k' is in model.RData and in model2.RData: the latter is used" in told
     assert "note: R warned while it loaded Pred.R: there is no package called" in told
-    assert "note: the rows took 0." in told
-    assert "note: the scores are others on another day, because the model looks at the clock" in told
+    assert "note: the slowest batch of trial rows took 0." in told
+    assert "note: the model gives other scores on another day, because it reads the clock" in told
 
 
 async def test_golden_rows_that_come_out_today_alone_are_told(
@@ -325,7 +326,7 @@ async def test_golden_rows_that_come_out_today_alone_are_told(
     assert "another day" not in _told(capsys)
     (bundle / "Pred.R").write_text(f"Pred.R <- function(age) age + (Sys.Date() > as.Date('{soon}'))")
     await deploying.check(bundle, Waivers(), PrintedReport())
-    assert "another day, because the model looks at the clock; golden rows do not come out then" in _told(capsys)
+    assert "another day, because it reads the clock; its golden rows will then not come out" in _told(capsys)
 
 
 def _told(capsys: pytest.CaptureFixture[str]) -> str:

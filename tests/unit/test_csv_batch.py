@@ -75,23 +75,26 @@ def test_of_a_model_whose_features_are_not_known_all_but_the_echoed_columns_are_
 @pytest.mark.parametrize("key", ["", "NA", "\\N", '""', " ", '" "'])
 def test_a_row_without_a_key_is_named(path: Path, key: str) -> None:
     said = refusal(path, f"id,{HEADER}1,1,1,s,a\n{key},1,1,s,a\n", Echo("id"))
-    assert said == "column 'id', row 3 (the header is row 1): no key; each row needs one; write it, or take --keep"
+    assert said == (
+        "column 'id', row 3 (the header is row 1): the row has no key; give every row a key, or copy the column by "
+        "--keep instead of --key"
+    )
 
 
 def test_a_key_may_be_the_text_na_and_has_1024_bytes_at_most(path: Path) -> None:
     assert batch(path, f'id,{HEADER}"NA",1,1,s,a\n{"k" * 1024},1,1,s,a\n', Echo("id")).keys == ["NA", "k" * 1024]
     said = refusal(path, f"id,{HEADER}{chr(233) * 513},1,1,s,a\n", Echo("id"))
-    assert said == "column 'id', row 2 (the header is row 1): the key is longer than 1024 bytes"
+    assert said == "column 'id', row 2 (the header is row 1): the key is longer than the allowed 1024 bytes"
 
 
 @pytest.mark.parametrize(
     ("echo", "sentence"),
     [
-        (Echo("id", ("id",)), "column 'id' is named twice; name it once, with --key or with --keep"),
-        (Echo(None, ("a", "a")), "column 'a' is named twice; name it once, with --key or with --keep"),
-        (Echo("score"), "column 'score' would be there twice in the output"),
-        (Echo(None, ("source",)), "column 'source' would be there twice in the output"),
-        (Echo(None, ("id", "reason")), "column 'reason' would be there twice in the output"),
+        (Echo("id", ("id",)), "column 'id' is named twice; name each column once, by --key or by --keep"),
+        (Echo(None, ("a", "a")), "column 'a' is named twice; name each column once, by --key or by --keep"),
+        (Echo("score"), "column 'score' can't be copied, because the output has a column of its own with that name"),
+        (Echo(None, ("source",)), "column 'source' can't be copied, because the output has a column"),
+        (Echo(None, ("id", "reason")), "column 'reason' can't be copied, because the output has a column"),
     ],
 )
 def test_columns_of_the_output_have_names_of_their_own(echo: Echo, sentence: str) -> None:
@@ -159,11 +162,11 @@ def test_without_a_header_columns_are_the_model_s_in_its_order(path: Path) -> No
     [
         (
             "1,2,s\n",
-            "row 1: it has 3 cells, the model takes 4 features; without a header a file has all of them, in the ",
+            "row 1: 3 cells, but the model takes 4 features; with --no-header a file must have a column for every ",
         ),
         ("1,2,s,a\n1,2.5,s,a\n", "column 'n', row 2: not a int: it is no whole number"),
         ('1,2,"s\n",a\n1,2.5,s,a\n', "column 'n', row 2 (line 3): not a int: it is no whole number"),
-        (HEADER, "row 1: it holds the features' names; leave out --no-header"),
+        (HEADER, "row 1: this row holds the names of the features; leave out --no-header"),
         ("", "there is no row in it"),
     ],
 )
@@ -173,15 +176,18 @@ def test_a_file_without_a_header_that_does_not_fit_is_told(path: Path, text: str
 
 def test_without_a_header_features_must_be_known(path: Path) -> None:
     said = refusal(path, "1\n", features=[], dialect=Dialect(header=False))
-    assert said == "without a header its columns have no names, and the model's features are not known"
+    assert said == (
+        "with --no-header the columns get the names of the model's features, which the gateway does not know yet; "
+        "score again once the version is ready, or give the file a header"
+    )
 
 
 @pytest.mark.parametrize("header", [True, False])
 def test_a_column_to_be_echoed_must_be_there(path: Path, header: bool) -> None:
     text = (HEADER if header else "") + "1,2,s,a\n"
     said = refusal(path, text, Echo(None, ("Id",)), dialect=Dialect(header=header))
-    assert said.startswith("column 'Id' is not there; ")
-    assert ("header, with their blanks" in said) == header
+    assert said.startswith("the file has no column 'Id'; ")
+    assert ("in the header, with blanks" in said) == header
 
 
 AT = "(the header is row 1"

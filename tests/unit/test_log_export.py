@@ -175,7 +175,7 @@ def test_parquet_has_a_file_for_each_version_with_types_of_its_own(tmp_path: Pat
     assert files == ["%2E.%2F..%2Fup/1.parquet", "no-version.parquet", "risk/3.parquet", "risk/4.parquet"]
     assert done.stderr.splitlines() == [
         "14 rows of 7 calls",
-        "4 values of refused calls fit no column and were left out",
+        "4 values of refused calls were left out, because they fit no column",
     ]
     assert stat.S_IMODE((tmp_path / "out").stat().st_mode) == 0o700
     table = read(tmp_path / "out" / "risk" / "3.parquet")

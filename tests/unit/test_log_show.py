@@ -177,7 +177,7 @@ def test_the_command_shows_each_call_of_that_id(log: Path) -> None:
 
 def test_a_call_that_is_not_there_is_one_sentence(log: Path) -> None:
     done = CliRunner().invoke(app, ["show", str(log), "--request-id", "z"])
-    assert (done.exit_code, done.stderr) == (1, f"no call in {log} has the id z\n")
+    assert (done.exit_code, done.stderr) == (1, f"no call in {log} has the request id z\n")
 
 
 def test_a_cut_request_is_said_to_be_cut_and_its_rows_are_not_made_up() -> None:

@@ -121,7 +121,7 @@ def test_what_nobody_expected_is_no_difference(
     monkeypatch.setattr(reconcile_command, "reconcile_log", fail)
     result = run(tmp_path / "log", "--against", other)
     assert result.exit_code == 2
-    assert said(result) == "reconcile failed by a fault of its own (KeyError): please report it"
+    assert said(result) == "reconcile failed because of a bug in scorebridge (KeyError): please report it"
     assert "Traceback" in caplog.text
 
 

@@ -130,7 +130,7 @@ def test_keys_are_sent_and_come_back_first_and_what_is_kept_comes_behind_them_as
 
 def test_a_name_that_the_answer_has_too_is_refused_and_nothing_is_written(source: Path, tmp_path: Path) -> None:
     source.write_text("x,score\n1,2\n")
-    with pytest.raises(CommandFailed, match=r": column 'score' would be there twice in the output, .*; rename it in "):
+    with pytest.raises(CommandFailed, match=r": column 'score' can't be copied, .*; rename the column in the file"):
         score_csv("nowhere", "double", source, tmp_path / "out.csv", echo=Echo(None, ("score",)))
     assert list(tmp_path.iterdir()) == [source]
 
@@ -146,7 +146,7 @@ def test_the_input_is_never_written_over(source: Path, tmp_path: Path) -> None:
     link = tmp_path / "link.csv"
     link.symlink_to(source)
     for target in (source, link):
-        with pytest.raises(CommandFailed, match=f"^{target} is the input; "):
+        with pytest.raises(CommandFailed, match=f"^--output {target} is the input file: "):
             score(source, target)
     assert source.read_bytes() == rows
 

@@ -231,10 +231,13 @@ PASSING: list[tuple[Exception, str]] = [
     (ValueError("std::bad_alloc\nStack trace"), "it could not be loaded now: std::bad_alloc"),
 ]
 STAYING: list[tuple[Exception, str]] = [
-    (PermissionError(errno.EACCES, "Permission denied"), "a file of it can't be read: Permission denied"),
-    (FileNotFoundError(errno.ENOENT, "No such file or directory"), "a file of it can't be read: No such file"),
-    (IsADirectoryError(errno.EISDIR, "Is a directory"), "a file of it can't be read: Is a directory"),
-    (ZeroDivisionError("division by zero"), "the bridge failed while it loaded it; its log says where"),
+    (PermissionError(errno.EACCES, "Permission denied"), "a file of the bundle can't be read: Permission denied"),
+    (FileNotFoundError(errno.ENOENT, "No such file or directory"), "a file of the bundle can't be read: No such file"),
+    (IsADirectoryError(errno.EISDIR, "Is a directory"), "a file of the bundle can't be read: Is a directory"),
+    (
+        ZeroDivisionError("division by zero"),
+        "the gateway failed while it loaded this version, because of a bug: its log says where",
+    ),
 ]
 
 
