@@ -108,6 +108,6 @@ def test_a_file_of_a_version_that_nobody_has_is_refused(binary: xgboost.Booster,
     document = json.loads((folder / "model.json").read_bytes())
     (folder / "model.json").write_text(json.dumps(document | {"version": [99, 1, 0]}))
     with pytest.raises(
-        BundleError, match=r"^model\.json was saved by xgboost 99\.1\.0, the installed .* is older and may"
+        BundleError, match=r"^model\.json was saved by xgboost 99\.1\.0; the installed .* is older and may"
     ):
         open_booster_file(read_bundle(folder))
