@@ -27,7 +27,7 @@ __all__ = ["Batching"]
 _log = logging.getLogger(__name__)
 
 _AHEAD_S = 0.001  # the call ends itself before the deadline layer does, which would throw the finished ranges away
-_ALIGNED_ROWS = 64  # xgboost's block; for R it is as good as any
+_ALIGNED_ROWS = 64  # xgboost predicts in blocks of 64 rows; for R any number will do
 _OF_ROWS = (PredictionFailed, MalformedPrediction)  # one row may be the cause: R raises at it, or leaves it out
 
 

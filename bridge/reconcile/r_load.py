@@ -23,6 +23,6 @@ def why_not_loaded(said: str, process: subprocess.Popen[bytes], memory_limit_mb:
     try:
         code = process.wait(_END_S)
     except subprocess.TimeoutExpired:
-        return "R took too long"
+        return "R took longer than five times load_timeout_s"
     ended = f"R ended {signal_name(code)}"
     return ended if memory_limit_mb is None or code == 0 else f"{ended}{reached}, or the bundle's own code ended it"

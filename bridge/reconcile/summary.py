@@ -85,7 +85,8 @@ class VersionSummary:
         if self.without_score:
             said.append(f"rows that were answered without a score: {self.without_score}")
         if self.over_limit:
-            said.append(f"rows of the model that were not re-scored, because it took too long: {self.over_limit}")
+            late = f"rows of the model that were not re-scored, because it took too long: {self.over_limit}"
+            said.append(f"{late} (--timeout gives each call more)")
         if self.unknown:
             said.append(f"rows without a counterpart: {self.unknown}")
         if self.left_out:

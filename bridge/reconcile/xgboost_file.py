@@ -128,7 +128,7 @@ def _try_in_a_child(path: Path, timeout_s: float) -> None:
     try:
         done = subprocess.run(command, check=False, timeout=timeout_s, **quiet)  # noqa: S603 - no shell, our own code
     except subprocess.TimeoutExpired as error:
-        raise BundleError(f"{path.name} was not loaded within {timeout_s:g} s") from error
+        raise BundleError(f"{path.name} was not loaded within {timeout_s:g} s (load_timeout_s)") from error
     if done.returncode < 0:
         raise BundleError(f"{path.name} ends the process that loads it: it is damaged, or of a kind xgboost can't read")
 

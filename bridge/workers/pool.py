@@ -79,7 +79,7 @@ class WorkerPool(Generic[_W]):
         except TimeoutError as error:
             await self.close()
             limit = f"{self._load_timeout_s:g} s"
-            raise PassingFailure(f"the bundle was not loaded within {limit}", limit=limit) from error
+            raise PassingFailure(f"the bundle was not loaded within {limit} (load_timeout_s)", limit=limit) from error
         except BaseException:
             await self.close()
             raise

@@ -64,7 +64,10 @@ async def test_a_version_that_was_too_slow_is_served_once_it_is_not(
     put(slow_at_first(tmp_path / "n", slow_in), repository, "n", 1)
     gateway = await start_gateway(repository, watch_interval_s=0.05)
     client = connect(gateway)
-    sentence = {"load": "the bundle was not loaded within 3 s", "trial": "the trial rows were not scored within 12 s"}
+    sentence = {
+        "load": "the bundle was not loaded within 3 s (load_timeout_s)",
+        "trial": "the trial rows were not scored within 12 s",
+    }
     (detail,) = (one.version for one in await client.model("m", 2))
     assert (detail.state, detail.state_reason) == ("WAITING", sentence[slow_in])
     assert detail.retry_at is not None

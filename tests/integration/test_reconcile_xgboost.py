@@ -151,7 +151,7 @@ def test_e_a_file_that_is_newer_than_the_library(repository: Path, tmp_path: Pat
         log.call(stored, matrix(rows, kind.names), [floats(scores)])
     result = run(log.write(), "--repository", repository)
     assert result.exit_code == 2, result.output
-    assert "newer/1: not re-scored: model.ubj was saved by xgboost 3.4.1, the installed" in said(result)
+    assert "newer/1: not re-scored: model.ubj was saved by xgboost 3.4.1; the installed" in said(result)
     assert f"all {ROWS} rows are equal; not re-scored: newer/1" in said(result)
 
 

@@ -78,7 +78,10 @@ def broken(folder: Path, booster: xgboost.Booster) -> Path:
 
 @pytest.mark.parametrize(
     ("settings", "why"),
-    [("", "ends the process that loads it"), ("load_timeout_s = 0.001", r"was not loaded within 0\.001 s$")],
+    [
+        ("", "ends the process that loads it"),
+        ("load_timeout_s = 0.001", r"was not loaded within 0\.001 s \(load_timeout_s\)$"),
+    ],
 )
 def test_a_file_that_kills_a_process_or_keeps_it_busy_does_so_elsewhere(
     binary: xgboost.Booster, tmp_path: Path, settings: str, why: str

@@ -67,7 +67,7 @@ def _rserve_binary() -> str:
     """
     if shutil.which("Rscript") is None or shutil.which("R") is None:
         raise BundleError("R is not installed: there is no R or no Rscript on the PATH")
-    # Rserve reads this file before ours, and it could open ports or hand out eval.
+    # Rserve reads this file before the gateway's, and it could open ports or hand out eval.
     if _SYSTEM_CONF.exists():
         raise BundleError(f"{_SYSTEM_CONF} exists, which every Rserve obeys before the gateway's settings: remove it")
     asked = subprocess.run(

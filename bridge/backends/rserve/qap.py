@@ -195,7 +195,7 @@ def _decode_vector(kind: int, raw: memoryview, attributes: dict[str, RValue]) ->
         return RString(strings, _shape(attributes, len(strings)))
     if kind == _NULL and not raw:
         return RNull()
-    raise ProtocolError(f"a reply holds an R value of type {kind}, {len(raw)} bytes long, which none of ours does")
+    raise ProtocolError(f"a reply holds an R value of type {kind}, {len(raw)} bytes long, which R must not send")
 
 
 def _decode_logicals(raw: memoryview, attributes: dict[str, RValue]) -> RLogical:

@@ -109,7 +109,7 @@ def _converted(xgboost: Any, order: Order) -> Converted:
     written, document = _written(xgboost, seen.name, Path(order.target))
     rows, outputs = _prove(xgboost, seen.name, document, (original, written))
     rounds, best = written.num_boosted_rounds(), written.attr("best_iteration")
-    # The attribute is a text that anybody may write, and of the last round it says nothing.
+    # Anybody can write the attribute, so it is checked; a best round that is the last one makes no difference.
     is_earlier = best is not None and best in {str(number) for number in range(rounds - 1)}
     return Converted(
         objective=str(found(document, "learner", "objective", "name")),

@@ -34,7 +34,7 @@ async def inspect(path: Path, timeout_s: float, asked: Asked | None = None) -> M
         ended = await run_child("bridge.backends.xgboost.reading", arguments, timeout_s)
     except TimeoutError as error:
         limit = f"{timeout_s:g} s"
-        raise PassingFailure(f"{path.name} was not loaded within {limit}", limit=limit) from error
+        raise PassingFailure(f"{path.name} was not loaded within {limit} (load_timeout_s)", limit=limit) from error
     return _facts(path, ended)
 
 

@@ -100,8 +100,8 @@ _HEADS = (
 )
 
 _SAID = (
-    (r"Unknown objective function: `([\w:.-]{1,64})`", "its objective '{0}' is none that {1} knows", "install {2}"),
-    (r"Unknown gbm type ([\w:.-]{1,64})", "its booster '{0}' is none that {1} knows", "install {2}"),
+    (r"Unknown objective function: `([\w:.-]{1,64})`", "its objective '{0}' is not known to {1}", "install {2}"),
+    (r"Unknown gbm type ([\w:.-]{1,64})", "its booster '{0}' is not known to {1}", "install {2}"),
     (r"binary format has been deprecated", BINARY.what, BINARY.remedy),
     (
         r"Unknown construct[^\n]*\n[^\n]*\[[iIlL]",
