@@ -1,4 +1,4 @@
-"""What predicts, apart from the bridge, which scores: what every backend must be; `choice` picks one for a bundle."""
+"""The interface of every backend, and what a backend tells of its model; `choice` picks the backend for a bundle."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,24 +12,24 @@ from bridge.workload import Workload
 
 __all__ = ["NICENESS", "Backend", "BoosterFacts", "Description", "Tried", "Warned"]
 
-# Of all that computes, beside the loop that answers: one that has to wait for a core while others compute would answer
-# late. In a soak that keeps two cores busy, the loop was held up by over 3 ms 400 times a minute with 5, 230 with 10.
+# Niceness of everything that computes beside the event loop: a loop that has to wait for a core answers late. In a soak
+# that keeps two cores busy, the loop was held up by over 3 ms 400 times a minute with niceness 5, 230 times with 10.
 NICENESS = 10
 
 
 @dataclass(frozen=True, slots=True)
 class BoosterFacts:
-    """What an xgboost model file says of itself, for people.
+    """Facts of an xgboost model file, to be shown to people.
 
     Attributes:
         booster: "gbtree", "dart" or "gblinear".
-        objective: what it was trained for, by xgboost's name.
-        rounds: how many it was boosted for.
-        rounds_used: how many of them predict.
-        best_iteration: the round that early stopping found best, 0-based; None if it was trained without.
+        objective: the objective that it was trained for, by xgboost's name.
+        rounds: the number of boosting rounds in the file.
+        rounds_used: the number of rounds that predict.
+        best_iteration: the round that early stopping found best, 0-based; None without early stopping.
         saved_by: the version of xgboost that saved the file; empty if the file does not say.
-        newer_file: that version is newer than the xgboost that is installed.
-        base_margin: the column that is the margin a row starts from; empty if there is none.
+        newer_file: whether a newer xgboost than the installed one saved the file.
+        base_margin: the name of the column of base margins; empty if there is none.
     """
 
     booster: str
@@ -44,25 +44,27 @@ class BoosterFacts:
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a loaded model says of itself.
+    """Facts of a loaded model.
 
     Attributes:
-        features: in the model's own order.
-        outputs: names and types; None while nobody knows them (no golden rows, no `[features]`, no call yet).
-        proposed: the features as the model's own terms would type them, for whoever writes `[features]`; may be empty.
-        engine: what computes the scores, such as "xgboost 3.2.0" or "R 4.2.2".
-        engine_reason: why that engine and not another.
-        row_wise: a row's score does not depend on the rows beside it, so batches may be cut and joined.
-        row_wise_reason: why not, in words, where it is not.
+        features: the features, in the model's own order.
+        outputs: the names and types of the outputs; None while they are not known (no golden rows, no `[features]`, no
+            call yet).
+        proposed: the features with the types that the model's own terms give them, as a proposal for `[features]`; may
+            be empty.
+        engine: the program that computes the scores, such as "xgboost 3.2.0" or "R 4.2.2".
+        engine_reason: why this engine computes and not another.
+        row_wise: whether a row's score does not depend on the rows beside it, so that batches may be cut and joined.
+        row_wise_reason: why the model is not row-wise, in words; empty if it is.
         chunk_rows: the most rows that are worth one execution.
-        least_rows: fewer are not worth an execution of their own, so a batch is cut into no smaller chunks.
-        booster: of an xgboost model: what its file says of itself.
-        notes: what else whoever deploys it should read.
-        trial_row: one that it can score; None where a row made up of its features is as good.
-        texts: of features that are text: values that the model knows, to make up rows of.
-        frame_features: of an R function of one argument: what the bundle's own models were fitted on, all required,
-            types None where they do not say. They would be `[features]` if that argument were a data frame; empty
-            where it can be none, and where `input = "frame"` says so already.
+        least_rows: the fewest rows that are worth an execution of their own; no chunk is cut smaller.
+        booster: the facts of the model file, for an xgboost model; None for R.
+        notes: further sentences for whoever deploys the model.
+        trial_row: a row that the model can score; None where a row made up from its features will do.
+        texts: for features that are text, values that the model knows, from which rows can be made up.
+        frame_features: for an R function of one argument, the features that the bundle's own models were fitted on: all
+            required, with type None where the models do not say. They would be `[features]` if the argument were a data
+            frame. Empty where it can't be one, and where `input = "frame"` says that it is.
     """
 
     features: tuple[Feature, ...]
@@ -83,11 +85,12 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """What the model's language warned of while rows were tried.
+    """A warning that the model's language gave during a trial.
 
     Attributes:
-        text: on one line; may hold values of the rows.
-        changes_data: it went on with other data than it was given, such as missing for a text that is no number.
+        text: the warning on one line; it may hold values of the rows.
+        changes_data: whether the model went on with other data than it was given, such as a missing value for a text
+            that is not a number.
     """
 
     text: str
@@ -96,54 +99,56 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """What became of rows that were tried."""
+    """The result of a trial: the outcome of its rows, and the warnings that the model gave."""
 
     outcome: Outcome
     warnings: tuple[Warned, ...] = ()
 
 
 class Backend(Protocol):
-    """One resident version of one model."""
+    """Predicts for one resident version of one model."""
 
     @property
     def description(self) -> Description:
-        """What the model says of itself."""
+        """The facts of the loaded model."""
 
     @property
     def workload(self) -> Workload:
-        """How many calls it can run at once, and how many it still runs for nobody."""
+        """How many calls the backend can run at once, and how busy it is."""
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Batch:
-        """The caller's rows as this model takes them: its columns, in its order, of its types.
+        """Returns the caller's rows as this model takes them: its columns, in its order, of its types.
 
         Args:
-            batch: as it came.
-            alone: rows with a value that the model can't take are unfit, and nobody may score them; else they refuse
-                the batch.
+            batch: the rows as the caller sent them.
+            alone: whether a value that the model can't take costs only its row, which is marked as unfit and must not
+                be scored. If not, one such value refuses the whole batch.
 
         Raises:
-            InvalidRequest: names the column, row, type or limit that is wrong. No worker is touched.
+            InvalidRequest: the batch does not fit; the message names the column, row, type or limit. No worker was
+                asked.
         """
 
     async def score(self, call: Call) -> Outcome:
-        """Scores a bound, non-empty batch: all of it, in one range, or nothing; the call's trace says what it took.
+        """Scores a bound, non-empty batch as one range, or raises; the call's trace gets the times.
 
-        Cancelling returns at once; what still runs is finished or killed in the background and its answer dropped.
+        Cancelling returns at once. An execution that still runs is finished or killed in the background, and its answer
+        is dropped.
 
         Raises:
             BackendError: the model or its worker failed.
         """
 
     async def trial(self, call: Call, days: int = 0) -> Tried:
-        """Scores a batch like `score`, of a bundle that is being tried.
+        """Scores a batch as `score` does, and returns the warnings too; for a bundle that is being tried.
 
         Args:
-            call: with a bound, non-empty batch.
-            days: how far the model's clock is set forward meanwhile; what has no clock of its own ignores it.
+            call: a call with a bound, non-empty batch.
+            days: by how many days the model's clock is set forward for this call; ignored by a model without a clock.
 
         Raises:
             BackendError: the model or its worker failed.
         """
 
     async def close(self) -> None:
-        """Frees every process, thread and file of this version; idempotent."""
+        """Frees all processes, threads and files of this version; idempotent."""

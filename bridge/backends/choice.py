@@ -1,6 +1,7 @@
-"""The one place that picks a backend for a bundle.
+"""The one place that picks the backend for a bundle.
 
-A backend's own module is imported when a bundle needs it, so that neither xgboost nor R is needed where no bundle is.
+A backend's module is imported only for a bundle that needs it, so that a gateway without xgboost bundles needs no
+xgboost, and one without R bundles no R.
 """
 
 from pathlib import Path
@@ -12,14 +13,14 @@ __all__ = ["load_backend"]
 
 
 async def load_backend(bundle: Bundle, cache_dir: Path | None = None) -> Backend:
-    """Loads a bundle's model with the backend that it asks for.
+    """Loads a bundle's model with the backend that the bundle asks for.
 
     Args:
-        bundle: to be loaded.
-        cache_dir: where what took long to make is kept for the next time; None keeps nothing.
+        bundle: the bundle to load.
+        cache_dir: the folder where compiled trees are kept for the next start; None keeps none.
 
     Raises:
-        BundleError: the files are damaged, don't fit their settings, or what they need is not installed.
+        BundleError: the files are damaged or don't fit their settings, or a library or program is not installed.
     """
     if bundle.backend == "xgboost":
         from bridge.backends.xgboost.backend import XgboostBackend  # noqa: PLC0415 - see the module's docstring

@@ -1,1 +1,1 @@
-"""What is folded round a backend: one layer a file, `(call, inner) -> Outcome`; `stack` states their order."""
+"""The layers that wrap a backend, one a file, each `(call, inner) -> Outcome`; `stack` states their order."""

@@ -1,8 +1,8 @@
-"""Batching: big batches in chunks over the workers, small calls together while every worker is busy, never by a timer.
+"""The batching layer: cuts big batches into chunks over the workers, and coalesces small calls while all are busy.
 
-Only for models whose rows don't depend on each other. A call is cut into chunks; an execution predicts one chunk, or
-several small ones as a coalesced batch. It begins at once while a worker is free; what arrives meanwhile is the next
-one. At the deadline a call gets the ranges that are finished; chunks that nobody waits for any more are not begun.
+Only for row-wise models. A call is cut into chunks; an execution predicts one chunk, or several small ones as a
+coalesced batch. An execution begins at once while a worker is free, and takes what arrived while all were busy: there
+is no timer. At the deadline a call gets the ranges that are finished. Chunks of a call that has ended are not begun.
 """
 
 import asyncio
@@ -26,20 +26,20 @@ __all__ = ["Batching"]
 
 _log = logging.getLogger(__name__)
 
-_AHEAD_S = 0.001  # before the deadline layer ends the call, which would throw the finished ranges away
-_ALIGNED_ROWS = 64  # xgboost's block; for R it is as good as any
-_OF_ROWS = (PredictionFailed, MalformedPrediction)  # may be one row's doing: it raises, or is left out of the scores
+_AHEAD_S = 0.001  # the call ends itself before the deadline layer does, which would throw the finished ranges away
+_ALIGNED_ROWS = 64  # xgboost predicts in blocks of 64 rows; for R any number will do
+_OF_ROWS = (PredictionFailed, MalformedPrediction)  # one row may be the cause: R raises at it, or leaves it out
 
 
 class Batching:
     """Cuts, coalesces and bisects the calls of one version.
 
     Args:
-        workload: the version's; executions are counted and their cost is learned there.
-        row_wise: nothing is cut, coalesced or bisected without it.
-        coalesce: small calls are predicted together.
+        workload: the version's workload, in which executions are counted and their cost is learned.
+        row_wise: whether the model is row-wise; if not, no call is cut, coalesced or bisected.
+        coalesce: whether small calls are predicted together while no worker is free.
         chunk_rows: the most rows of an execution.
-        least_rows: a chunk smaller than this is not worth an execution of its own.
+        least_rows: the fewest rows that are worth an execution of their own.
     """
 
     def __init__(self, workload: Workload, *, row_wise: bool, coalesce: bool, chunk_rows: int, least_rows: int) -> None:
@@ -54,9 +54,9 @@ class Batching:
         self._executions: dict[asyncio.Task[None], list[Chunk]] = {}
 
     async def __call__(self, call: Call, inner: Scorer) -> Outcome:
-        """Scores the call in as many executions as it takes; failed rows are failed ranges.
+        """Scores the call in one or more executions; rows that fail become failed ranges of the outcome.
 
-        Cancelling drops its chunks; an execution for no other call is cancelled with it.
+        Cancelling drops the call's chunks, and cancels the executions that have no other call's rows.
         """
         size = self._rows_of_a_chunk(call.rows)
         failed = False
@@ -71,7 +71,7 @@ class Batching:
         call.trace.queued = now()
         whole = CallInChunks(call, inner)
         chunks = deque(halves(Chunk(whole, 0, call.rows, lost=call.lost)) if failed else _cut(whole, size))
-        # Not more at a time than there are workers, so that a big batch leaves room for the calls of others.
+        # A call has no more chunks in the queue than there are workers, so that a big batch leaves room for others.
         self._waiting.extend(chunks.popleft() for _ in range(min(len(chunks), self._workload.workers)))
         whole.rest = chunks
         self._begin_executions()
@@ -79,15 +79,15 @@ class Batching:
         return outcome_of(whole)
 
     async def _finished(self, whole: CallInChunks) -> None:
-        """Waits until all of its rows are decided, or its time is over."""
+        """Waits until every row of the call is decided, or the call's time is over."""
         deadline, timer = whole.call.deadline, None
         if deadline is not None:
             timer = asyncio.get_running_loop().call_at(deadline.instant - _AHEAD_S, whole.finish)
         try:
             await whole.done
         except asyncio.CancelledError:
-            # A loop that is late, if only by the millisecond that epoll rounds to, does what was due in one turn: the
-            # deadline layer ends a call that was finished before.
+            # A loop that is late, if only by the millisecond that epoll rounds to, runs both timers in one turn. Then
+            # the deadline layer cancels a call that this layer had already finished: the caller did not cancel it.
             if deadline is None or not deadline.expired() or whole.done.cancelled():
                 raise
         finally:
@@ -105,7 +105,7 @@ class Batching:
                 self._begin_executions()
 
     def _rows_of_a_chunk(self, rows: int) -> int:
-        """How many rows of a batch of so many one chunk is to have, so that every worker gets some."""
+        """Returns how many rows each chunk of a batch gets, so that every worker has some; `rows` for no cut."""
         if not self._row_wise or rows < 2 * self._least_rows:
             return rows
         share = -(-rows // self._workload.workers)
@@ -127,7 +127,7 @@ class Batching:
         self._begin_executions()
 
     def _next_execution(self) -> list[Chunk]:
-        """What has waited longest and is still wanted, with what may be coalesced with it."""
+        """Takes the oldest chunk that a call still waits for, and those behind it that may be coalesced with it."""
         chunks: list[Chunk] = []
         rows = 0
         while self._waiting:
@@ -145,7 +145,10 @@ class Batching:
         return chunks
 
     def _coalesces(self, chunk: Chunk, first: Chunk, rows: int) -> bool:
-        """Only small chunks are coalesced: a large one is better off with a worker of its own."""
+        """Whether a chunk joins an execution of `rows` rows that begins with `first`; a large chunk never does.
+
+        A large chunk is better off with a worker of its own.
+        """
         small = max(chunk.count, first.count) < self._least_rows and rows + chunk.count <= self._chunk_rows
         return small and not (chunk.alone or first.alone) and chunk.whole.shape == first.whole.shape
 
@@ -157,8 +160,8 @@ class Batching:
             self._waiting.extendleft(reversed(again))
             if not again:
                 fail(chunks, error)
-        except Exception:  # noqa: BLE001 - its callers must not wait for ever
-            _log.exception("an execution failed inside the bridge")
+        except Exception:  # noqa: BLE001 - the calls must not wait for ever
+            _log.exception("%s: an execution failed by a bug of the gateway; report it", chunks[0].whole.call.model)
             fail(chunks, InternalError(f"{chunks[0].whole.call.model}: the bridge failed; its log says where"))
 
     async def _predict(self, chunks: list[Chunk]) -> Outcome:
@@ -173,9 +176,9 @@ class Batching:
                 chunk.whole.call.trace.add(call.trace)
 
     def _repeated(self, chunks: list[Chunk], error: BridgeError) -> list[Chunk]:
-        """What is executed again after an error; nothing if that is how it stays."""
+        """Returns the chunks to execute again after an error; none if the error is final."""
         if len(chunks) > 1 and isinstance(error, WorkerLost | PredictionFailed | MalformedPrediction):
-            # One call's rows may be the cause: each gets another execution, for itself.
+            # One call's rows may be the cause: the rows of each call get another execution of their own.
             lost = isinstance(error, WorkerLost)
             return [replace(chunk, alone=True, lost=chunk.lost + lost) for chunk in chunks]
         if len(chunks) == 1 and isinstance(error, _OF_ROWS) and self._is_bisected(chunks[0].whole.call):
@@ -183,7 +186,7 @@ class Batching:
         return []
 
     def _is_bisected(self, call: Call) -> bool:
-        """A bad row is worth being found: without a default for it, it fails the call unless the others are wanted."""
+        """Whether to look for the bad row: only if it can get a default or the call is partial. Else the call fails."""
         return self._row_wise and bool(call.defaults or call.partial)
 
     async def _timed(self, call: Call, inner: Scorer) -> Outcome:
@@ -202,8 +205,8 @@ class Batching:
         for task in running:
             if all(chunk.whole.gone for chunk in self._executions[task]):
                 task.cancel()
-        # While no worker is free nobody takes chunks out, and they hold their callers' rows. Not at each leaving: the
-        # queue may be long.
+        # While no worker is free nobody takes chunks of ended calls out of the queue, and they hold these calls' rows.
+        # They are removed once they may be half of the queue and not at each leaving, because it may be long.
         whole.rest.clear()
         self._left += 1
         if 2 * self._left > len(self._waiting):

@@ -1,4 +1,4 @@
-"""Chunks of calls: what batching cuts calls into, coalesces, halves and puts together again."""
+"""Chunks of calls, for the batching layer: how they are coalesced, halved, and joined into the outcomes of calls."""
 
 import asyncio
 from collections import deque
@@ -14,16 +14,18 @@ __all__ = ["CallInChunks", "Chunk", "coalesce", "expire", "fail", "halves", "out
 
 
 class CallInChunks:
-    """A call whose rows are predicted in chunks, and what has become of them so far.
+    """A call whose rows are predicted in chunks, with the ranges that are decided so far.
+
+    A row is decided when it has scores or a final error.
 
     Attributes:
-        call: what is asked.
-        inner: the scorer below.
-        done: is resolved when every row is decided, or the time is over.
-        ranges: decided so far, in any order.
-        rows_left: how many rows are not decided.
-        rest: its chunks that do not wait for a worker yet.
-        gone: nobody waits for it any more.
+        call: the call to score.
+        inner: the scorer of the layers below.
+        done: a future that is resolved when every row is decided or the call's time is over.
+        ranges: the decided ranges, in any order.
+        rows_left: the number of rows that are not decided.
+        rest: the call's chunks that are not in the queue for a worker yet.
+        gone: whether the call has ended, so that no result is needed any more.
     """
 
     def __init__(self, call: Call, inner: Scorer) -> None:
@@ -37,14 +39,14 @@ class CallInChunks:
 
     @cached_property
     def shape(self) -> object:
-        """Calls of one shape can be coalesced: the same columns in the same order, of the same types."""
+        """A key, equal for calls that can be coalesced: those with equal columns in the same order, of equal types."""
         batch = self.call.batch
         if isinstance(batch, Matrix):
             return batch.values.shape[1], batch.values.dtype
         return tuple((column.name, column.type, column.levels) for column in batch.columns)
 
     def add(self, *ranges: Range) -> None:
-        """Some of its rows are decided."""
+        """Adds decided ranges, and resolves `done` with the last row."""
         self.ranges += ranges
         for part in ranges:
             self.rows_left -= part.count
@@ -52,21 +54,21 @@ class CallInChunks:
             self.finish()
 
     def finish(self) -> None:
-        """What is decided by now is all there will be."""
+        """Resolves `done`, whatever rows are decided by now; idempotent."""
         if not self.done.done():
             self.done.set_result(None)
 
 
 @dataclass(eq=False)
 class Chunk:
-    """Neighbouring rows of one call, predicted at once.
+    """Neighbouring rows of one call that are predicted by one execution.
 
     Attributes:
-        whole: the call that they are of.
-        first: the first of them, 0-based, among the call's.
-        count: how many they are.
-        alone: they are not to be coalesced with others, because they failed in company.
-        lost: how many workers were lost with them before.
+        whole: the call that the rows belong to.
+        first: the number of the first row in the call, 0-based.
+        count: the number of rows in the chunk.
+        alone: whether the chunk must not be coalesced with others, because an execution with it has failed.
+        lost: the number of workers that were lost with these rows before.
     """
 
     whole: CallInChunks
@@ -76,7 +78,7 @@ class Chunk:
     lost: int = 0
 
     def call(self) -> Call:
-        """Its rows as a call."""
+        """Returns a call of the chunk's rows alone; the original call if those are all of its rows."""
         call = self.whole.call
         if self.count == call.rows and self.lost == call.lost:
             return call
@@ -84,7 +86,10 @@ class Chunk:
 
 
 def halves(chunk: Chunk) -> list[Chunk]:
-    """The two halves of a chunk that raised, so that in the end one bad row costs one default; none of a single row."""
+    """Returns the two halves of a chunk that failed, or none for a single row.
+
+    Halving again and again finds the bad row, so that one bad row costs one default score.
+    """
     if chunk.count == 1:
         return []
     half = chunk.count // 2
@@ -95,13 +100,13 @@ def halves(chunk: Chunk) -> list[Chunk]:
 
 
 def fail(chunks: Sequence[Chunk], error: BridgeError) -> None:
-    """None of the rows of these chunks was scored."""
+    """Marks all rows of these chunks as failed with one error."""
     for chunk in chunks:
         chunk.whole.add(Range(chunk.first, chunk.count, error=error))
 
 
 def expire(chunk: Chunk) -> bool:
-    """Drops a chunk whose caller has no time left for it; whether it was dropped."""
+    """Fails a chunk whose call's deadline has passed; returns whether it did."""
     call = chunk.whole.call
     if call.deadline is None or not call.deadline.expired():
         return False
@@ -110,7 +115,10 @@ def expire(chunk: Chunk) -> bool:
 
 
 def coalesce(chunks: Sequence[Chunk]) -> Call:
-    """The rows of several callers as one coalesced batch, with the time of the one that has most."""
+    """Joins chunks of several calls into one coalesced batch, with the latest of their deadlines.
+
+    It has no deadline if one of the calls has none.
+    """
     calls = [chunk.call() for chunk in chunks]
     deadlines = [call.deadline for call in calls if call.deadline is not None]
     latest = max(deadlines, key=lambda one: one.instant) if len(deadlines) == len(calls) else None
@@ -119,7 +127,7 @@ def coalesce(chunks: Sequence[Chunk]) -> Call:
 
 
 def share(chunks: Sequence[Chunk], outcome: Outcome) -> None:
-    """Gives each call its rows of what was predicted at once."""
+    """Gives each call its own rows of an execution's outcome."""
     if len(chunks) == 1:
         chunk = chunks[0]
         moved = (Range(chunk.first + part.first, part.count, part.scores, part.error) for part in outcome.ranges)
@@ -134,7 +142,7 @@ def share(chunks: Sequence[Chunk], outcome: Outcome) -> None:
 
 
 def outcome_of(whole: CallInChunks) -> Outcome:
-    """The finished ranges in order; what is not finished has run out of time."""
+    """Returns a call's outcome: its finished ranges in order, and the rows between them failed as out of time."""
     if len(whole.ranges) == 1 and whole.rows_left <= 0:
         return Outcome((whole.ranges[0],))
     ranges: list[Range] = []
@@ -150,4 +158,4 @@ def outcome_of(whole: CallInChunks) -> Outcome:
 
 
 def _late(call: Call) -> DeadlineExceeded:
-    return DeadlineExceeded(f"{call.model}: not finished after {call.elapsed_s():.3f} s, when its time was over")
+    return DeadlineExceeded(f"{call.model}: the rows were not scored after {call.elapsed_s():.3f} s, at the deadline")

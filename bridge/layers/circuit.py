@@ -1,4 +1,4 @@
-"""Circuit: a model that fails again and again is left alone for a while, then asked with a row known to be good."""
+"""The circuit layer: keeps calls from a version that fails again and again, and probes it until it answers."""
 
 import asyncio
 import logging
@@ -14,12 +14,12 @@ __all__ = ["Circuit", "CircuitState"]
 
 _log = logging.getLogger(__name__)
 
-# Never a model's own error, an overload or a caller's short deadline: no caller may close a model to the others.
+# Never a model's own error, an overload or a caller's short deadline: else one caller could shut out all others.
 _COUNTED = (WorkerLost, PoisonCall, MalformedPrediction)
 
 
 class CircuitState(StrEnum):
-    """Closed lets calls through; open lets none; half-open waits for one to succeed."""
+    """The state of a circuit: CLOSED lets calls through, OPEN lets none, HALF_OPEN waits for one answer."""
 
     CLOSED = "closed"
     OPEN = "open"
@@ -27,13 +27,16 @@ class CircuitState(StrEnum):
 
 
 class Circuit:
-    """Counts a version's failures in a row.
+    """Counts a version's failures in a row, and turns calls away while there were too many.
 
     Args:
-        failures: so many in a row open it.
-        open_s: how long it stays open before the model is asked again, seconds.
-        probe: a row that the model is known to score; without one, a single call is let through instead.
-        probe_timeout_s: how long the model has for that row, seconds.
+        failures: the number of failures in a row that opens the circuit.
+        open_s: how long the circuit stays open before the model is asked again, seconds.
+        probe: one row that the model is known to score, to ask it again with; None lets a single call through instead.
+        probe_timeout_s: how long the model may take for the probe, seconds.
+
+    Attributes:
+        state: the present state of the circuit.
     """
 
     def __init__(self, failures: int, open_s: float, probe: Batch | None, probe_timeout_s: float) -> None:
@@ -51,14 +54,14 @@ class Circuit:
         """Passes the call on, unless the circuit is open.
 
         Raises:
-            CircuitOpen: nobody was asked.
+            CircuitOpen: the circuit is open, and the model was not asked.
         """
         self._target = call.model, inner
         trial = False
         if self.state is not CircuitState.CLOSED:
             trial, self._let_one_through = self._let_one_through, False
             if not trial:
-                raise CircuitOpen(f"{call.model} failed {self._failures} times in a row and is left alone for a while")
+                raise CircuitOpen(f"{call.model} failed {self._failures} times in a row and gets no calls for a while")
         try:
             outcome = await inner(call)
             self._note(outcome.ranges)
@@ -71,21 +74,24 @@ class Circuit:
         return outcome
 
     def overrun(self) -> None:
-        """A worker had to be killed for taking too long; nobody waited for it any more."""
+        """Counts a failure: a worker was killed because it took too long for a call that had already ended."""
         self._count_failure()
 
     async def stop(self) -> None:
-        """Ends what still asks whether the model is there again; for a version that is unloaded."""
+        """Stops probing the model, and waits until the probe has ended; for a version that is being unloaded."""
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait({self._probing})
 
     def _note(self, ranges: Sequence[Range]) -> None:
-        """Learns from an answer; rows whose time was over before a worker was asked say nothing about the model."""
+        """Counts a failure or begins the count anew, by the ranges of an outcome.
+
+        Rows whose time was over before a worker was asked say nothing about the model.
+        """
         if any(isinstance(part.error, _COUNTED) for part in ranges):
             self._count_failure()
         elif any(part.scores or isinstance(part.error, PredictionFailed) for part in ranges):
-            self._recover()  # a model that raises is there
+            self._recover()  # a model that raises did answer
 
     def _count_failure(self) -> None:
         self._in_a_row += 1
@@ -95,13 +101,14 @@ class Circuit:
     def _recover(self) -> None:
         self._in_a_row = 0
         if self.state is CircuitState.HALF_OPEN:
-            _log.info("the circuit of %s is closed again", self._target[0] if self._target else "")
+            _log.info("the circuit of %s is closed: the model answers again", self._target[0] if self._target else "")
             self.state = CircuitState.CLOSED
 
     def _trip(self) -> None:
         if self._target is None:
             return
-        _log.warning("the circuit of %s is open: %d failures in a row", self._target[0], self._in_a_row)
+        said = "the circuit of %s is open: %d failures in a row; the model is asked again in %g s"
+        _log.warning(said, self._target[0], self._in_a_row, self._open_s)
         self.state = CircuitState.OPEN
         self._probing = asyncio.get_running_loop().create_task(self._ask_again(*self._target))
 
@@ -123,5 +130,6 @@ class Circuit:
             if failure is None:
                 self._recover()
                 return
-            _log.warning("%s still fails: %s", model, printable(str(failure)) or type(failure).__name__)
+            why = printable(str(failure)) or type(failure).__name__
+            _log.warning("the circuit of %s stays open: the model failed the probe row: %s", model, why)
             self.state = CircuitState.OPEN

@@ -1,4 +1,4 @@
-"""Deadline: fixed once, when the call arrives; at its end the caller is answered, whatever still runs below."""
+"""The deadline layer: fixes a call's deadline once, and ends the call at it even if the layers below still run."""
 
 import asyncio
 
@@ -12,20 +12,20 @@ __all__ = ["DeadlineLayer"]
 _RESERVE_S = 0.008  # with 2 ms most answers to a 50 ms call came late: gRPC rounds timeouts up, epoll adds 1 ms
 _RESERVE_SHARE = 0.05
 _LAG_HALF_LIFE_S = 1.0
-_LAG_SHARE = 0.2  # one bad moment must not take all the time that calls have
+_LAG_SHARE = 0.2  # at most: one long lag must not take all the time that calls have
 
 
 class DeadlineLayer:
     """Ends a call early enough for its answer to reach the caller in time.
 
-    On a machine that is short of CPU what is due is done late, and so would be every answer that is given at the last
-    moment: what the event loop lagged by lately is kept back too.
+    On a machine that is short of CPU the event loop runs late, and so would an answer that is begun at the last moment.
+    So the loop's recent lag is kept back as well.
 
     Args:
-        timeout_s: what a call without a deadline gets, seconds.
-        max_timeout_s: caps the deadline of any call, seconds.
-        reserve_s: kept back from the caller's deadline for the way back, seconds; None for 8 ms or 5 %, the larger,
-            and what the loop lags by, up to 20 %.
+        timeout_s: the time for a call without a deadline, seconds.
+        max_timeout_s: the most time that any call gets, seconds.
+        reserve_s: the part of the caller's time that is kept back for the way of the reply, seconds. None for 8 ms or
+            5 % of it, the larger, and the loop's recent lag, up to 20 % of it.
         drain: the gateway's own deadline for all calls.
     """
 
@@ -37,11 +37,11 @@ class DeadlineLayer:
         self._lag = _Lag()
 
     async def __call__(self, call: Call, inner: Scorer) -> Outcome:
-        """Passes the call on with the deadline that counts.
+        """Passes the call on with its final deadline, and ends it there.
 
         Raises:
-            DeadlineExceeded: the time is over; what runs below was cancelled.
-            Draining: the gateway's grace is over; what runs below was cancelled.
+            DeadlineExceeded: the call's time is over. The layers below were cancelled, or not asked at all.
+            Draining: the gateway drains and its grace is over. The layers below were cancelled, or not asked at all.
         """
         deadline = self._fixed(call)
         # asyncio.timeout with a deadline in the past would still start the call.
@@ -89,18 +89,18 @@ class DeadlineLayer:
 
 
 class _Lag:
-    """How late the loop did what was due: the worst of late, halved every second."""
+    """How late the event loop runs: the worst lag that was seen, halved every second."""
 
     def __init__(self) -> None:
         self._at = self._worst_s = 0.0
 
     def note(self, at: float, late_s: float) -> None:
-        """Something was done so late, at the instant `at`."""
+        """Notes that the loop was `late_s` seconds late at the instant `at`."""
         if late_s >= self.seconds(at):
             self._at, self._worst_s = at, late_s
 
     def seconds(self, at: float) -> float:
-        """What is to be expected at the instant `at`."""
+        """Returns the lag to expect at the instant `at`, seconds."""
         return float(self._worst_s * 0.5 ** ((at - self._at) / _LAG_HALF_LIFE_S))
 
 

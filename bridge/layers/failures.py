@@ -1,4 +1,4 @@
-"""Failures: what a model said when it raised, in the gateway's own log, at a bounded rate."""
+"""The failures layer: writes what a model said when it failed to the gateway's own log, at a bounded rate."""
 
 import asyncio
 import logging
@@ -18,20 +18,21 @@ _OF_THE_MODEL = (PredictionFailed, MalformedPrediction)
 
 
 class Failures:
-    """Writes a line for each range of rows that a version's model failed.
+    """Logs a warning for each range of rows for which a version's model failed.
 
-    No line holds an input, but for what the model itself put into its message. So that a storm of failures neither
-    fills the disk nor holds up the loop, ten lines may be written at once and one a second; the others are counted.
+    A line holds no input values, unless the model itself put some into its message. At most ten lines are written at
+    once, and one a second after that, so that a storm of failures neither fills the disk nor holds up the loop. Further
+    failures are counted, and a summary line tells their number.
     """
 
     def __init__(self) -> None:
-        self._lines = float(_AT_ONCE)  # that may be written now
+        self._lines = float(_AT_ONCE)  # how many lines the rate limit allows now
         self._at = 0.0
         self._unwritten = 0
         self._opening: tuple[asyncio.TimerHandle, ModelRef] | None = None
 
     async def __call__(self, call: Call, inner: Scorer) -> Outcome:
-        """Scores the call; the outcome is passed on as it is."""
+        """Scores the call, logs the model's failures in it, and returns the outcome unchanged."""
         outcome = await inner(call)
         for part in outcome.ranges:
             if isinstance(part.error, _OF_THE_MODEL):
@@ -39,7 +40,7 @@ class Failures:
         return outcome
 
     def close(self) -> None:
-        """Says now what is not written yet."""
+        """Writes the summary line of the failures that were counted but not logged, if there are any."""
         if self._opening is not None:
             self._opening[0].cancel()
             self._open()
@@ -58,11 +59,11 @@ class Failures:
             self._opening = timer, call.model
 
     def _open(self) -> None:
-        """Another line may be written."""
+        """Writes the summary line of the failures that were counted, now that the rate limit allows a line again."""
         if self._opening is None:
             return
         (_, model), self._opening = self._opening, None
-        self._lines, self._at = 1.0, now()  # a sum of fractions could be just below, and count one call apart
+        self._lines, self._at = 1.0, now()  # a sum of fractions could be just below 1, and hold the next line back
         verb = "was" if self._unwritten == 1 else "were"
         _log.warning("%s: of the messages of failed calls, %d more %s not written", model, self._unwritten, verb)
         self._unwritten = 0
@@ -73,6 +74,6 @@ def _line(call: Call, part: Range, error: BackendError) -> str:
     kind = brief(error.condition_class, _MOST_CLASS) or error.reason
     said = str(error).removeprefix(f"{call.model}: ")
     if error.private:
-        # What the model itself said is all there is to know; what R warned of comes with a sentence of ours.
+        # A message of the model's own needs no sentence of ours; R's warnings are shown behind our sentence.
         said = error.private if isinstance(error, PredictionFailed) else f"{said} ({error.private})"
     return f"{call.model}: call {call.request_id}, {rows}: {kind}: {brief(said, _MOST_MESSAGE)}"

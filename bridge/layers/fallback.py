@@ -1,4 +1,4 @@
-"""Fallback: rows that can't be scored get the model's default score, marked, or stay failed, alone or all."""
+"""The fallback layer: gives rows that can't be scored their default score, marked as one, or leaves them failed."""
 
 import operator
 from collections.abc import Collection, Sequence
@@ -18,15 +18,15 @@ __all__ = ["Fallback"]
 
 
 class Fallback:
-    """Fills failed ranges that may be answered with a default; never a caller's error, never a cancellation.
+    """Fills failed ranges with default scores where that is allowed; never a caller's error, never a cancellation.
 
-    What a scorer below raises counts for every row of the call. Without defaults in the call nothing is filled. What
-    stays failed fails the call, unless it is partial and another row has scores.
+    An error that a scorer below raises counts for every row of the call. A call without defaults is not filled. A range
+    that stays failed fails the whole call, unless the call is partial and another row has scores.
 
     Args:
-        reasons: the events that this model's author answers with a default.
-        missing_passes: rows whose score the model itself gave as missing are returned as they are.
-        additional: names of outputs that explain the scores, and have no default.
+        reasons: the events that the model's author answers with a default score.
+        missing_passes: whether a score that the model itself gave as missing is returned as missing.
+        additional: the names of additional outputs: they explain the scores, and have no default.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Fallback:
         self._fills_missing = not missing_passes and DefaultReason.MISSING_SCORE in self._reasons
 
     async def __call__(self, call: Call, inner: Scorer) -> Outcome:
-        """Scores the call; the outcome has failed ranges only where no default may stand."""
+        """Scores the call and fills its failed ranges; those that may not have a default stay failed."""
         try:
             outcome = await inner(call)
         except BridgeError as error:
@@ -55,7 +55,8 @@ class Fallback:
         try:
             defaults = _for_outputs(call.defaults, outcome, self._additional)
         except InvalidRequest:
-            # The outputs were not known when the call came, and the default does not fit them: none is known.
+            # The outputs were not known when the call came, so the default could not be checked then: it does not fit
+            # them, and the call has no usable default.
             return outcome
         ranges: list[Range] = []
         for part in outcome.ranges:
@@ -70,7 +71,10 @@ class Fallback:
 
 
 def _partial(outcome: Outcome) -> Outcome:
-    """The outcome of a partial call: as it is where no row has scores, or an event is none of single rows."""
+    """Returns the outcome marked as partial, if some rows have scores and single rows can fail by each of its errors.
+
+    Else the outcome is returned unchanged, and its first failure fails the call.
+    """
     errors = [part.error for part in outcome.ranges if part.failed]
     alone = 0 < len(errors) < len(outcome.ranges) and all(error and error.failed_reason for error in errors)
     return replace(outcome, partial=True) if alone else outcome
@@ -83,7 +87,7 @@ def _default_range(first: int, count: int, error: BridgeError, defaults: Sequenc
 def _for_outputs(
     defaults: Sequence[DefaultScore], outcome: Outcome, additional: Collection[str]
 ) -> Sequence[DefaultScore]:
-    """The defaults under the names and types that the model answered with, where it answered at all."""
+    """Returns the defaults under the names and types of the model's scores; unchanged where no row has scores."""
     every = [part.scores for part in outcome.ranges if part.scores]
     if not every:
         return defaults
@@ -105,7 +109,7 @@ def _split_missing(call: Call, part: Range, defaults: Sequence[DefaultScore]) ->
     if not any(column.any_missing() for column in own):
         return [part]
     missing = np.logical_or.reduce([column.missing() for column in own])
-    error = MissingScore(f"{call.model}: the model gave no score")
+    error = MissingScore(f"{call.model}: the model gave a missing score (NA or NaN)")
     edges = [0, *(np.flatnonzero(np.diff(missing)) + 1).tolist(), part.count]
     return [
         _default_range(part.first + start, end - start, error, defaults)

@@ -1,4 +1,4 @@
-"""Retry: a call whose worker was lost is given to another one, within its deadline and the model's budget."""
+"""The retry layer: gives a call whose worker was lost to another worker, within its deadline and the retry budget."""
 
 import asyncio
 import random
@@ -12,9 +12,14 @@ _MAX_BACKOFF_S = 1.0
 
 
 class RetryBudget:
-    """How many retries all calls of a model may make together: a share of the calls, and a few a second at least.
+    """Bounds the retries that all calls of a model may make together (after Finagle's RetryBudget).
 
-    Without it, a model whose workers all die would be asked twice as often as usual (Finagle's RetryBudget).
+    Without it, a model whose workers all die would be asked twice as often as usual.
+
+    Args:
+        share: the part of a retry that each call earns.
+        floor_per_s: the retries that each second adds, whatever the number of calls.
+        most: the most retries that can be saved up; the budget begins with half of them.
     """
 
     def __init__(self, share: float = 0.2, floor_per_s: float = 2.0, most: float = 20.0) -> None:
@@ -25,18 +30,18 @@ class RetryBudget:
         self._at = 0.0
 
     def deposit(self) -> None:
-        """A call began, which earns its share of a retry."""
+        """Adds the share of a retry that one call earns; for each call that begins."""
         self._add(self._share)
 
     def withdraw(self) -> bool:
-        """Takes one retry out, if there is one."""
+        """Takes one retry out of the budget; returns False if none is left."""
         if self.spent():
             return False
         self._balance -= 1
         return True
 
     def spent(self) -> bool:
-        """There is no retry left."""
+        """Whether no retry is left in the budget."""
         at = now()
         self._add((at - self._at) * self._floor_per_s if self._at else 0.0)
         self._at = at
@@ -47,13 +52,13 @@ class RetryBudget:
 
 
 class Retry:
-    """Repeats calls that lost their worker; nothing else.
+    """Repeats calls that lost their worker; no other failure is repeated.
 
     Args:
-        attempts: how often a worker may be asked for one call, the first time included.
-        backoff_s: the longest pause before the second attempt, seconds. It doubles with each further one, up to 1 s;
-            each pause is random below it (full jitter).
-        budget: shared by all calls of the model.
+        attempts: the most attempts for one call, the first included.
+        backoff_s: the longest pause before the second attempt, seconds. It doubles with each further attempt, up to
+            1 s; the pause is random between 0 and that (full jitter).
+        budget: the retry budget that all calls of the model share.
     """
 
     def __init__(self, attempts: int, backoff_s: float, budget: RetryBudget) -> None:
@@ -62,13 +67,13 @@ class Retry:
         self._budget = budget
 
     async def __call__(self, call: Call, inner: Scorer) -> Outcome:
-        """Asks until a worker answers, or there is no more time, budget or attempt.
+        """Asks workers until one answers, or no time, budget or attempt is left.
 
-        A call that lost a worker in a coalesced batch has made an attempt: what it gets here is a retry.
+        A call that lost a worker in a coalesced batch has had that attempt already; its execution here is a retry.
 
         Raises:
-            WorkerLost: the last attempt lost its worker.
-            PoisonCall: so did all of `attempts`, which were several: the call is taken for the cause.
+            WorkerLost: the last attempt lost its worker, and no other is made.
+            PoisonCall: the call lost a worker in each of its `attempts`, more than one: it is taken for the cause.
         """
         lost = call.lost
         if lost and (lost >= self._attempts or self._budget.spent()):
@@ -79,7 +84,8 @@ class Retry:
                 return await inner(call)
             except WorkerLost as error:
                 if lost and lost == call.lost:
-                    # Only now: those that were coalesced with the one that kills workers must not spend what it needs.
+                    # The retry is paid for only when it fails too: calls that were coalesced with the one that kills
+                    # workers succeed alone, and must not use up the budget.
                     self._budget.withdraw()
                 lost += 1
                 longest_s = min(_MAX_BACKOFF_S, self._backoff_s * 2 ** (lost - 1))
@@ -90,12 +96,14 @@ class Retry:
 
     def _goes_on(self, call: Call, lost: int, pause_s: float, error: WorkerLost) -> bool:
         """Whether another worker is asked after the pause; takes the retry from the budget if so."""
-        # A coalesced batch is repeated by batching, each call for itself: none can spend the others' chances.
+        # Batching repeats a coalesced batch, each call by itself: so no call can use up the attempts of the others.
         if call.coalesced:
             return False
         if lost >= self._attempts:
             if lost > 1:
-                raise PoisonCall(f"{call.model}: the call lost {lost} workers and gets no other") from error
+                raise PoisonCall(
+                    f"{call.model}: the call lost {lost} workers in a row, is taken for the cause and is not repeated"
+                ) from error
             return False
         in_time = call.deadline is None or call.deadline.remaining_s() > pause_s
         return in_time and self._budget.withdraw()

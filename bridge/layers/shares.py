@@ -1,4 +1,4 @@
-"""How much of what there is one caller may hold while there are others."""
+"""Divides a bounded resource, such as memory, between the callers that want it."""
 
 from collections import OrderedDict
 from functools import lru_cache
@@ -10,23 +10,23 @@ from bridge.errors import Overloaded
 
 __all__ = ["Shares", "caller_of"]
 
-_WANTED_S = 1.0  # who was turned away comes again within it, or doesn't want it any more
+_WANTED_S = 1.0  # a caller that was turned away and does not come again within it, is taken to want nothing any more
 _MOST_WAITING = 1024
-_NETWORK_BYTES = 8  # of an IPv6 address: the rest of it is its owner's to choose
+_NETWORK_BYTES = 8  # the network part of an IPv6 address; the network's owner can choose the rest at will
 
 
 class Shares:
-    """Something bounded that callers hold parts of, such as memory.
+    """A bounded resource of which each caller may hold a part, such as memory.
 
-    A caller who is alone may hold all of it. Where others hold some, or were turned away within the last second, nobody
-    gets more than an equal part; what one holds beyond that already is not taken away.
+    A caller who is alone may hold all of it. Where others hold some, or were turned away within the last second, no
+    caller gets more than an equal share. What a caller already holds beyond its share is not taken away.
 
     Args:
-        most: of all callers together.
-        unit: of which it is, in words.
+        most: the most that all callers together may hold.
+        unit: the unit of all amounts, in words for messages, such as "bytes in flight".
 
     Attributes:
-        held: by all callers.
+        held: the amount that all callers together hold now.
     """
 
     def __init__(self, most: int, unit: str) -> None:
@@ -37,43 +37,44 @@ class Shares:
         self.held = 0
 
     def take(self, caller: str, amount: int) -> None:
-        """Gives the caller so much more, until it is given back.
+        """Reserves `amount` for the caller until `give_back`.
 
         Raises:
-            Overloaded: it can't have that now; nothing was taken.
+            Overloaded: the amount exceeds what is free or the caller's share; nothing is reserved.
         """
         self.check(caller, amount)
         self.hold(caller, amount)
 
     def check(self, caller: str, amount: int) -> None:
-        """The caller may have so much more.
+        """Checks that the caller may hold `amount` more, without reserving it.
 
         Raises:
-            Overloaded: it may not now; its share is kept for it for a second.
+            Overloaded: the amount exceeds what is free or the caller's share. A share is kept for the caller for a
+                second.
         """
         own = self._held.get(caller, 0)
         if self.held + amount > self._most or self._waiting or self.held > own:
             self._check(caller, own, amount)
 
     def hold(self, caller: str, amount: int) -> None:
-        """The caller has so much more, whether it may or not."""
+        """Reserves `amount` for the caller without a check, until `give_back`."""
         self._held[caller] = self._held.get(caller, 0) + amount
         self.held += amount
 
     def turn_away(self, caller: str) -> None:
-        """The caller did not get what it asked for, whatever the reason: its share is kept for it for a second."""
+        """Keeps a share for a caller that was refused, for a second: others get no more than an equal share then."""
         self._waiting.pop(caller, None)
         self._waiting[caller] = now()
         if len(self._waiting) > _MOST_WAITING:
             self._waiting.popitem(last=False)
 
     def give_back(self, caller: str, amount: int) -> None:
-        """What was taken is free again."""
+        """Frees `amount` of what the caller holds."""
         self.held -= amount
         if left := self._held.get(caller, 0) - amount:
             self._held[caller] = left
         else:
-            self._held.pop(caller, None)  # who holds nothing, as of an empty message, may be gone already
+            self._held.pop(caller, None)  # a caller that holds nothing, such as for an empty message, may have no entry
 
     def _check(self, caller: str, own: int, amount: int) -> None:
         share = self._most // len(self._present(caller))
@@ -83,11 +84,14 @@ class Shares:
             return
         self.turn_away(caller)
         limit = self._most if full and own + amount <= share else share
-        why = "all callers together may have" if limit == self._most else "this caller may have while others wait,"
-        raise Overloaded(f"{own + amount} {self._unit} would be more than {why} {limit}", limit=f"{limit} {self._unit}")
+        if limit == self._most:
+            said = f"{amount} more {self._unit} would exceed the limit of {limit} for all callers together"
+        else:
+            said = f"{own + amount} {self._unit} would exceed this caller's share of {limit} while others want some"
+        raise Overloaded(said, limit=f"{limit} {self._unit}")
 
     def _present(self, caller: str) -> set[str]:
-        """Who holds some of it or wants some, the caller among them."""
+        """Returns the callers that hold some or were refused within the last second, and this one."""
         oldest = now() - _WANTED_S
         while self._waiting and next(iter(self._waiting.values())) < oldest:
             self._waiting.popitem(last=False)
@@ -96,9 +100,9 @@ class Shares:
 
 @lru_cache(maxsize=1024)
 def caller_of(peer: str) -> str:
-    """The address in what gRPC says of a connection, without its port; of IPv6 the network, which is one owner's.
+    """Returns the caller's name for a gRPC peer: its address without the port, for IPv6 its /64 network.
 
-    Connections of one address are one caller's, however many there are.
+    All connections from one address count as one caller. Of IPv6 the whole network does, because it has one owner.
     """
     kind, _, address = unquote(peer).partition(":")
     if kind not in ("ipv4", "ipv6"):

@@ -24,14 +24,20 @@ __all__ = ["Stack", "build_stack", "build_waiting_scorer", "fold"]
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """What scores one resident version, and the layers of it that have a life of their own."""
+    """The scorer of one resident version, with those of its layers that must be closed.
+
+    Attributes:
+        scorer: the backend under all layers.
+        circuit: the circuit layer, which may have a task that probes the model.
+        failures: the layer that logs failures; None without `log_model_messages`.
+    """
 
     scorer: Scorer
     circuit: Circuit
     failures: Failures | None = None
 
     async def close(self) -> None:
-        """Ends what those layers still have to do."""
+        """Stops the circuit's probe, and writes the line for failures that were counted but not logged."""
         await self.circuit.stop()
         if self.failures is not None:
             self.failures.close()
@@ -46,15 +52,15 @@ def build_stack(
     *,
     log_model_messages: bool = False,
 ) -> Stack:
-    """The scorer of a version that may serve: its backend under every layer.
+    """Returns the scorer of a version that may serve: its backend under every layer.
 
     Args:
-        settings: of the model.
-        backend: that has it resident.
-        description: what it says of itself.
-        probe: a row that it is known to score, for the circuit to ask with; None if none is known.
-        drain: the gateway's deadline for all calls.
-        log_model_messages: what a model says when it raises goes into the gateway's own log.
+        settings: the model's settings.
+        backend: the backend in which the version is resident.
+        description: the facts of the loaded model.
+        probe: one row that the model is known to score, with which the circuit asks again; None if no row is known.
+        drain: the gateway's own deadline for all calls.
+        log_model_messages: whether the message that a model fails with goes into the gateway's own log.
     """
     workload = backend.workload
     circuit = Circuit(settings.circuit.failures, settings.circuit.open_s, probe, settings.worker_limit_s)
@@ -62,8 +68,8 @@ def build_stack(
     failures = Failures() if log_model_messages else None
     layers = _layers(settings, description, workload, circuit, drain)
     if failures is not None:
-        # Outermost, where rows have met their fate: below fallback, what is coalesced or halved raises again and again
-        # for the same rows.
+        # Outermost, where each row's outcome is final: below fallback, a batch that is coalesced or halved raises again
+        # and again for the same rows.
         layers.insert(0, failures)
     return Stack(fold(layers, backend.score), circuit, failures)
 
@@ -74,15 +80,16 @@ def _layers(
     return [
         # Above everything that can fail, so that one place decides what is answered with a default.
         _fallback(settings, description.outputs),
-        # Below fallback, which may answer the rows that are taken out; above all that waits, for they wait for nothing.
+        # Below fallback, which may give the rows that are taken out a default; above all layers that wait, because
+        # these rows wait for nothing.
         UnfitRows(row_wise=description.row_wise),
         # Above admission and batching, so that queueing is paid from the caller's time.
         DeadlineLayer(settings.timeout_s, settings.max_timeout_s, settings.reply_reserve_s, drain),
         # Below the deadline, so that a caller's short deadline never counts as the model's failure.
         circuit,
-        # Below the circuit, so that calls a sick model would not answer take no place among those that wait.
+        # Below the circuit, so that calls which a failing model would not answer take no place among those that wait.
         Admission(workload, settings.max_pending_rows),
-        # Below admission, so that what is cut or coalesced has been let in.
+        # Below admission, so that only calls that were let in are cut or coalesced.
         _batching(settings, description, workload),
         # Below batching, so that a lost worker repeats one chunk and not a whole batch.
         Retry(settings.retry.attempts, settings.retry.backoff_s, RetryBudget()),
@@ -90,12 +97,17 @@ def _layers(
 
 
 def build_waiting_scorer(unready: Scorer, settings: ModelSettings) -> Scorer:
-    """The scorer of a version that can't be asked yet: what it raises, or the default score for it."""
+    """Returns the scorer of a version that is not resident yet: it gives default scores, or raises what `unready` does.
+
+    Args:
+        unready: a scorer that raises why the version can't score yet.
+        settings: the model's settings.
+    """
     return fold([_fallback(settings)], unready)
 
 
 def _batching(settings: ModelSettings, description: Description, workload: Workload) -> Batching:
-    # Rows that are executed one by one have nothing to gain from being apart: they share one trip to one worker.
+    # R runs these rows one by one in any case, so chunks would gain nothing: they share one exchange with one worker.
     chunk_rows = settings.max_batch_rows if settings.row_by_row else settings.chunk_rows or description.chunk_rows
     return Batching(
         workload,
@@ -113,7 +125,7 @@ def _fallback(settings: ModelSettings, outputs: Sequence[Output] | None = None) 
 
 
 def fold(layers: Sequence[Layer], backend: Scorer) -> Scorer:
-    """The layers around the backend, the first one outermost."""
+    """Returns the backend's scorer wrapped in all layers, the first of them outermost."""
     return reduce(_around, reversed(layers), backend)
 
 

@@ -1,4 +1,4 @@
-"""Unfit rows: a value that the model can't take, such as an unknown category, costs its row its score, and no other."""
+"""The layer for unfit rows: a value that the model can't take, such as an unknown level, fails its own row only."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,26 +17,26 @@ __all__ = ["UnfitRows"]
 
 
 class UnfitRows:
-    """Takes such rows out of a call before the model is asked, and gives them back as failed ranges.
+    """Takes unfit rows out of a call before the model is asked, and gives them back as failed ranges.
 
     Args:
-        row_wise: the model's rows don't depend on each other. Where they do, a call without some of its rows would be
-            another call, so all of its rows fail.
+        row_wise: whether the model is row-wise. If not, leaving out some rows could change the scores of the others, so
+            one unfit row fails all rows of the call.
     """
 
     def __init__(self, *, row_wise: bool) -> None:
         self._row_wise = row_wise
 
     async def __call__(self, call: Call, inner: Scorer) -> Outcome:
-        """Scores the rows that the model can take; those that it can't carry why, range by range.
+        """Scores the rows that the model can take; the unfit ones come back as failed ranges with their errors.
 
         Raises:
-            BridgeError: whatever happened to the others, where none is out; else they carry it.
+            BridgeError: the layers below failed a call without unfit rows. With unfit rows the ranges carry the error.
         """
         unfit = call.batch.unfit
         if not unfit:
             return await inner(call)
-        # Without a default the call fails for them, whatever the model says of the others.
+        # Without a default the unfit rows fail the whole call, so the model need not be asked for the others.
         if not self._row_wise or not (call.defaults or call.partial):
             first = min(unfit)
             return Outcome.failed(call.rows, _error(call, first, unfit[first]))
@@ -54,7 +54,12 @@ class UnfitRows:
 
 
 class _Kept(NamedTuple):
-    """What of a call the model is asked, and which of its rows those are."""
+    """The part of a call that the model is asked, without its unfit rows.
+
+    Attributes:
+        call: the call with the fit rows alone.
+        rows: the 0-based row numbers of these rows in the original call, ascending.
+    """
 
     call: Call
     rows: Array
@@ -77,7 +82,7 @@ def _error(call: Call, row: int, unfit: Unfit) -> InvalidRequest:
 
 
 def _spread(outcome: Outcome, kept: Array) -> list[Range]:
-    """The ranges of the rows that were asked for, in the places that these have in the call."""
+    """Returns the ranges of the fit rows, moved and split to the places that the rows have in the original call."""
     ranges: list[Range] = []
     for part in outcome.ranges:
         places = kept[part.first : part.first + part.count]
@@ -89,8 +94,8 @@ def _spread(outcome: Outcome, kept: Array) -> list[Range]:
 
 
 def _failed(call: Call, unfit: Mapping[int, Unfit]) -> list[Range]:
-    """Neighbouring rows that share what is wrong share a range, and the number of its first row."""
-    # Within such a run, a row's number less its place among all of them stays the same.
+    """Returns failed ranges for the unfit rows: one for neighbours with the same fault, whose error names the first."""
+    # In a run of neighbouring rows, a row's number less its place among all unfit rows is constant.
     runs = groupby(enumerate(sorted(unfit)), key=lambda placed: (placed[1] - placed[0], id(unfit[placed[1]])))
     ranges: list[Range] = []
     for _, run in runs:

@@ -1,4 +1,4 @@
-"""Scores that were made elsewhere as something to compare with: joined to the log by the callers' row keys."""
+"""Compares the log with a file of scores that were made elsewhere, joined by the callers' row keys."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,18 +13,30 @@ __all__ = ["Against"]
 
 
 class Against:
-    """The scores in a file, and which of its keys were met."""
+    """The scores in a file as a rescorer; counts the keys that the log and the file have in common.
+
+    Attributes:
+        engine: empty, because nobody knows what computed the scores in the file.
+    """
 
     engine = ""
 
     def __init__(self, path: Path, key: str) -> None:
-        """Reads a file of scores by its keys."""
+        """Reads the file.
+
+        Args:
+            path: the Parquet or CSV file of scores.
+            key: the name of its column of row keys.
+
+        Raises:
+            AgainstNotReadable: the file can't be read, or a column is missing, of another type, or there twice.
+        """
         self._file = OtherFile(path, key)
         self._met = np.zeros(len(self._file.rows) + self._file.without_key, np.bool_)
         self._without_key = 0
 
     def score(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
-        """The file's scores of each batch's rows; those without a key, or whose key is not in the file, are unknown.
+        """Returns the file's scores for each batch; rows without a key, or with a key not in the file, are unknown.
 
         Raises:
             AgainstNotReadable: a score in the file is not of the type of the model's output.
@@ -32,14 +44,14 @@ class Against:
         return [self._one(logged_batch) for logged_batch in logged_batches]
 
     def close(self) -> None:
-        """Nothing is held open."""
+        """Does nothing: the file is not held open."""
 
     def notes(self) -> list[str]:
-        """How the file and the log met, in words."""
+        """Returns sentences on how many keys and rows of the file and of the log have no counterpart."""
         keys = len(self._file.rows)
-        said = f"{self._file.name}: {keys - int(self._met.sum())} of its {keys} keys were never met"
+        said = f"{self._file.name}: {keys - int(self._met.sum())} of its {keys} keys are not in the log"
         said += f", {self._file.without_key} of its rows have no key" if self._file.without_key else ""
-        return [f"{said}; rows of the log that found no key in it: {self._without_key}"]
+        return [f"{said}; rows of the log without a row in the file: {self._without_key}"]
 
     def _one(self, logged_batch: LoggedBatch) -> Rescored:
         keys = logged_batch.call.request.row_keys

@@ -1,4 +1,4 @@
-"""The logged calls, grouped by the version that answered them, in temporary files: a log may be larger than memory."""
+"""Reads a log's calls into temporary files, one for each version that answered: a log may be larger than memory."""
 
 import struct
 from collections import Counter
@@ -35,7 +35,13 @@ _SCORE_METHOD = "/Score"
 
 
 class VersionKey(NamedTuple):
-    """What answered: a digest names every byte of a bundle."""
+    """The version that answered calls.
+
+    Attributes:
+        model: the name of the model; empty if the calls name no version.
+        version: the number of the version; 0 if the calls name none.
+        digest: the digest of the bundle, which covers its every byte; empty if no call was answered.
+    """
 
     model: str
     version: int
@@ -47,13 +53,13 @@ class VersionKey(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AnsweredCall:
-    """An answered call.
+    """A logged call that was answered.
 
     Attributes:
-        sequence: its number in the log.
-        record: what was logged.
-        request: what was asked.
-        response: what was answered.
+        sequence: the number of the call's record in the log.
+        record: the record.
+        request: the request, without the columns that were ignored.
+        response: the answer.
     """
 
     sequence: int
@@ -63,11 +69,11 @@ class AnsweredCall:
 
     @classmethod
     def read(cls, sequence: int, record: log_pb.LogRecord) -> Self:
-        """The messages in a record.
+        """Reads the request and the answer in a record.
 
         Raises:
-            DecodeError: the logged response is no ScoreResponse.
-            InvalidRequest: the logged request is no ScoreRequest.
+            DecodeError: the logged response is not a ScoreResponse.
+            InvalidRequest: the logged request is not a ScoreRequest.
         """
         request = parse_request(record.request)
         drop_columns(request, record.ignored_columns)
@@ -75,7 +81,7 @@ class AnsweredCall:
 
     @property
     def rows(self) -> int:
-        """How many rows were answered."""
+        """The number of rows in the answer."""
         if not self.response.scores:
             return 0
         first = self.response.scores[0]
@@ -83,27 +89,36 @@ class AnsweredCall:
         return len(getattr(first, kind).values) if kind else 0
 
     def scores(self) -> tuple[Column, ...]:
-        """The answered columns."""
+        """Returns the columns of the answer."""
         return tuple(_read_scores(column) for column in self.response.scores)
 
     def reasons(self, rows: int) -> Array:
-        """Why each row has a default score, or none, as the number of a DefaultReason; 0 where it is the model's."""
+        """Returns why rows have a default score, or none, as DefaultReason numbers, shape (rows,); 0 for scored rows.
+
+        Args:
+            rows: the number of rows of the call.
+        """
         reasons = np.zeros(rows, np.int8)
         for part in self._not_by_model():
             reasons[part.first : part.first + part.count] = part.reason
         return reasons
 
     def failed(self, rows: int) -> Mask:
-        """Which rows came back without a score."""
+        """Returns which rows were answered without a score, shape (rows,).
+
+        Args:
+            rows: the number of rows of the call.
+        """
         failed = np.zeros(rows, np.bool_)
         for part in self.response.failed_rows:
             failed[part.first : part.first + part.count] = True
         return failed
 
     def batches(self) -> "list[LoggedBatch]":
-        """What is scored at once: the call, unless some of its rows kept the others from being scored.
+        """Returns the batches to score: the whole call, unless the model failed some of its rows.
 
-        Serving cuts a call out of whose rows the model can't score some; the others were then scored without them.
+        When the model can't score some rows, serving cuts the call and scores the others without them. So the rows that
+        the model scored make one batch here, and each range of other rows a batch of its own.
 
         Raises:
             InvalidRequest: the request has no rows that can be read.
@@ -128,12 +143,12 @@ class AnsweredCall:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoggedBatch:
-    """Rows of one call that are scored together.
+    """Rows of one logged call that are scored again together.
 
     Attributes:
-        call: the call.
-        rows: their numbers in it, 0-based.
-        batch: they themselves.
+        call: the logged call.
+        rows: the 0-based numbers of the rows in the call, ascending.
+        batch: the rows' inputs.
     """
 
     call: AnsweredCall
@@ -142,7 +157,7 @@ class LoggedBatch:
 
 
 def _with_kept_types(batch: Batch, kept: Mapping[int, pb.ColumnType]) -> Batch:
-    """The batch as the model got it: columns without a value whose type was known from other calls."""
+    """Returns the batch as the model got it: columns without a value have the type that was known from other calls."""
     if not kept:
         return batch
     table = batch.table(batch.names or [""] * batch.values.shape[1]) if isinstance(batch, Matrix) else batch
@@ -174,15 +189,15 @@ def _read_scores(message: pb.Column) -> Column:
 
 @dataclass(eq=False)
 class LoggedVersion:
-    """The calls that one version answered, or failed to.
+    """The logged calls of one version; the answered ones are kept in a temporary file.
 
     Attributes:
         key: the version.
-        path: a temporary file with the answered calls.
-        calls: how many were answered.
-        failed: how many were not.
-        cancelled: how many callers went away.
-        engines: what computed the scores, as was said at the time.
+        path: the temporary file.
+        calls: the number of answered calls.
+        failed: the number of calls that were answered with an error.
+        cancelled: the number of calls that their caller cancelled.
+        engines: the engines that computed the logged scores, as the records name them.
     """
 
     key: VersionKey
@@ -193,7 +208,7 @@ class LoggedVersion:
     engines: set[str] = field(default_factory=set)
 
     def add(self, entry: Entry) -> None:
-        """Takes an answered call in."""
+        """Counts an answered call and appends it to the file."""
         record = entry.record
         self.calls += 1
         if record.engine:
@@ -203,7 +218,7 @@ class LoggedVersion:
             file.write(_FRAME.pack(entry.sequence, len(body)) + body)
 
     def records(self) -> Iterator[tuple[int, log_pb.LogRecord]]:
-        """The answered calls, in order."""
+        """Yields the sequence number and the record of each answered call, in the log's order."""
         if not self.path.exists():
             return
         with self.path.open("rb") as file:
@@ -214,13 +229,13 @@ class LoggedVersion:
 
 @dataclass(eq=False)
 class Spool:
-    """A log, read once.
+    """The calls of a log, read once and grouped by version.
 
     Attributes:
-        versions: by what answered; one that answered nothing is there without a digest.
-        environments: what the segments say of the machine, each once.
-        damages: where the log can't be read.
-        removed: how many segments were gone before they were read.
+        versions: the calls of each version; the key of a version that answered none has no digest.
+        environments: the different environments of the machine that the segments name.
+        damages: the places where the log can't be read.
+        removed: the number of segments that were removed before they were read.
     """
 
     versions: dict[VersionKey, LoggedVersion] = field(default_factory=dict)
@@ -230,7 +245,13 @@ class Spool:
 
     @classmethod
     def read(cls, log: Path, selection: Selection, folder: Path, see: Callable[[Entry], None]) -> Self:
-        """Spreads a log over files in a folder, one for each version; `see` is shown every call that is taken.
+        """Reads a log into one temporary file for each version.
+
+        Args:
+            log: the folder of the log's segments.
+            selection: which calls to take.
+            folder: the folder for the temporary files.
+            see: called with every call that is taken.
 
         Raises:
             LogNotReadable: there is no log.
@@ -244,7 +265,7 @@ class Spool:
                 continue
             see(entry)
             spool._see_environment(entry)
-            # Names of models that never were are the callers': there may be any number of them.
+            # Callers may have asked for any number of models that never existed: these calls share one key.
             key = VersionKey(record.model, record.version, record.digest) if record.version else VersionKey("", 0, "")
             if record.status == 0 and record.response:
                 spool._version(key, folder).add(entry)
@@ -261,7 +282,7 @@ class Spool:
         return self.versions[key]
 
     def _count(self, key: VersionKey, status: int, count: int, folder: Path) -> None:
-        """A call that was refused early has no digest, and is not another version for that."""
+        """Counts unanswered calls. A call that was refused early names no digest, and counts for its version's key."""
         if key not in self.versions:
             key = next((one for one in self.versions if one[:2] == key[:2]), key._replace(digest=""))
         version = self._version(key, folder)

@@ -1,4 +1,4 @@
-"""What clients gave as defaults because no gateway answered them, joined to the log by the calls' ids."""
+"""Joins calls that clients answered with their own default, because no gateway did, to the log by the calls' ids."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -23,13 +23,13 @@ CLIENT_DEFAULTS_FILE = "client_defaults.parquet"
 
 
 class ClientDefaultsNotReadable(BridgeError):
-    """A file of client defaults is not there."""
+    """A file of client defaults can't be read."""
 
     reason = "CLIENT_DEFAULTS_NOT_READABLE"
 
 
 class _Line(BaseModel, strict=True):
-    """What a client wrote of one call; what else it wrote is passed over."""
+    """The line that a client wrote for one call; other keys in it are ignored."""
 
     time: str | None = None
     request_id: str
@@ -41,7 +41,7 @@ class _Line(BaseModel, strict=True):
 
 @dataclass(eq=False)
 class _Call:
-    """One call that a client answered itself, and what the gateway knows of it."""
+    """One call that a client answered itself, and what the log says of it."""
 
     line: _Line
     answered: bool = False
@@ -53,14 +53,14 @@ class _Call:
 
 
 class ClientDefaults:
-    """The calls of some files, each a line of JSON as both clients write it; held in memory.
+    """The calls in files of client defaults, a line of JSON each, as both clients write them; held in memory.
 
     Attributes:
-        unreadable: lines that are no call's, such as the last one of a client that was killed.
+        unreadable: the number of lines that can't be read, such as the last one of a client that was killed.
     """
 
     def __init__(self, paths: Sequence[Path]) -> None:
-        """Reads them.
+        """Reads the files.
 
         Raises:
             ClientDefaultsNotReadable: a file can't be read.
@@ -76,9 +76,9 @@ class ClientDefaults:
                 self._add(line)
 
     def see(self, entry: Entry) -> None:
-        """A call of the log; if a client answered it itself, what became of it here.
+        """Notes what the log says of a call, if a client answered that call itself.
 
-        Of several calls with one id, such as attempts, the last one counts that was answered; else the last.
+        Of several calls with one id, such as a client's attempts, the last answered one counts, or else the last.
         """
         record = entry.record
         call = self._calls.get(record.request_id)
@@ -93,7 +93,10 @@ class ClientDefaults:
             call.gateway = f"failed: {record.error_reason}"
 
     def compared(self, comparison: Comparison) -> None:
-        """What the gateway answered after all, and what the model says; of the first output, if that is a number."""
+        """Notes the gateway's and the re-scored numbers of a call that a client answered itself.
+
+        Only the first output is noted, and only if it is a number.
+        """
         logged_batch = comparison.logged_batch
         call = self._calls.get(logged_batch.call.record.request_id)
         if call is None or call.sequence != logged_batch.call.sequence or not comparison.outputs:
@@ -109,7 +112,7 @@ class ClientDefaults:
                 values[logged_batch.rows] = np.where(column.missing(), np.nan, column.values.astype(np.float64))
 
     def notes(self) -> list[str]:
-        """In words."""
+        """Returns a sentence on how many calls the clients answered themselves, and what the log says of them."""
         if not self._calls and not self.unreadable:
             return ["client defaults: none"]
         rows = sum(call.line.rows for call in self._calls.values())
@@ -119,7 +122,7 @@ class ClientDefaults:
         return [f"client defaults: {len(self._calls)} calls with {rows} rows; by the log {told}{damaged}"]
 
     def write(self, folder: Path) -> None:
-        """One row a call, with both sides' scores where there are any."""
+        """Writes client_defaults.parquet into a folder: a row for each call, with its logged and re-scored numbers."""
         import pyarrow as pa  # noqa: PLC0415 - the difference files have shown that it is there
         import pyarrow.parquet as pq  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""Logged scores against others, row by row."""
+"""Compares logged scores with re-scored ones, row by row."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,12 +14,12 @@ __all__ = ["Comparison", "Failure", "OutputComparison", "Rescored", "Rescorer", 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Rescored:
-    """Scores of a batch.
+    """The scores of a batch to compare with the logged ones.
 
     Attributes:
-        columns: one an output.
-        known: which rows have scores; None if all have.
-        left_out: outputs that nothing is known of, and that are therefore not compared.
+        columns: one column for each output.
+        known: which rows have a score here, shape (rows,); None if all have.
+        left_out: the names of logged outputs that have no scores here, and are not compared.
     """
 
     columns: tuple[Column, ...]
@@ -32,8 +32,8 @@ class Failure:
     """A batch that could not be scored again.
 
     Attributes:
-        reason: why; it may hold input values.
-        over_limit: it was ended for taking too long, which says nothing of its scores.
+        reason: why the batch could not be scored; it may hold input values.
+        over_limit: whether it was ended because it took too long, which says nothing about its scores.
     """
 
     reason: str
@@ -41,29 +41,30 @@ class Failure:
 
 
 class Rescorer(Protocol):
-    """What gives scores to compare with."""
+    """Provides scores to compare with the logged ones."""
 
     @property
     def engine(self) -> str:
-        """What computes them, such as "xgboost 3.2.0"; empty if that is not known."""
+        """The program that computes the scores, such as "xgboost 3.2.0"; empty if that is not known."""
 
     def score(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
-        """Scores each batch as a call of its own, in order."""
+        """Scores each batch as a call of its own, and returns the results in order."""
 
     def close(self) -> None:
-        """Lets go of processes and files."""
+        """Frees processes and files."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OutputComparison:
-    """One output of a batch.
+    """The comparison of one output of a batch.
 
     Attributes:
-        name: of the output.
-        logged: what was answered; None if the model had no such output then.
-        rescored: what it is now; None if there is none.
-        different: which rows differ, whatever they are.
-        distance: how far they are apart; infinite where that is no number.
+        name: the name of the output.
+        logged: the logged scores; None if the logged answer has no such output.
+        rescored: the scores to compare with; None if they have no such output.
+        different: which rows differ, shape (rows,), default scores and failed rows included.
+        distance: how far the two numbers of each row are apart, shape (rows,); infinite where one is missing or they
+            are unequal texts.
     """
 
     name: str
@@ -75,18 +76,18 @@ class OutputComparison:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Comparison:
-    """One batch.
+    """The comparison of one batch; all masks have shape (rows,).
 
     Attributes:
-        logged_batch: what was compared.
-        outputs: one by one.
-        defaulted: rows that were answered with a default score.
-        failed: rows that were answered without a score.
-        unknown: rows that there is nothing to compare with.
-        different: rows that the model scored otherwise, by any output.
-        failure: why there are no scores; empty if there are.
-        over_limit: because it took too long; none of its rows is different for that.
-        left_out: outputs that were not compared.
+        logged_batch: the logged rows.
+        outputs: the comparison of each output.
+        defaulted: which rows were answered with a default score.
+        failed: which rows were answered without a score.
+        unknown: which rows have nothing to compare with.
+        different: which of the rows that the model scored differ in any output.
+        failure: why the batch could not be scored again; empty if it was.
+        over_limit: whether that is because it took too long; its rows then count as unknown and not as different.
+        left_out: the names of outputs that were not compared.
     """
 
     logged_batch: LoggedBatch
@@ -101,18 +102,19 @@ class Comparison:
 
     @property
     def by_model(self) -> Mask:
-        """Rows that the model scored."""
+        """Which rows the model scored: neither defaulted nor failed."""
         return ~self.defaulted & ~self.failed
 
 
 def compare(logged_batch: LoggedBatch, rescored: Rescored | Failure, tolerance: float) -> Comparison:
-    """Holds what was answered against what is.
+    """Compares the logged scores of a batch with other scores of the same rows.
 
     Args:
         logged_batch: the logged rows.
-        rescored: their scores by another way; a failure makes every row different that was the model's, but one of
-            time, which leaves all of them unknown.
-        tolerance: how far numbers may be apart; 0 asks for the same bits. Missing is equal to missing.
+        rescored: the scores to compare with. A failure makes every row that the model scored different; one over the
+            time limit leaves all rows unknown instead.
+        tolerance: how far numbers may be apart and still count as equal; 0 asks for the same bits. Missing equals
+            missing.
     """
     rows = len(logged_batch.rows)
     reason, over_limit = "", False
@@ -155,7 +157,7 @@ def _compare_output(
     if tolerance == 0 and logged.type is found.type and logged.type.is_floating:
         bits = np.dtype(f"u{logged.values.dtype.itemsize}")
         both = ~logged.missing()
-        different |= both & (logged.values.view(bits) != found.values.view(bits))  # 0 and -0
+        different |= both & (logged.values.view(bits) != found.values.view(bits))  # tells 0 from -0
     return OutputComparison(name, logged, found, different, distance)
 
 

@@ -1,4 +1,4 @@
-"""The rows that differ, and those with default scores or none, as Parquet files."""
+"""Writes the rows that differ, and the rows with default scores or without a score, to Parquet files."""
 
 import os
 from collections.abc import Sequence
@@ -21,30 +21,30 @@ _GROUP_ROWS = 50_000
 
 
 class ExtraNotInstalled(BridgeError):
-    """Files were asked for, and what writes them is not installed."""
+    """Output files were asked for, and a library that writes them is not installed."""
 
     reason = "EXTRA_NOT_INSTALLED"
 
 
 def private_file(path: Path) -> BinaryIO:
-    """An empty file for its owner's eyes, open for writing; one of that name makes way.
+    """Creates an empty file that only its owner can read, and opens it for writing; replaces a file of that name.
 
     Raises:
-        OSError: it can't be made.
+        OSError: the file can't be created.
     """
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb")
 
 
 class DifferenceFiles:
-    """Both files, written as the rows come."""
+    """The files differences.parquet and defaulted.parquet, written as the rows come; leaving the `with` closes them."""
 
     def __init__(self, folder: Path) -> None:
-        """Opens them.
+        """Creates both files in a folder.
 
         Raises:
-            ExtraNotInstalled: pyarrow is missing.
-            OSError: they can't be made.
+            ExtraNotInstalled: pyarrow is not installed.
+            OSError: a file can't be created.
         """
         try:
             import pyarrow as pa  # noqa: PLC0415 - an extra
@@ -79,7 +79,7 @@ class DifferenceFiles:
             self._files[name].close()
 
     def add(self, key: VersionKey, comparison: Comparison) -> None:
-        """Takes the rows of a compared batch that differ, were defaulted or failed."""
+        """Writes the rows of a compared batch that differ, were defaulted or failed."""
         for output in comparison.outputs:
             self._take(DIFFERENCES_FILE, key, comparison, output, comparison.different & output.different)
             self._take(DEFAULTED_FILE, key, comparison, output, ~comparison.by_model)

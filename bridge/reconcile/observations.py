@@ -1,4 +1,4 @@
-"""What the report draws, gathered in bounded memory: a sample of scores, the worst rows, and the course of time."""
+"""Gathers what the report shows, in bounded memory: a sample of scores, the worst rows, and rates over time."""
 
 import heapq
 from collections import defaultdict
@@ -15,12 +15,12 @@ __all__ = ["Course", "Minute", "Observations", "Sample", "WorstRow", "inputs_of"
 
 _SAMPLE_ROWS = 20_000
 _WORST_ROWS = 20
-_MOST_DRAWN = 12  # outputs of a version: its scores come first, contributions and leaves may be thousands
+_MOST_DRAWN = 12  # outputs of one version; its scores come first, contributions and leaves may be thousands
 _SEED = 1
 
 
 class Sample:
-    """Logged and re-scored numbers of one output; a fair sample once there are more than 20,000."""
+    """Pairs of logged and re-scored numbers of one output; a random sample once there are more than 20,000."""
 
     def __init__(self) -> None:
         self._random = np.random.default_rng(_SEED)
@@ -28,7 +28,7 @@ class Sample:
         self._held = 0
 
     def add(self, logged: Array, rescored: Array) -> None:
-        """Takes rows in."""
+        """Adds rows: the logged and the re-scored numbers, both of shape (rows,)."""
         self._parts.append(np.column_stack([self._random.random(len(logged)), logged, rescored]))
         self._held += len(logged)
         if self._held > 4 * _SAMPLE_ROWS:
@@ -36,7 +36,7 @@ class Sample:
             self._held = len(self._parts[0])
 
     def rows(self) -> Array:
-        """Shape (rows, 3): a random number, logged, re-scored."""
+        """Returns the sample, shape (rows, 3): a random number, the logged and the re-scored number of each row."""
         rows = np.concatenate(self._parts) if self._parts else np.empty((0, 3))
         if len(rows) <= _SAMPLE_ROWS:
             return rows
@@ -46,14 +46,14 @@ class Sample:
 
 @dataclass(slots=True)
 class Minute:
-    """What happened in one minute.
+    """Counts of the calls that were received in one minute.
 
     Attributes:
-        calls: answered.
-        rows: answered.
-        defaulted: of these, with a default score.
-        total_s: summed time of the calls, seconds.
-        most_s: the longest call, seconds.
+        calls: the number of answered calls.
+        rows: the number of rows in these calls.
+        defaulted: the number of these rows that got a default score.
+        total_s: the time that all these calls took together, seconds.
+        most_s: the time that the longest of them took, seconds.
     """
 
     calls: int = 0
@@ -63,7 +63,7 @@ class Minute:
     most_s: float = 0.0
 
     def add(self, other: "Minute") -> None:
-        """Takes another one in."""
+        """Adds the counts of another minute."""
         self.calls += other.calls
         self.rows += other.rows
         self.defaulted += other.defaulted
@@ -73,19 +73,23 @@ class Minute:
 
 @dataclass(eq=False)
 class Course:
-    """Default rate and latency over time, by the minute that a call was received in (Unix time / 60)."""
+    """Default rate and latency over time.
+
+    Attributes:
+        minutes: the counts by the minute in which calls were received, as Unix time / 60.
+    """
 
     minutes: dict[int, Minute] = field(default_factory=lambda: defaultdict(Minute))
 
     def add(self, call: AnsweredCall) -> None:
-        """Takes an answered call in."""
+        """Counts an answered call in the minute in which it was received."""
         took_s = call.record.total_ns / 1e9
         defaulted = sum(part.count for part in call.response.defaulted_rows)
         minute = call.record.received_ns // (60 * 10**9)
         self.minutes[minute].add(Minute(1, call.rows, defaulted, took_s, took_s))
 
     def bins(self, most: int) -> dict[int, Minute]:
-        """By the hour, or so coarse that there are at most so many bins; the key is the first minute."""
+        """Returns the counts in about `most` bins at most, of a minute, an hour or more; keys are first minutes."""
         if not self.minutes:
             return {}
         first, last = min(self.minutes), max(self.minutes)
@@ -97,7 +101,19 @@ class Course:
 
 
 class WorstRow(NamedTuple):
-    """A row that differs most."""
+    """One of the rows that differ most.
+
+    Attributes:
+        distance: how far the logged and the re-scored number are apart; infinite where one is missing or no number.
+        order: breaks ties; larger for rows that came earlier.
+        version: the model and version.
+        output: the name of the output.
+        request_id: the id of the call.
+        row: the 0-based number of the row in the call.
+        logged: the logged value, as text.
+        rescored: the re-scored value, as text.
+        inputs: the row's input values as text, by column.
+    """
 
     distance: float
     order: int
@@ -112,13 +128,13 @@ class WorstRow(NamedTuple):
 
 @dataclass(eq=False)
 class Observations:
-    """Gathered over all versions.
+    """What is gathered for the report over all versions.
 
     Attributes:
-        samples: of compared rows, by version and output.
-        differing: of those that differ, which a fair sample of many rows would miss.
-        undrawn: outputs that are left out of both, because their version has so many; by version.
-        course: of all answered calls.
+        samples: samples of the compared rows, by version and output.
+        differing: samples of the rows that differ, by version and output; a sample of all rows could miss them.
+        undrawn: the outputs that are not sampled, because their version has too many; by version.
+        course: default rate and latency over time, of all answered calls.
         worst: the rows that differ most, as a heap.
     """
 
@@ -131,7 +147,7 @@ class Observations:
     _order: int = 0
 
     def add(self, version: str, comparison: Comparison) -> None:
-        """Takes a compared batch in."""
+        """Adds a compared batch of a version."""
         usable = comparison.by_model & ~comparison.unknown
         for output in comparison.outputs:
             left, right = output.logged, output.rescored
@@ -179,7 +195,12 @@ def _shown(column: Column | None, at: int) -> str:
 
 
 def inputs_of(logged_batch: LoggedBatch, at: int) -> dict[str, str]:
-    """The inputs of one row of a batch, as text."""
+    """Returns the input values of one row as text, by column.
+
+    Args:
+        logged_batch: the logged rows.
+        at: the 0-based place of the row in the batch.
+    """
     batch = logged_batch.batch
     if isinstance(batch, Matrix):
         names = batch.names or tuple(str(position) for position in range(batch.values.shape[1]))

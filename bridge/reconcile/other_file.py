@@ -1,4 +1,4 @@
-"""A file of scores that were made elsewhere: its keys, and its columns of scores."""
+"""Reads a Parquet or CSV file of scores that were made elsewhere: its row keys and its columns of scores."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -23,21 +23,21 @@ _LONGS = range(-(2**63), 2**63)
 
 
 class AgainstNotReadable(BridgeError):
-    """The file of other scores is not what it must be."""
+    """The file of other scores can't be read or used; the message names the column and the line."""
 
     reason = "AGAINST_NOT_READABLE"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoreColumn:
-    """The scores of one output as the file has them.
+    """A column of scores in the file.
 
     Attributes:
-        place: the file and the column, for whoever has to mend it.
-        first_line: where the first row is, in the file's own counting from 1.
-        type: of the values; a string may yet stand for any type.
-        values: shape (rows,).
-        missing: which of them are, shape (rows,).
+        place: the names of the file and the column, for messages.
+        first_line: the line of the first row, counted from 1; behind the header in a CSV file.
+        type: the type of the values; strings are parsed later, as the type of the model's output.
+        values: the values, shape (rows,).
+        missing: which values are missing, shape (rows,).
     """
 
     place: str
@@ -47,14 +47,17 @@ class ScoreColumn:
     missing: Mask
 
     def scores(self, rows: Array, output: Column) -> Column:
-        """The scores of these rows under the name of a logged output and, as far as the file leaves it open, its type.
+        """Returns the scores of some rows as a column with the name of a logged output.
+
+        It also has the output's type, unless the file's own type says more: text is parsed as that type, and doubles
+        become floats for a float output.
 
         Args:
-            rows: their numbers, 0-based; below 0 there is none, and the score is missing.
-            output: the logged one.
+            rows: the 0-based numbers of the rows in the file; a negative number gives a missing score.
+            output: the logged output.
 
         Raises:
-            AgainstNotReadable: text stands where the output is a number, or the other way round.
+            AgainstNotReadable: a text is not of the output's type, or the output is text and the file has numbers.
         """
         column_type = self._type_for(output)
         known = rows >= 0
@@ -76,7 +79,7 @@ class ScoreColumn:
             return Type.INT64 if output.type is Type.INT else output.type
         if output.type is Type.STRING:
             raise AgainstNotReadable(f"{self.place} is {self.type}, the model's output '{output.name}' is text")
-        # A double is what most files make of a float.
+        # Most programs write a float score as a double.
         return Type.FLOAT if self.type is Type.DOUBLE and output.type is Type.FLOAT else self.type
 
     def _parsed(self, rows: Sequence[int], column_type: Type) -> Any:
@@ -88,31 +91,32 @@ class ScoreColumn:
             except (ValueError, KeyError):
                 line = self.first_line + row
                 raise AgainstNotReadable(
-                    f"{self.place}, line {line}: not a {column_type}"
-                ) from None  # it has the value
+                    f"{self.place}, line {line}: the score is not a {column_type}"
+                ) from None  # the original error holds the value
         return found
 
 
 class OtherFile:
-    """A Parquet or CSV file with one row a key and the columns `score.<output>`, or `score` for one output.
+    """A Parquet or CSV file with one row for each key, and columns `score.<output>`, or `score` for a single output.
 
-    What is used of it is held in memory.
+    The used columns are held in memory.
 
     Attributes:
-        name: of the file.
-        rows: by key, the number of its row, 0-based.
-        without_key: how many rows have none.
+        name: the name of the file.
+        rows: the 0-based number of the row, by its key.
+        without_key: the number of rows without a key.
     """
 
     def __init__(self, path: Path, key: str) -> None:
         """Reads the file.
 
         Args:
-            path: by its suffix, .parquet or .csv.
-            key: the column that holds the row keys.
+            path: the file; it is read as CSV if its suffix is .csv, else as Parquet.
+            key: the name of the column of row keys.
 
         Raises:
-            AgainstNotReadable: the file or a column is missing or of no use, or a column or a key is there twice.
+            AgainstNotReadable: the file can't be read, a column is missing or has a type that can't be used, or a
+                column or key occurs twice.
         """
         self.name = path.name
         table = _read(path, key)
@@ -121,7 +125,7 @@ class OtherFile:
         self.rows = {text: row for row, text in enumerate(keys) if text is not None}
         self.without_key = keys.count(None)
         if len(self.rows) + self.without_key != len(keys):
-            raise AgainstNotReadable(f"{path.name}: a key in the column '{key}' is there twice")
+            raise AgainstNotReadable(f"{path.name}: a key occurs twice in the column '{key}': every row needs its own")
         self._columns = {
             name: _score_column(table.column(name), f"{path.name}: the column '{name}'", first_line)
             for name in table.column_names
@@ -129,11 +133,11 @@ class OtherFile:
         }
 
     def column(self, output: str, *, alone: bool) -> ScoreColumn | None:
-        """The scores of an output; None if the file has none.
+        """Returns the column of scores of an output; None if the file has none.
 
         Args:
-            output: its name.
-            alone: the model has no other.
+            output: the name of the output.
+            alone: whether the output is the model's only one, for which the column `score` will do.
         """
         column = self._columns.get(f"{_PREFIX}{output}")
         return self._columns.get(_ONE) if column is None and alone else column
@@ -153,7 +157,7 @@ def _read(path: Path, key: str) -> Any:
                 return file.read().select(used)
         with csv.open_csv(path) as reader:
             used = _used(path.name, reader.schema.names, key)
-        # Text that looks like a number or a date is a matter of the model's output, not of the file.
+        # Everything is read as text: which type it is depends on the model's output and not on how the text looks.
         options = csv.ConvertOptions(
             include_columns=used,
             column_types=dict.fromkeys(used, pa.string()),
@@ -167,7 +171,7 @@ def _read(path: Path, key: str) -> Any:
 
 
 def _used(file: str, names: Sequence[str], key: str) -> list[str]:
-    """The columns that count: what else the file holds may be anything."""
+    """Returns the names of the key column and of the score columns; the file's other columns may hold anything."""
     scores = [name for name in names if name != key and (name == _ONE or name.startswith(_PREFIX))]
     if key not in names:
         raise AgainstNotReadable(f"{file} has no column '{key}'")
@@ -180,7 +184,7 @@ def _used(file: str, names: Sequence[str], key: str) -> list[str]:
 
 
 def _keys(column: Any, place: str) -> list[str | None]:
-    """The row keys as text; None where there is none."""
+    """Returns the row keys as text; None for a row without a key."""
     import pyarrow.types as kinds  # noqa: PLC0415 - `_read` has shown that it is there
 
     texts = _texts(column)
@@ -193,14 +197,14 @@ def _keys(column: Any, place: str) -> list[str | None]:
         if number is None or math.isnan(number):  # NaN is what pandas makes of a missing integer
             keys.append(None)
         elif number != number // 1:
-            raise AgainstNotReadable(f"{place}, line {len(keys) + 1}: no whole number, and so no key")
+            raise AgainstNotReadable(f"{place}, row {len(keys) + 1}: the key is a number, but not a whole one")
         else:
             keys.append(str(int(number)))
     return keys
 
 
 def _texts(column: Any) -> list[str | None] | None:
-    """The values of a column of text; None if it is another."""
+    """Returns the values of a column of text; None if the column is of another type."""
     import pyarrow.types as kinds  # noqa: PLC0415 - `_read` has shown that it is there
 
     kind = column.type.value_type if kinds.is_dictionary(column.type) else column.type
@@ -233,7 +237,7 @@ def _score_column(column: Any, place: str, first_line: int) -> ScoreColumn:
 
 
 def _number(text: str) -> float:
-    if "_" in text:  # Python alone reads 1_0 as ten
+    if "_" in text:  # Python's float reads 1_0 as 10
         raise ValueError(text)
     return math.nan if text in _MISSING else float(text)
 

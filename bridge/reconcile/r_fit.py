@@ -1,4 +1,4 @@
-"""Which logged rows R can be given at all: whole numbers that it would round, or take for its NA, are none of them."""
+"""Finds logged rows that can't be given to R: with whole numbers that it would round, or take for its NA."""
 
 import numpy as np
 
@@ -8,7 +8,10 @@ __all__ = ["why_unfit"]
 
 
 def why_unfit(batch: Batch) -> str:
-    """Why R can't be given the rows as they came, naming the column; empty if it can. No such row had a score."""
+    """Returns why R can't be given the rows unchanged, naming the column; empty if it can.
+
+    Serving refuses such rows, so none of them has a logged score of the model.
+    """
     if isinstance(batch, Matrix):
         return ""
     for column in batch.columns:
@@ -19,5 +22,5 @@ def why_unfit(batch: Batch) -> str:
         else:
             continue
         if np.any(lost & ~column.missing()):
-            return f"the column '{column.name}' has a whole number that R does not"
+            return f"the column '{column.name}' has a whole number that R can't hold exactly"
     return ""

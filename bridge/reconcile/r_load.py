@@ -1,4 +1,4 @@
-"""Why an R process has not loaded a model, in words."""
+"""Finds out why an R process of a reconciliation has not loaded its model."""
 
 import subprocess
 
@@ -6,16 +6,16 @@ from bridge.shortages import says_out_of_memory, signal_name
 
 __all__ = ["why_not_loaded"]
 
-_END_S = 1.0  # between the end of what R tells and its own
+_END_S = 1.0  # how long the R process may take to end after it has closed its progress pipe
 
 
 def why_not_loaded(said: str, process: subprocess.Popen[bytes], memory_limit_mb: int | None) -> str:
-    """The cause, and the limit if that is it.
+    """Returns why R has not loaded the model, as a clause; it names the memory limit if that was reached.
 
     Args:
-        said: by R; empty if it said nothing.
-        process: R's.
-        memory_limit_mb: that it was given; None for none.
+        said: R's own sentence; empty if R wrote none.
+        process: the R process.
+        memory_limit_mb: the memory limit that the process was given, MiB; None for no limit.
     """
     reached = f": memory_limit_mb = {memory_limit_mb} was reached"
     if said:
@@ -23,6 +23,6 @@ def why_not_loaded(said: str, process: subprocess.Popen[bytes], memory_limit_mb:
     try:
         code = process.wait(_END_S)
     except subprocess.TimeoutExpired:
-        return "R took too long"
+        return "R took longer than five times load_timeout_s"
     ended = f"R ended {signal_name(code)}"
     return ended if memory_limit_mb is None or code == 0 else f"{ended}{reached}, or the bundle's own code ended it"

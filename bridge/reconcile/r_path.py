@@ -1,7 +1,6 @@
-"""R models scored again by a fresh `Rscript`, which needs neither rpy2 nor Rserve; see rscripts/reconcile.R.
+"""Scores R models again in a new `Rscript` process, without Rserve; see rscripts/reconcile.R.
 
-A call that ends the R process, or keeps it busy for too long, is a failure of that call alone: another process goes on
-behind it.
+A call that ends the R process, or keeps it busy for too long, fails alone: a new process goes on with the next call.
 """
 
 import os
@@ -27,24 +26,28 @@ from bridge.reconcile.r_wire import read_answers, read_said, write_calls, write_
 
 __all__ = ["RPath"]
 
-_LONGER = 3.0  # than when it was answered: this machine may be slower, or busier
+_LONGER = 3.0  # times as long as when the call was answered: this machine may be slower or busier
 _LOAD_FACTOR = 5.0
 _LEAST_LIMIT_S = 2.0  # a fresh R is slower than a warm worker
 _ENDED = "the R process ended"
 
 
 class RPath:
-    """The R process of one version."""
+    """Scores the logged batches of one version of an R model again, in an R process of its own.
+
+    Attributes:
+        engine: the program that computes, such as "R 4.2.2", as R says.
+    """
 
     def __init__(self, bundle: Bundle, timeout_s: float | None = None) -> None:
         """Starts R and loads the model.
 
         Args:
-            bundle: of the version.
-            timeout_s: how long one execution of it may take, seconds; None for what the version's own workers have.
+            bundle: the version's bundle.
+            timeout_s: how long scoring one batch may take, seconds; None for the time that the version's workers have.
 
         Raises:
-            BundleError: there is no R, or the model can't be loaded.
+            BundleError: R is not installed, or the model can't be loaded.
         """
         self._bundle = bundle
         self._timeout_s = timeout_s
@@ -60,7 +63,13 @@ class RPath:
             raise
 
     def score(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
-        """Scores each batch as a call of its own, in order; one that R can't be given, or fails on, is a failure."""
+        """Scores each batch as a call of its own, and returns the results in order.
+
+        A batch that can't be given to R, that R fails on or that takes too long becomes a Failure.
+
+        Raises:
+            BundleError: R ended, and a new process could not load the model.
+        """
         unfit = [why_unfit(logged_batch.batch) for logged_batch in logged_batches]
         scored = iter(
             self._scored([logged_batch for logged_batch, why in zip(logged_batches, unfit, strict=True) if not why])
@@ -76,7 +85,7 @@ class RPath:
             if self._process is None:
                 self._start()
             done, ended = self._wait(path, [self._limit_s(logged_batch) for logged_batch in left])
-            # Not what was written since: the failure belongs to the call after those that are done.
+            # Answers that R wrote later don't count: the failure belongs to the first call that was not done in time.
             results += read_answers(Path(f"{path}.out"), left[:done])
             path.unlink()
             if ended:
@@ -127,9 +136,10 @@ class RPath:
                 resource.prlimit(pid, resource.RLIMIT_AS, (limit_mb << 20, limit_mb << 20))
 
     def _limit_s(self, logged_batch: LoggedBatch) -> float:
-        """How long a batch may take: as many executions as a gateway makes of it, each as long as a worker may be busy.
+        """Returns how long a batch may take, seconds: a worker's limit for each execution that a gateway makes of it.
 
-        Whoever waits longer than that, in a gateway, has the worker go on: no call has less than it took then.
+        A call may have taken longer than that when it was answered, because a worker goes on while its caller waits. So
+        each batch has at least three times what its call took then.
         """
         if self._timeout_s is not None:
             return self._timeout_s
@@ -156,7 +166,7 @@ class RPath:
             self._process = None
 
     def _wait(self, path: Path, limits_s: Sequence[float]) -> tuple[int, Failure | None]:
-        """How many calls were done, each in its time; all, or those before the one that failed."""
+        """Returns how many calls R has done, each within its limit, and the failure of the next one, if any."""
         if self._process is None or self._process.stdin is None:
             return 0, Failure(_ENDED)
         try:

@@ -1,4 +1,4 @@
-"""The binary files by which calls and answers pass between Python and rscripts/reconcile.R, which says their form."""
+"""The binary files that carry calls and answers between Python and rscripts/reconcile.R, which states their format."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -20,7 +20,7 @@ _TYPES = {1: Type.DOUBLE, 2: Type.INT, 3: Type.BOOL, 4: Type.STRING}
 
 
 def write_declared(path: Path, features: Sequence[Feature]) -> None:
-    """The types of features that model.toml declares, and what their unknown levels do."""
+    """Writes the features that model.toml declares: their types, levels and rules for unknown levels."""
     with path.open("wb") as file:
         _put_ints(file, len(features))
         for feature in features:
@@ -32,7 +32,7 @@ def write_declared(path: Path, features: Sequence[Feature]) -> None:
 
 
 def write_calls(path: Path, batches: Sequence[Batch]) -> None:
-    """The rows of calls; every double passes bit by bit."""
+    """Writes the rows of calls; every double keeps its bits."""
     with path.open("wb") as file:
         _put_ints(file, len(batches))
         for batch in batches:
@@ -43,7 +43,7 @@ def write_calls(path: Path, batches: Sequence[Batch]) -> None:
 
 
 def read_answers(path: Path, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
-    """The answers that are whole; the last one is cut short where the process ended."""
+    """Reads the answers to batches and removes the file; an answer that is cut short, where R ended, is left out."""
     results: list[Rescored | Failure] = []
     if path.exists():
         with path.open("rb") as file, suppress(EOFError):
@@ -124,7 +124,7 @@ def _get_answer(file: BufferedReader, rows: int) -> Rescored | Failure:
 
 
 def read_said(path: Path) -> str:
-    """What R said of the load: what computes, or why the model can't be loaded; empty if it is not whole."""
+    """Reads what R wrote when it loaded the model: its engine, or why it can't; empty if the text is cut short."""
     with path.open("rb") as file:
         try:
             return _get_texts(file, 1)[0] or ""

@@ -1,4 +1,4 @@
-"""One HTML file that shows a reconciliation: nothing in it is loaded from elsewhere."""
+"""Writes the report of a reconciliation as one HTML file, which loads nothing from elsewhere."""
 
 import base64
 import html
@@ -22,8 +22,8 @@ REPORT_FILE = "report.html"
 _AROUND_ONE = timedelta(minutes=30)
 _MOST_BINS = 96
 _HISTOGRAM_BINS = 40
-_CLOSEST, _AROUND = 1e-9, 1e-6  # of the scores themselves
-_LEAST_DRAWN, _MOST_DRAWN = 1e-290, 1e300  # the length of an axis is a double, too
+_CLOSEST, _AROUND = 1e-9, 1e-6  # relative to the size of the scores
+_LEAST_DRAWN, _MOST_DRAWN = 1e-290, 1e300  # matplotlib computes the length of an axis as a double, too
 _BLUE, _ORANGE, _GRAY = "#1f6fb4", "#d9730d", "#6b7280"
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;color:#1f2937;max-width:64rem;margin:2rem auto;padding:0 1rem}
@@ -35,10 +35,11 @@ th:first-child,td:first-child,td.text{text-align:left}td.text{max-width:34rem}im
 
 
 def write_report(folder: Path, summary: Summary, observations: Observations) -> Path:
-    """Writes report.html into a folder; where it is.
+    """Writes report.html into a folder, and returns its path.
 
     Raises:
-        ExtraNotInstalled: matplotlib is missing.
+        ExtraNotInstalled: matplotlib is not installed.
+        OSError: the file can't be written.
     """
     pictures = _Pictures()
     color = "#15803d" if summary.exit_code == 0 else "#b91c1c"
@@ -92,7 +93,7 @@ def _worst(observations: Observations) -> list[str]:
 
 
 class _Pictures:
-    """Draws with matplotlib, which is looked for only here."""
+    """Draws pictures with matplotlib, which is imported only here, and returns them as HTML."""
 
     def __init__(self) -> None:
         try:
@@ -102,7 +103,12 @@ class _Pictures:
         self._figure: Callable[..., Any] = Figure
 
     def scores(self, rows: Array, differing: Array) -> str:
-        """The distribution of logged scores over that of the others, and how far they are apart."""
+        """Draws the distributions of the logged and the re-scored numbers of an output, and their differences.
+
+        Args:
+            rows: a sample of all compared rows, shape (rows, 2): logged, re-scored.
+            differing: a sample of the rows that differ, of the same shape.
+        """
         rows, differing = (some[(np.abs(some) < _MOST_DRAWN).all(axis=1)] for some in (rows, differing))
         if not len(rows):
             return "<p>No scores that can be drawn.</p>"
@@ -121,7 +127,7 @@ class _Pictures:
         return _image(figure, f"Scores and differences of {len(rows)} rows")
 
     def course(self, course: Course) -> str:
-        """Default rate and latency over time."""
+        """Draws the default rate and the latency over time."""
         bins = course.bins(_MOST_BINS)
         if not bins:
             return "<p>No call was answered.</p>"
@@ -137,16 +143,16 @@ class _Pictures:
         bottom.plot(times, [1000 * one.most_s for one in bins.values()], color=_GRAY, linewidth=1, label="longest")
         bottom.set(ylabel="latency, ms", xlabel="received (UTC)")
         bottom.set_ylim(bottom=0)
-        if len(times) == 1:  # else the axis is drawn years wide
+        if len(times) == 1:  # matplotlib would draw the axis years wide
             bottom.set_xlim(times[0] - _AROUND_ONE, times[0] + _AROUND_ONE)
         bottom.legend(frameon=False)
-        for label in bottom.get_xticklabels():  # what autofmt_xdate does, but for space that the layout makes itself
+        for label in bottom.get_xticklabels():  # as autofmt_xdate does; the layout makes the space for it
             label.set(rotation=30, ha="right")
         return _image(figure, "Default rate and latency over time")
 
 
 def _edges(scores: Array) -> Array:
-    """Of the bins of a histogram; around the scores if they lie closer together than bins can."""
+    """Returns the edges of a histogram's bins, with a margin around scores that lie too close together for bins."""
     low, high = scores.min(), scores.max()
     size = max(abs(low), abs(high), _LEAST_DRAWN)
     if high - low <= _CLOSEST * size:

@@ -1,4 +1,4 @@
-"""One reconciliation, from the log to the files."""
+"""Runs one reconciliation, from the log to the files and the summary."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -44,16 +44,17 @@ class Options:
     """What is to be reconciled, and how.
 
     Attributes:
-        log: the folder of segments.
-        repository: the folder of bundles; not needed with `against`.
-        selection: which calls.
-        tolerance: how far numbers may be apart; 0 asks for the same bits.
-        output: folder for the Parquet files and the report, made if need be; None for none.
-        against: file of scores made elsewhere; None to score again.
-        key: its column of row keys.
-        client_defaults: files of lines that clients wrote when they answered themselves.
-        timeout_s: how long one call may be scored again, seconds; None for what each version's workers have.
-        chunk_rows: how many rows are in memory at once.
+        log: the folder of the prediction log's segments.
+        repository: the folder of the versions' bundles; None will do with `against`.
+        selection: which calls of the log to take.
+        tolerance: how far numbers may be apart and still count as equal; 0 asks for the same bits.
+        output: the folder for the Parquet files and the report, made if missing; None writes no files.
+        against: the file of scores that were made elsewhere; None scores the log again.
+        key: the name of the column of row keys in the file `against`.
+        client_defaults: files in which clients noted the calls that they answered themselves.
+        timeout_s: how long scoring one call again may take, seconds; None for the time that each version's workers
+            have.
+        chunk_rows: the most rows in memory at once.
     """
 
     log: Path
@@ -70,16 +71,16 @@ class Options:
 
 def _check_repository(repository: Path | None) -> None:
     if repository is None:
-        raise BundleError("--repository is needed: the folder of the versions that answered, or --against")
+        raise BundleError("give --repository, the folder of the versions that answered, or --against")
     if not repository.is_dir():
         raise BundleError(f"the repository {repository} is not a folder")
 
 
 def reconcile_log(options: Options) -> Summary:
-    """Scores again what was logged, compares, and writes the files.
+    """Scores the logged calls again, compares the scores, writes the files, and returns the summary.
 
     Raises:
-        BridgeError: there is no log or repository, the other file can't be read, or an extra is not installed.
+        BridgeError: there is no log or repository, another file can't be read, or a library is not installed.
     """
     if options.against is None:
         _check_repository(options.repository)
@@ -114,7 +115,7 @@ def reconcile_log(options: Options) -> Summary:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Version:
-    """One version on its way."""
+    """The reconciliation of one version."""
 
     logged: LoggedVersion
     result: VersionSummary
@@ -124,12 +125,12 @@ class _Version:
     options: Options
 
     def run(self, other: Rescorer | None) -> None:
-        """Whatever happens to this version is said of it; the others are none the worse."""
+        """Reconciles the version; a failure is noted in its result and does not stop the other versions."""
         if not self.logged.calls:
             return
         try:
             rescorer = other or _open(self.logged.key, self.options)
-        except Exception as error:  # noqa: BLE001 - one version's failure is no other's
+        except Exception as error:  # noqa: BLE001 - one version's failure must not end the others
             self._give_up(error)
             self._count_only()
             return
@@ -143,14 +144,14 @@ class _Version:
                     self.files.add(self.logged.key, comparison)
 
     def _comparisons(self, rescorer: Rescorer) -> Iterator[Comparison]:
-        """As many as there can be: what fails here fails for this version only, unlike what is written of them."""
+        """Yields comparisons until scoring fails, which is noted; errors in writing them are the caller's and pass."""
         try:
             for logged_batches in self._grouped():
                 for logged_batch, rescored in zip(logged_batches, rescorer.score(logged_batches), strict=True):
                     yield compare(logged_batch, rescored, self.options.tolerance)
         except AgainstNotReadable:
             raise
-        except Exception as error:  # noqa: BLE001 - one version's failure is no other's
+        except Exception as error:  # noqa: BLE001 - one version's failure must not end the others
             self._give_up(error, "stopped: ")
 
     def _give_up(self, error: Exception, where: str = "") -> None:
@@ -215,10 +216,10 @@ def _log_notes(spool: Spool) -> list[str]:
 
 
 def _environment_notes(recorded: list[Mapping[str, str]]) -> list[str]:
-    """What is no longer as it was when the calls were answered."""
+    """Returns a sentence for each part of the machine's environment that has changed since the calls were answered."""
     now = describe_environment() if recorded else {}
     notes = {
-        f"environment: {name} was {version}, is {now.get(name, 'not there')}"
+        f"environment: {name} was {version}, is now {now.get(name, 'not there')}"
         for environment in recorded
         for name, version in environment.items()
         if now.get(name) != version
@@ -227,10 +228,14 @@ def _environment_notes(recorded: list[Mapping[str, str]]) -> list[str]:
 
 
 def _engine_notes(recorded: set[str], now: str) -> list[str]:
-    """What no longer computes as it did; lignum serves only what it computes to the bit as the booster does."""
+    """Returns a sentence for each logged engine that differs from the present one.
+
+    lignum makes no difference: it serves only models for which it gives the booster's bits.
+    """
     found = _parts(now) | {"lignum"}
     changed = {engine for engine in recorded if any(part not in found for part in _parts(engine))}
-    return [f"environment: it was computed by {engine}, now by {now}" for engine in sorted(changed)] if now else []
+    said = "environment: the logged scores were computed by"
+    return [f"{said} {engine}, now by {now}" for engine in sorted(changed)] if now else []
 
 
 def _parts(engine: str) -> set[str]:

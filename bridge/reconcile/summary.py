@@ -1,4 +1,4 @@
-"""What came out, in numbers: for the terminal, and as an exit code."""
+"""The result of a reconciliation in numbers and sentences, for the terminal and the report, and its exit code."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -21,24 +21,25 @@ _REASONS_SHOWN = 3
 
 @dataclass(eq=False)
 class VersionSummary:
-    """What came out of one version.
+    """The result for one version.
 
     Attributes:
         key: the version.
-        calls: answered calls.
-        failed: calls that were answered with an error.
-        cancelled: calls whose caller went away.
-        rows: that were compared.
-        equal: of these.
-        different: of these.
+        calls: the number of answered calls.
+        failed: the number of calls that were answered with an error.
+        cancelled: the number of calls that their caller cancelled.
+        rows: the number of compared rows.
+        equal: the number of compared rows that are equal.
+        different: the number of compared rows that differ.
         largest: the largest difference; infinite where one side is missing or no number.
-        defaulted: rows with a default score, not among `rows`.
-        without_score: rows that were answered without a score, not among `rows` either.
-        unknown: rows that there was nothing to compare with.
-        over_limit: rows of the model that were not scored again because it took too long.
-        left_out: outputs that there was nothing to compare with.
-        not_rescored: why nothing was compared; empty if it was.
-        notes: what else has to be said: another environment, calls that could not be scored again.
+        defaulted: the number of rows with a default score, which are not among `rows`.
+        without_score: the number of rows that were answered without a score, which are not among `rows`.
+        unknown: the number of rows of the model with nothing to compare with.
+        over_limit: the number of rows of the model that were not scored again because it took too long.
+        left_out: the names of outputs with nothing to compare with.
+        not_rescored: why the version, or the rest of it, was not compared; empty if it was.
+        notes: further sentences, such as that the engine has changed.
+        failures: the number of rows that could not be scored again, by reason.
     """
 
     key: VersionKey
@@ -59,7 +60,7 @@ class VersionSummary:
     failures: Counter[str] = field(default_factory=Counter)
 
     def add(self, comparison: Comparison) -> None:
-        """Counts a compared batch."""
+        """Adds the counts of a compared batch."""
         used = comparison.by_model & ~comparison.unknown
         different = int(comparison.different.sum())
         self.rows += int(used.sum())
@@ -77,14 +78,15 @@ class VersionSummary:
             self.failures[comparison.failure] += len(comparison.logged_batch.rows)
 
     def remarks(self) -> list[str]:
-        """Everything that is to be said of it in words."""
+        """Returns the sentences about the version that the table does not show."""
         said = [f"not re-scored: {self.not_rescored}"] if self.not_rescored else []
         if self.failed or self.cancelled:
             said.append(f"calls without an answer: {self.failed} failed, {self.cancelled} cancelled by the caller")
         if self.without_score:
             said.append(f"rows that were answered without a score: {self.without_score}")
         if self.over_limit:
-            said.append(f"rows of the model that were not re-scored, because it took too long: {self.over_limit}")
+            late = f"rows of the model that were not re-scored, because it took too long: {self.over_limit}"
+            said.append(f"{late} (--timeout gives each call more)")
         if self.unknown:
             said.append(f"rows without a counterpart: {self.unknown}")
         if self.left_out:
@@ -92,20 +94,29 @@ class VersionSummary:
         shown = self.failures.most_common(_REASONS_SHOWN)
         others = self.failures.total() - sum(rows for _, rows in shown)
         for reason, rows in [*shown, ("for other reasons", others)]:
-            said += [f"rows that got no score again: {rows} ({reason})"] if rows else []
+            said += [f"rows that could not be re-scored: {rows} ({reason})"] if rows else []
         return said + self.notes
 
 
 @dataclass(eq=False)
 class Summary:
-    """What came out of a log."""
+    """The result for a whole log.
+
+    Attributes:
+        versions: the result for each version.
+        notes: sentences about the log and the machine.
+    """
 
     versions: list[VersionSummary] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
-        """1 if a row differs; else 2 if a version, a row over its limit or every row had nothing to compare; else 0."""
+        """The exit code of the command: 1 if a row differs, else 2 if not all could be compared, else 0.
+
+        It is 2 if there is no version, if one was not scored again or only in part, if rows were over their time limit,
+        or if no row had anything to be compared with.
+        """
         if any(version.different for version in self.versions):
             return DIFFERENT
         if not self.versions or any(version.over_limit for version in self.versions):
@@ -118,7 +129,7 @@ class Summary:
 
     @property
     def verdict(self) -> str:
-        """All of it in one sentence."""
+        """The result of the whole log in one sentence."""
         rows = sum(version.rows for version in self.versions)
         different = sum(version.different for version in self.versions)
         left = [str(version.key) for version in self.versions if version.not_rescored and version.calls]
@@ -130,7 +141,7 @@ class Summary:
         return said if self.versions else "there is no call to be reconciled"
 
     def print(self, console: Console) -> None:
-        """On a terminal, or to a file; a console must be wider than the table, or rich cuts it."""
+        """Prints the table and the sentences; the console must be wider than the table, or rich cuts the table."""
         columns = self.columns()
         table = Table(box=None)
         for heading in columns:
@@ -142,7 +153,7 @@ class Summary:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def columns(self) -> dict[str, list[str]]:
-        """The table by its headings."""
+        """Returns the columns of the table by their headings, one cell for each version."""
 
         def cells(name: str) -> list[Any]:
             return [getattr(version, name) for version in self.versions]
@@ -156,6 +167,6 @@ class Summary:
         )
 
     def lines(self) -> list[str]:
-        """What the table does not say; control characters of callers and models are spelled out."""
+        """Returns the sentences below the table, the verdict last; control characters in them are spelled out."""
         remarks = [f"{version.key}: {remark}" for version in self.versions for remark in version.remarks()]
         return [printable(line) for line in (*self.notes, *remarks, self.verdict)]

@@ -1,4 +1,4 @@
-"""A logged column of categories as the codes that a booster counts them by, NaN where missing."""
+"""Turns a logged column of categories into the codes that a booster was trained with, NaN where missing."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -18,21 +18,21 @@ _WORDS = {
     "bools": "bool",
     "strings": "string",
 }
-_EXACT = {"doubles": 2.0**53, "floats": 2.0**24}  # up to here such a number is every whole one
+_EXACT = {"doubles": 2.0**53, "floats": 2.0**24}  # up to here the type holds every whole number exactly
 
 
 class UnfitRows(ValueError):
-    """Rows that the booster can't be given; the sentence names the column."""
+    """Rows that can't be given to the booster; the message names the column."""
 
 
 class SentColumn(NamedTuple):
-    """A column of a table as it was sent.
+    """A column of a table as the caller sent it.
 
     Attributes:
-        name: as the caller has it.
-        kind: of the values, by the name that the message has for them.
-        entries: the values as Python's own.
-        missing: which are not there.
+        name: the caller's name of the column.
+        kind: the type of the values, by the name of their field in the message, such as "int64s".
+        entries: the values as Python objects.
+        missing: which entries are missing, shape (rows,).
     """
 
     name: str
@@ -42,15 +42,16 @@ class SentColumn(NamedTuple):
 
 
 def codes_of(column: SentColumn, levels: Levels | None, sentinel: float) -> Array:
-    """The values held against the levels as what they are; no whole number becomes a float on the way.
+    """Returns the codes of a column's values, NaN where missing. Whole numbers are compared exactly, not as floats.
 
     Args:
-        column: of a table.
-        levels: of the feature; None if it is a number.
-        sentinel: what stands for missing where it is no level.
+        column: the column that was sent.
+        levels: the levels of the feature; None if it is not a category.
+        sentinel: the number that stands for missing, unless it is a level.
 
     Raises:
-        UnfitRows: a value is none of the levels or can't be told from its neighbours, or nobody knows the levels.
+        UnfitRows: a value is no level, a float may have rounded it, the column has another type than the levels, or
+            the levels are not known.
     """
     if column.missing.all():
         return np.full(len(column.entries), np.nan)  # of whatever type: a caller's library can't know it
@@ -67,10 +68,10 @@ def codes_of(column: SentColumn, levels: Levels | None, sentinel: float) -> Arra
 
 
 def checked_codes(name: str, codes: Array, levels: Levels, sentinel: float) -> Array:
-    """Codes that were sent as such; the number that stands for missing is left to the library.
+    """Returns codes that were sent as codes, after a check; the number that stands for missing is left to xgboost.
 
     Raises:
-        UnfitRows: a number is no code, or that of no level.
+        UnfitRows: a number is not a code, or is the code of no level.
     """
     given = ~np.isnan(codes) & (codes != codes.dtype.type(sentinel))
     if (given & ((codes < 0) | (codes != np.rint(codes)))).any():
@@ -80,11 +81,11 @@ def checked_codes(name: str, codes: Array, levels: Levels, sentinel: float) -> A
 
 
 def _known(column: SentColumn, levels: Levels | None) -> dict[Any, int]:
-    """The codes of the levels, if the column can hold such levels at all."""
+    """Returns the codes by level; raises UnfitRows if the column's type is not the levels', or no levels are known."""
     name, kind = column.name, column.kind
     if levels is not None and not (levels.known or levels.by_codes):
         raise UnfitRows(
-            f"column '{name}' is a category whose levels neither the model file nor model.toml says: state them in "
+            f"column '{name}' is a category whose levels neither the model file nor model.toml states: state them in "
             "[features], or send codes in a matrix"
         )
     takes_text = levels is not None and levels.are_text
@@ -97,7 +98,10 @@ def _known(column: SentColumn, levels: Levels | None) -> dict[Any, int]:
 
 
 def _without_unknown(name: str, codes: Array, unknown: Mask, levels: Levels) -> Array:
-    """Unknown levels are missing if their rule says so; rows that get a default for them are never scored."""
+    """Returns the codes with NaN for unknown levels, if the feature's rule is "missing"; else raises UnfitRows.
+
+    Under the rule "default" the model never scores such rows, so they are unfit, too.
+    """
     if unknown.any() and levels.rule != "missing":
         raise UnfitRows(f"column '{name}' has a value that is none of the {len(levels.known)} levels")
     return np.where(unknown, codes.dtype.type(np.nan), codes)

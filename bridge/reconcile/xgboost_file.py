@@ -1,6 +1,6 @@
-"""The file of a booster: loaded by a process of its own first, and asked for the version of xgboost that saved it.
+"""Loads a booster's file, first in a child process, and reads from the file which version of xgboost saved it.
 
-xgboost itself does not say that version: what it saves again carries its own.
+xgboost itself can't be asked for that version: what it saves again carries its own.
 """
 
 import json
@@ -21,7 +21,7 @@ _KEY = b"L\0\0\0\0\0\0\0\x07version["  # as xgboost writes the last key of a UBJ
 _COUNTED = b"#L"
 _WHOLE = {b"i": ">b", b"U": ">B", b"I": ">h", b"l": ">i", b"L": ">q"}
 _MOST_PARTS = 4
-# What the child does here must be harmless there: load, write, predict.
+# What the child survives is safe in this process, too: load, write, predict.
 _TRIAL = """
 import sys, numpy, xgboost
 booster = xgboost.Booster(params={"nthread": 1}, model_file=sys.argv[1])
@@ -32,13 +32,13 @@ booster.predict(xgboost.DMatrix(rows, feature_types=types, enable_categorical=Tr
 
 
 class BoosterFile(NamedTuple):
-    """A booster, and who saved it.
+    """A loaded booster, and the versions of xgboost that matter for it.
 
     Attributes:
-        xgboost: the library.
-        booster: loaded by it.
-        installed: the library's version, major and minor.
-        saved_by: the version that saved the file, major and minor; nothing if it does not say.
+        xgboost: the imported library.
+        booster: the booster.
+        installed: the version of the installed xgboost, major and minor.
+        saved_by: the version of xgboost that saved the file, major and minor; empty if the file does not say.
     """
 
     xgboost: Any
@@ -48,10 +48,11 @@ class BoosterFile(NamedTuple):
 
 
 def open_booster_file(bundle: Bundle) -> BoosterFile:
-    """Loads the booster of a bundle, once a process of its own has shown that it can be.
+    """Loads the booster of a bundle, after a child process has loaded it without a crash.
 
     Raises:
-        BundleError: there is no xgboost, it can't load the file, or a newer one saved it and nobody accepted that.
+        BundleError: xgboost is not installed or can't load the file, or a newer xgboost saved it and the bundle does
+            not accept newer files.
     """
     try:
         import xgboost  # noqa: PLC0415 - importing the bridge must not need it
@@ -61,8 +62,8 @@ def open_booster_file(bundle: Bundle) -> BoosterFile:
     version, installed = saved_by(path), _numbered(xgboost.__version__)
     if version[:2] > installed and not bundle.accepts_newer_file:
         raise BundleError(
-            f"{path.name} was saved by xgboost {_dotted(version)}, the installed {xgboost.__version__} is older and "
-            f"may read it otherwise: install xgboost {_dotted(version[:2])} or newer"
+            f"{path.name} was saved by xgboost {_dotted(version)}; the installed {xgboost.__version__} is older and "
+            f"may read it differently: install xgboost {_dotted(version[:2])} or newer"
         )
     _try_in_a_child(path, bundle.settings.load_timeout_s)
     try:
@@ -73,12 +74,12 @@ def open_booster_file(bundle: Bundle) -> BoosterFile:
 
 
 def first_line(error: Exception) -> str:
-    """What an error says, without the stack trace that xgboost puts behind it."""
+    """Returns the first line of an error's message, without the stack trace that xgboost appends."""
     return next((line for line in str(error).splitlines() if line), type(error).__name__)
 
 
 def saved_by(path: Path) -> tuple[int, ...]:
-    """The version of xgboost that saved a model file, UBJSON or JSON; nothing if it does not say.
+    """Returns the version of xgboost that saved a model file, UBJSON or JSON; empty if the file does not say.
 
     Raises:
         OSError: the file can't be read.
@@ -99,7 +100,7 @@ def saved_by(path: Path) -> tuple[int, ...]:
 
 
 def _in_ubjson(end: bytes) -> tuple[int, ...]:
-    """Its keys are sorted, so the version is what the file ends with."""
+    """Returns the version from the end of a UBJSON file: xgboost sorts the keys, and "version" is the last."""
     _, found, rest = end.rpartition(_KEY)
     if not found or not rest.startswith(_COUNTED):
         return ()
@@ -117,13 +118,17 @@ def _in_ubjson(end: bytes) -> tuple[int, ...]:
 
 
 def _try_in_a_child(path: Path, timeout_s: float) -> None:
-    """A damaged file ends the process that loads it; what is merely refused is refused again in this one."""
+    """Loads the file in a child process, which a damaged one may crash. An ordinary error is left to the caller.
+
+    Raises:
+        BundleError: the child crashed or took longer than `timeout_s` seconds.
+    """
     command = [sys.executable, "-P", "-c", _TRIAL, str(path)]
     quiet: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
     try:
         done = subprocess.run(command, check=False, timeout=timeout_s, **quiet)  # noqa: S603 - no shell, our own code
     except subprocess.TimeoutExpired as error:
-        raise BundleError(f"{path.name} was not loaded within {timeout_s:g} s") from error
+        raise BundleError(f"{path.name} was not loaded within {timeout_s:g} s (load_timeout_s)") from error
     if done.returncode < 0:
         raise BundleError(f"{path.name} ends the process that loads it: it is damaged, or of a kind xgboost can't read")
 

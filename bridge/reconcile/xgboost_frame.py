@@ -1,4 +1,4 @@
-"""Logged columns as the DataFrame that somebody at a desk would give to xgboost, with categories as what they are."""
+"""Turns logged columns into the DataFrame that a person would give to xgboost, with categories as their values."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,10 +13,10 @@ __all__ = ["frame_of", "takes_values"]
 
 
 def takes_values(levels: Mapping[int, Levels]) -> bool:
-    """The library can be given categories by their values; else codes must do.
+    """Whether xgboost can be given categories as values in a DataFrame; if not, it must be given codes.
 
-    Where a file stores categories, the library holds those of a frame against them, each against its own. It takes no
-    codes beside them, and finds none that were cut, or that it cuts itself.
+    If a file stores categories, xgboost looks up those of a DataFrame in them. It then takes codes for no feature, and
+    finds no categories that were cut when they were stored, or that it cuts itself.
     """
     if any(one.stored for one in levels.values()):
         return all(one.stored and one.comparable for one in levels.values())
@@ -24,10 +24,15 @@ def takes_values(levels: Mapping[int, Levels]) -> bool:
 
 
 def frame_of(numbers: Array, names: Sequence[str], levels: Mapping[int, Levels]) -> Any:
-    """A DataFrame of rows whose categories are codes, with the values in their place.
+    """Returns rows as a DataFrame, with the codes of categories replaced by their values.
+
+    Args:
+        numbers: the rows, shape (rows, features), categories as codes, NaN where missing.
+        names: the names of the columns.
+        levels: the levels of the categories, by the position of the feature.
 
     Raises:
-        BundleError: pandas is missing.
+        BundleError: pandas is not installed.
     """
     try:
         import pandas as pd  # noqa: PLC0415 - an extra
@@ -38,8 +43,8 @@ def frame_of(numbers: Array, names: Sequence[str], levels: Mapping[int, Levels])
         column, found = numbers[:, position], levels.get(position, Levels())
         columns[name] = column
         if found.known:
-            # All levels in the order of the codes, as the training had them: the library holds codes against the number
-            # for missing before it recodes.
+            # All levels in the order of the codes, as in the training: xgboost compares codes with the number that
+            # stands for missing before it recodes them.
             dtype: Any = pd.CategoricalDtype(pd.Index(found.known, dtype=found.dtype or None))
             codes = np.where(np.isnan(column), -1, column).astype(np.int64)
             columns[name] = pd.Categorical.from_codes(codes, dtype=dtype)

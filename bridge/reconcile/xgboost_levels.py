@@ -1,4 +1,4 @@
-"""What the codes of a booster's categories stand for: as its file stores them, as model.toml states them, or both."""
+"""Reads which values the codes of a booster's categories stand for, from its file, from model.toml, or from both."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,23 +15,23 @@ __all__ = ["Levels", "levels_of"]
 
 _CATEGORICAL = "c"
 _STORING = (3, 1)
-# From 3.1 until before 3.4, texts were counted in letters and copied in bytes.
+# From 3.1 until before 3.4, xgboost took the number of letters of a text for its number of bytes, and cut it.
 _CUTTING, _WHOLE_AGAIN = (3, 1), (3, 4)
-# As the library numbers the types of the arrays that it writes.
+# xgboost's numbers for the types of the arrays that it writes.
 _DTYPES = {9: "int8", 10: "uint8", 11: "int16", 12: "uint16", 13: "int32", 14: "uint32", 15: "int64", 16: "uint64"}
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Of one category.
+    """The levels of one categorical feature.
 
     Attributes:
-        known: texts or whole numbers, in the order of the codes; none if nobody says.
-        dtype: of whole numbers that the library takes in a frame for them; empty if any will do.
-        rule: what a value does that is none of them.
-        stored: the file has them, so the library holds those of a frame against them.
-        comparable: by all their bytes.
-        by_codes: callers send codes, because the author says so.
+        known: the levels, texts or whole numbers, in the order of their codes; empty if neither source states them.
+        dtype: the integer type that xgboost takes these levels in, in a DataFrame; empty if any will do.
+        rule: what happens to a value that is no level.
+        stored: whether the file stores the levels, so that xgboost looks up the levels of a DataFrame in them.
+        comparable: whether the stored levels are whole and xgboost compares all their bytes.
+        by_codes: whether callers send codes, because model.toml says so.
     """
 
     known: tuple[str, ...] | tuple[int, ...] = ()
@@ -43,15 +43,15 @@ class Levels:
 
     @property
     def are_text(self) -> bool:
-        """They are texts; else whole numbers."""
+        """Whether the levels are texts; if not, they are whole numbers or not known."""
         return any(isinstance(value, str) for value in self.known)
 
 
 def levels_of(file: BoosterFile, names: Sequence[str], settings: ModelSettings) -> dict[int, Levels]:
-    """The categories of a booster by their position.
+    """Returns the levels of a booster's categories, by the 0-based position of the feature.
 
     Raises:
-        BundleError: what is stored can't be trusted or understood, or model.toml contradicts it.
+        BundleError: the stored levels can't be trusted or read, or model.toml contradicts them.
     """
     types = list(file.booster.feature_types or ()) or [""] * len(names)
     stored = _stored(file.booster) or [{}] * len(names)
@@ -67,14 +67,15 @@ def levels_of(file: BoosterFile, names: Sequence[str], settings: ModelSettings) 
     unread = file.installed < _STORING <= file.saved_by
     if unread and not all(one.known or one.by_codes for one in found.values()):
         raise BundleError(
-            "the installed xgboost passes over the categories that the file's own version stored: install that one, or "
-            "state their levels in model.toml's [features]"
+            f"the installed xgboost {_dotted(file.installed)} ignores the categories that xgboost "
+            f"{_dotted(file.saved_by)} stored in the file: install {_dotted(file.saved_by)} or newer, or state their "
+            "levels in model.toml's [features]"
         )
     return found
 
 
 def _stored(booster: Any) -> list[dict[str, Any]]:
-    """What the library would write of them, feature by feature; an older one knows of none."""
+    """Returns the stored categories as xgboost writes them, one entry for each feature; none before xgboost 3.1."""
     learned: Mapping[str, Any] = json.loads(booster.save_raw("json"))["learner"]["gradient_booster"]
     trees = learned.get("gbtree", learned).get("model", {})  # dropped-out trees are held one level deeper
     return list(trees.get("cats", {}).get("enc", ()))
@@ -113,7 +114,7 @@ def _texts(file: BoosterFile, name: str, encoded: Mapping[str, Any], said: tuple
     parts = [raw[first:last] for first, last in pairwise(encoded["offsets"])]
     if not raw.isascii() and (not file.saved_by or _CUTTING <= file.saved_by < _WHOLE_AGAIN):
         if not said:
-            by = f"xgboost {'.'.join(map(str, file.saved_by))}" if file.saved_by else "an unknown version of xgboost"
+            by = f"xgboost {_dotted(file.saved_by)}" if file.saved_by else "an unknown version of xgboost"
             raise BundleError(
                 f"{by} stored the categories of '{name}', which hold letters beyond ASCII, and may have cut them: "
                 "state the levels that it was trained with, in their order, in model.toml's [features], or train it "
@@ -125,16 +126,20 @@ def _texts(file: BoosterFile, name: str, encoded: Mapping[str, Any], said: tuple
     try:
         values = tuple(part.decode() for part in parts)
     except UnicodeDecodeError as error:
-        raise BundleError(f"the file stores categories of '{name}' that are no UTF-8: they were cut") from error
+        raise BundleError(f"the file stores categories of '{name}' that are not UTF-8: they were cut") from error
     return Levels(values, stored=True, comparable=raw.isascii() or file.installed >= _WHOLE_AGAIN)
 
 
 def _cut(levels: tuple[Any, ...]) -> list[bytes]:
-    """Texts as 3.1 to 3.3 store them: as many of their bytes as they have letters, parted by counts of letters."""
+    """Returns texts as xgboost 3.1 to 3.3 stores them, cut: it takes their numbers of letters for numbers of bytes."""
     if not all(isinstance(level, str) for level in levels):
         return []
     raw = "".join(levels).encode()
     return [raw[first:last] for first, last in pairwise(accumulate(map(len, levels), initial=0))]
+
+
+def _dotted(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
 
 
 def _contradicts(name: str) -> BundleError:

@@ -1,4 +1,4 @@
-"""What a booster gives for each row by its public calls: scores, and what explains them, as named columns."""
+"""Asks a booster by xgboost's public functions for its scores and additional outputs, as named columns."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,15 +18,15 @@ _PROBABILITIES = ("binary:logistic", "reg:logistic")
 
 @dataclass(frozen=True, slots=True)
 class BoosterOutputs:
-    """Asks one booster.
+    """Asks one booster for all outputs that its model.toml names.
 
     Attributes:
-        booster: of xgboost.
-        settings: `[xgboost]` says what is asked for.
-        names: of the features.
-        objective: what the booster was trained for, by xgboost's name.
-        rounds: the first and the last that predict, as `iteration_range`.
-        named: the rows come with these names, so the booster holds them against its own.
+        booster: the xgboost.Booster.
+        settings: the model's settings; `[xgboost]` says which outputs there are.
+        names: the names of the features.
+        objective: the objective that the booster was trained for, by xgboost's name.
+        rounds: the rounds that predict, as `iteration_range`; (0, 0) means all.
+        named: whether the rows carry the feature names, so that xgboost checks them against the booster's.
     """
 
     booster: Any
@@ -37,10 +37,10 @@ class BoosterOutputs:
     named: bool
 
     def columns(self, matrix: Any) -> list[Column]:
-        """All of it for the rows of a DMatrix.
+        """Returns all outputs of the rows of a DMatrix, the scores first.
 
         Raises:
-            BundleError: model.toml asks for what the booster does not give.
+            BundleError: model.toml asks for an output that the booster can't give.
         """
         asked = self.settings.xgboost
         scores = self._asked(matrix, output_margin=asked.output_margin)
@@ -48,7 +48,7 @@ class BoosterOutputs:
         count = scores.shape[1]
         names = self._score_names(count)
         if len(names) > count:
-            # As XGBClassifier.predict_proba has it: the other class gets what is left of one.
+            # As in XGBClassifier.predict_proba: the first class gets 1 minus the probability of the second.
             scores = np.column_stack([np.float32(1) - scores[:, 0], scores[:, 0]])
         found = _floats(names, scores)
         if asked.contributions or asked.top_reasons:
@@ -56,7 +56,8 @@ class BoosterOutputs:
             shares = shares.reshape(len(shares), -1, len(self.names) + 1)
             if shares.shape[1] != count:
                 raise BundleError(
-                    f"model.toml: a score of {self.objective} is one thing, its contributions are another"
+                    f"model.toml: {self.objective} gives {count} score a row, its contributions explain "
+                    f"{shares.shape[1]} margins: ask for output_margin = true, or train multi:softprob"
                 )
             found += self._contributions(shares, names) if asked.contributions else []
         if asked.leaves:

@@ -1,4 +1,4 @@
-"""Boosters scored again by `xgboost.Booster.predict` on a DMatrix: another way into the library than serving's."""
+"""Scores boosters again by `xgboost.Booster.predict` on a DMatrix, which is another way into xgboost than serving's."""
 
 import json
 import math
@@ -23,17 +23,21 @@ from bridge.reconcile.xgboost_rows import RowReader, Rows
 
 __all__ = ["XgboostPath"]
 
-_FORBIDDEN = "[]<"  # what a DMatrix takes no feature's name with
+_FORBIDDEN = "[]<"  # a DMatrix refuses feature names with one of these
 
 
 class XgboostPath:
-    """The booster of one version."""
+    """Scores the logged batches of one version of an xgboost model again.
+
+    Attributes:
+        engine: the installed xgboost, such as "xgboost 3.2.0".
+    """
 
     def __init__(self, bundle: Bundle) -> None:
-        """Loads the booster.
+        """Loads the booster of a bundle, and predicts one row.
 
         Raises:
-            BundleError: it can't be loaded, its file can't be trusted, or model.toml does not fit it.
+            BundleError: the booster can't be loaded, its file can't be trusted, or model.toml does not fit it.
         """
         settings = bundle.settings
         file = open_booster_file(bundle)
@@ -54,10 +58,12 @@ class XgboostPath:
         self._try()
 
     def score(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
-        """Scores each batch; rows of trees don't depend on one another, so those sent alike are predicted at once.
+        """Scores each batch, and returns the results in order.
+
+        A booster's rows don't depend on one another, so batches that were sent in one form are predicted at once.
 
         Raises:
-            BundleError: what frames are built with is missing, or model.toml asks for what the booster does not give.
+            BundleError: pandas is needed and not installed, or model.toml asks for outputs that the booster can't give.
         """
         results: list[Rescored | Failure] = [Failure("")] * len(logged_batches)
         groups: dict[tuple[bool, np.dtype[Any]], list[tuple[int, Rows]]] = defaultdict(list)
@@ -75,10 +81,14 @@ class XgboostPath:
         return results
 
     def close(self) -> None:
-        """Lets go of the booster."""
+        """Does nothing: the booster is freed with this object."""
 
     def _try(self) -> None:
-        """What the booster can't give for one row it gives for none."""
+        """Predicts one row, because an output that the booster can't give fails for every row.
+
+        Raises:
+            BundleError: model.toml asks for outputs that the booster can't give.
+        """
         row = np.zeros((1, len(self._reader.names)), np.float32)
         margin = None if self._reader.margin is None else np.zeros(1, np.float32)
         try:
@@ -87,7 +97,7 @@ class XgboostPath:
             raise BundleError(f"xgboost can't give what model.toml asks for: {first_line(error)}") from error
 
     def _answers(self, parts: Sequence[Rows]) -> list[Rescored | Failure]:
-        """Of each part; where the library refuses all together, those that it takes are found by halving."""
+        """Predicts all parts at once and returns each one's result; if that fails, halves them to find the bad part."""
         try:
             columns = self._predicted(parts)
         except ValueError as error:  # xgboost's own errors are such, too
@@ -135,7 +145,7 @@ def _names(booster: Any, settings: ModelSettings) -> tuple[str, ...]:
 
 
 def _missing(booster: Any, settings: ModelSettings) -> float:
-    """What stands for missing: up to 1.7, the sklearn wrapper left that in the file."""
+    """Returns the number that stands for missing; the sklearn wrapper up to xgboost 1.7 saved it in the file."""
     if settings.xgboost.missing is not None:
         return settings.xgboost.missing
     try:
@@ -147,7 +157,7 @@ def _missing(booster: Any, settings: ModelSettings) -> float:
 
 
 def _rounds(booster: Any, settings: ModelSettings) -> tuple[int, int]:
-    """The rounds that predict, as `iteration_range` has them; (0, 0) are all."""
+    """Returns the rounds that predict, for `iteration_range`; (0, 0) means all."""
     said, trees, last = booster.attr("best_iteration"), settings.xgboost.trees, booster.num_boosted_rounds() - 1
     if said is None:
         if trees == "best":

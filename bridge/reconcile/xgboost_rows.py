@@ -1,6 +1,6 @@
-"""The rows of a logged request in a booster's order, read from the message itself.
+"""Reads the rows of a logged request in a booster's order, from the message itself.
 
-How serving reads names, categories and what is missing has no part in it.
+It shares no code with serving for names, categories and missing values.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,12 +23,12 @@ _FEW = 64
 
 
 class Rows(NamedTuple):
-    """Some rows.
+    """Rows in a booster's order.
 
     Attributes:
-        numbers: shape (rows, features), floats; categories are codes, NaN where missing.
-        margins: the base margin of each row; None if the model takes none.
-        is_table: they were sent as columns, categories as values.
+        numbers: the features as floats, shape (rows, features); categories as codes, NaN where missing.
+        margins: the base margin of each row, shape (rows,); None if the model takes none.
+        is_table: whether the rows were sent as columns, with categories as values instead of codes.
     """
 
     numbers: Array
@@ -38,13 +38,13 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class RowReader:
-    """Reads the requests for one booster.
+    """Reads the rows of requests for one booster.
 
     Attributes:
-        names: of its features.
-        levels: of its categories, by position.
+        names: the names of the booster's features, in its order.
+        levels: the levels of its categories, by the 0-based position of the feature.
         missing: the number that stands for missing.
-        margin: the column of base margins; None if there is none.
+        margin: the name of the column of base margins; None if there is none.
     """
 
     names: tuple[str, ...]
@@ -53,10 +53,11 @@ class RowReader:
     margin: str | None = None
 
     def read(self, logged_batch: LoggedBatch) -> Rows:
-        """The rows of a batch.
+        """Returns the rows of a batch in the booster's order.
 
         Raises:
-            UnfitRows: calls that are answered while a version loads are answered before anyone knows what it takes.
+            UnfitRows: the rows don't fit the booster. A call that was answered with defaults while its version loaded
+                was not checked against the features, so it may be logged with such rows.
         """
         request = logged_batch.call.request
         is_table = request.WhichOneof("features") == "table"
@@ -106,7 +107,7 @@ class RowReader:
         if kind == "strings" or (levels is not None and not levels.by_codes):
             return codes_of(_sent(column, kind, rows), levels, self.missing)
         numbers = _numbers(getattr(column, kind).values, kind)
-        # Whole numbers as pandas hands them out; a double in between would round those beyond 2^53 twice.
+        # int64 becomes float32 directly, as in pandas; a double in between would round numbers beyond 2^53 twice.
         floats = numbers.astype(np.float32 if kind == "int64s" else np.float64)
         if column.missing_rows:
             floats[column.missing_rows] = np.nan
@@ -114,7 +115,7 @@ class RowReader:
 
 
 def _numbers(entries: Sequence[Any], kind: str) -> Array:
-    # numpy takes microseconds to see that it can copy all at once, and a log may hold nothing but single rows.
+    # For a few entries fromiter is faster: np.array takes microseconds to start, and a log may hold only single rows.
     if len(entries) <= _FEW:
         return np.fromiter(entries, _DTYPES[kind], len(entries))
     return np.array(entries, _DTYPES[kind])

@@ -1,1 +1,1 @@
-"""Public doubles for tests: what reality can't time, between a gateway and its models, its R workers and its clock."""
+"""Public doubles for tests: a backend, a clock and a proxy to R workers, whose timing and faults a test controls."""

@@ -1,4 +1,4 @@
-"""A backend whose scores a test states."""
+"""A backend for tests, whose scores the test supplies."""
 
 from bridge.backends import Description, Tried
 from bridge.calls import Call, Scorer
@@ -9,12 +9,12 @@ __all__ = ["FakeBackend"]
 
 
 class FakeBackend:
-    """A backend that takes any rows, and asks a function for their scores.
+    """A backend that takes any rows, and gets their scores from a function of the test.
 
     Args:
-        scorer: gives the outcome of a call.
-        description: what the model says of itself.
-        workers: how many calls it takes at once.
+        scorer: the function that returns the outcome of a call.
+        description: the facts that the backend states about its model.
+        workers: the number of calls that it takes at once.
     """
 
     def __init__(self, scorer: Scorer, description: Description, workers: int = 1) -> None:
@@ -23,14 +23,14 @@ class FakeBackend:
         self.score: Scorer = scorer
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Batch:
-        """The rows as they are; all of them fit."""
+        """Returns the batch unchanged: every row counts as fit."""
         del alone
         return batch
 
     async def trial(self, call: Call, days: int = 0) -> Tried:
-        """The scores of a batch that is tried, with no warnings; there is no clock to set forward."""
+        """Returns the scores of a trial, without warnings. `days` is ignored: there is no clock to set forward."""
         del days
         return Tried(await self.score(call))
 
     async def close(self) -> None:
-        """Nothing to free."""
+        """Does nothing: this backend holds no resources."""

@@ -1,4 +1,4 @@
-"""An event loop whose time passes by waiting alone, for tests of deadlines and pauses."""
+"""An event loop for tests of deadlines and pauses: its clock jumps ahead instead of waiting."""
 
 import asyncio
 import selectors
@@ -12,7 +12,10 @@ _T = TypeVar("_T")
 
 
 class ManualClock(asyncio.SelectorEventLoop):
-    """An event loop whose time, from second 1000 on, passes only when all its tasks wait for it: at once, exactly."""
+    """An event loop whose clock stands still while tasks run, and jumps to the next timer when all tasks wait.
+
+    No real time passes. The clock starts at 1000 s.
+    """
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()
@@ -20,21 +23,21 @@ class ManualClock(asyncio.SelectorEventLoop):
 
     @classmethod
     def run(cls, main: Callable[[], Coroutine[Any, Any, _T]]) -> _T:
-        """Runs a coroutine function on such a loop until it is done."""
+        """Runs a coroutine function on a new `ManualClock` until it is done, and returns its result."""
         with asyncio.Runner(loop_factory=cls) as runner:
             return runner.run(main())
 
     def time(self) -> float:
-        """Seconds that were waited for, none of which passed."""
+        """Returns the loop's time in seconds: 1000 plus all that was waited for."""
         return self._jumping.waited_s
 
     def pass_at_once(self, seconds: float) -> None:
-        """As if a callback took so long."""
+        """Moves the clock ahead, as if the running callback had taken this many seconds."""
         self._jumping.waited_s += seconds
 
 
 class _JumpingSelector(selectors.DefaultSelector):
-    """Waits no time at all, and counts what it should have waited."""
+    """A selector that never blocks, and adds up the seconds that it was asked to wait."""
 
     waited_s = _EPOCH_S
 

@@ -1,4 +1,4 @@
-"""A proxy between the gateway and an R worker that breaks the wire on demand."""
+"""A proxy for tests between the gateway and an R worker, which breaks the connection on demand."""
 
 import asyncio
 from contextlib import suppress
@@ -15,7 +15,7 @@ _LIE_BYTES = 1 << 40
 
 
 class Fault(StrEnum):
-    """What the proxy does to a connection or to its next replies."""
+    """What the proxy does to a connection or to the next replies on it."""
 
     NONE = "none"
     SILENT = "accepts, and never greets"
@@ -27,11 +27,17 @@ class Fault(StrEnum):
 
 
 class FaultProxy:
-    """A unix socket in front of an Rserve's, which passes everything on whole, or faulty.
+    """A unix socket that passes messages on between the gateway and an Rserve, unchanged or with a fault.
+
+    Use it as an `async with` context; leaving closes its connections.
 
     Args:
-        path: where it listens.
-        target: the Rserve's socket.
+        path: the socket that the proxy listens on.
+        target: the socket of the Rserve.
+
+    Attributes:
+        fault: the fault that new connections and replies get from now on.
+        let_go: the event that lets replies through which `Fault.LATE` holds back.
     """
 
     def __init__(self, path: Path, target: Path) -> None:

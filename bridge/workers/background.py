@@ -1,4 +1,4 @@
-"""Work that goes on without its caller: kept until it ends, ended together, and heard of if it fails."""
+"""Tasks that run beside their caller: kept until they end, cancelled together, and logged if they fail."""
 
 import asyncio
 import logging
@@ -11,10 +11,10 @@ _log = logging.getLogger(__name__)
 
 
 class Background:
-    """Tasks that nobody awaits.
+    """A set of tasks that nobody awaits.
 
     Args:
-        name: whose they are, for the log; such as "model/version".
+        name: the version that the tasks work for, such as "model/version"; only the log shows it.
     """
 
     def __init__(self, name: str) -> None:
@@ -22,13 +22,13 @@ class Background:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Begins it soon; what it raises is logged as an error."""
+        """Runs a coroutine as a task. An exception that it raises is logged as an error."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._end)
 
     async def close(self) -> None:
-        """Cancels what has not ended, and returns once it has."""
+        """Cancels all tasks that still run, and waits until they have ended."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -40,7 +40,7 @@ class Background:
 
 
 async def to_the_end(work: Coroutine[Any, Any, None]) -> None:
-    """Awaits what must not be left half done: a cancellation is raised only when it is done."""
+    """Awaits work that must not be left half done: a cancellation is raised only after the work has ended."""
     task = asyncio.get_running_loop().create_task(work)
     cancelled: asyncio.CancelledError | None = None
     while not task.done():

@@ -27,20 +27,21 @@ _W = TypeVar("_W", bound=PooledWorker)
 
 
 class NoWorker(Exception):
-    """There is no worker to wait for: none can be started, or the version is being unloaded."""
+    """No worker is there to wait for: none can be started, or the version is being unloaded."""
 
 
 class WorkerPool(Generic[_W]):
-    """Always `workers` of them, as far as they can be had.
+    """Keeps `workers` workers running, leases each to one call at a time, and replaces those that end or are spent.
 
     Args:
-        spawner: starts them, and says which of them may go on.
-        name: whose they are, for the log; such as "model/version".
-        settings: the model's; `workers`, `load_timeout_s`, and `kill_after_s` or else `timeout_s` count here.
-        workload: is told of workers that go on for nobody, and of those that overran.
+        spawner: starts the workers, and says which of them may go on.
+        name: the version that the workers belong to, such as "model/version"; only the log shows it.
+        settings: the model's settings. The pool uses `workers`, `load_timeout_s`, and `kill_after_s` or else
+            `timeout_s`.
+        workload: is told when a worker goes on for a call that has ended, and when a worker overran its limit.
 
     Attributes:
-        spawner: as given.
+        spawner: the spawner that was given.
     """
 
     def __init__(self, spawner: Spawner[_W], name: str, settings: ModelSettings, workload: Workload) -> None:
@@ -62,12 +63,13 @@ class WorkerPool(Generic[_W]):
         self._waits_s = 0.0
 
     async def start(self) -> _W:
-        """Starts all workers; the first of them, which may say what it has loaded. If it can't, the pool is closed.
+        """Starts all workers and returns the first, which can say what it has loaded. Closes the pool on any failure.
 
         Raises:
             BundleError: the bundle does not load.
-            PassingFailure: not within `load_timeout_s`, or for want of what may be there later.
-            OSError: a process, a descriptor or memory can't be had.
+            PassingFailure: the workers were not ready within `load_timeout_s`, or something was short that may be there
+                later.
+            OSError: no process, file descriptor or memory is free.
         """
         try:
             async with asyncio.timeout(self._load_timeout_s):
@@ -77,27 +79,27 @@ class WorkerPool(Generic[_W]):
         except TimeoutError as error:
             await self.close()
             limit = f"{self._load_timeout_s:g} s"
-            raise PassingFailure(f"the bundle was not loaded within {limit}", limit=limit) from error
+            raise PassingFailure(f"the bundle was not loaded within {limit} (load_timeout_s)", limit=limit) from error
         except BaseException:
             await self.close()
             raise
         return first
 
     def lease(self, trace: Trace) -> AbstractAsyncContextManager[_W]:
-        """`async with pool.lease(trace) as worker:` gives a worker to one call, which waits for one if none is free.
+        """Returns a context manager that leases a worker to one call, and waits for one if none is free.
 
-        The worker is given back however the call ends, and the trace says what it took. After an error it is kept or
-        killed, as the spawner says. If the call is cancelled, or leaves while the worker is busy, that holds nobody up:
-        the worker gets the rest of `kill_after_s`, counted from when the call had it, to finish, or is killed; its
-        answer is dropped.
+        Use it as `async with pool.lease(trace) as worker:`. The worker is given back however the call ends, and the
+        times are noted in `trace`. After an error the worker is kept or killed, as the spawner says. A call that is
+        cancelled, or leaves while its worker is busy, does not wait: the worker may finish within `kill_after_s`,
+        counted from when the call got it, and is killed after that. Its answer is dropped.
 
         Raises:
-            NoWorker: on entering: there is none, and none can be started.
+            NoWorker: on entering: there is no worker, and none can be started.
         """
         return _Lease(self, trace)
 
     def snapshot(self) -> Snapshot:
-        """How the pool stands now."""
+        """Returns the number of workers in each state, and the pool's counters."""
         idle, settling = len(self._idle), len(self._settling)
         return Snapshot(
             idle=idle,
@@ -115,7 +117,10 @@ class WorkerPool(Generic[_W]):
         )
 
     async def close(self) -> None:
-        """Ends every worker and all that they came from; idempotent. A cancellation waits until nothing is left."""
+        """Ends every worker and the processes that started them; idempotent.
+
+        Calls that wait for a worker get `NoWorker`. A cancellation is raised only after everything has ended.
+        """
         await to_the_end(self._close())
 
     async def _close(self) -> None:
@@ -143,7 +148,7 @@ class WorkerPool(Generic[_W]):
         try:
             worker = await waiter
         except asyncio.CancelledError:
-            # It may have been handed over in the very moment of the cancellation.
+            # A worker may have been handed to this call in the same turn of the loop in which it was cancelled.
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
                 self._release(waiter.result())
             raise
@@ -185,13 +190,18 @@ class WorkerPool(Generic[_W]):
         self._background.start(self._replace(worker))
 
     async def _settle(self, worker: _W, sent: float) -> None:
-        """Waits for what nobody waits for any more; the worker's limit counts from when its call had it."""
+        """Waits for a worker whose call has ended, and kills it at its limit, counted from when the call got it."""
         try:
             async with asyncio.timeout_at(sent + self._limit_s):
                 await worker.settled()
         except TimeoutError:
             self._settling.discard(worker)
-            _log.warning("worker %d of %s was killed: busy for more than %g s", worker.pid, self._name, self._limit_s)
+            _log.warning(
+                "worker %d of %s was killed: busy for more than %g s (kill_after_s, else timeout_s) with an ended call",
+                worker.pid,
+                self._name,
+                self._limit_s,
+            )
             self._overrun += 1
             self._discard(worker)
             self._workload.on_overrun()
@@ -205,7 +215,7 @@ class WorkerPool(Generic[_W]):
         try:
             await worker.kill()
         except OSError as error:
-            _log.warning("what worker %d of %s started may go on: %s", worker.pid, self._name, error)
+            _log.warning("processes that worker %d of %s started may still run: %s", worker.pid, self._name, error)
         self._dying.discard(worker)
         again = AsyncRetrying(
             retry=retry_if_exception_type((BundleError, OSError)),
@@ -220,7 +230,7 @@ class WorkerPool(Generic[_W]):
         try:
             self._add(await self.spawner.respawn())
         except Exception as error:
-            _log.warning("no new worker for %s: %s", self._name, _in_words(error))
+            _log.warning("a new worker of %s could not be started: %s", self._name, _in_words(error))
             self._failure = error
             if not self._workers:
                 self._refuse_waiting(error)
@@ -255,7 +265,7 @@ def _in_words(error: Exception) -> str:
 
 
 class _Lease(Generic[_W]):
-    """A class, because every call takes one: a generator would cost it microseconds more."""
+    """A worker's lease to one call. A class, because a generator would cost every call microseconds more."""
 
     __slots__ = ("_pool", "_sent", "_trace", "_worker")
 

@@ -1,8 +1,8 @@
-"""A program and all that descends from it, in a process group that ends with the gateway.
+"""A program and its descendants, in a process group that is killed when the gateway ends.
 
-The group is led by a shim of sh, which reads a pipe whose other end only the gateway holds: at end of file, however the
-gateway came to its end, it kills the group. (PDEATHSIG follows the thread that started the process, and forks don't
-inherit it.)
+The group is led by a shim of sh, which reads a pipe whose other end only the gateway holds. When the pipe ends, however
+the gateway ended, the shim kills the group. (PDEATHSIG would not do: it follows the thread that started the process,
+and forks don't inherit it.)
 """
 
 import asyncio
@@ -25,10 +25,10 @@ _PEAK = re.compile(r"^VmPeak:\s*(\d+) kB$", re.MULTILINE)
 
 
 class ProcessGroup:
-    """A program that runs in a group of its own, and whose children stay in it.
+    """A program that runs in a process group of its own, together with the processes that it starts.
 
     Attributes:
-        memory_limit_mb: the most address space of each of its processes, MiB; None if there is no limit.
+        memory_limit_mb: the most address space that each process of the group may have, MiB; None if there is no limit.
     """
 
     def __init__(
@@ -54,18 +54,19 @@ class ProcessGroup:
         niceness: int,
         memory_limit_mb: int | None,
     ) -> Self:
-        """Starts the program, which reads nothing and whose output is dropped: it may hold input values.
+        """Starts a program with an empty standard input; its output is dropped, because it may hold input values.
+
+        The program and its descendants leave no core files.
 
         Args:
             command: the program and its arguments.
-            folder: its working directory.
-            environment: its variables, beside those of the gateway.
-            niceness: by how much its priority is lower than the gateway's, 0 to 19.
-            memory_limit_mb: the most address space of each of its processes, MiB; None for no limit. They leave no core
-                files.
+            folder: the program's working directory.
+            environment: environment variables that are added to the gateway's.
+            niceness: by how much the program's priority is lower than the gateway's, 0 to 19.
+            memory_limit_mb: the most address space that each process of the group may have, MiB; None for no limit.
 
         Raises:
-            OSError: a process or a descriptor can't be had; nothing is left of the start.
+            OSError: no process could be started or no file descriptor is free; what had been started is killed.
         """
         shim = subprocess.Popen(["/bin/sh", "-c", _SHIM], stdin=subprocess.PIPE, process_group=0)  # noqa: S603 - a constant
         started = [shim]
@@ -80,28 +81,28 @@ class ProcessGroup:
 
     @property
     def number(self) -> int:
-        """The process group's own."""
+        """The number of the process group."""
         return self._shim.pid
 
     @property
     def pid(self) -> int:
-        """The program's."""
+        """The process id of the program."""
         return self._program.pid
 
     @property
     def alive(self) -> bool:
-        """The program runs."""
+        """Whether the program still runs; its descendants are not considered."""
         return not self._exited.is_set()
 
     @property
     def exit_code(self) -> int | None:
-        """How the program ended, negative for a signal; None while it runs."""
+        """The program's exit code, or the negative number of the signal that killed it; None while it runs."""
         return self._program.returncode
 
     def note_memory(self) -> float | None:
-        """How much of its limit the program had left at its highest so far, MiB; None if there is no limit.
+        """Returns how far the program's peak of memory so far was below its limit, MiB; None if there is no limit.
 
-        Ask now and then while it loads: nobody can say of a process that has ended.
+        Call it now and then while the program loads: the peak of a process that has ended can't be read any more.
         """
         if self.memory_limit_mb is None:
             return None
@@ -111,16 +112,22 @@ class ProcessGroup:
         return self.memory_limit_mb - self._peak_mb
 
     def on_exit(self, callback: Callable[[], None]) -> None:
-        """Calls back once, when the program ends by itself or by `kill_program`; what it has started may go on."""
+        """Sets the function to call once when the program ends, by itself or by `kill_program`, but not by `close`.
+
+        Processes that the program has started may still run then.
+        """
         self._on_exit = callback
 
     def kill_program(self) -> None:
-        """Ends the program alone; what it has started goes on."""
+        """Kills the program alone; the processes that it has started go on."""
         if self.alive:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     async def close(self) -> None:
-        """Kills the group and waits for the program's end; idempotent. A cancellation waits until that is done."""
+        """Kills the whole group and waits until the program has ended; idempotent.
+
+        A cancellation is raised only after that.
+        """
         self._on_exit = None
         if not self._closed:
             self._closed = True
@@ -157,7 +164,7 @@ def _run(command: list[str], folder: Path, environment: Mapping[str, str], group
 
 
 def _end(shim: subprocess.Popen[bytes]) -> None:
-    """Kills the shim's whole group; the shim, not yet waited for, keeps its number from being anyone else's."""
+    """Kills the shim's whole group; the number is still the shim's, because nobody has waited for the shim yet."""
     os.killpg(shim.pid, signal.SIGKILL)
     if shim.stdin is not None:
         shim.stdin.close()

@@ -1,4 +1,4 @@
-"""A process and all that descends from it, to be ended together."""
+"""Kills a process together with all its descendants."""
 
 import os
 import signal
@@ -11,19 +11,21 @@ __all__ = ["kill_tree"]
 
 
 def kill_tree(pid: int, pidfd: int, group: int, folder: Path) -> None:
-    """Kills a worker and whatever it started; blocks for some milliseconds, so call it in a thread.
+    """Kills a worker and every process that it started; blocks for some milliseconds, so call it in a thread.
 
-    Each process is stopped before its children are looked for, so that none is born meanwhile. Children whose own
-    parent is gone belong to init; they are known by their group and the worker's folder, in which they were started.
+    Each process is stopped before its children are looked for, so that it can't start another meanwhile. Children whose
+    own parent has ended belong to init; they are recognised by their process group and by the worker's folder as their
+    working directory.
 
     Args:
-        pid: the worker's.
-        pidfd: the same, not to be mistaken for another process of that number.
-        group: the process group that the worker is in.
+        pid: the worker's process id.
+        pidfd: a process file descriptor of the worker, which can't come to mean another process as a number can.
+        group: the number of the process group that the worker is in.
         folder: the worker's own working directory.
 
     Raises:
-        OSError: no descriptor is free to look for all that it started; the worker, and what was found, is killed.
+        OSError: no file descriptor is free to look for all that the worker started; the worker and the processes found
+            so far are killed.
     """
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signal.SIGSTOP)

@@ -1,4 +1,4 @@
-"""What a pool asks of a backend: a worker, and the answers to three questions about it."""
+"""What a backend provides for a pool: its workers, and a spawner that starts and judges them."""
 
 from collections.abc import Callable
 from typing import Protocol, TypeVar
@@ -7,31 +7,33 @@ __all__ = ["PooledWorker", "Spawner"]
 
 
 class PooledWorker(Protocol):
-    """A process that works on one call at a time; how it is asked is between the backend and its workers."""
+    """A process that works on one call at a time; how a call reaches it is the backend's own matter."""
 
     @property
     def pid(self) -> int:
-        """Its process."""
+        """The process id of the worker."""
 
     @property
     def lost(self) -> bool:
-        """It has ended, or can't be asked any more."""
+        """Whether the worker has ended or can't be asked any more."""
 
     @property
     def busy(self) -> bool:
-        """It works on what it was asked; a lost one does not."""
+        """Whether the worker still works on a call; False for a lost worker."""
 
     def on_lost(self, callback: Callable[[], None]) -> None:
-        """Calls back once, when it is lost by itself; not when it is killed."""
+        """Sets the function to call once when the worker is lost by itself, but not when `kill` ends it."""
 
     async def settled(self) -> None:
-        """Returns once it is busy no more; a late answer was read and dropped. Cancelling changes nothing."""
+        """Waits until the worker is not busy; a late answer is read and dropped. Cancelling ends only the wait."""
 
     async def kill(self) -> None:
-        """Ends the process and what it started; idempotent. A cancellation waits until that is done.
+        """Kills the worker's process and every process that it started; idempotent.
+
+        A cancellation is raised only after that.
 
         Raises:
-            OSError: the process is ended, but what it started could not be looked for.
+            OSError: the worker is killed, but the processes that it started could not be looked for.
         """
 
 
@@ -39,33 +41,34 @@ _W = TypeVar("_W", bound=PooledWorker)
 
 
 class Spawner(Protocol[_W]):
-    """How workers of one version are started, when they are spent, and which errors leave them usable.
+    """Starts the workers of one version, and says when one is spent and which errors leave it usable.
 
-    What workers have in common, such as a parent that forks them, is the spawner's to start, keep, replace and end.
+    The spawner also starts, keeps, replaces and ends what its workers share, such as a parent that forks them.
     """
 
     async def spawn(self) -> _W:
-        """Starts a worker that is ready for its first call. Cancel it to limit the time.
+        """Starts a worker that is ready for its first call. There is no time limit; the caller cancels it to set one.
 
         Raises:
-            BundleError: it can't be had, and why; `PassingFailure` if that may pass.
-            OSError: a process, a descriptor or memory can't be had.
+            BundleError: no worker can be started; the message says why. `PassingFailure` if the reason may pass.
+            OSError: no process, file descriptor or memory is free.
         """
 
     async def respawn(self) -> _W:
-        """Starts a worker in the place of one that was killed, and removes what nobody uses any more.
+        """Starts a worker in the place of one that was killed, and removes what no worker uses any more.
 
         Raises:
-            TimeoutError: not within the time that it gives itself; what hung was given up, and the next may do better.
-            BundleError: as `spawn`.
-            OSError: as `spawn`.
+            TimeoutError: the worker was not ready within the spawner's own time limit. What hung was killed, so
+                another attempt may succeed.
+            BundleError: no worker can be started; the message says why. `PassingFailure` if the reason may pass.
+            OSError: no process, file descriptor or memory is free.
         """
 
     def leaves_usable(self, error: Exception) -> bool:
-        """The worker whose call ended with this error is as good as before."""
+        """Whether a worker whose call ended with this error can take the next call."""
 
     def spent(self, worker: _W) -> bool:
-        """It has served its time, and is to be replaced before the next call."""
+        """Whether a worker is to be replaced before the next call, such as after a set number of calls."""
 
     async def close(self) -> None:
-        """Ends everything that it has started, workers included; idempotent."""
+        """Kills every process that the spawner has started, workers included; idempotent."""

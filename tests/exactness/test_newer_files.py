@@ -13,7 +13,7 @@ from bridge.bundles.bundle import Bundle, make_manifest, read_bundle
 from bridge.errors import BundleError
 from bridge.models.acceptance import accept
 
-REFUSED = r"^model\.json was saved by xgboost 99\.0\.0; the installed .* is older and may read it otherwise"
+REFUSED = r"^model\.json was saved by xgboost 99\.0\.0; the installed .* is older and may read it differently"
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ STORES_ALL_LETTERS = (3, 4)
 BEYOND_ASCII = next(kind for kind in KINDS if kind.name == "text_categories_beyond_ascii")
 EXACT = "0 rows differ"
 NEWER = (
-    f"model.ubj was saved by xgboost {{}}; the installed {xgboost.__version__} is older and may read it otherwise "
-    "without a word: install the newer one, or prove the file by golden rows and say --accept-newer-file"
+    f"model.ubj was saved by xgboost {{}}; the installed {xgboost.__version__} is older and may read it differently "
+    "without an error: install the newer one, or prove the file by golden rows and say --accept-newer-file"
 )
 CRASHES = (
     "model.ubj can't be loaded: its trees have several outputs (multi_output_tree), saved by xgboost 3.1 or older, and "

@@ -174,7 +174,7 @@ async def test_contributions_of_several_classes_are_named_by_class(tmp_path: Pat
 @pytest.mark.parametrize("asked", ["contributions = true", "top_reasons = 1"])
 async def test_a_class_has_no_contributions_of_its_own(tmp_path: Path, asked: str) -> None:
     booster = trained(objective="multi:softmax", num_class=3)
-    with pytest.raises(BundleError, match=r"explain 3 margins, multi:softmax gives 1 score of them"):
+    with pytest.raises(BundleError, match=r"multi:softmax gives 1 score a row, its contributions explain 3 margins"):
         async with served(tmp_path / "m", booster, f"[xgboost]\n{asked}"):
             pass
 

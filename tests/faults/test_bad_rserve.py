@@ -112,5 +112,5 @@ async def test_a_version_whose_rserve_never_greets_is_put_off_in_time(
     proxies.set(fault)
     sick = await start_sick("load_timeout_s = 1")
     (version,) = sick.gateway.registry.versions("sick")
-    assert (version.state, version.reason) == (State.WAITING, "the bundle was not loaded within 1 s")
+    assert (version.state, version.reason) == (State.WAITING, "the bundle was not loaded within 1 s (load_timeout_s)")
     await sick.gateway.close()

@@ -65,7 +65,7 @@ async def test_a_version_that_was_too_slow_is_served_once_it_is_not(
     gateway = await start_gateway(repository, watch_interval_s=0.05)
     client = connect(gateway)
     sentence = {
-        "load": "the bundle was not loaded within 3 s",
+        "load": "the bundle was not loaded within 3 s (load_timeout_s)",
         "trial": "the trial rows were not scored within 12 s (load_timeout_s)",
     }
     (detail,) = (one.version for one in await client.model("m", 2))

@@ -101,7 +101,7 @@ DOES: dict[str, tuple[object, str]] = {
     "prints": ([Does(print, '{"converted": 1}')], "model.pkl holds list, which is no xgboost model"),
     "ends": (
         Does(os._exit, 0),
-        "model.pkl ended its reading without a model (exit code 0): save it by save_model where",
+        "model.pkl ended the process that read it, with exit code 0 and no model: save it by save_model where",
     ),
     "crashes": (
         Does(signal.raise_signal, signal.SIGSEGV),

@@ -151,8 +151,8 @@ def test_another_environment_is_said(served: Served) -> None:
     served.log.records[-1].engine = "xgboost 1.0.0"
     result = run(served.log.write(), "--repository", served.repository)
     assert result.exit_code == 0
-    assert "environment: R was 3.6.0, is 4" in said(result)
-    assert "cancer/1: environment: it was computed by xgboost 1.0.0, now by xgboost" in said(result)
+    assert "environment: R was 3.6.0, is now 4" in said(result)
+    assert "cancer/1: environment: the logged scores were computed by xgboost 1.0.0, now by xgboost" in said(result)
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])

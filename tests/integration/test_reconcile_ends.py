@@ -36,7 +36,7 @@ def test_a_call_that_loops_is_ended_and_the_others_are_compared(tmp_path: Path, 
     log.call(stored, table({"x": [3.0]}), [doubles([6.0])])
     result = run(log.write(), "--repository", tmp_path / "repository", "--output", tmp_path / "out")
     assert result.exit_code == 0, result.output
-    assert "rows that got no score again: 6 (it took longer than 2 s)" in said(result)
+    assert "rows that could not be re-scored: 6 (it took longer than 2 s)" in said(result)
     assert "all 2 rows are equal" in said(result)
     defaulted = pq.read_table(tmp_path / "out" / "defaulted.parquet").to_pylist()
     assert [(line["reason"], line["not_rescored"]) for line in defaulted] == [

@@ -87,8 +87,8 @@ async def test_a_call_that_fails_or_ends_r_costs_the_others_nothing(
     result = run(log.write(), "--repository", repository, "--output", output)
     assert result.exit_code == 1, result.output
     assert "6 of 12 rows differ" in said(result)
-    assert "rows that got no score again: 3 (not this one)" in said(result)
-    assert "rows that got no score again: 3 (the R process ended)" in said(result)
+    assert "rows that could not be re-scored: 3 (not this one)" in said(result)
+    assert "rows that could not be re-scored: 3 (the R process ended)" in said(result)
     assert pq.read_table(output / "differences.parquet").num_rows == 30
 
 
@@ -122,7 +122,7 @@ async def test_rows_that_kept_others_from_a_score_are_scored_apart(
     result = run(log.write(), "--repository", repository)
     assert result.exit_code == 0, result.output
     assert "all 2 rows are equal" in said(result)
-    assert "rows that got no score again: 1 (negative)" in said(result)
+    assert "rows that could not be re-scored: 1 (negative)" in said(result)
 
 
 WORLD = """
@@ -212,7 +212,7 @@ async def test_rows_without_a_score_are_scored_again_and_listed_and_no_differenc
     assert result.exit_code == 0, result.output
     assert "all 2 rows are equal" in said(result)
     assert "strict/1: rows that were answered without a score: 3" in said(result)
-    assert "strict/1: rows that got no score again: 2 (negative)" in said(result)
+    assert "strict/1: rows that could not be re-scored: 2 (negative)" in said(result)
     assert pq.read_table(output / "differences.parquet").num_rows == 0
     lines = pq.read_table(output / "defaulted.parquet").to_pylist()
     found = [(one["row"], one["reason"], one["logged"], one["rescored"], one["not_rescored"]) for one in lines]
@@ -238,7 +238,9 @@ async def test_a_number_that_r_does_not_have_is_not_scored_as_another(repository
     result = run(log.write(), "--repository", repository)
     assert result.exit_code == 0, result.output
     assert "all 2 rows are equal" in said(result)
-    assert "rows that got no score again: 2 (the column 'x' has a whole number that R does not)" in said(result)
+    assert "rows that could not be re-scored: 2 (the column 'x' has a whole number that R can't hold exactly)" in said(
+        result
+    )
 
 
 async def test_a_row_without_a_score_changes_no_exit_code_where_it_takes_too_long(
@@ -253,4 +255,4 @@ async def test_a_row_without_a_score_changes_no_exit_code_where_it_takes_too_lon
     result = run(log.write(), "--repository", repository, "--timeout", 0.2)
     assert result.exit_code == 0, result.output
     assert "all 1 rows are equal" in said(result)
-    assert "rows that got no score again: 1" in said(result)
+    assert "rows that could not be re-scored: 1" in said(result)

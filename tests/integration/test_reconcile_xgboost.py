@@ -102,8 +102,8 @@ def test_c_values_that_were_taken_for_codes_because_the_file_stores_none(reposit
     result = run(log.write(), "--repository", repository)
     assert result.exit_code == 1, result.output
     assert f"{ROWS + (taken != right).sum()} of {4 * ROWS} rows differ" in said(result)
-    why = "column 'c' is a category whose levels neither the model file nor model.toml says"
-    assert f"silent/1: rows that got no score again: {ROWS} (the rows don't fit the booster: {why}" in said(result)
+    why = "column 'c' is a category whose levels neither the model file nor model.toml states"
+    assert f"silent/1: rows that could not be re-scored: {ROWS} (the rows don't fit the booster: {why}" in said(result)
 
 
 def shops(names: Sequence[str]) -> pb.Table:
@@ -151,7 +151,7 @@ def test_e_a_file_that_is_newer_than_the_library(repository: Path, tmp_path: Pat
         log.call(stored, matrix(rows, kind.names), [floats(scores)])
     result = run(log.write(), "--repository", repository)
     assert result.exit_code == 2, result.output
-    assert "newer/1: not re-scored: model.ubj was saved by xgboost 3.4.1, the installed" in said(result)
+    assert "newer/1: not re-scored: model.ubj was saved by xgboost 3.4.1; the installed" in said(result)
     assert f"all {ROWS} rows are equal; not re-scored: newer/1" in said(result)
 
 

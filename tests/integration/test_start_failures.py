@@ -141,7 +141,7 @@ async def test_an_rserve_that_ends_every_connection_passes_soon(
     monkeypatch.setattr(rserve_process, "rscripts", lambda: tmp_path)
     error = await failure(bundle)
     assert isinstance(error, PassingFailure)
-    assert str(error) == "no R worker could be started: R took a connection and ended it, 10 times"
+    assert str(error) == "no R worker could be started: R accepted 10 connections in a row and ended each"
 
 
 @pytest.mark.parametrize("what", ["Popen, first", "Popen, second", "pidfd_open", "write_text"])

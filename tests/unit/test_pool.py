@@ -353,7 +353,8 @@ def test_a_worker_of_a_cancelled_call_that_overruns_is_killed_at_its_limit_and_r
         assert stage.spawner.workers[0].killed
 
     play(scene)
-    assert caplog.messages == ["worker 1 of m/1 was killed: busy for more than 5 s"]
+    limit = "5 s (kill_after_s, else timeout_s)"
+    assert caplog.messages == [f"worker 1 of m/1 was killed: busy for more than {limit} with an ended call"]
 
 
 def test_a_worker_of_a_call_that_is_cancelled_beyond_the_limit_is_killed_at_once() -> None:
@@ -445,10 +446,7 @@ def test_calls_are_refused_while_there_is_no_worker_and_none_can_be_started(
         assert (await stage.call(), stage.pool.snapshot().replaced) == (2, 1)
 
     play(scene)
-    assert (
-        caplog.messages
-        == [f"no new worker for m/1: {error!s}" if str(error) else "no new worker for m/1: TimeoutError"] * 3
-    )
+    assert caplog.messages == [f"a new worker of m/1 could not be started: {str(error) or 'TimeoutError'}"] * 3
 
 
 def test_a_failure_is_forgotten_once_a_worker_was_started() -> None:
@@ -501,7 +499,10 @@ def test_an_error_that_nobody_foresaw_is_in_the_log(caplog: pytest.LogCaptureFix
         await settle()
 
     play(scene)
-    assert caplog.messages == ["no new worker for m/1: a bug", "background work for the workers of m/1 failed"]
+    assert caplog.messages == [
+        "a new worker of m/1 could not be started: a bug",
+        "background work for the workers of m/1 failed",
+    ]
     assert [record.levelname for record in caplog.records] == ["WARNING", "ERROR"]
 
 
@@ -513,7 +514,7 @@ def test_a_worker_that_is_not_killed_with_all_it_started_is_replaced_too(caplog:
         assert stage.counts() == (1, 0, 0, 0, 0)
 
     play(scene)
-    assert caplog.messages == ["what worker 1 of m/1 started may go on: [Errno 24] Too many open files"]
+    assert caplog.messages == ["processes that worker 1 of m/1 started may still run: [Errno 24] Too many open files"]
 
 
 def test_closing_ends_what_is_leased_and_what_waits() -> None:
@@ -613,7 +614,9 @@ def test_a_start_that_fails_closes_the_pool(error: Exception) -> None:
 def test_a_start_of_all_workers_has_the_load_timeout_for_them_together() -> None:
     async def main() -> None:
         stage = Stage(workers=4, spawn_s=10.0)
-        with pytest.raises(PassingFailure, match=r"^the bundle was not loaded within 30 s$") as raised:
+        with pytest.raises(
+            PassingFailure, match=r"^the bundle was not loaded within 30 s \(load_timeout_s\)$"
+        ) as raised:
             await stage.pool.start()
         assert (raised.value.limit, now(), stage.spawner.closed) == ("30 s", 1030.0, 1)
         assert len(stage.spawner.workers) < 4

@@ -91,7 +91,7 @@ def test_a_cell_that_is_no_such_score_is_named_without_its_value(
     path.write_text(f"row_key,score\nelsewhere,1\nk,{cell}\n")
     result = run(tmp_path / "log", "--against", path)
     assert result.exit_code == 2
-    assert said(result) == f"other.csv: the column 'score', line 3: not a {kind}"
+    assert said(result) == f"other.csv: the column 'score', line 3: the score is not a {kind}"
 
 
 def test_numbers_can_not_be_compared_with_text(log: Path, tmp_path: Path) -> None:
@@ -128,7 +128,7 @@ def test_a_file_that_meets_the_log_nowhere_compares_nothing(log: Path, tmp_path:
     )
     result = run(tmp_path / "late", "--against", wrong)
     assert result.exit_code == 2, "a default score is no row that was compared"
-    assert "2 of its 2 keys were never met; rows of the log that found no key in it: 2" in said(result)
+    assert "2 of its 2 keys are not in the log; rows of the log without a row in the file: 2" in said(result)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_keys_are_text_or_whole_numbers_and_a_missing_one_is_none(log: Path, tmp
     result = run(log, "--against", path)
     assert result.exit_code == 0, result.output
     assert "all 1 rows are equal" in said(result)
-    met = "1 of its 2 keys were never met, 2 of its rows have no key; rows of the log that found no key in it: 2"
+    met = "1 of its 2 keys are not in the log, 2 of its rows have no key; rows of the log without a row in the file: 2"
     assert f"other.parquet: {met}" in said(result)
 
 
@@ -198,7 +198,7 @@ def test_a_file_of_no_use_is_refused_in_one_sentence(one: Path, tmp_path: Path, 
 def test_keys_that_are_no_keys_are_refused(one: Path, tmp_path: Path) -> None:
     result = run(one, "--against", parquet(tmp_path / "other.parquet", row_key=[1.5], score=[0.25]))
     assert result.exit_code == 2
-    assert "the column 'row_key', line 1: no whole number" in said(result)
+    assert "the column 'row_key', row 1: the key is a number, but not a whole one" in said(result)
     result = run(one, "--against", parquet(tmp_path / "other.parquet", row_key=[date(2024, 1, 1)], score=[0.25]))
     assert result.exit_code == 2
     assert "the column 'row_key' is date32[day]: keys are text or whole numbers" in said(result)

@@ -52,8 +52,8 @@ def test_what_callers_and_models_wrote_moves_no_cursor() -> None:
     version.failures.update({"a": 3, "b": 3, "c": 1})
     lines = Summary([version]).lines()
     assert all(line.isprintable() for line in lines)
-    assert "risk/3: rows that got no score again: 1 (\\x1b[31mred\\n\\u202e)" in lines
-    assert "risk/3: rows that got no score again: 1 (for other reasons)" in lines
+    assert "risk/3: rows that could not be re-scored: 1 (\\x1b[31mred\\n\\u202e)" in lines
+    assert "risk/3: rows that could not be re-scored: 1 (for other reasons)" in lines
 
 
 def test_calls_that_were_refused_before_their_version_was_known_make_no_other(tmp_path: Path, other: Path) -> None:
@@ -167,7 +167,7 @@ def test_a_row_without_a_score_is_no_difference_from_what_another_file_has(tmp_p
     assert result.exit_code == 0, result.output
     assert "all 1 rows are equal" in said(result)
     assert "risk/3: rows that were answered without a score: 1" in said(result)
-    assert "0 of its 2 keys were never met" in said(result)
+    assert "0 of its 2 keys are not in the log" in said(result)
     (line,) = pq.read_table(tmp_path / "out" / "defaulted.parquet").to_pylist()
     assert (line["row_key"], line["reason"], line["logged"], line["rescored"]) == ("l", "MODEL_ERROR", None, 0.41)
 

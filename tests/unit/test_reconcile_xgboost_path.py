@@ -203,7 +203,11 @@ def test_reasons_are_the_features_by_the_size_of_their_shares(tmp_path: Path) ->
             r"output_names has 2 names, the model gives 1 scores$",
         ),
         ({"objective": "multi:softprob", "num_class": 3}, "top_reasons = 1", r"top_reasons explains one score"),
-        ({"objective": "multi:softmax", "num_class": 3}, "contributions = true", r"multi:softmax is one thing"),
+        (
+            {"objective": "multi:softmax", "num_class": 3},
+            "contributions = true",
+            r"multi:softmax gives 1 score a row, its contributions explain 3 margins",
+        ),
         (BINARY | {"booster": "gblinear"}, "leaves = true", r"^xgboost can't give what model\.toml asks for: "),
         (BINARY, 'trees = "best"', r"xgboost\.trees is 'best', but the model has no best iteration$"),
     ],

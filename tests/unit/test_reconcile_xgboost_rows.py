@@ -165,7 +165,7 @@ def test_values_that_are_no_levels_are_told_why(column: pb.Column, levels: Level
 
 def test_values_of_a_category_that_nobody_knows_the_levels_of_are_no_codes() -> None:
     for column in (ints([1]), texts(["x"]), doubles([0])):
-        with pytest.raises(UnfitRows, match=r"levels neither the model file nor model\.toml says: state them in"):
+        with pytest.raises(UnfitRows, match=r"levels neither the model file nor model\.toml states: state them in"):
             codes_in(column, Levels())
 
 

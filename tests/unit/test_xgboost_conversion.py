@@ -296,6 +296,6 @@ def test_what_xgboost_says_of_damage_is_handed_back(desk: Desk) -> None:
 def test_other_bits_are_refused() -> None:
     boosters = train(BINARY), train(BINARY | {"eta": 0.1})
     document = json.loads(boosters[1].save_raw("json"))
-    with pytest.raises(ConversionRefused, match=r"^old\.bin predicts otherwise than the file that xgboost .* makes of"):
+    with pytest.raises(ConversionRefused, match=r"^old\.bin gives other scores than the file that xgboost .* makes of"):
         conversion._prove(xgboost, "old.bin", document, boosters)
     assert conversion._prove(xgboost, "old.bin", document, (boosters[1], boosters[1]))[0] > 4096

@@ -151,9 +151,9 @@ EDITS = {
     "objective": (
         "objective",
         "reg:newer",
-        rf"its objective 'reg:newer' is none that {INSTALLED} knows; install the one",
+        rf"its objective 'reg:newer' is not known to {INSTALLED}; install the one",
     ),
-    "booster": ("gradient_booster", "newer", rf"its booster 'newer' is none that {INSTALLED} knows; install the one"),
+    "booster": ("gradient_booster", "newer", rf"its booster 'newer' is not known to {INSTALLED}; install the one"),
     "part": (
         "learner_model_param",
         None,

@@ -99,7 +99,7 @@ async def test_a_machine_that_is_short_of_memory_says_nothing_of_the_file(
 async def test_a_file_that_is_not_loaded_in_its_time_passes(tmp_path: Path, binary: Model) -> None:
     error = await failure(write(tmp_path / "m", binary, "load_timeout_s = 0.001"))
     assert isinstance(error, PassingFailure)
-    assert (str(error), error.limit) == ("model.ubj was not loaded within 0.001 s", "0.001 s")
+    assert (str(error), error.limit) == ("model.ubj was not loaded within 0.001 s (load_timeout_s)", "0.001 s")
 
 
 def test_a_damaged_length_is_the_file_s_own_doing(tmp_path: Path, binary: Model) -> None:

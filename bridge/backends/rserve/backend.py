@@ -1,4 +1,4 @@
-"""R models: columns to a worker, its answer to typed scores, and the one place that translates R's faults."""
+"""The backend of R models: sends columns to a worker, reads typed scores, and turns R's faults into the bridge's."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -37,17 +37,17 @@ __all__ = ["RserveBackend"]
 
 
 class RserveBackend:
-    """One version of an R model, resident in an Rserve of its own.
+    """Predicts for one version of an R model, which is resident in an Rserve of its own.
 
     Attributes:
-        pool: its workers, for who looks after them; calls go through the backend.
+        pool: the version's workers, for monitoring; calls go through the backend.
     """
 
     def __init__(self, pool: WorkerPool[Worker], workload: Workload, description: Description, *, framed: bool) -> None:
         self.pool = pool
         self._workload = workload
         self._description = description
-        # What R knows without being told: the function's arguments, and not the columns of a data frame.
+        # R knows the names of its function's arguments, so they need not be sent; those of a data frame's columns must.
         self._names = None if framed else tuple(feature.name for feature in description.features)
         self._ordered = frozenset(feature.name for feature in description.features if feature.ordered)
         self._outputs = description.outputs
@@ -56,10 +56,10 @@ class RserveBackend:
 
     @classmethod
     async def open(cls, bundle: Bundle) -> Self:
-        """Starts R with this bundle and waits until every worker is warm.
+        """Starts R with this bundle, and waits until every worker can take calls.
 
         Raises:
-            BundleError: R or the bundle can't do it; the sentence says why.
+            BundleError: R is not installed or the bundle does not load; the message says why.
         """
         settings = bundle.settings
         _check_declared(settings)
@@ -75,34 +75,43 @@ class RserveBackend:
 
     @property
     def description(self) -> Description:
-        """What the model says of itself."""
+        """The facts of the loaded model."""
         return self._description
 
     @property
     def workload(self) -> Workload:
-        """How many calls it can run at once, and how many it still runs for nobody."""
+        """How many calls the workers can run at once, and how busy they are."""
         return self._workload
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Table:
-        """The caller's rows as columns in the order and types of the features; raises InvalidRequest."""
+        """Returns the caller's rows as columns in the order and types of the features; raises InvalidRequest.
+
+        With `alone`, a value that the model can't take marks its row as unfit instead of refusing the batch.
+        """
         return self._kept_types.fill(self._binding.bind(batch, alone=alone), batch)
 
     async def score(self, call: Call) -> Outcome:
-        """Scores a bound batch by one worker: all of it, in one range; cancelling returns at once.
+        """Scores a bound batch on one worker, and returns it as one range; cancelling returns at once.
 
         Raises:
-            WorkerLost: the worker died, or none can be had.
+            WorkerLost: the worker died, or no worker can be started.
             PredictionFailed: the R function raised.
-            MalformedPrediction: what it gave are no scores of these rows.
+            MalformedPrediction: the R function returned something else than one score for each row.
         """
         table = self._table(call)
         outcome = self._outcome(call, await self._ask(call, self._arguments(table)))
-        if call.caller:  # rows that the bridge makes up are of types that nobody sent
+        if call.caller:  # made-up rows have types that no caller has sent, and must not be remembered
             self._kept_types.keep(table)
         return outcome
 
     async def trial(self, call: Call, days: int = 0) -> Tried:
-        """Scores a batch of a bundle that is being tried, with what R warned of, its clock set forward by days."""
+        """Scores a batch of a bundle that is being tried, with R's clock set forward by `days`; returns R's warnings.
+
+        Raises:
+            WorkerLost: the worker died, or no worker can be started.
+            PredictionFailed: the R function raised.
+            MalformedPrediction: the R function returned something else than one score for each row.
+        """
         arguments = [*self._arguments(self._table(call)), RInt(np.array([days], np.int32))]
         value = await self._ask(call, arguments, trial=True)
         match value:
@@ -110,7 +119,7 @@ class RserveBackend:
                 pairs = zip(texts, changes.values.tolist(), strict=True)
                 warnings = tuple(Warned(text or "", bool(change)) for text, change in pairs)
                 return Tried(self._outcome(call, answer), warnings)
-        raise MalformedPrediction(f"{call.model}: the reply is none of the R side's own")
+        raise MalformedPrediction(f"{call.model}: the reply does not have the form that the gateway's R code sends")
 
     def _table(self, call: Call) -> Table:
         return call.batch if isinstance(call.batch, Table) else self.bind(call.batch)
@@ -147,17 +156,21 @@ class RserveBackend:
                 [RInt(), RString([str(kind)]), RString([str(raised)]), RString([str(said)]), RString([str(warned)])]
             ):
                 raise _failure(call, kind, raised, said, warned)
-        raise MalformedPrediction(f"{call.model}: the reply is none of the R side's own")
+        raise MalformedPrediction(f"{call.model}: the reply does not have the form that the gateway's R code sends")
 
     def _pinned(self, call: Call, columns: tuple[Column, ...]) -> tuple[Column, ...]:
-        """The scores, if they are of the names and types that every answer of this version has."""
+        """Returns the columns, which must have the names and types that every answer of this version has.
+
+        The first answer whose columns all hold a value sets them, if nothing else has.
+        """
         if self._outputs is None:
             if not any(says_nothing(column) for column in columns):
                 self._outputs = tuple(Output(column.name, column.type) for column in columns)
             return columns
         if [column.name for column in columns] != [output.name for output in self._outputs]:
             raise OtherOutputs(
-                f"{call.model}: the outputs are {_quoted(columns)}, and must be {_quoted(self._outputs)}"
+                f"{call.model}: the predict function gave the outputs {_quoted(columns)}, and this version has "
+                f"{_quoted(self._outputs)}"
             )
         return tuple(_of_type(call, column, output) for column, output in zip(columns, self._outputs, strict=True))
 
@@ -181,15 +194,16 @@ def _describe(bundle: Bundle, greeting: Greeting) -> Description:
 
 
 def _check_declared(settings: ModelSettings) -> None:
-    """What `[features]` may say of a booster's categories, R has no word for.
+    """Refuses types in `[features]` that only boosters have, and factors without levels.
 
     Raises:
-        BundleError: a line is of a type that R does not have, or of a factor without levels.
+        BundleError: a line has such a type, no type, or is a factor without levels.
     """
     for feature in settings.declared_features():
         if feature.type is Type.INT64 or (feature.type is Type.INT and (feature.levels or feature.by_codes)):
             remedy = "say 'double', which holds whole numbers to 2^53, or a factor"
-            raise BundleError(f"model.toml: [features] says int64 or levels of numbers of '{feature.name}': {remedy}")
+            what = f"'{feature.name}' is int64 or has numbers as levels, which R does not have"
+            raise BundleError(f"model.toml: [features]: {what}: {remedy}")
         if feature.type is None or (feature.type is Type.FACTOR and not feature.levels):
             raise BundleError(f"model.toml: [features] has no type or no levels of '{feature.name}': R needs them")
 
@@ -205,7 +219,15 @@ def _typed_features(features: tuple[Feature, ...], settings: ModelSettings) -> t
 
 
 def _failure(call: Call, kind: str, raised: str, said: str, warned: str) -> BackendError:
-    """What `bridge_score` answers a call with that has no scores."""
+    """Returns the error for an answer of `bridge_score` without scores.
+
+    Args:
+        call: the call that was asked.
+        kind: "malformed" for an answer that is not one score for each row; any other means that R raised.
+        raised: the class of the condition that R raised.
+        said: the condition's message, or for "malformed" a sentence of the gateway's R code.
+        warned: what R warned of; empty if it did not warn.
+    """
     if kind == "malformed":
         return MalformedPrediction(f"{call.model}: {said}", private=warned, condition_class=raised)
     return PredictionFailed(
@@ -217,7 +239,7 @@ def _failure(call: Call, kind: str, raised: str, said: str, warned: str) -> Back
 
 def _lost(call: Call, error: NoWorker | ConnectionLost | ProtocolError) -> WorkerLost:
     from_outside = isinstance(error, ConnectionLost) and error.from_outside
-    how = "it was killed from outside, as the kernel ends what it has no memory for" if from_outside else error
+    how = "it was killed from outside, as the kernel does where memory is short" if from_outside else error
     lost = WorkerLost(f"{call.model}: the R worker was lost after {call.elapsed_s():.3f} s: {how}")
     lost.from_outside = from_outside
     return lost
@@ -228,7 +250,7 @@ def _refused(call: Call, error: RemoteError) -> BackendError:
         return PredictionFailed(f"{call.model}: R left the predict function without a condition, as abort does")
     if error.status == OUT_OF_REPLY_SPACE:
         limit = f"{MAX_REPLY_BYTES >> 20} MiB"
-        return MalformedPrediction(f"{call.model}: the prediction is larger than a reply may be", limit=limit)
+        return MalformedPrediction(f"{call.model}: the prediction is larger than a reply may be, {limit}", limit=limit)
     return WorkerLost(f"{call.model}: {error}")
 
 

@@ -1,4 +1,4 @@
-"""One connection to one R worker: one exchange at a time, each reply checked against its request."""
+"""The connection to one R worker: one exchange at a time, each reply checked against its request."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ from bridge.backends.rserve.rvalues import RList, RValue
 
 __all__ = ["Connection", "ConnectionLost", "RemoteError"]
 
-_MOST_BYTES = 2 * MAX_REPLY_BYTES  # above what Rserve sends; more is a lie about a length
+_MOST_BYTES = 2 * MAX_REPLY_BYTES  # above all that Rserve sends: a longer message has a wrong length
 _MSG_IDS = 1 << 31
 
 
@@ -27,7 +27,7 @@ class ConnectionLost(Exception):
     """The worker closed the connection or its socket broke.
 
     Attributes:
-        from_outside: because somebody else ended the worker; see `ended_from_outside`.
+        from_outside: whether the kernel or a person killed the worker; see `ended_from_outside`.
     """
 
     from_outside = False
@@ -37,22 +37,22 @@ class RemoteError(Exception):
     """Rserve answered with an error instead of a value; the connection stays usable.
 
     Attributes:
-        status: R_ERROR, OUT_OF_REPLY_SPACE or another of Rserve's; below 64 it is of R's parser.
+        status: R_ERROR, OUT_OF_REPLY_SPACE or another of Rserve's error numbers; below 64 it is one of R's parser.
     """
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"Rserve answered with status {status:#x}")
+        super().__init__(f"Rserve answered with the error status {status:#x}")
         self.status = status
 
 
 class Connection(asyncio.Protocol):
-    """A persistent connection in object-capability mode.
+    """A persistent connection to an R worker in Rserve's object-capability mode.
 
-    A caller that is cancelled leaves its exchange behind: the late reply is read whole, checked and dropped, and only
-    then is the connection idle again. What breaks the protocol loses the connection.
+    If a call is cancelled, its exchange goes on: the late reply is read whole, checked and dropped, and only then can
+    the connection take another call. A message that breaks the protocol loses the connection.
 
     Attributes:
-        largest_bytes: of any request so far.
+        largest_bytes: the size of the largest request so far, bytes.
     """
 
     def __init__(self) -> None:
@@ -70,14 +70,14 @@ class Connection(asyncio.Protocol):
 
     @classmethod
     async def open(cls, path: Path) -> tuple[Self, RList]:
-        """Connects and reads the greeting, in which the worker hands out its capabilities.
+        """Connects to a socket and returns the connection and the greeting, which holds the worker's capabilities.
 
-        Cancel it to limit the time: that closes the connection.
+        There is no time limit; the caller cancels it to set one, which closes the connection.
 
         Raises:
-            OSError: nobody listens.
-            ConnectionLost: the worker went away before it greeted.
-            ProtocolError: what came is no greeting.
+            OSError: no process listens on the socket.
+            ConnectionLost: the worker closed the connection before its greeting.
+            ProtocolError: the first message is not a greeting.
         """
         _, connection = await asyncio.get_running_loop().create_unix_connection(cls, str(path))
         try:
@@ -87,40 +87,45 @@ class Connection(asyncio.Protocol):
             raise
 
     async def greeted(self) -> RList:
-        """What the worker sent first; see `oc.init` in rscripts/R/worker_start.R."""
+        """Waits for the greeting, the worker's first message; see `oc.init` in rscripts/R/worker_start.R.
+
+        Raises:
+            ConnectionLost: the worker closed the connection before its greeting.
+            ProtocolError: the first message is not a greeting.
+        """
         greeting = decode(await self._greeting)
         if not isinstance(greeting, RList):
-            raise ProtocolError("the greeting is no list")
+            raise ProtocolError("the R worker's greeting is not a list")
         return greeting
 
     @property
     def lost(self) -> bool:
-        """It can't be used any more."""
+        """Whether the connection is lost or closed."""
         return self._lost is not None
 
     @property
     def busy(self) -> bool:
-        """A reply is still to come."""
+        """Whether a reply is still to come."""
         return not self._settled.is_set()
 
     def on_lost(self, callback: Callable[[], None]) -> None:
-        """Calls back once, when the connection is lost by itself; not after `close`."""
+        """Sets the function to call once when the connection is lost by itself, but not after `close`."""
         self._on_lost = callback
 
     async def call(self, capability: str, arguments: Sequence[RValue]) -> RValue:
-        """Calls the function behind a capability, in one round trip.
+        """Calls the R function behind a capability, in one round trip, and returns its value.
 
-        Cancelling leaves the exchange to be finished; see `settled`.
+        Cancelling does not end the exchange: wait for `settled` before the next call.
 
         Raises:
-            ConnectionLost: the worker died.
-            ProtocolError: it broke the protocol, which loses the connection, or the reply is no R value.
-            RemoteError: R raised outside of our code, or Rserve refused.
+            ConnectionLost: the worker died, or the connection was lost before.
+            ProtocolError: a message broke the protocol, and the connection is lost; or the reply is not an R value.
+            RemoteError: R raised outside of the gateway's R code, or Rserve refused the call.
         """
         if self._transport is None or self._lost is not None:
             raise ConnectionLost("the connection was lost before the call") from self._lost
         if not self._settled.is_set():
-            raise RuntimeError("one exchange at a time")
+            raise RuntimeError("one exchange at a time: the reply to the last call is still to come")
         self._msg_id = (self._msg_id + 1) % _MSG_IDS
         message = encode_call(capability, arguments, self._msg_id)
         self.largest_bytes = max(self.largest_bytes, len(message))
@@ -131,33 +136,33 @@ class Connection(asyncio.Protocol):
         return decode(body)
 
     async def settled(self) -> None:
-        """Returns once no exchange is under way.
+        """Waits until no exchange is under way.
 
         Raises:
-            ConnectionLost: there never will be a reply.
+            ConnectionLost: the connection is lost, so no reply will come.
         """
         await self._settled.wait()
         if self._lost is not None:
             raise ConnectionLost("the connection was lost") from self._lost
 
     def close(self) -> None:
-        """Closes at once; who still waits for a reply gets ConnectionLost."""
+        """Closes the connection at once; a call that still waits for a reply gets ConnectionLost."""
         self._on_lost = None
         self._lose(ConnectionLost("the connection was closed"))
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Called by the event loop."""
+        """Keeps the transport; called by the event loop when the connection is made."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio's own contract for stream sockets
         self._transport = transport
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Called by the event loop."""
+        """Marks the connection as lost; called by the event loop when it ends."""
         error = ConnectionLost("the worker closed the connection")
         error.__cause__ = exc
         self._lose(error)
 
     def data_received(self, data: bytes) -> None:
-        """Called by the event loop."""
+        """Takes bytes from the worker and delivers whole messages; called by the event loop."""
         self._received += data
         try:
             while self._lost is None and self._received and self._take_message():
@@ -167,7 +172,7 @@ class Connection(asyncio.Protocol):
 
     def _take_message(self) -> bool:
         if self._settled.is_set():
-            raise ProtocolError("bytes that nobody asked for")
+            raise ProtocolError("the R worker sent bytes without a request")
         if self._header is None:
             if len(self._received) < HEADER_BYTES:
                 return False
@@ -184,12 +189,12 @@ class Connection(asyncio.Protocol):
 
     def _check(self, header: Header) -> None:
         if header.length > _MOST_BYTES:
-            raise ProtocolError(f"a reply of {header.length} bytes")
+            raise ProtocolError(f"the R worker announced a reply of {header.length} bytes; the limit is {_MOST_BYTES}")
         if not self._greeting.done():
             if header.command != OC_INIT:
-                raise ProtocolError("the first message is no greeting")
+                raise ProtocolError("the first message on the connection is not the greeting of an R worker")
         elif header.command not in (RESPONSE_OK, RESPONSE_ERROR) or header.msg_id != self._msg_id:
-            raise ProtocolError("a message that does not answer the request")
+            raise ProtocolError("the R worker sent a message that does not answer the request")
 
     def _deliver(self, header: Header, body: bytearray) -> None:
         self._settled.set()
@@ -213,7 +218,7 @@ class Connection(asyncio.Protocol):
         for waiting in (self._greeting, self._reply):
             if waiting is not None and not waiting.done():
                 waiting.set_exception(error)
-                waiting.exception()  # whoever waits sees it; if nobody does, it is no news
+                waiting.exception()  # marked as retrieved: asyncio would log it where nobody waits
         self._settled.set()
         if self._on_lost is not None:
             self._on_lost()

@@ -1,7 +1,7 @@
-"""The types that undeclared features' columns had, for those that come without any value.
+"""Remembers the types of columns whose features model.toml does not declare, for columns that come without any value.
 
-A caller's library can't know the type of a column in which all is missing, and sends numbers; R's functions tell
-NA_character_ from NA_real_.
+A caller's library can't know the type of a column in which every row is missing, and sends numbers. R's functions tell
+NA_character_ from NA_real_, so the type matters.
 """
 
 from collections.abc import Sequence
@@ -13,17 +13,17 @@ __all__ = ["KeptTypes"]
 
 
 class KeptTypes:
-    """What one resident version was given, feature by feature; it knows as many types as there are features."""
+    """The types that the columns of undeclared features had in scored calls of one resident version."""
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self._seen: dict[str, set[Type]] = {feature.name: set() for feature in features if feature.type is None}
 
     def fill(self, table: Table, sent: Batch) -> Table:
-        """The bound table with the kept types for its undeclared columns without a value; all others as they are.
+        """Returns the table with the remembered types for its undeclared columns without a value; the rest unchanged.
 
         Args:
-            table: as it was bound.
-            sent: as the caller sent it, for the places of the columns.
+            table: the bound table.
+            sent: the batch as the caller sent it, which says the places of the columns.
         """
         kept = {column.name: kind for column in table.columns if (kind := self._other_type(column)) is not None}
         if not kept:
@@ -36,16 +36,16 @@ class KeptTypes:
         return Table(columns, table.rows, table.unfit, {places[name]: kind for name, kind in kept.items()})
 
     def keep(self, table: Table) -> None:
-        """Notes the types of a call that the model has scored: what it can't take says nothing of its features."""
+        """Remembers the column types of a call that the model has scored. Failed calls say nothing of the features."""
         for column in table.columns:
             seen = self._seen.get(column.name)
             if seen is not None and column.type not in seen and not column.missing().all():
                 seen.add(column.type)
 
     def _other_type(self, column: Column) -> Type | None:
-        """The type that the feature always had, for a column that has another and no value."""
+        """Returns the one type that the feature had so far, if this column has another and no value; else None."""
         seen = self._seen.get(column.name)
-        # Where calls had several types, nobody can tell which one is meant.
+        # Where calls had several types, it is not known which one this caller means.
         if seen is None or len(seen) != 1 or column.type in seen or not column.missing().all():
             return None
         return next(iter(seen))

@@ -1,4 +1,4 @@
-"""One Rserve: a parent that has loaded a bundle once, and forks a worker for every connection."""
+"""One Rserve: a parent process that loads a bundle once, and forks a worker for every connection."""
 
 import asyncio
 import shutil
@@ -20,9 +20,9 @@ from bridge.workers.process_group import ProcessGroup
 
 __all__ = ["RserveProcess", "rscripts"]
 
-_BEGUN = "begun"  # a file that rscripts/serve.R makes
+_BEGUN = "begun"  # the file that rscripts/serve.R makes before it loads the bundle
 _SYSTEM_CONF = Path("/etc/Rserv.conf")
-# One thread each: OpenMP that ran in the parent before the fork hangs every worker for ever.
+# One thread in each process: where OpenMP has run threads in the parent before the fork, every worker hangs for ever.
 _ONE_THREAD: Mapping[str, str] = MappingProxyType(
     {
         "MC_CORES": "1",
@@ -31,7 +31,7 @@ _ONE_THREAD: Mapping[str, str] = MappingProxyType(
         "OPENBLAS_NUM_THREADS": "1",
     }
 )
-# A boolean is true only if it begins with 1, y, e or T; unknown keys are ignored without a word.
+# Rserve takes a boolean as true only if it begins with 1, y, e or T, and ignores unknown keys without a message.
 _CONF = """\
 socket {folder}/socket
 sockmod 0600
@@ -51,7 +51,7 @@ source {rscripts}/serve.R
 
 
 def rscripts() -> Path:
-    """The folder of the R side: inside an installed package, or beside it in a checkout."""
+    """Returns the folder of the gateway's R code: inside an installed package, or beside it in a checkout."""
     package = Path(__file__).parents[2]
     installed = package / "rscripts"
     return installed if installed.is_dir() else package.parent / "rscripts"
@@ -59,17 +59,17 @@ def rscripts() -> Path:
 
 @cache
 def _rserve_binary() -> str:
-    """Rserve's own program; asked for once, before the first Rserve is started, and R takes a quarter of a second.
+    """Returns the path of Rserve's program. Asks R for it, which takes a quarter of a second, only once.
 
     Raises:
-        BundleError: R or its package Rserve is not installed, or the machine has a configuration of its own for it.
-        PassingFailure: R is there, and could not be started now.
+        BundleError: R or its package Rserve is not installed, or the machine has a configuration file for Rserve.
+        PassingFailure: R is installed, but could not be started now.
     """
     if shutil.which("Rscript") is None or shutil.which("R") is None:
-        raise BundleError("R is not installed: there is no Rscript on the PATH")
-    # Rserve reads this file before ours, and it could open ports or hand out eval.
+        raise BundleError("R is not installed: there is no R or no Rscript on the PATH")
+    # Rserve reads this file before the gateway's, and it could open ports or hand out eval.
     if _SYSTEM_CONF.exists():
-        raise BundleError(f"{_SYSTEM_CONF} exists, and every Rserve obeys it; remove it")
+        raise BundleError(f"{_SYSTEM_CONF} exists, which every Rserve obeys before the gateway's settings: remove it")
     asked = subprocess.run(
         ["Rscript", "--vanilla", "-e", 'cat(system.file("libs", "Rserve", package = "Rserve"))'],  # noqa: S607 - the PATH's R is the one to use
         capture_output=True,
@@ -79,17 +79,17 @@ def _rserve_binary() -> str:
     if asked.returncode != 0:
         raise PassingFailure(f"R could not be started: Rscript ended {signal_name(asked.returncode)}")
     if not asked.stdout:
-        raise BundleError("R's package Rserve is not installed")
+        raise BundleError('R\'s package Rserve is not installed: install it in R by install.packages("Rserve")')
     return asked.stdout
 
 
 class RserveProcess:
-    """A running Rserve and the private folder (0700) of its socket, workers' folders and R's temporary files.
+    """A running Rserve, and its private folder (0700) with the socket, the workers' folders and R's temporary files.
 
     Attributes:
-        folder: the private one.
-        group: the parent, which is its program, and the workers that it forks.
-        loaded: it has loaded its bundle, and given a worker; set by whoever got that.
+        folder: the private folder.
+        group: the process group of the parent and of the workers that it forks; the parent is its program.
+        loaded: whether the parent has loaded its bundle and given a worker; set by the spawner.
     """
 
     def __init__(self, folder: Path, group: ProcessGroup) -> None:
@@ -99,17 +99,17 @@ class RserveProcess:
 
     @classmethod
     async def start(cls, bundle: Path, digest: str, settings: ModelSettings) -> Self:
-        """Starts an Rserve that loads this bundle; ready only once a connection was greeted.
+        """Starts an Rserve that loads this bundle, and does not wait for it: the first greeting says that it is ready.
 
         Args:
-            bundle: the folder.
-            digest: its name, which each worker repeats.
-            settings: the model's; `memory_limit_mb`, `seed`, `input`, `row_by_row` and the world to run in
-                count here.
+            bundle: the folder of the bundle.
+            digest: the digest of the bundle, which each worker repeats in its greeting.
+            settings: the model's settings, of which `memory_limit_mb`, `seed`, `input`, `row_by_row` and the world are
+                used.
 
         Raises:
-            BundleError: R or Rserve is not installed.
-            OSError: a process, a descriptor or a file can't be had.
+            BundleError: R or Rserve is not installed, or the machine has a configuration file for Rserve.
+            OSError: no process, file descriptor or file can be made.
         """
         binary = await asyncio.to_thread(_rserve_binary)
         folder = make_folder("rserve")
@@ -128,27 +128,27 @@ class RserveProcess:
 
     @property
     def socket(self) -> Path:
-        """Where workers are to be had; there is one from when the bundle was loaded."""
+        """The unix socket that forks a worker for each connection; it exists once the bundle has been loaded."""
         return self.folder / "socket"
 
     @property
     def alive(self) -> bool:
-        """The parent runs, so new workers can be had."""
+        """Whether the parent runs, so that it can fork workers."""
         return self.group.alive
 
     @property
     def begun(self) -> bool:
-        """R was there with the bridge's code, and began to load the bundle."""
+        """Whether R has started, has read the gateway's R code, and has begun to load the bundle."""
         return (temporary_files(self.folder) / _BEGUN).exists()
 
     def worker_folder(self, pid: int) -> Path:
-        """The working directory that Rserve made for a worker."""
+        """Returns the working directory that Rserve made for the worker with this process id."""
         return self.folder / "work" / f"conn{pid}"
 
     async def close(self) -> None:
-        """Kills the group, waits for the parent's end and removes the folder; idempotent.
+        """Kills the parent and its workers, waits for the parent's end, and removes the folder; idempotent.
 
-        A cancellation waits until that is done.
+        A cancellation is raised only after that.
         """
         if self.folder.exists():
             await to_the_end(self._close())

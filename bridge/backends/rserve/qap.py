@@ -1,11 +1,11 @@
-"""QAP1, the wire of Rserve, for object-capability calls: R values to bytes and back.
+"""QAP1, Rserve's protocol, for object-capability calls: R values to bytes and back.
 
 Source of every fact: Rserve 1.8 (`Rsrv.h`, `src/qap_encode.c`, `src/qap_decode.c`). A message is a header of 16 bytes
 (command, low length, message id, high length; little-endian) and parameters. A parameter and an R value each begin with
-one byte of type and three of length, or seven of length where the type's bit 0x40 is set, which is due from 0xfffff0
-bytes on. Rserve checks no length while it decodes, so nothing but this module's own bytes may ever be sent.
+one byte of type and three bytes of length. From 0xfffff0 bytes on, the type's bit 0x40 is set and seven bytes of length
+follow. Rserve checks no length while it decodes, so only bytes that this module made may ever be sent.
 
-Missing values: NA of a number is a bit pattern that travels unchanged (see `bridge.backends.rserve.rvalues`); NA of an
+Missing values: NA of a double is a bit pattern that travels unchanged (see `bridge.backends.rserve.rvalues`); NA of an
 int is -2^31, of a logical the byte 2, of a string the byte 0xff.
 """
 
@@ -33,14 +33,19 @@ _MAX_DEPTH = 32
 
 
 class ProtocolError(Exception):
-    """These bytes are not what Rserve may send; the connection they came from is of no use any more."""
+    """Bytes that came from Rserve break the QAP1 protocol; their connection must not be used any more."""
 
 
 def encode_call(capability: str, arguments: Iterable[RValue], msg_id: int) -> bytes:
-    """A whole message that calls the function behind a capability; it must leave in one send.
+    """Returns the message that calls the R function behind a capability; it must be sent by one write.
+
+    Args:
+        capability: the name that the worker's greeting gave the function.
+        arguments: the arguments of the function.
+        msg_id: the number that the reply repeats.
 
     Raises:
-        ValueError: an int is -2^31 (R's NA), or a text holds NUL or a lone surrogate.
+        ValueError: an int is -2^31, which is R's NA, or a text holds NUL or a lone surrogate.
     """
     values = [RString([capability]), *arguments]
     call = _item(_CALL, [part for value in values for part in _encode(value)])
@@ -49,7 +54,7 @@ def encode_call(capability: str, arguments: Iterable[RValue], msg_id: int) -> by
     return b"".join((pack_header(OC_CALL, length, msg_id), *body))
 
 
-_Parts = list[Any]  # of bytes and views of arrays: joined once, because each copy of a big batch costs milliseconds
+_Parts = list[Any]  # bytes and views of arrays, joined only once: each copy of a big batch costs milliseconds
 
 
 def _size(parts: _Parts) -> int:
@@ -113,7 +118,7 @@ def _with_na(values: Array, missing: Mask | None) -> Array:
     values = np.ascontiguousarray(values, "<i4")
     present = values if missing is None else values[~missing]
     if (present == _NA_INT).any():
-        raise ValueError("-2147483648 is R's missing integer")
+        raise ValueError("the whole number -2147483648 can't be sent: R reads it as missing")
     return values if missing is None else np.where(missing, np.int32(_NA_INT), values)
 
 
@@ -121,41 +126,41 @@ def _joined(strings: Sequence[str | None]) -> bytes:
     encoded = [_NA_STRING if text is None else text.encode() for text in strings]
     joined = b"\0".join((*encoded, b"")) if encoded else b""
     if joined.count(b"\0") != len(encoded):
-        raise ValueError("a text holds NUL, which ends a string in R")
+        raise ValueError("a text that holds NUL can't be sent: NUL ends a string in R")
     return joined
 
 
 def decode(body: bytes | bytearray) -> RValue:
-    """The one R value in the body of a message.
+    """Returns the one R value in the body of a message.
 
     Raises:
-        ProtocolError: the bytes are cut short, lie about a length, nest too deep or hold what we never ask for.
+        ProtocolError: the bytes are cut short, have a wrong length, nest too deep, or hold a type that no reply has.
     """
     view = memoryview(body)
     kind, start, end = _read_head(view, 0, len(view))
     if kind & ~_LARGE != _DT_SEXP or end != len(view):
-        raise ProtocolError(f"a parameter of type {kind}, {end - start} bytes long, in a body of {len(view)}")
+        raise ProtocolError(f"a reply of {len(view)} bytes holds a parameter of type {kind}, {end - start} bytes long")
     value, after = _decode(view, start, end, 0)
     if after != end:
-        raise ProtocolError(f"{end - after} bytes are left over")
+        raise ProtocolError(f"a reply has {end - after} bytes behind its value")
     return value
 
 
 def _read_head(view: memoryview, at: int, end: int) -> tuple[int, int, int]:
-    """Type, start and end of the item at a place; the end never lies past the given one."""
+    """Returns the type, start and end of the item at the offset `at`; raises if its end lies past `end`."""
     size = 8 if at < end and view[at] & _LARGE else 4
     if at + size > end:
-        raise ProtocolError("a header is cut short")
+        raise ProtocolError("a reply ends within the header of a value")
     start = at + size
     stop = start + int.from_bytes(view[at + 1 : start], "little")
     if stop > end:
-        raise ProtocolError(f"an item of {stop - start} bytes where {end - start} are left")
+        raise ProtocolError(f"a value in a reply is {stop - start} bytes long, where {end - start} are left")
     return view[at], start, stop
 
 
 def _decode(view: memoryview, at: int, end: int, depth: int) -> tuple[RValue, int]:
     if depth > _MAX_DEPTH:
-        raise ProtocolError(f"values nest deeper than {_MAX_DEPTH}")
+        raise ProtocolError(f"the values of a reply nest deeper than {_MAX_DEPTH} levels")
     head, start, stop = _read_head(view, at, end)
     attributes: dict[str, RValue] = {}
     if head & _HAS_ATTRIBUTES:
@@ -190,44 +195,44 @@ def _decode_vector(kind: int, raw: memoryview, attributes: dict[str, RValue]) ->
         return RString(strings, _shape(attributes, len(strings)))
     if kind == _NULL and not raw:
         return RNull()
-    raise ProtocolError(f"an R value of type {kind}, {len(raw)} bytes long, which no reply of ours holds")
+    raise ProtocolError(f"a reply holds an R value of type {kind}, {len(raw)} bytes long, which R must not send")
 
 
 def _decode_logicals(raw: memoryview, attributes: dict[str, RValue]) -> RLogical:
     if len(raw) < 4 or (count := int.from_bytes(raw[:4], "little")) > len(raw) - 4:  # noqa: PLR2004 - the count's bytes
-        raise ProtocolError("logicals are cut short")
+        raise ProtocolError("a logical vector in a reply is cut short")
     values = np.frombuffer(raw, np.uint8, count, 4)
     if (values > _NA_LOGICAL).any():
-        raise ProtocolError("a logical that is neither true, false nor missing")
+        raise ProtocolError("a logical in a reply is neither true nor false nor missing")
     absent = values == _NA_LOGICAL
     return RLogical(values == 1, absent if absent.any() else None, _shape(attributes, count))
 
 
 def _decode_attributes(view: memoryview, at: int, end: int, depth: int) -> tuple[dict[str, RValue], int]:
-    """A tagged list: value, symbol, value, symbol …; and where the value that carries them begins."""
+    """Reads a tagged list (value, symbol, value, symbol, …) and returns it, and where the value itself begins."""
     head, start, stop = _read_head(view, at, end)
     if head & _TYPE_BITS != _TAGGED_LIST or head & _HAS_ATTRIBUTES:
-        raise ProtocolError(f"attributes of type {head}")
+        raise ProtocolError(f"the attributes of a value in a reply have the type {head}")
     attributes: dict[str, RValue] = {}
     while start < stop:
         value, start = _decode(view, start, stop, depth)
         tag, first, start = _read_head(view, start, stop)
         if tag & ~_LARGE != _SYMBOL_NAME:
-            raise ProtocolError(f"an attribute's name of type {tag}")
+            raise ProtocolError(f"the name of an attribute in a reply has the type {tag}")
         attributes[_text(bytes(view[first:start]).rstrip(b"\0"))] = value
     return attributes, stop
 
 
 def _numbers(raw: memoryview, dtype: str) -> Array:
     if len(raw) % np.dtype(dtype).itemsize:
-        raise ProtocolError(f"{len(raw)} bytes are no whole number of {dtype}")
+        raise ProtocolError(f"a vector of {dtype} in a reply has {len(raw)} bytes, which is no multiple of its entries")
     return np.frombuffer(raw, dtype).copy()  # aligned, and free of the reply's buffer
 
 
 def _split(raw: bytes) -> list[str | None]:
     end = raw.rfind(b"\0")
     if raw[end + 1 :].strip(b"\x01"):
-        raise ProtocolError("the last string is cut short")
+        raise ProtocolError("the last string of a vector in a reply is cut short")
     if end < 0:
         return []
     if _NA_STRING not in raw:
@@ -239,7 +244,7 @@ def _text(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError as error:
-        raise ProtocolError("a text that is not UTF-8") from error
+        raise ProtocolError("a text in a reply is not UTF-8") from error
 
 
 def _names(attributes: dict[str, RValue], count: int) -> list[str] | None:
@@ -247,7 +252,7 @@ def _names(attributes: dict[str, RValue], count: int) -> list[str] | None:
     if names is None:
         return None
     if not isinstance(names, RString) or len(names.values) != count:
-        raise ProtocolError(f"the names of a list of {count} do not fit it")
+        raise ProtocolError(f"a list of {count} elements in a reply does not have {count} names")
     return [name or "" for name in names.values]
 
 
@@ -256,13 +261,13 @@ def _shape(attributes: dict[str, RValue], count: int) -> Dim | None:
     if dim is None:
         return None
     if not isinstance(dim, RInt) or not len(dim.values) or dim.missing is not None or (dim.values < 0).any():
-        raise ProtocolError("dimensions that are not whole numbers")
+        raise ProtocolError("the dimensions of an array in a reply are not whole numbers from 0 on")
     shape = tuple(dim.values.tolist())
     product = 1
     for extent in shape:
         product *= extent
     if product != count:
-        raise ProtocolError(f"dimensions of {product} values on {count}")
+        raise ProtocolError(f"an array in a reply has {count} values, where its dimensions make {product}")
     return shape
 
 
@@ -270,7 +275,7 @@ def _factor(codes: Array, missing: Mask | None, attributes: dict[str, RValue]) -
     names, classes = (_strings(attributes.get(name)) for name in ("levels", "class"))
     present = codes if missing is None else codes[~missing]
     if ((present < 1) | (present > len(names))).any():
-        raise ProtocolError("a factor's code without a level")
+        raise ProtocolError("a factor in a reply has a code without a level")
     codes = codes - 1
     if missing is not None:
         codes[missing] = 0

@@ -1,6 +1,6 @@
-"""R's values as they travel, and the bridge's columns as such values and back.
+"""R's values as Python types, and the bridge's columns converted to them and back.
 
-NA of a double is a NaN whose low word is 1954 (R's `arithmetic.c`); R tells it from NaN, the bridge does not: a missing
+NA of a double is a NaN whose low word is 1954 (R's `arithmetic.c`). R tells NA from NaN, the bridge does not: a missing
 number reaches R as NA, and a NaN that R gives is a missing score.
 """
 
@@ -32,12 +32,12 @@ Dim = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class RNull:
-    """NULL."""
+    """R's NULL."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RDouble:
-    """A double vector: float64, shape (n,), column-major where `dim` gives it more dimensions. NaN bits are kept."""
+    """A double vector of R: float64, shape (n,); an array with `dim` is stored column by column. NaN bits are kept."""
 
     values: Array
     dim: Dim | None = None
@@ -45,7 +45,7 @@ class RDouble:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RInt:
-    """An integer vector: int32, shape (n,); NA where `missing` is true."""
+    """An integer vector of R: int32, shape (n,); NA where `missing` is true."""
 
     values: Array
     missing: Mask | None = None
@@ -54,7 +54,7 @@ class RInt:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RLogical:
-    """A logical vector: bool, shape (n,); NA where `missing` is true."""
+    """A logical vector of R: bool, shape (n,); NA where `missing` is true."""
 
     values: Array
     missing: Mask | None = None
@@ -63,7 +63,7 @@ class RLogical:
 
 @dataclass(frozen=True, slots=True)
 class RString:
-    """A character vector; None is NA."""
+    """A character vector of R; None is NA."""
 
     values: Sequence[str | None]
     dim: Dim | None = None
@@ -71,7 +71,7 @@ class RString:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RFactor:
-    """A factor: 0-based codes (int32, shape (n,)) into its levels; NA where `missing` is true."""
+    """A factor of R: 0-based codes (int32, shape (n,)) of its levels; NA where `missing` is true."""
 
     codes: Array
     levels: tuple[str, ...]
@@ -81,13 +81,13 @@ class RFactor:
 
 @dataclass(frozen=True, slots=True)
 class RList:
-    """A list, with names if it has them."""
+    """A list of R; `names` is None if its elements have no names."""
 
     values: "Sequence[RValue]"
     names: Sequence[str] | None = None
 
     def named(self) -> "dict[str, RValue]":
-        """The elements by their names; empty if it has none."""
+        """Returns the elements by their names; empty if the list has no names."""
         return dict(zip(self.names or (), self.values, strict=False))
 
 
@@ -95,11 +95,14 @@ RValue = RNull | RDouble | RInt | RLogical | RString | RFactor | RList
 
 
 def from_column(column: Column, *, ordered: bool = False) -> RValue:
-    """A bound column as R takes it: double, int, bool, string or factor, missing values as NA of its own type.
+    """Returns a column as R's value: double, int, bool, string or factor, missing values as NA of that type.
 
     Args:
-        column: as it was bound.
-        ordered: a factor is an ordered one.
+        column: the column, bound to the model's features.
+        ordered: whether a factor becomes an ordered one.
+
+    Raises:
+        ValueError: R has no such type.
     """
     match column.type:
         case Type.DOUBLE:
@@ -113,7 +116,7 @@ def from_column(column: Column, *, ordered: bool = False) -> RValue:
         case Type.STRING:
             return RString(_with_none(column))
         case _:
-            raise ValueError(f"column '{column.name}' is {column.type}, which R does not have")
+            raise ValueError(f"column '{column.name}' is {column.type}, a type that R does not have")
 
 
 def _with_na(values: Array) -> Array:
@@ -132,10 +135,10 @@ def _with_none(column: Column) -> list[str | None]:
 
 
 def to_column(name: str, value: RValue) -> Column:
-    """A score column that R gave.
+    """Returns an output that R gave as a column of scores.
 
     Raises:
-        ValueError: it is no vector of numbers, truth values or text.
+        ValueError: the value is not a vector of numbers, truth values or text.
     """
     match value:
         case RDouble(values):
@@ -150,4 +153,5 @@ def to_column(name: str, value: RValue) -> Column:
             values[:] = ["" if text is None else text for text in strings]
             return Column(name, Type.STRING, values, absent if absent.any() else None)
         case _:
-            raise ValueError(f"output '{name}' is a {type(value).__name__}")
+            kind = type(value).__name__
+            raise ValueError(f"the output '{name}' is {kind}, not a vector of numbers, truth values or text")

@@ -1,4 +1,4 @@
-"""Where the R workers of one version come from: an Rserve that has loaded its bundle, and another when that ends."""
+"""Starts the R workers of one version: from an Rserve that has loaded the bundle, and from a new one when that ends."""
 
 import asyncio
 import logging
@@ -22,14 +22,14 @@ _OUTSIZED_BYTES = 16 << 20  # a worker's input buffer never shrinks
 
 
 class RserveSpawner:
-    """Starts R workers: keeps the parents that fork them, and the bundle that these have loaded.
+    """Starts the R workers of one version, and keeps the Rserve parents that fork them.
 
     Args:
-        bundle: the folder to load.
-        digest: its name, which each worker must repeat.
-        settings: the model's; `load_timeout_s`, `worker_recycle_calls`, `memory_limit_mb`, `seed`, `input`,
-            `row_by_row` and the world to run in count here.
-        name: whose workers they are, for the log.
+        bundle: the folder of the bundle to load.
+        digest: the digest of the bundle, which each worker must repeat.
+        settings: the model's settings, of which `load_timeout_s`, `worker_recycle_calls`, `memory_limit_mb`, `seed`,
+            `input`, `row_by_row` and the world are used.
+        name: the version that the workers belong to, such as "model/version"; only the log shows it.
     """
 
     def __init__(self, bundle: Path, digest: str, settings: ModelSettings, name: str) -> None:
@@ -46,17 +46,22 @@ class RserveSpawner:
 
     @property
     def parent(self) -> RserveProcess | None:
-        """That which forks the next worker, if it is alive then; None before the first."""
+        """The parent that forks the next worker, unless it has ended by then; None before the first was started."""
         return self._parent
 
     @property
     def parents(self) -> frozenset[RserveProcess]:
-        """The parent, and those before it of which something is left, such as workers."""
+        """The present parent, and earlier ones that still have workers or files."""
         return frozenset(self._parents)
 
     async def spawn(self) -> Worker:
-        """Forks a worker that has the bundle; raises BundleError with the reason, or OSError, where it can't be had."""
-        # One at a time: the parent forks one at a time anyway, and only one of us may start a new parent.
+        """Forks a worker that has loaded the bundle; starts a parent first, if none is alive.
+
+        Raises:
+            BundleError: no worker can be started; the message says why. `PassingFailure` if the reason may pass.
+            OSError: no process, file descriptor or memory is free.
+        """
+        # One at a time: the parent forks one at a time anyway, and only one task may start a new parent.
         async with self._forking:
             parent = await self._living_parent()
             try:
@@ -65,10 +70,10 @@ class RserveSpawner:
                 raise why_no_worker(error, parent) from error
         why_not = worker.greeting.error
         if why_not is None and worker.greeting.digest != self._digest:
-            why_not = "the worker has loaded another bundle"
+            why_not = "the worker has loaded another bundle: its digest is not the one that was asked for"
         if why_not is not None:
             failure = why_not_loaded(why_not, parent)
-            parent.group.kill_program()  # it would fork the same again; the next one loads the bundle anew
+            parent.group.kill_program()  # all its workers would be like this one; a new parent loads the bundle anew
             await worker.kill()
             raise failure
         parent.loaded = True
@@ -77,12 +82,13 @@ class RserveSpawner:
         return worker
 
     async def respawn(self) -> Worker:
-        """Forks a worker in the place of one that was killed, and removes what is left of parents that nobody uses.
+        """Forks a worker in the place of one that was killed, and removes parents that have ended and have no workers.
 
         Raises:
-            TimeoutError: not in time; a parent that hung was killed.
-            BundleError: the bundle does not load, or no worker can be had; `PassingFailure` if that may pass.
-            OSError: a process, a descriptor or memory can't be had.
+            TimeoutError: no worker was ready in 10 s, or in `load_timeout_s` where a parent had to be started first.
+                The parent was killed.
+            BundleError: no worker can be started; the message says why. `PassingFailure` if the reason may pass.
+            OSError: no process, file descriptor or memory is free.
         """
         await self._retire()
         forks = self._parent is not None and self._parent.alive
@@ -93,19 +99,19 @@ class RserveSpawner:
             if self._parent is not None:
                 self._parent.group.kill_program()  # it hangs; its workers may go on
             raise
-        await self._retire()  # of those that were tried in vain too
+        await self._retire()  # a parent that ended meanwhile, without a worker
         return worker
 
     def leaves_usable(self, error: Exception) -> bool:
-        """Whether the worker may go on: what R or Rserve answered with is no fault of the connection."""
+        """Whether a worker whose call ended with this error can take the next one: if R or Rserve answered with it."""
         return isinstance(error, RemoteError) and error.status in (R_ERROR, OUT_OF_REPLY_SPACE)
 
     def spent(self, worker: Worker) -> bool:
-        """A worker is replaced after `worker_recycle_calls`, or after a request whose memory R keeps."""
+        """Whether a worker is to be replaced: after `worker_recycle_calls`, or a request over 16 MiB, which R keeps."""
         return worker.calls >= self._settings.worker_recycle_calls or worker.connection.largest_bytes > _OUTSIZED_BYTES
 
     async def close(self) -> None:
-        """Ends every parent and worker, and removes their folders; idempotent."""
+        """Kills every parent and worker, and removes their folders; idempotent."""
         self._closed = True
         await self._background.close()
         for parent in list(self._parents):
@@ -126,14 +132,14 @@ class RserveSpawner:
             self._background.start(self._restart())
 
     async def _restart(self) -> None:
-        """Has the bundle loaded again before a worker is needed, because loading may take long."""
-        _log.warning("the Rserve of %s ended; its workers go on, and a new one is started", self._name)
+        """Starts a new parent before a worker is needed, because loading the bundle may take long."""
+        _log.warning("the Rserve parent of %s ended; its workers go on, and a new parent is started", self._name)
         async with self._forking:
             if not self._closed:
                 await self._living_parent()
 
     async def _retire(self) -> None:
-        """Removes what is left of parents that are gone, once their last worker is."""
+        """Removes the groups and folders of parents that have ended and whose last worker was killed."""
         self._workers = {worker for worker in self._workers if not worker.killed}
         while gone := self._unused_parent():
             self._parents.discard(gone)

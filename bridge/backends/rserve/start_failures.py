@@ -1,4 +1,4 @@
-"""Why R did not come to serve a bundle: a limit of the bundle's own, a shortage that may pass, or its files."""
+"""Finds out why R could not serve a bundle: a limit of the bundle's own, a shortage that may pass, or its files."""
 
 from bridge.backends.rserve.connection import ConnectionLost
 from bridge.backends.rserve.process import RserveProcess
@@ -8,17 +8,17 @@ from bridge.shortages import ended_from_outside, says_out_of_memory, says_short,
 
 __all__ = ["why_no_worker", "why_not_loaded"]
 
-_R_ITSELF_MB = 512  # R starts with a quarter of it; a larger limit is not what keeps it from starting
-_WORKER_MB = 32.0  # what a fresh worker takes: its buffers, and a full collection
-_NOTHING_MB = 4.0  # R that could not get what it asked for, small as that may be, came as near to its limit
+_R_ITSELF_MB = 512  # R starts with a quarter of this; a larger limit is not what keeps R from starting
+_WORKER_MB = 32.0  # a fresh worker takes this much: its buffers, and a full garbage collection
+_NOTHING_MB = 4.0  # an R that failed to get memory, even a small piece, was this close to its limit
 
 
 def why_not_loaded(said: str, process: RserveProcess) -> BundleError:
-    """What R's own words mean that did not load a bundle.
+    """Returns the error for a bundle that R refused to load.
 
     Args:
-        said: by R, in a sentence.
-        process: that still runs.
+        said: R's sentence why it did not load the bundle.
+        process: the Rserve, which still runs.
     """
     left_mb = process.group.note_memory()
     if left_mb is not None and (says_out_of_memory(said) or left_mb < _NOTHING_MB):
@@ -27,11 +27,11 @@ def why_not_loaded(said: str, process: RserveProcess) -> BundleError:
 
 
 def why_no_worker(what: ConnectionLost | ProtocolError, process: RserveProcess) -> BundleError:
-    """What it means that an Rserve gave no worker: it ended, or it goes on and ends each connection.
+    """Returns the error for an Rserve that gave no worker, because it ended or because it ends each connection.
 
     Args:
-        what: came of the last connection.
-        process: that was to give it.
+        what: the error of the last connection.
+        process: the Rserve that was to fork the worker.
     """
     return _why_none(what, process) if isinstance(what, ConnectionLost) else BundleError(f"{_died(process)}: {what}")
 
@@ -44,7 +44,7 @@ def _why_none(what: ConnectionLost, process: RserveProcess) -> BundleError:
         return _too_little(none, process) if tight else PassingFailure(f"{none}: {what}")
     ended = f"{_died(process)}: it ended {signal_name(code)}"
     if ended_from_outside(code):
-        return PassingFailure(f"{ended}, from outside, as the kernel ends what it has no memory for")
+        return PassingFailure(f"{ended}, from outside, as the kernel does where memory is short")
     if not process.begun:
         if process.group.memory_limit_mb is not None and process.group.memory_limit_mb < _R_ITSELF_MB:
             return _too_little("R could not be started", process)

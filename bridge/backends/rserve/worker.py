@@ -1,4 +1,4 @@
-"""One R process that has the model, and the connection over which it is asked."""
+"""One R worker: a forked R process that has the model, and the connection over which calls reach it."""
 
 import asyncio
 import errno
@@ -26,28 +26,28 @@ __all__ = ["Greeting", "Worker"]
 _EXIT_STATUS = 49  # of the fields of /proc/PID/stat behind the program's name
 _POLL_S = 0.01
 _LONGEST_PAUSE_S = 0.25
-_MOST_ENDED = 10  # in a second and a half
+_MOST_ENDED = 10  # connections that R may end one after the other; with the pauses this takes a second and a half
 _OURS = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS)
 
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What a worker says when it is connected to; made by `oc.init` in rscripts/R/worker_start.R.
+    """A worker's first message on a new connection; made by `oc.init` in rscripts/R/worker_start.R.
 
     Attributes:
-        pid: the worker's process.
-        digest: of the bundle that it has loaded.
+        pid: the process id of the worker.
+        digest: the digest of the bundle that the worker has loaded.
         error: why the bundle did not load; None if it did.
-        score: the right to call the score function; empty if there is an error.
-        trial: the same of the function that tries rows.
-        features: the formals of the predict function, in order, without types.
-        proposed: the same with the types that the model's own terms give them.
-        frame_features: the columns of the data frame that its only argument may be; see `Description`.
-        r_version: such as "4.2.2".
+        score: the capability to call the function that scores; empty if there is an error.
+        trial: the capability to call the function that tries rows; empty if there is an error.
+        features: the arguments of the predict function, in order, without types.
+        proposed: the arguments of the predict function with the types that the model's own terms give them.
+        frame_features: the columns that a data frame in the only argument would have; see `Description`.
+        r_version: R's version, such as "4.2.2".
         packages: "name version" of each loaded package that is not R's own.
-        notes: what its author should read of how it was loaded.
-        texts: of features that are text, the values that the model knows.
-        world: what it runs in, and which versions it has of the packages that the author had.
+        notes: sentences for the model's author on how the bundle was loaded.
+        texts: the values that the model knows of each feature that is text, by feature.
+        world: the worker's time zone, locale, and its versions of R and of the author's packages.
     """
 
     pid: int
@@ -66,15 +66,15 @@ class Greeting:
 
     @classmethod
     def read(cls, value: RList) -> Self:
-        """The greeting in an R list.
+        """Reads the greeting from R's list.
 
         Raises:
-            ProtocolError: a part is missing or not of its type.
+            ProtocolError: a part is missing or of another type.
         """
         parts = value.named()
         pid, required = parts.get("pid"), parts.get("feature_required")
         if not (isinstance(pid, RInt) and isinstance(required, RLogical)):
-            raise ProtocolError("the greeting is incomplete")
+            raise ProtocolError("the R worker's greeting lacks a part")
         names = _texts(parts, "feature_names")
         known = zip(names, required.values.tolist(), strict=True)
         features = tuple(Feature(name, required=need) for name, need in known)
@@ -107,7 +107,7 @@ def _world(parts: dict[str, RValue]) -> World:
 def _proposed(features: Sequence[Feature], parts: dict[str, RValue], prefix: str) -> tuple[Feature, ...]:
     levels, ordered = parts.get(f"{prefix}_levels"), parts.get(f"{prefix}_ordered")
     if not (isinstance(levels, RList) and isinstance(ordered, RLogical)):
-        raise ProtocolError("the greeting is incomplete")
+        raise ProtocolError("the R worker's greeting lacks a part")
     known = zip(_texts(parts, f"{prefix}_types"), levels.values, ordered.values.tolist(), strict=True)
     return tuple(
         Feature(feature.name, Type(kind) if kind else None, _strings(names), feature.required, ranked)
@@ -118,7 +118,7 @@ def _proposed(features: Sequence[Feature], parts: dict[str, RValue], prefix: str
 def _known_texts(parts: dict[str, RValue]) -> dict[str, tuple[str, ...]]:
     known = parts.get("known_texts")
     if not isinstance(known, RList):
-        raise ProtocolError("the greeting is incomplete")
+        raise ProtocolError("the R worker's greeting lacks a part")
     return {name: _strings(texts) for name, texts in known.named().items()}
 
 
@@ -131,7 +131,14 @@ def _strings(value: RValue) -> tuple[str, ...]:
 
 
 class Worker:
-    """A forked R process; one call at a time."""
+    """A forked R process that has the model and scores one call at a time.
+
+    Attributes:
+        process: the Rserve that forked the worker.
+        connection: the connection to the worker.
+        greeting: the worker's first message.
+        calls: the number of calls that the worker was given so far.
+    """
 
     def __init__(self, process: RserveProcess, connection: Connection, greeting: Greeting) -> None:
         self.process = process
@@ -142,24 +149,24 @@ class Worker:
 
     @classmethod
     async def fork(cls, process: RserveProcess) -> Self:
-        """Waits until the parent has loaded its bundle, then has it fork a worker.
+        """Waits until the parent has loaded its bundle, and has it fork a worker.
 
-        Cancel it to limit the time.
+        There is no time limit; the caller cancels it to set one.
 
         Raises:
-            ConnectionLost: the parent ended before, or ends every connection before it gives a worker.
-            ProtocolError: what answers is not our R side.
-            OSError: this process has no descriptor left, or no memory.
+            ConnectionLost: the parent ended, or ended 10 connections in a row before they gave a worker.
+            ProtocolError: the process that answered does not run the gateway's R code.
+            OSError: the gateway has no file descriptor or memory left.
         """
         ended = 0
         while process.alive:
             try:
                 connection, value = await Connection.open(process.socket)
             except ConnectionLost as error:
-                # It could not fork, its workers can't live, or its code was not read.
+                # R could not fork, its workers end at once, or it has not read the gateway's R code.
                 ended += 1
                 if ended == _MOST_ENDED:
-                    raise ConnectionLost(f"R took a connection and ended it, {ended} times") from error
+                    raise ConnectionLost(f"R accepted {ended} connections in a row and ended each") from error
                 await asyncio.sleep(min(_POLL_S * 2**ended, _LONGEST_PAUSE_S))
             except OSError as error:
                 if error.errno in _OURS:
@@ -168,7 +175,7 @@ class Worker:
                 await asyncio.sleep(_POLL_S)  # it does not listen yet
             else:
                 return cls._greeted(process, connection, value)
-        raise ConnectionLost("R ended before it could be connected to")
+        raise ConnectionLost("R ended before it accepted a connection")
 
     @classmethod
     def _greeted(cls, process: RserveProcess, connection: Connection, value: RList) -> Self:
@@ -176,42 +183,47 @@ class Worker:
             return cls(process, connection, Greeting.read(value))
         except ProcessLookupError as error:
             connection.close()
-            raise ConnectionLost("the worker died after it greeted") from error
+            raise ConnectionLost("the R worker died right after its greeting") from error
         except BaseException:
             connection.close()
             raise
 
     @property
     def pid(self) -> int:
-        """Of the R process."""
+        """The process id of the worker."""
         return self.greeting.pid
 
     @property
     def lost(self) -> bool:
-        """It can't be asked any more."""
+        """Whether the connection is lost, so that the worker can't be asked any more."""
         return self.connection.lost
 
     @property
     def busy(self) -> bool:
-        """R has not answered what it was asked."""
+        """Whether R still works on a call."""
         return self.connection.busy
 
     @property
     def killed(self) -> bool:
-        """By the gateway, or just about to be."""
+        """Whether the gateway has killed the worker or has begun to."""
         return self._pidfd < 0
 
     def on_lost(self, callback: Callable[[], None]) -> None:
-        """Calls back once, when the connection is lost by itself; not when the worker is killed."""
+        """Sets the function to call once when the connection is lost by itself, but not when the worker is killed."""
         self.connection.on_lost(callback)
 
     async def settled(self) -> None:
-        """Returns once it is busy no more: R has answered, or it is lost."""
+        """Waits until the worker is not busy: R has answered its last call, or the connection is lost."""
         with suppress(ConnectionLost):
             await self.connection.settled()
 
     async def call(self, arguments: Sequence[RValue], *, trial: bool = False) -> RValue:
-        """One exchange; see `Connection.call`."""
+        """Sends the arguments of a call to R, and returns R's answer; raises what `Connection.call` does.
+
+        Args:
+            arguments: the arguments of the R function.
+            trial: whether to call the function that tries rows instead of the one that scores.
+        """
         self.calls += 1
         capability = self.greeting.trial if trial else self.greeting.score
         try:
@@ -221,7 +233,7 @@ class Worker:
             raise
 
     def _ended_from_outside(self) -> bool:
-        """Asked at once when it is lost: it was killed, as far as its parent has not forgotten it yet."""
+        """Whether somebody else killed the worker. Known only at once after the loss, until its parent reaps it."""
         try:
             fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
             status = int(fields[_EXIT_STATUS])
@@ -230,7 +242,13 @@ class Worker:
         return ended_from_outside(-(status & 0x7F))
 
     async def kill(self) -> None:
-        """Ends the process and what it started; a cancellation waits until that is done."""
+        """Kills the worker's process and every process that it started, and removes the worker's folder; idempotent.
+
+        A cancellation is raised only after that.
+
+        Raises:
+            OSError: the worker is killed, but the processes that it started could not be looked for.
+        """
         self.connection.close()
         pidfd, self._pidfd = self._pidfd, -1
         if pidfd >= 0:
@@ -246,7 +264,7 @@ class Worker:
         shutil.rmtree(folder, ignore_errors=True)
 
     def forget(self) -> None:
-        """Closes what the gateway holds of it, where its whole group is being killed."""
+        """Closes the connection and the process file descriptor without a kill, where the whole group is killed."""
         self.connection.close()
         pidfd, self._pidfd = self._pidfd, -1
         if pidfd >= 0:

@@ -1,4 +1,4 @@
-"""The world that a worker is in, held against the one that the model's author had."""
+"""Compares the world that an R worker runs in with the world of the model's author."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,14 +10,14 @@ __all__ = ["World", "differences"]
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a worker says of the world that it is in.
+    """The world of an R worker, as the worker reports it.
 
     Attributes:
         r: R's version, such as "4.2.2".
-        timezone: a name of the time zone database.
-        locale: by which it sorts text.
-        collation: what sorts it; see bridge_collation() in rscripts/R/shared_world.R.
-        packages: of those that the author had, the ones that are here, with their versions.
+        timezone: the time zone, by its name in the time zone database.
+        locale: the locale by which R sorts text.
+        collation: the library and rules that sort text; see bridge_collation() in rscripts/R/shared_world.R.
+        packages: the versions of those of the author's packages that are installed here, by name.
     """
 
     r: str
@@ -28,7 +28,7 @@ class World:
 
 
 def differences(author: Author, here: World) -> tuple[str, ...]:
-    """What the author had otherwise, a sentence each; nothing is known of what the author did not say."""
+    """Returns a sentence for each part of the author's world that differs here; parts the bundle omits are skipped."""
     return tuple(_differences(author, here))
 
 

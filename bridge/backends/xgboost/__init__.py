@@ -1,1 +1,1 @@
-"""xgboost models, scored in process."""
+"""The backend of xgboost models, which predicts in the gateway's process."""

@@ -1,7 +1,7 @@
-"""xgboost models: scored in process by the booster itself, over a fixed thread pool.
+"""The backend of xgboost models: predicts in the gateway's process, over a fixed thread pool.
 
-What it accepts and `DMatrix` refuses (Inf, numbers too large for float32) is refused here too, so
-that whatever was served can be scored again.
+Numbers that a `DMatrix` refuses (Inf, numbers too large for float32) are refused here too, although prediction in place
+would take them: so every served call can be scored again.
 """
 
 import asyncio
@@ -42,15 +42,15 @@ from bridge.workload import Workload
 
 __all__ = ["XgboostBackend"]
 
-_CHUNK_ROWS = 8192  # what a cancelled call keeps a thread busy with at most
+_CHUNK_ROWS = 8192  # a cancelled call keeps a thread busy with one chunk at most
 _LEAST_ROWS = 256
-_MOST_MESSAGE = 2000  # characters, as the R side keeps
+_MOST_MESSAGE = 2000  # characters; the gateway's R code keeps as many
 
 _Scores = Callable[[Array], tuple[Column, ...]]
 
 
 class XgboostBackend:
-    """One version of an xgboost model, resident in this process."""
+    """Predicts for one version of an xgboost model, which is resident in this process."""
 
     def __init__(self, scores: _Scores, bundle: Bundle, matrices: Matrices, description: Description) -> None:
         self._scores = scores
@@ -62,14 +62,14 @@ class XgboostBackend:
 
     @classmethod
     async def open(cls, bundle: Bundle, cache_dir: Path | None = None) -> Self:
-        """Loads the booster, after a process of its own has shown that the file can be.
+        """Loads the booster, after a child process has loaded the file without a crash.
 
         Args:
-            bundle: with the model file.
-            cache_dir: where trees that were compiled to machine code are kept; None compiles none.
+            bundle: the bundle with the model file.
+            cache_dir: the folder where compiled trees are kept; None compiles none.
 
         Raises:
-            BundleError: the file is damaged, xgboost is missing, or the settings do not fit the model.
+            BundleError: the file is damaged, xgboost is not installed, or the settings do not fit the model.
         """
         settings = bundle.settings
         asked = Asked.by(settings, newer_file=bundle.accepts_newer_file)
@@ -84,7 +84,7 @@ class XgboostBackend:
 
     @classmethod
     def _load_engine(cls, bundle: Bundle, facts: ModelFacts, asked: Asked, library: Path | None) -> Self:
-        """Blocks while it reads the files and measures."""
+        """Loads the engine; blocks while it reads files and measures speeds, so it runs in a thread."""
         settings = bundle.settings
         features = features_of(facts, settings)
         names = tuple(feature.name for feature in features[: facts.features])
@@ -101,7 +101,7 @@ class XgboostBackend:
             chunk_rows=_CHUNK_ROWS,
             least_rows=_LEAST_ROWS,
             booster=_booster(facts, settings),
-            # Zero is a code of every category; a table could not say it where nobody states the levels.
+            # Zero is a code of every category. A matrix is needed, because a table can't hold codes of unknown levels.
             trial_row=Matrix((), np.zeros((1, len(features)), np.float32)) if lacks_levels(facts, features) else None,
             notes=(*facts.notes, *_proposals(facts, settings)),
         )
@@ -109,23 +109,26 @@ class XgboostBackend:
 
     @property
     def description(self) -> Description:
-        """What the model says of itself."""
+        """The facts of the loaded model."""
         return self._description
 
     @property
     def workload(self) -> Workload:
-        """How many calls it can run at once, and how many it still runs for nobody."""
+        """How many calls the threads can run at once, and how busy they are."""
         return self._workload
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Matrix:
-        """The caller's rows as the booster takes them: a float32 matrix, in its order; raises InvalidRequest."""
+        """Returns the caller's rows as the booster takes them, a float32 matrix in its order; raises InvalidRequest.
+
+        With `alone`, a value that the model can't take marks its row as unfit instead of refusing the batch.
+        """
         return self._matrices.bind(batch, alone=alone)
 
     async def score(self, call: Call) -> Outcome:
-        """Scores a bound batch: all of it, in one range; cancelling returns at once.
+        """Scores a bound batch and returns it as one range; cancelling returns at once.
 
         Raises:
-            PredictionFailed: xgboost failed.
+            PredictionFailed: xgboost or lignum failed.
         """
         matrix = call.batch if isinstance(call.batch, Matrix) else self.bind(call.batch)
         sent = now()
@@ -145,24 +148,24 @@ class XgboostBackend:
         return Outcome((Range(0, call.rows, columns),))
 
     async def trial(self, call: Call, days: int = 0) -> Tried:
-        """Scores a batch of a bundle that is being tried; xgboost warns of nothing and has no clock."""
+        """Scores a batch of a bundle that is being tried; there are no warnings, and no clock to set forward."""
         del days
         return Tried(await self.score(call))
 
     async def close(self) -> None:
-        """Frees the booster and its threads; idempotent."""
+        """Ends the threads; idempotent."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _give_way() -> None:
-    # Linux has a priority for each thread.
+    # On Linux each thread has a priority of its own, so this lowers the calling thread's alone.
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
 def _engine(
     bundle: Bundle, facts: ModelFacts, asked: Asked, library: Path | None
 ) -> tuple[str, str, Callable[[Array], Prediction]]:
-    """What computes the scores, why, and how to ask it."""
+    """Returns the engine's name, why it was chosen, and the function that predicts with it."""
     path, version = bundle.model_file, f"xgboost {facts.version}"
     if not facts.in_place:
         return version, facts.way_reason, load_through_matrix(path, facts, asked)
@@ -192,10 +195,10 @@ def _booster(facts: ModelFacts, settings: ModelSettings) -> BoosterFacts:
 
 
 def _proposals(facts: ModelFacts, settings: ModelSettings) -> list[str]:
-    """Lines of model.toml that the file's own words suggest."""
+    """Returns notes that propose lines for model.toml, from what the sklearn wrapper left in the file."""
     labels = facts.labels
     if labels == [str(number) for number in range(len(labels))]:
-        return []  # a class without a name
+        return []  # the classes are numbered and have no names
     if settings.xgboost.output_names or len(labels) not in (facts.outputs, 2 if facts.outputs == 1 else 0):
         return []
     listed = ", ".join(json.dumps(label, ensure_ascii=False) for label in labels)

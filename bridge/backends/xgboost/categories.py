@@ -1,4 +1,4 @@
-"""The categories that a model file stores, as what they are, texts or whole numbers; and which may be cut."""
+"""Reads the categories that a model file stores, as texts or whole numbers, and finds those that may be cut."""
 
 from collections.abc import Sequence
 from itertools import pairwise
@@ -15,7 +15,7 @@ _ASCII = 0x80
 
 
 def is_cut_by(saved_by: Sequence[int]) -> bool:
-    """Whether the xgboost that saved a file cut texts beyond ASCII: it took the number of letters for that of bytes."""
+    """Whether the xgboost of this version cuts texts beyond ASCII: it takes the number of letters for that of bytes."""
     first, last = _CUTTING_VERSIONS
     return first <= tuple(saved_by[:2]) <= last
 
@@ -23,12 +23,16 @@ def is_cut_by(saved_by: Sequence[int]) -> bool:
 def stored_categories(
     document: dict[str, Any], saved_by: Sequence[int]
 ) -> tuple[dict[str, list[Category]], dict[str, list[str]]]:
-    """The categories by the position of their feature, and those that may be cut, as bytes in Latin-1.
+    """Returns the stored categories, and those that may be cut, both by the position of their feature.
 
-    Files older than 3.1 store none.
+    Categories that may be cut are bytes, held as text in Latin-1. Files of xgboost before 3.1 store none.
+
+    Args:
+        document: the document of the model file.
+        saved_by: the version of xgboost that saved the file.
 
     Raises:
-        ValueError: they are not what xgboost writes.
+        ValueError: the stored categories are not in the form that xgboost writes.
     """
     whole: dict[str, list[Category]] = {}
     cut: dict[str, list[str]] = {}
@@ -49,14 +53,17 @@ def stored_categories(
 
 
 def as_cut(levels: Sequence[str]) -> list[str]:
-    """Texts as xgboost 3.1 to 3.3 store them, as bytes in Latin-1: the lengths count letters, so the last bytes go."""
+    """Returns texts as xgboost 3.1 to 3.3 stores them, as bytes in Latin-1.
+
+    It takes a text's number of letters for its number of bytes, so the last bytes are cut off.
+    """
     raw = "".join(levels).encode()
     edges = np.cumsum([0, *(len(level) for level in levels)]).tolist()
     return [raw[first:last].decode("latin-1") for first, last in pairwise(edges)]
 
 
 def _encoded(tree: Any) -> list[dict[str, Any]]:
-    """What is under "cats", wherever a version of xgboost keeps it."""
+    """Returns the encoded categories under "cats", at whatever place this version of xgboost keeps them."""
     if isinstance(tree, dict):
         for name, branch in tree.items():
             if name == "cats" and isinstance(branch, dict):

@@ -1,4 +1,4 @@
-"""A process of our own for what may crash, hang or print without end: reading a file that came from a stranger."""
+"""Runs a module in a child process, for work that may crash, hang or print without end: reading a stranger's file."""
 
 import asyncio
 import os
@@ -17,12 +17,12 @@ _MOST_COMPLAINED = 300
 
 
 class Ended(NamedTuple):
-    """What became of a child.
+    """How a child process ended.
 
     Attributes:
-        code: its exit code, negative for a signal.
+        code: its exit code, or the negative number of the signal that killed it.
         printed: the last 64 MiB of its standard output.
-        complained: the last line of its standard error.
+        complained: the last line of its standard error that is not blank, of its last 300 bytes.
     """
 
     code: int
@@ -31,16 +31,16 @@ class Ended(NamedTuple):
 
 
 async def run_child(module: str, arguments: Sequence[str], timeout_s: float, *, alone: bool = True) -> Ended:
-    """Runs a module of ours at a low priority. Cancelling kills it, with all that it started.
+    """Runs a Python module as a child process at a low priority. Cancelling kills it with all that it started.
 
     Args:
-        module: its name.
-        arguments: of its command line.
-        timeout_s: how long it may take, seconds.
-        alone: nothing that lies in the working directory is taken for one of its modules.
+        module: the name of the module.
+        arguments: its command line arguments.
+        timeout_s: how long the child may run, seconds.
+        alone: whether files in the working directory are kept from being imported as modules.
 
     Raises:
-        TimeoutError: it took longer, and was killed with all that it started.
+        TimeoutError: the child ran longer than `timeout_s` and was killed with all that it started.
     """
     isolated = ("-P",) if alone else ()
     child = await asyncio.create_subprocess_exec(
@@ -66,7 +66,7 @@ async def run_child(module: str, arguments: Sequence[str], timeout_s: float, *, 
 
 
 async def _last(stream: asyncio.StreamReader | None, most: int) -> bytes:
-    """The end of what comes from a pipe, all of which is read."""
+    """Reads a pipe to its end, and returns the last `most` bytes."""
     parts: list[bytes] = []
     held = 0
     while stream is not None and (part := await stream.read(1 << 16)):

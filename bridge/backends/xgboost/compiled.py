@@ -1,4 +1,4 @@
-"""Trees as machine code, made once for each model file and kept in a cache that only its owner can write."""
+"""Compiles a model's trees to machine code, once for each model file, in a cache that only its owner can write."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ __all__ = ["compiled_trees"]
 
 _log = logging.getLogger(__name__)
 
-_LIMIT_S = 10.0  # what the calls of a model win by it is not worth more of the start of a gateway
+_LIMIT_S = 10.0  # what faster calls gain is not worth a longer start of the gateway
 _TRIED_AGAIN_S = 86_400.0
 _MOST_KEPT = 256
 _FOLDER = "trees"
@@ -27,16 +27,16 @@ _TRIED = ".none"
 
 
 async def compiled_trees(path: Path, facts: ModelFacts, cache_dir: Path | None, work: Path) -> Path | None:
-    """A library of the trees that was proven to give the booster's bits just now; None where there is none.
+    """Returns a library of the model's trees that has just been proven to give the booster's bits; None for no library.
 
-    It costs 10 s at most, on top of the time to load the model. Without a C compiler or a folder that can be written,
-    or for trees that take longer, lignum goes without.
+    There is none without a C compiler, without a cache folder that only this user can write, or if compiling takes more
+    than 10 s. lignum then predicts without it.
 
     Args:
         path: the model file.
-        facts: of its booster.
-        cache_dir: where libraries are kept, by the digest of the model file; None makes none.
-        work: a private folder, where the library is: what happens to the cache later does not reach it.
+        facts: the facts of its booster.
+        cache_dir: the folder where libraries are kept, by the digest of the model file; None makes no library.
+        work: a private folder to which the library is copied, so that later changes of the cache don't matter.
     """
     folder = None if cache_dir is None else await asyncio.to_thread(_own_folder, cache_dir / _FOLDER)
     if folder is None or shutil.which("cc") is None:
@@ -46,7 +46,7 @@ async def compiled_trees(path: Path, facts: ModelFacts, cache_dir: Path | None, 
         return None
     library = work / "trees.so"
     if _is_private(kept):
-        with suppress(OSError):  # then it is made anew
+        with suppress(OSError):  # without a copy it is compiled again
             await asyncio.to_thread(shutil.copyfile, kept, library)
     codes = [facts.codes.get(str(position), -1) for position in range(facts.features)]
     arguments = [str(path), str(library), facts.objective, json.dumps(codes)]
@@ -59,14 +59,17 @@ async def compiled_trees(path: Path, facts: ModelFacts, cache_dir: Path | None, 
 
 
 def _key(path: Path, facts: ModelFacts) -> str:
-    """Names all that the machine code depends on."""
+    """Returns a digest of everything that the machine code depends on."""
     digest = hashlib.sha256(f"{facts.lignum} {platform.machine()} {facts.version}\n".encode())
     digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
 def _own_folder(folder: Path) -> Path | None:
-    """The folder, made if need be; None if it can't be, or if others could put libraries there that we would run."""
+    """Returns the folder, made if missing; None if it can't be made or written, or if other users can write in it.
+
+    Other users could put a library there, which the gateway would run.
+    """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder if _is_private(folder) and os.access(folder, os.W_OK) else None
@@ -83,7 +86,7 @@ def _is_private(path: Path) -> bool:
 
 
 def _is_recent(too_slow: Path) -> bool:
-    """It was tried, and not so long ago that the machine may have been busy then and be idle now."""
+    """Whether compiling failed within the last day; later it is tried again, as the machine may have been busy."""
     try:
         return time.time() - too_slow.stat().st_mtime < _TRIED_AGAIN_S
     except OSError:
@@ -91,7 +94,10 @@ def _is_recent(too_slow: Path) -> bool:
 
 
 def _keep(library: Path, kept: Path, *, proven: bool) -> None:
-    """Keeps what was proven, or that nothing was, and lets go of the oldest; a full disk costs speed only."""
+    """Keeps a proven library in the cache, or notes that there is none, and removes the oldest entries.
+
+    If the cache can't be written, that is logged: it costs speed only.
+    """
     try:
         if proven and kept.exists():
             kept.touch()
@@ -107,4 +113,5 @@ def _keep(library: Path, kept: Path, *, proven: bool) -> None:
         for old in everything[_MOST_KEPT:]:
             old.unlink(missing_ok=True)
     except OSError as error:
-        _log.warning("compiled trees can't be kept in %s: %s", kept.parent, error.strerror)
+        said = "compiled trees can't be kept in %s and are compiled again at the next start: %s"
+        _log.warning(said, kept.parent, error.strerror)

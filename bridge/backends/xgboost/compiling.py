@@ -1,7 +1,7 @@
-"""Makes machine code of a model's trees, or takes what was made before, and holds it against the booster.
+"""Compiles a model's trees to a library, or takes the one that is there, and proves that it gives the booster's bits.
 
 Run as `python -m bridge.backends.xgboost.compiling FILE LIBRARY OBJECTIVE CODES`; exit code 0 says that LIBRARY gives
-the booster's bits. It runs in a process of its own, because a library may be damaged, and a compiler may take for ever.
+the booster's bits. It runs in a process of its own, because a library may be damaged, and a compiler may run for ever.
 """
 
 import json
@@ -15,17 +15,17 @@ from bridge.backends.xgboost.trial_rows import splits_of
 
 __all__ = ["main"]
 
-_MOST_NODES = 25_000  # more take minutes, and win less
+_MOST_NODES = 25_000  # more nodes take minutes to compile, and gain less speed
 
 
 def main(path: Path, library: Path, objective: str, codes: list[int]) -> str:
-    """Why there is no library that may be used; empty if there is one.
+    """Compiles and proves a library; returns why there is none that may be used, or an empty text for a proven one.
 
     Args:
         path: the model file.
-        library: where it is, or is to be, in a folder of its own.
-        objective: of the booster.
-        codes: of each feature, how many categories are known; -1 for a number.
+        library: the path of the library, in a folder of its own; an existing file is proven and not compiled.
+        objective: the objective that the booster was trained for.
+        codes: for each feature, the number of its known categories; -1 for a number.
     """
     import xgboost  # noqa: PLC0415 - only the child needs it
 

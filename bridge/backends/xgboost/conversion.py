@@ -1,7 +1,7 @@
-"""Writes a model that the installed xgboost can read as a model file, and proves that the two predict the same.
+"""Converts a model that the installed xgboost can read to a model file, and proves that both predict the same.
 
-Run as `python -m bridge.backends.xgboost.conversion ORDER`, it prints one line of JSON: what was made, or why nothing
-was. It is a process of its own, because a damaged file can crash xgboost and a pickle can do whatever it wants.
+Run as `python -m bridge.backends.xgboost.conversion ORDER`, it prints one line of JSON: the facts of the new file, or
+why there is none. It is a process of its own, because a damaged file can crash xgboost, and a pickle runs any code.
 """
 
 import json
@@ -36,13 +36,13 @@ _SUFFIXES = {JSON: ".json", UBJSON: ".ubj"}
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What is to be done.
+    """The order for one conversion.
 
     Attributes:
-        source: the model.
-        target: the model file to be written.
-        work: a folder for what is needed meanwhile.
-        pickled: the model is a pickle, and may be read.
+        source: the path of the model to convert.
+        target: the path of the model file to write.
+        work: a folder for temporary files.
+        pickled: whether the source is a pickle, whose code may be run.
     """
 
     source: str
@@ -53,19 +53,19 @@ class Order:
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """What was made.
+    """The facts of a converted model.
 
     Attributes:
-        objective: by xgboost's name.
-        rounds: how many there are.
-        features: how many there are.
-        named: they have names.
-        best_iteration: where early stopping found it best, before its last round; None if there is no such.
-        outputs: how many scores it gives for one row.
+        objective: the objective that it was trained for, by xgboost's name.
+        rounds: the number of boosting rounds.
+        features: the number of features.
+        named: whether the features have names.
+        best_iteration: the round that early stopping found best, 0-based, if it is before the last; else None.
+        outputs: the number of scores for one row.
         saved_by: the version of xgboost that saved the new file.
-        before: the version that saved the model; empty if it does not say.
-        rows: how many were predicted by both.
-        wrapper: what a pickled sklearn wrapper knew; None if there was none.
+        before: the version of xgboost that saved the source; empty if the source does not say.
+        rows: the number of trial rows that source and new file predict alike.
+        wrapper: what a pickled sklearn wrapper knew beside its booster; None if there was no wrapper.
     """
 
     objective: str
@@ -81,7 +81,10 @@ class Converted:
 
 
 def main(order: Order) -> dict[str, Any]:
-    """What is printed: `converted`, `refused` with a sentence, or `failed` with what xgboost said."""
+    """Converts a model, and returns `converted` with its facts, `refused` with a sentence, or `failed` with an error.
+
+    The error is xgboost's own message, or says how the document is damaged.
+    """
     try:
         import xgboost  # noqa: PLC0415 - only the child needs it
     except ImportError:
@@ -106,7 +109,7 @@ def _converted(xgboost: Any, order: Order) -> Converted:
     written, document = _written(xgboost, seen.name, Path(order.target))
     rows, outputs = _prove(xgboost, seen.name, document, (original, written))
     rounds, best = written.num_boosted_rounds(), written.attr("best_iteration")
-    # The attribute is a text that anybody may write, and of the last round it says nothing.
+    # Anybody can write the attribute, so it is checked; a best round that is the last one makes no difference.
     is_earlier = best is not None and best in {str(number) for number in range(rounds - 1)}
     return Converted(
         objective=str(found(document, "learner", "objective", "name")),
@@ -123,7 +126,11 @@ def _converted(xgboost: Any, order: Order) -> Converted:
 
 
 def _written(xgboost: Any, name: str, target: Path) -> tuple[Any, dict[str, Any]]:
-    """What was written, read again: xgboost 3.1 and 3.2 can't read their own UBJSON of some categories."""
+    """Loads the new file again, because xgboost 3.1 and 3.2 can't read their own UBJSON of some categories.
+
+    Raises:
+        ConversionRefused: the installed xgboost can't read the file that it has written.
+    """
     try:
         return xgboost.Booster(params={"nthread": 1}, model_file=str(target)), read_document(target)
     except (xgboost.core.XGBoostError, UnicodeDecodeError, DocumentDamaged) as error:
@@ -134,7 +141,7 @@ def _written(xgboost: Any, name: str, target: Path) -> tuple[Any, dict[str, Any]
 
 
 class _Seen:
-    """Looks at a model's document before xgboost does."""
+    """Checks a model's document before xgboost loads it, and notes the version that saved it."""
 
     def __init__(self, name: str, installed: str) -> None:
         self.name = name
@@ -143,24 +150,25 @@ class _Seen:
         self.version = tuple(int(part) for part in installed.split(".")[:2])
 
     def look(self, document: Any) -> None:
-        """Notes what saved it.
+        """Notes the version of xgboost that saved the document, and refuses documents that can't be converted safely.
 
         Raises:
-            ConversionRefused: the installed xgboost would read it otherwise, crash, or hide what is wrong with it.
+            ConversionRefused: the installed xgboost may read the model differently, would crash on it, or would write
+                cut categories as if they were whole.
         """
         parts = [int(part) for part in found(document, "version") or ()]
         self.saved_by = ".".join(map(str, parts))
         if tuple(parts[:2]) > self.version:
             raise ConversionRefused(
                 f"{self.name} was saved by xgboost {self.saved_by}; the installed {self._installed} is older and may "
-                f"read it otherwise without a word: convert it where xgboost {self.saved_by} or a newer is installed"
+                f"read it differently without an error: convert it where xgboost {self.saved_by} or newer is installed"
             )
         if sentence := sentence_for_leaves(self.name, document, self.version):
             raise ConversionRefused(sentence)
         if not is_cut_by(self.version) and _has_cut_categories(document, parts):
             raise ConversionRefused(
-                f"{self.name} has categories beyond ASCII, which xgboost {self.saved_by} stored cut, and in a new file "
-                f"they would look whole: convert it under xgboost {self.saved_by}, and state the levels in model.toml"
+                f"{self.name} has categories beyond ASCII, which xgboost {self.saved_by} stored cut, and a new file "
+                f"would not show that: convert it under xgboost {self.saved_by}, and state the levels in model.toml"
             )
 
 
@@ -173,11 +181,16 @@ def _has_cut_categories(document: Any, saved_by: list[int]) -> bool:
 
 
 def _loaded(xgboost: Any, source: Path, work: Path, seen: _Seen) -> Any:
-    """A model file, whatever its name is."""
+    """Loads a model file of any name; the file's first bytes say which kind it is.
+
+    Raises:
+        ConversionRefused: the installed xgboost can't read this kind.
+        DocumentDamaged: the file is damaged, and xgboost gave no better message.
+    """
     kind = kind_of(source)
     if kind is BINARY and seen.version >= _WITHOUT_BINARY:
         raise ConversionRefused(sentence_of(source.name, _OLD_BINARY))
-    # xgboost takes its suffix for what it is.
+    # xgboost decides by the suffix how it reads a file.
     link = work / f"model{_SUFFIXES.get(kind, '.bin')}"
     link.symlink_to(source.resolve())
     damage: DocumentDamaged | None = None
@@ -185,7 +198,7 @@ def _loaded(xgboost: Any, source: Path, work: Path, seen: _Seen) -> Any:
         try:
             seen.look(read_document(link))
         except DocumentDamaged as error:
-            damage = error  # xgboost may say more
+            damage = error  # xgboost's own message may say more
     booster = xgboost.Booster(params={"nthread": 1}, model_file=str(link))
     if damage is not None:
         raise damage
@@ -193,10 +206,10 @@ def _loaded(xgboost: Any, source: Path, work: Path, seen: _Seen) -> Any:
 
 
 def _prove(xgboost: Any, name: str, document: dict[str, Any], boosters: tuple[Any, Any]) -> tuple[int, int]:
-    """How many rows the original and what was written predict alike, and how many scores they give for one.
+    """Returns on how many trial rows both boosters give the same bits, and how many scores they give for one row.
 
     Raises:
-        ConversionRefused: they give other bits.
+        ConversionRefused: the boosters give different bits for a trial row.
     """
     _, written = boosters
     types = list(written.feature_types or ())
@@ -216,7 +229,7 @@ def _prove(xgboost: Any, name: str, document: dict[str, Any], boosters: tuple[An
             )
             if (before.shape, before.tobytes()) != (after.shape, after.tobytes()):
                 raise ConversionRefused(
-                    f"{name} predicts otherwise than the file that xgboost {xgboost.__version__} makes of it, so "
+                    f"{name} gives other scores than the file that xgboost {xgboost.__version__} makes of it, so "
                     "nothing was written: convert it where the xgboost that trained it is installed"
                 )
         rows += len(values)
@@ -225,7 +238,7 @@ def _prove(xgboost: Any, name: str, document: dict[str, Any], boosters: tuple[An
 
 
 def _answer(order: Order) -> None:
-    """Prints where nothing else does: what a pickle or a library prints goes to stderr."""
+    """Runs the order and prints the answer to standard output; what a pickle or a library prints goes to stderr."""
     with os.fdopen(os.dup(sys.stdout.fileno()), "w") as answer:
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         answer.write(json.dumps(main(order)))

@@ -1,4 +1,4 @@
-"""`scorebridge convert`: a model in another form becomes a model file, by the xgboost that is installed."""
+"""`scorebridge convert`: turns a model in another form into a model file, with the installed xgboost."""
 
 import json
 import math
@@ -34,16 +34,18 @@ _PROBABILITIES = ("binary:logistic", "reg:logistic")
 
 
 async def convert(source: Path, target: Path, *, trust_pickle: bool, timeout_s: float) -> list[str]:
-    """Makes `target` of `source`, as a whole or not at all, once it is proven to predict the same; what to tell of it.
+    """Converts a model to a model file that is proven to predict the same, and returns lines to print.
+
+    The file is written as a whole or not at all.
 
     Args:
         source: a model in a form that the installed xgboost reads, or a pickle that holds one.
-        target: a file that does not exist, named .ubj or .json.
-        trust_pickle: the code in a pickle may be run.
-        timeout_s: how long it may take, seconds.
+        target: the file to write, named .ubj or .json; it must not exist.
+        trust_pickle: whether the code in a pickle may be run.
+        timeout_s: how long the conversion may take, seconds.
 
     Raises:
-        BundleError: there is no model in `source` that can be converted, or `target` can't be written.
+        BundleError: `source` holds no model that can be converted, or `target` can't be written.
         OSError: a file can't be read or written.
     """
     _check_target(target)
@@ -64,10 +66,10 @@ def _check_target(target: Path) -> None:
 
 
 def _is_pickled(source: Path, trust_pickle: bool) -> bool:
-    """Whether it is a pickle that may be read.
+    """Whether the source is a pickle; if so, it is one that the user trusts.
 
     Raises:
-        BundleError: it is nothing that can be converted, or a pickle that nobody trusts.
+        BundleError: the source can't be converted, or is a pickle without `trust_pickle`.
     """
     if source.exists() and not source.is_file():
         raise BundleError(f"{source.name} is no file: name the file of a model")
@@ -105,13 +107,14 @@ async def _ordered(order: Order, name: str, timeout_s: float) -> Converted:
         said = json.loads(printed)
     except ValueError as error:
         raise BundleError(
-            f"{name} ended its reading without a model (exit code {code}): save it by save_model where it was made",
+            f"{name} ended the process that read it, with exit code {code} and no model: save it by save_model where "
+            "it was made",
             private=complained,
         ) from error
     if "converted" in said:
         wrapper = said["converted"].pop("wrapper")
         return Converted(**said["converted"], wrapper=wrapper)
-    unknown = f"{name} can't be loaded: it is damaged, or no model of an xgboost that we know; copy it here again"
+    unknown = f"{name} can't be loaded: it is damaged, or no model of a known xgboost version; copy it here again"
     raise BundleError(said.get("refused") or sentence_for(name, said["failed"]) or unknown)
 
 

@@ -1,6 +1,6 @@
-"""An xgboost model file as the document that it is: UBJSON or JSON, read without xgboost.
+"""Reads an xgboost model file as a UBJSON or JSON document, without xgboost.
 
-xgboost itself says nothing of the version that saved a file, and of categories only what its own version can print.
+xgboost itself does not tell which version saved a file, and tells only those categories that its own version can print.
 UBJSON as xgboost writes it: https://ubjson.org, keys with a length of 64 bits, arrays of one type big-endian.
 """
 
@@ -22,16 +22,16 @@ _CONSTANTS = {"T": True, "F": False, "Z": None}
 
 
 class DocumentDamaged(ValueError):
-    """The file ends too early, or says what no document can say."""
+    """The file is no whole JSON or UBJSON document."""
 
 
 def read_document(path: Path) -> dict[str, Any]:
-    """The document in a model file; long arrays of UBJSON are numpy arrays, those of JSON lists.
+    """Returns the document in a model file. Typed arrays of UBJSON become numpy arrays, all others lists.
 
     Raises:
-        DocumentDamaged: it is neither JSON nor UBJSON, or not whole.
-        BundleError: it is no regular file.
-        OSError: it can't be read.
+        DocumentDamaged: the file is neither JSON nor UBJSON, or is not whole.
+        BundleError: the path is no regular file.
+        OSError: the file can't be read.
     """
     with open_regular(path) as file:
         raw = file.read()
@@ -45,21 +45,24 @@ def read_document(path: Path) -> dict[str, Any]:
 
 
 def found(document: Any, *keys: str) -> Any:
-    """What is under these keys, one within the other; None where one is not there."""
+    """Returns the value under nested keys of a document; None if one of the keys is missing."""
     for key in keys:
         document = document.get(key) if isinstance(document, dict) else None
     return document
 
 
 def boosted_trees(document: dict[str, Any]) -> dict[str, Any]:
-    """The part that holds the trees of a model, be they dropped out ("dart") or not; empty for a linear one."""
+    """Returns the part of the document that holds the trees, of a "gbtree" or "dart" booster; empty for "gblinear"."""
     booster = found(document, "learner", "gradient_booster") or {}
     model = found(booster, "gbtree", "model") or found(booster, "model") or {}
     return model if "trees" in model else {}
 
 
 class _Reader:
-    """Reads values one after the other; a count is held against what is left before anything is made for it."""
+    """Reads the values of a UBJSON document one after the other.
+
+    Each count is checked against the length of the file before memory is taken for it.
+    """
 
     def __init__(self, raw: bytes) -> None:
         self._raw = raw
@@ -67,7 +70,7 @@ class _Reader:
 
     def value(self, depth: int, marker: str = "") -> Any:
         if not depth:
-            raise DocumentDamaged("nested too deeply")
+            raise DocumentDamaged("the document is nested too deeply")
         marker = marker or self._marker()
         if marker in _NUMBERS:
             return self._numbers(marker, 1)[0].item()
@@ -81,7 +84,7 @@ class _Reader:
             return self._array(depth)
         if marker == "{":
             return self._object(depth)
-        raise DocumentDamaged("a value of a type that UBJSON does not have")
+        raise DocumentDamaged("the document holds a value of a type that UBJSON does not have")
 
     def _array(self, depth: int) -> Any:
         kind = self._marker() if self._next("$") else ""
@@ -94,7 +97,7 @@ class _Reader:
         if kind in _NUMBERS:
             return self._numbers(kind, count)
         if count > len(self._raw) - self._at:
-            raise DocumentDamaged("an array longer than the file")
+            raise DocumentDamaged("the document holds an array that is longer than the file")
         return [self.value(depth - 1, kind) for _ in range(count)]
 
     def _object(self, depth: int) -> dict[str, Any]:
@@ -115,12 +118,12 @@ class _Reader:
         marker = self._marker()
         count = int(self._numbers(marker, 1)[0]) if marker in _WHOLE else -1
         if not 0 <= count <= len(self._raw):
-            raise DocumentDamaged("a length that is not a whole number within the file")
+            raise DocumentDamaged("the document holds a length that is no whole number or exceeds the file")
         return count
 
     def _marker(self) -> str:
         while (marker := chr(self._taken(1)[0])) == "N":
-            pass  # stands for nothing
+            pass  # N is UBJSON's filler, without a meaning
         return marker
 
     def _next(self, marker: str) -> bool:

@@ -1,10 +1,11 @@
-"""What computes an xgboost model's scores: the booster, or lignum, or each where it is faster.
+"""The engines that compute an xgboost model's scores: the booster, lignum, or whichever is faster for a batch.
 
-The booster is called in place through its C interface (`XGBoosterPredictFromDense`, xgboost/c_api.h), at half the fixed
-cost of `inplace_predict`; or through a DMatrix, where only that gives what `Booster.predict` does, or more is asked.
+The booster predicts rows in place through its C interface (`XGBoosterPredictFromDense`, xgboost/c_api.h), at half the
+fixed cost of `inplace_predict`. It predicts through a DMatrix where only that gives the bits of `Booster.predict`, or
+where additional outputs are asked for.
 
-Each is a function from float32 rows, shape (rows, features), to the booster's scores, shape (rows * outputs,). It may
-be called from several threads at once; both libraries let go of the interpreter meanwhile.
+An engine is a function from float32 rows, shape (rows, features), to the booster's scores, shape (rows * outputs,). It
+may be called from several threads at once; both libraries release Python's global lock while they compute.
 """
 
 import ctypes
@@ -37,18 +38,18 @@ __all__ = [
 
 Predict = Callable[[Array], Array]
 
-_INLINE_S = 0.0005  # a hop to a thread and back costs about a tenth of a millisecond, a stalled loop costs everybody
+_INLINE_S = 0.0005  # a thread costs a call about 0.1 ms; a longer prediction in the loop would delay all calls
 _TRIALS = 5
-_COMPARED_ROWS = (64, 128, 256, 512, 1024)  # 64 are what one thread of xgboost takes at a time
+_COMPARED_ROWS = (64, 128, 256, 512, 1024)  # one thread of xgboost takes 64 at a time
 _SIGMOIDS = ("binary:logistic", "reg:logistic")
-_LEAST_SIGMOID = np.float32(3.006636e-39)  # of a margin of -88.7: xgboost takes none below it, lignum does
+_LEAST_SIGMOID = np.float32(3.006636e-39)  # of a margin of -88.7, the least that xgboost uses; lignum goes lower
 
 
 class EngineFailed(Exception):
-    """What the engine said, which may hold input values.
+    """An engine failed; the message is its own and may hold input values.
 
     Attributes:
-        condition_class: of the exception that says so.
+        condition_class: the name of the engine's exception class.
     """
 
     def __init__(self, said: str, condition_class: str) -> None:
@@ -57,9 +58,14 @@ class EngineFailed(Exception):
 
 
 def faster_of(few: Predict, many: Predict, features: int) -> tuple[Predict, int]:
-    """One that takes `few` for small batches and `many` for others, and the most rows that `few` is faster for.
+    """Returns an engine that uses the faster of two for each batch, and the most rows for which `few` is faster.
 
-    Both must give the same bits.
+    The number is 0 if one of them is faster for all measured batches, of 64 to 1024 rows. It blocks while it measures.
+
+    Args:
+        few: the engine for small batches.
+        many: the engine for larger batches, which must give the same bits.
+        features: the number of columns that both take.
     """
     trial = _trial(features)
     limit = 0
@@ -73,13 +79,16 @@ def faster_of(few: Predict, many: Predict, features: int) -> tuple[Predict, int]
 
 
 def inline_rows(predict: Callable[[Array], object], features: int) -> int:
-    """How many rows are scored faster than a thread is worth."""
+    """Returns the most rows that are better scored in the event loop than in a thread: those that take 0.5 ms at most.
+
+    It blocks while it measures.
+    """
     trial = _trial(features)
     return next((rows for rows in (*reversed(_COMPARED_ROWS), 1) if _seconds(predict, trial[:rows]) <= _INLINE_S), 0)
 
 
 def _trial(features: int) -> Array:
-    """Random rows, because a batch of equal ones takes one way through the trees."""
+    """Returns random rows; equal rows would all take the same path through the trees."""
     rows: Array = np.random.default_rng(2).normal(0, 100, (_COMPARED_ROWS[-1], features)).astype(np.float32)
     return rows
 
@@ -94,19 +103,21 @@ def _seconds(predict: Callable[[Array], object], rows: Array) -> float:
 
 
 def load_lignum(path: Path, library: Path | None, objective: str) -> Predict:
-    """What predicts by lignum, which was proven to give the booster's bits: by all trees, with NaN as missing.
+    """Loads a model file with lignum, for a model for which lignum was proven to give the booster's bits.
+
+    It predicts with all trees, and takes NaN as missing.
 
     Args:
         path: the model file.
-        library: the trees as machine code; None if there is none. It may be removed once it is loaded.
-        objective: the booster's.
+        library: the trees as machine code; None if there is none. The file may be removed once it is loaded.
+        objective: the objective that the booster was trained for.
     """
     model: Any = import_module("lignum").load(str(path), compiled=library and str(library))  # an extra
     return lignum_scores(model, objective)
 
 
 def lignum_scores(model: Any, objective: str) -> Predict:
-    """What a model of lignum predicts, as xgboost gives it for this objective."""
+    """Returns an engine from lignum's model, which gives scores of this objective as xgboost does."""
     least = _LEAST_SIGMOID if objective in _SIGMOIDS else None
 
     def predict(rows: Array) -> Array:
@@ -114,7 +125,7 @@ def lignum_scores(model: Any, objective: str) -> Predict:
             scores = model.predict(rows, n_jobs=1)
         except (ValueError, RuntimeError) as error:
             raise EngineFailed(str(error), type(error).__name__) from error
-        # Each score is a float32 that it hands out as a double.
+        # lignum computes scores as float32 and returns them as doubles.
         scores = np.asarray(scores, np.float32).ravel()
         return scores if least is None else np.maximum(scores, least)
 
@@ -122,7 +133,10 @@ def lignum_scores(model: Any, objective: str) -> Predict:
 
 
 def load_booster(path: Path, rounds: int, missing: float, *, margin: bool = False) -> Predict:
-    """The booster itself, with so many rounds (0 means all), this value for a missing one; scores or margins."""
+    """Loads the booster of a model file as an engine that predicts rows in place, to scores or, with `margin`, margins.
+
+    Its first `rounds` rounds predict; 0 means all. `missing` is the number that stands for missing.
+    """
     booster, xgboost = _load(path)
     library: Any = xgboost.core._LIB  # noqa: SLF001 - the one loaded copy of the C library
     config = _prediction(rounds, missing, margin=margin)
@@ -145,20 +159,20 @@ def load_booster(path: Path, rounds: int, missing: float, *, margin: bool = Fals
         )
         if status != 0:
             said = library.XGBGetLastError().decode(errors="replace")
-            raise EngineFailed(said, xgboost.core.XGBoostError.__name__)  # what xgboost itself makes of it
-        # The buffer belongs to the thread and its next call.
+            raise EngineFailed(said, xgboost.core.XGBoostError.__name__)  # the class that xgboost itself would raise
+        # The thread's next call overwrites the buffer.
         return np.ctypeslib.as_array(result, (_product(shape[: dimensions.value]),)).copy()
 
     return predict
 
 
 class Prediction(NamedTuple):
-    """What a booster says of rows.
+    """A booster's prediction for a batch of rows.
 
     Attributes:
-        scores: shape (rows * outputs,).
-        contributions: shape (rows, outputs, features + 1), the last one the bias; None if nobody asked.
-        leaves: shape (rows, trees); None if nobody asked.
+        scores: the scores, shape (rows * outputs,).
+        contributions: the contributions, shape (rows, outputs, features + 1), the bias last; None if not asked for.
+        leaves: the leaf of each tree, shape (rows, trees); None if not asked for.
     """
 
     scores: Array
@@ -167,15 +181,15 @@ class Prediction(NamedTuple):
 
 
 def load_through_matrix(path: Path, facts: ModelFacts, asked: Asked) -> Callable[[Array], Prediction]:
-    """The booster by `Booster.predict` on a DMatrix that is made for each batch, and is asked for all there is to ask.
+    """Loads the booster as a function that predicts by `Booster.predict` on a DMatrix, which it makes for each batch.
 
     Args:
         path: the model file.
-        facts: of the booster.
-        asked: with `base_margin`, rows have it behind their features.
+        facts: the facts of the booster.
+        asked: which outputs are predicted. With `base_margin`, rows have their base margin behind the features.
     """
     booster, xgboost = _load(path)
-    # Trees may be read by many threads at once, weights of a linear model may not (xgboost: "Thread Safety").
+    # Threads may predict with trees at once, but not with a linear model (xgboost's documentation, "Thread Safety").
     alone: Any = threading.Lock() if facts.booster == "gblinear" else nullcontext()
     rounds = (0, facts.rounds_used)
     shared = {"feature_types": facts.types or None, "enable_categorical": CATEGORICAL in facts.types}
@@ -216,7 +230,7 @@ def _load(path: Path) -> tuple[Any, Any]:
 
 
 def _prediction(rounds: int, missing: float, *, margin: bool) -> bytes:
-    """What xgboost's C interface calls the configuration of a prediction."""
+    """Returns the configuration of a prediction for xgboost's C interface, as JSON."""
     return json.dumps(
         {
             "type": int(margin),

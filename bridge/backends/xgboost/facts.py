@@ -1,4 +1,4 @@
-"""What model.toml asks of a booster, and what its file says of itself: passed to a child process and back."""
+"""What model.toml asks of a booster, and the facts of its file, as they pass to a child process and back."""
 
 from dataclasses import dataclass, field
 from typing import Self
@@ -16,14 +16,15 @@ class Asked:
     """What the author asks of the booster.
 
     Attributes:
-        trees: "all" or "best" rounds; None where it must not matter.
+        trees: the rounds that predict, "all" or "best"; None if model.toml does not say, which is refused where the two
+            differ.
         missing: the number that stands for missing; None leaves it to the file.
-        margin: margins instead of scores.
-        base_margin: each row brings the margin that it starts from.
-        contributions: the features' shares of the margin, for themselves or for the reasons made of them.
-        leaves: the leaf of each tree.
-        lignum: it may take the booster's place.
-        newer_file: the file may be of a newer xgboost than the one that is installed.
+        margin: whether it gives margins instead of scores.
+        base_margin: whether each row has a base margin.
+        contributions: whether contributions are needed, as outputs or for the reasons that are made from them.
+        leaves: whether the leaf of each tree is an output.
+        lignum: whether lignum may predict instead of the booster.
+        newer_file: whether a newer xgboost than the installed one may have saved the file.
     """
 
     trees: str | None = None
@@ -37,7 +38,12 @@ class Asked:
 
     @classmethod
     def by(cls, settings: ModelSettings, *, newer_file: bool) -> Self:
-        """What these settings ask."""
+        """Returns what a model's settings ask of its booster.
+
+        Args:
+            settings: the model's settings.
+            newer_file: whether the bundle accepts a file of a newer xgboost.
+        """
         chosen = settings.xgboost
         return cls(
             trees=chosen.trees,
@@ -53,33 +59,34 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """Facts of a booster.
+    """The facts of a booster and its file.
 
     Attributes:
-        names: of the features; empty if it was trained without.
-        types: xgboost's own, one per feature, "c" for a category; empty if it was trained without.
-        categories: by position of a feature: the texts or whole numbers that its codes count.
-        cut_categories: the same as bytes in Latin-1, of texts that xgboost 3.1 to 3.3 stored cut.
-        codes: by position of a category: how many codes its trees and its categories know.
-        features: how many there are.
-        outputs: how many scores it gives for one row.
-        leaves: how many trees say a leaf for one row; 0 if nobody asked.
-        best_iteration: where early stopping found it best; None if it was trained without.
-        version: of xgboost, as it is installed.
-        objective: what it was trained for, by xgboost's name.
+        names: the names of the features; empty if the file has none.
+        types: xgboost's types of the features, "c" for a category; empty if the file has none.
+        categories: the stored levels of categories, texts or whole numbers in the order of their codes, by the position
+            of the feature.
+        cut_categories: stored levels that xgboost 3.1 to 3.3 cut, as bytes in Latin-1, by the position of the feature.
+        codes: the number of codes that the trees and the stored levels know, by the position of a category.
+        features: the number of features.
+        outputs: the number of scores for one row.
+        leaves: the number of trees that give a leaf for one row; 0 if leaves are not asked for.
+        best_iteration: the round that early stopping found best, 0-based; None without early stopping.
+        version: the version of the installed xgboost.
+        objective: the objective that it was trained for, by xgboost's name.
         booster: "gbtree", "dart" or "gblinear".
-        rounds: how many there are.
-        rounds_used: how many predict; 0 for all.
-        saved_by: the version of xgboost that saved the file; empty if it does not say.
-        newer_file: that version is newer than the one that is installed, which was accepted.
+        rounds: the number of boosting rounds in the file.
+        rounds_used: the number of rounds that predict; 0 for all.
+        saved_by: the version of xgboost that saved the file; empty if the file does not say.
+        newer_file: whether a newer xgboost than the installed one saved the file, which the bundle accepts.
         missing: the number that stands for missing.
-        labels: of the classes, as the sklearn wrapper that saved the file had them; empty if there are none.
-        in_place: rows are predicted where they are, because that gives what `Booster.predict` does; else through a
-            DMatrix of their own.
-        way_reason: why they are predicted in this way.
-        notes: what else whoever deploys it should read.
-        lignum: the version of lignum that was proven to give the same bits; empty if there is none.
-        lignum_reason: why there is none.
+        labels: the class labels of the sklearn wrapper that saved the file; empty if there are none.
+        in_place: whether rows are predicted in place, because that gives the bits of `Booster.predict`; if not, through
+            a DMatrix.
+        way_reason: why rows are not predicted in place; empty if they are.
+        notes: further sentences for whoever deploys the model.
+        lignum: the version of lignum that was proven to give the booster's bits; empty if lignum does not predict.
+        lignum_reason: why lignum does not predict; empty if it does.
     """
 
     names: list[str]

@@ -1,4 +1,4 @@
-"""The features of a booster: what its file says, completed and never contradicted by model.toml."""
+"""Finds out the features of a booster: from its file, completed by model.toml, which must not contradict the file."""
 
 from bridge.backends.xgboost.categories import as_cut
 from bridge.backends.xgboost.facts import CATEGORICAL, ModelFacts
@@ -11,16 +11,17 @@ __all__ = ["features_of", "lacks_levels", "proposed_lines"]
 
 _NUMBERS = (Type.DOUBLE, Type.INT, Type.INT64, Type.BOOL)
 _MOST_PROPOSED = 50
-_MOST_LEVELS_PROPOSED = 1_000  # more are nothing to be typed
+_MOST_LEVELS_PROPOSED = 1_000  # nobody would type more
 
 
 def features_of(facts: ModelFacts, settings: ModelSettings) -> tuple[Feature, ...]:
-    """Numbers, whole numbers with levels, or factors, in the booster's order; the column of base margins comes last.
+    """Returns the model's features in the booster's order; the column of base margins comes last.
 
-    A category whose levels nobody states has no type: it comes as codes, in a matrix.
+    They are numbers, whole numbers with levels, or factors. A category whose levels neither the file nor model.toml
+    states has no type: callers send its codes in a matrix.
 
     Raises:
-        BundleError: model.toml says what the booster does not, or the file's own categories can't be trusted.
+        BundleError: model.toml contradicts the booster, or the categories in the file can't be trusted.
     """
     names = _names(facts, settings)
     declared = {feature.name: feature for feature in settings.declared_features()}
@@ -35,12 +36,12 @@ def features_of(facts: ModelFacts, settings: ModelSettings) -> tuple[Feature, ..
     if margin is None:
         return features
     if declared.get(margin, Feature(margin)).type not in (None, Type.DOUBLE):
-        raise BundleError(f"model.toml: [features] says of '{margin}' what a base margin is not: it is a double")
+        raise BundleError(f"model.toml: [features] must declare the base margin '{margin}' as double, or not at all")
     return (*features, Feature(margin, Type.DOUBLE))
 
 
 def lacks_levels(facts: ModelFacts, features: tuple[Feature, ...]) -> frozenset[int]:
-    """Positions of categories whose levels nobody states: they come as codes, in a matrix only."""
+    """Returns the 0-based positions of categories without stated levels, whose codes callers send in a matrix."""
     return frozenset(
         position
         for position, kind in enumerate(facts.types)
@@ -49,7 +50,10 @@ def lacks_levels(facts: ModelFacts, features: tuple[Feature, ...]) -> frozenset[
 
 
 def proposed_lines(facts: ModelFacts, features: tuple[Feature, ...]) -> tuple[Feature, ...]:
-    """What model.toml could say of such categories: their codes, which the author replaces by what they stand for."""
+    """Returns lines that model.toml could hold for categories without stated levels, 50 at most.
+
+    Their levels are the codes, which the author replaces by the values that they stand for.
+    """
     return tuple(
         _proposed(features[position].name, facts.codes.get(str(position), 0))
         for position in sorted(lacks_levels(facts, features))[:_MOST_PROPOSED]
@@ -96,7 +100,7 @@ def _feature(facts: ModelFacts, position: int, name: str, line: Feature | None, 
 
 
 def _check_repeats(feature: Feature, line: Feature | None) -> None:
-    """A line may repeat what the file says, or say less."""
+    """Refuses a line of `[features]` that contradicts the categories in the file; it may repeat them, or say less."""
     if line is None or line.type is None:
         return
     same_kind = (line.type is Type.FACTOR) == (feature.type is Type.FACTOR) and line.type in (*_NUMBERS, Type.FACTOR)
@@ -116,7 +120,7 @@ def _check_count(facts: ModelFacts, position: int, line: Feature) -> None:
 
 
 def _contradicts(name: str) -> BundleError:
-    return BundleError(f"model.toml: [features] says of '{name}' what the booster does not")
+    return BundleError(f"model.toml: [features] contradicts the model file in '{name}': correct the line or remove it")
 
 
 def _untrusted(facts: ModelFacts, name: str, line: Feature | None) -> BundleError:

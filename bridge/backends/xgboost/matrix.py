@@ -1,4 +1,4 @@
-"""A caller's rows as xgboost takes them: float32, in the booster's order, missing as NaN, categories as codes."""
+"""Turns a caller's rows into a booster's matrix: float32, in its order, missing as NaN, categories as codes."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -15,19 +15,20 @@ from bridge.features.level_codes import LevelCodes
 
 __all__ = ["Matrices"]
 
-_EXACT = {Type.DOUBLE: 2.0**53, Type.FLOAT: 2.0**24}  # up to here every whole number is one of the type
+_EXACT = {Type.DOUBLE: 2.0**53, Type.FLOAT: 2.0**24}  # up to here the type holds every whole number exactly
 _MOST_INT64 = 2.0**63
 
 
 class Matrices:
-    """Callers' batches as the float32 matrices of one booster: C order, shape (rows, features).
+    """Turns callers' batches into the float32 matrices of one booster: C order, shape (rows, features).
 
-    Numbers of any type are taken; a matrix holds the codes of categories, a table's column the categories themselves.
-    The number that stands for missing is left to the booster, but where it is no category.
+    Numbers of any type are taken. In a matrix categories are codes; in a table they are the levels themselves. The
+    number that stands for missing is left to the booster, except in a table's column of categories, where it becomes
+    NaN unless it is a level.
 
     Args:
-        facts: of the booster.
-        features: of the model; one more than the booster has is the column of base margins.
+        facts: the facts of the booster.
+        features: the model's features; one more than the booster's is the column of base margins.
     """
 
     def __init__(self, facts: ModelFacts, features: tuple[Feature, ...]) -> None:
@@ -42,10 +43,15 @@ class Matrices:
         self._positions = lru_cache(maxsize=64)(self._checked_positions)
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Matrix:
-        """The rows as a matrix; a single wrong value refuses them all, unless it costs its row `alone`.
+        """Returns the rows as the booster's matrix.
+
+        Args:
+            batch: the rows as the caller sent them.
+            alone: whether a value that the model can't take only marks its row as unfit. If not, one such value refuses
+                the whole batch.
 
         Raises:
-            InvalidRequest: names the column, and the row where a single value is wrong.
+            InvalidRequest: the batch does not fit; the message names the column, and the row of a wrong value.
         """
         faults = RowFaults(alone=alone)
         values = self._ordered(batch) if isinstance(batch, Matrix) else self._filled(batch, faults)
@@ -62,7 +68,7 @@ class Matrices:
 
     def _refuse_infinite(self, values: Array, faults: RowFaults) -> None:
         infinite = np.isinf(values)
-        first = infinite[int(infinite.any(axis=1).argmax())].argmax()  # of the first row: one may refuse them all
+        first = infinite[int(infinite.any(axis=1).argmax())].argmax()  # in the first such row: a refusal names it
         for position in (first, *np.flatnonzero(infinite.any(axis=0))):
             faults.refuse(self._names[position], infinite[:, position], "infinite, or too large for xgboost's float32")
 
@@ -91,7 +97,7 @@ class Matrices:
 
     def _numbers(self, column: Column, position: int, faults: RowFaults) -> Array | float:
         if column.missing().all():
-            return np.nan  # of whatever type: a caller's library can't know it
+            return np.nan  # whatever the type: a caller's library can't know the type of a column without values
         feature = self._features[position]
         if position in self._lacking:
             raise InvalidRequest(
@@ -126,7 +132,7 @@ class Matrices:
         return codes
 
     def _with_known_codes(self, values: Array, faults: RowFaults) -> Array:
-        """The values, or a copy in which codes of unknown categories are settled."""
+        """Returns the values, or a copy in which the codes of unknown levels are handled by their feature's rule."""
         self._refuse_no_codes(values, faults)
         for position in self._codes:
             count = len(self._features[position].levels)
@@ -146,21 +152,23 @@ class Matrices:
             faults.refuse(self._names[position], bad, "not the code of a category")
 
     def _settle(self, codes: Array, rows: Mask, position: int, faults: RowFaults) -> None:
-        """Does with unknown categories what the feature's rule says; `codes` may be changed."""
+        """Handles rows with an unknown level by the feature's rule, and sets their codes to NaN in place."""
         if rows.any():
             faults.settle(self._features[position], rows)
             codes[rows] = np.nan
 
     def _checked_positions(self, names: tuple[str, ...]) -> list[int]:
-        # No feature is left out: all of a booster's are required.
+        # No position is None: a booster needs all of its features.
         return [position or 0 for position in column_order(names, self._features)]
 
 
 def _whole_numbers(column: Column, faults: RowFaults) -> Array:
-    """The numbers of a column of ids; a fraction is none of them, a number too large to be exact is unfit.
+    """Returns the values of a column to be looked up among levels that are whole numbers.
+
+    A fraction is simply no level. A number too large for its type to hold exactly is refused.
 
     Raises:
-        InvalidRequest: the column is no numbers, or a float holds a whole number that it may have rounded.
+        InvalidRequest: the column does not hold numbers, or a floating point number may have been rounded.
     """
     if column.type in (Type.INT, Type.INT64):
         return column.values
@@ -176,7 +184,7 @@ def _whole_numbers(column: Column, faults: RowFaults) -> Array:
 
 
 def _equal(values: Array, number: float) -> Mask:
-    """Where the values are the number that stands for missing, as their own type has it."""
+    """Returns where the values equal the number that stands for missing, compared in the values' own type."""
     if values.dtype.kind == "i":
         is_one = abs(number) < _MOST_INT64 and number == int(number)  # false for NaN, too
         return np.asarray(values == int(number)) if is_one else np.zeros(len(values), np.bool_)

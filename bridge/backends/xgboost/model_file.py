@@ -1,6 +1,6 @@
-"""What a file is that should be an xgboost model, told by its first bytes, and what to do where it is something else.
+"""Tells by a file's first bytes whether it is an xgboost model file or what else, and what to do about it.
 
-Nothing is loaded. What xgboost said of a file that it could not load is put into a sentence here, too.
+Nothing is loaded. The errors of xgboost for a file that it can't load are turned into sentences here, too.
 """
 
 import bz2
@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 _HEAD = 4096
-_MOST_MEMORY = 1 << 26  # for the window of what is compressed
+_MOST_MEMORY = 1 << 26  # bytes that decompressing the first bytes may take
 _LEAVES_APART = (3, 2)
 _SAVE = 'save the model by save_model("model.ubj"), in the program that trained it'
 
@@ -42,7 +42,7 @@ class Kind:
     """A kind of file.
 
     Attributes:
-        what: a clause that says what it is, for "it can't be loaded: ...".
+        what: a clause that says what the file is, for "it can't be loaded: ...".
         remedy: a clause that says what to do.
     """
 
@@ -100,8 +100,8 @@ _HEADS = (
 )
 
 _SAID = (
-    (r"Unknown objective function: `([\w:.-]{1,64})`", "its objective '{0}' is none that {1} knows", "install {2}"),
-    (r"Unknown gbm type ([\w:.-]{1,64})", "its booster '{0}' is none that {1} knows", "install {2}"),
+    (r"Unknown objective function: `([\w:.-]{1,64})`", "its objective '{0}' is not known to {1}", "install {2}"),
+    (r"Unknown gbm type ([\w:.-]{1,64})", "its booster '{0}' is not known to {1}", "install {2}"),
     (r"binary format has been deprecated", BINARY.what, BINARY.remedy),
     (
         r"Unknown construct[^\n]*\n[^\n]*\[[iIlL]",
@@ -119,11 +119,11 @@ _SAID = (
 
 
 def kind_of(path: Path) -> Kind:
-    """What a file is by its first bytes; they may say less than all there is to know, and may be wrong of the rest.
+    """Returns the kind of a file by its first bytes; the rest of the file may still be damaged or something else.
 
     Raises:
-        BundleError: it is no regular file.
-        OSError: it can't be read.
+        BundleError: the path is no regular file.
+        OSError: the file can't be read.
     """
     with open_regular(path) as file:
         head = file.read(_HEAD)
@@ -135,16 +135,16 @@ def kind_of(path: Path) -> Kind:
 
 
 def sentence_of(name: str, kind: Kind) -> str:
-    """Why a file of such a kind is not loaded."""
+    """Returns the sentence why a file of this name and kind can't be loaded, and what to do."""
     return _sentence(name, kind.what, kind.remedy)
 
 
 def refuse_other_kinds(path: Path) -> None:
-    """Tells what a model.ubj or model.json is that is no UBJSON or JSON by its first bytes.
+    """Refuses a model.ubj that is not UBJSON, or a model.json that is not JSON, by its first bytes.
 
     Raises:
-        BundleError: it is of another kind, or of the other one of the two.
-        OSError: it can't be read.
+        BundleError: the file is of another kind; the message says which, and what to do.
+        OSError: the file can't be read.
     """
     kind = kind_of(path)
     if kind is not (JSON if path.suffix == ".json" else UBJSON):
@@ -152,11 +152,11 @@ def refuse_other_kinds(path: Path) -> None:
 
 
 def sentence_for(name: str, said: str) -> str | None:
-    """Why a file can't be loaded, of what xgboost said when it tried; None if that is nothing that we know.
+    """Returns the sentence for an error of xgboost: why the file can't be loaded; None if the error is not known.
 
     Args:
-        name: of the file.
-        said: the text of xgboost's error, or its beginning.
+        name: the name of the file.
+        said: the message of xgboost's error, or its beginning.
     """
     installed = _installed()
     for pattern, what, remedy in _SAID:
@@ -171,14 +171,14 @@ def sentence_for(name: str, said: str) -> str | None:
 
 
 def sentence_for_leaves(name: str, document: dict[str, Any], installed: tuple[int, ...]) -> str | None:
-    """Why trees of several outputs can't be loaded; None if they can, or there are none.
+    """Returns why trees with several outputs can't be loaded; None if they can be, or if the model has no such trees.
 
-    xgboost 3.2 keeps the numbers of their leaves apart, and crashes where they are not: in all older files.
+    Since xgboost 3.2 files store the values of their leaves separately, and xgboost crashes on older files.
 
     Args:
-        name: of the file.
-        document: what it holds.
-        installed: the version of xgboost that would load it.
+        name: the name of the file.
+        document: the document in the file.
+        installed: the version of the installed xgboost.
     """
     trees = boosted_trees(document).get("trees")
     if installed < _LEAVES_APART or not isinstance(trees, list) or not any(_is_old_vector(tree) for tree in trees):
@@ -219,7 +219,7 @@ def _kind(head: bytes) -> Kind:
 
 
 def _unpacked(head: bytes) -> bytes:
-    """The first bytes of what is compressed; none where it takes more to get at them, or a library that is not here."""
+    """Returns the first bytes of compressed content; none if they can't be unpacked by zlib, bz2 or lzma."""
     ways: tuple[Callable[[], bytes], ...] = (
         lambda: zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(head, _HEAD),
         lambda: bz2.BZ2Decompressor().decompress(head, _HEAD),

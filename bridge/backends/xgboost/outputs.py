@@ -1,4 +1,4 @@
-"""The columns that an xgboost model answers with: its scores, and what explains them."""
+"""Makes the columns that an xgboost model answers with: its scores, and its additional outputs."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -19,18 +19,18 @@ _PROBABILITIES = ("binary:logistic", "reg:logistic")
 
 
 class Outputs:
-    """Names and types of one model's columns, and the columns of what its booster predicts.
+    """The names and types of one model's outputs; turns its booster's predictions into columns.
 
     Args:
-        facts: of the booster.
-        settings: `[xgboost]` names the scores, and says what else there is to be.
-        names: of the booster's features.
+        facts: the facts of the booster.
+        settings: the model's settings; `[xgboost]` names the scores and the additional outputs.
+        names: the names of the booster's features.
 
     Attributes:
-        described: own outputs first, then those that explain them.
+        described: all outputs, the scores first, then the additional outputs.
 
     Raises:
-        BundleError: names that don't fit the model, or columns that would have one name.
+        BundleError: the number of names does not fit the model, or two outputs would have the same name.
     """
 
     def __init__(self, facts: ModelFacts, settings: ModelSettings, names: tuple[str, ...]) -> None:
@@ -54,8 +54,8 @@ class Outputs:
             )
 
     def columns(self, prediction: Prediction) -> tuple[Column, ...]:
-        """One column for each output; a reason is missing where fewer features moved the score."""
-        if len(self.described) == 1:  # what most models give, and the others' way costs more than scoring a row
+        """Returns one column for each output; a reason is missing where fewer features contributed to the score."""
+        if len(self.described) == 1:  # the usual case: what follows would cost more than scoring a row
             return (Column(self.described[0].name, Type.FLOAT, prediction.scores),)
         arrays, shares = [*self._scores(prediction.scores)], prediction.contributions
         if shares is not None and self._chosen.contributions:
@@ -79,7 +79,7 @@ class Outputs:
         raise BundleError(f"model.toml: xgboost.output_names has {len(given)} names, the model gives {count} scores")
 
     def _additional(self) -> Iterator[str]:
-        """Names of contributions and leaves, in the order of `columns`."""
+        """Yields the names of contributions and leaves, in the order of `columns`."""
         several = [f".{name}" for name in self._own] if self._facts.outputs > 1 else [""]
         if self._chosen.contributions:
             for output in several:
@@ -90,7 +90,7 @@ class Outputs:
 
     def _scores(self, raw: Array) -> Iterator[Array]:
         if self._is_pair:
-            # As XGBClassifier.predict_proba: the other class has what is left of one, in float32.
+            # As in XGBClassifier.predict_proba: the first class gets 1 minus the second's probability, in float32.
             yield np.float32(1.0) - raw
             yield raw
         elif len(self._own) == 1:
@@ -99,7 +99,7 @@ class Outputs:
             yield from _by_column(raw.reshape(-1, len(self._own)))
 
     def _reasons(self, contributions: Array) -> Iterator[Column]:
-        """Names of the features by the size of their contribution; of equal ones the first feature comes first."""
+        """Yields columns of feature names, the largest contribution first; of equal ones the first feature wins."""
         size = np.abs(contributions)
         places = min(self._chosen.top_reasons, size.shape[1])
         order = np.argsort(-size, axis=1, kind="stable")[:, :places]
@@ -115,5 +115,5 @@ class Outputs:
 
 
 def _by_column(values: Array) -> list[Array]:
-    """The columns of an array, each in one piece."""
+    """Returns the columns of an array, each contiguous in memory."""
     return list(np.ascontiguousarray(values.T))

@@ -1,4 +1,4 @@
-"""The booster in a pickle: pickled alone, in an sklearn wrapper, or in a pipeline of nothing else."""
+"""Reads the booster in a pickle: pickled alone, in an sklearn wrapper, or in a pipeline with no other steps."""
 
 import importlib
 import math
@@ -21,7 +21,7 @@ _SAVE = 'save its booster by save_model("model.ubj") where it was made'
 
 
 class ConversionRefused(Exception):
-    """The model can't be read, or must not be converted; the sentence says why."""
+    """The model can't be read, or must not be converted; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class Wrapper:
     """What an sklearn wrapper knew beside its booster.
 
     Attributes:
-        name: of its class.
-        foreign: the class is none of xgboost's own.
+        name: the name of the wrapper's class.
+        foreign: whether the class is not one of xgboost's own.
         missing: the number that stands for missing; None for NaN.
-        labels: of the classes, where they are not just counted from 0.
-        own_objective: it was trained by a function.
+        labels: the class labels; empty if they are just counted from 0.
+        own_objective: whether the objective was a function of the author's.
     """
 
     name: str
@@ -44,16 +44,16 @@ class Wrapper:
 
 
 def unpickled(xgboost: Any, source: Path, scratch: Path, look: Callable[[Any], None]) -> tuple[Any, Wrapper | None]:
-    """The booster of a pickle, and what its wrapper knew, if it has one. Code in the pickle is run.
+    """Reads a pickle, which runs the code in it; returns the booster, and what its wrapper knew, or None without one.
 
     Args:
-        xgboost: the library.
+        xgboost: the imported library.
         source: the pickle, made by pickle or by joblib.
-        scratch: a file that may be written.
-        look: called with each booster's document before xgboost reads it; what it raises is raised.
+        scratch: a path for a temporary file.
+        look: called with each booster's document before xgboost reads it; its exceptions pass through.
 
     Raises:
-        ConversionRefused: it can't be read, or holds no xgboost model or more than one.
+        ConversionRefused: the pickle can't be read, or does not hold exactly one xgboost model.
     """
     _watch(xgboost, scratch, look)
     model = _without_pipeline(source.name, _read(xgboost, source))
@@ -118,7 +118,7 @@ def _read(xgboost: Any, source: Path) -> Any:
 
 
 def _load() -> Callable[[Any], Any]:
-    """Of joblib where it is installed, which reads what pickle wrote, too."""
+    """Returns joblib's function that loads pickles, or pickle's if joblib is not installed; joblib's reads both."""
     try:
         load: Callable[[Any], Any] = importlib.import_module("joblib").load
     except ImportError:
@@ -148,7 +148,7 @@ def _missing(model: Any) -> float | None:
 
 
 def _labels(model: Any) -> tuple[str, ...]:
-    """Old wrappers kept those that were no numbers apart, in a LabelEncoder."""
+    """Returns the class labels; old sklearn wrappers kept labels that are not numbers in a LabelEncoder."""
     labels = getattr(getattr(model, "_le", None), "classes_", None)
     if labels is None:
         labels = getattr(model, "classes_", None)

@@ -1,6 +1,6 @@
-"""Which ways into xgboost, and whether lignum, give what `Booster.predict` gives: by argument first, then by trial.
+"""Proves which ways of predicting give the bits of `Booster.predict`: by known facts first, then on trial rows.
 
-Runs in the process that inspects a model file, see `bridge.backends.xgboost.reading`; never while serving.
+It runs in the child process that inspects a model file, see `bridge.backends.xgboost.reading`; never while serving.
 """
 
 from collections.abc import Iterator
@@ -24,9 +24,9 @@ __all__ = [
     "same_bits",
 ]
 
-# From a margin to a score, xgboost and lignum may round differently, and so seldom that no trial row shows it (the exp
-# of survival:aft: for one margin in 2,000). tests/unit/test_xgboost_objectives.py holds them against each other on a
-# million margins of each of these.
+# Objectives for which lignum turns margins into scores as xgboost does. For others they may round differently, so
+# seldom that no trial row shows it (the exp of survival:aft: for one margin in 2,000).
+# tests/unit/test_xgboost_objectives.py compares the two on a million margins of each of these.
 EXACT_OBJECTIVES = frozenset(
     {
         "binary:logistic",
@@ -48,23 +48,24 @@ EXACT_OBJECTIVES = frozenset(
         "survival:cox",
     }
 )
-# Prediction in place runs the same kernel over the same trees as prediction of a DMatrix (src/predictor/
-# cpu_predictor.cc) and the same transformation behind it (Learner::InplacePredict, src/learner.cc). Dropped-out trees
-# are summed in another order (src/gbm/gbtree.cc of 3.0 to 3.2), linear models can't be asked in place.
+# Objectives for which prediction in place is exact. It runs the same kernel over the same trees as prediction of a
+# DMatrix (src/predictor/cpu_predictor.cc) and the same transformation behind it (Learner::InplacePredict,
+# src/learner.cc). Dropped-out trees are summed in another order (src/gbm/gbtree.cc of 3.0 to 3.2), and linear models
+# can't be predicted in place.
 IN_PLACE_OBJECTIVES = EXACT_OBJECTIVES | {"binary:hinge", "reg:linear", "survival:aft", "reg:expectileerror"}
 _IN_PLACE_VERSIONS = ((2, 1), (3, 4))
 
 
 class LignumRefused(Exception):
-    """lignum does not take the booster's place."""
+    """lignum can't, or may not, predict instead of the booster; the message says why."""
 
 
 class Way(NamedTuple):
-    """How rows are predicted.
+    """How rows are given to xgboost.
 
     Attributes:
-        in_place: where they are; else through a DMatrix.
-        reason: why.
+        in_place: whether rows are predicted in place, from their own array; if not, through a DMatrix.
+        reason: why they are not predicted in place; empty if they are.
     """
 
     in_place: bool
@@ -74,22 +75,24 @@ class Way(NamedTuple):
 def prove_way(
     booster: str, objective: str, version: tuple[int, int], trials: Iterator[Array], ways: tuple[Predict, Predict]
 ) -> Way:
-    """Whether rows may be predicted in place.
+    """Returns whether rows may be predicted in place, because that gives the bits of a prediction through a DMatrix.
 
     Args:
-        booster: what kind it is.
-        objective: what it was trained for.
-        version: of the installed xgboost, major and minor.
-        trials: rows to try.
-        ways: in place, and through a DMatrix.
+        booster: the kind of booster: "gbtree", "dart" or "gblinear".
+        objective: the objective that it was trained for, by xgboost's name.
+        version: the version of the installed xgboost, major and minor.
+        trials: blocks of rows to try, float32, shape (rows, features).
+        ways: the functions that predict in place and through a DMatrix.
     """
     if booster != "gbtree":
         return Way(in_place=False, reason=f"{booster} boosters are exact only through a DMatrix, which is slower")
     first, last = _IN_PLACE_VERSIONS
     if not first <= version <= last:
-        return Way(in_place=False, reason=f"xgboost {version[0]}.{version[1]} is known only through a DMatrix")
+        known = f"xgboost {version[0]}.{version[1]} is known to be exact only through a DMatrix, which is slower"
+        return Way(in_place=False, reason=known)
     if objective not in IN_PLACE_OBJECTIVES:
-        return Way(in_place=False, reason=f"{objective} is known only through a DMatrix, which is slower")
+        known = f"{objective} is known to be exact only through a DMatrix, which is slower"
+        return Way(in_place=False, reason=known)
     in_place, through_matrix = ways
     for rows in trials:
         try:
@@ -102,17 +105,23 @@ def prove_way(
 
 
 def same_bits(one: Array, other: Array) -> bool:
-    """All numbers are the same, as float32, NaN and the sign of zero included."""
+    """Whether two arrays hold the same bits as float32, NaN and the sign of zero included."""
     return np.asarray(one, np.float32).tobytes() == np.asarray(other, np.float32).tobytes()
 
 
 def prove_lignum(lignum: Any, booster: Any, objective: str, splits: Splits) -> str:
-    """How a model of lignum differs from the booster in place; empty if every trial row has the same bits.
+    """Returns how lignum's scores differ from the booster's in place; empty if all trial rows have the same bits.
 
-    Margins are compared too, because a score (a class, a probability of 1) hides them.
+    Margins are compared too, because a score (a class, a probability of 1) can hide that they differ.
+
+    Args:
+        lignum: lignum's model.
+        booster: xgboost's booster.
+        objective: the objective that the booster was trained for.
+        splits: the model's splits, from which trial rows are made.
     """
     if not splits.complete:
-        return "it has too many thresholds for all of them to be tried"
+        return "the model has too many thresholds to try lignum on all of them"
     scores = lignum_scores(lignum, objective)
     for rows in trial_rows(splits):
         for kind, predicted in (("margin", lignum.predict(rows, raw_score=True, n_jobs=1)), ("value", scores(rows))):
@@ -123,10 +132,16 @@ def prove_lignum(lignum: Any, booster: Any, objective: str, splits: Splits) -> s
 
 
 def load_lignum_model(path: str, objective: str, features: int, library: str | None = None) -> Any:
-    """What lignum makes of the file.
+    """Loads a model file with lignum.
+
+    Args:
+        path: the model file.
+        objective: the objective that the booster was trained for.
+        features: the number of the booster's features.
+        library: the trees as machine code; None if there is none.
 
     Raises:
-        LignumRefused: it can't, or may not, take the booster's place; the sentence says why.
+        LignumRefused: lignum can't, or may not, predict instead of the booster; the message says why.
     """
     try:
         lignum: Any = import_module("lignum")  # an extra

@@ -1,7 +1,7 @@
-"""Reads a model file with xgboost and tries its booster, in a process of its own: a damaged file can crash xgboost.
+"""Reads a model file with xgboost and tries its booster, in a child process: a damaged file can crash xgboost.
 
-Run as `python -m bridge.backends.xgboost.reading FILE ASKED`, it prints an empty line when it begins, and one line of
-JSON: the facts, or why there are none.
+Run as `python -m bridge.backends.xgboost.reading FILE ASKED`, it prints an empty line when it begins, and then one line
+of JSON: the facts, or why there are none.
 """
 
 import json
@@ -34,11 +34,14 @@ _MOST_LABELS = 10_000
 
 
 class Refused(Exception):
-    """The file can be read, and must not serve; the sentence says why."""
+    """The file can be read, but must not serve; the message says why."""
 
 
 def main(path: Path, asked: Asked) -> dict[str, Any]:
-    """What is printed: `facts`, `refused` with a sentence, or `failed` with what xgboost said."""
+    """Reads a file, and returns `facts`, `refused` with a sentence, or `failed` with an error's message.
+
+    The error is xgboost's own, or says how the document is damaged.
+    """
     try:
         import xgboost  # noqa: PLC0415 - only the child needs it
     except ImportError:
@@ -59,7 +62,7 @@ def _facts(xgboost: Any, path: Path, asked: Asked) -> ModelFacts:
     if newer and not asked.newer_file:
         raise Refused(
             f"{path.name} was saved by xgboost {_dotted(saved_by)}; the installed {xgboost.__version__} is older and "
-            "may read it otherwise without a word: install the newer one, or prove the file by golden rows and say "
+            "may read it differently without an error: install the newer one, or prove the file by golden rows and say "
             "--accept-newer-file"
         )
     if crash := sentence_for_leaves(path.name, document, installed):
@@ -69,7 +72,7 @@ def _facts(xgboost: Any, path: Path, asked: Asked) -> ModelFacts:
         booster = xgboost.Booster(params={"nthread": 1}, model_file=str(path))
     except xgboost.core.XGBoostError as error:
         if damage is not None and says_out_of_memory(str(error)):
-            raise damage from error  # it asked for what a damaged length says
+            raise damage from error  # a damaged length made xgboost ask for that memory
         raise
     if damage is not None:
         raise damage
@@ -83,7 +86,10 @@ def _facts(xgboost: Any, path: Path, asked: Asked) -> ModelFacts:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], DocumentDamaged | None]:
-    """The document; xgboost is let try first where it can't be read, because its own words may name a kind of file."""
+    """Returns the document, or an empty one and its damage.
+
+    The damage is not raised at once, because xgboost's own message may name the kind of file.
+    """
     try:
         return read_document(path), None
     except DocumentDamaged as damage:
@@ -120,7 +126,7 @@ def _of_file(name: str, document: dict[str, Any], booster: Any, saved_by: list[i
 
 
 def _kind(document: dict[str, Any]) -> str:
-    """Files of xgboost 3.4 call dropped-out trees "gbtree", and keep the weights of the trees beside them."""
+    """Returns "gbtree", "dart" or "gblinear". Files of xgboost 3.4 call "dart" "gbtree" and keep the trees' weights."""
     booster = found(document, "learner", "gradient_booster")
     dropped = found(booster, "weight_drop"), boosted_trees(document).get("weight_drop")
     return "dart" if any(weights is not None and len(weights) for weights in dropped) else str(found(booster, "name"))
@@ -130,20 +136,20 @@ def _best_iteration(name: str, booster: Any, rounds: int) -> int | None:
     best = booster.attr("best_iteration")
     if best is None:
         return None
-    # Asked for rounds far beyond the last, xgboost crashes.
+    # xgboost crashes when it is asked for rounds far beyond the last.
     if not (best.isascii() and best.isdecimal() and len(best) < len(str(2**31)) and int(best) < rounds):
         raise Refused(f"{name} has an attribute best_iteration that names none of its rounds")
     return int(best)
 
 
 def _rounds_used(kind: str, best: int | None, rounds: int, asked: Asked) -> int:
-    """How many rounds predict; 0 means all, as in xgboost."""
+    """Returns the number of rounds that predict; 0 means all, as in xgboost."""
     if best is None:
         if asked.trees == "best":
             raise Refused("model.toml: xgboost.trees is 'best', but the model has no best iteration")
         return 0
     if best == rounds - 1:
-        return 0  # the best is the last: both words say the same
+        return 0  # the best round is the last, so "best" and "all" are the same
     if kind == "gblinear":
         if asked.trees == "best":
             raise Refused(
@@ -159,7 +165,7 @@ def _rounds_used(kind: str, best: int | None, rounds: int, asked: Asked) -> int:
 
 
 def _wrapper(booster: Any) -> dict[str, Any]:
-    """What the sklearn wrapper left in the file that it saved: its parameters up to 1.7, hardly anything since."""
+    """Returns what the sklearn wrapper left in a file that it saved: its parameters up to xgboost 1.7, little since."""
     try:
         said = json.loads(booster.attr("scikit_learn") or "{}")
     except (ValueError, RecursionError):
@@ -177,12 +183,12 @@ def _missing(wrapper: dict[str, Any], asked: Asked) -> tuple[float, list[str]]:
         return asked.missing, []
     own = "NaN" if math.isnan(asked.missing) else f"{asked.missing:g}"
     return asked.missing, [
-        f"model.toml says that {own} stands for missing, the sklearn wrapper said {said:g}: {own} does"
+        f"model.toml says that {own} stands for missing, the sklearn wrapper said {said:g}: {own} is used"
     ]
 
 
 def _labels(wrapper: dict[str, Any]) -> list[str]:
-    """Of the classes; old wrappers kept those that were no numbers apart, in a LabelEncoder."""
+    """Returns the class labels; old sklearn wrappers kept labels that are not numbers in a LabelEncoder."""
     encoder = wrapper.get("_le")
     labels = encoder.get("classes_") if isinstance(encoder, dict) else None
     labels = wrapper.get("classes_") if labels is None else labels
@@ -192,7 +198,7 @@ def _labels(wrapper: dict[str, Any]) -> list[str]:
 
 
 def _tried(path: Path, facts: ModelFacts, splits: Splits, asked: Asked) -> ModelFacts:
-    """What trial rows show: how many outputs there are, and which way into the library is exact."""
+    """Returns the facts with what trial rows show: the number of outputs, and whether predicting in place is exact."""
     facts = replace(facts, codes={str(at): count for at, count in enumerate(splits.codes) if count >= 0})
     plain = load_through_matrix(path, facts, Asked(margin=asked.margin))
     first = next(trial_rows(splits, facts.missing))[:_FIRST_ROWS]
@@ -216,11 +222,11 @@ def _asked_for_more(path: Path, facts: ModelFacts, rows: Array, asked: Asked) ->
     explained = facts.outputs if everything.contributions is None else everything.contributions.shape[1]
     if explained != facts.outputs:
         raise Refused(
-            f"model.toml: contributions and reasons explain {explained} margins, {facts.objective} gives "
-            f"{facts.outputs} score of them: ask for output_margin = true, or train multi:softprob"
+            f"model.toml: {facts.objective} gives {facts.outputs} score a row, its contributions explain {explained} "
+            "margins: ask for output_margin = true, or train multi:softprob"
         )
     leaves = 0 if everything.leaves is None else everything.leaves.shape[1]
-    more = "it is asked for more than scores: a DMatrix is made for each batch, which is slower"
+    more = "model.toml asks for more than scores: a DMatrix is made for each batch, which is slower"
     return replace(facts, leaves=leaves, in_place=False, way_reason=more)
 
 
@@ -234,12 +240,12 @@ def _answered(predict: Callable[[Array], Prediction], rows: Array) -> Prediction
 
 
 def _first_line(said: str) -> str:
-    """Without the stack trace that xgboost puts behind it."""
+    """Returns the first line of xgboost's message, without the stack trace that follows."""
     return next((line for line in said.splitlines() if line), "nothing")
 
 
 def _codes(facts: ModelFacts, position: int) -> int:
-    """How many categories of a feature the file knows; -1 for a number."""
+    """Returns the number of levels that the file stores for a category; -1 for a number."""
     if not facts.types or facts.types[position] != CATEGORICAL:
         return -1
     stored = facts.categories.get(str(position)) or facts.cut_categories.get(str(position)) or ()
@@ -279,5 +285,5 @@ def _dotted(parts: list[int]) -> str:
 if __name__ == "__main__":
     # xgboost imports sklearn where there is one, which takes a second of every load.
     sys.modules.update({"sklearn": None})  # type: ignore[dict-item]
-    print(flush=True)  # noqa: T201 - whatever ended this process before was no doing of the file's
+    print(flush=True)  # noqa: T201 - a process that ended before it printed this was not ended by the file
     sys.stdout.write(json.dumps(main(Path(sys.argv[1]), Asked(**json.loads(sys.argv[2])))))

@@ -1,4 +1,4 @@
-"""Rows made from a model's own trees: every threshold, its neighbours, every code, and what is special of floats."""
+"""Makes trial rows from a model's trees: with every threshold and its neighbours, every code, and special floats."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -10,23 +10,23 @@ from bridge.columns import Array
 __all__ = ["Splits", "splits_of", "trial_rows"]
 
 _RANDOM_ROWS = 4096
-_MOST_CELLS = 1 << 21  # of one block: 8 MiB of float32
+_MOST_CELLS = 1 << 21  # of one block of rows, which is 8 MiB of float32
 _MOST_CELLS_OF_ALL = 1 << 26
-_MOST_WALKS = 1 << 28  # of rows through trees: seconds
+_MOST_WALKS = 1 << 28  # rows times trees; this many take seconds
 _MISSING_SHARE = 0.15
-_MORE_CODES = 2  # beyond those that the trees or the categories know
-_MOST_CODES = 1 << 20  # a file may name any number as a category
+_MORE_CODES = 2  # codes beyond those that the trees or the categories know, which are tried too
+_MOST_CODES = 1 << 20  # a bound, because a damaged file may name any number as a category
 
 
 class Splits(NamedTuple):
-    """Where a model's trees decide, by feature.
+    """The values at which a model's trees decide, by feature.
 
     Attributes:
-        values: of a number, its thresholds and the next floats below and above each; of a category, its codes.
+        values: for a number, its thresholds and the next floats below and above each; for a category, its codes.
         categorical: which features are categories.
-        codes: of each category, how many codes the file or its trees know; -1 for a number.
-        rows: so many show the values of every feature.
-        complete: all of the values; else only some, because all would take minutes.
+        codes: for each category, the number of codes that the file or its trees know; -1 for a number.
+        rows: the number of trial rows that are made to show the values of every feature.
+        complete: whether these rows show all values; if not, all would take minutes.
     """
 
     values: list[Array]
@@ -37,12 +37,12 @@ class Splits(NamedTuple):
 
 
 def splits_of(trees: Sequence[dict[str, Any]], features: int, codes: Sequence[int]) -> Splits:
-    """What the trees of a model's document decide by.
+    """Returns the values at which the trees of a model decide.
 
     Args:
-        trees: of the document.
-        features: how many there are.
-        codes: of each feature, how many categories are known to the file; -1 for a number.
+        trees: the trees in the model's document.
+        features: the number of features.
+        codes: for each feature, the number of categories that the file knows; -1 for a number.
     """
     thresholds: list[list[Array]] = [[] for _ in range(features)]
     most = list(codes)
@@ -65,7 +65,7 @@ def splits_of(trees: Sequence[dict[str, Any]], features: int, codes: Sequence[in
 
 
 def _raise_to_codes(most: list[int], tree: dict[str, Any]) -> None:
-    """A category that a tree splits by is one, whether the file names it or not."""
+    """Raises the numbers of codes to cover every category by which a tree splits, stored in the file or not."""
     split = np.asarray(tree["split_indices"], np.int64)
     categories = np.asarray(tree.get("categories", ()), np.int64)
     segments, sizes = tree.get("categories_segments", ()), tree.get("categories_sizes", ())
@@ -89,11 +89,13 @@ def _neighbours(parts: list[Array]) -> Array:
 
 
 def trial_rows(splits: Splits, missing: float = np.nan) -> Iterator[Array]:
-    """Blocks of float32 rows, 8 MiB at most: random ones with all that is special of floats, then the splits.
+    """Yields blocks of float32 rows, shape (rows, features), of 8 MiB at most: random rows, then rows of the splits.
+
+    Random rows hold special floats too: NaN, both zeros, the smallest and the largest numbers.
 
     Args:
-        splits: of the model's trees.
-        missing: the number that stands for missing beside NaN.
+        splits: the values at which the model's trees decide.
+        missing: the number that stands for missing, beside NaN.
     """
     features = len(splits.values)
     absent = np.array([np.nan, missing], np.float32)
