@@ -57,7 +57,7 @@ def test_check_deploy_serve_models_score(pima: Pima, tmp_path: Path, front: str)
     assert "deployed glm/1" in run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm")
     assert "deployed glm/2" in run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm")
     again = run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm", "--version", 2, code=1)
-    assert again.strip() == "glm/2 is there already; a version is never replaced"
+    assert again.strip() == "glm/2 exists already, and a version is never replaced: deploy under another number"
     assert "is not a model's name" in run(
         "deploy", pima.folder / "glm", "--repository", repository, "--model", "GLM", code=1
     )

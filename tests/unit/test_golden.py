@@ -83,7 +83,7 @@ def test_line_ends_within_a_text_are_kept_as_they_are(tmp_path: Path, text: str)
         ("x,score.y\na,1\n", "column 'x', row 2 (the header is row 1): not a double"),
         ('x,score.y\n1,1\n"2",1\n', "column 'x', row 3 (the header is row 1): not a double"),
         ("u,score.y\n1,1\n", "column 'u' has no type; declare it in [features]"),
-        ("z,score.y\n1,1\n", "column 'z' is neither a feature of the model nor 'score.<output>'"),
+        ("z,score.y\n1,1\n", "column 'z' is neither a feature of the model nor named 'score.<output>'"),
         ("x,n\n1,1\n", "there is no column 'score.<output>' in it"),
         ('x,score.y\n1,"1\n', "row 2 (the header is row 1): a quote is out of place"),
         ("x,score.y\n1,1\n\n2,2\n", "row 3 (the header is row 1): it is empty"),

@@ -75,7 +75,7 @@ def test_a_bundle_that_the_disk_has_no_room_for_is_not_copied(
     with (bundle / "model.ubj").open("wb") as file:
         file.truncate(2 << 30)
     repository = Repository(tmp_path / "repository")
-    with pytest.raises(BundleError, match=r"^the bundle has 2 GiB, and the repository's disk has room for 1 MiB$"):  # noqa: SIM117
+    with pytest.raises(BundleError, match=r"^the bundle has 2 GiB, but the repository's disk has only 1 MiB free$"):  # noqa: SIM117
         with repository.staged(bundle):
             pytest.fail("it was copied")
     assert list(repository.path.iterdir()) == []
@@ -110,7 +110,9 @@ def test_what_is_swapped_for_a_link_or_removed_after_it_was_seen_is_not_copied(
 
     monkeypatch.setattr(staging, "_opened", open_late)
     (tmp_path / "copy").mkdir()
-    with pytest.raises(BundleError, match=r"^lib/x\.txt was put elsewhere, or replaced, while the bundle was copied$"):
+    with pytest.raises(
+        BundleError, match=r"^lib/x\.txt was moved or replaced while the bundle was copied: deploy it again$"
+    ):
         copy_files(bundle, tmp_path / "copy", ["lib/x.txt", "model.ubj"])
     assert not (tmp_path / "copy" / "lib" / "x.txt").exists()
 
