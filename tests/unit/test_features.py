@@ -282,7 +282,7 @@ def test_only_so_many_rows_may_be_wrong_alone() -> None:
         if count == 10_000:
             assert len(binding.bind(Table((rows,), len(rows)), alone=True).unfit or {}) == count
             continue
-        sentence = r"^column 'x', row 0: outside .*; at most 10000 rows of a partial call may be so$"
+        sentence = r"^column 'x', row 0: outside .*; a partial call may have at most 10000 such rows$"
         with pytest.raises(InvalidRequest, match=sentence) as raised:
             binding.bind(Table((rows,), len(rows)), alone=True)
         assert raised.value.limit == "10000 rows"
