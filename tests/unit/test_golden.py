@@ -86,7 +86,7 @@ def test_line_ends_within_a_text_are_kept_as_they_are(tmp_path: Path, text: str)
         ("z,score.y\n1,1\n", "column 'z' is neither a feature of the model nor named 'score.<output>'"),
         ("x,n\n1,1\n", "there is no column 'score.<output>' in it"),
         ('x,score.y\n1,"1\n', "row 2 (the header is row 1): a quote is out of place"),
-        ("x,score.y\n1,1\n\n2,2\n", "row 3 (the header is row 1): it is empty"),
+        ("x,score.y\n1,1\n\n2,2\n", "row 3 (the header is row 1): the row is empty"),
         ("x,score.y,score.y\n1,2,1\n", "column 'score.y' is there twice"),
         ("x,x,score.y\n1,1,1\n", "column 'x' is there twice"),
     ],
