@@ -1,4 +1,4 @@
-"""What a bundle is: the folder that is deployed, its manifest, and the digest that names its every byte."""
+"""Reads a bundle: the folder that is deployed, its manifest, and the digest, which stands for every byte in it."""
 
 import hashlib
 import json

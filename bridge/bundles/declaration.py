@@ -1,4 +1,4 @@
-"""A feature as the line of model.toml that declares it."""
+"""Writes the lines of model.toml that declare features."""
 
 import json
 

@@ -233,7 +233,7 @@ class Repository:
                 _rename_noreplace(staged, folder / str(chosen))
             except FileExistsError as error:
                 if version is None:
-                    continue  # somebody else deployed this number meanwhile
+                    continue  # another deploy took this number meanwhile: try the next one
                 raise _taken(model, chosen) from error
             _fsync(folder)
             _fsync(self.path)

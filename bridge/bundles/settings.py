@@ -22,7 +22,7 @@ __all__ = ["CHUNK_ROWS", "FILE_NAME", "ModelSettings", "read_model_settings"]
 
 FILE_NAME = "model.toml"
 _MOST_BYTES = 1 << 20
-CHUNK_ROWS = 10_000  # of a batch, where neither model.toml nor the backend says another number
+CHUNK_ROWS = 10_000  # rows of a chunk, unless model.toml or the backend states another number
 _MOST_LEVEL = {"int": INT_MAX, "int64": 2**63 - 1}
 _MOST_REASONS = 64
 # A bad request is never answered with a default unless the author says so, by `unknown_level`.

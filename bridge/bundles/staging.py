@@ -15,7 +15,7 @@ __all__ = ["copy_files"]
 
 _OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _SWAPPED = (errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.ENXIO)
-_KEPT_BITS = 0o755  # a copy is readable by whom the original is, and by nobody else
+_KEPT_BITS = 0o755  # whoever can read a file can read its copy, and nobody else can
 
 
 def copy_files(source: Path, target: Path, names: Sequence[str]) -> None:

@@ -268,5 +268,5 @@ _CONVERSIONS = {
     (Type.INT64, Type.INT): _long_to_int,
     (Type.BOOL, Type.BOOL): _same,
     (Type.STRING, Type.STRING): _same,
-    (Type.STRING, Type.FACTOR): _same,  # the levels do the work
+    (Type.STRING, Type.FACTOR): _same,  # `_to_factor` converts by the levels
 }

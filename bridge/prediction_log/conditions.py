@@ -12,7 +12,7 @@ from bridge.texts import brief
 __all__ = ["Conditions", "Raised"]
 
 _OTHERS = "(others)"
-_UNKNOWN = "(not recorded)"  # by gateways that did not know classes
+_UNKNOWN = "(not recorded)"  # in records of old gateways, which did not record classes
 _MOST_COUNTED = 1000  # a model may make up a class for each call
 _MOST_LISTED = 20
 _MOST_CLASS, _MOST_MESSAGE = 100, 200  # characters

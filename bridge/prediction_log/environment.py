@@ -39,7 +39,7 @@ def _packages() -> dict[str, str]:
     found = {}
     for name, distributions in _PACKAGES.items():
         installed = {one: said for one in distributions if (said := _installed(one))}
-        if len(set(installed.values())) > 1:  # they overwrite each other's files: which one is imported, nobody can say
+        if len(set(installed.values())) > 1:  # each overwrites the other's files: either may be imported
             found[name] = ", ".join(f"{said} ({one})" for one, said in installed.items())
         elif installed:
             found[name] = next(iter(installed.values()))

@@ -1,4 +1,4 @@
-"""A log as rows for other programs: JSON lines, Elasticsearch's bulk form, or Parquet."""
+"""Exports a log as rows for other programs: JSON lines or Elasticsearch's bulk form; `parquet` writes Parquet."""
 
 import contextlib
 import json
@@ -65,14 +65,8 @@ def export_lines(
 ) -> Exported:
     """Writes one file of JSON lines, or one of bulk actions with its index template beside it (OUTPUT.template.json).
 
-    Only their owner can read the files. They get their names when they are complete, so none is ever half written.
-
-    Args:
-        folder: the folder of the log.
-        form: JSONL or ELASTICSEARCH.
-        output: the file to write; must not exist.
-        selection: the calls to export.
-        on_bytes: called now and then with the number of bytes of the log that were read since the last time.
+    Only their owner can read the files. They must not exist, and get their names when they are complete. `on_bytes` is
+    called now and then with the number of bytes of the log that were read since the last time.
 
     Raises:
         ExportFailed: the output exists already, or its folder does not.
@@ -93,7 +87,7 @@ def export_lines(
                 target.write(line)
                 done.rows += 1
         if bulk:
-            target.flush()  # or the template would stay alone where the last lines find a full disk
+            target.flush()  # a full disk must fail here, before the template gets its name
             _write_template(template)
     done.damages = log.damages
     return done
@@ -171,7 +165,7 @@ def _document(row: _Row) -> _Row:
 
 
 _KEYWORD, _DOUBLE = {"type": "keyword"}, {"type": "double"}
-_OBJECT = {"type": "object", "subobjects": False}  # a dot in the name of a column is a dot
+_OBJECT = {"type": "object", "subobjects": False}  # a dot in a column's name is part of the name
 _TEMPLATE = {
     "index_patterns": [f"{_INDEX}-*"],
     "template": {

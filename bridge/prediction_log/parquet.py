@@ -1,4 +1,4 @@
-"""A log as Parquet: a file for each model and version, as they differ in columns; the first pass learns the columns.
+"""Exports a log as Parquet: one file for each version, as they differ in columns; a first pass learns the columns.
 
 The columns of a file, and their types, are those of the calls whose inputs the model took. A column that came in
 several types gets the one that holds them all: 64-bit where integers of both widths came, double where floats came too,
@@ -36,7 +36,7 @@ _Key = tuple[str, int]
 
 class _Learned(NamedTuple):
     columns: dict[_Key, dict[str, Type]]
-    last: tuple[Path, int] | None  # the newest call of the first pass: what came later is not written
+    last: tuple[Path, int] | None  # the last call of the first pass: calls after it are not written
 
 
 def export_parquet(
@@ -66,7 +66,7 @@ def export_parquet(
     with whole_or_nothing(output, require_new) as temporary:
         temporary.mkdir(mode=0o700)
         done = _write(LogPass(folder, on_bytes), selection, learned, temporary)
-    done.damages = log.damages  # the second pass ends at the last call, and may not meet all of it
+    done.damages = log.damages  # the second pass ends at the last call, and may not see all damage
     done.paths = [output / path.relative_to(temporary) for path in done.paths]
     return done
 
@@ -101,7 +101,7 @@ def _learn(log: LogPass, selection: Selection) -> _Learned:
 def _add(known: dict[str, Type], strong: dict[str, Type], name: str, column: Column) -> None:
     known.setdefault(name, column.type)
     if column.missing().all():
-        return  # a column without values fits every type, and says nothing of its own
+        return  # a column without values fits every type, so its own type does not count
     strong[name] = _common(strong.get(name, column.type), column.type)
 
 

@@ -1,4 +1,4 @@
-"""Reading a log: every undamaged record, in order, and where the damage is. Nothing here ever writes."""
+"""Reads a log: every undamaged record, in order, and the places of damage. Nothing here ever writes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -139,7 +139,7 @@ class Segment:
         if size <= offset:
             return None
         found = search.find(offset, expected)
-        if found != offset:  # else it was finished meanwhile: the log is being written
+        if found != offset:  # equal if a gateway finished the record meanwhile
             end = size if found is None else found
             torn = found is None and search.is_torn(offset, size)
             reason = "the last record was never finished" if torn else "no record passes its checksum here"
@@ -169,6 +169,6 @@ def _read_header(segment: SegmentBytes) -> tuple[pb.SegmentHeader, int]:
     """Returns the header of a segment, and the offset at which it ends."""
     preamble = segment.read(0, PREAMBLE_BYTES)
     length = header_length(preamble)
-    # A damaged length may say anything, and what is read of it stays in memory.
+    # A damaged length may be any number, and these bytes are held in memory, so it is bounded.
     header = decode_header(preamble + segment.read(PREAMBLE_BYTES, min(length, _MOST_HEADER_BYTES)))
     return header, PREAMBLE_BYTES + length

@@ -22,11 +22,11 @@ from bridge.prediction_log.writer import PredictionLog
 __all__ = ["LogRecorder", "record_of"]
 
 _NANOS = 10**9
-_KEPT_BYTES = 4096  # of a request that was refused
+_KEPT_BYTES = 4096  # the bytes of a refused request that are put on record
 _SOON_HASHED = 64 << 10
 _TOLD_S = 1.0  # refusals without a record of their own get one together after this time
 _SUPPRESSED = "SUPPRESSED"
-_VARIOUS = 2  # gRPC's UNKNOWN: they ended with several codes
+_VARIOUS = 2  # gRPC's UNKNOWN: the calls ended with several status codes
 _REQUEST_ID = tag(pb.LogRecord.REQUEST_ID_FIELD_NUMBER)
 _PEER = tag(pb.LogRecord.PEER_FIELD_NUMBER)
 _ATTEMPTS = tag(pb.LogRecord.ATTEMPTS_FIELD_NUMBER, VARINT)
@@ -70,7 +70,7 @@ class LogRecorder:
         """
         if not self._admits(arrival.caller):
             return
-        # Not from the cache: what callers ask for may be anything.
+        # Not from the cache of `_about`: refused callers may name any model.
         about = pb.LogRecord(method=arrival.method, request_id=named[0], model=named[1])
         if ref is not None:
             about.version, about.digest = ref.version, ref.digest

@@ -7,7 +7,7 @@ from bridge.calls import now
 __all__ = ["Refusals"]
 
 _MOST_CALLERS = 1024
-_OF_ALL = 10  # times as many as of one caller: addresses are cheap, and the disk is everybody's
+_OF_ALL = 10  # times the limit of one caller, for all: addresses are cheap, and all callers share the disk
 
 
 class _Allowance:

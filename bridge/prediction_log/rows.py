@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 INPUT, SCORE = "input.", "score."
-CANCELLED = 1  # gRPC's status code of a call whose caller has left
+CANCELLED = 1  # gRPC's status code CANCELLED: the caller has left
 
 _Row = dict[str, Any]
 

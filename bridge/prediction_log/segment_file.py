@@ -84,7 +84,7 @@ class SegmentFile:
                 self._hash(b"".join(small))
                 small.clear()
                 self._hash(part)
-            # Many small ones at once: an update of less than 2 KiB keeps the interpreter to itself.
+            # Many small parts at once: hashing less than 2 KiB does not release the interpreter lock.
             self._hash(b"".join(small))
 
     def _hash(self, part: bytes) -> None:
@@ -132,7 +132,7 @@ class SegmentFile:
                 while written < length:
                     written += os.write(self._descriptor, rest[written:])
         except OSError:
-            # A nearly full disk takes a part and refuses the rest: a torn record without any crash.
+            # A nearly full disk takes a part and refuses the rest, which would leave a torn record without a crash.
             os.ftruncate(self._descriptor, self.size)
             raise
         self.size += length

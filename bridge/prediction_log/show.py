@@ -13,8 +13,8 @@ from bridge.texts import brief, printable
 __all__ = ["MOST_ROWS", "describe"]
 
 MOST_ROWS = 20
-_MOST_CHARACTERS = 60  # of a cell
-_MOST_TEXT = 10_000  # of a field: more than gateways keep of what a model says
+_MOST_CHARACTERS = 60  # of a cell in the table of rows
+_MOST_TEXT = 10_000  # characters of a field; more than gateways keep of a model's message
 _HEAD = {"batch_id", "digest", "error_reason", "labels", "model", "received_at", "request_id", "status", "total_s"}
 _HEAD |= {"version", "cut", "suppressed"}
 

@@ -118,7 +118,7 @@ def _rates(counts: Counter[str], rows: int) -> dict[str, float]:
 
 
 class Stats:
-    """Tallies for each model, version and hour; calls that reached no version share one, whatever they asked for."""
+    """Counts records by model, version and hour; calls that reached no version are counted as one "(no version)"."""
 
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, int, str], Tally] = {}

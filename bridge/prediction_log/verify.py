@@ -79,7 +79,7 @@ def verify_pass(log: LogPass) -> Verification:
 
 
 class _Checker:
-    """Goes from segment to segment and keeps what the next one must agree with."""
+    """Checks one segment after the other, and keeps the hash and record number that the next one must continue."""
 
     def __init__(self) -> None:
         self.result = Verification()

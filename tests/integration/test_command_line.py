@@ -157,12 +157,16 @@ def test_the_demo_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "target", "sentence"),
     [
-        ("model.toml", "../secret", "model.toml is a link, and none is copied: put what it stands for in its place"),
-        ("zero", "/dev/zero", "zero is a link, and none is copied: put what it stands for in its place"),
+        (
+            "model.toml",
+            "../secret",
+            "model.toml is a link, and links are not copied: put what it leads to in its place",
+        ),
+        ("zero", "/dev/zero", "zero is a link, and links are not copied: put what it leads to in its place"),
         (
             "manifest.json",
             "../secret",
-            "manifest.json is a link, and none is copied: put what it stands for in its place",
+            "manifest.json is a link, and links are not copied: put what it leads to in its place",
         ),
         ("pipe", "", "pipe is not a regular file, but a FIFO"),
     ],
@@ -188,4 +192,4 @@ def test_check_follows_a_link_and_says_that_deploy_does_not(cancer: Cancer, tmp_
     bundle = shutil.copytree(cancer.folder, tmp_path / "bundle")
     (bundle / "model.ubj").rename(tmp_path / "model.ubj")
     (bundle / "model.ubj").symlink_to("../model.ubj")
-    assert "note: deploy refuses it: model.ubj is a link, and none is copied" in run("check", bundle)
+    assert "note: deploy refuses it: model.ubj is a link, and links are not copied" in run("check", bundle)

@@ -239,7 +239,7 @@ class _Walk:
             if tag == _NAME:
                 check_text("a name", last - first)
             elif tag == _STRINGS or tag in _VALUE_BYTES:
-                rows, values = (rows if tag == values else 0), tag  # merged, or the last one counts
+                rows, values = (rows if tag == values else 0), tag  # equal kinds are merged, else the last one counts
                 size = _VALUE_BYTES.get(tag)
                 rows += self._array(first, last, size, self._rows) if size else self._strings(first, last)
             elif tag in (_MISSING, _MISSING_ONE):
@@ -291,7 +291,7 @@ class _Walk:
     def _other(self) -> None:
         self._others += 1
         if self._others > _MOST_OTHERS:
-            raise too_many("unknown or repeated fields", _MOST_OTHERS)
+            raise too_many("fields that are unknown or repeated", _MOST_OTHERS)
 
     def _step(self, count: int) -> None:
         self._steps -= count

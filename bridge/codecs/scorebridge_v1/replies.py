@@ -58,7 +58,7 @@ def _scores(outcome: Outcome) -> Sequence[Column]:
         return outcome.ranges[0].scores
     parts = [part.scores for part in outcome.ranges]
     if outcome.partial:
-        # The outputs may not have been known before: they are those of the rows that have scores.
+        # The outputs may not have been known before, so failed rows get those of the rows with scores.
         known = next(columns for columns in parts if columns)
         counts = {part.count for part in outcome.ranges if part.failed}
         missing = {rows: tuple(all_missing(one.name, one.type, rows) for one in known) for rows in counts}

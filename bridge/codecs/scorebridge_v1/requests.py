@@ -191,7 +191,7 @@ def _numbers(array: Any, dtype: np.dtype[Any]) -> Array:
     size = count * dtype.itemsize
     if len(raw) == size + 1 + len(varint(size)):
         return np.frombuffer(raw, dtype, count, len(raw) - size).copy()
-    return np.array(array.values, dtype)  # the caller sent fields that we don't know
+    return np.array(array.values, dtype)  # the bytes also hold fields that this version does not know
 
 
 def _read_missing(column: pb.Column, rows: int) -> Mask:
