@@ -94,7 +94,7 @@ class Bundle:
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Reads what a folder says of the bundle in it, without loading the model.
+    """Reads the settings and the manifest of the bundle in a folder, without loading the model.
 
     Raises:
         BundleError: the folder is not a complete bundle, a setting is wrong, or something in it is neither a regular
@@ -142,7 +142,7 @@ def _backend(path: Path, settings: ModelSettings) -> _BackendName:
 
 
 def _other_model(names: set[str]) -> str | None:
-    """The name of a file that looks like a model in a form that is not served; None if there is none."""
+    """Returns the name of a file that looks like a model in a form that is not served; None if there is none."""
     return next((name for name in sorted(names) if _OTHER_MODEL.fullmatch(name) and name != MANIFEST), None)
 
 

@@ -162,9 +162,9 @@ def _short_form(value: object) -> object:
 
 
 class ModelSettings(_Section):
-    """The settings of a model.toml; keys ending in `_s` are in seconds, None where the default depends on another fact.
+    """The settings of a model.toml; docs/deploy-a-model.md describes each key.
 
-    docs/deploy-a-model.md describes each key.
+    Keys that end in `_s` are lengths of time in seconds. None stands for a default that depends on something else.
     """
 
     backend: Literal["xgboost", "rserve"] | None = None
@@ -255,7 +255,7 @@ class ModelSettings(_Section):
         return world_variables(self.timezone, self.locale, self.author.packages)
 
     def declared_features(self) -> tuple[Feature, ...]:
-        """Returns the features that `[features]` declares; the model, not this, says which of them are required."""
+        """Returns the features that `[features]` declares; which of them are required, only the model tells."""
         return tuple(line.feature(name, self.unknown_level) for name, line in self.features.items())
 
     def declaring(self, features: Sequence[Feature], **others: object) -> "ModelSettings":

@@ -231,13 +231,14 @@ def _long_to_double(column: Column, faults: RowFaults) -> Column:
 
 
 def _long_to_int(column: Column, faults: RowFaults) -> Column:
-    _refuse_outside(column, INT_MIN + 1, INT_MAX, "+-(2^31 - 1), R's integers", faults)
+    _refuse_outside(column, INT_MIN + 1, INT_MAX, "+-(2^31 - 1), the range of R's integers", faults)
     return Column(column.name, Type.INT, column.values.astype(np.int32), column.mask)
 
 
 def _checked_int(column: Column, faults: RowFaults) -> Column:
     if column.type is Type.INT:
-        _refuse_outside(column, INT_MIN + 1, INT_MAX, "+-(2^31 - 1), R's integers: -2147483648 is its NA", faults)
+        limit = "+-(2^31 - 1), the range of R's integers: -2147483648 is R's NA"
+        _refuse_outside(column, INT_MIN + 1, INT_MAX, limit, faults)
     return column
 
 

@@ -128,8 +128,8 @@ def test_a_type_that_the_model_does_not_take_is_refused_unless_no_row_has_a_valu
 @pytest.mark.parametrize(
     ("sent", "declared", "value", "sentence"),
     [
-        (Type.INT, Type.INT, INT_MIN, "-2147483648 is its NA"),
-        (Type.INT, None, INT_MIN, "-2147483648 is its NA"),
+        (Type.INT, Type.INT, INT_MIN, "-2147483648 is R's NA"),
+        (Type.INT, None, INT_MIN, "-2147483648 is R's NA"),
         (Type.INT64, Type.INT, INT_MIN, "R's integers"),
         (Type.INT64, Type.INT, INT_MAX + 1, "R's integers"),
         (Type.INT64, Type.DOUBLE, EXACT + 1, "2^53"),
