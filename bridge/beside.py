@@ -1,4 +1,4 @@
-"""Work that would hold the event loop: in one thread of its own, one piece after the other, while the loop goes on."""
+"""Runs work that would hold the event loop in one thread of its own, one function after the other."""
 
 import asyncio
 from collections import OrderedDict, deque
@@ -11,7 +11,7 @@ from bridge.eager import in_task
 
 __all__ = ["beside", "is_much"]
 
-_MANY_ROWS, _MANY_RANGES = 2000, 256  # up to these it takes about 2 ms; a hop to the thread costs 0.1 ms
+_MANY_ROWS, _MANY_RANGES = 2000, 256  # work of this size takes about 2 ms; to pass it to the thread costs 0.1 ms
 
 _Result = TypeVar("_Result")
 
@@ -19,14 +19,14 @@ _thread = ThreadPoolExecutor(1, "beside")
 
 
 class _Turns:
-    """Whose work is next: callers take turns, so that one who sends much keeps no other waiting for all of it."""
+    """Decides whose work is next: callers take turns, so none waits for all the work of a caller who sends much."""
 
     def __init__(self) -> None:
         self._busy = False
         self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
 
     async def take(self, caller: str) -> None:
-        """Returns when it is this caller's turn, which has to be given back."""
+        """Waits until it is this caller's turn, which the caller must end with `give_back`."""
         if not self._busy:
             self._busy = True
             return
@@ -40,10 +40,10 @@ class _Turns:
             raise
 
     def give_back(self) -> None:
-        """Lets the next one go on."""
+        """Ends a turn, and lets the next caller go on."""
         while self._waiting:
             caller, turns = self._waiting.popitem(last=False)
-            while turns and turns[0].done():  # who waited has left
+            while turns and turns[0].done():  # cancelled while it waited
                 turns.popleft()
             if not turns:
                 continue
@@ -58,11 +58,11 @@ _turns: WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = WeakKeyDictionary
 
 
 async def beside(work: Callable[[], _Result], caller: str = "") -> _Result:
-    """What a function returns that touches nothing of the event loop's.
+    """Runs a function in the thread for long work, and returns its result.
 
     Args:
-        work: the function; once it has begun it runs to its end, whoever waits for it.
-        caller: for whom: of those who wait, each has one turn after the other.
+        work: the function, which must not use the event loop; once begun it runs to its end, also after a cancellation.
+        caller: the caller for whom it runs; callers who wait take turns.
 
     Raises:
         Exception: whatever the function raises.
@@ -78,5 +78,5 @@ async def beside(work: Callable[[], _Result], caller: str = "") -> _Result:
 
 
 def is_much(rows: int, ranges: int) -> bool:
-    """To fill, split or write so many rows in so many ranges takes longer than the loop may be held."""
+    """Whether filling, splitting or writing this many rows and ranges would hold the event loop for more than 2 ms."""
     return rows > _MANY_ROWS or ranges > _MANY_RANGES

@@ -1,6 +1,6 @@
-"""What is asked and what is answered: immutable values, no I/O.
+"""Calls and their outcomes: immutable values, no I/O.
 
-The theory of the bridge in two types: a *scorer* is `async Call -> Outcome`, a *layer* is `(call, inner) -> Outcome`.
+Scoring is built from two types: a *scorer* is `async Call -> Outcome`, a *layer* is `(call, inner) -> Outcome`.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ __all__ = [
 
 
 def now() -> float:
-    """The instant on the monotonic clock of the running loop, seconds."""
+    """Returns the time of the running event loop's monotonic clock, in seconds."""
     return asyncio.get_running_loop().time()
 
 
 @dataclass(frozen=True, slots=True)
 class ModelRef:
-    """One version of one model; the digest covers every byte of its bundle."""
+    """Names one version of one model; `digest` covers every byte of its bundle, and is empty if it is not known."""
 
     model: str
     version: int
@@ -47,21 +47,21 @@ class ModelRef:
 
 @value
 class Deadline:
-    """An instant on the loop's clock after which an answer is worth nothing."""
+    """An instant on the loop's clock, in seconds, after which an answer is worth nothing."""
 
     instant: float
 
     @classmethod
     def after(cls, timeout_s: float) -> Self:
-        """The deadline that is `timeout_s` seconds from now."""
+        """Returns the deadline that is `timeout_s` seconds from now."""
         return cls(now() + timeout_s)
 
     def remaining_s(self) -> float:
-        """Seconds left; negative once it has passed."""
+        """Returns the seconds that are left; negative once the deadline has passed."""
         return self.instant - now()
 
     def expired(self) -> bool:
-        """No time is left."""
+        """Whether no time is left."""
         return self.remaining_s() <= 0
 
 
@@ -70,9 +70,9 @@ class Output:
     """One named score that a model gives for each row.
 
     Attributes:
-        name: as callers see it.
-        type: of its column.
-        additional: it explains the scores, such as contributions; where they are defaults, it is missing.
+        name: the name that callers see.
+        type: the type of its column.
+        additional: whether it explains the scores, as contributions do; it is missing in rows with default scores.
     """
 
     name: str
@@ -82,13 +82,13 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class DefaultScore:
-    """What one output is answered with where the model can't be asked in time; None, of additional ones, is missing."""
+    """The default score of one output; its value is None, which means missing, for an additional output."""
 
     output: Output
     value: float | bool | str | None
 
     def column(self, rows: int) -> Column:
-        """The default for this many rows."""
+        """Returns a column with the default score in this many rows."""
         if self.value is None:
             return all_missing(self.output.name, self.output.type, rows)
         return constant(self.output.name, self.output.type, self.value, rows)
@@ -96,15 +96,15 @@ class DefaultScore:
 
 @value
 class Arrival:
-    """How a request came: what the log has to keep of it.
+    """A request as it arrived, with what the prediction log keeps of it.
 
     Attributes:
-        method: the gRPC method's path.
-        request: the bytes that came.
+        method: the path of the gRPC method.
+        request: the bytes of the request.
         peer: the caller's address.
-        caller: whose it is: the name in a certificate, or an address.
-        at: when they were whole, on the loop's clock.
-        received_ns: the same on the wall clock, nanoseconds since 1970.
+        caller: who the caller is: the name in its certificate, or its address.
+        at: when all bytes had arrived, in seconds on the loop's clock.
+        received_ns: when all bytes had arrived, in nanoseconds since 1970.
     """
 
     method: str
@@ -117,14 +117,14 @@ class Arrival:
 
 @dataclass(slots=True, eq=False)
 class Trace:
-    """What was done for a call so far: the one thing about it that changes. Its chunks share it.
+    """What was done for a call so far: the only part of a call that changes. The chunks of a call share it.
 
     Attributes:
         attempts: how many times a worker or booster was asked.
-        queue_s: how long it waited for a free worker, seconds; the longest wait where it was asked more than once.
-        sent: when a worker was first asked, on the loop's clock; None if none was.
-        answered: when one answered last.
-        queued: since when it waits behind other calls, on the loop's clock; None if it need not.
+        queue_s: how long the call waited for a free worker, in seconds; the longest wait if there were several.
+        sent: when a worker was first asked, in seconds on the loop's clock; None if none was.
+        answered: when a worker last answered, in seconds on the loop's clock; None if none did.
+        queued: when the call began to wait behind other calls, in seconds on the loop's clock; None if it did not.
     """
 
     attempts: int = 0
@@ -135,17 +135,17 @@ class Trace:
 
     @property
     def backend_s(self) -> float:
-        """Seconds from the first question to the last answer."""
+        """The seconds from the first question to a worker until the last answer; 0 without an answer."""
         return 0.0 if self.sent is None or self.answered is None else self.answered - self.sent
 
     def ask(self, asked: float, sent: float) -> None:
-        """A worker was free at `sent`, for which the call had waited since `asked`."""
+        """Notes that a worker was asked at `sent`, after the call had waited for it since `asked`."""
         self.attempts += 1
         self.queue_s = max(self.queue_s, sent - asked)
         self._begin(sent)
 
     def add(self, other: "Trace") -> None:
-        """What was done for this call together with others."""
+        """Adds what was done for this call as a part of a coalesced batch, which has the trace `other`."""
         self.attempts += other.attempts
         self.queue_s = max(self.queue_s, other.queue_s)
         if other.sent is not None:
@@ -153,7 +153,7 @@ class Trace:
         self.answered = self.answered if other.answered is None else other.answered
 
     def leave(self, at: float) -> None:
-        """It waits no more, and was given to no worker unless it was before."""
+        """Notes that the call stopped waiting at `at`; it counts as queue time if no worker was ever asked."""
         if self.sent is None and self.queued is not None:
             self.queue_s = max(self.queue_s, at - self.queued)
 
@@ -170,18 +170,19 @@ class Call:
     """One batch on its way to one resident version.
 
     Attributes:
-        request_id: the caller's, or made for it.
-        model: the version that was resolved, once, at arrival.
-        batch: bound to the model's features, never empty.
-        arrived: when the request was whole, on the loop's clock.
-        deadline: the caller's own until the deadline layer has fixed the one that counts; None if the caller set none.
-        defaults: one per output, or empty if a default is not configured or not allowed.
-        coalesced: it is a coalesced batch, of several callers' rows.
+        request_id: the id that the caller gave, or one that was made for the call.
+        model: the version that scores it, which is chosen once, when the call arrives.
+        batch: the rows, bound to the model's features; never empty.
+        arrived: when the whole request had arrived, in seconds on the loop's clock.
+        deadline: the caller's deadline, and from the deadline layer inwards the one that counts; None if the caller set
+            none.
+        defaults: the default score of each output; empty if none is configured or allowed.
+        coalesced: whether this is a coalesced batch, with the rows of several calls.
         lost: how many workers were lost with these rows before.
-        trace: what was done for it.
-        caller: whose it is; empty for calls that the bridge makes itself.
-        partial: rows that can't be scored leave the others their scores; only of a model that is row-wise.
-        ignored: the places of columns that came and are not in the batch, because the caller had them ignored.
+        trace: what was done for the call so far.
+        caller: who the caller is; empty for calls that the bridge makes itself.
+        partial: whether rows that can't be scored leave the other rows their scores; only for a row-wise model.
+        ignored: the places of the request's columns that the caller had ignored, and that are not in the batch.
     """
 
     request_id: str
@@ -199,11 +200,11 @@ class Call:
 
     @property
     def rows(self) -> int:
-        """How many rows are to be scored."""
+        """The number of rows to score."""
         return self.batch.rows
 
     def until(self, deadline: Deadline) -> "Call":
-        """This call with the deadline that counts: what `replace` does, at a third of its price."""
+        """Returns this call with another deadline; takes a third of the time of `dataclasses.replace`."""
         return Call(
             self.request_id,
             self.model,
@@ -220,16 +221,22 @@ class Call:
         )
 
     def elapsed_s(self) -> float:
-        """Seconds since the call arrived."""
+        """Returns the seconds since the call arrived."""
         return now() - self.arrived
 
 
 @value
 class Range:
-    """Neighbouring rows that share their fate.
+    """Neighbouring rows of a call that ended in the same way.
 
-    Scores without an error are the model's; an error without scores is a failure; both together are default scores and
-    the reason for them.
+    With scores alone, they are the model's; with an error alone, the rows failed; with both, the scores are default
+    scores and the error is the reason for them.
+
+    Attributes:
+        first: the 0-based number of the first row.
+        count: the number of rows.
+        scores: one column for each output; empty if the rows failed.
+        error: why the rows failed or have default scores; None if the scores are the model's.
     """
 
     first: int
@@ -239,26 +246,26 @@ class Range:
 
     def __post_init__(self) -> None:
         if not self.scores and self.error is None:
-            raise ValueError("a range has scores or an error")
+            raise ValueError("a range must have scores or an error")
 
     @property
     def failed(self) -> bool:
-        """These rows have no scores at all."""
+        """Whether these rows have no scores."""
         return not self.scores
 
     @property
     def defaulted(self) -> bool:
-        """These rows carry default scores."""
+        """Whether these rows have default scores."""
         return bool(self.scores) and self.error is not None
 
 
 @value
 class Outcome:
-    """What became of a call: its rows in ranges, ascending and without gaps.
+    """The outcome of a call.
 
     Attributes:
-        ranges: cover every row once.
-        partial: its failed rows are answered as missing, and told as such; they don't fail the call.
+        ranges: ranges that cover every row once, ascending and without gaps.
+        partial: whether failed rows are answered as missing, and marked so, instead of failing the call.
     """
 
     ranges: tuple[Range, ...]
@@ -266,11 +273,11 @@ class Outcome:
 
     @classmethod
     def failed(cls, rows: int, error: BridgeError) -> Self:
-        """No row was scored."""
+        """Returns the outcome in which all rows failed with one error."""
         return cls((Range(0, rows, error=error),))
 
     def first_failure(self) -> BridgeError | None:
-        """The error of the first range that has no scores, if there is one and it fails the call."""
+        """Returns the error that fails the call: that of the first failed range; None if the call does not fail."""
         return None if self.partial else next((part.error for part in self.ranges if part.failed), None)
 
 

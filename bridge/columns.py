@@ -1,7 +1,7 @@
-"""Typed columns and matrices: what travels between a caller, a model and the log.
+"""Typed columns and matrices: the rows and scores that pass between callers, models and the log.
 
-What "missing" is, for each type: a double or float is missing where it is NaN; every other type has a mask, because no
-value of it can stand for "missing". A placeholder (0, False, "") sits where the mask is set.
+A double or float is missing where it is NaN. Every other type has a mask, because none of its values can stand for
+"missing"; where the mask is set, the values hold a placeholder (0, False, "").
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,15 +35,15 @@ __all__ = [
     "take",
 ]
 
-INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # of Type.INT; R takes the least for its NA
-DOUBLE_EXACT = 2**53  # so far a double holds every whole number
+INT_MIN, INT_MAX = -(2**31), 2**31 - 1  # the range of Type.INT; R takes the least for its NA
+DOUBLE_EXACT = 2**53  # up to here a double holds every whole number exactly
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
 
 class Type(StrEnum):
-    """The types of a column; `float` exists on the wire only, a model declares the others."""
+    """The types of a column. Models declare all of them but `float`, which only callers and outputs have."""
 
     DOUBLE = "double"
     FLOAT = "float"
@@ -55,12 +55,12 @@ class Type(StrEnum):
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """The numpy type of the values; strings are objects, a factor holds 0-based codes."""
+        """The numpy type of the values; strings are objects, a factor has its 0-based codes."""
         return _DTYPES[self]
 
     @property
     def is_floating(self) -> bool:
-        """NaN is this type's missing value."""
+        """Whether the type is double or float, whose missing value is NaN."""
         return self is Type.DOUBLE or self is Type.FLOAT
 
 
@@ -80,11 +80,11 @@ class Column:
     """One named, typed vector.
 
     Attributes:
-        name: as the model knows it.
-        type: what the values are.
-        values: shape (rows,), of `type.dtype`.
+        name: the name of the column.
+        type: the type of its values.
+        values: the values, shape (rows,), of `type.dtype`.
         mask: shape (rows,), true where the value is missing; None if none is, and always for double and float.
-        levels: of a factor, the strings that its codes count.
+        levels: the levels of a factor, in the order of their codes; empty for other types.
     """
 
     name: str
@@ -97,39 +97,39 @@ class Column:
         return len(self.values)
 
     def missing(self) -> Mask:
-        """Which rows are missing, shape (rows,)."""
+        """Returns an array, shape (rows,), that is true where the value is missing."""
         if self.type.is_floating:
             return np.isnan(self.values)
         return np.zeros(len(self.values), np.bool_) if self.mask is None else self.mask
 
     def any_missing(self) -> bool:
-        """A row is missing."""
+        """Whether at least one value is missing."""
         if self.type.is_floating:
-            if len(self.values) == 1:  # what most calls have, and numpy's way costs more than scoring the row
+            if len(self.values) == 1:  # as in most calls, where numpy's way would cost more than scoring the row
                 return bool(self.values[0] != self.values[0])
             return bool(np.count_nonzero(np.isnan(self.values)))
         return self.mask is not None and bool(self.mask.any())
 
     def slice(self, first: int, count: int) -> Self:
-        """The rows `first` to `first + count`, without a copy."""
+        """Returns `count` rows, from the 0-based row `first` on, without a copy."""
         rows = slice(first, first + count)
         mask = None if self.mask is None else self.mask[rows]
         return type(self)(self.name, self.type, self.values[rows], mask, self.levels)
 
     def take(self, rows: Array) -> Self:
-        """Some rows, in the order of their 0-based numbers."""
+        """Returns some of the rows, given by their 0-based numbers, in that order."""
         return replace(self, values=self.values[rows], mask=None if self.mask is None else self.mask[rows])
 
 
 @value
 class Unfit:
-    """What of some rows a model can't take: what they share, so that each of them need not have an error of its own.
+    """Why a model can't take some rows; rows with the same problem share one such object instead of an error each.
 
     Attributes:
-        column: the column's name.
-        problem: what is wrong with its value, in words.
-        error: what such a row is given back with.
-        limit: the limit that was passed, in words, if one was.
+        column: the name of the column with the wrong value.
+        problem: what is wrong with the value, in words.
+        error: the class of the error that such a row gets.
+        limit: the limit that was passed, in words; empty if none was.
     """
 
     column: str
@@ -138,7 +138,7 @@ class Unfit:
     limit: str = ""
 
     def of(self, row: int, where: str = "") -> InvalidRequest:
-        """The error of one row; `where` goes before its sentence."""
+        """Returns the error of one row; its message begins with the text `where`."""
         return self.error(f"{where}column '{self.column}', row {row}: {self.problem}", limit=self.limit)
 
 
@@ -147,10 +147,10 @@ class Matrix:
     """Rows of numbers of one type.
 
     Attributes:
-        names: of the columns, in order; empty if the model's own order is meant.
+        names: the names of the columns, in order; empty if the columns have the model's own order.
         values: shape (rows, columns), C order, float64 or float32; NaN is missing.
-        unfit: once bound to a model, rows that it can't take, each with the first thing that is wrong; None where there
-            is none.
+        unfit: once bound to a model, the rows that it can't take, by number, each with the first thing that is wrong;
+            None if there is no such row.
     """
 
     names: tuple[str, ...]
@@ -159,15 +159,15 @@ class Matrix:
 
     @property
     def rows(self) -> int:
-        """How many rows."""
+        """The number of rows."""
         return len(self.values)
 
     def slice(self, first: int, count: int) -> Self:
-        """The rows `first` to `first + count`, without a copy."""
+        """Returns `count` rows, from the 0-based row `first` on, without a copy."""
         return replace(self, values=self.values[first : first + count])
 
     def table(self, names: Sequence[str]) -> "Table":
-        """The matrix's rows as columns under these names."""
+        """Returns the rows as a table whose columns have these names."""
         column_type = Type.FLOAT if self.values.dtype == np.float32 else Type.DOUBLE
         by_column = np.ascontiguousarray(self.values.T)
         columns = tuple(Column(name, column_type, values) for name, values in zip(names, by_column, strict=True))
@@ -179,12 +179,12 @@ class Table:
     """Columns of one length, each of its own type.
 
     Attributes:
-        columns: in the order of the caller, or of the model once bound to it.
-        rows: their common length.
-        unfit: once bound to a model, rows that it can't take, each with the first thing that is wrong; None where there
-            is none.
-        kept_types: once bound to a model, the places among the caller's columns of those that have no value and another
-            type than they were sent with, and that type; None where there is none.
+        columns: the columns, in the caller's order, or in the model's once bound to it.
+        rows: the number of rows.
+        unfit: once bound to a model, the rows that it can't take, by number, each with the first thing that is wrong;
+            None if there is no such row.
+        kept_types: once bound to a model, the type of each column without values that got another type than the caller
+            sent, by its place among the caller's columns; None if there is no such column.
     """
 
     columns: tuple[Column, ...]
@@ -193,7 +193,7 @@ class Table:
     kept_types: Mapping[int, Type] | None = None
 
     def slice(self, first: int, count: int) -> Self:
-        """The rows `first` to `first + count`, without a copy."""
+        """Returns `count` rows, from the 0-based row `first` on, without a copy."""
         return replace(self, columns=tuple(column.slice(first, count) for column in self.columns), rows=count)
 
 
@@ -201,21 +201,21 @@ Batch = Matrix | Table
 
 
 def take(batch: Batch, rows: Array) -> Batch:
-    """Some rows of a batch, in the order of their 0-based numbers; of these none is unfit."""
+    """Returns some rows of a batch, given by their 0-based numbers, in that order; none of them may be unfit."""
     if isinstance(batch, Matrix):
         return Matrix(batch.names, batch.values[rows])
     return Table(tuple(column.take(rows) for column in batch.columns), len(rows))
 
 
 def constant(name: str, column_type: Type, value: float | bool | str, rows: int) -> Column:
-    """A column that holds one value in every row."""
+    """Returns a column that holds one value in every row."""
     values = np.empty(rows, column_type.dtype)
     values[:] = value
     return Column(name, column_type, values)
 
 
 def all_missing(name: str, column_type: Type, rows: int, levels: tuple[str, ...] = ()) -> Column:
-    """A column without a value in any row."""
+    """Returns a column that is missing in every row."""
     if column_type.is_floating:
         return constant(name, column_type, np.nan, rows)
     placeholder = constant(name, column_type, "" if column_type is Type.STRING else 0, rows)
@@ -223,12 +223,12 @@ def all_missing(name: str, column_type: Type, rows: int, levels: tuple[str, ...]
 
 
 def says_nothing(column: Column) -> bool:
-    """R's plain NA: a logical without any value, whatever type the column would otherwise have had."""
+    """Whether a column is logical and missing in every row: R's plain NA, which tells nothing of the column's type."""
     return column.type is Type.BOOL and bool(column.missing().all())
 
 
 def concatenate(parts: Sequence[Column]) -> Column:
-    """The parts end to end; they must agree in name and, where they say something, in type."""
+    """Returns columns joined end to end; they must have one name, and one type but for those of `says_nothing`."""
     first = parts[0]
     if len(parts) == 1:
         return first
@@ -242,7 +242,7 @@ def concatenate(parts: Sequence[Column]) -> Column:
 
 
 def join(batches: Sequence[Batch]) -> Batch:
-    """The rows of batches that have the same columns, end to end."""
+    """Returns the rows of batches with the same columns, joined end to end."""
     first = batches[0]
     if isinstance(first, Matrix):
         return replace(first, values=np.concatenate([one.values for one in batches if isinstance(one, Matrix)]))

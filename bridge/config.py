@@ -16,14 +16,15 @@ __all__ = ["ConfigError", "GatewaySettings", "LogSettings", "default_cache_dir",
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Count = Annotated[int, Field(gt=0, le=1 << 20)]
-_Path = Annotated[Path, Field(strict=False)]  # a file of settings has text for it
+_Path = Annotated[Path, Field(strict=False)]  # TOML has text for a path
 _Port = Annotated[int, Field(ge=0, le=65535)]
 
 
 def default_cache_dir() -> Path:
-    """A folder of the user's own, by the XDG base directory specification; relative paths there are to be ignored.
+    """Returns the user's cache folder for scorebridge, by the XDG base directory specification.
 
-    A user without a home has one among the temporary files.
+    A relative XDG_CACHE_HOME is ignored, as the specification asks. A user without a home gets a folder among the
+    temporary files.
     """
     told = Path(os.environ.get("XDG_CACHE_HOME", ""))
     if told.is_absolute():
@@ -35,7 +36,7 @@ def default_cache_dir() -> Path:
 
 
 class ConfigError(BridgeError):
-    """The gateway can't be started as it was asked to."""
+    """The gateway can't start with these settings."""
 
     reason = "CONFIGURATION"
 
@@ -44,16 +45,17 @@ class LogSettings(BaseModel):
     """How the prediction log is kept: the part of the gateway's settings that `bridge.prediction_log` reads.
 
     Attributes:
-        log_dir: the folder of the prediction log, for one gateway alone; None keeps none.
-        log_fsync: what a power cut may take: "always" answers after the record is on the disk, "interval" syncs every
-            `log_fsync_interval_s`, "never" leaves it to the system. A gateway that is killed loses nothing either way.
-        log_fsync_interval_s: seconds between syncs.
+        log_dir: the folder of the prediction log, used by one gateway only; None keeps no log.
+        log_fsync: what a power cut may lose: "always" answers a call when its record is on the disk, "interval" syncs
+            every `log_fsync_interval_s`, "never" leaves it to the system. A gateway that is killed loses nothing.
+        log_fsync_interval_s: the seconds between two syncs.
         log_on_failure: "serve" answers calls that could not be recorded, "refuse" does not.
-        log_segment_bytes: a new segment is begun at this size.
-        log_segment_age_s: and at this age, seconds.
-        log_keep_s: older segments are removed, seconds; None keeps all.
-        log_keep_bytes: the oldest segments are removed above this size of all of them; None keeps all.
-        log_refusals_per_s: how many refused calls of one caller are on record each; the others are counted.
+        log_segment_bytes: the size at which a new segment is begun.
+        log_segment_age_s: the age at which a new segment is begun, in seconds.
+        log_keep_s: the age above which segments are removed, in seconds; None keeps all.
+        log_keep_bytes: the size of all segments above which the oldest are removed; None keeps all.
+        log_refusals_per_s: how many refused calls of one caller get a record of their own each second; the others are
+            only counted.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -70,35 +72,36 @@ class LogSettings(BaseModel):
 
 
 class GatewaySettings(BaseSettings, LogSettings):
-    """How one gateway runs; what it says of the prediction log is explained in `LogSettings`.
+    """How one gateway runs; the settings of the prediction log are in `LogSettings`.
 
     Attributes:
         repository: the folder of bundles.
         host: the address to listen on.
-        grpc_port: for gRPC; 0 picks a free one.
-        http_port: for /livez and /readyz; 0 picks a free one.
-        front: "grpc" is grpc.aio, "native" is pygrpc-native, which can't hold all bounds; "auto" takes the first.
-        max_message_bytes: a larger request is refused by the gRPC library.
-        max_connections: at one time, of each port; more are closed at once.
-        max_streams: calls under way on one connection.
-        max_header_bytes: of one request's headers, on either port.
-        handshake_s: how long a connection may take to say what it is: TLS, HTTP/2, the head of an HTTP request.
-        message_s: how long a call's message may take once its headers are here.
-        connection_idle_s: a connection without calls is closed after it.
-        connection_age_s: a connection takes no new calls after it, give or take a tenth.
-        connection_age_grace_s: what is under way on one by then may take so long.
-        keepalive_s: a connection from which nothing came for so long is asked whether it is there.
-        keepalive_timeout_s: and closed if it does not answer within this.
-        min_ping_interval_s: who pings more often is sent away.
-        max_inflight_bytes: of the requests of all callers that are not answered yet; more are refused.
-        max_columns: of a request, if no resident model has more features.
-        grace_s: how long calls may go on after SIGTERM.
-        watch_interval_s: how often the repository is looked into for new, promoted and retired versions.
-        cache_dir: where what took long to make is kept for the next start: trees as machine code.
-        log_model_messages: what models say when they raise is written to the gateway's own log, at a bounded rate.
+        grpc_port: the port for gRPC; 0 picks a free one.
+        http_port: the port for /livez and /readyz; 0 picks a free one.
+        front: "grpc" is grpc.aio, "native" is pygrpc-native, which can't keep all limits; "auto" takes "grpc".
+        max_message_bytes: the largest request in bytes; the gRPC library refuses larger ones.
+        max_connections: the most connections at one time on each port; further ones are closed at once.
+        max_streams: the most calls under way on one connection.
+        max_header_bytes: the most bytes in the headers of one request, on either port.
+        handshake_s: how long a new connection may take for TLS, HTTP/2 and the head of an HTTP request, in seconds.
+        message_s: how long the message of a call may take after its headers, in seconds.
+        connection_idle_s: after how many seconds without a call a connection is closed.
+        connection_age_s: after how many seconds (10 % more or less) a connection takes no new calls.
+        connection_age_grace_s: how many seconds calls under way may then go on.
+        keepalive_s: after how many seconds of silence a connection is pinged.
+        keepalive_timeout_s: after how many seconds without a reply to the ping the connection is closed.
+        min_ping_interval_s: the least seconds between pings of a client; one that pings more often is disconnected.
+        max_inflight_bytes: the most bytes in unanswered requests of all callers; further requests are refused.
+        max_columns: the most columns of a request, if no resident model has more features.
+        grace_s: how many seconds calls may go on after SIGTERM.
+        watch_interval_s: the seconds between looks into the repository for new, promoted and retired versions.
+        cache_dir: the folder that keeps trees compiled to machine code for the next start.
+        log_model_messages: whether messages of conditions that models raise are written to the gateway's own log, at a
+            bounded rate.
         tls_certificate: PEM file of the certificate chain; TLS is served if it is set.
-        tls_key: PEM file of its private key.
-        tls_client_ca: PEM file; clients must show a certificate of one of these authorities.
+        tls_key: PEM file of the private key of `tls_certificate`.
+        tls_client_ca: PEM file of authorities; clients must then show a certificate of one of them.
     """
 
     model_config = SettingsConfigDict(env_prefix="SCOREBRIDGE_", extra="forbid", frozen=True, strict=True)
@@ -133,11 +136,11 @@ class GatewaySettings(BaseSettings, LogSettings):
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key belong together")
+            raise ValueError("tls_certificate and tls_key must both be set, or neither")
         if self.tls_client_ca is not None and self.tls_certificate is None:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
         if self.tls_certificate is not None and self.front == "native":
-            raise ValueError("front = 'native' does not do TLS")
+            raise ValueError("front = 'native' does not support TLS: use front = 'grpc'")
         return self
 
     @classmethod
@@ -149,23 +152,23 @@ class GatewaySettings(BaseSettings, LogSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The command line first, then the environment, then the file."""
+        """Returns the sources of settings: the command line first, then the environment, then the file."""
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
 
 def read_settings(path: Path | None, **given: Any) -> GatewaySettings:
-    """The settings of the command line, the environment and a file; what comes first counts.
+    """Reads the settings from the command line, the environment and a file; the first of them that has a key counts.
 
     Args:
         path: a TOML file; None for none.
-        given: what the command line says; None where it says nothing.
+        given: the values from the command line; None where an option was not given.
 
     Raises:
-        ConfigError: the file can't be read, or a value is not what its key takes.
+        ConfigError: the file can't be read, or a key is unknown or has a value that it can't have.
     """
     if path is not None and not path.is_file():
-        raise ConfigError(f"there is no file {path}")
+        raise ConfigError(f"there is no settings file {path}")
 
     class FromFile(GatewaySettings):
         model_config = SettingsConfigDict(toml_file=path)

@@ -1,4 +1,4 @@
-"""Default scores: what an author or a caller says that rows are answered with, as the outputs have it."""
+"""Default scores: checks the values that an author or a caller gave, and brings them into the outputs' types."""
 
 import math
 import sys
@@ -18,13 +18,14 @@ _MOST = {Type.INT: INT_MAX, Type.FLOAT: (2 - 2**-23) * 2.0**127, Type.DOUBLE: sy
 def default_scores(
     configured: DefaultValue | Mapping[str, DefaultValue] | None, outputs: Sequence[Output] | None
 ) -> tuple[DefaultScore, ...]:
-    """The default of every output, in their order; empty if none is configured. Additional outputs are missing.
+    """Returns the default score of every output, in their order; empty if none is configured.
 
-    While the outputs are not known, a number stands for one double called `score`, and a table for outputs of its
-    values' types: a caller that waits must not go without the default its model was given.
+    Additional outputs get a missing default. While the outputs are not known, as before the model is loaded, a number
+    stands for one double named `score`, and a mapping for outputs of its values' types: callers get the default also
+    then.
 
     Raises:
-        InvalidRequest: a default can't be of its output's type, or an output has none.
+        InvalidRequest: a default does not fit the type of its output, an output has none, or there is no such output.
     """
     if configured is None:
         return ()

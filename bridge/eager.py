@@ -1,7 +1,7 @@
-"""Coroutines that are begun at once and get a task only if they have to wait.
+"""Begins coroutines at once, so that they need a task only if they have to wait.
 
-A call of a model that lives in this process is answered without waiting for anything. A task of its own (6 us) and a
-timer for its deadline (4 us) would then cost more than its score. (Python 3.12 has eager tasks; 3.11 is supported too.)
+A call of a model in this process is often answered without any waiting. A task of its own (6 us) and a timer for its
+deadline (4 us) would then cost more than its score. (Python 3.12 has eager tasks; 3.11 is supported too.)
 """
 
 import asyncio
@@ -15,11 +15,11 @@ _Result = TypeVar("_Result")
 
 
 class Waits(NamedTuple, Generic[_Result]):
-    """A coroutine that has begun and waits.
+    """A coroutine that has begun and now waits.
 
     Attributes:
         begun: the coroutine.
-        awaited: what it gave to its event loop.
+        awaited: what the coroutine yielded, and an event loop has to wait for.
     """
 
     begun: Coroutine[Any, Any, _Result]
@@ -27,10 +27,10 @@ class Waits(NamedTuple, Generic[_Result]):
 
 
 def begin(work: Coroutine[Any, Any, _Result]) -> _Result | Waits[_Result]:
-    """Runs the coroutine as far as it goes without waiting; its result, or where it waits.
+    """Runs a coroutine until it ends or has to wait; returns its result, or a `Waits` to pass to `resume`.
 
     Raises:
-        BaseException: what the coroutine raised.
+        BaseException: whatever the coroutine raises.
     """
     try:
         awaited = work.send(None)
@@ -41,7 +41,7 @@ def begin(work: Coroutine[Any, Any, _Result]) -> _Result | Waits[_Result]:
 
 
 async def resume(waits: Waits[_Result], error: BaseException | None = None) -> _Result:
-    """Awaits the rest of a coroutine that has begun; with an error, that is raised where it waits."""
+    """Runs the rest of a coroutine that has begun; if `error` is given, it is raised where the coroutine waits."""
     result: _Result = await _rest(waits, error)
     return result
 
@@ -57,13 +57,16 @@ def _rest(waits: Waits[Any], error: BaseException | None) -> Generator[Any, Any,
                 return done.value
         try:
             yield awaited
-        except BaseException as thrown:  # noqa: BLE001 - it goes where it belongs
+        except BaseException as thrown:  # noqa: BLE001 - it is raised again inside the coroutine
             error = thrown
         else:
             return (yield from waits.begun.__await__())
 
 
 async def in_task() -> None:
-    """Returns in a task: at once, or a turn of the loop later where the coroutine was begun outside of one."""
+    """Makes sure that the rest of the calling coroutine runs in a task.
+
+    Returns at once in a task, and one turn of the loop later in a coroutine that was begun outside of one.
+    """
     if asyncio.current_task() is None:
         await asyncio.sleep(0)

@@ -1,33 +1,33 @@
 """Every way a call or a bundle can fail, by whose fault it was.
 
     BridgeError
-    |-- CallerError              the caller's doing: never retried, never defaulted unless the author says so
+    |-- CallerError              the caller's fault: never retried, answered with a default only if the author says so
     |   |-- InvalidRequest         columns, types, lengths, values or sizes that the model can't take
-    |   |   |-- UnknownLevel           rows with a category that the model does not know, whose author wants a default
-    |   |   `-- UnfitRow               rows with a value that the model can't take, of a caller who asked for the others
-    |   |       `-- RefusedLevel           a category that the model does not know, whose author refuses it
+    |   |   |-- UnknownLevel           rows with an unknown level, and the author answers them with the default score
+    |   |   `-- UnfitRow               rows with a value that the model can't take
+    |   |       `-- RefusedLevel           rows with an unknown level, and the author refuses them
     |   |-- ModelNotFound          no such model or version, or it was retired
-    |   `-- VersionRefused         the version is there, but did not pass its own checks
+    |   `-- VersionRefused         the version is deployed, but did not pass its own checks
     |-- CapacityError            nobody's fault: the bridge can't take the call now
     |   |-- Overloaded             the queue is full, or the call could not finish in time
     |   |-- CircuitOpen            the model failed so often that calls are not passed on for a while
-    |   |-- ModelNotReady          the version is still loading
-    |   |-- LogUnavailable         the call can't be put on record, and may not be answered without
+    |   |-- ModelNotReady          the version is still loading, or waits to be tried again
+    |   |-- LogUnavailable         the call can't be put on record, and the operator wants no answer without a record
     |   `-- Draining               the gateway is going down and its grace is over
     |-- DeadlineExceeded         the call's or the model's time was over before the scores were there
-    |-- BackendError             the model's or its worker's doing
+    |-- BackendError             the model's or its worker's fault
     |   |-- WorkerLost             the R process died or its socket broke; another worker may do better
-    |   |-- PoisonCall             the same call lost two workers
+    |   |-- PoisonCall             the same call lost a worker in each of its attempts
     |   |-- PredictionFailed       the R function raised, or xgboost failed
     |   |-- MalformedPrediction    wrong length, no scores, a type it must not have
-    |   |   `-- OtherOutputs           outputs of other names or types than this version has
+    |   |   `-- OtherOutputs           outputs with other names or types than this version has
     |   `-- MissingScore           the model itself gave NA or NaN for a row
     |-- BundleError              the model's files are not what they must be (check, deploy, load)
-    |   `-- PassingFailure         not their fault: time, memory, a descriptor was short, and may be there later
-    `-- InternalError            our bug
+    |   `-- PassingFailure         not the files' fault: time, memory or descriptors ran short, and may be there later
+    `-- InternalError            a bug of the bridge
 
-Messages name model, column, row number, limit and elapsed time, never input values. Nothing here knows gRPC: the table
-from errors to statuses is in `bridge.services.scoring`.
+Messages name model, column, row number, limit and elapsed time, never input values. Nothing here depends on gRPC: the
+table from errors to statuses is in `bridge.services.status`.
 """
 
 from enum import StrEnum
@@ -64,7 +64,7 @@ __all__ = [
 
 
 class DefaultReason(StrEnum):
-    """Why a row carries a default score, or none at all: the names of the proto's enum, less its prefix."""
+    """Why a row has a default score, or no score: the names of the proto's enum DefaultReason without their prefix."""
 
     DEADLINE = "DEADLINE"
     WORKER_LOST = "WORKER_LOST"
@@ -80,14 +80,14 @@ class DefaultReason(StrEnum):
 
 
 class BridgeError(Exception):
-    """The root: what happened, in a sentence that may reach the caller.
+    """The base of all errors; the message says what happened, and may reach the caller.
 
     Attributes:
-        reason: UPPER_SNAKE name of the event, sent as `google.rpc.ErrorInfo.reason`.
-        default_reason: the reason a default score would carry; None if this event is never answered with a default.
-        limit: the limit that was passed, in words, if one was.
-        private: what only the prediction log may hold, such as the message of an R condition.
-        condition_class: of the R condition, or of xgboost's exception, that was raised; empty if none was.
+        reason: the UPPER_SNAKE name of the event, sent as `google.rpc.ErrorInfo.reason`.
+        default_reason: the reason of the default score that answers this event; None if no default score may.
+        limit: the limit that was passed, in words; empty if none was.
+        private: what callers must not see, such as the message of an R condition, which may hold input values.
+        condition_class: the class of the R condition or xgboost exception that was raised; empty if none was.
     """
 
     reason: ClassVar[str] = "INTERNAL"
@@ -100,17 +100,17 @@ class BridgeError(Exception):
         self.condition_class = condition_class
 
     def in_full(self) -> str:
-        """The sentence with what only whoever deploys the bundle, or reads the log, may see."""
+        """Returns the message with `private` behind it; only for whoever deploys the bundle or reads the log."""
         return f"{self} ({self.private})" if self.private else str(self)
 
     @property
     def failed_reason(self) -> DefaultReason | None:
-        """What a row is told that comes back without a score; None if the event can only fail the whole call."""
+        """The reason of a row that comes back without a score; None if the event can only fail the whole call."""
         return self.default_reason
 
 
 class CallerError(BridgeError):
-    """The caller's doing."""
+    """The call failed by the caller's fault."""
 
 
 class InvalidRequest(CallerError):
@@ -120,7 +120,7 @@ class InvalidRequest(CallerError):
 
 
 class UnknownLevel(InvalidRequest):
-    """Rows have a category that the model does not know, and its author answers such rows with the default score."""
+    """Rows have an unknown level, and the model's author wants such rows to get their default score."""
 
     reason = "UNKNOWN_LEVEL"
     default_reason = DefaultReason.UNKNOWN_LEVEL
@@ -131,27 +131,27 @@ class UnfitRow(InvalidRequest):
 
     @property
     def failed_reason(self) -> DefaultReason | None:
-        """INVALID_VALUE: what such a row of a partial call is told, which comes back without a score."""
+        """INVALID_VALUE: the reason of such a row in a partial call, which comes back without a score."""
         return DefaultReason.INVALID_VALUE
 
 
 class RefusedLevel(UnfitRow):
-    """Rows have a category that the model does not know, and its author refuses them."""
+    """Rows have an unknown level, and the model's author refuses such rows."""
 
     @property
     def failed_reason(self) -> DefaultReason | None:
-        """UNKNOWN_LEVEL: what such a row of a partial call is told, which comes back without a score."""
+        """UNKNOWN_LEVEL: the reason of such a row in a partial call, which comes back without a score."""
         return DefaultReason.UNKNOWN_LEVEL
 
 
 class ModelNotFound(CallerError):
-    """No such model or version, or it was retired."""
+    """There is no such model or version, or it was retired."""
 
     reason = "MODEL_NOT_FOUND"
 
 
 class VersionRefused(CallerError):
-    """The version exists but did not pass its checks at load."""
+    """The version is deployed, but did not pass its checks when it was loaded."""
 
     reason = "VERSION_REFUSED"
 
@@ -168,48 +168,48 @@ class Overloaded(CapacityError):
 
 
 class CircuitOpen(CapacityError):
-    """The model failed several times in a row and is being left alone for a while."""
+    """The version failed several times in a row, and gets no calls for a while."""
 
     reason = "CIRCUIT_OPEN"
     default_reason = DefaultReason.CIRCUIT_OPEN
 
 
 class ModelNotReady(CapacityError):
-    """The version is still loading."""
+    """The version is still loading, or could not be loaded yet and waits to be tried again."""
 
     reason = "MODEL_NOT_READY"
     default_reason = DefaultReason.MODEL_NOT_READY
 
 
 class Draining(CapacityError):
-    """The gateway is going down and its grace is over."""
+    """The gateway is shutting down, and the time that it leaves to calls is over."""
 
     reason = "DRAINING"
     default_reason = DefaultReason.DRAINING
 
 
 class LogUnavailable(CapacityError):
-    """The call can't be put on record, and the operator wants no answer without one."""
+    """The call can't be put on record, and the operator wants no answer without a record."""
 
     reason = "LOG_UNAVAILABLE"
 
 
 class DeadlineExceeded(BridgeError):
-    """The time for the call was over before the scores were there."""
+    """The time for the call was over before its scores were known."""
 
     reason = "DEADLINE"
     default_reason = DefaultReason.DEADLINE
 
 
 class BackendError(BridgeError):
-    """The model's or its worker's doing."""
+    """The call failed by the fault of the model or its worker."""
 
 
 class WorkerLost(BackendError):
     """The worker died or broke the protocol while it had the call.
 
     Attributes:
-        from_outside: somebody else ended it: the kernel, where memory is short, or a person.
+        from_outside: whether it was ended from outside: by the kernel, when memory is short, or by a person.
     """
 
     reason = "WORKER_LOST"
@@ -218,14 +218,14 @@ class WorkerLost(BackendError):
 
 
 class PoisonCall(BackendError):
-    """A call lost a worker in each of several attempts: it is taken for the cause, and gets no other."""
+    """A call lost a worker in each of its attempts: it is taken for the cause, and gets no further worker."""
 
     reason = "POISON_CALL"
     default_reason = DefaultReason.WORKER_LOST
 
 
 class PredictionFailed(BackendError):
-    """The model's own code raised."""
+    """The model's own code raised an error."""
 
     reason = "MODEL_ERROR"
     default_reason = DefaultReason.MODEL_ERROR
@@ -239,27 +239,27 @@ class MalformedPrediction(BackendError):
 
 
 class OtherOutputs(MalformedPrediction):
-    """The model answered with outputs of other names or types than those that its version has."""
+    """The model answered with outputs that have other names or types than those of its version."""
 
 
 class MissingScore(BackendError):
-    """The model gave NA or NaN for these rows."""
+    """The model gave NA or NaN as the score of some rows."""
 
     reason = "MISSING_SCORE"
     default_reason = DefaultReason.MISSING_SCORE
 
 
 class BundleError(BridgeError):
-    """A bundle's files are not what they must be; one sentence, for whoever deploys it."""
+    """The files of a bundle are not what they must be; the message is one sentence for whoever deploys it."""
 
     reason = "BUNDLE_REFUSED"
 
 
 class PassingFailure(BundleError):
-    """A bundle could not be loaded for a reason that may pass and says nothing of its files; worth another try."""
+    """A bundle could not be loaded for a reason that may pass and is not in its files, so it is worth another try."""
 
     reason = "BUNDLE_NOT_LOADED"
 
 
 class InternalError(BridgeError):
-    """Our bug: please report it."""
+    """A bug of the bridge: please report it."""

@@ -1,4 +1,4 @@
-"""Files that others may have put there: none is opened but a regular one, and none is read without a limit."""
+"""Reads files that strangers may have put there: opens only regular files, and reads each up to a limit."""
 
 import errno
 import hashlib
@@ -27,12 +27,12 @@ _KINDS = {
 
 
 def open_regular(path: Path, name: str = "", refusal: type[BridgeError] = BundleError) -> BufferedReader:
-    """The file, opened for reading; links to regular files are followed. It never waits for a FIFO's other end.
+    """Opens a regular file for reading, also through links; never waits for the other end of a FIFO.
 
     Args:
-        path: of the file.
-        name: how sentences call it; empty for the last part of the path.
-        refusal: raised if it is not a regular file.
+        path: the path of the file.
+        name: how messages name the file; empty for the last part of the path.
+        refusal: the class of the error that is raised if this is not a regular file.
 
     Raises:
         IsADirectoryError: it is a folder.
@@ -51,7 +51,10 @@ def open_regular(path: Path, name: str = "", refusal: type[BridgeError] = Bundle
 def require_regular(
     found: os.stat_result, path: Path, name: str = "", refusal: type[BridgeError] = BundleError
 ) -> None:
-    """Refuses what is not a regular file, see `open_regular`."""
+    """Raises `refusal` or IsADirectoryError if a path, of which `found` is the stat, is not a regular file.
+
+    The arguments are those of `open_regular`.
+    """
     kind = stat.S_IFMT(found.st_mode)
     if kind == stat.S_IFDIR:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
@@ -60,21 +63,21 @@ def require_regular(
 
 
 def read_regular(path: Path, most_bytes: int, name: str = "") -> bytes:
-    """All of a regular file.
+    """Reads a whole regular file of limited size.
 
     Args:
-        path: of the file.
-        most_bytes: that it may have; of a larger one nothing, or little, is read.
-        name: how sentences call it; empty for the last part of the path.
+        path: the path of the file.
+        most_bytes: the most bytes that the file may have.
+        name: how messages name the file; empty for the last part of the path.
 
     Raises:
-        BundleError: it is not a regular file, or larger.
+        BundleError: it is not a regular file, or has more than `most_bytes`.
         OSError: it can't be read.
     """
     with open_regular(path, name) as file:
         size = os.fstat(file.fileno()).st_size
-        # Its size says nothing of a file that grows, or of one that the kernel makes up; such a one may also have
-        # nothing to say yet, and then None is read.
+        # A file that grows, or one that the kernel generates, may hold more than its size says, hence one byte more.
+        # Such a generated file may also have no bytes ready yet: then read() gives None.
         raw: bytes | None = file.read(most_bytes + 1) if size <= most_bytes else None
     if raw is None or len(raw) > most_bytes:
         raise BundleError(f"{name or path.name} is larger than {size_text(most_bytes)}")
@@ -82,10 +85,10 @@ def read_regular(path: Path, most_bytes: int, name: str = "") -> bytes:
 
 
 def sha256_of(path: Path, name: str = "") -> str:
-    """The SHA-256 of a regular file, hexadecimal; as many bytes are read as it had when it was opened, and no more.
+    """Returns the SHA-256 of a regular file in hexadecimal; reads no more bytes than it had when it was opened.
 
     Raises:
-        BundleError: it is not a regular file, or grew or shrank meanwhile.
+        BundleError: it is not a regular file, or its size changed while it was read.
         OSError: it can't be read.
     """
     digest = hashlib.sha256()
@@ -96,10 +99,10 @@ def sha256_of(path: Path, name: str = "") -> str:
 
 
 def parts_of(file: BufferedReader, name: str) -> Iterator[bytes]:
-    """What a regular file holds, part by part: as many bytes as it has now.
+    """Yields the bytes of an open regular file in parts of at most 1 MiB, up to the size that it has now.
 
     Raises:
-        BundleError: it has more or fewer by the end.
+        BundleError: its size changed while it was read.
         OSError: it can't be read.
     """
     left = os.fstat(file.fileno()).st_size
@@ -107,12 +110,12 @@ def parts_of(file: BufferedReader, name: str) -> Iterator[bytes]:
         left -= len(part)
         yield part
     if left or file.read(1) != b"":
-        raise BundleError(f"{name} is of another size than when it was opened: something still writes to it")
+        raise BundleError(f"{name} changed its size while it was read: another process still writes to it")
 
 
 @dataclass
 class _Listing:
-    """One walk through a folder."""
+    """One walk through a folder; `files` collects the relative paths of its regular files."""
 
     top: Path
     links: bool
@@ -121,7 +124,7 @@ class _Listing:
 
     def walk(self, folder: Path, inside: tuple[tuple[int, int], ...]) -> None:
         if len(inside) > _MOST_DEPTH:
-            raise BundleError(f"{self.relative(folder)} lies deeper than {_MOST_DEPTH} folders")
+            raise BundleError(f"{self.relative(folder)} is nested deeper than {_MOST_DEPTH} folders")
         with os.scandir(folder) as scanned:
             names = []
             for entry in scanned:  # not a list of them: a folder may hold more names than there is memory
@@ -141,7 +144,7 @@ class _Listing:
             found = self.behind(path, name)
         if stat.S_ISDIR(found.st_mode):
             if (found.st_dev, found.st_ino) in inside:
-                raise BundleError(f"{name} is a link to a folder that it is in")
+                raise BundleError(f"{name} is a link to a folder that contains it")
             self.walk(path, (*inside, (found.st_dev, found.st_ino)))
             return
         require_regular(found, path, name)
@@ -149,7 +152,7 @@ class _Listing:
 
     def behind(self, path: Path, name: str) -> os.stat_result:
         if not self.links:
-            raise BundleError(f"{name} is a link, and none is copied: put what it stands for in its place")
+            raise BundleError(f"{name} is a link, and links are not copied: put what it leads to in its place")
         try:
             return path.stat()
         except FileNotFoundError as error:
@@ -169,19 +172,19 @@ class _Listing:
 
 
 def list_files(folder: Path, *, links: bool = True) -> list[str]:
-    """Relative paths of all regular files in a folder and the folders in it, sorted.
+    """Returns the relative paths of all regular files in a folder and its subfolders, sorted.
 
-    A volume that Kubernetes mounts is links to what lies behind a link `..data`: each file counts once, by the name
-    that is the author's.
+    In a volume that Kubernetes mounts, files are links to files behind a link `..data`: each file is listed once, under
+    the name that its author gave it.
 
     Args:
-        folder: its own path may be a link.
-        links: to files and folders are followed; False refuses them.
+        folder: the folder; its own path may be a link.
+        links: whether links to files and folders are followed; else the first one raises.
 
     Raises:
-        BundleError: something in it is neither a regular file nor a folder, is a link that may not be followed or
-            leads nowhere, or there are too many or too deep ones of them.
-        OSError: a folder can't be read, or something in it is gone by now.
+        BundleError: the folder holds something that is neither a regular file nor a folder, a link that may not be
+            followed or leads nowhere, too many files and folders, or folders that are nested too deep.
+        OSError: a folder can't be read, or a file was removed meanwhile.
     """
     listing = _Listing(folder, links, [])
     found = folder.stat()
@@ -190,7 +193,7 @@ def list_files(folder: Path, *, links: bool = True) -> list[str]:
 
 
 def size_text(count: int) -> str:
-    """A number of bytes in words."""
+    """Returns a number of bytes as text for people, such as "1.5 MiB"."""
     for unit, shift in (("GiB", 30), ("MiB", 20), ("KiB", 10)):
         if count >> shift:
             return f"{count / (1 << shift):.4g} {unit}"

@@ -1,4 +1,4 @@
-"""What a gateway that came to a sudden end has left behind: found by its private folders, which say whose they are."""
+"""Private folders of the gateway, which name their owner, so that the next gateway can clean up after a sudden end."""
 
 import json
 import logging
@@ -22,7 +22,7 @@ _unremoved: set[Path] = set()
 
 
 def make_folder(use: str) -> Path:
-    """A private folder (0700) that says whose it is; its name says what for."""
+    """Makes a private folder (mode 0700) that names this process as its owner; `use` becomes a part of its name."""
     _remove_what_is_left()
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{use}-"))
     try:
@@ -35,9 +35,9 @@ def make_folder(use: str) -> Path:
 
 
 def remove_folder(folder: Path) -> None:
-    """Removes a folder with all that is in it; if no descriptor is free to look into it, with the next one.
+    """Removes a folder with all that is in it.
 
-    See `make_folder`, which tries that again too.
+    If that fails, as when no file descriptor is free, the next `make_folder` or `remove_folder` tries it again.
     """
     _unremoved.add(folder)
     _remove_what_is_left()
@@ -52,7 +52,7 @@ def _remove_what_is_left() -> None:
 
 @contextmanager
 def private_folder(use: str) -> Iterator[Path]:
-    """A private folder that is removed, with all that is in it, when the context ends; see `make_folder`."""
+    """Gives a private folder as `make_folder` makes it, and removes it with all that is in it at the end."""
     folder = make_folder(use)
     try:
         yield folder
@@ -61,24 +61,24 @@ def private_folder(use: str) -> Iterator[Path]:
 
 
 def temporary_files(folder: Path) -> Path:
-    """Where the R processes of a folder put theirs: it is in their environment, and so tells whose they are."""
+    """Returns the TMPDIR of the R processes that use a private folder; `sweep` recognizes them by this variable."""
     return folder / "tmp"
 
 
 def sweep() -> None:
-    """Ends the R processes and removes the folders of gateways that are gone; blocks for some milliseconds."""
+    """Kills the R processes and removes the folders of gateways that are gone; blocks for some milliseconds."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
             owner = json.loads((folder / _OWNER).read_text())
             if _identity(psutil.Process(owner["pid"])) == owner:
                 continue
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # another one's, or just being made
+            continue  # a folder of another user, or one that is just being made
         except psutil.NoSuchProcess:
             pass
         _kill_all(folder)
         shutil.rmtree(folder, ignore_errors=True)
-        _log.warning("a gateway that had come to a sudden end had left processes or files, which were removed")
+        _log.warning("a gateway had ended suddenly: its folder %s and its R processes were removed", folder)
 
 
 def _identity(process: psutil.Process) -> dict[str, float]:
@@ -93,7 +93,7 @@ def _kill_all(folder: Path) -> None:
                 continue
             pidfd = os.pidfd_open(process.pid)
             try:
-                # Once more: the number may have become another's before the pidfd held it.
+                # Checked again: the pid may have passed to another process before the pidfd was opened.
                 if process.is_running():
                     signal.pidfd_send_signal(pidfd, signal.SIGKILL)
             finally:

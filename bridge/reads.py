@@ -1,4 +1,4 @@
-"""Reads that may never return, as of a network folder whose server is gone: each in a thread that nobody waits for."""
+"""Runs reads that may never return, as of a network folder whose server is gone, each in a thread that can be left."""
 
 import asyncio
 import threading
@@ -15,32 +15,32 @@ _Result = TypeVar("_Result")
 
 
 class Reads:
-    """What is read off the event loop, by whom it is read for.
+    """Runs reads off the event loop, each in a thread of its own, with a time limit.
 
-    asyncio's own threads are few, and shared: some reads that hang would use them up for all others, and keep the
-    process from ending. A thread can't be ended from outside either, so one whose time is over is left alone, and
-    nothing else is begun for the same subject until it comes back.
+    asyncio's own threads are few and shared: reads that hang would use them up for all other work, and keep the process
+    from ending. A thread can't be ended from outside, so one whose time is over is left behind, and no other read of
+    the same subject is begun until it returns.
     """
 
     def __init__(self) -> None:
         self._left: dict[str, list[tuple[float, Future[Any]]]] = {}
 
     async def run(self, subject: str, limit_s: float, read: Callable[[], _Result]) -> _Result:
-        """What a function returns that is run in a thread of its own.
+        """Runs a function in a thread of its own, and returns its result.
 
         Args:
-            subject: what it reads of, as a sentence calls it.
-            limit_s: how long it may take, seconds.
+            subject: what the function reads, as messages name it, such as "the repository".
+            limit_s: how long it may take, in seconds.
             read: the function.
 
         Raises:
-            PassingFailure: it takes longer, or one of the same subject did and has not come back.
+            PassingFailure: the function takes longer, or an earlier one of the same subject has not returned yet.
             Exception: whatever the function raises.
         """
         if waiting := self._waiting(subject):
             raise PassingFailure(
-                f"a read of {subject} has not come back for {time.monotonic() - waiting[0][0]:.0f} s, "
-                "and no other is begun until it does"
+                f"a read of {subject} has not returned for {time.monotonic() - waiting[0][0]:.0f} s, "
+                "and no other one is begun until it does"
             )
         begun, future = time.monotonic(), Future[_Result]()
         future.set_running_or_notify_cancel()
@@ -55,10 +55,10 @@ class Reads:
             if not future.done():
                 self._left.setdefault(subject, []).append((begun, future))
         limit = f"{limit_s:g} s"
-        raise PassingFailure(f"a read of {subject} did not come back within {limit}", limit=limit)
+        raise PassingFailure(f"a read of {subject} did not return within {limit}", limit=limit)
 
     def hanging(self) -> dict[str, int]:
-        """How many threads were left, by subject; none that has come back."""
+        """Returns for each subject the number of threads that were left behind and have not returned yet."""
         return {subject: len(waiting) for subject in list(self._left) if (waiting := self._waiting(subject))}
 
     def _waiting(self, subject: str) -> list[tuple[float, Future[Any]]]:
@@ -71,9 +71,9 @@ class Reads:
 def _run(future: Future[_Result], read: Callable[[], _Result]) -> None:
     try:
         result = read()
-    except StopIteration as error:  # a future takes none, and whoever waits for it would wait for ever
+    except StopIteration as error:  # a future refuses a StopIteration, so whoever awaits it would wait for ever
         future.set_exception(RuntimeError(f"StopIteration: {error}"))
-    except BaseException as error:  # noqa: BLE001 - it is raised where it is waited for
+    except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
         future.set_exception(error)
     else:
         future.set_result(result)

@@ -1,7 +1,7 @@
-"""What a machine may be short of for a while: how that shows in errors, in words, and in the ends of processes.
+"""Recognizes that a machine is short of something for a while: by errors, by texts, and by how processes ended.
 
-What a bundle does wrong shows in none of them, nor does what stays until a person changes it: a file that is not there,
-or that may not be read.
+Faults of a bundle are not among them, and neither is what stays until a person changes it, such as a file that does not
+exist or may not be read.
 """
 
 import errno
@@ -14,9 +14,9 @@ __all__ = ["ended_from_outside", "passing_failure", "says_out_of_memory", "says_
 
 _PASSING = frozenset(
     {
-        # Of this process and of the machine: descriptors, processes, memory, and room for temporary files.
+        # Short in this process or on this machine: descriptors, processes, memory, and room for temporary files.
         *(errno.EMFILE, errno.ENFILE, errno.EAGAIN, errno.ENOMEM, errno.ENOBUFS, errno.ENOSPC, errno.EDQUOT),
-        # Of a disk or of a network folder, whose server may come back.
+        # Failures of a disk, or of a network folder whose server may come back.
         *(errno.EIO, errno.EREMOTEIO, errno.ESTALE, errno.ETIMEDOUT, errno.ENOTCONN, errno.ENOLINK, errno.ECOMM),
         *(errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETDOWN, errno.ENETUNREACH, errno.ECONNREFUSED, errno.ECONNRESET),
         *(errno.EBUSY, errno.ETXTBSY, errno.EINTR, errno.ENOLCK),
@@ -35,7 +35,7 @@ _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT, s
 
 
 def passing_failure(error: Exception) -> PassingFailure | None:
-    """What an error means for whoever loads a bundle, if its cause may pass; None if it stays as it is."""
+    """Returns the PassingFailure for an error that stopped the loading of a bundle; None if its cause can't pass."""
     what = str(error)
     if isinstance(error, OSError) and error.strerror:
         what = f"{_base_name(error.filename)}{error.strerror}"
@@ -53,26 +53,26 @@ def _base_name(name: object) -> str:
 
 
 def says_out_of_memory(text: str) -> bool:
-    """A library or R says in these words that it did not get the memory it asked for."""
+    """Whether a text of a library or R says that it did not get the memory that it asked for."""
     return _OUT_OF_MEMORY.search(text) is not None
 
 
 def says_short(text: str) -> bool:
-    """A library or R says in these words that it lacks what the machine may have again later, such as memory."""
+    """Whether a text of a library or R says that it lacks something that may be there again later, such as memory."""
     return says_out_of_memory(text) or _SHORT.search(text) is not None
 
 
 def ended_from_outside(code: int | None) -> bool:
-    """A process ended so by somebody else's doing: the kernel's, where memory is short, or a person's.
+    """Whether a process was ended from outside: by the kernel, when memory is short, or by a person.
 
     Args:
-        code: its exit code, negative for a signal; None if nobody knows.
+        code: the process's exit code, negative for a signal; None if it is not known.
     """
     return code is not None and -code in _FROM_OUTSIDE
 
 
 def signal_name(code: int) -> str:
-    """How a process ended, in words, by its exit code: negative for a signal."""
+    """Returns how a process ended, such as "by SIGKILL", from its exit code, which is negative for a signal."""
     if code >= 0:
         return f"with exit code {code}"
     try:

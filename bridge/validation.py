@@ -1,4 +1,4 @@
-"""What pydantic found wrong with settings, as one sentence for whoever wrote them."""
+"""Turns what pydantic finds wrong with settings into one sentence for whoever wrote them."""
 
 from pydantic import ValidationError
 
@@ -6,9 +6,9 @@ __all__ = ["describe_invalid"]
 
 
 def describe_invalid(error: ValidationError) -> str:
-    """The first complaint of a validation in one sentence: where, what.
+    """Returns the first error of a validation in one sentence: "KEY: WHAT".
 
-    An unknown key comes before all others: where it is a slip of the pen, a required one is missing because of it.
+    An unknown key comes before all other errors: if it is a misspelled one, the required key is missing because of it.
     """
     errors = error.errors(include_url=False, include_input=False)
     first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])

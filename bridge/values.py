@@ -1,4 +1,4 @@
-"""Value classes for the path of every call: immutable to the type checker, plain to the interpreter."""
+"""Value classes that every call needs: immutable for the type checker, and quick to make at run time."""
 
 from dataclasses import dataclass, field
 from typing import TypeVar, dataclass_transform
@@ -10,8 +10,8 @@ _Value = TypeVar("_Value")
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(field,))
 def value(kind: type[_Value]) -> type[_Value]:
-    """A dataclass without equality whose attributes mypy won't let anyone set.
+    """Makes a class a dataclass without equality, whose attributes only mypy protects from being set.
 
-    A really frozen one takes 1.7 us to make where this takes 0.3 (ten attributes), and a call makes a dozen of them.
+    With ten attributes a really frozen one takes 1.7 us to make, this one 0.3 us, and each call makes a dozen of them.
     """
     return dataclass(slots=True, eq=False)(kind)

@@ -1,4 +1,4 @@
-"""Files and folders that appear whole or not at all: they have another name until they are whole."""
+"""Writes files and folders that appear complete or not at all: they have another name until they are complete."""
 
 import os
 import shutil
@@ -11,17 +11,17 @@ __all__ = ["whole_or_nothing"]
 
 @contextmanager
 def whole_or_nothing(target: Path, check: Callable[[Path], None] = lambda _: None) -> Iterator[Path]:
-    """A path beside the target to write to; what is there in the end takes the target's place in one step.
+    """Gives a temporary path beside the target to write to, which replaces the target in one step at the end.
 
-    If the context ends with an error, what was written is removed and the target is what it was. The path ends as the
-    target does, for those who tell a file's form by its name.
+    If the context ends with an error, the temporary file or folder is removed and the target stays as it was. The path
+    has the target's suffix, for libraries that choose a format by it.
 
     Args:
-        target: a file, or a folder that does not exist.
-        check: raises if the target may not be written; called last, because writing takes a while.
+        target: the file to write, which may exist, or the folder to write, which must not.
+        check: raises an error if the target may not be written; called last, because writing takes a while.
 
     Raises:
-        OSError: what was written can't take the target's place.
+        OSError: the temporary path can't replace the target.
     """
     partial = target.with_name(f".{target.stem}.{os.getpid()}.partial{target.suffix}")
     try:

@@ -1,4 +1,4 @@
-"""How busy one version is, and what its executions cost: admission reads it, batching keeps it."""
+"""How busy one version is, and how long its executions take: batching keeps these numbers, admission reads them."""
 
 import math
 from collections.abc import Callable
@@ -9,19 +9,19 @@ from bridge.calls import now
 __all__ = ["Cost", "Workload"]
 
 _HALF_LIFE_S = 5.0
-_FADE_STEP_S = 0.01  # within it nothing fades that could be told
+_FADE_STEP_S = 0.01  # in less time the weights fade too little to matter
 _LEAST_WEIGHT = 0.5  # below this the last executions are too long ago to say anything
 
 
 class Cost:
-    """Seconds that an execution takes, as slope * rows + base, by those that were completed in the last seconds."""
+    """Estimates the seconds of an execution as slope * rows + base, from the executions of the last seconds."""
 
     def __init__(self) -> None:
         self._at = -math.inf
         self._weight = self._rows = self._seconds = self._rows_rows = self._rows_seconds = 0.0
 
     def learn(self, rows: int, seconds: float) -> None:
-        """One more execution that was completed."""
+        """Adds an execution that was completed: its rows and its seconds."""
         self._fade()
         self._weight += 1
         self._rows += rows
@@ -30,7 +30,7 @@ class Cost:
         self._rows_seconds += rows * seconds
 
     def seconds(self, rows: int, executions: int = 1) -> float | None:
-        """What rows in this many executions would take; None while nothing recent is known."""
+        """Returns the seconds that this many rows would take in this many executions; None without recent ones."""
         self._fade()
         if self._weight < _LEAST_WEIGHT:
             return None
@@ -61,9 +61,9 @@ class Workload:
     Attributes:
         workers: how many executions can go on at once.
         running: how many executions go on now.
-        occupied: workers that are still at work on what nobody waits for any more.
-        pending_rows: of the calls that were let in and are not answered.
-        cost: of an execution.
+        occupied: how many workers are still busy with calls that nobody waits for any more.
+        pending_rows: the rows of all calls that were let in and are not answered yet.
+        cost: the estimated time of an execution.
         on_free: called when an occupied worker is free again.
         on_overrun: called when a worker was killed for taking too long.
     """
@@ -78,14 +78,14 @@ class Workload:
 
     @property
     def idle(self) -> bool:
-        """A worker is free."""
+        """Whether a worker is free."""
         return self.running + self.occupied < self.workers
 
     def occupy(self) -> None:
-        """A worker goes on although its caller has left."""
+        """Notes that a worker goes on although its caller has left."""
         self.occupied += 1
 
     def free(self) -> None:
-        """It has finished, or was killed."""
+        """Notes that an occupied worker has finished or was killed, and calls `on_free`."""
         self.occupied -= 1
         self.on_free()

@@ -1,1 +1,1 @@
-"""What is deployed: the files of a bundle, what its author says in model.toml, and the repository of versions."""
+"""Bundles, the folders that are deployed: their files, the settings in their model.toml, and the repository."""

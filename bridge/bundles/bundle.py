@@ -1,4 +1,4 @@
-"""What a bundle is: the folder that is deployed, its manifest, and the digest that names its every byte."""
+"""Reads a bundle: the folder that is deployed, its manifest, and the digest, which stands for every byte in it."""
 
 import hashlib
 import json
@@ -31,13 +31,13 @@ _BackendName = Literal["xgboost", "rserve"]
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """What deploy wrote down.
+    """The manifest of a deployed bundle, as `deploy` wrote it.
 
     Attributes:
-        files: relative path to sha256 hex digits, of every file but the manifest.
-        outputs: what check saw the model give; None if nothing could be scored.
-        accepts_newer_file: whoever deployed it said `--accept-newer-file`.
-        digest: "sha256:" and the hex digits over the manifest's own bytes.
+        files: for every file but the manifest, its relative path and the hex digits of its sha256.
+        outputs: the outputs that the model gave when it was checked; None if no row could be scored then.
+        accepts_newer_file: whether the bundle was deployed with `--accept-newer-file`.
+        digest: "sha256:" and the hex digits of the sha256 of the manifest's own bytes.
     """
 
     files: dict[str, str]
@@ -52,11 +52,12 @@ class Bundle:
 
     Attributes:
         path: the folder.
-        backend: what predicts.
-        settings: `model.toml`.
-        manifest: None before it is deployed.
-        accepts_newer_file: a model file that a newer library saved may serve, if its golden rows come out exactly.
-        verified: its files were held against the manifest just now.
+        backend: the name of the backend that predicts.
+        settings: the settings of its `model.toml`.
+        manifest: its manifest; None before the bundle is deployed.
+        accepts_newer_file: whether a model file that a newer library saved may serve, if its golden rows come out
+            exactly.
+        verified: whether its files were compared with the manifest since the bundle was read.
     """
 
     path: Path
@@ -68,29 +69,32 @@ class Bundle:
 
     @property
     def digest(self) -> str:
-        """The digest of every byte; empty before it is deployed."""
+        """The digest of the manifest, which names every byte of the bundle; empty before the bundle is deployed."""
         return self.manifest.digest if self.manifest else ""
 
     @property
     def subject(self) -> str:
-        """What reads of its files are reads of, see `Reads`: the model's folder, in which no two are waited for."""
+        """The subject under which its files are read, see `Reads`: one for all versions of the model.
+
+        So at most one read that hangs is waited for in the folder of a model.
+        """
         return f"the files of {self.path.parent.name}"
 
     @property
     def model_file(self) -> Path:
-        """The booster's file of an xgboost bundle.
+        """The path of the booster's file in an xgboost bundle.
 
         Raises:
-            BundleError: it is gone since the bundle was read.
+            BundleError: the file was removed after the bundle was read.
         """
         for name in _XGBOOST_FILES:
             if (self.path / name).exists():
                 return self.path / name
-        raise BundleError("the model file is gone since the bundle was read")
+        raise BundleError("the model file (model.ubj or model.json) was removed after the bundle was read")
 
 
 def read_bundle(path: Path) -> Bundle:
-    """The bundle in a folder; nothing is loaded.
+    """Reads the settings and the manifest of the bundle in a folder, without loading the model.
 
     Raises:
         BundleError: the folder is not a complete bundle, a setting is wrong, or something in it is neither a regular
@@ -103,9 +107,7 @@ def read_bundle(path: Path) -> Bundle:
     settings = read_model_settings(path)
     backend = _backend(path, settings)
     if backend == "xgboost" and (of_r := sorted(_R_KEYS & settings.model_fields_set)):
-        raise BundleError(
-            f"model.toml: {of_r[0]} is for R models, and an xgboost model has no such thing: remove the key"
-        )
+        raise BundleError(f"model.toml: {of_r[0]} is for R models, and this is an xgboost model: remove the key")
     manifest = read_manifest(path) if (path / MANIFEST).exists() else None
     return Bundle(path, backend, settings, manifest, manifest is not None and manifest.accepts_newer_file)
 
@@ -117,13 +119,13 @@ def _backend(path: Path, settings: ModelSettings) -> _BackendName:
     is_r, is_xgboost = _PRED_R in names or bool(r_objects), bool(boosters)
     if settings.backend is None and is_r and is_xgboost:
         raise BundleError(
-            f"the bundle holds {boosters[0]} and R files; say which is meant with `backend` in model.toml"
+            f"the bundle holds {boosters[0]} and R files: say which of them is the model, by `backend` in model.toml"
         )
     backend = settings.backend or ("xgboost" if is_xgboost else "rserve")
     may_be_xgboost = (settings.backend or ("rserve" if is_r else "xgboost")) == "xgboost"
     if may_be_xgboost and not boosters and (other := _other_model(names)):
         raise BundleError(
-            f"there is no model.ubj or model.json in the folder, but {other}: make one of it by "
+            f"the folder holds {other}, but no model.ubj or model.json: convert the file with "
             f"'scorebridge convert {other} --to model.ubj'"
         )
     if backend == "xgboost":
@@ -140,25 +142,29 @@ def _backend(path: Path, settings: ModelSettings) -> _BackendName:
 
 
 def _other_model(names: set[str]) -> str | None:
-    """A file that is a model by its name, in a form that is not served."""
+    """Returns the name of a file that looks like a model in a form that is not served; None if there is none."""
     return next((name for name in sorted(names) if _OTHER_MODEL.fullmatch(name) and name != MANIFEST), None)
 
 
 def bundle_files(path: Path, *, links: bool = True) -> list[str]:
-    """Relative paths of all files of a bundle but its manifest, sorted; see `list_files`.
+    """Returns the relative paths of all files of a bundle but its manifest, sorted.
+
+    Args:
+        path: the bundle's folder.
+        links: whether links are followed, as `list_files` does; else the first one raises.
 
     Raises:
-        BundleError: something in it is neither a regular file nor a folder, or a link where none may be.
+        BundleError: something in the bundle is neither a regular file nor a folder, or is a link where none may be.
         OSError: a folder can't be read.
     """
     return [name for name in list_files(path, links=links) if name != MANIFEST]
 
 
 def make_manifest(path: Path, outputs: tuple[Output, ...] | None, *, accepts_newer_file: bool = False) -> bytes:
-    """The bytes of the manifest of a folder: sorted keys, no white space, so that equal bundles have equal digests.
+    """Returns the bytes of the manifest of a folder: sorted keys, no white space, so equal bundles have equal digests.
 
     Raises:
-        BundleError: it would be larger than one that is read.
+        BundleError: the manifest would be larger than `read_manifest` takes.
         OSError: a file can't be read.
     """
     described = None if outputs is None else [_described(output) for output in outputs]
@@ -170,7 +176,7 @@ def make_manifest(path: Path, outputs: tuple[Output, ...] | None, *, accepts_new
     raw = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     if len(raw) > _MOST_MANIFEST_BYTES:
         limit = size_text(_MOST_MANIFEST_BYTES)
-        raise BundleError(f"{MANIFEST} would be larger than {limit}: there are too many files", limit=limit)
+        raise BundleError(f"{MANIFEST} would be larger than {limit}: the bundle has too many files", limit=limit)
     return raw
 
 
@@ -180,11 +186,11 @@ def _described(output: Output) -> dict[str, str | bool]:
 
 
 def read_manifest(path: Path) -> Manifest:
-    """What deploy wrote down of the bundle in this folder.
+    """Reads the manifest that `deploy` wrote into a bundle's folder.
 
     Raises:
-        BundleError: the manifest is none that deploy wrote.
-        OSError: it can't be read.
+        BundleError: the file is not a manifest as `deploy` writes it.
+        OSError: the file can't be read.
     """
     raw = read_regular(path / MANIFEST, _MOST_MANIFEST_BYTES)
     try:
@@ -194,13 +200,15 @@ def read_manifest(path: Path) -> Manifest:
             Output(str(line["name"]), Type(line["type"]), bool(line.get("additional"))) for line in outputs
         )
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise BundleError(f"{MANIFEST} can't be read: {type(error).__name__}") from error
+        raise BundleError(
+            f"{MANIFEST} is not as deploy writes it ({type(error).__name__}): deploy the bundle again"
+        ) from error
     digest = "sha256:" + hashlib.sha256(raw).hexdigest()
     return Manifest(files, described, digest, bool(content.get("accepts_newer_file")))
 
 
 def verify(bundle: Bundle) -> None:
-    """Holds every file against the manifest; a bundle that was never deployed has nothing to be held against.
+    """Compares every file with the manifest; does nothing for a bundle that was never deployed.
 
     Raises:
         BundleError: a file was changed, removed or added since it was deployed.
@@ -213,6 +221,6 @@ def verify(bundle: Bundle) -> None:
         if name not in expected:
             raise BundleError(f"{name} was added after the bundle was deployed")
         if name not in found:
-            raise BundleError(f"{name} is gone since the bundle was deployed")
+            raise BundleError(f"{name} was removed after the bundle was deployed")
         if sha256_of(bundle.path / name, name) != expected[name]:
             raise BundleError(f"{name} was altered after the bundle was deployed: its sha256 is not the manifest's")

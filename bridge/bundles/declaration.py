@@ -1,4 +1,4 @@
-"""A feature as the line of model.toml that declares it."""
+"""Writes the lines of model.toml that declare features."""
 
 import json
 
@@ -9,7 +9,7 @@ __all__ = ["toml_line"]
 
 
 def toml_line(feature: Feature) -> str:
-    """A feature as a line of `[features]`."""
+    """Returns the line that declares a feature under `[features]` in model.toml."""
     key = json.dumps(feature.name, ensure_ascii=False)
     if feature.by_codes:
         return f'{key} = {{levels = "codes"}}'

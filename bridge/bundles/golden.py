@@ -1,4 +1,4 @@
-"""Golden rows: inputs and the scores, identical in R's sense, that a version must give before it may serve."""
+"""Golden rows: inputs with their expected scores, which a version must reproduce (R's `identical`) before it serves."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,11 +22,12 @@ _SCORE_PREFIX = "score."
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GoldenRows:
-    """Rows and what they must score.
+    """The golden rows of a bundle.
 
     Attributes:
-        inputs: as a caller would send them.
-        expected: by output name, one cell a row; typed only when compared, by what the model answers.
+        inputs: the input columns, as a caller would send them.
+        expected: for each output, by name, the expected score of each row, as the text of its cell: the cells get a
+            type only when they are compared, from the model's answer.
     """
 
     inputs: Table
@@ -34,12 +35,12 @@ class GoldenRows:
 
 
 def read_golden(bundle: Path, features: Sequence[Feature]) -> GoldenRows | None:
-    """The golden rows of a bundle, None if it has none; types come from the features, never from the cells.
+    """Reads the golden rows of a bundle; None if it has none. Types come from the features, never from the cells.
 
     Raises:
-        BundleError: the file is not a regular one, larger than 64 MiB or no CSV, a column is no feature, is there
-            twice or has no declared type, or a cell is not of its type.
-        OSError: it can't be read.
+        BundleError: the file is not a regular one, larger than 64 MiB or not CSV, a column is not a feature, is there
+            twice or has no declared type, or a cell is not of its column's type.
+        OSError: the file can't be read.
     """
     path = bundle / FILE_NAME
     if not path.exists():
@@ -67,14 +68,14 @@ def _typed(rows: list[list[Cell]], features: Sequence[Feature]) -> GoldenRows:
         elif name.startswith(_SCORE_PREFIX):
             expected[name.removeprefix(_SCORE_PREFIX)] = cells
         else:
-            raise CellError(f"column '{name}' is neither a feature of the model nor 'score.<output>'")
+            raise CellError(f"column '{name}' is neither a feature of the model nor named 'score.<output>'")
     if not expected:
         raise CellError("there is no column 'score.<output>' in it")
     return GoldenRows(Table(tuple(inputs), len(rows) - 1), expected)
 
 
 def compare(golden: GoldenRows, scores: Sequence[Column], tolerance: float = 0.0) -> None:
-    """Holds what the model answered against what it must answer.
+    """Compares the scores that the model gave to the golden rows with those that are expected.
 
     Args:
         golden: the rows and their expected scores.
@@ -82,7 +83,8 @@ def compare(golden: GoldenRows, scores: Sequence[Column], tolerance: float = 0.0
         tolerance: the largest difference of two numbers that still counts as equal; 0 asks for what R calls identical.
 
     Raises:
-        BundleError: the outputs differ in name, or a score in value; the sentence counts rows and names the first.
+        BundleError: the names of the outputs differ, or a score; the message counts the rows that differ and names
+            the first of them.
     """
     names = [column.name for column in scores]
     if sorted(names) != sorted(golden.expected):

@@ -1,4 +1,4 @@
-"""What there is to see in a repository, looked at off the event loop: a folder that hangs holds up its own model."""
+"""Looks into a repository off the event loop, so that a folder that hangs holds up only its own model."""
 
 import asyncio
 import logging
@@ -24,11 +24,11 @@ _REPOSITORY = "the repository"
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What there is of a model.
+    """What the repository holds of one model.
 
     Attributes:
-        versions: its version folders, each with whether it is deployed.
-        promoted: the version that `promote` chose; None if nobody did.
+        versions: the version folders of the model, each with whether it is deployed.
+        promoted: the version that `promote` chose; None if none was promoted.
     """
 
     versions: dict[StoredVersion, bool]
@@ -39,7 +39,7 @@ class Lookout:
     """Looks into a repository for one gateway.
 
     Attributes:
-        reads: all that is read of the repository.
+        reads: the reads of the repository that are under way.
     """
 
     def __init__(self, repository: Repository) -> None:
@@ -49,14 +49,14 @@ class Lookout:
         self._places = asyncio.Semaphore(_MOST_AT_ONCE)
 
     async def is_folder(self) -> bool:
-        """The repository is one, or does not answer."""
+        """Whether the repository is a folder; also True if it does not answer within 5 s, as then nobody can say."""
         try:
             return await self.reads.run(_REPOSITORY, _LOOK_S, self._repository.path.is_dir)
         except PassingFailure:
             return True
 
     async def names(self) -> list[str] | None:
-        """What may be a model by its name; None while the repository does not answer, which is logged once.
+        """Returns the names in the repository that a model may have; None, logged once, while it does not answer.
 
         Raises:
             OSError: the repository can't be read.
@@ -70,7 +70,7 @@ class Lookout:
         return names
 
     async def look(self, model: str) -> Seen | None:
-        """What there is of a model by now; None while nobody can say, which is logged once."""
+        """Returns what the repository holds of a model now; None, logged once, while its folder can't be read."""
         try:
             async with self._places:
                 subject = f"the folder of {model}"
@@ -82,23 +82,23 @@ class Lookout:
         return Seen(versions, promoted)
 
     async def read(self, stored: StoredVersion, read: Callable[[Path], Bundle]) -> Bundle:
-        """The bundle of a version that was deployed, as `read` reads it from its folder.
+        """Returns the bundle of a deployed version, as the function `read` reads it from the version's folder.
 
-        It has no manifest if that is gone since the version was found.
+        The bundle has no manifest if that file was removed after the version was found.
 
         Raises:
-            BundleError: it is not complete, or a setting is wrong.
-            PassingFailure: its files do not come in time.
+            BundleError: the bundle is not complete, or a setting is wrong.
+            PassingFailure: its files could not be read within 30 s.
             OSError: a file can't be read.
         """
         return await self.reads.run(f"the files of {stored.model}", _BUNDLE_S, partial(read, stored.path))
 
     async def verified(self, bundle: Bundle) -> Bundle:
-        """A bundle that was read, once its files were held against its manifest.
+        """Compares the files of a bundle with its manifest, and returns the bundle marked as verified.
 
         Raises:
-            BundleError: a file was changed, removed or added since it was deployed.
-            PassingFailure: its files do not come in the time that it has to load.
+            BundleError: a file was changed, removed or added since the bundle was deployed.
+            PassingFailure: its files could not be read within the `load_timeout_s` of the model.
             OSError: a file can't be read.
         """
         await self.reads.run(bundle.subject, bundle.settings.load_timeout_s, partial(verify, bundle))
@@ -107,4 +107,4 @@ class Lookout:
     def _note_unseen(self, what: str, why: str) -> None:
         if what not in self._unseen:
             self._unseen.add(what)
-            _log.warning("%s is left as it is, because it can't be looked into: %s", what, why)
+            _log.warning("the versions of %s stay as they are, because its folder can't be read: %s", what, why)

@@ -34,7 +34,7 @@ _RENAME_NOREPLACE = 1  # linux/fs.h: fail instead of replacing, also an empty fo
 
 @dataclass(frozen=True, slots=True, order=True)
 class StoredVersion:
-    """A version folder in a repository."""
+    """The folder of one version in a repository, deployed or not."""
 
     model: str
     version: int
@@ -42,10 +42,10 @@ class StoredVersion:
 
     @property
     def deployed(self) -> bool:
-        """It has a manifest; a folder copied by hand has none and is never served.
+        """Whether the folder has a manifest; a folder that was copied by hand has none and is never served.
 
-        One that can't be looked at counts as deployed, and so does one whose manifest is no file: whoever loads it is
-        told why it can't be.
+        Also True if the folder can't be read or its manifest is not a regular file: loading the version then fails
+        with the reason.
         """
         try:
             (self.path / MANIFEST).lstat()
@@ -57,10 +57,10 @@ class StoredVersion:
 
 
 def check_model_name(name: str) -> str:
-    """The name itself.
+    """Returns the name unchanged if a model may have it.
 
     Raises:
-        BundleError: it is not a model's name.
+        BundleError: a model may not have this name.
     """
     if not _MODEL_NAME.fullmatch(name):
         raise BundleError(f"'{name}' is not a model's name: 1 to 63 of a-z 0-9 _ . -, the first a letter or a digit")
@@ -69,12 +69,12 @@ def check_model_name(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Repository:
-    """A folder of bundles on a local file system."""
+    """A repository on a local file system: PATH/MODEL/VERSION holds the bundle of a version."""
 
     path: Path
 
     def versions(self) -> list[StoredVersion]:
-        """Every version folder, sorted by model and version; anything else in the folder is passed over.
+        """Returns every version folder, sorted by model and version; other files and folders are ignored.
 
         Raises:
             OSError: a folder can't be read.
@@ -82,7 +82,7 @@ class Repository:
         return [stored for model in self.models() for stored in self.versions_of(model)]
 
     def models(self) -> list[str]:
-        """What is named like a model, sorted; none of it is looked at, be it a folder or not.
+        """Returns the names in the repository that a model may have, sorted, without checking that they are folders.
 
         Raises:
             OSError: the repository can't be read.
@@ -92,10 +92,10 @@ class Repository:
         return sorted(name for name in os.listdir(self.path) if _MODEL_NAME.fullmatch(name))  # noqa: PTH208
 
     def versions_of(self, model: str) -> list[StoredVersion]:
-        """The version folders of a model, sorted.
+        """Returns the version folders of a model, sorted by version.
 
         Raises:
-            OSError: its folder can't be read.
+            OSError: the model's folder can't be read.
         """
         folder = self.path / model
         if not folder.is_dir():
@@ -107,28 +107,26 @@ class Repository:
         )
 
     def look(self, model: str) -> tuple[dict[StoredVersion, bool], int | None]:
-        """All that there is to see of a model without loading it.
+        """Reads what the repository says of a model, without loading it.
 
         Returns:
-            Its version folders, each with whether it is deployed, and what `promoted` says.
+            The version folders, each with whether it is deployed, and the promoted version as `promoted` gives it.
 
         Raises:
-            OSError: its folder can't be read.
+            OSError: the model's folder can't be read.
         """
         return {stored: stored.deployed for stored in self.versions_of(model)}, self.promoted(model)
 
     def promoted(self, model: str) -> int | None:
-        """The version that `promote` chose; None if nobody did.
+        """Returns the version that `promote` chose; None if no version was promoted.
 
-        A file that can't be read, is not a regular one or holds no version promotes nobody either, and is logged as an
-        error each time.
+        Also None if the file that names the promoted version can't be read, is not a regular one or holds no version
+        number; that is logged as an error each time.
         """
         try:
             return self._promoted(model)
         except (OSError, BundleError) as error:
-            _log.error(
-                "which version of %s is promoted can't be read, so its highest good one serves: %s", model, error
-            )
+            _log.error("the promoted version of %s can't be read, so its highest good version serves: %s", model, error)
             return None
 
     def _promoted(self, model: str) -> int | None:
@@ -138,11 +136,11 @@ class Repository:
         except FileNotFoundError:
             return None
         if not _VERSION_NAME.fullmatch(text):
-            raise BundleError(f"{path} does not hold a version; promote one again")
+            raise BundleError(f"{path} does not hold a version number: promote a version again")
         return int(text)
 
     def promote(self, model: str, version: int) -> None:
-        """Makes a deployed version the one that serves, whatever is deployed later.
+        """Makes a deployed version the one that serves, also when higher versions are deployed later.
 
         Raises:
             BundleError: there is no such version, or it is not deployed.
@@ -158,17 +156,17 @@ class Repository:
         _fsync(folder)
 
     def retire(self, model: str, version: int) -> Path:
-        """Takes a version out of the repository, to a folder aside; where that is.
+        """Moves a version to a folder of the repository that is never served, and returns that folder.
 
         Raises:
-            BundleError: there is no such version, it is the promoted one, or it is not known which one is.
+            BundleError: there is no such version, it is the promoted one, or the promoted one can't be read.
             OSError: a folder of the repository can't be read or written.
         """
         stored = self._deployed(model, version)
         if self._promoted(model) == version:
-            raise BundleError(f"{model}/{version} is the promoted version; promote another one first")
+            raise BundleError(f"{model}/{version} is the promoted version: promote another version first")
         aside = Path(tempfile.mkdtemp(prefix=f"{_RETIRED_PREFIX}{model}-{version}-", dir=self.path))
-        # A folder may take the place of an empty one.
+        # rename() may replace an empty folder, such as the one just made.
         stored.path.rename(aside)
         _fsync(stored.path.parent)
         return aside
@@ -180,10 +178,10 @@ class Repository:
         return stored
 
     def check_free(self, model: str, version: int | None) -> None:
-        """Whether a bundle could be published as this version, None for the next one.
+        """Checks that a bundle could be published as this version; None stands for the next free one and always passes.
 
         Raises:
-            BundleError: the version is there already, or is no version.
+            BundleError: the version exists already, or its number is not allowed.
         """
         if version is None:
             return
@@ -192,13 +190,13 @@ class Repository:
 
     @contextmanager
     def staged(self, bundle: Path) -> Iterator[Path]:
-        """A private copy of a bundle inside the repository, to be checked and then published; removed at the end.
+        """Gives a private copy of a bundle inside the repository, to be checked and published; removed at the end.
 
-        A file's copy can be read by whom the file can be read: by nobody else.
+        Whoever can read a file can read its copy, and nobody else can.
 
         Raises:
-            BundleError: the bundle holds a link or something that is neither a file nor a folder, is larger than the
-                disk has room, or changes while it is copied.
+            BundleError: the bundle holds a link or something that is neither a file nor a folder, does not fit on the
+                repository's disk, or changes while it is copied.
             OSError: a file can't be read or written.
         """
         names = bundle_files(bundle, links=False)
@@ -213,16 +211,16 @@ class Repository:
             shutil.rmtree(staging)
 
     def publish(self, staged: Path, manifest: bytes, model: str, version: int | None) -> StoredVersion:
-        """Makes a staged bundle a version of a model, all of it or nothing.
+        """Makes a staged bundle a version of a model in one step: other processes see all of its files or none.
 
         Args:
-            staged: what `staged` gave.
-            manifest: the bytes of its manifest.
+            staged: the folder that `staged` gave.
+            manifest: the bytes of the bundle's manifest.
             model: the model's name.
-            version: the version; None for one above the highest there is.
+            version: the version number; None for one above the highest that exists.
 
         Raises:
-            BundleError: the version is there already, or is no version.
+            BundleError: the version exists already, or its number or the model's name is not allowed.
         """
         folder = self.path / check_model_name(model)
         self.check_free(model, version)
@@ -235,7 +233,7 @@ class Repository:
                 _rename_noreplace(staged, folder / str(chosen))
             except FileExistsError as error:
                 if version is None:
-                    continue  # somebody else deployed this number meanwhile
+                    continue  # another deploy took this number meanwhile: try the next one
                 raise _taken(model, chosen) from error
             _fsync(folder)
             _fsync(self.path)
@@ -246,7 +244,7 @@ class Repository:
 
 
 def _is_folder(path: Path) -> bool:
-    """It is one, or nobody can say; then whoever loads it is told why not."""
+    """Whether a path is a folder; also True where permissions hide it, so that loading it fails with the reason."""
     try:
         return path.is_dir()
     except PermissionError:
@@ -260,7 +258,9 @@ def _checked(version: int) -> int:
 
 
 def _taken(model: str, version: int) -> BundleError:
-    return BundleError(f"{model}/{version} is there already; a version is never replaced")
+    return BundleError(
+        f"{model}/{version} exists already, and a version is never replaced: deploy under another number"
+    )
 
 
 def _fsync_tree(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What an author may say of a model in `model.toml`; everything has a default, unknown keys are errors."""
+"""The settings of a model in its `model.toml`: every key has a default, unknown keys are errors."""
 
 import math
 import os
@@ -22,7 +22,7 @@ __all__ = ["CHUNK_ROWS", "FILE_NAME", "ModelSettings", "read_model_settings"]
 
 FILE_NAME = "model.toml"
 _MOST_BYTES = 1 << 20
-CHUNK_ROWS = 10_000  # of a batch, where neither model.toml nor the backend says another number
+CHUNK_ROWS = 10_000  # rows of a chunk, unless model.toml or the backend states another number
 _MOST_LEVEL = {"int": INT_MAX, "int64": 2**63 - 1}
 _MOST_REASONS = 64
 # A bad request is never answered with a default unless the author says so, by `unknown_level`.
@@ -58,12 +58,12 @@ class _FeatureSettings(_Section):
         if self.type is None and (self.levels or self.unknown_level is None):
             raise ValueError("type is missing")
         if self.type == "factor" and not self.levels and self.unknown_level is None:
-            raise ValueError("a factor has levels")
+            raise ValueError("a factor needs levels")
         has_none = self.type in ("double", "bool", "string")
         if has_none and (self.levels or self.unknown_level):
-            raise ValueError("a factor has levels, int and int64 may have them, and nothing else has")
+            raise ValueError("only features of type factor, int or int64 can have levels or unknown_level")
         if self.ordered and self.type != "factor":
-            raise ValueError("a factor may be ordered, and nothing else")
+            raise ValueError("only a factor can be ordered")
         if self.levels == "codes":
             self._check_codes()
         else:
@@ -72,21 +72,23 @@ class _FeatureSettings(_Section):
 
     def _check_codes(self) -> None:
         if self.type == "factor":
-            raise ValueError("codes are whole numbers: the type is 'int'")
+            raise ValueError("codes are whole numbers, so the type must be 'int'")
         if self.unknown_level is not None:
-            raise ValueError("with levels = 'codes' nobody knows the levels, so none is unknown")
+            raise ValueError(
+                "with levels = 'codes' the levels are not known, so no level is unknown: drop unknown_level"
+            )
 
     def _check_levels(self, levels: Sequence[str | int]) -> None:
         if not all(isinstance(level, str) == (self.type == "factor") for level in levels):
-            raise ValueError("levels of a factor are texts, those of int and int64 whole numbers")
+            raise ValueError("the levels of a factor must be texts, the levels of int and int64 whole numbers")
         most = _MOST_LEVEL.get(self.type or "")
         if most is not None and any(abs(int(level)) > most for level in levels):
-            raise ValueError(f"a level is outside of {self.type}")
+            raise ValueError(f"a level is outside the range of {self.type}")
         if len(set(levels)) != len(levels):
-            raise ValueError("a level is there twice")
+            raise ValueError("a level is listed twice")
 
     def feature(self, name: str, rule: UnknownLevelRule) -> Feature:
-        """The feature that the line describes; `rule` holds where the line has none of its own."""
+        """Returns the feature that the line describes; `rule` is for unknown levels, where the line states none."""
         codes = self.levels == "codes"
         return Feature(
             name,
@@ -99,32 +101,34 @@ class _FeatureSettings(_Section):
 
 
 class _RetrySettings(_Section):
-    """Calls whose worker was lost, on another worker."""
+    """Section `[retry]`: how calls whose worker was lost are repeated on another worker."""
 
     attempts: _Count = 2
     backoff_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
 class _CircuitSettings(_Section):
-    """When a failing model is left alone, and for how long."""
+    """Section `[circuit]`: after how many failures in a row a version gets no calls, and for how long."""
 
     failures: _Count = 5
     open_s: _Seconds = 5.0
 
 
 class _XgboostSettings(_Section):
-    """How the booster predicts, what it is given beside the features, and what it tells beside the scores.
+    """Section `[xgboost]`: how the booster predicts, extra inputs beside the features, and additional outputs.
 
     Attributes:
-        trees: all rounds, or those up to the best; None where the model must have no better one than its last.
-        missing: the number that stands for missing; None leaves it to the file, which is NaN for most.
-        feature_names: of a file without names, in its order.
-        base_margin: the column that is the margin each row starts from; None for none.
-        output_names: of the scores, in the model's order; two for a probability give those of both classes.
-        output_margin: margins instead of what the objective makes of them.
-        contributions: each feature's share of the margin, by xgboost's `pred_contribs`.
-        leaves: the leaf that each tree puts a row into, by `pred_leaf`.
-        top_reasons: so many names of the features that moved the score most; 0 for none.
+        trees: "all" for all rounds, "best" for the rounds up to the best one; None refuses a model whose best round is
+            not its last.
+        missing: the number that stands for missing; None takes what the model file says, which is NaN for most.
+        feature_names: the names of the features for a file that stores none, in the file's order.
+        base_margin: the column with the base margin of each row; None if there is none.
+        output_names: the names of the scores, in the model's order; two names for a probability give the probabilities
+            of both classes.
+        output_margin: whether the scores are margins instead of what the objective makes of them.
+        contributions: whether to give each feature's share of the margin, by xgboost's `pred_contribs`.
+        leaves: whether to give the leaf into which each tree puts a row, by xgboost's `pred_leaf`.
+        top_reasons: how many names to give of the features that moved the score most; 0 for none.
     """
 
     trees: Literal["all", "best"] | None = None
@@ -148,7 +152,7 @@ class _XgboostSettings(_Section):
 
 
 class _EngineSettings(_Section):
-    """What computes the scores of an xgboost model."""
+    """Section `[engine]`: the engine that computes the scores of an xgboost model."""
 
     name: Literal["auto", "xgboost", "lignum"] = "auto"
 
@@ -158,7 +162,10 @@ def _short_form(value: object) -> object:
 
 
 class ModelSettings(_Section):
-    """The author's settings; lengths of time in seconds, `None` where the default depends on something else."""
+    """The settings of a model.toml; docs/deploy-a-model.md describes each key.
+
+    Keys that end in `_s` are lengths of time in seconds. None stands for a default that depends on something else.
+    """
 
     backend: Literal["xgboost", "rserve"] | None = None
     input: Literal["columns", "frame"] = "columns"
@@ -204,7 +211,7 @@ class ModelSettings(_Section):
     @model_validator(mode="after")
     def _a_frame_has_columns(self) -> Self:
         if self.input == "frame" and not self.features:
-            raise ValueError("input is 'frame', so [features] must say its columns: a line for each, in their order")
+            raise ValueError("input is 'frame', so [features] must list its columns: one line each, in their order")
         if self.input == "frame" and "" in self.features:
             raise ValueError("input is 'frame', and a column of [features] has no name")
         return self
@@ -216,9 +223,9 @@ class ModelSettings(_Section):
         if meant and self.default_score is None:
             raise ValueError("unknown_level is 'default' but there is no default_score")
         if DefaultReason.UNKNOWN_LEVEL in self.default_on and not meant:
-            raise ValueError("default_on names UNKNOWN_LEVEL: say unknown_level = 'default' for the model or a feature")
+            raise ValueError("default_on names UNKNOWN_LEVEL: set unknown_level = 'default' for the model or a feature")
         if DefaultReason.INVALID_VALUE in self.default_on:
-            raise ValueError("default_on names INVALID_VALUE: a value that the model can't take has no default")
+            raise ValueError("default_on names INVALID_VALUE, which is never answered with a default: remove it")
         return self
 
     @model_validator(mode="after")
@@ -231,32 +238,35 @@ class ModelSettings(_Section):
 
     @property
     def default_reasons(self) -> frozenset[DefaultReason]:
-        """The events that are answered with the default; an unknown level is among them where its rule says so."""
+        """The reasons for which a row gets its default score: those of `default_on`, and UNKNOWN_LEVEL in every case.
+
+        Which unknown levels get a default is decided by the rules in `unknown_level`, not here.
+        """
         return frozenset({*self.default_on, DefaultReason.UNKNOWN_LEVEL})
 
     @property
     def worker_limit_s(self) -> float:
-        """How long a worker may be busy with one call before it is killed, seconds."""
+        """How long a worker may be busy with one call before it is killed, in seconds."""
         return self.timeout_s if self.kill_after_s is None else self.kill_after_s
 
     @property
     def world_variables(self) -> dict[str, str]:
-        """The environment variables by which an R process brings itself into the model's world."""
+        """The environment variables that tell an R process of this model its time zone, locale and packages."""
         return world_variables(self.timezone, self.locale, self.author.packages)
 
     def declared_features(self) -> tuple[Feature, ...]:
-        """`[features]` as features; whether they are required is the model's to say."""
+        """Returns the features that `[features]` declares; which of them are required, only the model tells."""
         return tuple(line.feature(name, self.unknown_level) for name, line in self.features.items())
 
     def declaring(self, features: Sequence[Feature], **others: object) -> "ModelSettings":
-        """The settings that model.toml would give with lines for these features, where it has none, and other keys.
+        """Returns the settings of this model.toml with lines added for undeclared features, and other keys set.
 
         Args:
-            features: those of which nobody knows a type get no line.
-            others: keys of model.toml.
+            features: the features to declare; those with a line already, or without a known type, get none.
+            others: keys of model.toml and their values.
 
         Raises:
-            ValueError: such a model.toml would not be taken.
+            ValueError: such a model.toml would be refused.
         """
         lines = {
             feature.name: {"type": str(feature.type), "levels": list(feature.levels), "ordered": feature.ordered}
@@ -267,16 +277,16 @@ class ModelSettings(_Section):
         return type(self).model_validate(said | {"features": said.get("features", {}) | lines} | others)
 
     def declared_outputs(self) -> tuple[Output, ...] | None:
-        """`[outputs]` as outputs; None if nothing is declared."""
+        """Returns the outputs that `[outputs]` declares; None if it declares none."""
         return tuple(Output(name, Type(kind)) for name, kind in self.outputs.items()) or None
 
 
 def read_model_settings(bundle: Path) -> ModelSettings:
-    """The settings in a bundle's `model.toml`; all defaults if it has none.
+    """Reads the settings in a bundle's `model.toml`; all of them are defaults if there is no such file.
 
     Raises:
-        BundleError: the file is no regular one of up to 1 MiB, no TOML, or has an unknown key or a value that its key
-            can't take.
+        BundleError: the file is not a regular one of up to 1 MiB, is not TOML, or has an unknown key or a value that
+            its key can't have.
     """
     path = bundle / FILE_NAME
     if not path.exists():

@@ -1,4 +1,4 @@
-"""A copy of a bundle: what is in the folder itself, never what a link in it leads to."""
+"""Copies a bundle: only files that are in the folder itself, never what a link in it leads to."""
 
 import errno
 import os
@@ -15,24 +15,26 @@ __all__ = ["copy_files"]
 
 _OPENING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 _SWAPPED = (errno.ELOOP, errno.ENOTDIR, errno.ENOENT, errno.ENXIO)
-_KEPT_BITS = 0o755  # a copy is readable by whom the original is, and by nobody else
+_KEPT_BITS = 0o755  # whoever can read a file can read its copy, and nobody else can
 
 
 def copy_files(source: Path, target: Path, names: Sequence[str]) -> None:
-    """Copies regular files from one folder to another that is empty.
+    """Copies regular files from one folder into an empty one.
 
     Args:
-        source: the folder; its own path may be a link.
-        target: on the disk that must have room for them.
-        names: relative paths, of what was seen to be no links.
+        source: the folder to copy from; its own path may be a link.
+        target: the empty folder to copy to; its disk must have room for all files.
+        names: the relative paths of the files, which were found to be no links.
 
     Raises:
-        BundleError: there is not enough room, or a file is no longer what it was when it was seen.
+        BundleError: the disk has not enough room, or a file was replaced or moved after its name was listed.
         OSError: a file can't be read or written.
     """
     size, room = sum((source / name).lstat().st_size for name in names), shutil.disk_usage(target).free
     if size > room:
-        raise BundleError(f"the bundle has {size_text(size)}, and the repository's disk has room for {size_text(room)}")
+        raise BundleError(
+            f"the bundle has {size_text(size)}, but the repository's disk has only {size_text(room)} free"
+        )
     top = os.open(source, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for name in names:
@@ -46,7 +48,7 @@ def _copy(top: int, target: Path, name: str) -> None:
         descriptor = _opened(top, target, name)
     except OSError as error:
         if error.errno in _SWAPPED:
-            raise BundleError(f"{name} was put elsewhere, or replaced, while the bundle was copied") from error
+            raise BundleError(f"{name} was moved or replaced while the bundle was copied: deploy it again") from error
         raise
     found = os.fstat(descriptor)
     try:
@@ -63,7 +65,7 @@ def _copy(top: int, target: Path, name: str) -> None:
 
 
 def _opened(top: int, target: Path, name: str) -> int:
-    """Opens it step by step, so that no folder on the way can become a link meanwhile; makes the copy's folders."""
+    """Opens a file folder by folder, so that none on the way can turn into a link, and makes the copy's folders."""
     *folders, last = name.split("/")
     with ExitStack() as opened:
         at = top

@@ -1,4 +1,4 @@
-"""The world that an R model runs in, and the one that its author had: time zone, locale, versions."""
+"""The world in which an R model runs, and the one in which its author wrote it: time zone, locale, versions."""
 
 import re
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ _OTHER_CHARSET = re.compile(r"([a-z]{2,3}_[A-Z]{2})(?:\.[A-Za-z0-9-]+)?(@[a-z]+)
 
 def _checked_timezone(name: str) -> str:
     if len(name) > _MOST_CHARACTERS or not _TIMEZONE.fullmatch(name):
-        raise ValueError("the name of a time zone is needed, such as 'Asia/Shanghai'")
+        raise ValueError("this is not the name of a time zone, such as 'Asia/Shanghai'")
     return name
 
 
@@ -26,8 +26,8 @@ def _checked_locale(name: str) -> str:
         return name
     if other := _OTHER_CHARSET.fullmatch(name):
         utf8 = f"{other[1]}.UTF-8{other[2] or ''}"
-        raise ValueError(f"text in a worker is UTF-8, so the locale must be, too: say '{utf8}'")
-    raise ValueError("the name of a locale is needed, such as 'zh_CN.UTF-8', or 'C'")
+        raise ValueError(f"text in a worker is UTF-8, so the locale must be a UTF-8 one: use '{utf8}'")
+    raise ValueError("this is not the name of a locale, such as 'zh_CN.UTF-8' or 'C'")
 
 
 def _checked_text(text: str) -> str:
@@ -36,7 +36,7 @@ def _checked_text(text: str) -> str:
     return text
 
 
-# Whether the machine has it, R alone can say: see rscripts/R/shared_world.R.
+# Only the form is checked here. Whether this machine has them, only R can tell: see rscripts/R/shared_world.R.
 Timezone = Annotated[str, AfterValidator(_checked_timezone)]
 Locale = Annotated[str, AfterValidator(_checked_locale)]
 _Text = Annotated[str, AfterValidator(_checked_text)]
@@ -44,14 +44,15 @@ _Package = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9.]*$", max_length=_
 
 
 class Author(BaseModel):
-    """`[author]`: the session in which the bundle was written, as `write_bundle` saw it; empty where it is not said.
+    """Section `[author]`: the R session in which `write_bundle` wrote the bundle; empty where nothing is recorded.
 
     Attributes:
-        r: R's version.
-        timezone: as the session named it.
-        locale: by which it sorted text, as the session named it.
-        collation: what sorted it, such as "ICU 72.1 (zh)"; see bridge_collation() in rscripts/R/shared_world.R.
-        packages: those that the model needs, with their versions.
+        r: the version of R.
+        timezone: the time zone, as the session named it.
+        locale: the locale by which the session sorted text, as the session named it.
+        collation: the library that sorted text, such as "ICU 72.1 (zh)"; see bridge_collation() in
+            rscripts/R/shared_world.R.
+        packages: the R packages that the model needs, with their versions.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -66,14 +67,15 @@ class Author(BaseModel):
 def world_variables(
     timezone: str | None = None, locale: str | None = None, packages: Iterable[str] = ()
 ) -> dict[str, str]:
-    """The environment variables of an R process: by the last three it brings itself into a world, see shared_world.R.
+    """Returns the environment variables of an R process that bring it into a world.
 
-    It starts in C.UTF-8; what the machine wishes for R's messages and for the order of text does not count.
+    The process starts in C.UTF-8, whatever the machine's own settings say of R's messages and of the order of text. By
+    the variables named SCOREBRIDGE_ it then enters the world itself: see shared_world.R.
 
     Args:
-        timezone: None for UTC, so that scores don't depend on the machine.
-        locale: None for C.UTF-8.
-        packages: R tells which versions of them are here.
+        timezone: the name of a time zone; None for UTC, so that scores don't depend on the machine.
+        locale: the name of a locale; None for C.UTF-8.
+        packages: the names of packages whose installed versions R reports.
     """
     return {
         "LC_ALL": "C.UTF-8",

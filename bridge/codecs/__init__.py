@@ -1,1 +1,1 @@
-"""Bytes to batches and outcomes, and back: a package for each wire."""
+"""Turns request bytes into batches, and outcomes into reply bytes: a package for each wire."""

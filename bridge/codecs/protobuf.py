@@ -1,4 +1,6 @@
-"""Fields of protobuf messages as bytes, for the messages that every call costs: objects for them cost more than a row.
+"""Reads and writes fields of protobuf messages as bytes.
+
+For the messages that every call needs: message objects for them cost more than scoring a row.
 
 Fields may come in any order, and those of one message may be written apart, as long as all of them are there (protobuf
 encoding guide, "message structure" and "last one wins"). Field numbers come from the generated code.
@@ -23,19 +25,19 @@ __all__ = [
 
 VARINT, FIXED64, DELIMITED = 0, 1, 2
 _FIXED32 = 5
-_CONTINUES = 0x80  # a byte from here on is not the last one of its number
-MOST_LENGTH, MOST_VARINT = 5, 10  # bytes: of a tag or a length, and of any number
+_CONTINUES = 0x80  # a byte of at least this value is not the last one of its number
+MOST_LENGTH, MOST_VARINT = 5, 10  # bytes at most: of a tag or a length, and of any number
 _NANOS = 10**9
 _SECONDS_TAG, _NANOS_TAG = b"\x08", b"\x10"  # fields 1 and 2 of google.protobuf.Duration
 _SMALL = [bytes((number,)) for number in range(_CONTINUES)]
 
 
 class NotAMessage(ValueError):
-    """Bytes are no message that can be followed, in a sentence."""
+    """Bytes are not a protobuf message, or hold what no message of scorebridge has; the text says which."""
 
 
 def varint(number: int) -> bytes:
-    """A number from 0 up, as protobuf writes it: seven bits a byte, of which the eighth says that more follow."""
+    """Encodes a number from 0 up as protobuf does: seven bits in a byte, the eighth bit says that more bytes follow."""
     if number < 1 << 7:
         return _SMALL[number]
     if number < 1 << 14:
@@ -49,17 +51,17 @@ def varint(number: int) -> bytes:
 
 
 def tag(number: int, kind: int = DELIMITED) -> bytes:
-    """What a field begins with."""
+    """Returns the tag, with which a field begins, for a field number and a wire type."""
     return varint(number << 3 | kind)
 
 
 def delimited(field_tag: bytes, content: bytes) -> bytes:
-    """A text, bytes or message field."""
+    """Returns a whole field of type string, bytes or message."""
     return field_tag + varint(len(content)) + content
 
 
 def duration(field_tag: bytes, seconds: float) -> bytes:
-    """A google.protobuf.Duration field of seconds that are not negative."""
+    """Returns a whole google.protobuf.Duration field; the seconds must not be negative."""
     if not seconds:
         return field_tag + b"\0"
     whole, nanos = divmod(round(seconds * _NANOS), _NANOS)
@@ -70,11 +72,16 @@ def duration(field_tag: bytes, seconds: float) -> bytes:
 
 
 def read_fields(raw: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """The tag of each field between two places, and where its content begins and ends.
+    """Yields tag, begin and end of the content of each field between two places in some bytes.
+
+    Args:
+        raw: the bytes.
+        at: where the first field begins.
+        end: where the last field ends.
 
     Raises:
-        NotAMessage: there is no field, or a group.
-        IndexError: the bytes end before one does.
+        NotAMessage: a field ends behind `end`, has too long a number, or is a group.
+        IndexError: the bytes end within a tag, a length or a number.
     """
     while at < end:
         tag = raw[at]
@@ -93,18 +100,23 @@ def read_fields(raw: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]
         elif kind in (FIXED64, _FIXED32):
             begin, at = at, at + (8 if kind == FIXED64 else 4)
         else:
-            raise NotAMessage("it holds a group, which no message of ours has")
+            raise NotAMessage("it holds a group, which no message of scorebridge has")
         if at > end:
             raise NotAMessage("it ends within a field")
         yield tag, begin, at
 
 
 def read_varint(raw: bytes, at: int, most: int) -> tuple[int, int]:
-    """The number at a place, of at most so many bytes, and the place behind it.
+    """Decodes the number at a place, and returns it with the place behind it.
+
+    Args:
+        raw: the bytes.
+        at: where the number begins.
+        most: how many bytes it may have.
 
     Raises:
-        NotAMessage: it has more.
-        IndexError: the bytes end within it.
+        NotAMessage: the number has more bytes.
+        IndexError: the bytes end within the number.
     """
     value = 0
     for place in range(most):

@@ -1,1 +1,1 @@
-"""What a model takes: its features, and a caller's columns brought into their names, order and types."""
+"""The features that a model takes, and the binding of a caller's columns to their names, order and types."""

@@ -1,7 +1,7 @@
-"""A caller's batch, brought into the names, order and types of a model's features.
+"""Binds a caller's batch to the names, order and types of a model's features.
 
-Everything that is checked here protects from silently wrong scores: R scores strings for numbers and leftover globals
-for missing columns without a word, xgboost takes columns by position.
+Each check here protects from scores that are wrong without an error: R silently takes strings for numbers, and global
+variables in the place of missing columns; xgboost takes columns by position.
 """
 
 from collections.abc import Sequence
@@ -31,14 +31,14 @@ from bridge.features.level_codes import LevelCodes
 __all__ = ["Binding", "RowFaults", "column_order"]
 
 _NAMES_SHOWN = 5
-_MOST_ALONE = 10_000  # as many rows as clients send at once: each is work of its own, for the loop that answers all
+_MOST_ALONE = 10_000  # the rows that clients send at once; each such row is work of its own on the event loop
 
 
 class RowFaults:
-    """What is wrong with single rows of a batch, noted while it is bound.
+    """Collects the rows of a batch that the model can't take, while the batch is bound.
 
     Args:
-        alone: such a row costs its own score; else the first one refuses the batch.
+        alone: whether such a row only loses its own score; else the first one refuses the batch.
     """
 
     def __init__(self, *, alone: bool) -> None:
@@ -47,23 +47,25 @@ class RowFaults:
 
     @property
     def found(self) -> dict[int, Unfit] | None:
-        """What is wrong with each of them; None where there is none."""
+        """For each unfit row, by number, what is wrong with it; None if there is no such row."""
         return self._found or None
 
     def refuse(
         self, column: str, rows: Mask, problem: str, *, error: type[UnfitRow] = UnfitRow, limit: str = ""
     ) -> bool:
-        """Notes rows whose value the model can't take; whether there is one, and what it now holds counts for nothing.
+        """Notes rows whose value the model can't take, and returns whether there are any.
+
+        These rows are not scored, so the caller may put any value into them.
 
         Args:
-            column: that the values are in.
-            rows: shape (rows,), true where the value is such a one.
-            problem: what is wrong with it, in words.
-            error: of the rows.
-            limit: that was passed, in words, if one was.
+            column: the name of the column.
+            rows: shape (rows,), true where the model can't take the value.
+            problem: what is wrong with the values, in words.
+            error: the class of the rows' errors.
+            limit: the limit that was passed, in words; empty if none was.
 
         Raises:
-            InvalidRequest: there is one and it refuses the batch, or there are too many.
+            InvalidRequest: there are such rows and they refuse the batch, or more than 10,000 rows are unfit.
         """
         if not rows.any():
             return False
@@ -72,25 +74,27 @@ class RowFaults:
             raise InvalidRequest(str(unfit.of(int(rows.argmax()))), limit=limit)
         if np.count_nonzero(rows) <= _MOST_ALONE:
             for row in np.flatnonzero(rows).tolist():
-                # A default, which a rule for levels asks for, is not for a row that has a wrong value beside.
+                # A row with an unknown level may get a default score, but not if it also has a wrong value.
                 if row not in self._found or self._found[row].error is UnknownLevel:
                     self._found[row] = unfit
             if len(self._found) <= _MOST_ALONE:
                 return True
         first = unfit.of(int(rows.argmax()))
         raise InvalidRequest(
-            f"{first}; at most {_MOST_ALONE} rows of a partial call may be so", limit=f"{_MOST_ALONE} rows"
+            f"{first}; a partial call may have at most {_MOST_ALONE} such rows", limit=f"{_MOST_ALONE} rows"
         )
 
     def settle(self, feature: Feature, rows: Mask) -> None:
-        """Does what the feature's rule says with rows whose value is none of its levels; the caller makes them missing.
+        """Applies a feature's `unknown_level` rule to rows with an unknown level.
+
+        The caller of this method then makes these values missing.
 
         Args:
-            feature: that has the levels.
-            rows: shape (rows,), true where the value is none of them.
+            feature: the feature, which has levels.
+            rows: shape (rows,), true where the value is none of the levels.
 
         Raises:
-            InvalidRequest: see `refuse`, if that is the rule.
+            InvalidRequest: the rule is "refuse" and `refuse` raises.
         """
         if not rows.any():
             return
@@ -109,10 +113,10 @@ def _counted(names: Sequence[str]) -> str:
 
 
 def column_order(names: Sequence[str], features: Sequence[Feature]) -> list[int | None]:
-    """For each feature, where the caller's columns hold it; None for one that is optional and was left out.
+    """Returns for each feature the position of its column among the caller's; None for an optional one left out.
 
     Raises:
-        InvalidRequest: a column is there twice, is not a feature, or a required one is missing.
+        InvalidRequest: a column is there twice or is not a feature, or a required feature is missing.
     """
     positions: dict[str, int] = {}
     for position, name in enumerate(names):
@@ -129,7 +133,7 @@ def column_order(names: Sequence[str], features: Sequence[Feature]) -> list[int 
 
 
 class Binding:
-    """Callers' batches as columns in a model's order and types; optional features that were left out stay out."""
+    """Brings callers' batches into a model's order and types; optional features that a caller left out stay out."""
 
     def __init__(self, features: Sequence[Feature]) -> None:
         self._features = features
@@ -138,10 +142,15 @@ class Binding:
         self._order = lru_cache(maxsize=64)(lambda names: column_order(names, features))
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Table:
-        """The batch as the model takes it; rows with a value that it can't take refuse it, unless they do so `alone`.
+        """Returns a batch as the model takes it.
+
+        Args:
+            batch: the caller's batch.
+            alone: whether rows with a value that the model can't take only lose their own score; else the first such
+                row refuses the batch.
 
         Raises:
-            InvalidRequest: names the column and what is wrong with it.
+            InvalidRequest: the model can't take the batch; the message names the column and what is wrong with it.
         """
         features, faults = self._features, RowFaults(alone=alone)
         table = _as_table(batch, features, faults)
@@ -168,7 +177,7 @@ def _as_table(batch: Batch, features: Sequence[Feature], faults: RowFaults) -> T
 
 
 def _whole_numbers(column: Column, features: dict[str, Feature], faults: RowFaults) -> Column:
-    """A matrix has one type for all its columns, so whole numbers in it may stand for a declared int."""
+    """Returns a matrix column as int where the feature is declared int: a matrix has one type for all its columns."""
     if column.name not in features or features[column.name].type is not Type.INT:
         return column
     missing = column.missing()
@@ -188,7 +197,7 @@ def _typed(column: Column, feature: Feature, codes: LevelCodes | None, faults: R
     if convert is _same and codes is None:
         return column
     if convert is None and column.missing().all():
-        # A caller's library can't know the type of a column that has no value, or no row.
+        # A caller's library can't know the type of a column without values or without rows.
         return all_missing(column.name, feature.type, len(column), feature.levels)
     if convert is None:
         raise InvalidRequest(f"column '{column.name}' is {column.type}, the model takes {feature.type}")
@@ -222,13 +231,14 @@ def _long_to_double(column: Column, faults: RowFaults) -> Column:
 
 
 def _long_to_int(column: Column, faults: RowFaults) -> Column:
-    _refuse_outside(column, INT_MIN + 1, INT_MAX, "+-(2^31 - 1), R's integers", faults)
+    _refuse_outside(column, INT_MIN + 1, INT_MAX, "+-(2^31 - 1), the range of R's integers", faults)
     return Column(column.name, Type.INT, column.values.astype(np.int32), column.mask)
 
 
 def _checked_int(column: Column, faults: RowFaults) -> Column:
     if column.type is Type.INT:
-        _refuse_outside(column, INT_MIN + 1, INT_MAX, "+-(2^31 - 1), R's integers: -2147483648 is its NA", faults)
+        limit = "+-(2^31 - 1), the range of R's integers: -2147483648 is R's NA"
+        _refuse_outside(column, INT_MIN + 1, INT_MAX, limit, faults)
     return column
 
 
@@ -259,5 +269,5 @@ _CONVERSIONS = {
     (Type.INT64, Type.INT): _long_to_int,
     (Type.BOOL, Type.BOOL): _same,
     (Type.STRING, Type.STRING): _same,
-    (Type.STRING, Type.FACTOR): _same,  # the levels do the work
+    (Type.STRING, Type.FACTOR): _same,  # `_to_factor` converts by the levels
 }

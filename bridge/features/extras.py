@@ -1,4 +1,4 @@
-"""Columns of a caller that a model does not know, where the caller has them ignored."""
+"""Drops columns that a model does not know, for callers that set `ignore_extra`."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -13,9 +13,9 @@ __all__ = ["drop_columns", "without_extras"]
 
 
 def without_extras(batch: Batch, known: Collection[str]) -> tuple[Batch, tuple[int, ...]]:
-    """The columns with these names, in the caller's order, and the 0-based places of the others, ascending.
+    """Returns the batch with only the columns named in `known`, and the 0-based places of the dropped ones, ascending.
 
-    A matrix without names is as it is: its columns are the model's own.
+    The columns keep the caller's order. A matrix without names is returned unchanged: its columns are the model's own.
     """
     names = batch.names if isinstance(batch, Matrix) else [column.name for column in batch.columns]
     extra = tuple(place for place, name in enumerate(names) if name not in known)
@@ -29,7 +29,7 @@ def without_extras(batch: Batch, known: Collection[str]) -> tuple[Batch, tuple[i
 
 
 def drop_columns(request: pb.ScoreRequest, places: Collection[int]) -> None:
-    """Takes columns out of a request, by their places, as if they had not been sent.
+    """Removes columns from a request by their 0-based places, as if they had not been sent.
 
     Raises:
         InvalidRequest: there is no column at one of the places.
@@ -39,7 +39,7 @@ def drop_columns(request: pb.ScoreRequest, places: Collection[int]) -> None:
     places = frozenset(places)
     is_table = request.WhichOneof("features") == "table"
     if max(places) >= len(request.table.columns if is_table else request.matrix.columns):
-        raise InvalidRequest(f"column {max(places)} was ignored, and is not there")
+        raise InvalidRequest(f"column {max(places)} is on record as ignored, but the request has no such column")
     if is_table:
         for place in sorted(places, reverse=True):
             del request.table.columns[place]

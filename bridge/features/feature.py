@@ -1,4 +1,4 @@
-"""One input of a model, as its author or its file declares it."""
+"""The features of a model, as its author or its file declares them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from bridge.columns import Type
 
 __all__ = ["Feature", "UnknownLevelRule", "by_name"]
 
-# What a value that is none of the levels does: refuses the call, is missing, or costs its row the default score.
+# What an unknown level does: "refuse" refuses the call, "missing" makes the value missing, "default" gives the row its
+# default score.
 UnknownLevelRule = Literal["refuse", "missing", "default"]
 
 
@@ -17,14 +18,14 @@ class Feature:
     """One input of a model.
 
     Attributes:
-        name: exact, including case and blanks.
-        type: double, int, int64, bool, string or factor; None if nobody declared it and the caller's own type is
-            passed on.
-        levels: of a factor, or of whole numbers that are categories, in the model's order.
-        required: the model has no default for it.
-        ordered: of a factor, its levels have a rank: R compares and contrasts those.
-        by_codes: a category that callers send as its code, because its author says so.
-        unknown_level: what a value that is none of the levels does.
+        name: its exact name, including case and blanks.
+        type: double, int, int64, bool, string or factor; None if no type is declared: then the column keeps the type
+            that the caller sends.
+        levels: the levels of a factor, or of whole numbers that are categories, in the model's order; empty for others.
+        required: whether callers must send it: the model has no default for it.
+        ordered: whether the levels of a factor have a rank, which R uses in comparisons and contrasts.
+        by_codes: whether callers send the codes of its levels instead of the levels, as the author declared.
+        unknown_level: the rule for a value that is none of the levels.
     """
 
     name: str
@@ -37,5 +38,5 @@ class Feature:
 
 
 def by_name(features: Sequence[Feature]) -> dict[str, Feature]:
-    """Features by their names."""
+    """Returns a dict of the features by their names."""
     return {feature.name: feature for feature in features}

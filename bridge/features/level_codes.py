@@ -1,4 +1,4 @@
-"""The codes that stand for a feature's levels in R and in xgboost: 0-based, in the model's order."""
+"""Finds the codes that stand for a feature's levels in R and in xgboost: 0-based, in the model's order."""
 
 from collections.abc import Callable, Sequence
 
@@ -12,7 +12,9 @@ __all__ = ["LevelCodes"]
 
 
 class LevelCodes:
-    """Finds the codes of values: text is held against the levels of a factor, whole numbers against those of others.
+    """Finds the codes of values among the levels of one feature.
+
+    The values must be texts for a factor, and whole numbers for any other feature.
 
     Args:
         feature: a feature with levels.
@@ -23,5 +25,5 @@ class LevelCodes:
         self._codes = {kind(level): code for code, level in enumerate(feature.levels)}
 
     def of(self, values: Sequence[object]) -> NDArray[np.int32]:
-        """The code of each value, shape (rows,); -1 where the value is not a level."""
+        """Returns the code of each value, shape (rows,); -1 where the value is not a level."""
         return np.fromiter((self._codes.get(value, -1) for value in values), np.int32, len(values))

@@ -1,4 +1,4 @@
-"""What models raised: conditions counted by class, in bounded memory, whatever classes a model makes up."""
+"""Counts the conditions that models raised, by class, in bounded memory however many classes a model makes up."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from bridge.texts import brief
 __all__ = ["Conditions", "Raised"]
 
 _OTHERS = "(others)"
-_UNKNOWN = "(not recorded)"  # by gateways that did not know classes
+_UNKNOWN = "(not recorded)"  # in records of old gateways, which did not record classes
 _MOST_COUNTED = 1000  # a model may make up a class for each call
 _MOST_LISTED = 20
 _MOST_CLASS, _MOST_MESSAGE = 100, 200  # characters
@@ -20,12 +20,12 @@ _MOST_CLASS, _MOST_MESSAGE = 100, 200  # characters
 
 @dataclass
 class Raised:
-    """Conditions of one class.
+    """Counts of the conditions of one class.
 
     Attributes:
-        calls: that one of them cost a score, or all.
-        rows: of answered calls that have no score of the model's for it.
-        message: of the latest, shortened, on one line; empty if it said nothing.
+        calls: the number of calls in which such a condition cost at least one row its score.
+        rows: the number of rows of answered calls that have no score of the model because of such a condition.
+        message: the message of the latest one, shortened, on one line; empty if it had none.
     """
 
     calls: int = 0
@@ -41,7 +41,7 @@ class Conditions:
         self._others = Raised()
 
     def add(self, record: log_pb.LogRecord) -> None:
-        """Counts what was raised in one call; a call counts once for each class."""
+        """Counts the conditions that were raised in one call; the call counts once for each class."""
         counted: set[int] = set()
         for name, rows, message in _raised(record):
             one = self._of(name)
@@ -51,7 +51,10 @@ class Conditions:
             one.message = brief(message, _MOST_MESSAGE)
 
     def listed(self) -> list[tuple[str, Raised]]:
-        """By class: the 20 that cost most calls, most first, then all others together, without a message."""
+        """Returns the counts by class: the 20 that cost most calls, most first, then all others together as "(others)".
+
+        The line of the others has no message.
+        """
         ordered = sorted(self._raised.items(), key=lambda one: (-one[1].calls, one[0]))
         others = [self._others, *(raised for _, raised in ordered[_MOST_LISTED:])]
         listed = ordered[:_MOST_LISTED]
@@ -67,7 +70,7 @@ class Conditions:
 
 
 def _raised(record: log_pb.LogRecord) -> Iterator[tuple[str, int, str]]:
-    """Class, rows and message of each condition that is on record of a call."""
+    """Yields class, number of rows and message of each condition in the record of a call."""
     if record.condition_class or record.private_detail:
         yield record.condition_class, 0, record.private_detail or record.error_message
     parts = [part for part in (*record.defaulted, *record.failed) if part.condition_class or part.private_detail]
@@ -77,7 +80,7 @@ def _raised(record: log_pb.LogRecord) -> Iterator[tuple[str, int, str]]:
 
 
 def _details(record: log_pb.LogRecord) -> dict[int, str]:
-    """What the response says of its ranges, by first row: for those whose condition said nothing that it must not."""
+    """Returns the message of each range in the response, by first row; used where the range has no private message."""
     try:
         response = pb.ScoreResponse.FromString(record.response)
     except DecodeError:

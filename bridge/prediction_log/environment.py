@@ -1,4 +1,7 @@
-"""What computes the scores on this machine: it changes them under an equal digest, so the log keeps it."""
+"""Versions of the software that computes scores on this machine.
+
+Other versions may give other scores for the same digest, so each segment of the log records them.
+"""
 
 import os
 import platform
@@ -23,20 +26,20 @@ cat("ICU", software[["ICU"]], "\\n", sep = "\\t")
 
 
 def describe_environment() -> dict[str, str]:
-    """Names and versions of what changes scores: Python, the gateway, numpy, xgboost, time zones, R and its libraries.
+    """Returns the versions, by name, of Python, the gateway, numpy, xgboost, time zone data, R and R's libraries.
 
-    What is not installed has no name in it. Blocks while R is asked, a quarter of a second.
+    Software that is not installed is left out. Blocks for about a quarter of a second, while R is asked.
     """
     found = {"python": platform.python_version(), "machine": f"{platform.system()} {platform.machine()}"}
     return found | _packages() | _time_zones() | _r_environment()
 
 
 def _packages() -> dict[str, str]:
-    """The version of each package; both versions where it is installed from two distributions that differ."""
+    """Returns the version of each package; both versions if two distributions of it are installed and differ."""
     found = {}
     for name, distributions in _PACKAGES.items():
         installed = {one: said for one in distributions if (said := _installed(one))}
-        if len(set(installed.values())) > 1:  # they overwrite each other's files: which one is imported, nobody can say
+        if len(set(installed.values())) > 1:  # each overwrites the other's files: either may be imported
             found[name] = ", ".join(f"{said} ({one})" for one, said in installed.items())
         elif installed:
             found[name] = next(iter(installed.values()))
@@ -51,7 +54,7 @@ def _installed(distribution: str) -> str | None:
 
 
 def _time_zones() -> dict[str, str]:
-    """The version of the time zone database; some systems don't say it."""
+    """Returns the version of the time zone database as "tzdata"; empty on systems that don't state it."""
     try:
         with Path(os.environ.get("TZDIR") or "/usr/share/zoneinfo", "tzdata.zi").open(encoding="utf-8") as file:
             said = _TZDATA.match(file.readline(_MOST_LINE))

@@ -1,4 +1,4 @@
-"""A log as rows for other programs: JSON lines, Elasticsearch's bulk form, or Parquet."""
+"""Exports a log as rows for other programs: JSON lines or Elasticsearch's bulk form; `parquet` writes Parquet."""
 
 import contextlib
 import json
@@ -24,13 +24,13 @@ _Row = dict[str, Any]
 
 
 class ExportFailed(BridgeError):
-    """The output is there already, or something that it takes is missing, such as its folder."""
+    """The output exists already, or its folder or a package that the export needs is missing."""
 
     reason = "EXPORT_FAILED"
 
 
 class Format(StrEnum):
-    """What an export writes."""
+    """The forms in which a log can be exported."""
 
     JSONL = "jsonl"
     ELASTICSEARCH = "elasticsearch"
@@ -39,14 +39,14 @@ class Format(StrEnum):
 
 @dataclass
 class Exported:
-    """What was written.
+    """The result of an export.
 
     Attributes:
-        calls: how many.
-        rows: how many.
-        paths: the files.
-        left_out: values of refused calls that no column could hold; Parquet only.
-        damages: what of the log had to be skipped.
+        calls: the number of calls that were written.
+        rows: the number of rows that were written.
+        paths: the files that were written.
+        left_out: the number of values of refused calls that no column could hold; Parquet only.
+        damages: the damaged parts of the log that were skipped.
     """
 
     calls: int = 0
@@ -65,8 +65,8 @@ def export_lines(
 ) -> Exported:
     """Writes one file of JSON lines, or one of bulk actions with its index template beside it (OUTPUT.template.json).
 
-    The files are their owner's only, must not exist, and have their names only when they are whole. `on_bytes` is told
-    now and then how many more bytes of the log were read.
+    Only their owner can read the files. They must not exist, and get their names when they are complete. `on_bytes` is
+    called now and then with the number of bytes of the log that were read since the last time.
 
     Raises:
         ExportFailed: the output exists already, or its folder does not.
@@ -87,7 +87,7 @@ def export_lines(
                 target.write(line)
                 done.rows += 1
         if bulk:
-            target.flush()  # or the template would stay alone where the last lines find a full disk
+            target.flush()  # a full disk must fail here, before the template gets its name
             _write_template(template)
     done.damages = log.damages
     return done
@@ -99,24 +99,24 @@ def _write_template(path: Path) -> None:
 
 
 def require_new(output: Path) -> None:
-    """Nothing that exists is written over, and no folder is made on the way to an output.
+    """Checks that an output does not exist and that its folder does: exports replace no file and make no folder.
 
     Raises:
-        ExportFailed: it exists, or the folder that it is to be in does not.
+        ExportFailed: the output exists, or its folder does not.
     """
     if os.path.lexists(output):
-        raise ExportFailed(f"{output} exists already")
+        raise ExportFailed(f"{output} exists already: remove it, or choose another output")
     if not output.parent.is_dir():
-        raise ExportFailed(f"there is no folder {output.parent}")
+        raise ExportFailed(f"there is no folder {output.parent}: make it first")
 
 
 @contextlib.contextmanager
 def new_file(output: Path) -> Iterator[IO[str]]:
-    """A text file for its owner's eyes that gets its name at the end, and is removed if there is no good end.
+    """Opens a text file that only its owner can read; it gets its name at the end, and is removed after an error.
 
     Raises:
-        ExportFailed: the output exists by then.
-        OSError: it can't be written.
+        ExportFailed: the output exists when the file is complete.
+        OSError: the file can't be written.
     """
     with whole_or_nothing(output, require_new) as temporary:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -131,7 +131,7 @@ def _json_lines(entry: Entry) -> Iterator[str]:
 
 
 def _spelled(value: Any) -> Any:
-    """JSON has no infinities."""
+    """Returns an infinite number as the text "Infinity" or "-Infinity", which JSON needs; any other value unchanged."""
     if isinstance(value, float) and math.isinf(value):
         return "Infinity" if value > 0 else "-Infinity"
     return value
@@ -145,7 +145,7 @@ def _bulk_lines(entry: Entry) -> Iterator[str]:
 
 
 def _index(row: _Row) -> str:
-    """One index a model, as models differ in the types of their columns."""
+    """Returns the name of the model's index; each model has its own, as models differ in the types of their columns."""
     if not row["version"]:
         return f"{_INDEX}-no-version"
     # An index takes lower case, and none of \ / * ? " < > | , # : or blanks; percent signs are allowed.
@@ -165,7 +165,7 @@ def _document(row: _Row) -> _Row:
 
 
 _KEYWORD, _DOUBLE = {"type": "keyword"}, {"type": "double"}
-_OBJECT = {"type": "object", "subobjects": False}  # a dot in the name of a column is a dot
+_OBJECT = {"type": "object", "subobjects": False}  # a dot in a column's name is part of the name
 _TEMPLATE = {
     "index_patterns": [f"{_INDEX}-*"],
     "template": {

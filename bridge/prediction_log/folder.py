@@ -1,4 +1,4 @@
-"""The folder of a log: how its files are called, and which of them are its segments."""
+"""The folder of a log: the names of its files, and which of them are segments."""
 
 import errno
 import os
@@ -17,16 +17,16 @@ _BEHIND_ALL = 1 << 70
 
 
 class LogNotReadable(BridgeError):
-    """There is no log where one was looked for."""
+    """The given folder holds no prediction log, or a file of it is not a regular one."""
 
     reason = "LOG_NOT_READABLE"
 
 
 def open_lock(folder: Path) -> int:
-    """A descriptor of the file that a gateway locks as long as it writes to a log; made if need be.
+    """Opens the file that a gateway locks while it writes to a log, makes it if needed, and returns its descriptor.
 
     Raises:
-        OSError: it can't be opened, or is a link or no regular file.
+        OSError: the file can't be opened, or is a link or not a regular file.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     descriptor = os.open(folder / _LOCK, flags, 0o600)
@@ -37,32 +37,37 @@ def open_lock(folder: Path) -> int:
 
 
 def segment_name(first: int, number: int = 0) -> str:
-    """Of the segment that begins with this record; `number` tells it from those that were begun before and got none."""
+    """Returns the file name of the segment that begins with record `first`.
+
+    Args:
+        first: the number of the segment's first record.
+        number: 0, or above 0 to differ from earlier segments that were begun with this number and got no record.
+    """
     return f"{first:020d}{f'_{number}' if number else ''}{_SUFFIX}"
 
 
 def first_sequence(path: Path) -> int | None:
-    """The record that a segment begins with, by its name; None if no gateway gives such a name, as with a copy."""
+    """Returns the number of a segment's first record, from its file name; None if no gateway gives such a name."""
     match = _NAME.fullmatch(path.name)
     return int(match[1]) if match else None
 
 
 def suspect_mark(path: Path) -> Path:
-    """The file that says of a segment that the system failed to write it out."""
+    """Returns the path of the mark that lies beside a segment which could not be synced to the disk."""
     return path.with_name(f"{path.name}.suspect")
 
 
 def segment_paths(folder: Path) -> list[Path]:
-    """The segments of a log, oldest first, and behind them files that only end like one; none if no call came yet.
+    """Returns the segments of a log, oldest first, then files that only have the same ending; empty before any call.
 
     Raises:
-        LogNotReadable: the folder is none, or holds neither a segment nor a gateway's lock.
+        LogNotReadable: this is not a folder, or it holds neither a segment nor a gateway's lock.
     """
     if not folder.is_dir():
         raise LogNotReadable(f"{folder} is not a folder")
     found = sorted((path for path in folder.glob(f"*{_SUFFIX}") if path.is_file()), key=_place)
     if not found and not (folder / _LOCK).is_file():
-        raise LogNotReadable(f"there is no segment (*{_SUFFIX}) in {folder}")
+        raise LogNotReadable(f"there is no prediction log in {folder}: it has no segment (*{_SUFFIX})")
     return found
 
 

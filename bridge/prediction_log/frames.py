@@ -3,8 +3,9 @@
     preamble   magic 8 bytes, format version u16, header length u32, crc32c u32 over version, length and header; header
     frame      magic u32, length u32, sequence u64, crc32c u32 over length, sequence, segment id and body; body
 
-All little-endian. A reader that meets damage looks for the next frame that checks; the segment's random id is in each
-checksum, so a frame inside a caller's bytes is never taken for one. Nothing here knows files.
+All numbers are little-endian. A frame "checks" if its checksum is right. A reader that meets damage looks for the next
+frame that checks. Each checksum covers the segment's random id, so a frame that a caller put into a request never
+checks. Nothing here opens files.
 """
 
 import struct
@@ -52,20 +53,20 @@ ID_OFFSET = PREAMBLE_BYTES + 2  # the id is the header's first field, behind its
 
 
 class FormatError(Exception):
-    """These bytes are no segment that this version reads."""
+    """Bytes are not a segment that this version of scorebridge reads."""
 
 
 class NewerFormat(FormatError):
-    """A newer version has written them."""
+    """A segment was written by a newer version of scorebridge, in a format that this one does not read."""
 
 
 class FrameStart(NamedTuple):
     """The first `FRAME_BYTES` of a frame: what it claims to hold.
 
     Attributes:
-        length: of its body, bytes.
-        sequence: the record's number in the log.
-        checksum: that the body must have.
+        length: the length of its body, in bytes.
+        sequence: the number of its record in the log.
+        checksum: the checksum that length, number, segment id and body must have.
     """
 
     length: int
@@ -74,11 +75,11 @@ class FrameStart(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A frame that checks.
+    """A frame whose checksum is right.
 
     Attributes:
-        sequence: the record's number in the log.
-        body: the record as it was written.
+        sequence: the number of its record in the log.
+        body: the bytes of the record, as they were written.
     """
 
     sequence: int
@@ -86,40 +87,41 @@ class Frame(NamedTuple):
 
 
 def encode_preamble(header: pb.SegmentHeader) -> bytes:
-    """The first bytes of a segment."""
+    """Returns the first bytes of a segment, which hold its header."""
     body = header.SerializeToString()
     checksum = _header_checksum(FORMAT_VERSION, body)
     return _PREAMBLE.pack(_MAGIC, FORMAT_VERSION, len(body), checksum) + body
 
 
 def header_length(raw: bytes) -> int:
-    """How many bytes of header follow the first `PREAMBLE_BYTES`, as these say.
+    """Returns how many bytes of header follow the first `PREAMBLE_BYTES` of a segment, as those bytes state.
 
     Raises:
-        FormatError: they are cut short, or of another kind of file.
+        FormatError: there are fewer bytes, or they are of another kind of file.
     """
     if len(raw) < PREAMBLE_BYTES:
         raise FormatError("the segment is cut short in its first bytes")
     magic, _, length, _ = _PREAMBLE.unpack_from(raw)
     if magic != _MAGIC:
-        raise FormatError("this is no segment of a prediction log")
+        raise FormatError("this file is not a segment of a prediction log")
     return int(length)
 
 
 def decode_header(raw: bytes) -> pb.SegmentHeader:
-    """The header in a whole preamble.
+    """Reads the header from a complete preamble.
 
     Raises:
-        NewerFormat: it is of a format that this version does not read.
-        FormatError: it is damaged.
+        NewerFormat: the segment has a format that this version does not read.
+        FormatError: the header is damaged.
     """
     length = header_length(raw)
     _, version, _, checksum = _PREAMBLE.unpack_from(raw)
     body = raw[PREAMBLE_BYTES : PREAMBLE_BYTES + length]
     checks = len(body) == length and _header_checksum(min(version, FORMAT_VERSION), body) == checksum
     if version > FORMAT_VERSION and not checks:
-        raise NewerFormat(f"the segment has format {version}, newer than {FORMAT_VERSION}, which this version reads")
-    # A newer number under the checksum of ours is a flipped bit.
+        known = f"this scorebridge reads formats up to {FORMAT_VERSION}"
+        raise NewerFormat(f"the segment has format {version}, and {known}: use a newer one")
+    # The checksum covers the format's number: if it is right for our format, a newer number is a flipped bit.
     if version > FORMAT_VERSION or not checks:
         raise FormatError("the segment's header is damaged")
     try:
@@ -129,7 +131,7 @@ def decode_header(raw: bytes) -> pb.SegmentHeader:
 
 
 def is_cut_preamble(raw: bytes) -> bool:
-    """A file of these bytes ends within its preamble; one that only claims so, as its length is damaged, does not."""
+    """Whether a file of these bytes ends within its preamble; False if only a damaged length makes it look so."""
     if len(raw) < PREAMBLE_BYTES:
         return _MAGIC.startswith(raw[: len(_MAGIC)])
     magic, version, length, checksum = _PREAMBLE.unpack_from(raw)
@@ -138,12 +140,12 @@ def is_cut_preamble(raw: bytes) -> bool:
 
 
 def encode_frame(segment_id: bytes, sequence: int, body: bytes) -> bytes:
-    """A whole frame."""
+    """Returns a complete frame: its start and the body."""
     return b"".join(frame_parts(segment_id, sequence, [body]))
 
 
 def frame_parts(segment_id: bytes, sequence: int, body: Sequence[bytes]) -> list[bytes]:
-    """A whole frame in parts, to be written one behind the other: a big request is not copied on its way there."""
+    """Returns a complete frame in parts, to be written in this order, so that a big request need not be copied."""
     length = sum(map(len, body))
     checksum = google_crc32c.value(_CHECKED.pack(length, sequence) + segment_id)
     for part in body:
@@ -153,7 +155,7 @@ def frame_parts(segment_id: bytes, sequence: int, body: Sequence[bytes]) -> list
 
 
 def parse_start(raw: bytes | memoryview) -> FrameStart | None:
-    """The start of a frame in these bytes, at least `FRAME_BYTES` of them; None if there is none."""
+    """Reads the start of a frame from the first `FRAME_BYTES` of these bytes; None if no frame starts there."""
     magic, length, sequence, checksum = _FRAME.unpack_from(raw)
     if magic != FRAME_MAGIC or length > MOST_BODY_BYTES:
         return None
@@ -161,7 +163,7 @@ def parse_start(raw: bytes | memoryview) -> FrameStart | None:
 
 
 def frame_checks(segment_id: bytes, start: FrameStart, body: bytes) -> bool:
-    """Whether the body behind this start of a frame is what was written into this segment."""
+    """Whether the body that follows this start of a frame has its length and checksum in the segment of this id."""
     return len(body) == start.length and _checksum(segment_id, start.sequence, body) == start.checksum
 
 

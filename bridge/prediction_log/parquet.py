@@ -1,4 +1,4 @@
-"""A log as Parquet: a file for each model and version, as they differ in columns; the first pass learns the columns.
+"""Exports a log as Parquet: one file for each version, as they differ in columns; a first pass learns the columns.
 
 The columns of a file, and their types, are those of the calls whose inputs the model took. A column that came in
 several types gets the one that holds them all: 64-bit where integers of both widths came, double where floats came too,
@@ -36,7 +36,7 @@ _Key = tuple[str, int]
 
 class _Learned(NamedTuple):
     columns: dict[_Key, dict[str, Type]]
-    last: tuple[Path, int] | None  # the newest call of the first pass: what came later is not written
+    last: tuple[Path, int] | None  # the last call of the first pass: calls after it are not written
 
 
 def export_parquet(
@@ -44,14 +44,15 @@ def export_parquet(
 ) -> Exported:
     """Writes OUTPUT/MODEL/VERSION.parquet for each version, and OUTPUT/no-version.parquet if calls reached none.
 
-    The log is read twice, in constant memory. The folder is its owner's only, and has its name only when it is whole.
-    Values of refused calls that their column can't hold are left empty, and counted in `left_out`.
+    Reads the log twice, in constant memory. Only the owner can read the folder, which gets its name when it is
+    complete. A value of a refused call that its column can't hold is left empty, and counted in `left_out`.
 
     Args:
-        folder: of the log.
-        output: the folder; must not exist.
-        selection: which calls.
-        on_bytes: told now and then how many more bytes of the log were read; twice its size in all.
+        folder: the folder of the log.
+        output: the folder to write; must not exist.
+        selection: the calls to export.
+        on_bytes: called now and then with the number of bytes of the log read since the last time; the numbers add up
+            to twice the log's size.
 
     Raises:
         ExportFailed: the output exists already, its folder does not, or pyarrow is not installed.
@@ -65,7 +66,7 @@ def export_parquet(
     with whole_or_nothing(output, require_new) as temporary:
         temporary.mkdir(mode=0o700)
         done = _write(LogPass(folder, on_bytes), selection, learned, temporary)
-    done.damages = log.damages  # the second pass ends at the last call, and may not meet all of it
+    done.damages = log.damages  # the second pass ends at the last call, and may not see all damage
     done.paths = [output / path.relative_to(temporary) for path in done.paths]
     return done
 
@@ -74,7 +75,7 @@ def _require_pyarrow() -> None:
     try:
         import pyarrow.parquet  # noqa: F401, PLC0415 - optional, and slow to load
     except ImportError as error:
-        raise ExportFailed("Parquet takes pyarrow, which is not installed: scorebridge-gateway[log] has it") from error
+        raise ExportFailed("Parquet needs pyarrow, which is not installed: install scorebridge-gateway[log]") from error
 
 
 def _key(call: LoggedCall) -> _Key:
@@ -100,7 +101,7 @@ def _learn(log: LogPass, selection: Selection) -> _Learned:
 def _add(known: dict[str, Type], strong: dict[str, Type], name: str, column: Column) -> None:
     known.setdefault(name, column.type)
     if column.missing().all():
-        return  # a column without values fits every type, and says nothing of its own
+        return  # a column without values fits every type, so its own type does not count
     strong[name] = _common(strong.get(name, column.type), column.type)
 
 
@@ -148,14 +149,14 @@ def _path(folder: Path, key: _Key) -> Path:
 
 
 def _limit(files: Iterable["_File"]) -> None:
-    """Many versions at once must not hold more than a few do."""
+    """Writes out the file with the most waiting rows if all files together hold too many, as with many versions."""
     waiting = [file for file in files if file.waiting]
     if sum(file.waiting for file in waiting) > _ALL_ROWS:
         max(waiting, key=lambda file: file.waiting).write_group()
 
 
 class _File:
-    """One Parquet file: rows become columns every few thousand, and a row group every `_GROUP_ROWS`."""
+    """One Parquet file; turns rows into columns every `_SLICE_ROWS`, and writes a row group every `_GROUP_ROWS`."""
 
     def __init__(self, path: Path, columns: dict[str, Type]) -> None:
         self.path = path
@@ -171,11 +172,11 @@ class _File:
 
     @property
     def waiting(self) -> int:
-        """Rows that are not written yet."""
+        """The number of rows that are not written yet."""
         return self._batch_rows + len(self._rows)
 
     def add(self, call: LoggedCall) -> int:
-        """How many rows the call had."""
+        """Adds the rows of a call, and returns how many rows it had."""
         count = 0
         for row in rows_of(call):
             self._rows.append(row)
@@ -189,7 +190,7 @@ class _File:
         return count
 
     def write_group(self) -> None:
-        """Writes all that waits, if anything does, as one row group."""
+        """Writes all rows that wait as one row group; does nothing if none waits."""
         import pyarrow as pa  # noqa: PLC0415 - optional, and slow to load
         import pyarrow.parquet as pq  # noqa: PLC0415
 
@@ -206,7 +207,7 @@ class _File:
         self._batches, self._batch_rows = [], 0
 
     def close(self) -> None:
-        """Writes the rest."""
+        """Writes the rows that still wait, and closes the file."""
         try:
             self.write_group()
         finally:
@@ -247,7 +248,7 @@ class _File:
 
 
 def _fit(value: Any, column_type: Type) -> Any:
-    """The value as one of this type, exactly; None if it is none."""
+    """Returns the value converted to a type without any loss; None if that can't be done."""
     if column_type is Type.STRING:
         return value if isinstance(value, str) else json.dumps(value)
     if isinstance(value, bool) or column_type is Type.BOOL:

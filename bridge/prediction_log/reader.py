@@ -1,4 +1,4 @@
-"""Reading a log: every undamaged record, in order, and where the damage is. Nothing here ever writes."""
+"""Reads a log: every undamaged record, in order, and the places of damage. Nothing here ever writes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -27,14 +27,14 @@ _MOST_HEADER_BYTES = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One record and where it is.
+    """One record of a log, and where it is.
 
     Attributes:
-        segment: the file.
-        offset: of its frame, bytes.
-        sequence: its number in the log.
-        record: what was logged.
-        header: of its segment; only its id where it is damaged.
+        segment: the path of the segment that holds it.
+        offset: where its frame begins in the segment, in bytes.
+        sequence: the number of the record in the log.
+        record: the record.
+        header: the header of the segment; it has only the segment's id if the header is damaged.
     """
 
     segment: Path
@@ -46,14 +46,15 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """Bytes that are no records.
+    """A part of a segment that can't be read as records.
 
     Attributes:
-        segment: the file.
-        offset: where they begin.
-        count: how many bytes.
-        torn: it is the end that a killed gateway or a power cut leaves: a frame that was begun and never finished.
-        reason: in words.
+        segment: the path of the segment.
+        offset: where the part begins, in bytes.
+        count: its length in bytes.
+        torn: whether it is the end that a killed gateway or a power cut leaves: a frame that was begun and never
+            finished.
+        reason: what is wrong with it, in words.
     """
 
     segment: Path
@@ -68,10 +69,10 @@ class Segment:
     """One file of a log, read once from front to back in constant memory.
 
     Attributes:
-        path: the file.
-        header: None until it was read, and if it can't be.
-        damages: found so far.
-        sha256: over every byte, once `entries` is exhausted.
+        path: the path of the segment.
+        header: its header; None before it was read, and if it can't be read.
+        damages: the damaged parts that were found so far.
+        sha256: the SHA-256 of every byte of the file; empty until `entries` is exhausted.
     """
 
     path: Path
@@ -80,11 +81,11 @@ class Segment:
     sha256: bytes = b""
 
     def entries(self) -> Iterator[Entry]:
-        """Its undamaged records in order.
+        """Yields the undamaged records of the segment in order.
 
         Raises:
-            LogNotReadable: it is not a regular file any more.
-            OSError: it can't be read.
+            LogNotReadable: the path is not a regular file any more.
+            OSError: the file can't be read.
         """
         with open_regular(self.path, refusal=LogNotReadable) as file:
             segment = SegmentBytes(file)
@@ -100,7 +101,7 @@ class Segment:
             self.sha256 = segment.sha256()
 
     def _salvaged(self, segment: SegmentBytes, reason: str) -> Iterator[Entry]:
-        """The records behind a damaged header, which has only its id in common with what was written."""
+        """Yields the records behind a damaged header, of which only the segment's id could be found."""
         segment_id, expected = find_segment_id(segment), first_sequence(self.path)
         search = FrameSearch(segment, segment_id or b"")
         first = None if segment_id is None else search.find(0, expected)
@@ -125,21 +126,23 @@ class Segment:
             try:
                 record = pb.LogRecord.FromString(frame.body)
             except DecodeError:
-                self._damage(offset, end - offset, torn=False, reason="the record can't be read")
+                self._damage(
+                    offset, end - offset, torn=False, reason="the record passes its checksum, but can't be decoded"
+                )
             else:
                 yield Entry(self.path, offset, frame.sequence, record, header)
             offset = end
 
     def _skip(self, search: FrameSearch, offset: int, expected: int | None) -> int | None:
-        """Where the next frame begins that checks; None if there is none up to the end of the file."""
+        """Notes the damage at an offset, and returns where the next frame that checks begins; None if there is none."""
         size = search.segment.size()
         if size <= offset:
             return None
         found = search.find(offset, expected)
-        if found != offset:  # else it was finished meanwhile: the log is being written
+        if found != offset:  # equal if a gateway finished the record meanwhile
             end = size if found is None else found
             torn = found is None and search.is_torn(offset, size)
-            reason = "the last record was never finished" if torn else "no record checks here"
+            reason = "the last record was never finished" if torn else "no record passes its checksum here"
             self._damage(offset, end - offset, torn=torn, reason=reason)
         return found
 
@@ -148,7 +151,7 @@ class Segment:
 
 
 def segments_of(folder: Path) -> list[Segment]:
-    """The segments of a log, oldest first; none if no call came yet.
+    """Returns the segments of a log, oldest first; empty if no call was recorded yet.
 
     Raises:
         LogNotReadable: there is no log in the folder.
@@ -157,15 +160,15 @@ def segments_of(folder: Path) -> list[Segment]:
 
 
 def read_log(folder: Path) -> Iterator[Entry]:
-    """Every undamaged record of a log, oldest first, in constant memory."""
+    """Yields every undamaged record of a log, oldest first, in constant memory."""
     for segment in segments_of(folder):
         yield from segment.entries()
 
 
 def _read_header(segment: SegmentBytes) -> tuple[pb.SegmentHeader, int]:
-    """The header, and where it ends."""
+    """Returns the header of a segment, and the offset at which it ends."""
     preamble = segment.read(0, PREAMBLE_BYTES)
     length = header_length(preamble)
-    # A damaged length may say anything, and what is read of it stays in memory.
+    # A damaged length may be any number, and these bytes are held in memory, so it is bounded.
     header = decode_header(preamble + segment.read(PREAMBLE_BYTES, min(length, _MOST_HEADER_BYTES)))
     return header, PREAMBLE_BYTES + length

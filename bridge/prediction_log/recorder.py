@@ -1,4 +1,4 @@
-"""Calls and refusals as records of the prediction log; `codecs.protobuf` says why they are written by hand."""
+"""Makes records of the prediction log from calls and refusals; `codecs.protobuf` says why they are written by hand."""
 
 import asyncio
 import hashlib
@@ -22,11 +22,11 @@ from bridge.prediction_log.writer import PredictionLog
 __all__ = ["LogRecorder", "record_of"]
 
 _NANOS = 10**9
-_KEPT_BYTES = 4096  # of a request that was refused
+_KEPT_BYTES = 4096  # the bytes of a refused request that are put on record
 _SOON_HASHED = 64 << 10
-_TOLD_S = 1.0  # after which refusals that are not on record each are told together
+_TOLD_S = 1.0  # refusals without a record of their own get one together after this time
 _SUPPRESSED = "SUPPRESSED"
-_VARIOUS = 2  # gRPC's UNKNOWN: they ended with several codes
+_VARIOUS = 2  # gRPC's UNKNOWN: the calls ended with several status codes
 _REQUEST_ID = tag(pb.LogRecord.REQUEST_ID_FIELD_NUMBER)
 _PEER = tag(pb.LogRecord.PEER_FIELD_NUMBER)
 _ATTEMPTS = tag(pb.LogRecord.ATTEMPTS_FIELD_NUMBER, VARINT)
@@ -38,11 +38,12 @@ _TIMES = struct.Struct("<" + "".join(f"{len(one)}sQ" for one in (_RECEIVED, _TOT
 
 
 class LogRecorder:
-    """Makes records of calls, and of requests that never became one.
+    """Puts calls on record, and requests that were refused before they became a call.
 
     Args:
-        log: where they go.
-        refusals_per_s: how many refused requests of one caller are on record each; the others are counted.
+        log: the log to write to.
+        refusals_per_s: how many refused requests of one caller get a record of their own each second; the others are
+            only counted.
     """
 
     def __init__(self, log: PredictionLog, refusals_per_s: float = 10.0) -> None:
@@ -55,21 +56,21 @@ class LogRecorder:
     async def refused(
         self, arrival: Arrival, error: BridgeError, status: int, named: tuple[str, str], ref: ModelRef | None
     ) -> None:
-        """A request that no model was asked for: the beginning of it, or one more in a count of such.
+        """Puts a refused request on record with its first 4096 bytes, or counts it if the caller has too many of them.
 
         Args:
-            arrival: how it came.
+            arrival: how the request came.
             error: why it was refused.
-            status: the number of its gRPC status code.
-            named: the call's id and the model that was asked for; empty where they can't be read.
-            ref: the version that it was for; None if that is not known.
+            status: the number of the gRPC status code that the caller gets.
+            named: the request's id and the model that it names; empty where they can't be read.
+            ref: the version that the request was for; None if that is not known.
 
         Raises:
-            LogUnavailable: it could not be recorded, and must not be answered then.
+            LogUnavailable: the request could not be recorded, so the caller must get this error instead.
         """
         if not self._admits(arrival.caller):
             return
-        # Not from the cache: what callers ask for may be anything.
+        # Not from the cache of `_about`: refused callers may name any model.
         about = pb.LogRecord(method=arrival.method, request_id=named[0], model=named[1])
         if ref is not None:
             about.version, about.digest = ref.version, ref.digest
@@ -79,7 +80,7 @@ class LogRecorder:
             await written
 
     def _admits(self, caller: str) -> bool:
-        """One more refused call of this caller is on record by itself; else it is counted."""
+        """Whether a refused call of this caller gets a record of its own; counts it if not."""
         if self._refusals.admit(caller):
             return True
         self._suppressed += 1
@@ -98,7 +99,7 @@ class LogRecorder:
             await written
 
     async def close(self) -> None:
-        """Puts on record what is still to be told of refusals."""
+        """Writes the record of the refusals that were only counted so far, and waits until it is written."""
         if self._telling is not None:
             self._telling.cancel()
             self._tell()
@@ -106,9 +107,11 @@ class LogRecorder:
             await asyncio.wait(self._told)
 
     def _tell(self) -> None:
-        """One record for all refusals that have none of their own since the last one."""
+        """Begins to write one record for all refusals that were only counted since the last such record."""
         count, self._suppressed, self._telling = self._suppressed, 0, None
-        sentence = f"{count} refused calls are not on record each: their callers sent too many of them a second"
+        sentence = (
+            f"{count} refused calls have no record of their own: more came in a second than log_refusals_per_s allows"
+        )
         record = pb.LogRecord(suppressed=count, status=_VARIOUS, error_reason=_SUPPRESSED, error_message=sentence)
         record.received_ns = time.time_ns()
         told = asyncio.get_running_loop().create_task(self._append(record.SerializeToString()))
@@ -116,40 +119,45 @@ class LogRecorder:
         told.add_done_callback(self._told.discard)
 
     async def _append(self, record: bytes) -> None:
-        # Nobody waits for it who could be refused; the log counts what it has lost.
+        # No caller waits for this record, so none can be refused; the log counts what it could not write.
         with suppress(LogUnavailable):
             written: Awaitable[None] | None = self._log.append(record, b"", b"")
             if written is not None:
                 await written
 
     def append(self, record: bytes, request: bytes, reply: bytes) -> Awaitable[None] | None:
-        """Puts a call that is to be answered on record: what `record_of` gave, the request and the reply.
+        """Puts a call that is to be answered on record.
+
+        Args:
+            record: the bytes that `record_of` returned.
+            request: the bytes of the request.
+            reply: the bytes of the answer.
 
         Returns:
-            What to await before the answer leaves; None if nothing.
+            An awaitable that must end before the answer leaves; None if there is nothing to wait for.
 
         Raises:
-            LogUnavailable: it could not be recorded, and must not be answered then.
+            LogUnavailable: the call could not be recorded, so the caller must get this error instead of the answer.
         """
         return self._log.append(record, request, reply)
 
     def failed(
         self, arrival: Arrival, call: Call, error: BridgeError, status: int, engine: str
     ) -> Awaitable[None] | None:
-        """A call that fails; one for which no model was asked is on record as `refused` has it.
+        """Puts a call that fails on record; if no model was asked for it, in the way that `refused` does.
 
         Args:
-            arrival: how it came.
-            call: that was made of it.
-            error: why it fails.
-            status: the number of its gRPC status code.
-            engine: what computes the scores of the version, in words.
+            arrival: how the request came.
+            call: the call that was made of it.
+            error: why the call fails.
+            status: the number of the gRPC status code that the caller gets.
+            engine: the engine of the version, in words.
 
         Returns:
-            What to await before the caller is told; None if nothing.
+            An awaitable that must end before the caller gets the error; None if there is nothing to wait for.
 
         Raises:
-            LogUnavailable: it could not be recorded, and must not be answered then.
+            LogUnavailable: the call could not be recorded, so the caller must get this error instead.
         """
         refused = _is_refused(call, error)
         if refused and not self._admits(arrival.caller):
@@ -160,34 +168,41 @@ class LogRecorder:
         return self._log.append(record, arrival.request, b"")
 
     async def cancelled(self, arrival: Arrival, call: Call, engine: str) -> None:
-        """A call whose caller has left."""
+        """Puts a call on record whose caller has left; the beginning of it if no model was asked.
+
+        Raises:
+            LogUnavailable: the call could not be recorded.
+        """
         whole = call.trace.attempts > 0
         if not whole and not self._admits(arrival.caller):
             return
         left = pb.LogRecord(status=CANCELLED, error_reason="CANCELLED").SerializeToString()
         record, request = _of_call(arrival, call, engine, now()) + left, arrival.request
         written = self._log.append(record, request, b"") if whole else self._append_beginning(record, request)
-        # The caller is gone: nobody waits for the disk, or for the refusal.
+        # Shielded: the task may be cancelled once more, and the record must be written although its caller is gone.
         if written is not None:
             await asyncio.shield(written)
 
 
 def record_of(arrival: Arrival, call: Call, outcome: Outcome, engine: str, at: float) -> bytes:
-    """The record of a call that is answered, less its request and reply; touches nothing of the event loop's.
+    """Returns the record of a call that is answered, without its request and reply; safe to run in any thread.
 
     Args:
-        arrival: how it came.
-        call: that was made of it.
-        outcome: what became of it.
-        engine: what computed the scores, in words.
-        at: when the answer was known, on the loop's clock.
+        arrival: how the request came.
+        call: the call that was made of it.
+        outcome: the outcome of the call.
+        engine: the engine that computed the scores, in words.
+        at: when the answer was known, in seconds on the loop's clock.
     """
     record = _of_call(arrival, call, engine, at) + _defaulted(outcome)
     return record + _failed(outcome) if outcome.partial else record
 
 
 def _is_refused(call: Call, failure: BridgeError) -> bool:
-    """No model was asked; but what the bridge did wrong itself is kept whole."""
+    """Whether the call failed before a model was asked, for a reason other than a bug of the bridge.
+
+    A call that met a bug is kept with its whole request.
+    """
     return not call.trace.attempts and not isinstance(failure, InternalError)
 
 
@@ -199,7 +214,7 @@ async def _sha256(request: bytes) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _about(method: str, model: str, version: int, digest: str, engine: str) -> bytes:
-    """What all calls of a version have in common."""
+    """Returns the fields of a record that all calls of a version have in common."""
     return pb.LogRecord(method=method, model=model, version=version, digest=digest, engine=engine).SerializeToString()
 
 

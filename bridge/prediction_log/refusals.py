@@ -1,4 +1,4 @@
-"""Which refused calls are on record each: so many a second of one caller, and of all; the others are counted."""
+"""Decides which refused calls get a record of their own: a limited number a second; the others are only counted."""
 
 from collections import OrderedDict
 
@@ -7,11 +7,11 @@ from bridge.calls import now
 __all__ = ["Refusals"]
 
 _MOST_CALLERS = 1024
-_OF_ALL = 10  # times as many as of one caller: addresses are cheap, and the disk is everybody's
+_OF_ALL = 10  # times the limit of one caller, for all: addresses are cheap, and all callers share the disk
 
 
 class _Allowance:
-    """So many at once, and so many more each second."""
+    """A rate limit: one second's allowance, at least 1, can be used at once, and it refills at `per_s` a second."""
 
     def __init__(self, per_s: float) -> None:
         self._per_s = per_s
@@ -19,22 +19,22 @@ class _Allowance:
         self._at = now()
 
     def has_one(self) -> bool:
-        """One is left, at this instant."""
+        """Whether the allowance permits one more now."""
         at = now()
         self._left = min(max(1.0, self._per_s), self._left + (at - self._at) * self._per_s)
         self._at = at
         return self._left >= 1
 
     def use_one(self) -> None:
-        """One less is left."""
+        """Takes one from the allowance."""
         self._left -= 1
 
 
 class Refusals:
-    """Admits refused calls to the log.
+    """Limits how many refused calls a second get a record of their own, for each caller and for all together.
 
     Args:
-        per_s: how many of one caller each second.
+        per_s: the limit for one caller, per second; all callers together may have ten times as many.
     """
 
     def __init__(self, per_s: float) -> None:
@@ -43,7 +43,7 @@ class Refusals:
         self._all: _Allowance | None = None
 
     def admit(self, caller: str) -> bool:
-        """Whether a refused call of this caller is on record by itself."""
+        """Whether a refused call of this caller gets a record of its own; if so, it counts against the limits."""
         if self._all is None:
             self._all = _Allowance(_OF_ALL * self._per_s)
         own = self._callers.get(caller)

@@ -1,4 +1,4 @@
-"""How long a log is kept: segments that are too old, or too much together, are removed."""
+"""How long a log is kept: removes segments that are too old, and the oldest ones of a log that is too large."""
 
 import logging
 import time
@@ -13,20 +13,20 @@ _log = logging.getLogger(__name__)
 
 
 def remove_old(settings: LogSettings, current: Path) -> None:
-    """Removes the segments that need not be kept, oldest first, never the current one or what is no segment of ours.
+    """Removes the segments that the settings need not keep, oldest first; never the current one or other files.
 
-    What can't be removed stays: the records that are being written don't suffer for it.
+    A segment that can't be removed is logged as a warning, and writing goes on.
 
     Args:
-        settings: of the log.
-        current: the segment that is being written, in the log's folder.
+        settings: the settings of the log, with `log_keep_s` and `log_keep_bytes`.
+        current: the path of the segment that is being written, in the log's folder.
     """
     if settings.log_keep_s is None and settings.log_keep_bytes is None:
         return
     try:
         _remove_old(settings, current)
     except (OSError, LogNotReadable) as error:
-        _log.warning("old segments of the log were not removed: %s", error)
+        _log.warning("old segments of the prediction log could not be removed, the next segment tries again: %s", error)
 
 
 def _remove_old(settings: LogSettings, current: Path) -> None:
@@ -41,4 +41,4 @@ def _remove_old(settings: LogSettings, current: Path) -> None:
         path.unlink()
         suspect_mark(path).unlink(missing_ok=True)
         total -= status.st_size
-        _log.info("%s was removed, as the log's retention says", path.name)
+        _log.info("segment %s of the prediction log was removed, as log_keep_s or log_keep_bytes says", path.name)

@@ -1,4 +1,4 @@
-"""What a logged call says: its inputs, its scores, and one dict for each of its rows."""
+"""Reads logged calls: their inputs, their scores, and one dict for each row."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -27,22 +27,22 @@ __all__ = [
 ]
 
 INPUT, SCORE = "input.", "score."
-CANCELLED = 1  # gRPC's status code of a call whose caller has left
+CANCELLED = 1  # gRPC's status code CANCELLED: the caller has left
 
 _Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoggedCall:
-    """One record, read.
+    """One record of the log, with its request and response parsed.
 
     Attributes:
-        record: as it was logged.
-        request: None if its bytes are no request, or cut.
-        response: None if the call failed.
-        inputs: the columns that came; None if they can't be read. A matrix without names has f0, f1, ...
-        scores: the outputs that left, all of one length; empty if the call failed.
-        rows: how many rows came; None if that can't be read.
+        record: the record as it was logged.
+        request: the request; None if its bytes can't be parsed or only their beginning is on record.
+        response: the response; None if the call failed.
+        inputs: the columns of the request, named f0, f1, ... for a matrix without names; None if they can't be read.
+        scores: the outputs of the response, all of one length; empty if the call failed.
+        rows: the number of rows of the request; None if that can't be read.
     """
 
     record: log_pb.LogRecord
@@ -54,13 +54,13 @@ class LoggedCall:
 
     @property
     def accepted(self) -> bool:
-        """The model took the inputs, whatever became of the call then."""
+        """Whether the model took the inputs, also if the call failed afterwards."""
         return bool(self.record.version) and self.record.error_reason != InvalidRequest.reason
 
 
 def read_call(record: log_pb.LogRecord) -> LoggedCall:
-    """What the bytes of a record say; what can't be read is None, nothing is raised."""
-    # What is cut may by chance be a message, of other rows than were sent.
+    """Parses the request and response in a record; what can't be read is None, and no error is raised."""
+    # The beginning of a request may by chance parse as a message, with other rows than were sent.
     whole = record.method.endswith("/Score") and not is_cut(record)
     request = _parse(pb.ScoreRequest, record.request) if whole else None
     response = _parse(pb.ScoreResponse, record.response) if record.status == 0 and request is not None else None
@@ -75,15 +75,16 @@ def read_call(record: log_pb.LogRecord) -> LoggedCall:
 
 
 def is_cut(record: log_pb.LogRecord) -> bool:
-    """Only the beginning of the request is on record."""
+    """Whether the record holds only the beginning of the request."""
     return record.request_bytes > 0
 
 
 def rows_of(call: LoggedCall) -> Iterator[_Row]:
-    """One dict a row; a failed call has rows without scores, or a single one without inputs if it had none to read.
+    """Yields one dict for each row of a call.
 
-    Every dict has the same keys up to `reason`; then come "input.NAME" for each input and "score.NAME" for each output.
-    Missing values are None. A call of zero rows that was answered has none.
+    A failed call gives its rows without scores, or one dict without inputs if its rows can't be read or are none. A
+    call of zero rows that was answered gives nothing. Every dict has the same keys up to `reason`, then "input.NAME"
+    for each input and "score.NAME" for each output. Missing values are None.
     """
     rows = call.rows
     base = _call_fields(call)
@@ -107,7 +108,7 @@ def rows_of(call: LoggedCall) -> Iterator[_Row]:
 
 
 def answered_rows(record: log_pb.LogRecord) -> int:
-    """How many rows a call was answered with; 0 if it failed. Reads the response only."""
+    """Returns the number of rows in a call's answer; 0 if the call failed. Reads only the response."""
     response = _parse(pb.ScoreResponse, record.response) if record.status == 0 else None
     if response is None or not response.scores:
         return 0
@@ -116,14 +117,14 @@ def answered_rows(record: log_pb.LogRecord) -> int:
 
 
 def reason_name(reason: int) -> str:
-    """The name of a default reason, less its prefix; the number itself if this version does not know it."""
+    """Returns the name of a default reason without its prefix, or its number if this version does not know it."""
     if reason not in pb.DefaultReason.values():
         return str(reason)
     return pb.DefaultReason.Name(reason).removeprefix("DEFAULT_REASON_")
 
 
 def time_text(nanoseconds: int) -> str | None:
-    """An instant since 1970 as RFC 3339 in UTC, with all the digits that there are; None if it was never set."""
+    """Returns nanoseconds since 1970 as RFC 3339 text in UTC, without loss of digits; None for 0, an unset time."""
     if not nanoseconds:
         return None
     seconds, nanos = divmod(nanoseconds, 10**9)
@@ -185,7 +186,7 @@ def _call_fields(call: LoggedCall) -> _Row:
 
 
 def _marks(call: LoggedCall, rows: int) -> dict[int, tuple[str, str]]:
-    """The source and the reason of each row whose score is not the model's, or that has none."""
+    """Returns source and reason for each row, by number, that has a default score or no score."""
     marked = (("DEFAULT", call.record.defaulted), ("FAILED", call.record.failed))
     return {
         row: (source, reason_name(part.reason))

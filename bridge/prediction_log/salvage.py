@@ -1,4 +1,4 @@
-"""A segment whose header can't be read: the id under which its frames check, or that it was never begun."""
+"""Segments whose header can't be read: finds the id under which their frames check, or that they were never begun."""
 
 from collections.abc import Iterator
 
@@ -23,9 +23,10 @@ _MOST_BEGUN_BYTES = 1 << 20
 
 
 def find_segment_id(segment: SegmentBytes) -> bytes | None:
-    """The id under which a frame of this segment checks: what stands in its place, or that with one bit flipped back.
+    """Finds the id under which a frame of this segment checks; None if there is none.
 
-    Only what looks like one of the first frames is tried, so a file that is no segment costs little.
+    Tries the 16 bytes at the place of the id, and the same bytes with any one bit flipped, on the first 16 places that
+    look like a frame. So a file that is not a segment costs little.
     """
     raw = segment.read(0, _SEARCH_BYTES)
     written = raw[ID_OFFSET : ID_OFFSET + ID_BYTES]
@@ -39,7 +40,7 @@ def find_segment_id(segment: SegmentBytes) -> bytes | None:
 
 
 def never_begun(segment: SegmentBytes) -> bool:
-    """Whether a gateway was killed, or lost its power, before the header of this segment was written."""
+    """Whether this segment ends before its header does, because the gateway was killed or lost power."""
     raw = segment.read(0, _MOST_BEGUN_BYTES + 1)
     if len(raw) > _MOST_BEGUN_BYTES or FRAME_MAGIC in raw:
         return False

@@ -1,4 +1,4 @@
-"""The frames of an open segment: the one at an offset, and the next one behind damage, found in linear work.
+"""Reads frames of an open segment: the one at an offset, and the next one behind damage, in linear work.
 
 A worked example, which is also a test. A frame is 20 bytes that say what it holds (magic, length, number, checksum),
 and a body. This segment has 240 bytes: a header up to byte 60, then three frames with bodies of 40 bytes. One bit is
@@ -43,23 +43,23 @@ _EARNED = 4
 class FrameSearch:
     """Reads the frames of a segment that check under its id, at any offset and in any order.
 
-    What all searches of one object cost is bounded together: see the worked example of this module.
+    One bound holds for the work of all searches of one object together: see the worked example of this module.
 
     Args:
-        segment: the open file.
-        segment_id: what its header says it is, 16 bytes.
+        segment: the open segment.
+        segment_id: the segment's id from its header, 16 bytes.
     """
 
     def __init__(self, segment: SegmentBytes, segment_id: bytes) -> None:
         self.segment = segment
         self._id = segment_id
-        self._wasted: Counter[bool] = Counter()  # bytes read of what did not check, by whether it was due
+        self._wasted: Counter[bool] = Counter()  # bytes that were read and did not check, by whether they were due
 
     def next_frame(self, offset: int) -> tuple[Frame, int] | None:
-        """The frame that begins at an offset, and where it ends; None if none checks there.
+        """Returns the frame that begins at an offset, and the offset at which it ends; None if none checks there.
 
         Args:
-            offset: from the start of the file, bytes.
+            offset: the place in the file, in bytes.
 
         Raises:
             OSError: the file can't be read.
@@ -71,11 +71,11 @@ class FrameSearch:
         return (Frame(start.sequence, body), offset + FRAME_BYTES + len(body)) if self._checks(start, body) else None
 
     def find(self, offset: int, expected: int | None) -> int | None:
-        """Where the next frame begins that checks, at an offset or behind it; None if there is none.
+        """Returns the offset of the next frame that checks, at `offset` or behind it; None if there is none.
 
         Args:
-            offset: from the start of the file, bytes.
-            expected: the number of the record that is due there; None if nobody knows.
+            offset: the place in the file to begin at, in bytes.
+            expected: the number that the record at `offset` must have; None if it is not known.
 
         Raises:
             OSError: the file can't be read.
@@ -93,14 +93,14 @@ class FrameSearch:
             first += len(window) - len(FRAME_MAGIC) + 1  # a magic may stand across two windows
 
     def is_torn(self, offset: int, end: int) -> bool:
-        """Whether what stands from an offset to the end of the file was begun and never finished.
+        """Whether the bytes from an offset to the end of the file are a frame that was begun and never finished.
 
-        Its end is missing, or it is zeros, which is what a file system leaves of bytes that were not synced. A frame
-        whose end is there, as it checks up to the end of the file, has a damaged length.
+        Then the end of the frame is missing, or the bytes are zeros, which a file system leaves where bytes were not
+        synced. A frame that checks with the length that is left of the file is not torn: its length is damaged.
 
         Args:
-            offset: from the start of the file, bytes.
-            end: of the file, bytes.
+            offset: the place in the file, in bytes.
+            end: the size of the file, in bytes.
 
         Raises:
             OSError: the file can't be read.
@@ -117,7 +117,7 @@ class FrameSearch:
         return not self._checks(cut, self._body(offset, cut))
 
     def _is_frame(self, at: int, skipped: int, expected: int | None) -> bool:
-        """Whether a frame is read here that checks; see the worked example."""
+        """Whether a frame that checks begins here; reads no body that the allowance of the worked example forbids."""
         start = self._start(at)
         if start is None:
             return False
@@ -130,7 +130,7 @@ class FrameSearch:
         return checks
 
     def _start(self, offset: int) -> FrameStart | None:
-        """The start of a frame here, if the file holds as much as it claims: a damaged length may say anything."""
+        """Returns the start of a frame here; None if there is none, or the file is shorter than its length claims."""
         raw = self.segment.read(offset, FRAME_BYTES)
         start = parse_start(raw) if len(raw) == FRAME_BYTES else None
         return None if start is None or start.length > self.segment.size() - offset - FRAME_BYTES else start

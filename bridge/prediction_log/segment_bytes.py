@@ -1,4 +1,4 @@
-"""An open segment, read by offset: who reads says from where, and nothing remembers where the last one stopped."""
+"""Reads an open segment by offset: each read says where it begins, and does not depend on the reads before it."""
 
 import hashlib
 import os
@@ -8,21 +8,21 @@ __all__ = ["SegmentBytes"]
 
 
 class SegmentBytes:
-    """The bytes of a file that may still grow.
+    """The bytes of a segment that may still grow.
 
     Args:
-        file: opened for reading; nobody else reads from it meanwhile.
+        file: the segment, open for reading; no other code may read from this file object.
     """
 
     def __init__(self, file: BufferedReader) -> None:
         self._file = file
 
     def size(self) -> int:
-        """Of the file by now, bytes."""
+        """Returns the size that the file has now, in bytes."""
         return os.fstat(self._file.fileno()).st_size
 
     def read(self, offset: int, count: int) -> bytes:
-        """So many bytes from an offset on; fewer where the file ends before.
+        """Returns `count` bytes from an offset on, or fewer if the file ends before.
 
         Raises:
             OSError: the file can't be read.
@@ -32,7 +32,7 @@ class SegmentBytes:
         return self._file.read(count)
 
     def sha256(self) -> bytes:
-        """Over every byte that the file has by now.
+        """Returns the SHA-256 of every byte that the file has now.
 
         Raises:
             OSError: the file can't be read.

@@ -1,4 +1,4 @@
-"""The segment that is being written: appended to, cut back after a short write, and never written again once closed."""
+"""Writes one segment: appends records, cuts a failed write off again, and never writes after the segment is closed."""
 
 import hashlib
 import os
@@ -18,19 +18,19 @@ _SMALL_BYTES = 16 << 10
 
 
 class SegmentFile:
-    """A new file of a log; one thread at a time.
+    """A new segment of a log, to be used by one thread at a time.
 
     Args:
-        folder: of the log.
-        header: of the segment; its `first_sequence` names the file.
+        folder: the folder of the log.
+        header: the header of the segment; its `first_sequence` gives the file its name.
 
     Attributes:
-        path: the file.
-        size: bytes written to it.
-        failure: why it may not be on the disk; None as long as nothing failed.
+        path: the path of the segment.
+        size: the number of bytes that were written to it.
+        failure: the error because of which the segment may not be on the disk; None if there was none.
 
     Raises:
-        OSError: the file can't be made or its header not be written; nothing of it is left.
+        OSError: the file can't be made or its header can't be written; no file is left then.
     """
 
     def __init__(self, folder: Path, header: pb.SegmentHeader) -> None:
@@ -51,14 +51,18 @@ class SegmentFile:
 
     @property
     def descriptor(self) -> int:
-        """For fdatasync by another thread."""
+        """The file descriptor, with which another thread may call fdatasync; -1 once the segment is closed."""
         return self._descriptor
 
     def append(self, sequence: int, bodies: Sequence[Sequence[bytes]]) -> None:
-        """Writes records, each in parts, to the page cache; the first has this number.
+        """Writes records to the page cache: all of them or none.
+
+        Args:
+            sequence: the number of the first record.
+            bodies: the records, each in parts.
 
         Raises:
-            OSError: none was written; what was written of them is cut off again.
+            OSError: no record was written; what was written in part has been cut off again.
         """
         parts: list[bytes] = []
         for number, body in enumerate(bodies, sequence):
@@ -66,7 +70,10 @@ class SegmentFile:
         self._write(parts)
 
     def hash_written(self) -> None:
-        """Adds what was written meanwhile to the SHA-256, which costs more than writing it; from any thread."""
+        """Adds the bytes written since the last time to the SHA-256; any thread may call it.
+
+        Hashing costs more than writing, so it is done apart.
+        """
         with self._hashing:
             small: list[bytes] = []
             while self._unhashed:
@@ -77,7 +84,7 @@ class SegmentFile:
                 self._hash(b"".join(small))
                 small.clear()
                 self._hash(part)
-            # Many small ones at once: an update of less than 2 KiB keeps the interpreter to itself.
+            # Many small parts at once: hashing less than 2 KiB does not release the interpreter lock.
             self._hash(b"".join(small))
 
     def _hash(self, part: bytes) -> None:
@@ -86,30 +93,30 @@ class SegmentFile:
 
     @property
     def unhashed_bytes(self) -> int:
-        """How much of what was written is held in memory until it is hashed."""
+        """How many of the written bytes are still held in memory, because they are not hashed yet."""
         return self.size - self._hashed
 
     @property
     def sha256(self) -> bytes:
-        """Over all its bytes."""
+        """The SHA-256 of all bytes of the segment."""
         self.hash_written()
         return self._sha256.digest()
 
     def close(self) -> None:
-        """Ends the file; idempotent.
+        """Closes the file; does nothing if it is closed already.
 
         Raises:
-            OSError: the system failed to write it out; it is closed all the same.
+            OSError: the system could not write the file out; it is closed all the same.
         """
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
     def leave(self) -> None:
-        """Ends the file that the system failed to write out, and leaves word of it beside the file.
+        """Closes a file that the system could not write out, and puts a `.suspect` mark beside it.
 
         Raises:
-            OSError: no word could be left; the file is ended all the same.
+            OSError: the mark could not be made, or closing failed; the file is closed all the same.
         """
         try:
             self.close()
@@ -125,7 +132,7 @@ class SegmentFile:
                 while written < length:
                     written += os.write(self._descriptor, rest[written:])
         except OSError:
-            # A nearly full disk takes a part and refuses the rest: a torn record without any crash.
+            # A nearly full disk takes a part and refuses the rest, which would leave a torn record without a crash.
             os.ftruncate(self._descriptor, self.size)
             raise
         self.size += length

@@ -1,4 +1,4 @@
-"""Which calls of a log are meant, and one pass over them that says what it had to skip."""
+"""Selects calls of a log, and reads the log once from front to back, noting what it had to skip."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -16,19 +16,19 @@ _PROGRESS_BYTES = 1 << 18
 
 
 class SelectionNotUnderstood(BridgeError):
-    """A time or a model that was asked for can't be read."""
+    """A time to select by can't be read, or the times exclude every call."""
 
     reason = "SELECTION_NOT_UNDERSTOOD"
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which calls are meant; all of them by default.
+    """Which calls of a log to read; all of them by default.
 
     Attributes:
-        since: calls received then or later; None is from the first.
-        until: calls received earlier than that; None is to the last.
-        model: "NAME" or "NAME/VERSION"; empty is every model, and the calls that reached none.
+        since: only calls received at this time or later; None for no such limit.
+        until: only calls received before this time; None for no such limit.
+        model: only calls of this "NAME" or "NAME/VERSION"; empty for every model, and calls that reached none.
     """
 
     since: datetime | None = None
@@ -37,21 +37,21 @@ class Selection:
 
     @classmethod
     def parse(cls, since: str | None = None, until: str | None = None, model: str | None = None) -> Self:
-        """Reads ISO 8601 dates or times; UTC if they name no zone, midnight if they name no time.
+        """Makes a selection from ISO 8601 dates or times: in UTC if they name no zone, midnight if they name no time.
 
         Raises:
-            SelectionNotUnderstood: one of them is no such time, or they select nothing at all.
+            SelectionNotUnderstood: a text is not such a time, or `since` is not before `until`.
         """
         first, end = _time("since", since), _time("until", until)
         if first is not None and end is not None and first >= end:
             raise SelectionNotUnderstood(
-                f"no call can be since {since} and until {until}: the first is not before the second"
+                f"no call can be since {since} and until {until}: --since must be earlier than --until"
             )
         return cls(first, end, model or "")
 
 
 def selected(entries: Iterable[Entry], selection: Selection) -> Iterator[Entry]:
-    """Those of the entries that are meant, in their order."""
+    """Yields the entries whose calls are selected, in their order."""
     since, until = _nanoseconds(selection.since), _nanoseconds(selection.until)
     for entry in entries:
         received = entry.record.received_ns
@@ -63,16 +63,16 @@ def selected(entries: Iterable[Entry], selection: Selection) -> Iterator[Entry]:
 
 
 class LogPass:
-    """One pass over the segments that a log has now, in constant memory; a log may be written to meanwhile.
+    """Reads the segments that a log has now, once and in constant memory; a gateway may write to the log meanwhile.
 
     Args:
-        folder: of the log.
-        on_bytes: told now and then how many more bytes were passed; they add up to `size`.
+        folder: the folder of the log.
+        on_bytes: called now and then with the number of bytes passed since the last time; the numbers add up to `size`.
 
     Attributes:
-        segments: the files, oldest first.
-        size: of them all when the pass was made, bytes.
-        removed: segments that were gone when their turn came, as retention makes them.
+        segments: the segments, oldest first.
+        size: the size of all segments when this object was made, in bytes.
+        removed: the paths of segments that were removed before they could be read, as retention does.
 
     Raises:
         LogNotReadable: there is no log in the folder.
@@ -87,11 +87,11 @@ class LogPass:
 
     @property
     def damages(self) -> list[Damage]:
-        """What was skipped so far."""
+        """The damaged parts of the log that were skipped so far."""
         return [damage for segment in self.segments for damage in segment.damages]
 
     def entries(self) -> Iterator[Entry]:
-        """Every undamaged record, oldest first; only once.
+        """Yields every undamaged record, oldest first; can be used once.
 
         Raises:
             OSError: a segment can't be read.
@@ -100,10 +100,10 @@ class LogPass:
             yield from self.of(segment)
 
     def of(self, segment: Segment) -> Iterator[Entry]:
-        """The undamaged records of one of the segments; only once.
+        """Yields the undamaged records of one of the segments; can be used once for each.
 
         Raises:
-            OSError: it can't be read.
+            OSError: the segment can't be read.
         """
         told, size = 0, self._sizes[segment.path]
         try:
@@ -123,7 +123,9 @@ def _time(name: str, text: str | None) -> datetime | None:
     try:
         time = datetime.fromisoformat(text)
     except ValueError as error:
-        raise SelectionNotUnderstood(f"--{name} {text}: not an ISO 8601 date or time") from error
+        raise SelectionNotUnderstood(
+            f"--{name} {text}: not an ISO 8601 date or time, such as 2026-11-24 or 2026-11-24T09:30"
+        ) from error
     return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 

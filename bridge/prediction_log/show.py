@@ -1,4 +1,4 @@
-"""One logged call as text for a person: everything that is on record, the first rows as a table."""
+"""Describes one logged call for a person to read: all that is on record, and the first rows as a table."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -13,17 +13,17 @@ from bridge.texts import brief, printable
 __all__ = ["MOST_ROWS", "describe"]
 
 MOST_ROWS = 20
-_MOST_CHARACTERS = 60  # of a cell
-_MOST_TEXT = 10_000  # of a field: more than gateways keep of what a model says
+_MOST_CHARACTERS = 60  # of a cell in the table of rows
+_MOST_TEXT = 10_000  # characters of a field; more than gateways keep of a model's message
 _HEAD = {"batch_id", "digest", "error_reason", "labels", "model", "received_at", "request_id", "status", "total_s"}
 _HEAD |= {"version", "cut", "suppressed"}
 
 
 def describe(entry: Entry) -> str:
-    """All that is on record of one call, ending with a line break.
+    """Returns all that is on record of one call, as lines of text that each end with a line break.
 
-    At most `MOST_ROWS` rows are in it, and it says how many more there are. Control characters in what callers sent and
-    models said are spelled out, and long texts cut: `log export` has what callers sent whole.
+    It shows the first `MOST_ROWS` rows and says how many more there are. Control characters in texts of callers and
+    models are spelled out, and long texts are cut: `log export` gives the callers' texts unchanged.
     """
     call = read_call(entry.record)
     lines = [*_fields(_head(entry, call)), *_ranges(call), *_environment(entry.header), "", *_rows(call)]
@@ -108,7 +108,8 @@ def _fields(fields: Iterable[tuple[str, str]]) -> Iterator[str]:
 
 def _rows(call: LoggedCall) -> Iterator[str]:
     if call.rows is None:
-        yield "the request is cut" if is_cut(call.record) else "the rows can't be read"
+        cut = "the rows can't be shown: only the beginning of the request is on record"
+        yield cut if is_cut(call.record) else "the rows of the request can't be read"
         return
     found: list[dict[str, Any]] = []
     for values in rows_of(call):

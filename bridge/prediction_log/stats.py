@@ -1,4 +1,4 @@
-"""Numbers about a log, in constant memory: calls and rows, defaults and why, what was raised, how long it took."""
+"""Statistics of a log in constant memory: calls, rows, default scores and their reasons, conditions, durations."""
 
 import math
 from collections import Counter
@@ -24,27 +24,27 @@ _MS = 1000.0
 
 
 class Histogram:
-    """Times in logarithmic steps of 2 %: a percentile is within 1 % of the time it stands for, from 1 us upwards.
+    """Counts durations in logarithmic steps of 2 %, so that a percentile is within 1 % of the exact one, from 1 us up.
 
-    Its memory grows with the number of different steps, never with that of the times.
+    Memory grows with the number of different steps, not with the number of durations.
 
     Attributes:
-        counts: how many times fell into each step; step 0 begins at 1 us.
+        counts: how many durations fell into each step; step 0 begins at 1 us.
     """
 
     def __init__(self) -> None:
         self.counts: Counter[int] = Counter()
 
     def add(self, seconds: float) -> None:
-        """Counts one time; below a microsecond is a microsecond."""
+        """Counts one duration; one below a microsecond counts as a microsecond."""
         self.counts[math.floor(math.log(max(seconds, _FINEST_S) / _FINEST_S) / _GROWTH)] += 1
 
     def merge(self, other: "Histogram") -> None:
-        """Counts all that the other has counted."""
+        """Adds the counts of another histogram."""
         self.counts.update(other.counts)
 
     def percentile(self, percent: float) -> float | None:
-        """Seconds that `percent` of 100 of the times do not exceed (nearest rank); None if there are none."""
+        """Returns the seconds that `percent` % of the durations do not exceed (nearest rank); None if there is none."""
         rank = math.ceil(self.counts.total() * percent / 100)
         for step in sorted(self.counts):
             rank -= self.counts[step]
@@ -55,15 +55,15 @@ class Histogram:
 
 @dataclass
 class Tally:
-    """Numbers about some calls.
+    """Counts over a number of calls.
 
     Attributes:
-        calls: answered, failed and cancelled ones.
-        rows: that were answered.
-        defaulted: how many of them carry a default score, by reason.
-        without_score: how many of them failed, in calls that wanted the others nevertheless, by reason.
-        errors: how many calls were not answered, by reason.
-        latency: from the whole request to the answer, of all calls.
+        calls: the number of calls, with failed and cancelled ones.
+        rows: the number of rows in the answers.
+        defaulted: the number of rows with a default score, by reason.
+        without_score: the number of failed rows in partial calls, by reason.
+        errors: the number of calls that were not answered, by reason.
+        latency: the time from the whole request to the answer, of all calls that have a record of their own.
     """
 
     calls: int = 0
@@ -75,16 +75,16 @@ class Tally:
 
     @property
     def default_rate(self) -> float:
-        """The part of the rows that carries a default score, 0 to 1."""
+        """The share of rows with a default score, from 0 to 1."""
         return _rate(self.defaulted, self.rows)
 
     @property
     def default_rates(self) -> dict[str, float]:
-        """The share of rows with a default score, by its reason, the most frequent first."""
+        """The share of rows with a default score for each reason, from 0 to 1, the most frequent reason first."""
         return _rates(self.defaulted, self.rows)
 
     def add(self, record: pb.LogRecord) -> None:
-        """Counts one call, or those that a record stands for."""
+        """Counts the call of a record, or all the refused calls that a record stands for."""
         if record.suppressed:
             self.calls += record.suppressed
             self.errors[record.error_reason] += record.suppressed
@@ -100,7 +100,7 @@ class Tally:
         self.latency.add(record.total_ns / 1e9)
 
     def merge(self, other: "Tally") -> None:
-        """Counts all that the other has counted."""
+        """Adds the counts of another tally."""
         self.calls += other.calls
         self.rows += other.rows
         self.defaulted.update(other.defaulted)
@@ -118,14 +118,14 @@ def _rates(counts: Counter[str], rows: int) -> dict[str, float]:
 
 
 class Stats:
-    """Tallies for each model, version and hour; calls that reached no version share one, whatever they asked for."""
+    """Counts records by model, version and hour; calls that reached no version are counted as one "(no version)"."""
 
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, int, str], Tally] = {}
         self._conditions: dict[tuple[str, int], Conditions] = {}
 
     def add(self, record: pb.LogRecord) -> None:
-        """Counts one call."""
+        """Counts one record."""
         hour = datetime.fromtimestamp(record.received_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:00Z")
         key = (record.model if record.version else _NO_VERSION, record.version, hour)
         self._tallies.setdefault(key, Tally()).add(record)
@@ -133,28 +133,28 @@ class Stats:
             self._conditions.setdefault((record.model, record.version), Conditions()).add(record)
 
     def total(self) -> Tally:
-        """All calls."""
+        """Returns the counts over all calls."""
         total = Tally()
         for tally in self._tallies.values():
             total.merge(tally)
         return total
 
     def by_version(self) -> dict[str, Tally]:
-        """By "MODEL/VERSION", sorted."""
+        """Returns the counts of each version by "MODEL/VERSION", sorted; of calls without one by "(no version)"."""
         merged: dict[str, Tally] = {}
         for (version, _), tally in self.by_hour().items():
             merged.setdefault(version, Tally()).merge(tally)
         return merged
 
     def by_hour(self) -> dict[tuple[str, str], Tally]:
-        """By "MODEL/VERSION" and the hour in which calls were received, UTC; sorted."""
+        """Returns the counts by "MODEL/VERSION" and the hour (UTC) in which calls were received, sorted."""
         return {
             (f"{model}/{version}" if version else model, hour): self._tallies[model, version, hour]
             for model, version, hour in sorted(self._tallies)
         }
 
     def conditions(self) -> dict[tuple[str, str], Raised]:
-        """What models raised, by "MODEL/VERSION" and class; see `Conditions.listed` for which, and in what order."""
+        """Returns the conditions that models raised, by "MODEL/VERSION" and class, as `Conditions.listed` has them."""
         return {
             (f"{model}/{version}", name): raised
             for model, version in sorted(self._conditions)
@@ -163,9 +163,9 @@ class Stats:
 
 
 def print_stats(stats: Stats, console: Console) -> None:
-    """Prints tables: each version and all calls, its hours, the reasons of defaults and errors, and what was raised.
+    """Prints tables of versions, hours, reasons of default scores, reasons of errors, and conditions.
 
-    Rows without a score have a column and a table only where there are some.
+    Rows without a score get a column and a table of their own only if there are any.
     """
     total = stats.total()
     versions = [((name,), tally) for name, tally in stats.by_version().items()]
@@ -230,6 +230,6 @@ def _raised(conditions: Mapping[tuple[str, str], Raised]) -> Table:
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("latest message", overflow="fold")
     for (version, name), raised in conditions.items():
-        # Text, as rich would look for markup and emoji in what models say.
+        # As Text, because in a str rich would look for markup and emoji, and models write these texts.
         table.add_row(Text(version), Text(name), str(raised.calls), str(raised.rows), Text(raised.message))
     return table

@@ -1,4 +1,4 @@
-"""Is a log whole: frames, the chain of segments, and the numbers of the records. Nothing here ever writes."""
+"""Checks that a log is whole: frames, the chain of segments, and the numbers of the records. Never writes."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,12 +15,12 @@ __all__ = ["Finding", "Verification", "verify", "verify_pass"]
 
 
 class Finding(NamedTuple):
-    """Something about a log.
+    """One thing that was found in a log.
 
     Attributes:
-        segment: name of the file.
-        offset: where in it, bytes.
-        text: what, in words.
+        segment: the file name of the segment.
+        offset: the place in the segment, in bytes.
+        text: what was found there, in words.
     """
 
     segment: str
@@ -33,14 +33,15 @@ class Finding(NamedTuple):
 
 @dataclass
 class Verification:
-    """What there is in a log and what is wrong with it.
+    """The result of checking a log.
 
     Attributes:
-        segments: how many files.
-        records: how many undamaged records.
-        findings: damage, broken links of the chain, numbers that are missing or come twice.
-        torn_tails: ends that a killed gateway leaves; nothing that was answered was in them.
-        notes: what explains itself, such as segments that retention removed.
+        segments: the number of segments.
+        records: the number of undamaged records.
+        findings: what is wrong: damage, broken links of the chain, record numbers that are missing or come twice.
+        torn_tails: unfinished records at the end of segments, as a killed gateway leaves them; their calls were not
+            answered.
+        notes: what is not wrong, such as segments that retention removed.
     """
 
     segments: int = 0
@@ -51,16 +52,16 @@ class Verification:
 
     @property
     def ok(self) -> bool:
-        """Nothing is wrong but the tail of a killed gateway."""
+        """Whether nothing is wrong; torn tails and notes are allowed."""
         return not self.findings
 
 
 def verify(folder: Path, on_bytes: Callable[[int], None] = lambda _: None) -> Verification:
-    """Reads a whole log, in constant memory; it may be written to meanwhile.
+    """Checks a whole log in constant memory; a gateway may write to it meanwhile.
 
     Args:
-        folder: of the log.
-        on_bytes: told now and then how many more bytes were read.
+        folder: the folder of the log.
+        on_bytes: called now and then with the number of bytes that were read since the last time.
 
     Raises:
         LogNotReadable: there is no log in the folder.
@@ -70,7 +71,7 @@ def verify(folder: Path, on_bytes: Callable[[int], None] = lambda _: None) -> Ve
 
 
 def verify_pass(log: LogPass) -> Verification:
-    """What is wrong with a log, by a pass that was made before, such as one whose size a progress bar had to know."""
+    """Checks a log by a `LogPass` of the caller, who may need its size for a progress bar; see `verify`."""
     checker = _Checker()
     for segment in log.segments:
         checker.check(log, segment)
@@ -78,7 +79,7 @@ def verify_pass(log: LogPass) -> Verification:
 
 
 class _Checker:
-    """Goes from segment to segment and keeps what the next one must agree with."""
+    """Checks one segment after the other, and keeps the hash and record number that the next one must continue."""
 
     def __init__(self) -> None:
         self.result = Verification()
@@ -104,7 +105,7 @@ class _Checker:
         for damage in segment.damages:
             self._damage(segment, damage)
         if suspect_mark(segment.path).exists():
-            self._note(name, "the system failed to write it out: what reads back now may not be on the disk")
+            self._note(name, "the system could not sync it: what can be read now may not be on the disk")
         self.result.findings.extend(sorted(self._found, key=lambda finding: finding.offset))
         self.result.segments += 1
         self._previous, self._first = segment.sha256, False
@@ -116,9 +117,9 @@ class _Checker:
         if self._first:
             self._oldest(header, name)
         elif self._previous is not None and header.previous_sha256 != self._previous:
-            self._find(name, 0, "the chain is broken: the segment before it is not the one that it followed")
+            self._find(name, 0, "the chain is broken: the segment before it was changed, replaced or removed")
         if first_sequence(segment.path) != header.first_sequence:
-            self._find(name, 0, f"its name is not that of a segment that begins with record {header.first_sequence}")
+            self._find(name, 0, f"its header says that it begins with record {header.first_sequence}, its name differs")
         self._follow(name, 0, header.first_sequence)
         self._expected = header.first_sequence
         return True
@@ -127,7 +128,7 @@ class _Checker:
         if header.previous_sha256:
             self._note(name, "the segments before it were removed")
         elif header.first_sequence:
-            self._find(name, 0, f"it is the first of its log, but begins with record {header.first_sequence}")
+            self._find(name, 0, f"it is the first segment of its log, but begins with record {header.first_sequence}")
 
     def _record(self, entry: Entry) -> None:
         self.result.records += 1
@@ -139,7 +140,7 @@ class _Checker:
         if expected is None or sequence == expected:
             return
         if sequence < expected:
-            self._find(name, offset, f"the numbers go back to {sequence}, where {expected} was due")
+            self._find(name, offset, f"the record numbers go back to {sequence}, where {expected} was expected")
         else:
             missing = (
                 f"record {expected} is" if sequence == expected + 1 else f"records {expected} to {sequence - 1} are"

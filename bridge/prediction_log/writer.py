@@ -1,4 +1,4 @@
-"""Writing a log: a frame is in the page cache before its answer leaves; a thread sees to the disk."""
+"""Writes a log: a record is in the page cache before its answer leaves; a thread of its own syncs it to the disk."""
 
 import asyncio
 import fcntl
@@ -26,19 +26,19 @@ __all__ = ["PredictionLog"]
 _log = logging.getLogger(__name__)
 
 _LARGE_BYTES = 256 << 10  # writing more than this takes longer than a hop to a thread and back
-_HELD_BYTES = 128 << 10  # what is not hashed is held in memory, and the next request needs that memory while it is hot
-_COPIED_BYTES = 16 << 10  # up to this a copy is cheaper than a part of its own
+_HELD_BYTES = 128 << 10  # of unhashed records: the next request should get their memory while it is still in the cache
+_COPIED_BYTES = 16 << 10  # up to this size a copy is cheaper than a part of its own
 _REQUEST_TAG = tag(pb.LogRecord.REQUEST_FIELD_NUMBER)
 _RESPONSE_TAG = tag(pb.LogRecord.RESPONSE_FIELD_NUMBER)
 
 
 class PredictionLog:
-    """The open log of one gateway.
+    """The log that one gateway writes.
 
-    Each segment's header says which process wrote it, and what computes scores there.
+    The header of each segment names the gateway and the software that computes its scores (`environment`).
 
     Attributes:
-        lost: how many records could not be written.
+        lost: the number of records that could not be written.
     """
 
     def __init__(self, folder: Path, settings: LogSettings, gateway_id: str, environment: Mapping[str, str]) -> None:
@@ -56,7 +56,7 @@ class PredictionLog:
         self._dirty = False
         self._waiting: list[asyncio.Future[None]] = []
         self._wake = threading.Event()
-        self._outgrown: Path | None = None  # the segment since whose begin nothing was removed
+        self._outgrown: Path | None = None  # a new segment, until old ones are removed because of it
         self._closing = False
         self._thread = threading.Thread(target=self._sync_forever, name="prediction-log", daemon=True)
         self._lock_file = -1
@@ -64,7 +64,7 @@ class PredictionLog:
         self.lost = 0
 
     def open(self) -> None:
-        """Locks the folder and goes on behind what is there; blocks while it reads the last segment. No record yet.
+        """Locks the folder and continues the numbers and the chain of its last segment; blocks while it reads that one.
 
         Raises:
             ConfigError: the folder can't be written to, or another gateway writes to it.
@@ -75,9 +75,9 @@ class PredictionLog:
             self._lock_file = open_lock(folder)
             fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise ConfigError(f"another gateway writes to the log {folder}") from error
+            raise ConfigError(f"another gateway writes to the log {folder}: set another log_dir") from error
         except OSError as error:
-            raise ConfigError(f"the log {folder} can't be written: {error.strerror}") from error
+            raise ConfigError(f"the log {folder} can't be written to: {error.strerror}") from error
         for segment in reversed(segments_of(folder)):
             if (first := first_sequence(segment.path)) is not None:
                 last = max((entry.sequence for entry in segment.entries()), default=first - 1)
@@ -85,22 +85,22 @@ class PredictionLog:
                 return
 
     def start(self) -> None:
-        """Begins to sync; call it on the event loop."""
+        """Starts the thread that syncs records to the disk; must be called on the event loop."""
         self._loop = asyncio.get_running_loop()
         self._thread.start()
 
     def append(self, record: bytes, request: bytes, response: bytes) -> Coroutine[Any, Any, None] | None:
-        """Puts a call on record. If there is something to await, its answer may leave only after that.
+        """Puts a call on record; returns a coroutine that must end before its answer leaves, or None.
 
-        Within a `group` the answer may leave after the group.
+        Within a `group` the answer may leave only after the group.
 
         Args:
             record: the fields of a LogRecord, all but the request and the response.
-            request: the bytes that came; they are written from where they are.
-            response: the bytes that are to leave.
+            request: the bytes of the request, which are not copied if they are many.
+            response: the bytes of the answer.
 
         Raises:
-            LogUnavailable: it could not be, and `on_failure` is "refuse".
+            LogUnavailable: the record could not be written, and `log_on_failure` is "refuse".
         """
         body = _body(record, request, response)
         large = len(request) + len(response) > _LARGE_BYTES
@@ -114,10 +114,10 @@ class PredictionLog:
 
     @contextmanager
     def group(self) -> Iterator[None]:
-        """Writes what is appended within it in one go at its end: a write costs as much as a record.
+        """Collects the records that are appended within it, and writes them at its end by one system call.
 
         Raises:
-            LogUnavailable: it could not be, and `on_failure` is "refuse"; none of the answers may leave.
+            LogUnavailable: they could not be written, and `log_on_failure` is "refuse"; none of the answers may leave.
         """
         group: list[list[bytes]] = []
         self._group = group
@@ -129,13 +129,13 @@ class PredictionLog:
                 self._write_or_fail(group)
 
     def write(self, bodies: Sequence[Sequence[bytes]]) -> SegmentFile:
-        """Writes records, each in parts, to the page cache, in a new segment if it is time for one; from any thread.
+        """Writes records, each in parts, to the page cache, in a new segment if one is due; from any thread.
 
         Returns:
-            The segment that they are in.
+            The segment that holds the records.
 
         Raises:
-            OSError: none was written.
+            OSError: no record was written.
         """
         with self._lock:
             if self._segment is None or self._is_full(self._segment):
@@ -168,13 +168,13 @@ class PredictionLog:
 
     def _fail(self, records: int, error: Exception) -> None:
         self.lost += records
-        _log.error("%d records were not written: %s", records, error)
+        _log.error("%d records could not be written to the prediction log: %s", records, error)
         if self._settings.log_on_failure == "refuse":
             why = error.strerror if isinstance(error, OSError) else type(error).__name__
-            raise LogUnavailable(f"the call can't be put on record: {why}") from error
+            raise LogUnavailable(f"the call is not answered, because it can't be put on record: {why}") from error
 
     async def close(self) -> None:
-        """Syncs and ends the log."""
+        """Ends the last segment, syncs it to the disk and unlocks the folder."""
         self._closing = True
         self._wake.set()
         with self._lock:
@@ -207,14 +207,14 @@ class PredictionLog:
         self._wake.set()
 
     def _end_segment(self) -> None:
-        """Leaves the segment to the thread, which syncs and closes it."""
+        """Hands the current segment to the thread, which syncs and closes it."""
         segment, self._segment = self._segment, None
         if segment is not None:
             self._previous = segment.sha256
             self._finished.append(segment)
 
     async def _synced(self) -> None:
-        """Returns when the disk was asked for everything written so far; all who wait share one fdatasync."""
+        """Waits until everything that was written so far was synced; all who wait share one fdatasync."""
         done = asyncio.get_running_loop().create_future()
         with self._lock:
             self._waiting.append(done)
@@ -256,20 +256,20 @@ class PredictionLog:
         segment.hash_written()
         if self._settings.log_fsync != "never":
             os.fdatasync(segment.descriptor)
-            # Nobody reads it soon: new records take its memory, not that of the models.
+            # The segment is not read soon, so its page cache is dropped: new records then take no memory of the models.
             os.posix_fadvise(segment.descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def _attempt(self, step: Callable[[SegmentFile], None], segment: SegmentFile) -> None:
-        """A second fsync would report success for pages that are lost, so after a step that fails none follows."""
+        """Runs a step on a segment; leaves it after an error, as a second fsync would report a false success."""
         try:
             step(segment)
         except Exception as error:  # noqa: BLE001 - without its thread the log would keep every answer waiting
             bug = not isinstance(error, OSError)
-            _log.error("the segment %s may not be on the disk: %s", segment.path.name, error, exc_info=bug)
+            _log.error("log segment %s may not be on the disk: %s", segment.path.name, error, exc_info=bug)
             try:
                 self._leave(segment, error)
             except Exception as unsaid:  # noqa: BLE001 - a file system that fails takes no mark either
-                _log.error("the segment could not be marked as suspect in the log's folder: %s", unsaid)
+                _log.error("log segment %s could not get its mark `.suspect`: %s", segment.path.name, unsaid)
 
     def _leave(self, segment: SegmentFile, failure: Exception) -> None:
         segment.failure = failure
@@ -282,7 +282,7 @@ class PredictionLog:
 
 
 def _body(record: bytes, request: bytes, response: bytes) -> list[bytes]:
-    """A LogRecord in as few parts as is cheap: a big request is not copied."""
+    """Returns the bytes of a LogRecord, in one part or in three so that a big request is not copied."""
     ends = [_RESPONSE_TAG, varint(len(response)), response, record]
     if not request:
         return [b"".join(ends)]

@@ -1,1 +1,1 @@
-"""Files of rows: CSV in any dialect, read exactly or refused with what is wrong and where."""
+"""Reads files of rows: CSV in any dialect, exactly, or refused with a message of what is wrong and where."""

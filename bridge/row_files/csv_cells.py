@@ -1,6 +1,6 @@
-"""CSV where quotes mean something: `""` is an empty text, nothing at all is missing.
+"""Reads CSV in which quotes have a meaning: `""` is an empty text, an empty cell without quotes is missing.
 
-Python's csv module forgets whether a cell was quoted, and so could not tell the two apart.
+Python's csv module does not tell whether a cell was quoted, so it can't tell the two apart.
 """
 
 import io
@@ -25,27 +25,27 @@ __all__ = [
 ]
 
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
-MOST_CELLS = 1 << 16  # of a row: four times the columns that a gateway takes
+MOST_CELLS = 1 << 16  # of one row: four times the columns that a gateway takes
 
 
 class CellError(TextError):
-    """A cell or a row is not what it must be; the sentence names the place, never the content."""
+    """A cell or a row is not what it must be; the message names the place, never the content."""
 
 
 class Cell(NamedTuple):
-    """What stands between two separators."""
+    """One cell: the text between two separators, and whether it was in quotes."""
 
     text: str
     quoted: bool
 
     @property
     def missing(self) -> bool:
-        """Empty and unquoted."""
+        """Whether the cell is missing: empty and not in quotes."""
         return not self.quoted and not self.text
 
     @classmethod
     def of(cls, value: object) -> Self:
-        """The cell of a Python value: numbers with all their digits, text quoted, None and NaN missing."""
+        """Makes the cell of a Python value: a number has all its digits, text is quoted, None and NaN are missing."""
         if value is None or value != value:  # noqa: PLR0124 - NaN alone differs from itself
             return cls("", quoted=False)
         if isinstance(value, str):
@@ -56,19 +56,20 @@ class Cell(NamedTuple):
 
 
 class Row(NamedTuple):
-    """The cells of a row, and the line that it begins in, 1 the first of the file."""
+    """The cells of one row, and the number of the line in which it begins; the first line of the file is 1."""
 
     cells: list[Cell]
     line: int
 
 
 def place(row: int, line: int = 0, *, header: bool = True) -> str:
-    """What a sentence calls a row of the file: its number in a spreadsheet, in which the first one is row 1.
+    """Returns how messages name a row of the file: by its number in a spreadsheet, which begins with row 1.
 
     Args:
-        row: 0 the first that is not the header.
-        line: that it begins in, 1 the first; told where it is another number, as below a cell of several lines.
-        header: there is one.
+        row: the row's number; 0 is the first one behind the header.
+        line: the line in which it begins, 1 for the first; it is added where it differs from the row's number, as
+            below a cell of several lines. 0 adds none.
+        header: whether the file has a header.
     """
     number = row + 1 + header
     notes = ["the header is row 1"] if header else []
@@ -77,7 +78,7 @@ def place(row: int, line: int = 0, *, header: bool = True) -> str:
 
 
 def read_cells(text: str) -> list[list[Cell]]:
-    """The rows of a CSV text, header included; empty lines at its end are none, unless they are rows of one column.
+    """Returns the rows of a CSV text, with the header; empty lines at its end are rows only if there is one column.
 
     Raises:
         CellError: see `read_rows`.
@@ -86,15 +87,15 @@ def read_cells(text: str) -> list[list[Cell]]:
 
 
 def read_rows(lines: Iterable[str], separator: str = ",", *, header: bool = True, before: int = 0) -> Iterator[Row]:
-    """The rows of a CSV file one by one, header included; empty lines as in `read_cells`.
+    """Yields the rows of a CSV file, with the header; empty lines at the end are rows only if there is one column.
 
-    A cell is quoted from its first character to its last or not at all; within quotes, two are one.
+    A cell is quoted from its first character to its last or not at all; two quotes within quotes stand for one.
 
     Args:
-        lines: with their ends, which are LF, CRLF or CR.
-        separator: of the cells, one character.
-        header: the first row is one; this only says how rows are counted.
-        before: how many lines of the file are before these.
+        lines: the lines with their ends, which are LF, CRLF or CR.
+        separator: the character between cells.
+        header: whether the first row is a header; this only changes how messages count rows.
+        before: how many lines of the file come before these.
 
     Raises:
         CellError: a quote is out of place or never closed, a row has more or fewer cells than the first, or more
@@ -107,23 +108,23 @@ def read_rows(lines: Iterable[str], separator: str = ",", *, header: bool = True
     for row in scanner.rows():
         first = first or row.cells
         if len(first) > 1 and _is_empty(row.cells):
-            empty = empty or row.line  # at the end of the file these are no rows
+            empty = empty or row.line  # empty lines at the end of the file are not rows
             skipped += 1
             continue
         if empty:
-            raise CellError(f"{scanner.place_of(empty, -skipped)}: it is empty")
+            raise CellError(f"{scanner.place_of(empty, -skipped)}: the row is empty")
         if len(row.cells) != len(first):
             raise _wrong_width(scanner, first, row)
         yield row
 
 
 def _is_empty(row: Sequence[Cell]) -> bool:
-    """Nothing is in its line, which in a file of one column is a missing cell."""
+    """Whether the line of a row is empty; in a file of one column that is a missing cell."""
     return len(row) == 1 and row[0].missing
 
 
 class _Scanner:
-    """Cuts lines into the cells of rows."""
+    """Splits lines into rows of cells, and counts rows and lines for messages."""
 
     def __init__(self, lines: Iterable[str], separator: str, *, header: bool, before: int) -> None:
         self.separator = separator
@@ -134,11 +135,11 @@ class _Scanner:
         self._size = 0
 
     def place_of(self, line: int, further: int = 0) -> str:
-        """The place of the row that was cut last and begins in this line, or of one so many further."""
+        """Returns the name of the place of a row that begins in a line: the last one read, or one `further` rows on."""
         return place(self._row + further, line, header=self.header)
 
     def rows(self) -> Iterator[Row]:
-        """All of them, whatever their width."""
+        """Yields all rows, however many cells they have."""
         while line := self._next_line():
             self._row += 1
             begin, self._size = self._line, 0
@@ -156,7 +157,7 @@ class _Scanner:
         return line
 
     def _cells(self, line: str, begin: int) -> list[Cell]:
-        """Of a row that has quotes, and may go on in further lines."""
+        """Returns the cells of a row that has quotes, and so may go on in the next lines."""
         cells: list[Cell] = []
         at = 0
         while True:
@@ -177,7 +178,7 @@ class _Scanner:
             at += 1
 
     def _quoted(self, line: str, at: int, begin: int) -> tuple[str, str, int]:
-        """A cell from behind its first quote: its text, the line that it ends in, and where it does."""
+        """Reads a quoted cell from behind its first quote; returns its text, and the line and place where it ends."""
         opened, parts = self._line, list[str]()
         while True:
             close = line.find('"', at)
@@ -193,7 +194,7 @@ class _Scanner:
             line, at = self._next_line(), 0
             if not line or self._size > LONGEST_LINE:
                 within = f" within {LONGEST_LINE} characters" if line else ""
-                remedy = f"the one that opens a cell in line {opened} is never closed{within}"
+                remedy = f"the quote that opens a cell in line {opened} is never closed{within}"
                 raise CellError(f"{self.place_of(begin)}: a quote is out of place", remedy)
 
 
@@ -212,7 +213,7 @@ def _wrong_width(scanner: _Scanner, first: Sequence[Cell], row: Row) -> CellErro
 
 
 def column_names(header: Sequence[Cell]) -> list[str]:
-    """The names in a header.
+    """Returns the names in a header.
 
     Raises:
         CellError: a name is there twice.
@@ -221,19 +222,19 @@ def column_names(header: Sequence[Cell]) -> list[str]:
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice and (cause := names_cause(names)):
         raise CellError(
-            "two columns have one name", cause
-        )  # the names may be a row's values, which no sentence repeats
+            "two columns have the same name", cause
+        )  # the names may be a row's values, which no message may repeat
     if twice:
         raise CellError(f"column '{twice[0]}' is there twice")
     return names
 
 
 def format_cells(rows: Iterable[Sequence[Cell]]) -> str:
-    """The rows as a CSV text that `read_cells` reads back."""
+    """Returns rows as a CSV text, from which `read_cells` reads the same rows."""
     return "".join(",".join(_formatted(cell) for cell in row) + "\n" for row in rows)
 
 
 def _formatted(cell: Cell) -> str:
-    if cell.quoted or _NEEDS_QUOTES.search(cell.text):  # with another separator a comma needed none
+    if cell.quoted or _NEEDS_QUOTES.search(cell.text):  # the cell may come from a file with another separator
         return '"' + cell.text.replace('"', '""') + '"'
     return cell.text

@@ -1,4 +1,4 @@
-"""Cells as typed columns: strictly, as the gateway's own files are written, or as the world writes them."""
+"""Turns cells into typed columns: strictly for the gateway's own files, leniently for files that others write."""
 
 import math
 import re
@@ -24,12 +24,12 @@ _WHOLE = re.compile(r"[+-]?[0-9]+")
 
 
 def parse_column(name: str, column_type: Type, cells: Sequence[Cell]) -> Column:
-    """The cells of one of the gateway's own files as a column; a factor is read as its strings.
+    """Returns the cells of one of the gateway's own files as a column; a factor is read as its strings.
 
-    Numbers and truth values are not quoted, and only an empty cell without quotes is missing.
+    Numbers and truth values must not be quoted, and only an empty cell without quotes is missing.
 
     Raises:
-        CellError: a cell is not of the type; the sentence names column and row.
+        CellError: a cell is not of the type; the message names column and row.
     """
 
     def parsed(cell: Cell) -> _Value:
@@ -65,7 +65,7 @@ def _strict(cell: Cell, column_type: Type) -> float | bool | str:
 
 
 def _range(column_type: Type) -> tuple[int, int]:
-    """Least and most of a type of whole numbers; the least int is R's NA."""
+    """Returns the least and the largest number of an integer type; for int without -2147483648, which is R's NA."""
     limits = np.iinfo(column_type.dtype)
     return int(limits.min) + (column_type is Type.INT), int(limits.max)
 
@@ -79,21 +79,21 @@ def read_column(
     decimal: str = ".",
     levels: Sequence[str] = (),
 ) -> Column:
-    r"""The cells of anybody's file as a column; a factor is read as its strings, a float as a double.
+    r"""Returns the cells of a file that others wrote as a column; a factor is read as its strings, a float as a double.
 
     Empty, `NA` and `\N` without quotes are missing, and NaN in a column of numbers. Quotes and blanks around a number
-    or a truth value say nothing. A whole number may be written `1.0` or `1e3`.
+    or a truth value have no meaning. A whole number may be written `1.0` or `1e3`.
 
     Args:
-        name: of the column.
-        column_type: that the model declares; where it declares none, one cell in quotes makes it text.
-        cells: one for each row.
-        where: what a sentence calls a row, 0 the first.
-        decimal: the mark in numbers.
-        levels: of a factor; where one is written like a missing value, its texts must be in quotes.
+        name: the name of the column.
+        column_type: the declared type; None if none is declared: then text if any cell is in quotes, else double.
+        cells: the cells, one for each row.
+        where: returns how messages name a row, from its number; 0 is the first row.
+        decimal: the decimal mark.
+        levels: the levels of a factor; if one of them is written like a missing value, texts must be in quotes.
 
     Raises:
-        CellError: a cell holds none of the type's values; it names column, row, likely cause and what to do.
+        CellError: a cell holds no value of the type; the message names column, row, likely cause and what to do.
     """
     quotes = any(cell.quoted for cell in cells)
     chosen = column_type or (Type.STRING if quotes else Type.DOUBLE)
@@ -111,7 +111,7 @@ def _number_or_truth(cell: Cell, column_type: Type, declared: Type | None, decim
     try:
         return _truth(cell) if column_type is Type.BOOL else _number(cell, column_type, decimal)
     except NoNumber as error:
-        if _is_missing(cell, column_type):  # asked last, because most cells are numbers
+        if _is_missing(cell, column_type):  # checked last, because most cells are numbers
             return None
         raise NoNumber(f": {_cause(cell, error, declared, decimal)}".removesuffix(": ")) from error
 
@@ -121,8 +121,8 @@ def _text(cell: Cell, levels: Sequence[str]) -> str | None:
         return cell.text
     if cell.text and cell.text in levels:
         raise NoNumber(
-            f": {cell.text} without quotes is missing, the model has a level of that name, and no cell is in quotes: "
-            "write texts in quotes, and nothing where one is missing"
+            f": {cell.text} without quotes means missing, but is also a level of the model, and no cell is in quotes: "
+            "put texts in quotes, and leave missing cells empty"
         )
     return None
 
@@ -151,7 +151,7 @@ def _cause(cell: Cell, error: NoNumber, declared: Type | None, decimal: str) -> 
         return str(error)
     cause = number_cause(cell.text, decimal, quoted=cell.quoted)
     if declared is None and not cause:
-        return "the model declares no type for it, and text must be in quotes then: declare it in [features]"
+        return "the model declares no type for this column, so text must be in quotes: declare the type in [features]"
     return cause
 
 

@@ -1,4 +1,4 @@
-"""How a CSV file is written: what parts its cells, the mark in its numbers, its encoding, with a header or without."""
+"""How a CSV file is written: its separator, its decimal mark, its encoding, and whether it has a header."""
 
 import codecs
 import io
@@ -8,15 +8,15 @@ __all__ = ["Dialect", "DialectError"]
 
 _NAMES_OF_TAB = ("tab", "\\t")
 _DECIMALS = (".", ",")
-# Of hosts' names and of literals: they need the whole, or read a cell such as \N as the beginning of something else.
+# Encodings of host names and of literals: they need the whole text, or take a cell such as \N for an escape sequence.
 _NOT_OF_FILES = ("idna", "punycode", "undefined", "unicode-escape", "raw-unicode-escape")
 
 
 class DialectError(ValueError):
-    """An option can't be what it is; the sentence stands alone.
+    """An option of the dialect has a value that it can't have.
 
     Attributes:
-        option: its name, such as "--separator".
+        option: the name of the option, such as "--separator".
     """
 
     def __init__(self, option: str, sentence: str) -> None:
@@ -29,13 +29,13 @@ class Dialect:
     r"""How a CSV file is written; quotes are always `"`, doubled within quotes, and lines end with LF, CRLF or CR.
 
     Attributes:
-        separator: one character; `tab` and `\t` are taken for a tab.
-        decimal: "." or ",", what parts a number's whole from its fraction.
-        encoding: any text codec of Python; one byte order mark at the beginning of the file is passed over.
-        header: the first row holds the columns' names; else it is a row like the others.
+        separator: the character between cells; `tab` and `\t` stand for a tab.
+        decimal: the decimal mark, "." or ",".
+        encoding: any text codec of Python; a byte order mark at the beginning of the file is ignored.
+        header: whether the first row holds the names of the columns; else it is a row like the others.
 
     Raises:
-        DialectError: a separator or decimal mark can't be that, they are the same, or there is no such encoding.
+        DialectError: the separator or the decimal mark is not allowed, they are the same, or the encoding is unknown.
     """
 
     separator: str = ","
@@ -49,15 +49,16 @@ class Dialect:
         one = len(self.separator) == 1
         if not one or self.separator.isalnum() or self.separator in '"\r\n\0+-._\ufeff':
             raise DialectError(
-                "--separator", "must be one character, such as ';' or 'tab', and no letter, digit, sign, dot or quote"
+                "--separator",
+                "must be one character, such as ';' or 'tab', but not a letter, digit, sign, dot or quote",
             )
         if self.decimal not in _DECIMALS:
             raise DialectError("--decimal", "must be '.' or ','")
         if self.decimal == self.separator:
-            raise DialectError("--decimal", "can't be the separator too: give another --separator, such as ';'")
+            raise DialectError("--decimal", "can't also be the separator: choose another --separator, such as ';'")
         try:
             io.TextIOWrapper(io.BytesIO(), self.encoding).close()
         except (LookupError, ValueError) as error:
-            raise DialectError("--encoding", f"{self.encoding!a} is no text encoding that Python knows") from error
+            raise DialectError("--encoding", f"{self.encoding!a} is not a text encoding that Python knows") from error
         if codecs.lookup(self.encoding).name in _NOT_OF_FILES:
-            raise DialectError("--encoding", f"{self.encoding!a} is no encoding of files")
+            raise DialectError("--encoding", f"{self.encoding!a} is not an encoding for files")

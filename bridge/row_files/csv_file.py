@@ -1,4 +1,4 @@
-"""A CSV file of rows in any dialect: its names and cells, and the place of each row."""
+"""Reads a CSV file of rows in any dialect: its names and cells, and the place of each row."""
 
 import re
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ _SEP_LINE = re.compile(r'"?sep=([^\r\n])"?[\r\n]*', re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
-    """The rows of a file.
+    """The rows of a CSV file.
 
     Attributes:
-        dialect: as which it was read.
-        header: its first row, if the dialect has one there; else none.
-        rows: the others.
+        dialect: the dialect with which it was read.
+        header: the cells of the header; None if the dialect has no header.
+        rows: the rows without the header.
     """
 
     dialect: Dialect
@@ -32,20 +32,20 @@ class CsvFile:
     rows: list[Row]
 
     def place(self, row: int) -> str:
-        """What a sentence calls a row, 0 the first that is not the header: as a spreadsheet numbers it."""
+        """Returns how messages name a row: by its number in a spreadsheet; `row` 0 is the first behind the header."""
         return place(row, self.rows[row].line, header=self.dialect.header)
 
     def cells(self, column: int) -> list[Cell]:
-        """Those of a column by its position, one for each row."""
+        """Returns the cells of a column by its position, one for each row."""
         return [row.cells[column] for row in self.rows]
 
 
 def read_csv(path: Path, dialect: Dialect) -> CsvFile:
-    """The whole of a file.
+    """Reads a whole CSV file.
 
     Raises:
-        TextError: see `stream_rows`; or it is empty.
-        OSError: it can't be read.
+        TextError: the file is empty, or not CSV in this dialect; see `stream_rows`.
+        OSError: the file can't be read.
     """
     rows = list(stream_rows(path, dialect))
     if not rows:
@@ -54,12 +54,12 @@ def read_csv(path: Path, dialect: Dialect) -> CsvFile:
 
 
 def stream_rows(path: Path, dialect: Dialect) -> Iterator[Row]:
-    """The rows of a file one by one, header included; Excel's line `sep=` before them is passed over.
+    """Yields the rows of a CSV file, with the header; Excel's line `sep=` before them is ignored.
 
     Raises:
-        TextError: bytes are no text in the encoding, or the text is no CSV; the sentence names the place, and what to
-            do about it follows.
-        OSError: it can't be read.
+        TextError: bytes are not text in the encoding, or the text is not CSV; the message names the place, and its
+            `remedy` what to do.
+        OSError: the file can't be read.
     """
     with path.open("rb") as file:
         lines = read_lines(iter(lambda: file.read(_PIECE_BYTES), b""), dialect.encoding)
@@ -67,6 +67,6 @@ def stream_rows(path: Path, dialect: Dialect) -> Iterator[Row]:
         said = _SEP_LINE.fullmatch(first)
         if said and said[1] != dialect.separator:
             option = f"--separator {separator_name(said[1])}"
-            raise TextError("line 1 is Excel's own sep= line", f"say {option}, and it is passed over")
+            raise TextError("line 1 is Excel's own sep= line", f"use {option}, and the line is ignored")
         kept = lines if said or not first else chain([first], lines)
         yield from read_rows(kept, dialect.separator, header=dialect.header, before=1 if said else 0)

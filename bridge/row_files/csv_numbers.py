@@ -1,7 +1,7 @@
-"""Numbers as CSV files write them: decimal digits, and the value that they say or none.
+"""Reads numbers as CSV files write them: decimal digits, with exactly the value that they state, or not at all.
 
-Python's own float() and int() take more than that (`1_0`, digits of other scripts, any blank), and float() makes
-infinity of what is too large, zero of what is too small, and another whole number of one that no double holds.
+Python's own float() and int() take more (`1_0`, digits of other scripts, any blank), and float() makes infinity of a
+number that is too large, zero of one that is too small, and another number of a whole one that no double holds.
 """
 
 import math
@@ -16,14 +16,14 @@ _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _INFINITE = re.compile(r"[+-]?inf(?:inity)?", re.IGNORECASE | re.ASCII)
 _NAN = re.compile(r"[+-]?nan", re.IGNORECASE | re.ASCII)
-_DIGITS_KEPT = 15  # a double gives back any number of so few digits
+_DIGITS_KEPT = 15  # a double keeps any number with at most this many digits
 
 
 class NoNumber(ValueError):
-    """A text is no number, or none that its column holds; the sentence goes on behind the column's type.
+    """A text is not a number, or not one that its column can hold; the text follows "not a TYPE" in the message.
 
     Attributes:
-        spelled: it is written as a number, and is none of those that the column holds.
+        spelled: whether the text is written as a number, but its column can't hold that number.
     """
 
     def __init__(self, sentence: str = "", *, spelled: bool = False) -> None:
@@ -32,20 +32,20 @@ class NoNumber(ValueError):
 
 
 def is_nan(text: str) -> bool:
-    """The text says NaN, in any case, as Python, R and C write it."""
+    """Whether a text is NaN as Python, R and C write it, in upper or lower case."""
     return _NAN.fullmatch(text) is not None
 
 
 def read_double(text: str, decimal: str = ".") -> float:
-    """The double nearest to a number; infinite where the text says so: `inf` or `Infinity`, in any case.
+    """Returns the double nearest to a number; infinity for `inf` or `Infinity`, in upper or lower case.
 
     Args:
-        text: without blanks around it.
-        decimal: the mark before the fraction.
+        text: the number without blanks around it.
+        decimal: the decimal mark.
 
     Raises:
-        NoNumber: it is none, is larger or nearer to zero than any double, or has digits beyond 2^53 that no double
-            keeps.
+        NoNumber: the text is not a number, or the number is larger or nearer to zero than any double, or is a whole
+            number beyond 2^53 that no double holds exactly.
     """
     pointed = _pointed(text, decimal)
     value = float(pointed)
@@ -55,16 +55,16 @@ def read_double(text: str, decimal: str = ".") -> float:
 
 
 def read_whole(text: str, least: int, most: int, decimal: str = ".") -> int:
-    """A whole number; `1.0` and `1e3` are some too.
+    """Returns a whole number; `1.0` and `1e3` are whole numbers too.
 
     Args:
-        text: without blanks around it.
-        least: the smallest that is taken.
-        most: the largest.
-        decimal: the mark before the fraction.
+        text: the number without blanks around it.
+        least: the smallest number that is taken.
+        most: the largest number that is taken.
+        decimal: the decimal mark.
 
     Raises:
-        NoNumber: it is none, has a fraction, or is outside.
+        NoNumber: the text is not a number, or the number has a fraction or is outside `least` to `most`.
     """
     number = int(text) if _WHOLE.fullmatch(text) else _exact_whole(_pointed(text, decimal), least, most)
     if not least <= number <= most:
@@ -77,7 +77,7 @@ def _outside(least: int, most: int) -> NoNumber:
 
 
 def _pointed(text: str, decimal: str) -> str:
-    """The number with a point."""
+    """Returns a number with its decimal mark as a point; raises NoNumber if the text is not a number."""
     if decimal == ",":
         if "." in text:
             raise NoNumber
@@ -88,7 +88,10 @@ def _pointed(text: str, decimal: str) -> str:
 
 
 def _check_kept(text: str, value: float) -> None:
-    """A double keeps what the text says: a whole number to its last digit, any other one as the nearest double."""
+    """Raises NoNumber if the double does not keep what the text states.
+
+    A whole number must be kept to its last digit; any other number may be the nearest double.
+    """
     if _INFINITE.fullmatch(text):
         return
     if math.isinf(value):
@@ -99,7 +102,7 @@ def _check_kept(text: str, value: float) -> None:
         if digits:
             raise NoNumber("it is nearer to 0 than the smallest double, 4.9e-324", spelled=True)
         return
-    if exponent:  # this is how doubles are printed: rounded, to the digits that tell them apart
+    if exponent:  # doubles are printed so, rounded to the digits that tell them apart
         count = len(digits)
         kept = count <= _DIGITS_KEPT or f"{abs(value):.{count - 1}e}".partition("e")[0].replace(".", "") == digits
     else:
@@ -110,11 +113,11 @@ def _check_kept(text: str, value: float) -> None:
 
 def _exact_whole(text: str, least: int, most: int) -> int:
     value = float(text)
-    if abs(value) > 2 * most:  # before a long exponent is written out
+    if abs(value) > 2 * most:  # checked before Decimal writes out a long exponent
         raise _outside(least, most)
     if not value and not text.lower().partition("e")[0].strip("+-0."):
         return 0
     number = Decimal(text) if value else None
     if number is None or number != number.to_integral_value():
-        raise NoNumber("it is no whole number", spelled=True)
+        raise NoNumber("it is not a whole number", spelled=True)
     return int(number)

@@ -115,7 +115,7 @@ def test_sigterm_ends_a_reconciliation_that_has_copied_the_calls(log: Path, tmp_
 @pytest.mark.parametrize("form", FORMATS)
 def test_a_folder_that_is_not_there_is_named(log: Path, tmp_path: Path, form: str) -> None:
     done = run(log, form, tmp_path / "none" / "out")
-    assert (done.exit_code, done.stderr) == (1, f"there is no folder {tmp_path / 'none'}\n")
+    assert (done.exit_code, done.stderr) == (1, f"there is no folder {tmp_path / 'none'}: make it first\n")
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -284,7 +284,7 @@ async def test_a_log_that_can_not_be_written_stops_the_start(
     tmp_path: Path, served: Path, start_gateway: StartGateway
 ) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(ConfigError, match="can't be written"):
+    with pytest.raises(ConfigError, match="can't be written to"):
         await start_gateway(served, log_dir=tmp_path / "file" / "log")
 
 

@@ -225,13 +225,13 @@ async def test_a_repository_or_a_folder_in_it_that_hangs_leaves_what_serves_as_i
 
     monkeypatch.setattr(Repository, what, hang)
     monkeypatch.setattr(lookout, "_LOOK_S", 0.05)
-    await eventually(lambda: "is left as it is, because it can't be looked into: a read of" in caplog.text)
+    await eventually(lambda: "stay as they are, because its folder can't be read: a read of" in caplog.text)
     put(bundle, repository, "good", 2)
     for _ in range(20):
         assert await scores(gateway)
         assert (await page(gateway, "/livez"))[0] == 200
     assert gateway.registry.resolve("good").stored.version == 1
-    assert caplog.text.count("is left as it is") == len(hung) == 1
+    assert caplog.text.count("stay as they are") == len(hung) == 1
     release.set()
     await eventually(lambda: gateway.registry.resolve("good").stored.version == 2, 30)
 
@@ -312,8 +312,11 @@ async def test_files_that_vanish_while_a_version_is_loaded_refuse_it_and_end_its
     del reasons["unread.remove_manifest"]
     assert {found(gateway, model).state for model in reasons} == {State.REFUSED}
     assert not [reason for reason in reasons.values() if "the gateway failed" in reason]
-    assert reasons["read.remove_model"] == "model.ubj is gone since the bundle was deployed"
-    assert reasons["verified.remove_model"] == "the model file is gone since the bundle was read"
+    assert reasons["read.remove_model"] == "model.ubj was removed after the bundle was deployed"
+    assert (
+        reasons["verified.remove_model"]
+        == "the model file (model.ubj or model.json) was removed after the bundle was read"
+    )
     await gateway.registry.refresh()
     assert await scores(gateway)
 

@@ -57,7 +57,7 @@ def test_check_deploy_serve_models_score(pima: Pima, tmp_path: Path, front: str)
     assert "deployed glm/1" in run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm")
     assert "deployed glm/2" in run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm")
     again = run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm", "--version", 2, code=1)
-    assert again.strip() == "glm/2 is there already; a version is never replaced"
+    assert again.strip() == "glm/2 exists already, and a version is never replaced: deploy under another number"
     assert "is not a model's name" in run(
         "deploy", pima.folder / "glm", "--repository", repository, "--model", "GLM", code=1
     )
@@ -157,12 +157,16 @@ def test_the_demo_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "target", "sentence"),
     [
-        ("model.toml", "../secret", "model.toml is a link, and none is copied: put what it stands for in its place"),
-        ("zero", "/dev/zero", "zero is a link, and none is copied: put what it stands for in its place"),
+        (
+            "model.toml",
+            "../secret",
+            "model.toml is a link, and links are not copied: put what it leads to in its place",
+        ),
+        ("zero", "/dev/zero", "zero is a link, and links are not copied: put what it leads to in its place"),
         (
             "manifest.json",
             "../secret",
-            "manifest.json is a link, and none is copied: put what it stands for in its place",
+            "manifest.json is a link, and links are not copied: put what it leads to in its place",
         ),
         ("pipe", "", "pipe is not a regular file, but a FIFO"),
     ],
@@ -188,4 +192,5 @@ def test_check_follows_a_link_and_says_that_deploy_does_not(cancer: Cancer, tmp_
     bundle = shutil.copytree(cancer.folder, tmp_path / "bundle")
     (bundle / "model.ubj").rename(tmp_path / "model.ubj")
     (bundle / "model.ubj").symlink_to("../model.ubj")
-    assert "note: deploy would refuse this bundle: model.ubj is a link, and none is copied" in run("check", bundle)
+    said = "note: deploy would refuse this bundle: model.ubj is a link, and links are not copied"
+    assert said in run("check", bundle)

@@ -168,7 +168,7 @@ async def test_other_functions_have_none_proposed(tmp_path: Path, code: str) -> 
         (
             "Pred.R <- function(data) 1",
             'input = "frame"',
-            r"input is 'frame', so \[features\] must say its columns: a line for each, in their order",
+            r"input is 'frame', so \[features\] must list its columns: one line each, in their order",
         ),
         ("Pred.R <- function(data) 1", 'input = "rows"', "model.toml: input: Input should be 'columns' or 'frame'"),
         (

@@ -235,9 +235,9 @@ async def test_the_command_takes_the_dialect_a_key_and_what_to_keep(
         '007,"0,50",1,1,TRUE,"\u4e2d","MODEL",""\n8,"NA",,,,,"MODEL",""\n'
     )
     for wrong, code, sentence in (
-        ((*options, "--key", "id"), 1, "the model does not know column 'note'; --keep COLUMN or --key COLUMN takes a"),
-        ((*options[:4], *echo), 1, "line 3 is not utf-8; it may be gbk: then say --encoding gbk"),
-        ((*options[2:],), 2, "can't be the separator too"),
+        ((*options, "--key", "id"), 1, "the model does not know column 'note'; --keep COLUMN or --key COLUMN copies a"),
+        ((*options[:4], *echo), 1, "line 3 is not utf-8; it may be gbk: then use --encoding gbk"),
+        ((*options[2:],), 2, "can't also be the separator"),
         ((*options, "--no-header"), 1, "row 1 (line 2): 6 cells, but the model takes 4 features"),
     ):
         exit_code, said = await asyncio.to_thread(run, *common, *wrong)

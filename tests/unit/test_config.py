@@ -83,10 +83,14 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("keepalive_s = '1'", {}, "keepalive_s: "),
     ("min_ping_interval_s = true", {}, "min_ping_interval_s: "),
     ("front = 'rust'", {}, "front: "),
-    ("tls_key = 'k'", {}, "tls_certificate and tls_key belong together"),
-    ("tls_certificate = 'c'", {}, "tls_certificate and tls_key belong together"),
+    ("tls_key = 'k'", {}, "tls_certificate and tls_key must both be set, or neither"),
+    ("tls_certificate = 'c'", {}, "tls_certificate and tls_key must both be set, or neither"),
     ("tls_client_ca = 'a'", {}, "tls_client_ca needs tls_certificate and tls_key"),
-    ("tls_certificate = 'c'\ntls_key = 'k'\nfront = 'native'", {}, "front = 'native' does not do TLS"),
+    (
+        "tls_certificate = 'c'\ntls_key = 'k'\nfront = 'native'",
+        {},
+        "front = 'native' does not support TLS: use front = 'grpc'",
+    ),
 ]
 
 
@@ -124,7 +128,7 @@ def test_a_wrong_variable_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_file_that_can_not_be_read_is_named(tmp_path: Path) -> None:
     for path in (tmp_path / "absent.toml", tmp_path):
-        with pytest.raises(ConfigError, match=f"^there is no file {path}$"):
+        with pytest.raises(ConfigError, match=f"^there is no settings file {path}$"):
             read_settings(path, repository=tmp_path)
     broken = config(tmp_path, "host = ")
     with pytest.raises(ConfigError, match=f"^{broken}: "):

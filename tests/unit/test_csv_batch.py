@@ -117,22 +117,25 @@ def test_columns_of_the_output_have_names_of_their_own(echo: Echo, sentence: str
         ),
         (
             "1.5,2,s,a\n",
-            "the model knows 1 of the 4 names in the header; the first row may be no header: then say",
+            "the model knows 1 of the 4 names in the header; the first row may hold values instead of names: then use",
         ),
-        (f",{HEADER}", "the model does not know column ''; the first column may hold row names: say --keep \"\", or "),
+        (f",{HEADER}", "the model does not know column ''; the first column may hold row names: use --keep \"\", or "),
         (f"Unnamed: 0,{HEADER}", "the model does not know column 'Unnamed: 0'; the first column may hold row names: "),
         (f"...1,{HEADER}", "the model does not know column '...1'; the first column may hold row names: "),
         ("x,n,s,f,\n", "the model does not know column ''; a column has no name: is there a separator too many?"),
         ("x, n,s,f\n", "missing column 'n'; the model does not know column ' n'; the model knows 'n': names must be"),
         ("X,n,s,f\n", "missing column 'x'; the model does not know column 'X'; the model knows 'x': names must be the"),
-        (f"id,{HEADER}", "the model does not know column 'id'; --keep COLUMN or --key COLUMN takes a column to the "),
+        (
+            f"id,{HEADER}",
+            "the model does not know column 'id'; --keep COLUMN or --key COLUMN copies a column that the ",
+        ),
         ("x,n,s\n", "missing column 'f'"),
         (
             "x\0,\0n\0,\0s\0,\0f\0\n",
-            "the model knows 0 of the 4 names in the header; every other byte is 0: say --enc",
+            "the model knows 0 of the 4 names in the header; every other byte is 0, as in UTF-16: use --enc",
         ),
-        ("sep=;\nx;n;s;f\n", "line 1 is Excel's own sep= line; say --separator ';', and it is passed over"),
-        ("sep=|\r\nx|n|s|f\r\n", "line 1 is Excel's own sep= line; say --separator '|', and it is passed over"),
+        ("sep=;\nx;n;s;f\n", "line 1 is Excel's own sep= line; use --separator ';', and the line is ignored"),
+        ("sep=|\r\nx|n|s|f\r\n", "line 1 is Excel's own sep= line; use --separator '|', and the line is ignored"),
         ("", "there is no header in it"),
     ],
 )
@@ -142,7 +145,7 @@ def test_a_header_that_is_not_the_model_s_has_a_likely_cause(path: Path, text: s
 
 def test_the_mark_of_utf_8_in_a_file_that_is_said_to_be_something_else(path: Path) -> None:
     said = refusal(path, "\ufeffx,n,s,f\n", dialect=Dialect(encoding="cp1252"))
-    assert said.endswith("; the file begins with UTF-8's byte order mark: say --encoding utf-8")
+    assert said.endswith("; the file begins with UTF-8's byte order mark: use --encoding utf-8")
 
 
 def test_excel_s_line_is_passed_over_where_it_says_the_same_and_lines_count_on(path: Path) -> None:
@@ -164,8 +167,8 @@ def test_without_a_header_columns_are_the_model_s_in_its_order(path: Path) -> No
             "1,2,s\n",
             "row 1: 3 cells, but the model takes 4 features; with --no-header a file must have a column for every ",
         ),
-        ("1,2,s,a\n1,2.5,s,a\n", "column 'n', row 2: not a int: it is no whole number"),
-        ('1,2,"s\n",a\n1,2.5,s,a\n', "column 'n', row 2 (line 3): not a int: it is no whole number"),
+        ("1,2,s,a\n1,2.5,s,a\n", "column 'n', row 2: not a int: it is not a whole number"),
+        ('1,2,"s\n",a\n1,2.5,s,a\n', "column 'n', row 2 (line 3): not a int: it is not a whole number"),
         (HEADER, "row 1: this row holds the names of the features; leave out --no-header"),
         ("", "there is no row in it"),
     ],

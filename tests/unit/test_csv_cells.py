@@ -58,12 +58,12 @@ def test_an_empty_text_is_quoted_and_a_missing_one_is_not() -> None:
         ('a,"b\n', "row 1 (the header is row 1): a quote is out of place"),
         ('a,b\n1,"2', "row 2 (the header is row 1): a quote is out of place"),
         ('a\n"x\n"\n"x"y\n', "row 3 (the header is row 1; line 4): a quote is out of place"),
-        ('a,b\n"\n\n",2\n\n3,4', "row 3 (the header is row 1; line 5): it is empty"),
+        ('a,b\n"\n\n",2\n\n3,4', "row 3 (the header is row 1; line 5): the row is empty"),
         ('a\n1\n"2\n3"\n4,5\n', "row 4 (the header is row 1; line 5): it has 2 cells, the header has 1"),
         ('a\nx"y"\n', "row 2 (the header is row 1): a quote is out of place"),
         ("a,b\n1,2\n3\n", "row 3 (the header is row 1): it has 1 cells, the header has 2"),
         ("a,b\n1,2,3\n", "row 2 (the header is row 1): it has 3 cells, the header has 2"),
-        ("a,b\n\n1,2\n", "row 2 (the header is row 1): it is empty"),
+        ("a,b\n\n1,2\n", "row 2 (the header is row 1): the row is empty"),
         ('a,b\n1,2\n""\n', "row 3 (the header is row 1): it has 1 cells, the header has 2"),
     ],
 )
@@ -97,19 +97,27 @@ def test_no_text_is_no_rows() -> None:
 @pytest.mark.parametrize(
     ("text", "separator", "remedy"),
     [
-        ('a,b\n1,"2\n\n3', ",", "the one that opens a cell in line 2 is never closed"),
-        ('a,b\n"\n","2\n3', ",", "the one that opens a cell in line 3 is never closed"),
-        ('"a";"b"\n', ",", "the separator may be ';': then say --separator ';'"),
-        ('"a"\t"b"\n', ",", "the separator may be tab: then say --separator tab"),
-        ('"a" "b"\n', ",", "the separator may be ' ': then say --separator ' '"),
-        ('"a"|"b"\n', ";", "the separator may be '|': then say --separator '|'"),
-        ('"a","b"\n', "\t", "the separator may be ',': then say --separator ','"),
+        ('a,b\n1,"2\n\n3', ",", "the quote that opens a cell in line 2 is never closed"),
+        ('a,b\n"\n","2\n3', ",", "the quote that opens a cell in line 3 is never closed"),
+        ('"a";"b"\n', ",", "the separator may be ';': then use --separator ';'"),
+        ('"a"\t"b"\n', ",", "the separator may be tab: then use --separator tab"),
+        ('"a" "b"\n', ",", "the separator may be ' ': then use --separator ' '"),
+        ('"a"|"b"\n', ";", "the separator may be '|': then use --separator '|'"),
+        ('"a","b"\n', "\t", "the separator may be ',': then use --separator ','"),
         ('a, "b"\n', ",", "no blank may stand between the separator and a quote"),
-        ('a,5" b\n', ",", "a cell with a quote in it is in quotes as a whole, and that quote is written twice"),
-        ('"a"b"\n', ",", "a cell with a quote in it is in quotes as a whole, and that quote is written twice"),
+        (
+            'a,5" b\n',
+            ",",
+            "a cell that holds a quote must be in quotes as a whole, and the quote inside it written twice",
+        ),
+        (
+            '"a"b"\n',
+            ",",
+            "a cell that holds a quote must be in quotes as a whole, and the quote inside it written twice",
+        ),
         ('"a \\"b\\""\n', ",", 'within quotes a quote is written twice, not as \\": R does so with qmethod = "double"'),
-        ('"\0a\0"\0', ",", "every other byte is 0: say --encoding utf-16-le, or utf-16-be"),
-        ('\0"\0a\0"', ",", "every other byte is 0: say --encoding utf-16-le, or utf-16-be"),
+        ('"\0a\0"\0', ",", "every other byte is 0, as in UTF-16: use --encoding utf-16-le or utf-16-be"),
+        ('\0"\0a\0"', ",", "every other byte is 0, as in UTF-16: use --encoding utf-16-le or utf-16-be"),
     ],
 )
 def test_a_quote_that_is_out_of_place_has_a_likely_cause(text: str, separator: str, remedy: str) -> None:
@@ -128,8 +136,8 @@ def test_a_quote_that_is_out_of_place_has_a_likely_cause(text: str, separator: s
             "x,y\n1,5,2\n",
             "the first cell may be a row name, as R's write.table has them: write with row.names = FALSE; or n",
         ),
-        ("x\0,\0y\n\0x\0", "every other byte is 0: say --encoding utf-16-le, or utf-16-be"),
-        ("x,y\nHamburg, Altona,5.5\n", "a cell that has the separator in it must be in quotes"),
+        ("x\0,\0y\n\0x\0", "every other byte is 0, as in UTF-16: use --encoding utf-16-le or utf-16-be"),
+        ("x,y\nHamburg, Altona,5.5\n", "a cell that holds the separator must be in quotes"),
         ("x,y\n1\n", ""),
     ],
 )
@@ -217,13 +225,13 @@ def test_a_row_has_a_bounded_number_of_cells() -> None:
 @pytest.mark.parametrize(
     ("header", "remedy"),
     [
-        ("1,2,1", "the first row may be no header: then say --no-header"),
-        ("0.5,0.5", "the first row may be no header: then say --no-header"),
+        ("1,2,1", "the first row may hold values instead of names: then use --no-header"),
+        ("0.5,0.5", "the first row may hold values instead of names: then use --no-header"),
         ("a,,", "a column has no name: is there a separator too many?"),
     ],
 )
 def test_what_is_twice_in_a_header_that_may_be_none_is_not_repeated(header: str, remedy: str) -> None:
     (cells,) = read_cells(header)
-    with pytest.raises(CellError, match=r"^two columns have one name$") as raised:
+    with pytest.raises(CellError, match=r"^two columns have the same name$") as raised:
         column_names(cells)
     assert raised.value.remedy == remedy

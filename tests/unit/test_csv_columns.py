@@ -174,7 +174,7 @@ def test_other_words_for_missing_are_told_how_missing_is_written(column_type: Ty
 def test_a_level_that_is_called_na_is_told_from_missing_by_quotes_alone() -> None:
     column = read(Type.FACTOR, [*plain("NA"), *quoted("NA")], levels=("a", "NA"))
     assert (column.values.tolist(), column.missing().tolist()) == (["", "NA"], [True, False])
-    with pytest.raises(CellError, match=r"row 3 .*NA without quotes is missing, the model has a level of that name"):
+    with pytest.raises(CellError, match=r"row 3 .*NA without quotes means missing, but is also a level of the model"):
         read(Type.FACTOR, plain("a", "NA"), levels=("a", "NA"))
     assert read(Type.FACTOR, plain("a", "NA"), levels=("a", "b")).missing().tolist() == [False, True]
 
@@ -216,9 +216,9 @@ def test_a_whole_number_may_be_written_with_a_fraction_of_zeros_or_an_exponent(
 @pytest.mark.parametrize(
     ("column_type", "text", "cause"),
     [
-        (Type.INT, "1.5", "it is no whole number"),
-        (Type.INT64, "1e-3", "it is no whole number"),
-        (Type.INT, "1e-999999999999", "it is no whole number"),
+        (Type.INT, "1.5", "it is not a whole number"),
+        (Type.INT64, "1e-3", "it is not a whole number"),
+        (Type.INT, "1e-999999999999", "it is not a whole number"),
         (Type.INT, "2147483648", "it is outside -2147483647 to 2147483647"),
         (Type.INT, "-2147483648", "it is outside -2147483647 to 2147483647"),
         (Type.INT, "1e99999999999", "it is outside -2147483647 to 2147483647"),
@@ -270,9 +270,9 @@ def test_infinity_is_sent_if_it_is_called_so(text: str) -> None:
     assert np.isinf(read(Type.DOUBLE, plain(text)).values).all()
 
 
-COMMA = "it has a decimal comma; say --decimal ','"
-EITHER = "its comma may part thousands: write the number without; or it is a decimal comma: say --decimal ','"
-PARTED = "it has thousands separators; write the number without"
+COMMA = "it has a decimal comma; use --decimal ','"
+EITHER = "its comma may separate thousands: write the number without it; or it is a decimal comma: use --decimal ','"
+PARTED = "it has thousands separators; write the number without them"
 WIDE = "it has full-width digits or signs; write the half-width ones, 0 to 9"
 BLANK = "it has a no-break or invisible blank beside it; write the number alone"
 PERCENT = "it has a percent sign; write the number alone, as the model was trained with it: 12.5 or 0.125"
@@ -280,8 +280,8 @@ CURRENCY = "it has a currency sign; write the number alone"
 DATE = "it is a date; no model takes dates: write what the model was trained with"
 TIME = "it is a time of day; write what the model was trained with"
 UNIT = "it has letters beside the number, such as a unit; write the number alone"
-BASE = "it is no decimal number; write it with the digits 0 to 9"
-MINUS = "its minus sign is not '-'"
+BASE = "it is not a decimal number; write it with the digits 0 to 9"
+MINUS = "its minus sign is not the character '-'"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +305,7 @@ MINUS = "its minus sign is not '-'"
         ("its digits are not 0 to 9", ["\u0661\u0662", "\u096b", "\u00bd", "\u2167"]),
         ("its minus sign is behind it; write it before the number", ["12-", "5.5-"]),
         ("it is in parentheses, which may mean minus; write -", ["(12)", "(1,234.50)"]),
-        ("it is an error of a spreadsheet; mend its formula", ["#DIV/0!", "#REF!", "#NAME?"]),
+        ("it is an error of a spreadsheet; correct the formula", ["#DIV/0!", "#REF!", "#NAME?"]),
         ("it begins with an apostrophe; write the number alone", ["'12", "\u20190.5"]),
         ("it is a truth value; write 1 and 0", ["TRUE", "false", "yes"]),
     ],
@@ -325,7 +325,7 @@ def test_with_a_decimal_comma_no_point_is_guessed_at(text: str) -> None:
 
 def test_text_without_quotes_of_an_undeclared_feature_is_told_where_to_declare_it() -> None:
     assert refusal(None, Cell("abc", quoted=False)) == (
-        "the model declares no type for it, and text must be in quotes then: declare it in [features]"
+        "the model declares no type for this column, so text must be in quotes: declare the type in [features]"
     )
     assert refusal(Type.DOUBLE, Cell("abc", quoted=False)) == ""
     assert read(None, [*plain("1"), *quoted("a")]).values.tolist() == ["1", "a"]

@@ -33,7 +33,7 @@ def test_a_decimal_mark_is_a_point_or_a_comma(decimal: str) -> None:
 
 
 def test_a_comma_is_not_both_separator_and_decimal_mark() -> None:
-    with pytest.raises(DialectError, match=r"^can't be the separator too: give another --separator") as raised:
+    with pytest.raises(DialectError, match=r"^can't also be the separator: choose another --separator") as raised:
         Dialect(decimal=",")
     assert raised.value.option == "--decimal"
 
@@ -47,7 +47,7 @@ def test_text_codecs_of_python_are_encodings(encoding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["utf-9", "", "rot13", "base64", "zip", "a\0b", "\xe9"])
 def test_any_other_encoding_is_named(encoding: str) -> None:
-    with pytest.raises(DialectError, match=r" is no text encoding that Python knows$") as raised:
+    with pytest.raises(DialectError, match=r" is not a text encoding that Python knows$") as raised:
         Dialect(encoding=encoding)
     assert str(raised.value).startswith(ascii(encoding))
     assert raised.value.option == "--encoding"
@@ -55,7 +55,7 @@ def test_any_other_encoding_is_named(encoding: str) -> None:
 
 @pytest.mark.parametrize("encoding", ["idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape"])
 def test_encodings_of_names_and_literals_are_none_of_files(encoding: str) -> None:
-    with pytest.raises(DialectError, match=rf"^'{encoding}' is no encoding of files$") as raised:
+    with pytest.raises(DialectError, match=rf"^'{encoding}' is not an encoding for files$") as raised:
         Dialect(encoding=encoding)
     assert raised.value.option == "--encoding"
 

@@ -57,23 +57,23 @@ def test_bytes_that_are_no_text_are_told_by_line_and_likely_encoding(
     whole = f"{HEAD}{text},1\r\n".encode(written)
     with pytest.raises(TextError, match=rf"^line 20001 is not {encoding}$") as raised:
         list(read_lines(cut(whole, size), encoding))
-    assert raised.value.remedy == f"it may be {likely}: then say --encoding {likely}"
+    assert raised.value.remedy == f"it may be {likely}: then use --encoding {likely}"
 
 
 @pytest.mark.parametrize(
     ("whole", "encoding", "remedy"),
     [
-        ("a\u00e9".encode("utf-16"), "utf-8", "it may be utf-16: then say --encoding utf-16"),
-        (codecs.BOM_UTF16_BE + "a".encode("utf-16-be"), "utf-8", "it may be utf-16: then say --encoding utf-16"),
-        ("ab\u00e9cdef".encode("utf-16-le"), "utf-8", "it may be utf-16-le: then say --encoding utf-16-le"),
-        ("ab\u00e9cdef".encode("utf-16-be"), "utf-8", "it may be utf-16-be: then say --encoding utf-16-be"),
-        (b"\x81\x8d\xff,", "utf-8", "say what it is with --encoding"),
+        ("a\u00e9".encode("utf-16"), "utf-8", "it may be utf-16: then use --encoding utf-16"),
+        (codecs.BOM_UTF16_BE + "a".encode("utf-16-be"), "utf-8", "it may be utf-16: then use --encoding utf-16"),
+        ("ab\u00e9cdef".encode("utf-16-le"), "utf-8", "it may be utf-16-le: then use --encoding utf-16-le"),
+        ("ab\u00e9cdef".encode("utf-16-be"), "utf-8", "it may be utf-16-be: then use --encoding utf-16-be"),
+        (b"\x81\x8d\xff,", "utf-8", "name its encoding with --encoding"),
         (
             b"a\0b\0",
             "utf-16",
-            "without a byte order mark, say --encoding utf-16-le or --encoding utf-16-be",
+            "it has no byte order mark: use --encoding utf-16-le or --encoding utf-16-be",
         ),
-        (b"a\0b\0c", "utf-16", "without a byte order mark, say --encoding utf-16-le or --encoding utf-16-be"),
+        (b"a\0b\0c", "utf-16", "it has no byte order mark: use --encoding utf-16-le or --encoding utf-16-be"),
         (b"x", "undefined", ""),
         (b"+2AA-", "utf-7", ""),
     ],

@@ -34,7 +34,7 @@ def test_a_matrix_keeps_the_others_values(*, single: bool) -> None:
 
 @pytest.mark.parametrize("request_", [table(), matrix(single=False), pb.ScoreRequest()])
 def test_a_place_without_a_column_is_refused(request_: pb.ScoreRequest) -> None:
-    with pytest.raises(InvalidRequest, match=r"^column 4 was ignored, and is not there$"):
+    with pytest.raises(InvalidRequest, match=r"^column 4 is on record as ignored, but the request has no such column$"):
         drop_columns(request_, [1, 4])
 
 

@@ -128,8 +128,8 @@ def test_a_type_that_the_model_does_not_take_is_refused_unless_no_row_has_a_valu
 @pytest.mark.parametrize(
     ("sent", "declared", "value", "sentence"),
     [
-        (Type.INT, Type.INT, INT_MIN, "-2147483648 is its NA"),
-        (Type.INT, None, INT_MIN, "-2147483648 is its NA"),
+        (Type.INT, Type.INT, INT_MIN, "-2147483648 is R's NA"),
+        (Type.INT, None, INT_MIN, "-2147483648 is R's NA"),
         (Type.INT64, Type.INT, INT_MIN, "R's integers"),
         (Type.INT64, Type.INT, INT_MAX + 1, "R's integers"),
         (Type.INT64, Type.DOUBLE, EXACT + 1, "2^53"),
@@ -282,7 +282,7 @@ def test_only_so_many_rows_may_be_wrong_alone() -> None:
         if count == 10_000:
             assert len(binding.bind(Table((rows,), len(rows)), alone=True).unfit or {}) == count
             continue
-        sentence = r"^column 'x', row 0: outside .*; at most 10000 rows of a partial call may be so$"
+        sentence = r"^column 'x', row 0: outside .*; a partial call may have at most 10000 such rows$"
         with pytest.raises(InvalidRequest, match=sentence) as raised:
             binding.bind(Table((rows,), len(rows)), alone=True)
         assert raised.value.limit == "10000 rows"

@@ -98,7 +98,7 @@ def test_as_much_as_the_limit_is_read_also_of_a_file_that_tells_no_size(tmp_path
 
 
 def test_a_file_that_gives_more_than_its_size_is_not_hashed_for_ever() -> None:
-    with pytest.raises(BundleError, match=r"^status is of another size than when it was opened"):
+    with pytest.raises(BundleError, match=r"^status changed its size while it was read"):
         sha256_of(Path("/proc/self/status"))
 
 
@@ -141,18 +141,18 @@ def test_links_to_files_and_folders_are_followed_or_named(tmp_path: Path) -> Non
     (bundle / "file").symlink_to(other / "a")
     (bundle / "lib" / "folder").symlink_to(other)
     assert list_files(bundle) == ["file", "lib/folder/a"]
-    with pytest.raises(BundleError, match=r"^file is a link, and none is copied: put what it stands for"):
+    with pytest.raises(BundleError, match=r"^file is a link, and links are not copied: put what it leads to"):
         list_files(bundle, links=False)
     (bundle / "file").unlink()
-    with pytest.raises(BundleError, match=r"^lib/folder is a link, and none is copied"):
+    with pytest.raises(BundleError, match=r"^lib/folder is a link, and links are not copied"):
         list_files(bundle, links=False)
 
 
 @pytest.mark.parametrize(
     ("target", "sentence"),
     [
-        (".", "x is a link to a folder that it is in"),
-        ("..", "x/bundle is a link to a folder that it is in"),
+        (".", "x is a link to a folder that contains it"),
+        ("..", "x/bundle is a link to a folder that contains it"),
         ("x", "x is a link that leads to itself"),
         ("y", "x is a link to nothing"),
     ],
@@ -169,7 +169,7 @@ def test_folders_in_folders_and_links_that_fan_out_have_an_end(tmp_path: Path, m
     for _ in range(40):
         deep /= "d"
     deep.mkdir(parents=True)
-    with pytest.raises(BundleError, match=r"lies deeper than 32 folders$"):
+    with pytest.raises(BundleError, match=r"is nested deeper than 32 folders$"):
         list_files(tmp_path / "deep")
     fan = tmp_path / "fan"
     for level in range(24):

@@ -279,7 +279,7 @@ def test_an_export_is_whole_or_not_there(tmp_path: Path, form: str, monkeypatch:
     output = tmp_path / "out"
     output.write_text("mine")
     done = run(tmp_path / "log", form, output)
-    assert (done.exit_code, done.stderr) == (1, f"{output} exists already\n")
+    assert (done.exit_code, done.stderr) == (1, f"{output} exists already: remove it, or choose another output\n")
     assert output.read_text() == "mine"
     output.unlink()
     for module in (export, parquet):
@@ -297,7 +297,7 @@ def test_damage_is_skipped_and_said(tmp_path: Path, form: str) -> None:
     done = run(tmp_path / "log", form, tmp_path / "out")
     assert done.exit_code == 0
     assert done.stderr.splitlines()[0] == "2 rows of 1 calls"
-    assert done.stderr.splitlines()[1].endswith("no record checks here")
+    assert done.stderr.splitlines()[1].endswith("no record passes its checksum here")
 
 
 def test_only_what_was_asked_for_is_exported(tmp_path: Path) -> None:
@@ -314,4 +314,4 @@ def test_parquet_without_pyarrow_is_one_sentence(tmp_path: Path, monkeypatch: py
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
     done = run(tmp_path / "log", "parquet", tmp_path / "out")
     assert done.exit_code == 1
-    assert done.stderr == "Parquet takes pyarrow, which is not installed: scorebridge-gateway[log] has it\n"
+    assert done.stderr == "Parquet needs pyarrow, which is not installed: install scorebridge-gateway[log]\n"

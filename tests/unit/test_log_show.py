@@ -143,7 +143,7 @@ def test_what_is_no_request_is_said() -> None:
     made.request = b"\xff\xff"
     text = shown(made)
     assert "request id      (none)\n" in text
-    assert text.endswith("the rows can't be read\n")
+    assert text.endswith("the rows of the request can't be read\n")
 
 
 def test_a_call_of_zero_rows_has_none() -> None:
@@ -189,4 +189,4 @@ def test_a_cut_request_is_said_to_be_cut_and_its_rows_are_not_made_up() -> None:
     assert "bytes           4000000 in the request, 0 in the response\n" in text
     assert f"cut             the first {len(made.request)} bytes of the request are on record\n" in text
     assert f"request sha256  {'0a' * 32}\n" in text
-    assert text.endswith("\nthe request is cut\n")
+    assert text.endswith("\nthe rows can't be shown: only the beginning of the request is on record\n")

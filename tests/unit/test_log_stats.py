@@ -242,7 +242,10 @@ def test_only_what_was_asked_for_is_counted(log: Path, options: list[str], calls
 
 def test_a_time_that_is_none_is_one_sentence(log: Path) -> None:
     done = CliRunner().invoke(app, ["stats", str(log), "--since", "yesterday"])
-    assert (done.exit_code, done.stderr) == (1, "--since yesterday: not an ISO 8601 date or time\n")
+    assert (done.exit_code, done.stderr) == (
+        1,
+        "--since yesterday: not an ISO 8601 date or time, such as 2026-11-24 or 2026-11-24T09:30\n",
+    )
     with pytest.raises(SelectionNotUnderstood, match="no call can be since 2026-11-24 and until 2026-11-23"):
         Selection.parse("2026-11-24", "2026-11-23")
 

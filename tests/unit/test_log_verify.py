@@ -34,7 +34,7 @@ def flip(path: Path, at: int) -> None:
     path.write_bytes(raw)
 
 
-BROKEN = "the chain is broken: the segment before it is not the one that it followed"
+BROKEN = "the chain is broken: the segment before it was changed, replaced or removed"
 
 
 def test_a_whole_log_is_ok(log: list[Path]) -> None:
@@ -50,7 +50,7 @@ def test_a_flipped_bit_is_said_with_its_place_and_breaks_the_chain(log: list[Pat
     flip(log[0], size - 1)
     found = verify(log[0].parent)
     assert found.records == 5
-    assert found.findings[0].text.endswith("bytes: no record checks here")
+    assert found.findings[0].text.endswith("bytes: no record passes its checksum here")
     assert 0 < found.findings[0].offset < size
     assert texts(log)[1:] == [f"02: {BROKEN}", "02: record 1 is missing"]
 
@@ -122,7 +122,7 @@ def test_a_newer_format_is_said(log: list[Path], monkeypatch: pytest.MonkeyPatch
         newer.setattr(bytes_of_a_segment, "FORMAT_VERSION", 2)
         log[2].write_bytes(raw := encode_preamble(header(3, 4)) + b"whatever it holds")
     assert texts(log) == [
-        f"04: {len(raw)} bytes: the segment has format 2, newer than 1, which this version reads",
+        f"04: {len(raw)} bytes: the segment has format 2, and this scorebridge reads formats up to 1: use a newer one",
     ]
 
 
@@ -130,7 +130,7 @@ def test_another_kind_of_file_is_said(log: list[Path]) -> None:
     (log[0].parent / "notes.sblog").write_bytes(b"x" * 100)
     found = verify(log[0].parent)
     assert [str(one) for one in found.findings] == [
-        "notes.sblog at 0: 100 bytes: this is no segment of a prediction log"
+        "notes.sblog at 0: 100 bytes: this file is not a segment of a prediction log"
     ]
 
 
@@ -150,8 +150,8 @@ def test_a_copied_segment_repeats_numbers(log: list[Path]) -> None:
     (log[0].parent / f"{6:020d}.sblog").write_bytes(log[0].read_bytes())
     assert texts(log) == [
         f"06: {BROKEN}",
-        "06: its name is not that of a segment that begins with record 0",
-        "06: the numbers go back to 0, where 6 was due",
+        "06: its header says that it begins with record 0, its name differs",
+        "06: the record numbers go back to 0, where 6 was expected",
     ]
 
 
@@ -160,13 +160,13 @@ def test_numbers_within_a_segment_are_checked(tmp_path: Path) -> None:
     one, two, three = frames(head, [record("a"), record("b"), record("c")])
     path = tmp_path / f"{0:020d}.sblog"
     path.write_bytes(encode_preamble(head) + one + three + two)
-    assert texts([path]) == ["00: record 1 is missing", "00: the numbers go back to 1, where 3 was due"]
+    assert texts([path]) == ["00: record 1 is missing", "00: the record numbers go back to 1, where 3 was expected"]
 
 
 def test_a_first_segment_must_begin_at_the_beginning(tmp_path: Path) -> None:
     path = tmp_path / f"{7:020d}.sblog"
     path.write_bytes(encode_preamble(header(1, 7)))
-    assert texts([path]) == ["07: it is the first of its log, but begins with record 7"]
+    assert texts([path]) == ["07: it is the first segment of its log, but begins with record 7"]
 
 
 def test_a_segment_that_the_system_failed_to_write_out_is_noted(log: list[Path]) -> None:
@@ -191,7 +191,7 @@ def test_a_record_that_is_no_message_is_damage(tmp_path: Path) -> None:
     head = header(1)
     path = tmp_path / f"{0:020d}.sblog"
     path.write_bytes(encode_preamble(head) + encode_frame(head.segment_id, 0, b"\xff\xff"))
-    assert texts([path]) == ["00: 22 bytes: the record can't be read"]
+    assert texts([path]) == ["00: 22 bytes: the record passes its checksum, but can't be decoded"]
 
 
 def test_nothing_is_ever_written(log: list[Path]) -> None:

@@ -203,7 +203,7 @@ def test_a_lock_that_is_no_file_of_its_own_is_neither_followed_nor_waited_for(
     tmp_path: Path, make: Callable[[Path], None]
 ) -> None:
     make(tmp_path / ".lock")
-    with pytest.raises(ConfigError, match=f"^the log {re.escape(str(tmp_path))} can't be written: "):
+    with pytest.raises(ConfigError, match=f"^the log {re.escape(str(tmp_path))} can't be written to: "):
         PredictionLog(tmp_path, LogSettings(), "gateway", {}).open()
     assert not (tmp_path / "elsewhere").exists()
 

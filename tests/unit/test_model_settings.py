@@ -119,9 +119,9 @@ def test_the_world_is_handed_over_as_it_is_said(tmp_path: Path, timezone: str, l
     assert (variables["SCOREBRIDGE_TIMEZONE"], variables["SCOREBRIDGE_LOCALE"]) == (timezone, locale)
 
 
-UTF8 = "locale: text in a worker is UTF-8, so the locale must be, too: say "
-NO_ZONE = "timezone: the name of a time zone is needed, such as 'Asia/Shanghai'"
-NO_LOCALE = "locale: the name of a locale is needed, such as 'zh_CN.UTF-8', or 'C'"
+UTF8 = "locale: text in a worker is UTF-8, so the locale must be a UTF-8 one: use "
+NO_ZONE = "timezone: this is not the name of a time zone, such as 'Asia/Shanghai'"
+NO_LOCALE = "locale: this is not the name of a locale, such as 'zh_CN.UTF-8' or 'C'"
 
 
 def test_a_worker_may_be_busy_as_long_as_a_call_may_take(tmp_path: Path) -> None:
@@ -149,7 +149,7 @@ WRONG = [
     ("backend = 'R'", "backend: "),
     ("input = 'rows'", "input: "),
     ("input = 'frame'\n[features]\n'' = 'int'", "input is 'frame', and a column of [features] has no name"),
-    ("input = 'frame'", r"input is 'frame', so [features] must say its columns: a line for each, in their order"),
+    ("input = 'frame'", r"input is 'frame', so [features] must list its columns: one line each, in their order"),
     ("row_wise = 'yes'", "row_wise: "),
     ("default_on = ['TIMEOUT']", "default_on.0: "),
     ("default_on = 'DEADLINE'", "default_on: "),
@@ -160,32 +160,50 @@ WRONG = [
     ("missing_score = 'default'", "missing_score is 'default' but there is no default_score"),
     ("missing_score = 'na'", "missing_score: "),
     ("[features]\na = 'float'", "features.a.type: "),
-    ("[features]\na = 'factor'", "features.a: a factor has levels"),
-    ("[features]\na = {type = 'double', levels = ['x']}", "features.a: a factor has levels, int and int64 may"),
+    ("[features]\na = 'factor'", "features.a: a factor needs levels"),
+    (
+        "[features]\na = {type = 'double', levels = ['x']}",
+        "features.a: only features of type factor, int or int64 can have levels",
+    ),
     ("[features]\na = {levels = ['x']}", "features.a: type is missing"),
-    ("[features]\na = {type = 'int', levels = ['x']}", "features.a: levels of a factor are texts, those of int"),
-    ("[features]\na = {type = 'int', levels = [1, 1]}", "features.a: a level is there twice"),
-    ("[features]\na = {type = 'int', levels = [2147483648]}", "features.a: a level is outside of int"),
-    ("[features]\na = {type = 'int64', levels = [9223372036854775808]}", "features.a: a level is outside of int64"),
+    (
+        "[features]\na = {type = 'int', levels = ['x']}",
+        "features.a: the levels of a factor must be texts, the levels of int",
+    ),
+    ("[features]\na = {type = 'int', levels = [1, 1]}", "features.a: a level is listed twice"),
+    ("[features]\na = {type = 'int', levels = [2147483648]}", "features.a: a level is outside the range of int"),
+    (
+        "[features]\na = {type = 'int64', levels = [9223372036854775808]}",
+        "features.a: a level is outside the range of int64",
+    ),
     ("[features]\na = {type = 'int', levels = [1.5]}", "features.a.levels"),
     ("[features]\na = {type = 'int', levels = [true]}", "features.a.levels"),
-    ("[features]\na = {type = 'factor', levels = 'codes'}", "features.a: codes are whole numbers"),
-    ("[features]\na = {levels = 'codes', unknown_level = 'missing'}", "features.a: with levels = 'codes' nobody"),
-    ("[features]\na = {type = 'double', unknown_level = 'missing'}", "features.a: a factor has levels, int and"),
+    (
+        "[features]\na = {type = 'factor', levels = 'codes'}",
+        "features.a: codes are whole numbers, so the type must be 'int'",
+    ),
+    (
+        "[features]\na = {levels = 'codes', unknown_level = 'missing'}",
+        "features.a: with levels = 'codes' the levels are not known",
+    ),
+    (
+        "[features]\na = {type = 'double', unknown_level = 'missing'}",
+        "features.a: only features of type factor, int or int64 can",
+    ),
     ("[features]\na = {unknown_level = 'drop'}", "features.a.unknown_level: "),
     ("unknown_level = 'default'", "unknown_level is 'default' but there is no default_score"),
     ("[features]\na = {unknown_level = 'default'}", "unknown_level is 'default' but there is no default_score"),
-    ("default_score = 1\ndefault_on = ['UNKNOWN_LEVEL']", "default_on names UNKNOWN_LEVEL: say unknown_level"),
+    ("default_score = 1\ndefault_on = ['UNKNOWN_LEVEL']", "default_on names UNKNOWN_LEVEL: set unknown_level"),
     (
         "default_score = 1\ndefault_on = ['INVALID_VALUE']",
-        "default_on names INVALID_VALUE: a value that the model can't",
+        "default_on names INVALID_VALUE, which is never answered",
     ),
     ("[xgboost]\noutput_names = ['a', 'a']", "xgboost: output_names has a name twice"),
     ("[xgboost]\nfeature_names = ['a', '']", "xgboost: feature_names has an empty name"),
     ("[xgboost]\ntop_reasons = 65", "xgboost.top_reasons: "),
-    ("[features]\na = {type = 'factor', levels = ['x', 'y', 'x']}", "features.a: a level is there twice"),
-    ("[features]\na = {type = 'factor', levels = [1]}", "features.a: levels of a factor are texts"),
-    ("[features]\na = {type = 'int', ordered = true}", "features.a: a factor may be ordered, and nothing else"),
+    ("[features]\na = {type = 'factor', levels = ['x', 'y', 'x']}", "features.a: a level is listed twice"),
+    ("[features]\na = {type = 'factor', levels = [1]}", "features.a: the levels of a factor must be texts"),
+    ("[features]\na = {type = 'int', ordered = true}", "features.a: only a factor can be ordered"),
     ("[outputs]\nscore = 'factor'", "outputs.score: "),
     *((f"timezone = '{name}'", NO_ZONE) for name in ("", "../etc/passwd", "/etc/localtime", ":Asia/Shanghai", "Asia/")),
     *((f"timezone = '{name}'", NO_ZONE) for name in ("a b", "Asia/Shanghai; ls", "A=B", "A" * 101)),

@@ -33,12 +33,12 @@ async def test_one_that_hangs_is_left_and_no_other_of_its_subject_is_begun_until
         release.wait()
 
     try:
-        with pytest.raises(PassingFailure, match=r"^a read of m did not come back within 0\.01 s$") as refused:
+        with pytest.raises(PassingFailure, match=r"^a read of m did not return within 0\.01 s$") as refused:
             await reads.run("m", 0.01, hang)
         assert refused.value.limit == "0.01 s"
         for _ in range(3):
             with pytest.raises(
-                PassingFailure, match=r"^a read of m has not come back for \d+ s, and no other is begun"
+                PassingFailure, match=r"^a read of m has not returned for \d+ s, and no other one is begun"
             ):
                 await reads.run("m", 60, hang)
         assert len(begun) == 1

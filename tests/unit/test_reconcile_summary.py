@@ -84,7 +84,10 @@ def test_a_model_may_be_asked_for_with_its_version_and_times_as_in_the_log_comma
     assert "risk/4" in result.output
     assert "risk/3" not in result.output
     result = run(log, "--against", other, "--since", "yesterday")
-    assert (result.exit_code, said(result)) == (2, "--since yesterday: not an ISO 8601 date or time")
+    assert (result.exit_code, said(result)) == (
+        2,
+        "--since yesterday: not an ISO 8601 date or time, such as 2026-11-24 or 2026-11-24T09:30",
+    )
 
 
 def test_segments_that_retention_takes_meanwhile_are_said(

@@ -69,7 +69,10 @@ def test_a_version_that_is_there_is_never_replaced_not_even_if_empty(tmp_path: P
     (repository.path / "m" / "4").mkdir()
     (bundle / "model.ubj").write_bytes(b"another")
     for version in (3, 4):
-        with pytest.raises(BundleError, match=f"^m/{version} is there already; a version is never replaced$"):
+        with pytest.raises(
+            BundleError,
+            match=f"^m/{version} exists already, and a version is never replaced: deploy under another number$",
+        ):
             publish(repository, bundle, "m", version)
     assert (first.path / "model.ubj").read_bytes() == b"booster"
     assert content(repository.path / "m" / "4") == set()
@@ -93,7 +96,9 @@ def test_whether_a_version_is_free_is_known_before_anything_is_staged(tmp_path: 
         repository.check_free("m", 0)
     assert not repository.path.exists()
     publish(repository, bundle, "m", 3)
-    with pytest.raises(BundleError, match=r"^m/3 is there already; a version is never replaced$"):
+    with pytest.raises(
+        BundleError, match=r"^m/3 exists already, and a version is never replaced: deploy under another number$"
+    ):
         repository.check_free("m", 3)
 
 
@@ -151,7 +156,7 @@ def test_the_promoted_version_is_what_the_file_says_and_if_it_says_none_that_is_
     serving.write_text(text, encoding="utf-8")
     assert Repository(tmp_path).promoted("m") == version
     assert [record.levelname for record in caplog.records] == ([] if version else ["ERROR"])
-    assert version or f"{serving} does not hold a version" in caplog.text
+    assert version or f"{serving} does not hold a version number" in caplog.text
 
 
 def test_a_choice_that_can_not_be_read_is_logged_and_nothing_is_retired_meanwhile(

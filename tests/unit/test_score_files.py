@@ -95,7 +95,7 @@ def test_a_file_that_excel_wrote_is_scored(source: Path, tmp_path: Path) -> None
     ("text", "sentence"),
     [
         ("x,y,x\n1,2,9\n", "column 'x' is there twice"),
-        ("x,y\n1,2\n\n3,4\n", "row 3 (the header is row 1): it is empty"),
+        ("x,y\n1,2\n\n3,4\n", "row 3 (the header is row 1): the row is empty"),
         ("x,y\n1,null\n", f"column 'y', row 2 (the header is row 1): not a double: {MISSING}"),
         (
             "x\n1e999\n",

@@ -33,7 +33,7 @@ def test_a_link_is_named_before_anything_is_copied(tmp_path: Path, bundle: Path,
     secret.chmod(0o600)
     (bundle / name).symlink_to(tmp_path / target if target == "secret" else target)
     repository = Repository(tmp_path / "repository")
-    with pytest.raises(BundleError, match=f"^{name} is a link, and none is copied: "), repository.staged(bundle):
+    with pytest.raises(BundleError, match=f"^{name} is a link, and links are not copied: "), repository.staged(bundle):
         pytest.fail("it was copied")
     assert not repository.path.exists()
 
@@ -75,7 +75,7 @@ def test_a_bundle_that_the_disk_has_no_room_for_is_not_copied(
     with (bundle / "model.ubj").open("wb") as file:
         file.truncate(2 << 30)
     repository = Repository(tmp_path / "repository")
-    with pytest.raises(BundleError, match=r"^the bundle has 2 GiB, and the repository's disk has room for 1 MiB$"):  # noqa: SIM117
+    with pytest.raises(BundleError, match=r"^the bundle has 2 GiB, but the repository's disk has only 1 MiB free$"):  # noqa: SIM117
         with repository.staged(bundle):
             pytest.fail("it was copied")
     assert list(repository.path.iterdir()) == []
@@ -110,7 +110,9 @@ def test_what_is_swapped_for_a_link_or_removed_after_it_was_seen_is_not_copied(
 
     monkeypatch.setattr(staging, "_opened", open_late)
     (tmp_path / "copy").mkdir()
-    with pytest.raises(BundleError, match=r"^lib/x\.txt was put elsewhere, or replaced, while the bundle was copied$"):
+    with pytest.raises(
+        BundleError, match=r"^lib/x\.txt was moved or replaced while the bundle was copied: deploy it again$"
+    ):
         copy_files(bundle, tmp_path / "copy", ["lib/x.txt", "model.ubj"])
     assert not (tmp_path / "copy" / "lib" / "x.txt").exists()
 
@@ -140,5 +142,5 @@ def test_a_file_that_grows_while_it_is_copied_is_not_followed_for_ever(
 
     monkeypatch.setattr(staging, "parts_of", growing)
     (tmp_path / "copy").mkdir()
-    with pytest.raises(BundleError, match=r"^model\.ubj is of another size than when it was opened"):
+    with pytest.raises(BundleError, match=r"^model\.ubj changed its size while it was read"):
         copy_files(bundle, tmp_path / "copy", ["model.ubj"])

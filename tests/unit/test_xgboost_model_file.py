@@ -261,7 +261,7 @@ NAMES = ["model.pkl", "model.pickle.dat", "model.joblib", "model.bst", "model.mo
 def test_a_folder_of_another_model_says_how_to_convert_it(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
     sentence = (
-        f"there is no model.ubj or model.json in the folder, but {name}: make one of it by "
+        f"the folder holds {name}, but no model.ubj or model.json: convert the file with "
         f"'scorebridge convert {name} --to model.ubj'"
     )
     with pytest.raises(BundleError) as caught:

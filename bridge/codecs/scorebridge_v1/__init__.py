@@ -1,1 +1,1 @@
-"""The messages of scorebridge.v1: counted before anything is built of them, read, and written."""
+"""The messages of the wire scorebridge.v1: requests are counted and then read, replies are written."""

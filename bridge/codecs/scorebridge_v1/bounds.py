@@ -1,4 +1,4 @@
-"""How much a ScoreRequest may hold; `contents` counts what one holds before anything is built of it."""
+"""Limits of what a ScoreRequest may hold; `contents` counts what it holds before any object is built of it."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,9 +22,9 @@ __all__ = [
 ]
 
 MOST_LABELS = 64
-MOST_TEXT_BYTES = 1024  # of a name, a row key, and a label's key or value
+MOST_TEXT_BYTES = 1024  # bytes of an id, a name, a row key, and a label's key or value
 UNREADABLE = "the bytes are not a scorebridge.v1.ScoreRequest"
-_SHORT_BYTES = 4096  # a walk would cost more than all that so few bytes can hold
+_SHORT_BYTES = 4096  # up to this size, counting costs more than reading all that the message can hold
 _FIRST_FIELDS = 16
 _REQUEST_ID = pb.ScoreRequest.REQUEST_ID_FIELD_NUMBER << 3 | 2
 _MODEL = pb.ScoreRequest.MODEL_FIELD_NUMBER << 3 | 2
@@ -32,11 +32,11 @@ _MODEL = pb.ScoreRequest.MODEL_FIELD_NUMBER << 3 | 2
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How much a message may hold.
+    """How much a ScoreRequest may hold.
 
     Attributes:
-        columns: of its matrix or table.
-        rows: of it; as many row keys, and values and missing rows of a column.
+        columns: the most columns of its matrix or table.
+        rows: the most rows; also the most row keys, and the most values and missing rows of a column.
     """
 
     columns: int
@@ -44,25 +44,29 @@ class Bounds:
 
 
 def is_short(request: bytes) -> bool:
-    """So few bytes need not be walked through: what they can hold is soon read, and soon refused."""
+    """Whether a request is so short that it need not be counted: all that it can hold is read and refused quickly."""
     return len(request) <= _SHORT_BYTES
 
 
 def check_labels(count: int) -> None:
-    """So many labels are not too many.
+    """Checks the number of labels of a request.
 
     Raises:
-        InvalidRequest: they are.
+        InvalidRequest: there are more than `MOST_LABELS`.
     """
     if count > MOST_LABELS:
         raise too_many("labels", MOST_LABELS)
 
 
 def check_text(what: str, length: int) -> None:
-    """A text of so many bytes is not too long.
+    """Checks the length of a text, in bytes.
+
+    Args:
+        what: what the text is, for the message, such as "a row key".
+        length: its length in bytes.
 
     Raises:
-        InvalidRequest: it is; `what` it is, is said.
+        InvalidRequest: it is longer than `MOST_TEXT_BYTES`.
     """
     if length > MOST_TEXT_BYTES:
         raise InvalidRequest(
@@ -71,12 +75,12 @@ def check_text(what: str, length: int) -> None:
 
 
 def too_many(what: str, most: int) -> InvalidRequest:
-    """The refusal of a message that holds more of something than it may."""
+    """Returns the error for a message that holds more than `most` of something, such as "columns"."""
     return InvalidRequest(f"the message has more than {most} {what}", limit=f"{most} {what}")
 
 
 def read_asked(request: bytes) -> tuple[str, str]:
-    """Id and model of a request that will not be parsed, from its first fields; empty if they can't be read there."""
+    """Returns request id and model of a request that won't be parsed; empty if its first 16 fields don't have them."""
     found = {_REQUEST_ID: b"", _MODEL: b""}
     with suppress(NotAMessage, IndexError):
         for tag, begin, end in islice(read_fields(request, 0, len(request)), _FIRST_FIELDS):

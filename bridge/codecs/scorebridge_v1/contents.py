@@ -1,8 +1,8 @@
-"""What a ScoreRequest holds, counted on its bytes before anything is built of it.
+"""Counts what a ScoreRequest holds, on its bytes, before any object is built of it.
 
 A message of 4 MiB can hold a million columns or two million texts, each of which would become an object. A walk over
-tags and lengths counts them, and ends at the first that is too many. It goes as deep as the message has levels, four,
-and no deeper; what it can't follow is no ScoreRequest.
+tags and lengths counts them, and stops as soon as a limit is passed. It goes into the four levels that the message has,
+and no deeper; bytes that it can't follow are not a ScoreRequest.
 """
 
 from bridge.codecs.protobuf import MOST_LENGTH, MOST_VARINT, NotAMessage, read_fields, read_varint, varint
@@ -12,12 +12,12 @@ from bridge.errors import InvalidRequest
 
 __all__ = ["count_contents"]
 
-_MOST_OTHERS = 1024  # fields that nobody knows, or that are there once more
-_HARMLESS_BYTES = 64 << 10  # the length of a text above 127 bytes begins with a byte that is not ASCII
-_SMALL_COLUMN_BYTES = 1024  # no name in it is too long
-_FEW_STEPS = 4096  # of a walk, about half a millisecond
+_MOST_OTHERS = 1024  # unknown or repeated fields
+_HARMLESS_BYTES = 64 << 10  # of ASCII alone: the length of a text above 127 bytes begins with a byte that is not ASCII
+_SMALL_COLUMN_BYTES = 1024  # a column of this size can't hold a name that is too long
+_FEW_STEPS = 4096  # fields of a walk; about half a millisecond
 _RUN, _RUN_FROM_BYTES = 1024, 16 << 10
-_CONTINUES = 0x80  # a byte from here on is not the last one of its number
+_CONTINUES = 0x80  # a byte of at least this value is not the last one of its number
 _CONTINUED = bytes(range(_CONTINUES, 0x100))
 
 # Tags: the number of a field of scoring.proto and how it is written.
@@ -27,23 +27,23 @@ _MATRIX_COLUMN, _MATRIX_ROWS, _MATRIX_DOUBLES, _MATRIX_FLOATS = 0x0A, 0x10, 0x1A
 _COLUMN, _NAME, _STRINGS, _BOOLS = 0x0A, 0x0A, 0x32, 0x3A
 _MISSING, _MISSING_ONE = 0x42, 0x40
 _VALUE_BYTES = {0x12: 8, 0x1A: 4, 0x22: 4, 0x2A: 8, _BOOLS: 1}  # doubles, floats, int32s, int64s
-_ONE_VALUE = {8: 0x09, 4: 0x0D, 1: 0x08}  # unpacked, by the bytes of a value
+_ONE_VALUE = {8: 0x09, 4: 0x0D, 1: 0x08}  # the tag of a single, unpacked value, by its bytes
 _PACKED, _LABEL_PARTS = 0x0A, (0x0A, 0x12)
 
 
 def count_contents(request: bytes, bounds: Bounds, *, few: bool) -> Contents | None:
-    """What a message holds; nothing is built of it.
+    """Counts what a message holds, without building any object of it.
 
     Args:
         request: the bytes of a ScoreRequest.
         bounds: how much it may hold.
-        few: give up after the steps that an event loop has time for.
+        few: give up after 4096 steps, about half a millisecond, so that the event loop is not held longer.
 
     Returns:
-        None if it gave up.
+        The counts; None if it gave up.
 
     Raises:
-        InvalidRequest: it holds more than it may, or is no ScoreRequest; the limit is named.
+        InvalidRequest: the message holds more than it may (the error names the limit), or is not a ScoreRequest.
     """
     walk = _Walk(request, bounds, _FEW_STEPS if few else len(request) + 1)
     try:
@@ -57,30 +57,30 @@ def count_contents(request: bytes, bounds: Bounds, *, few: bool) -> Contents | N
 
 
 class _GivenUp(Exception):
-    """The steps are used up."""
+    """The walk has used all the steps that it may take."""
 
 
 class _Walk:
-    """One walk, and what it has counted so far; what is merged by protobuf is counted together."""
+    """One walk over a request, with its counts so far; messages that protobuf would merge are counted together."""
 
     def __init__(self, raw: bytes, bounds: Bounds, steps: int) -> None:
         self._raw = raw
         self._bounds = bounds
         self._steps = steps
-        self._rows = bounds.rows  # of the batch, once its first column is known
+        self._rows = bounds.rows  # the rows of the batch, once its first column was counted
         self._keys = self._labels = self._others = self._features = 0
         self._merged = self._others_follow = False
         self.columns = self.items = 0
         self.numbers: list[tuple[int, int]] = []
 
     def request(self) -> None:
-        """All of it."""
+        """Counts the whole request."""
         at, end = 0, len(self._raw)
         while at < end:
             at = self._fields_to_row_keys(at, end)
 
     def _fields_to_row_keys(self, at: int, end: int) -> int:
-        """Counts the fields up to row keys, and those together; where it has come to."""
+        """Counts the fields up to the next row keys, and these in one go; returns the place behind them."""
         for tag, begin, behind in read_fields(self._raw, at, end):
             self._step(1)
             if tag != _ROW_KEY:
@@ -91,7 +91,11 @@ class _Walk:
         return end
 
     def _is_harmless(self, rest: bytes) -> bool:
-        """So few bytes hold no more row keys than protobuf soon counts, no long text, and nothing else to count."""
+        """Whether the rest of the request needs no counting.
+
+        Then it is short enough for protobuf to read its row keys quickly, and has no long text, no features and not too
+        many labels.
+        """
         if len(rest) > _HARMLESS_BYTES or not rest.isascii():
             return False
         return rest.count(_LABEL) + self._labels <= MOST_LABELS and _MATRIX not in rest and _TABLE not in rest
@@ -99,7 +103,7 @@ class _Walk:
     def _field(self, tag: int, begin: int, end: int) -> None:
         if tag in (_MATRIX, _TABLE):
             if tag != self._features:
-                self._features, self._rows, self.columns = tag, self._bounds.rows, 0  # the last one counts
+                self._features, self._rows, self.columns = tag, self._bounds.rows, 0  # protobuf keeps the last one
                 self._merged = False
             else:
                 self._merged = True
@@ -124,11 +128,14 @@ class _Walk:
             rest = self._raw[at:]
             if self._others_follow or (_MATRIX not in rest and _TABLE not in rest):
                 raise too_many("row_keys", most)
-            self._others_follow = True  # what comes last counts, and may have more rows
+            self._others_follow = True  # protobuf keeps the last features, which may have more rows
         return at
 
     def _texts(self, at: int, end: int, tag: int, most: int, what: str = "") -> tuple[int, int]:
-        """Counts texts that follow one another, up to `most`: in a loop of its own, as there may be a million."""
+        """Counts texts that follow one another, up to `most`, and returns the count and the place behind them.
+
+        It has a loop of its own, as there may be a million of them.
+        """
         raw, count = self._raw, 0
         allowed = min(most, self._steps)
         if self._steps > _FEW_STEPS and end - at > _RUN_FROM_BYTES:
@@ -148,7 +155,7 @@ class _Walk:
         return count, at
 
     def _equal_texts(self, at: int, end: int, tag: int, most: int) -> tuple[int, int]:
-        """Counts those of one length under 128 bytes that follow one another, a thousand at a time."""
+        """Counts texts of one length below 128 bytes that follow one another, 1024 at a time; see `_texts`."""
         length = self._raw[at + 1]
         step, count = 2 + length, 0
         if self._raw[at] != tag or length >= _CONTINUES:
@@ -184,7 +191,7 @@ class _Walk:
                 values += self._array(first, last, 8 if tag == _MATRIX_DOUBLES else 4, len(self._raw))
             else:
                 self._other()
-        # Where it is merged from several, or has no values, its rows are not known yet.
+        # If the matrix is merged from several, or has fewer values than rows, its number of rows is not known yet.
         known = not self._merged and rows <= values
         self._rows = min(rows, self._bounds.rows) if known else self._bounds.rows
 
@@ -200,7 +207,7 @@ class _Walk:
             values = first + 2 + raw[first + 1] if last - first > 1 else last
             if head and last - values == numbers and raw[first] == _NAME and raw.startswith(head, values):
                 self.numbers.append((values + len(head), last))
-                continue  # as the one before: columns of a batch are of one length
+                continue  # of the same form as the column before it: the columns of a batch have one length
             if last - first <= _SMALL_COLUMN_BYTES and self.columns > 1:
                 texts = values < last and raw[values] not in _VALUE_BYTES
                 self.items += last - first >> (1 if texts else 4)
@@ -211,7 +218,7 @@ class _Walk:
             head, numbers = self._head(values, last, rows), last - values
 
     def _head(self, at: int, end: int, rows: int) -> bytes:
-        """What stands before the numbers of a column that has nothing else than those; empty if it has."""
+        """Returns the bytes before the numbers of a column that holds only numbers; empty if it holds anything else."""
         size = _VALUE_BYTES.get(self._raw[at]) if at < end else None
         if not size or size == 1:
             return b""
@@ -225,14 +232,14 @@ class _Walk:
             raise too_many("columns", self._bounds.columns)
 
     def _column(self, begin: int, end: int) -> int:
-        """How many values a column has."""
+        """Counts a column, and returns how many values it has."""
         rows = missing = seen = values = 0
         for tag, first, last in read_fields(self._raw, begin, end):
             self._step(1)
             if tag == _NAME:
                 check_text("a name", last - first)
             elif tag == _STRINGS or tag in _VALUE_BYTES:
-                rows, values = (rows if tag == values else 0), tag  # merged, or the last one counts
+                rows, values = (rows if tag == values else 0), tag  # equal kinds are merged, else the last one counts
                 size = _VALUE_BYTES.get(tag)
                 rows += self._array(first, last, size, self._rows) if size else self._strings(first, last)
             elif tag in (_MISSING, _MISSING_ONE):
@@ -258,7 +265,7 @@ class _Walk:
         return count
 
     def _array(self, begin: int, end: int, size: int, most: int) -> int:
-        """How many numbers an array message holds."""
+        """Counts an array message, and returns how many numbers it holds."""
         count = fields = 0
         plain = True
         for tag, first, last in read_fields(self._raw, begin, end):
@@ -284,7 +291,7 @@ class _Walk:
     def _other(self) -> None:
         self._others += 1
         if self._others > _MOST_OTHERS:
-            raise too_many("fields that are unknown, or there once more", _MOST_OTHERS)
+            raise too_many("fields that are unknown or repeated", _MOST_OTHERS)
 
     def _step(self, count: int) -> None:
         self._steps -= count

@@ -1,4 +1,4 @@
-"""Outcomes to the bytes of scorebridge.v1 replies; see `bridge.codecs.protobuf` for why they are written by hand."""
+"""Writes outcomes as scorebridge.v1 replies; see `bridge.codecs.protobuf` for why their bytes are written by hand."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -32,7 +32,7 @@ _BACKEND_TIME = tag(pb.ScoreResponse.BACKEND_TIME_FIELD_NUMBER)
 
 
 def write_reply(call: Call, outcome: Outcome) -> bytes:
-    """The ScoreResponse to a call, from an outcome that does not fail it."""
+    """Returns the bytes of the ScoreResponse to a call whose outcome does not fail it."""
     model, trace = call.model, call.trace
     parts = [_version(model.model, model.version, model.digest), delimited(_REQUEST_ID, call.request_id.encode())]
     parts += [delimited(_SCORES, write_column(column)) for column in _scores(outcome)]
@@ -58,7 +58,7 @@ def _scores(outcome: Outcome) -> Sequence[Column]:
         return outcome.ranges[0].scores
     parts = [part.scores for part in outcome.ranges]
     if outcome.partial:
-        # The outputs may not have been known before: they are those of the rows that have scores.
+        # The outputs may not have been known before, so failed rows get those of the rows with scores.
         known = next(columns for columns in parts if columns)
         counts = {part.count for part in outcome.ranges if part.failed}
         missing = {rows: tuple(all_missing(one.name, one.type, rows) for one in known) for rows in counts}
@@ -67,7 +67,7 @@ def _scores(outcome: Outcome) -> Sequence[Column]:
 
 
 def write_column(column: Column) -> bytes:
-    """A Column message."""
+    """Returns the bytes of a Column message."""
     written = _name(column.name) + _array(column)
     if column.any_missing():
         written += pb.Column(missing_rows=np.flatnonzero(column.missing()).tolist()).SerializeToString()
@@ -90,7 +90,7 @@ def _array(column: Column) -> bytes:
 
 
 def source_of(outcome: Outcome) -> pb.ScoreSource:
-    """Where the scores of an outcome come from."""
+    """Returns where the scores of an outcome come from: MODEL, DEFAULT or MIXED."""
     if outcome.partial:
         return pb.SCORE_SOURCE_MIXED
     if len(outcome.ranges) == 1:
@@ -102,7 +102,7 @@ def source_of(outcome: Outcome) -> pb.ScoreSource:
 
 
 def defaulted_rows(outcome: Outcome) -> list[pb.DefaultedRows]:
-    """The defaulted ranges of an outcome."""
+    """Returns the ranges of an outcome that have default scores, as messages."""
     return [
         pb.DefaultedRows(**_told(part, part.error, part.error.default_reason))
         for part in outcome.ranges
@@ -111,7 +111,7 @@ def defaulted_rows(outcome: Outcome) -> list[pb.DefaultedRows]:
 
 
 def failed_rows(outcome: Outcome) -> list[pb.FailedRows]:
-    """The failed ranges of a partial outcome."""
+    """Returns the failed ranges of a partial outcome, as messages."""
     return [
         pb.FailedRows(**_told(part, part.error, part.error.failed_reason))
         for part in outcome.ranges

@@ -1,6 +1,6 @@
-"""Requests of scorebridge.v1 to batches; `bridge.codecs.scorebridge_v1.replies` goes the other way.
+"""Reads scorebridge.v1 requests as batches; `bridge.codecs.scorebridge_v1.replies` writes the answers.
 
-Arrays are read as bytes, not element by element, which costs ten times as much (design.md section 12).
+Arrays are read as bytes, because reading them element by element takes ten times as long.
 """
 
 from itertools import chain
@@ -31,10 +31,10 @@ _TYPES = {int(number): kind for kind, number in TYPE_NUMBERS.items()}
 
 
 def parse_request(request: bytes) -> pb.ScoreRequest:
-    """The message in these bytes.
+    """Parses the bytes of a ScoreRequest.
 
     Raises:
-        InvalidRequest: they are no ScoreRequest; text that is not UTF-8 is named by column and row.
+        InvalidRequest: the bytes are not a ScoreRequest; the message names column and row of text that is not UTF-8.
     """
     try:
         return pb.ScoreRequest.FromString(request)
@@ -43,11 +43,11 @@ def parse_request(request: bytes) -> pb.ScoreRequest:
 
 
 def check_short(raw: bytes, request: pb.ScoreRequest) -> None:
-    """What `bounds` sees to in longer messages: labels, and the length of names, keys and labels.
+    """Checks the number of labels and the length of names, row keys and labels of a short message.
 
     Args:
-        raw: the bytes of the message; a message that is not short was walked through and is not looked at.
-        request: what they are.
+        raw: the bytes of the message; one that is not short is passed, as `count_contents` has checked it.
+        request: the message that was parsed from these bytes.
 
     Raises:
         InvalidRequest: there are too many labels, or a text is too long.
@@ -64,7 +64,10 @@ def check_short(raw: bytes, request: pb.ScoreRequest) -> None:
 
 
 def _why_unreadable(request: bytes) -> str:
-    """Protobuf says nothing of where bad text is, so the bytes are read again with bytes in the place of strings."""
+    """Returns why protobuf refused a request.
+
+    Protobuf does not say where text is not UTF-8, so the request is parsed again with bytes in the place of strings.
+    """
     try:
         twin = _bytes_twin().FromString(request)
     except DecodeError:
@@ -108,10 +111,10 @@ def _bytes_twin() -> Any:
 
 
 def read_batch(request: pb.ScoreRequest) -> Batch:
-    """The rows of a request, checked for what can be checked without knowing the model.
+    """Reads the rows of a request, and checks what can be checked without knowing the model.
 
     Raises:
-        InvalidRequest: names the column and what is wrong with it.
+        InvalidRequest: the rows are not well formed; the message names the column and what is wrong with it.
     """
     kind = request.WhichOneof("features")
     if kind is None:
@@ -120,13 +123,13 @@ def read_batch(request: pb.ScoreRequest) -> Batch:
 
 
 def read_type(number: int) -> Type:
-    """The type that a message names.
+    """Returns the column type with a number of the proto's ColumnType.
 
     Raises:
-        InvalidRequest: it is none that we know.
+        InvalidRequest: this version knows no type of that number.
     """
     if (column_type := _TYPES.get(number)) is None:
-        raise InvalidRequest(f"a column is of type {number}, which nobody knows")
+        raise InvalidRequest(f"a column has type number {number}, which this version of scorebridge does not know")
     return column_type
 
 
@@ -182,13 +185,13 @@ def _read_column(column: pb.Column) -> Column:
 
 
 def _numbers(array: Any, dtype: np.dtype[Any]) -> Array:
-    """The values of an array message; its own bytes end with them, as they are in memory."""
+    """Returns the values of an array message, read from the end of its bytes, where they are as in memory."""
     count = len(array.values)
     raw = array.SerializeToString()
     size = count * dtype.itemsize
     if len(raw) == size + 1 + len(varint(size)):
         return np.frombuffer(raw, dtype, count, len(raw) - size).copy()
-    return np.array(array.values, dtype)  # the caller sent fields that we don't know
+    return np.array(array.values, dtype)  # the bytes also hold fields that this version does not know
 
 
 def _read_missing(column: pb.Column, rows: int) -> Mask:

@@ -1,7 +1,7 @@
-"""Messages of one shape, which differ in their numbers alone: what one of them holds, all hold.
+"""Remembers the shapes of messages: messages of one shape differ only in their numbers, and have the same counts.
 
-A caller sends the same columns with other values again and again. To compare what surrounds the values costs a tenth of
-counting it.
+A caller often sends the same columns with other values. To compare the bytes around the values takes a tenth of the
+time that counting takes.
 """
 
 from collections import OrderedDict
@@ -11,8 +11,8 @@ __all__ = ["Contents", "Shapes"]
 
 _MOST_SHAPES = 64
 _MOST_PIECES = 128
-_MOST_BYTES = 8192  # around the numbers of one message
-_KEY_BYTES = 8  # no number stands so near to the beginning
+_MOST_BYTES = 8192  # of one message without its numbers
+_KEY_BYTES = 8  # the first bytes of a message, among which no number can be
 _REQUEST_ID, _CONTINUES = 0x0A, 0x80
 
 _Key = tuple[bool, int, bytes]
@@ -20,12 +20,13 @@ _Key = tuple[bool, int, bytes]
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """What a message holds, as far as it is work to read.
+    """The counts of what is work to read in a message.
 
     Attributes:
-        columns: of its table.
-        items: texts, missing rows and single numbers that have to be looked at one by one; not fewer than there are.
-        numbers: places in the message, from and to, in order, that hold nothing else than numbers of fixed width.
+        columns: the number of columns of its features.
+        items: the number of texts, missing rows and single numbers, which are read one by one; it may be too high, and
+            never too low.
+        numbers: begin and end of each part of the message that holds only numbers of fixed width, in order.
     """
 
     columns: int
@@ -34,13 +35,13 @@ class Contents:
 
 
 class Shapes:
-    """The shapes of the last messages; the id of a request, which is another one each time, is not part of one."""
+    """The shapes of the last messages; the request's id, which differs each time, is not part of a shape."""
 
     def __init__(self) -> None:
         self._known: OrderedDict[_Key, tuple[list[tuple[int, int, bytes]], Contents]] = OrderedDict()
 
     def find(self, raw: bytes) -> Contents | None:
-        """What a message of this shape held; None if none came lately."""
+        """Returns the counts of a message of this shape that was kept; None if there is none."""
         at = _behind_id(raw)
         key = at > 0, len(raw) - at, raw[at : at + _KEY_BYTES]
         if (found := self._known.get(key)) is None:
@@ -52,7 +53,7 @@ class Shapes:
         return contents
 
     def keep(self, raw: bytes, contents: Contents) -> None:
-        """Keeps what this message holds for others of its shape, if there is little around its numbers."""
+        """Keeps the counts of a message for others of its shape, if there are few bytes around its numbers."""
         at = _behind_id(raw)
         edges = [at, *(edge for span in contents.numbers for edge in span), len(raw)]
         spans = list(zip(edges[::2], edges[1::2], strict=True))
@@ -65,7 +66,7 @@ class Shapes:
 
 
 def _behind_id(raw: bytes) -> int:
-    """Where a message goes on behind the request's id; 0 if it does not begin with a short one."""
+    """Returns the place behind the request's id; 0 if the message does not begin with an id below 128 bytes."""
     if len(raw) < 2 or raw[0] != _REQUEST_ID or raw[1] >= _CONTINUES:  # noqa: PLR2004
         return 0
     behind = 2 + raw[1]
