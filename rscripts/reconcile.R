@@ -1,23 +1,26 @@
 # Scores logged calls again, for `scorebridge reconcile`:
 #   Rscript reconcile.R <bundle> <seed> <declared> <progress> <input> <row_by_row>
-# Shares Pred.R and the shared_ files of world, outputs, rows, refusals and conditions with serving, and nothing else. Bytes are
-# little-endian; a text is its length in bytes as int32 (-1 is missing) and UTF-8; numbers are as in memory, so they pass
-# bit by bit. Environment variables say what world to run in, as they do to serve.R.
+# With serving it shares only Pred.R and the files shared_world.R, shared_outputs.R, shared_rows.R, shared_refusals.R
+# and shared_conditions.R. Bytes are little-endian; a text is its length in bytes as int32 (-1 for a missing text) and
+# its UTF-8 bytes; numbers are as in memory, so that no bit changes. The environment variables for the world are those
+# of serve.R.
 #   declared  file: int32 count of features; for each its name, its type ("ordered" for an ordered factor), int32 count of
-#             levels, the levels, and what a value that is none of them does ("refuse", "missing", "default").
-#   progress  file, as a rule a pipe: one byte once the model is loaded ("." or "!"), one for each call that is done.
+#             levels, the levels, and what happens to a value that is none of them ("refuse", "missing", "default").
+#   progress  file, usually a pipe: gets one byte when the model is loaded ("."; "!" if that failed), and one for each
+#             call that is done.
 #   input     "columns", or "frame" where the declared features are the columns of one data.frame.
-#   row_by_row  "1" if each row is a run of its own, else "0".
+#   row_by_row  "1" if each row is scored by a call of its own, else "0".
 # Then each line of stdin is the path of a file of calls; the answers go to the same path with ".out".
 #   calls     int32 count; for each int32 rows, int32 columns; for each name, int32 type (1 double, 2 int, 3 bool,
 #             4 text), the values; texts as all their lengths, then all their bytes.
-#   answers   for each int32 0 and the outputs as columns are (int32 count first), or int32 1 and a text: why not.
-# Once the model is loaded, <declared>.out holds what computes, as a text; or why it could not be loaded.
+#   answers   for each call int32 0, int32 count of outputs and the outputs, written like columns; or int32 1 and a text
+#             that says why it could not be scored.
+# Once the model is loaded, <declared>.out holds the engine as a text; if it could not be loaded, the reason.
 
-# One int32.
+# Reads int32 numbers.
 reconcile_int <- function(file, count = 1L) readBin(file, "integer", count, 4L, endian = "little")
 
-# Texts: their lengths, then their bytes.
+# Reads texts: first all lengths, then all bytes.
 #   count  integer(1).
 reconcile_texts <- function(file, count) {
   lengths <- reconcile_int(file, count)
@@ -37,7 +40,7 @@ reconcile_put_texts <- function(texts, file) {
   writeBin(charToRaw(paste(whole, collapse = "")), file)
 }
 
-# The features that model.toml declares.
+# Reads the features that model.toml declares.
 #   path  character(1).  Returns named list of list(type, levels, unknown_level).
 reconcile_declared <- function(path) {
   file <- file(path, "rb")
@@ -53,10 +56,10 @@ reconcile_declared <- function(path) {
   features
 }
 
-# A column in the type of its feature. Raises an error where that would lose a value, as serving refuses such a call;
-# one that was answered with defaults while the version was loading may still be on record.
-# A level that is not known is missing where the author says so.
-#   values  vector as it was sent; feature  list(type, levels, unknown_level), NULL where nobody declared it;
+# Returns a column in the type of its feature. Raises an error if that would change a value: serving refuses such a
+# call, but one that was answered with default scores while the version was loading may be on record.
+# An unknown level becomes a missing value if the feature's unknown_level is "missing".
+#   values  vector as it was sent; feature  list(type, levels, unknown_level), NULL if it was not declared;
 #   name    character(1).
 reconcile_typed <- function(values, feature, name) {
   if (is.null(feature)) return(values)
@@ -74,7 +77,7 @@ reconcile_typed <- function(values, feature, name) {
   typed
 }
 
-# One column of a call.
+# Reads one column of a call.
 #   rows  integer(1).  Returns list(name, values).
 reconcile_column <- function(file, rows) {
   name <- reconcile_texts(file, 1L)
@@ -101,7 +104,7 @@ reconcile_put_outputs <- function(outputs, file) {
   }
 }
 
-# Loads objects and Pred.R into the global environment, as their author had them.
+# Loads the bundle's objects and Pred.R into the global environment.
 #   folder  character(1): the bundle.
 # Returns character(1): the name of the function that predicts.
 reconcile_load <- function(folder) {
@@ -123,8 +126,8 @@ reconcile_load <- function(folder) {
   reconcile_predict_name(before, code)
 }
 
-# The function named Pred.R if the file defines one, else the one that it defines.
-#   before  named list: the globals without the file; code  its expressions.
+# Returns the name of the function that predicts: Pred.R if the file defines it, else the only function that it defines.
+#   before  named list: the global variables before the file was run; code  expressions of the file.
 reconcile_predict_name <- function(before, code) {
   after <- Filter(is.function, as.list(globalenv(), all.names = TRUE))
   changed <- names(after)[!vapply(names(after), function(name) identical(after[[name]], before[[name]]), NA)]
@@ -138,10 +141,10 @@ reconcile_predict_name <- function(before, code) {
   defined
 }
 
-# Scores one call, as a call of its own.
+# Scores one call, and returns its outputs.
 #   predict   character(1): the function; seed  integer(1); declared  see reconcile_declared().
-#   framed    logical(1): it takes one data.frame.
-#   rows      integer(1); columns  list of list(name, values), without names for the function's own order.
+#   framed    logical(1): whether the function takes one data.frame.
+#   rows      integer(1); columns  list of list(name, values); names are empty if columns are in the function's order.
 reconcile_score <- function(predict, seed, declared, framed, rows, columns) {
   taken <- formals(get(predict, globalenv(), mode = "function"))
   formal <- if (framed) names(declared) else setdiff(names(taken), "...")
@@ -158,13 +161,13 @@ reconcile_score <- function(predict, seed, declared, framed, rows, columns) {
     values <- list(list2DF(values[names], rows))
     names <- names(values) <- reconcile_frame_argument(taken)
   }
-  # Symbols, not values: R writes the values of a call into messages.
+  # The call holds symbols and no values, because R writes the values of a call into messages.
   frame <- list2env(values, parent = globalenv())
   set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
   bridge_outputs(do.call(predict, structure(lapply(names, as.name), names = names), envir = frame), rows)
 }
 
-# The argument that is the data.frame: the one without a default, else the first.
+# Returns the argument that takes the data.frame: the one without a default, or the first if all have defaults.
 #   taken  pairlist: the function's arguments.
 reconcile_frame_argument <- function(taken) {
   taken <- as.list(taken)[names(taken) != "..."]
@@ -173,7 +176,7 @@ reconcile_frame_argument <- function(taken) {
 }
 
 # Scores a file of calls.
-#   path  character(1); score  function of rows and columns; done  function without arguments, called after each.
+#   path  character(1); score  function of rows and columns; done  function without arguments, called after each call.
 reconcile_file <- function(path, score, done) {
   calls <- file(path, "rb")
   answers <- file(paste0(path, ".out"), "wb")
@@ -195,7 +198,7 @@ reconcile_file <- function(path, score, done) {
   }
 }
 
-# What computes: R and the packages that are loaded beside its own.
+# Returns the engine: the version of R, and of each loaded package that is not part of R.
 reconcile_engine <- function() {
   own <- c(
     "base", "compiler", "datasets", "graphics", "grDevices", "grid", "methods", "parallel", "splines", "stats",
@@ -206,8 +209,8 @@ reconcile_engine <- function() {
   paste(c(paste("R", paste(R.version$major, R.version$minor, sep = ".")), versions), collapse = ", ")
 }
 
-# Loads the model, then does what stdin says until it ends.
-#   arguments  character: those of the command line; scripts  character(1): the folder of this file.
+# Loads the model, then scores each file of calls that stdin names, until stdin ends.
+#   arguments  character: the arguments of the command line.
 reconcile_serve <- function(arguments) {
   options(warn = -1)
   progress <- file(arguments[4L], "wb")
@@ -233,7 +236,7 @@ reconcile_serve <- function(arguments) {
     }
   )
   put(reconcile_engine())
-  # What a call leaves behind must not meet the next one.
+  # Locked, so that no call can change the scores of the next one.
   set.seed(1L, "Mersenne-Twister", "Inversion", "Rejection")
   lockEnvironment(globalenv(), bindings = TRUE)
   unlockBinding(".Random.seed", globalenv())
@@ -251,7 +254,7 @@ reconcile_serve <- function(arguments) {
 
 local({
   scripts <- dirname(sub("^--file=", "", grep("^--file=", commandArgs(), value = TRUE)))
-  # Apart from the global environment, which is the model's.
+  # Not in the global environment, which belongs to the model.
   own <- new.env(parent = baseenv())
   for (name in c("shared_conditions.R", "shared_world.R", "shared_refusals.R", "shared_outputs.R", "shared_rows.R")) {
     sys.source(file.path(scripts, "R", name), envir = own, keep.source = FALSE)

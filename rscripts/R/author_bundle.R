@@ -1,19 +1,20 @@
-# Writing a bundle from a session.
+# write_bundle(): writes a bundle from the objects of a session.
 
 # Writes a bundle, proven in a fresh R process. Its manual is man/write_bundle.Rd.
-#   dir            character(1): the folder; must not exist or be empty.
+#   dir            character(1): the folder to be written, which does not exist yet or is empty.
 #   ...            the predict function and the objects it needs, under their variables' names or as name = object.
-#   golden         data.frame of input rows or NULL; their scores, computed by the bundle as read back, become the proof
-#                  that every later load has to pass.
-#   row_wise       logical(1): no row's score depends on the others; NULL asks, or leaves it unsaid.
+#   golden         data.frame of input rows or NULL; the written bundle scores them in a fresh R process, and every
+#                  later load has to give the same scores.
+#   row_wise       logical(1): whether no row's score depends on the others; NULL asks in an interactive session, and
+#                  otherwise leaves the setting out.
 #   default_score  number, or named list by output, or NULL.
 #   timeout_s      seconds, or NULL.
 #   features       named list of "double", "int", "bool", "string" or list(type = "factor", levels = ...), the last with
-#                  ordered = TRUE or not, where the model's own terms don't say or say otherwise.
+#                  or without ordered = TRUE, for features whose type the model does not tell or tells differently.
 #   input          character(1): "columns", the function has an argument for each feature; "frame", it has one that is a
 #                  data.frame of them: the golden rows' columns; without those the models' variables, then `features`.
-#   row_by_row     logical(1): each row is a run of its own, for a function that was written for one row.
-#   accept_warnings  logical(1): R may warn, while it scores the golden rows, that it goes on with other data.
+#   row_by_row     logical(1): whether each row is scored by a call of its own, for a function written for one row.
+#   accept_warnings  logical(1): whether R may warn, while it scores the golden rows, that it goes on with other data.
 # Returns the path, invisibly. Raises bridge_bundle_error and leaves the disk as it was.
 write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, default_score = NULL, timeout_s = NULL,
                          features = NULL, input = "columns", row_by_row = FALSE, accept_warnings = FALSE) {
@@ -27,7 +28,7 @@ write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, default_score
   settings <- c(settings, world[c("timezone", "locale")])
   name <- bridge_choose_predict(passed)
   objects <- passed[names(passed) != name]
-  if (!length(objects)) stop(bridge_bundle_error("pass the model's objects beside ", name))
+  if (!length(objects)) stop(bridge_bundle_error("pass the model's objects as well as the function ", name))
   source <- bridge_predict_source(name, passed[[name]], objects)
   arguments <- bridge_features(passed[[name]], name)
   frame <- if (input == "frame") bridge_frame_argument(arguments, name)
@@ -47,9 +48,10 @@ write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, default_score
   asked <- list(features = features, input = input, row_by_row = row_by_row)
   checked <- bridge_check_bundle(dir, !is.null(golden), c(asked, world[c("timezone", "locale")]))
   if (length(checked$changed) && !isTRUE(accept_warnings)) stop(bridge_bundle_error(
-    "R went on with other data than it was given: ", checked$changed[1L], "; accept_warnings = TRUE takes it as it is"
+    "R went on with other data than it was given: ", checked$changed[1L],
+    "; accept_warnings = TRUE writes the bundle all the same"
   ))
-  # Only now: which packages the model needs is seen when it is loaded and scores.
+  # Written again now, because only loading and scoring show which packages the model needs.
   bridge_write_settings(file.path(dir, "model.toml"), settings, features, bridge_author(world$said, checked$packages))
   bridge_tell_collation(world, checked$collation)
   if (!is.null(golden)) {
@@ -61,14 +63,14 @@ write_bundle <- function(dir, ..., golden = NULL, row_wise = NULL, default_score
   invisible(normalizePath(dir))
 }
 
-# Refuses a place where there is something.
+# Refuses a path at which there is a file, or a folder that is not empty.
 #   dir  character(1).
 bridge_refuse_folder <- function(dir) {
   if (!is.character(dir) || length(dir) != 1L || is.na(dir)) {
     stop(bridge_bundle_error("dir must be the path of a folder"))
   }
   if (file.exists(dir) && !dir.exists(dir)) stop(bridge_bundle_error(
-    basename(dir), " exists and is no folder: remove it, or name another"
+    basename(dir), " exists and is not a folder: remove it, or name another folder"
   ))
   if (length(list.files(dir, all.files = TRUE, no.. = TRUE))) {
     stop(bridge_bundle_error(
@@ -77,9 +79,9 @@ bridge_refuse_folder <- function(dir) {
   }
 }
 
-# Makes the bundle's folder, unless it is there and empty.
+# Makes the bundle's folder, unless it exists and is empty.
 #   dir  character(1).
-# Returns character: what a bundle that fails has to take away again.
+# Returns character: the files and folders to remove again if the bundle fails.
 bridge_make_folder <- function(dir) {
   if (dir.exists(dir)) return(file.path(dir, c("Pred.R", "model.RData", "model.toml", "golden.csv")))
   made <- dir
@@ -90,8 +92,8 @@ bridge_make_folder <- function(dir) {
   made
 }
 
-# The arguments by their names, or their variables' names.
-#   expressions  call list(...); values  list.
+# Returns the arguments in `...` as a named list: each has its own name, or that of the variable that was passed.
+#   expressions  call list(...): the arguments as they were written; values  list: their values.
 bridge_named_arguments <- function(expressions, values) {
   expressions <- as.list(expressions)[-1L]
   if (is.null(names(values))) names(values) <- rep("", length(values))
@@ -109,8 +111,8 @@ bridge_named_arguments <- function(expressions, values) {
   values
 }
 
-# Which of the objects predicts.
-#   passed  named list.
+# Returns the name of the function that predicts.
+#   passed  named list: the functions and objects that were passed.
 bridge_choose_predict <- function(passed) {
   functions <- names(passed)[vapply(passed, is.function, NA)]
   if ("Pred.R" %in% functions) return("Pred.R")
@@ -131,17 +133,20 @@ bridge_write_files <- function(dir, source, objects, settings, features) {
   bridge_write_settings(file.path(dir, "model.toml"), settings, features)
 }
 
-# Whether the author says that rows don't depend on each other. NULL where nobody can be asked.
+# Asks the author whether rows are scored independently of each other. Returns NULL if the session is not interactive.
 bridge_ask_row_wise <- function() {
   if (interactive()) {
     answer <- readline("Is every row's score independent of the other rows in the call? [y/n] ")
     if (grepl("^[yYnN]", answer)) return(grepl("^[yY]", answer))
   }
-  message("row_wise is not said: calls of this model are never cut, joined or retried row by row, which costs speed")
+  message(
+    "row_wise was not given, so calls of this model are never cut, joined or retried row by row, which makes them ",
+    "slower: pass row_wise = TRUE if no row's score depends on the other rows"
+  )
   NULL
 }
 
-# Tells the author what was written.
+# Prints what was written, as messages.
 #   dir  character(1); checked  see bridge_check_bundle(); features  named list.
 bridge_tell <- function(dir, checked, features) {
   types <- vapply(checked$features, function(name) {

@@ -1,12 +1,13 @@
-# Proving a bundle in fresh R processes, which load it exactly as a worker does. They are given this code as it is in
-# the session, and so need neither its files nor a package.
+# Proves a bundle in fresh R processes, which load it exactly as a worker does. They get the bridge's code from this
+# session, so they need neither its files nor the installed package.
 
-# Loads and scores the bundle: the first process writes the expected scores, the second must find them.
+# Loads and scores the bundle in two fresh processes: the first writes the expected scores, the second must give the
+# same.
 #   dir     character(1); golden  logical(1): there are golden rows.
 #   asked   list: features, named list of list(type, levels, ordered); input, as in bridge_load(); row_by_row
 #           logical(1); timezone, locale, character(1) or NULL: those of model.toml.
-# Returns list: features character; scores, a named list of columns; warnings character, what R warned of; changed, those
-# that say that it went on with other data; packages character, "name version"; collation character(1).
+# Returns list: features character; scores, a named list of columns; warnings character, what R warned of; changed,
+# those that say that it went on with other data; packages character, "name version"; collation character(1).
 bridge_check_bundle <- function(dir, golden, asked) {
   path <- tempfile(c("request", "reply"), fileext = ".rds")
   on.exit(unlink(path))
@@ -14,7 +15,7 @@ bridge_check_bundle <- function(dir, golden, asked) {
   for (step in c(if (golden) "score", "compare")) {
     saveRDS(c(list(step = step), asked), path[1L])
     script <- "local({request=readRDS(commandArgs(TRUE));request$code$bridge_check_here(request)})"
-    # Models may load packages that print: their text is none of ours. R starts as a worker's does.
+    # The output is dropped, because packages that a model loads may print. The variables are those of a worker's start.
     start <- c("LC_ALL=C.UTF-8", "LANGUAGE=en", "R_ICU_LOCALE=")
     arguments <- shQuote(c("--vanilla", "-e", script, path[1L]))
     system2(file.path(R.home("bin"), "Rscript"), arguments, stdout = FALSE, stderr = FALSE, env = start)
@@ -26,9 +27,8 @@ bridge_check_bundle <- function(dir, golden, asked) {
   checked
 }
 
-# The bridge's functions and constants as values that can be sent: a namespace, or all that a function was made in,
-# would be sent with them.
-# Returns named list.
+# Returns the bridge's functions and constants as a named list that can be saved to a file. The functions get the base
+# environment, because saving would otherwise include the namespace or environment in which they were made.
 bridge_own_code <- function() {
   code <- environment(bridge_own_code)
   parts <- mget(grep("^bridge_", ls(code), value = TRUE), envir = code)
@@ -38,21 +38,21 @@ bridge_own_code <- function() {
   })
 }
 
-# What the fresh process does; its reply goes to a file.
+# Runs in the fresh process: loads the bundle, scores the golden rows, and saves the reply to a file.
 #   request  list: see bridge_check_bundle(); step "score" or "compare"; dir; reply; code, see bridge_own_code().
 bridge_check_here <- function(request) {
   code <- request$code$bridge_attach(request$code, compile = FALSE)
   world <- lapply(request[c("timezone", "locale")], function(name) if (is.null(name)) "" else name)
-  # The machine that serves has C.UTF-8; an author's may not.
+  # A machine that serves has the locale C.UTF-8; the author's machine may lack it.
   if (world$locale == "" && !nzchar(suppressWarnings(Sys.setlocale("LC_COLLATE", "C.UTF-8")))) world$locale <- NA_character_
   code$bridge_start(request$dir, "", 1L, request$input, request$row_by_row, world$timezone, world$locale)
   saveRDS(code$bridge_check(file.path(request$dir, "golden.csv"), request), request$reply)
 }
 
-# Scores the golden rows, and writes or compares the scores.
-#   path     character(1): golden.csv; where it is not there, only the load is checked.
+# Scores the golden rows, and writes their scores or compares them with the expected ones. It never raises.
+#   path     character(1): golden.csv; without this file only the load is checked.
 #   request  list: step, features, input.
-# Returns the reply, see bridge_check_bundle(), or as `error` why there is none. It never raises.
+# Returns the reply that bridge_check_bundle() describes; if it failed, `error` in it says why.
 bridge_check <- function(path, request) {
   framed <- request$input == "frame"
   features <- if (framed) names(request$features) else bridge_greeting_parts$feature_names
@@ -71,7 +71,7 @@ bridge_check <- function(path, request) {
       if (request$step == "compare") bridge_compare(golden$expected, scores)
       texts <- bridge_warning_texts(kept$warned)
       reply$warnings <- c(reply$warnings, if (length(texts)) paste("R warned while golden rows were scored:", texts))
-      # A call may have loaded more of them.
+      # Asked again, because scoring may have loaded more packages.
       reply$packages <- bridge_packages()
       c(reply, list(scores = scores, changed = texts[bridge_changes_data(texts)]))
     },
@@ -79,7 +79,7 @@ bridge_check <- function(path, request) {
   )
 }
 
-# The scores of the golden rows.
+# Scores the golden rows.
 #   golden  see bridge_read_golden(); kept  see bridge_warnings().
 # Returns named list of columns.
 bridge_golden_scores <- function(golden, kept) {
@@ -93,7 +93,7 @@ bridge_golden_scores <- function(golden, kept) {
   stop(bridge_model_error("the predict function raised ", answer[[3L]], ": ", said))
 }
 
-# Holds scores against the expected ones, to the bit.
+# Refuses scores that differ from the expected ones in any bit.
 #   expected  named list of cells; scores  named list of columns.
 bridge_compare <- function(expected, scores) {
   if (!identical(names(expected), names(scores))) {

@@ -1,6 +1,6 @@
-# A predict function of the session as the text of a file Pred.R that needs nothing but the bundle and its packages.
+# Writes a predict function of the session as the text of a file Pred.R that needs only the bundle and its packages.
 
-# The lines of the file.
+# Returns the lines of Pred.R.
 #   name     character(1): the function's name.
 #   predict  function.
 #   objects  named list: what the bundle holds beside it.
@@ -13,7 +13,7 @@ bridge_predict_source <- function(name, predict, objects) {
   c(if (length(packages)) c(paste0("library(", packages, ")"), ""), text)
 }
 
-# A function's source: as it was typed if that is known, else deparsed so that it parses to the same function.
+# Returns a function's source as lines: as it was typed, or else deparsed and checked to parse to the same function.
 #   fun  function.
 bridge_function_text <- function(fun) {
   typed <- attr(fun, "srcref")
@@ -26,17 +26,17 @@ bridge_function_text <- function(fun) {
     read <- tryCatch(eval(parse(text = text, keep.source = FALSE)[[1L]], baseenv()), error = function(e) NULL)
     if (identical(body(read), body(fun)) && identical(formals(read), formals(fun))) return(text)
   }
-  stop(bridge_bundle_error("the predict function can't be written as text: something in it is no R code"))
+  stop(bridge_bundle_error("the predict function can't be written as text: it contains something that is not R code"))
 }
 
-# A name as it is written in code.
+# Returns a name as it is written in code, in backticks if it needs them.
 #   name  character(1).
 bridge_quoted_name <- function(name) paste(deparse(as.name(name), backtick = TRUE), collapse = "")
 
-# Refuses a function that uses what is in the session and was not passed.
-#   fun     function; name  character(1), for the sentence; passed  character.
-#   alone   logical(1): only its text is saved, so what it takes from the function that made it is lost too; an object
-#           is saved with that.
+# Refuses a function that uses an object of the session which was not passed.
+#   fun     function; name  character(1): its name, for the message; passed  character: the names that were passed.
+#   alone   logical(1): whether only the function's text is saved, so that variables of an enclosing function are lost
+#           too. A function that is saved as an object keeps those.
 bridge_refuse_unpassed <- function(fun, name, passed, alone) {
   names <- setdiff(bridge_free_names(fun), passed)
   place <- environment(fun)
@@ -53,9 +53,9 @@ bridge_refuse_unpassed <- function(fun, name, passed, alone) {
   }
 }
 
-# The names that a function takes from outside: variables and functions, without what it binds itself.
-# Formulas, quoted code and what with() and its like evaluate are left out: their names are columns as a rule.
-# (codetools is not in every R.)
+# Returns the names of variables and functions that a function uses and does not bind itself.
+# Names in formulas, in quoted code and in arguments of with() and similar functions are left out, because they usually
+# are columns. (The package codetools would find such names too, but is not in every R.)
 #   fun  function.
 bridge_free_names <- function(fun) {
   if (is.primitive(fun)) return(character())
@@ -69,7 +69,7 @@ bridge_masking <- c(
   "with", "within", "subset", "transform", "mutate", "filter", "select", "arrange", "group_by", "summarise", "summarize"
 )
 
-# The names that code uses, its own included.
+# Returns the names that code uses, including those that it assigns.
 #   code  any language object or constant.
 bridge_used_names <- function(code) {
   if (missing(code) || identical(code, quote(expr = ))) return(character())
@@ -91,7 +91,7 @@ bridge_used_names <- function(code) {
   unlist(lapply(as.list(code), bridge_used_names))
 }
 
-# The names that code assigns, nested functions left out.
+# Returns the names that code assigns, without those that nested functions assign.
 #   code  any language object or constant.
 bridge_assigned_names <- function(code) {
   if (!is.call(code)) return(character())
@@ -103,9 +103,10 @@ bridge_assigned_names <- function(code) {
   c(if (!is.null(target)) as.character(target), unlist(lapply(parts, bridge_assigned_names)))
 }
 
-# The packages that a worker must attach, oldest first, so that they mask each other as in this session.
-#   names    character: what the functions use.
-#   objects  named list: also the predict methods of their classes, and the functions in their formulas.
+# Returns the packages that a worker must attach, in the session's order of attaching, so that they mask each other
+# alike.
+#   names    character: the names that the functions use.
+#   objects  named list: the objects, whose predict methods and whose formulas' functions need packages too.
 bridge_needed_packages <- function(names, objects) {
   formulas <- lapply(Filter(function(x) is.list(x) && !is.data.frame(x), objects), function(x) unclass(x)[["terms"]])
   names <- unique(c(names, unlist(lapply(formulas, all.names))))
@@ -118,7 +119,7 @@ bridge_needed_packages <- function(names, objects) {
   homes <- vapply(Filter(is.function, methods), function(method) environmentName(topenv(environment(method))), "")
   always <- c("base", "methods", "datasets", "utils", "grDevices", "graphics", "stats", "R_GlobalEnv", "")
   needed <- setdiff(c(sub("^package:", "", owners[!is.na(owners)]), homes), always)
-  # paste0() would make one name of none.
+  # paste0() below would turn an empty vector into one name.
   if (!length(needed)) return(character())
   needed[order(-match(paste0("package:", needed), search(), nomatch = 0L))]
 }

@@ -1,13 +1,13 @@
-# The session's own scores of the golden rows, held against the bundle's: whatever the way into a bundle changes without
-# a word, such as a factor that arrives as text, a locale or an option, shows as another score.
+# Compares the session's own scores of the golden rows with the bundle's. A silent change on the way into a bundle, such
+# as a factor that becomes text, another locale or another option, shows as a different score.
 
-# Stops unless both are the same, to the bit.
+# Raises bridge_bundle_error unless the session and the bundle give the same scores, to the bit.
 #   name     character(1): the predict function's.
 #   predict  function; objects  named list: what was passed beside it.
 #   golden   data.frame as it was given; features  named list of list(type, levels, ordered).
 #   found    named list of columns: the bundle's scores.
 #   frame    character(1): the argument that takes the golden rows as they are; NULL if each column has its own.
-#   row_by_row  logical(1): each row is a run of its own.
+#   row_by_row  logical(1): whether each row is scored by a call of its own.
 bridge_compare_session <- function(name, predict, objects, golden, features, found, frame, row_by_row) {
   hint <- bridge_changed_columns(golden, features)
   own <- function() bridge_session_scores(name, predict, objects, golden, frame, row_by_row)
@@ -32,7 +32,7 @@ bridge_compare_session <- function(name, predict, objects, golden, features, fou
   }
 }
 
-# The scores that the predict function gives in this session, with the objects as they were passed.
+# Scores the golden rows in this session, with the objects as they were passed.
 #   name, predict, objects, golden, frame, row_by_row  as in bridge_compare_session().
 # Returns named list of columns.
 bridge_session_scores <- function(name, predict, objects, golden, frame, row_by_row) {
@@ -59,7 +59,7 @@ bridge_session_scores <- function(name, predict, objects, golden, frame, row_by_
   outputs$columns
 }
 
-# Evaluates something with a worker's random numbers, and leaves the session's as they were.
+# Evaluates an expression with the seed of a worker, and restores the session's random number generator.
 #   expression  is evaluated after the seed is set.
 bridge_with_seed <- function(expression) {
   seed <- get0(".Random.seed", globalenv(), inherits = FALSE)
@@ -72,16 +72,16 @@ bridge_with_seed <- function(expression) {
   expression
 }
 
-# What the golden columns are here and not in the bundle, as the end of a sentence.
+# Returns the end of a sentence: the golden columns whose class or levels differ between this session and the bundle.
 #   golden, features  as in bridge_compare_session().
 bridge_changed_columns <- function(golden, features) {
   classes <- c(double = "numeric", int = "integer", bool = "logical", string = "character", factor = "factor")
   changed <- unlist(lapply(names(golden), function(name) {
     here <- class(golden[[name]])[1L]
     there <- if (isTRUE(features[[name]]$ordered)) "ordered" else classes[[features[[name]]$type]]
-    if (here != there) paste0("column '", name, "' is ", here, " here and ", there, " there")
+    if (here != there) paste0("column '", name, "' is ", here, " in this session and ", there, " in the bundle")
     else if (is.factor(golden[[name]]) && !identical(levels(golden[[name]]), features[[name]]$levels)) {
-      paste0("column '", name, "' has other levels here")
+      paste0("column '", name, "' has other levels in this session")
     }
   }))
   if (length(changed)) paste0(" (", paste(changed, collapse = ", "), ")")

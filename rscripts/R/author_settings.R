@@ -1,7 +1,7 @@
-# What write_bundle is told for model.toml, checked as the gateway will: here its author can still be told.
+# Checks the settings for model.toml as the gateway will check them, while the author can still mend them.
 
-# Refuses settings that no gateway takes, whatever the model gives.
-#   settings  list: row_wise, timeout_s, default_score, input; NULL where not said.
+# Refuses settings that no gateway takes, whatever the model's outputs are.
+#   settings  list: row_wise, row_by_row, timeout_s, default_score, input; NULL for a setting that was not given.
 bridge_check_settings <- function(settings) {
   row_wise <- settings$row_wise
   if (!is.null(row_wise) && !isTRUE(row_wise) && !isFALSE(row_wise)) {
@@ -31,14 +31,14 @@ bridge_check_settings <- function(settings) {
   }
 }
 
-# Whether a value can be one setting.
+# Whether a value can be a setting: one finite number, truth value or text.
 #   value  anything.
 bridge_is_scalar <- function(value) {
   is.atomic(value) && !is.object(value) && length(value) == 1L && !is.na(value) && !is.infinite(value) &&
     typeof(value) %in% c("double", "integer", "logical", "character")
 }
 
-# Refuses default scores that are not of the outputs.
+# Refuses default scores that do not fit the model's outputs in name or type.
 #   default  as write_bundle is given it; scores  named list of columns.
 bridge_check_defaults <- function(default, scores) {
   if (is.null(default)) return(invisible())
@@ -55,10 +55,10 @@ bridge_check_defaults <- function(default, scores) {
   }
 }
 
-# What a default score would have to be, or NULL if it is.
+# Returns what a default score has to be, such as "a number"; NULL if it fits its output.
 #   value  a scalar; column  the scores of its output.
 bridge_wanted_default <- function(value, column) {
-  # An output that is missing in every row has no type yet.
+  # The type of an output that is missing in every row is not known.
   if (is.logical(column) && all(is.na(column))) return(NULL)
   whole <- is.numeric(value) && value == trunc(value) && abs(value) <= .Machine$integer.max
   switch(typeof(column),

@@ -1,10 +1,10 @@
-# model.toml, as far as write_bundle writes it: settings and the tables [author] and [features].
+# Writes model.toml: the settings and the tables [author] and [features].
 
-# Writes the settings.
+# Writes the file.
 #   path      character(1).
 #   settings  named list of scalars, or named lists of scalars; NULL elements are left out.
 #   features  named list of list(type, levels, ordered).
-#   author    named list as settings is; empty where nothing is to be said of the author.
+#   author    named list like settings, for the table [author]; empty for no such table.
 bridge_write_settings <- function(path, settings, features, author = list()) {
   lines <- bridge_toml_lines(settings)
   if (length(author)) lines <- c(lines, if (length(lines)) "", "[author]", bridge_toml_lines(author))
@@ -17,14 +17,14 @@ bridge_write_settings <- function(path, settings, features, author = list()) {
   writeLines(lines, output, sep = "\n", useBytes = TRUE)
 }
 
-# One line for each setting that is not NULL.
+# Returns one line for each setting that is not NULL.
 #   settings  named list of scalars, or named lists of scalars.
 bridge_toml_lines <- function(settings) {
   settings <- Filter(Negate(is.null), settings)
   vapply(names(settings), function(name) paste(bridge_toml_key(name), "=", bridge_toml_value(settings[[name]])), "")
 }
 
-# One line of [features].
+# Returns one line of the table [features].
 #   name     character(1).
 #   feature  list(type, levels, ordered).
 bridge_toml_feature <- function(name, feature) {
@@ -33,11 +33,11 @@ bridge_toml_feature <- function(name, feature) {
   paste0(bridge_toml_key(name), " = {type = \"factor\", levels = [", levels, "]", if (feature$ordered) ", ordered = true", "}")
 }
 
-# A key, quoted unless it is a bare one.
+# Returns a key as TOML, in quotes if it needs them.
 #   name  character(1).
 bridge_toml_key <- function(name) if (grepl("^[A-Za-z0-9_-]+$", name, perl = TRUE)) name else bridge_toml_text(name)
 
-# Basic strings.
+# Returns texts as TOML's basic strings.
 #   text  character.
 bridge_toml_text <- function(text) {
   text <- gsub("\"", "\\\"", gsub("\\", "\\\\", enc2utf8(text), fixed = TRUE), fixed = TRUE)
@@ -45,7 +45,7 @@ bridge_toml_text <- function(text) {
   paste0("\"", text, "\"")
 }
 
-# A scalar, or an inline table of scalars.
+# Returns a value as TOML: a scalar, or an inline table of scalars.
 #   value  logical(1), numeric(1), character(1) or a named list or vector of them.
 bridge_toml_value <- function(value) {
   if (!is.null(names(value))) {

@@ -1,6 +1,7 @@
-# What a bundle's own models say about its features' types. A proposal: what they disagree on stays unknown.
+# Proposes the types of features from what a bundle's own models tell. A type on which the models disagree stays
+# unknown.
 
-# The types and levels of features, from the fitted models among some objects.
+# Returns the types and levels of features, from the fitted models among some objects.
 #   names    character: the features.
 #   objects  list: where to look; models in plain lists count too.
 # Returns list: types character ("" where unknown, else "double", "bool", "string" or "factor"); levels, a list of
@@ -19,15 +20,15 @@ bridge_propose_features <- function(names, objects = as.list(globalenv())) {
   )
 }
 
-# The objects, and in the place of plain lists what they hold.
+# Returns the objects, with each plain list replaced by its elements.
 #   objects  list.
 bridge_models_in <- function(objects) {
   plain <- vapply(objects, function(object) is.list(object) && !is.object(object), NA)
   c(objects[!plain], unlist(unname(objects[plain]), recursive = FALSE))
 }
 
-# What one object says about the variables it was fitted on.
-#   object  anything; what is no model says nothing.
+# Returns what one object tells about the variables that it was fitted on.
+#   object  anything; an object that is not a model tells nothing.
 # Returns named list of list(type, levels, ordered).
 bridge_proposed_by <- function(object) {
   if (!is.list(object) || is.data.frame(object)) return(list())
@@ -40,8 +41,9 @@ bridge_proposed_by <- function(object) {
   c(by_terms, others[setdiff(names(others), names(by_terms))])
 }
 
-# What a gbm says: a type above 0 counts the levels of a factor; an ordered one has type 0 and levels that are text.
-#   parts  list: an object's.
+# Returns what a model of gbm tells: a type above 0 is a factor's number of levels; an ordered factor has type 0 and
+# levels that are text.
+#   parts  list: the parts of an object.
 bridge_proposed_by_gbm <- function(parts) {
   if (!all(c("var.names", "var.type", "var.levels") %in% names(parts))) return(list())
   proposals <- Map(function(kind, levels) {
@@ -51,8 +53,8 @@ bridge_proposed_by_gbm <- function(parts) {
   proposals
 }
 
-# What a naive Bayes of e1071 says: the columns of a table are its levels.
-#   parts  list: an object's.
+# Returns what a naive Bayes model of e1071 tells: the columns of a variable's table are its levels.
+#   parts  list: the parts of an object.
 bridge_proposed_by_bayes <- function(parts) {
   numbers <- parts[["isnumeric"]]
   if (!is.logical(numbers) || !is.list(parts[["tables"]])) return(list())
@@ -63,7 +65,7 @@ bridge_proposed_by_bayes <- function(parts) {
   Filter(Negate(is.null), proposals)
 }
 
-# What terms say: the class of each variable when the model was fitted.
+# Returns what terms tell: the class that each variable had when the model was fitted.
 #   terms   terms object or NULL.
 #   levels  named list of character, or NULL: the levels of the factors, and the known values of text.
 bridge_proposed_by_terms <- function(terms, levels) {
@@ -80,8 +82,8 @@ bridge_proposed_by_terms <- function(terms, levels) {
   Filter(Negate(is.null), proposals)
 }
 
-# What a random forest says: its levels where a variable is a factor, a number where it is not. One that splits between
-# the levels and not by sets of them counts one category: it is ordered.
+# Returns what a random forest tells: the levels of a variable that is a factor; any other variable is a number. The
+# forest counts one category for an ordered factor, because it splits between levels and not by sets of them.
 #   levels      named list, or NULL.
 #   categories  named numeric, or NULL.
 bridge_proposed_by_forest <- function(levels, categories) {
@@ -95,20 +97,20 @@ bridge_proposed_by_forest <- function(levels, categories) {
   proposals
 }
 
-# One variable's proposal; NULL for a factor whose levels are not known, because its codes mean nothing then.
+# Returns the proposal for one variable; NULL for a factor whose levels are not known, as its codes then mean nothing.
 #   type  character(1); levels  character or NULL; ordered  logical(1).
 bridge_proposal <- function(type, levels = NULL, ordered = FALSE) {
   if (type != "factor") return(list(type = type, levels = character(), ordered = FALSE))
-  # A level that is NA is what a missing value becomes in a model that has it.
+  # In a model that has a level NA, missing values become that level.
   levels <- enc2utf8(as.character(levels[!is.na(levels)]))
   if (length(levels)) return(list(type = type, levels = levels, ordered = ordered))
   if (ordered) list(type = "", levels = character(), ordered = TRUE)
 }
 
-# The values of text features that the fitted models among some objects know.
+# Returns values of text features that the fitted models among some objects know.
 #   names    character: the features; objects  list: where to look.
-#   most     integer(1): of each; as many rows are made up, and each worker carries them in its greeting.
-# Returns a named list of character vectors, of the features of which something is known.
+#   most     integer(1): the most values of a feature; as many rows are made up, and each worker's greeting has them.
+# Returns a named list of character vectors, without the features of which no value is known.
 bridge_known_texts <- function(names, objects = as.list(globalenv()), most = 3L) {
   models <- Filter(function(object) is.list(object) && !is.data.frame(object), bridge_models_in(objects))
   texts <- lapply(names, function(name) {
@@ -124,29 +126,29 @@ bridge_known_texts <- function(names, objects = as.list(globalenv()), most = 3L)
   texts[lengths(texts) > 0L]
 }
 
-# The columns of a data.frame that a predict function of one argument may want: what the bundle's own models were fitted
-# on. A proposal, for a function of one feature looks the same.
+# Proposes the columns of the data.frame that a predict function of one argument may take: the variables that the
+# bundle's own models were fitted on. It is only a proposal, because a function of one feature looks the same.
 #   model    list: feature_names and feature_required, see bridge_features().
 #   objects  named list: where to look.
 # Returns list: names character, in the models' order, and types, levels and ordered as bridge_propose_features() gives
-# them. Nothing, unless exactly one argument has no default, and is none of these itself.
+# them. All are empty unless exactly one argument has no default, and is not itself such a variable.
 bridge_propose_frame <- function(model, objects = as.list(globalenv(), sorted = TRUE)) {
   names <- if (sum(model$feature_required) == 1L) bridge_variables(objects)
   if (any(model$feature_names[model$feature_required] %in% names)) names <- NULL
   c(list(names = as.character(names)), bridge_propose_features(as.character(names), objects))
 }
 
-# The variables that the models among some objects were fitted on, each once.
+# Returns the variables that the models among some objects were fitted on, each once.
 #   objects  named list.
 bridge_variables <- function(objects) {
   names <- as.character(unlist(lapply(unname(bridge_models_in(objects)), bridge_variables_of, names(objects))))
-  # Where they are no text, nobody can send them.
+  # A name that is not valid text can't be sent by any caller.
   unique(enc2utf8(names[validEnc(names)]))
 }
 
-# The variables that one object was fitted on, in its own order.
-#   object  anything; what is no model has none.
-#   others  character: names that a formula may mean beside the columns of its data.
+# Returns the variables that one object was fitted on, in its own order.
+#   object  anything; an object that is not a model has none.
+#   others  character: names that in a formula may mean objects instead of columns.
 bridge_variables_of <- function(object, others) {
   if (!is.list(object) || is.data.frame(object)) return(character())
   parts <- unclass(object)
@@ -154,7 +156,7 @@ bridge_variables_of <- function(object, others) {
   names(bridge_proposed_by(object))
 }
 
-# The variables of terms, also of those within a transformation: log(x), poly(x, 2), offset(x).
+# Returns the variables of terms, also those within a transformation such as log(x), poly(x, 2) or offset(x).
 #   terms  terms object; others  as in bridge_variables_of().
 bridge_variables_of_terms <- function(terms, others) {
   used <- as.list(attr(terms, "variables"))[-1L]
@@ -165,7 +167,7 @@ bridge_variables_of_terms <- function(terms, others) {
   constants <- c(others, own, "pi", "T", "F", "letters", "LETTERS", "month.abb", "month.name")
   unlist(lapply(used, function(variable) {
     if (is.symbol(variable)) return(as.character(variable))
-    # d$x is no column of anything.
+    # A term such as d$x names no column.
     if (any(c("$", "@", "[[") %in% all.names(variable))) return(character())
     setdiff(all.vars(variable), constants)
   }))

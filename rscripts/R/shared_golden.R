@@ -1,5 +1,5 @@
-# golden.csv: input columns, then the expected scores as `score.<output>`. Read here with the same digits and the same
-# notion of missing as the gateway reads it. Stands alone but for shared_conditions.R.
+# Writes and reads golden.csv: input columns, then the expected scores in columns named `score.<output>`. Digits and
+# missing values are read as the gateway reads them. Needs only shared_conditions.R.
 # Numbers have 17 significant digits, text is always quoted, missing is empty and unquoted, lines end in \n, UTF-8.
 
 # Writes a golden file.
@@ -15,7 +15,7 @@ bridge_write_golden <- function(path, inputs, scores = list()) {
   writeLines(lines, output, sep = "\n", useBytes = TRUE)
 }
 
-# A column's values as cells.
+# Returns a column's values as cells.
 #   values  atomic vector or factor.
 # Returns character, marked as UTF-8.
 bridge_format_cells <- function(values) {
@@ -50,7 +50,7 @@ bridge_read_golden <- function(path, features) {
   list(rows = nrow(cells$text) - 1L, inputs = inputs, expected = expected)
 }
 
-# One input column in the type of its feature.
+# Returns one input column in the type of its feature.
 #   name     character(1).
 #   cells    list: text character, quoted logical.
 #   feature  list(type, levels, ordered) or NULL.
@@ -66,11 +66,11 @@ bridge_typed_input <- function(name, cells, feature) {
   factor(values, levels = feature$levels, ordered = isTRUE(feature$ordered))
 }
 
-# A column's cells as values.
-#   name   character(1), for the sentence.
+# Returns a column's cells as values of a type.
+#   name   character(1): the column's name, for the message.
 #   cells  list: text character, quoted logical.
 #   type   character(1): "double", "integer", "logical" or "character".
-# Raises bridge_bundle_error with column and row (0-based), never the cell.
+# Raises bridge_bundle_error that names column and row (from 0), and never shows the cell.
 bridge_parse_column <- function(name, cells, type) {
   missing <- !cells$quoted & !nzchar(cells$text)
   text <- cells$text[!missing]
@@ -90,15 +90,15 @@ bridge_parse_column <- function(name, cells, type) {
   values
 }
 
-# Numbers from their digits, as a correctly rounding reader reads them: as.numeric() can be off by an ulp.
-#   text  character, numbers as sprintf("%.17g") writes them. Where no neighbour is written like the text, because it
-#         has other digits, as.numeric() stands.
+# Returns the numbers that texts mean, rounded correctly: as.numeric() can be wrong in the last binary digit.
+#   text  character: numbers as sprintf("%.17g") writes them. If neither the number of as.numeric() nor a neighbour of
+#         it is written like the text, because the text has other digits, the number of as.numeric() is used.
 bridge_read_numbers <- function(text) {
   values <- as.numeric(text)
   wrong <- which(is.finite(values) & sprintf("%.17g", values) != sub("^\\+", "", text))
   for (i in wrong) {
     ulp <- max(2^(floor(log2(abs(values[i]))) - 52), 2^-1074)
-    # Half steps too: below a power of two the doubles are twice as dense.
+    # Half steps are tried too, because below a power of two doubles are twice as dense.
     near <- values[i] + c(-1, 1, -2, 2, -3, 3, -4, 4) * max(ulp / 2, 2^-1074)
     match <- near[sprintf("%.17g", near) == text[i]]
     if (length(match)) values[i] <- match[1L]
@@ -106,7 +106,8 @@ bridge_read_numbers <- function(text) {
   values
 }
 
-# The cells of a CSV file, header included, remembering which were quoted: "" is an empty text, nothing is missing.
+# Returns the cells of a CSV file, header included, and which of them were quoted: a quoted empty cell is an empty text,
+# an unquoted one is missing.
 #   path  character(1).
 # Returns list of two matrices: text character, quoted logical.
 bridge_read_cells <- function(path) {
@@ -132,7 +133,8 @@ bridge_read_cells <- function(path) {
   list(text = shape(text), quoted = shape(quoted))
 }
 
-# Which values are not the same. There is one kind of missing: a CSV can't tell NaN from NA.
+# Returns the positions at which two vectors differ. NA and NaN count as equal, because a CSV file can't tell them
+# apart.
 #   wanted, found  vectors of one type and length.
 bridge_differing <- function(wanted, found) {
   which(ifelse(is.na(wanted) | is.na(found), is.na(wanted) != is.na(found), wanted != found))

@@ -1,15 +1,15 @@
-# What a predict function returned, as typed and named columns. Stands alone but for shared_conditions.R and shared_refusals.R:
-# reconciliation shares these rules with serving.
-# A form gives the same outputs for every number of rows, or none for any; what reads two ways is refused, not guessed.
-# Names of rows, and every other attribute, are dropped: on the wire they cost four times the scores.
+# Turns what a predict function returned into typed and named columns. Needs only shared_conditions.R and
+# shared_refusals.R, because reconciliation shares these rules with serving. A form gives the same outputs for every
+# number of rows, or is refused for every number; what reads two ways is refused, not guessed. Row names and all other
+# attributes are dropped: sending them would cost four times the scores.
 
-# Classes that say no more than the type and the shape do.
+# Classes that tell no more than the type and the shape do.
 bridge_plain_classes <- c(
   "AsIs", "matrix", "array", "votes", "table", "factor", "ordered", "numeric", "double", "integer", "logical",
   "character"
 )
 
-# The outputs of a prediction.
+# Returns the outputs of a prediction.
 #   prediction  vector, matrix, array, data.frame or list of scores, one row per input row.
 #   rows        integer(1).
 # Returns list: names character; columns, an unnamed list of double, integer, logical or character vectors without
@@ -28,18 +28,18 @@ bridge_outputs <- function(prediction, rows) {
   list(names = names, columns = unname(Map(function(column, name) bridge_column(column, rows, name), columns, named)))
 }
 
-# The elements of a list or data.frame, and the columns of those that have several.
+# Returns the elements of a list or data.frame; an element that has several columns is replaced by these.
 #   prediction  list; rows  integer(1).
-#   name        character(1): the output that it is, where it stands in another; else NULL.
-# Returns list of columns, by their names where they have any.
+#   name        character(1): the name of the output if the list is within another list; else NULL.
+# Returns list of columns, named where they have names.
 bridge_list_columns <- function(prediction, rows, name) {
   frame <- inherits(prediction, "data.frame")
   classes <- setdiff(oldClass(prediction), "AsIs")
   if (!frame && (length(classes) || !is.null(dim(prediction)))) bridge_refuse(prediction, name)
   elements <- as.list(unclass(prediction))
   attributes(elements) <- list(names = names(elements))
-  if (!length(elements)) bridge_malformed("a list without scores", name, "give it one column an output")
-  # What return(list(score)) makes of a list.
+  if (!length(elements)) bridge_malformed("a list without scores", name, "give it one column for each output")
+  # return(list(score)) wraps a list in another one.
   inner <- if (!frame && length(elements) == 1L && is.null(names(elements))) elements[[1L]]
   if (is.list(inner) && !is.object(inner)) return(bridge_list_columns(inner, rows, name))
   wide <- FALSE
@@ -59,7 +59,7 @@ bridge_list_columns <- function(prediction, rows, name) {
   unlist(parts, recursive = FALSE)
 }
 
-# Whether something has columns of its own: then each is an output.
+# Whether a value has several columns, each of which is an output.
 #   value  anything with dimensions.
 bridge_is_wide <- function(value) {
   shape <- dim(value)
@@ -67,7 +67,8 @@ bridge_is_wide <- function(value) {
   is.atomic(value) && (length(shape) > 2L || (length(shape) == 2L && shape[2L] != 1L))
 }
 
-# The columns of one element, named as data.frame() names them: element.column, element.1 where a column has no name.
+# Returns the columns of one element, named as data.frame() does: element.column, or element.1 for a column without
+# name.
 #   element  anything; rows  integer(1); name  character(1), empty where the element has none.
 bridge_element_columns <- function(element, rows, name) {
   place <- if (!is.na(name) && nzchar(name)) name
@@ -85,28 +86,28 @@ bridge_element_columns <- function(element, rows, name) {
   columns
 }
 
-# One score a row, each an element of its own, as lapply() gives it.
-#   elements  list of which none is an error; rows  integer(1); wide  logical(1): an element has columns of its own.
-# Returns a vector; NULL where the elements are the outputs. Raises where each is a row of several scores, or may be.
+# Returns a vector of scores if each element of a list is the score of one row, as lapply() returns them.
+#   elements  list without caught errors; rows  integer(1); wide  logical(1): whether an element has several columns.
+# Returns NULL if the elements are outputs. Raises bridge_malformed_prediction if each is, or may be, a row of scores.
 bridge_scores_by_row <- function(elements, rows, wide) {
   named <- !is.null(names(elements))
   if (length(elements) != rows || (rows == 1L && (wide || named))) return(NULL)
   sizes <- bridge_row_sizes(elements)
   if (anyNA(sizes) || any(sizes != sizes[1L])) return(NULL)
   if (sizes[1L] == rows && !wide) {
-    # lapply() keeps the names of the rows.
+    # Names that are row numbers come from lapply(), and are not those of outputs.
     by_output <- named && !identical(names(elements), as.character(seq_len(rows)))
     if (rows > 1L && !by_output && !bridge_are_columns(elements)) bridge_refuse_two_ways(rows)
     return(NULL)
   }
   one_type <- length(unique(lapply(elements, function(x) c(typeof(x), oldClass(x))))) == 1L
   if (wide || named || sizes[1L] != 1 || !one_type) bridge_refuse_rows(sizes[1L], rows)
-  # unlist() drops it.
+  # Checked first, because unlist() drops the class.
   bridge_refuse_class(elements[[1L]], NULL)
   unlist(elements, use.names = FALSE)
 }
 
-# How many scores each element would hold if it were a row; NA for one that can be none.
+# Returns the number of scores of each element if it is read as a row; NA for an element that can't be a row.
 #   elements  list.
 bridge_row_sizes <- function(elements) {
   flat <- all(vapply(elements, is.atomic, NA)) && is.null(unlist(lapply(elements, dim)))
@@ -116,7 +117,7 @@ bridge_row_sizes <- function(elements) {
   sizes
 }
 
-# The same of one.
+# Returns the number of scores of one element if it is read as a row; NA if it can't be a row.
 #   element  anything.
 bridge_row_size <- function(element) {
   shape <- dim(element)
@@ -125,7 +126,7 @@ bridge_row_size <- function(element) {
   if (length(shape) > 1L && (shape[1L] != 1L || length(shape) > 2L)) NA_real_ else as.double(length(element))
 }
 
-# Whether vectors can only be columns: as rows, some would hold text where others hold numbers.
+# Whether vectors can only be columns, and not rows: some are text and others are not.
 #   elements  list of vectors.
 bridge_are_columns <- function(elements) {
   text <- vapply(elements, function(x) is.character(x) || is.factor(x), NA)
@@ -133,7 +134,8 @@ bridge_are_columns <- function(elements) {
   any(text) && any(!text & !empty)
 }
 
-# The columns of an atomic vector, matrix or array of which all dimensions but the first and one more are 1.
+# Returns the columns of an atomic vector, a matrix, or an array in which only the first and one more dimension exceed
+# 1.
 #   prediction  anything but a list; rows  integer(1); name  as in bridge_list_columns().
 bridge_array_columns <- function(prediction, rows, name) {
   shape <- if (is.atomic(prediction)) dim(prediction)
@@ -150,8 +152,8 @@ bridge_array_columns <- function(prediction, rows, name) {
   columns
 }
 
-# Which dimension of an array is that of the outputs: the one that is not 1, else the first that has names; NA where
-# several could be.
+# Returns the dimension of an array that holds the outputs: the one that is not 1, else the first with names; NA if
+# several dimensions are not 1.
 #   shape  integer: its dim(); names  list: its dimnames().
 bridge_across <- function(shape, names) {
   several <- which(shape[-1L] != 1L) + 1L
@@ -159,7 +161,7 @@ bridge_across <- function(shape, names) {
   c(several, which(!vapply(names[-1L], is.null, NA)) + 1L, 2L)[1L]
 }
 
-# The names of the outputs, where they have none too.
+# Returns the names of the outputs; outputs without a name get one.
 #   names  character or NULL; count  integer(1).
 bridge_output_names <- function(names, count) {
   made <- if (count == 1L) "score" else paste0("score_", seq_len(count))
@@ -169,13 +171,13 @@ bridge_output_names <- function(names, count) {
   if (!bridge_is_text(names)) bridge_malformed("an output whose name is not UTF-8", NULL, "name it by enc2utf8()")
   names <- enc2utf8(names)
   twice <- names[duplicated(names)]
-  if (length(twice)) bridge_malformed(paste0("two outputs named '", twice[1L], "'"), NULL, "name them apart")
+  if (length(twice)) bridge_malformed(paste0("two outputs named '", twice[1L], "'"), NULL, "give them different names")
   names
 }
 
-# One output as a bare vector.
-#   column  what is to be one score a row; rows  integer(1).
-#   name    character(1), for the sentence, or NULL where it is the only output.
+# Returns one output as a vector without attributes.
+#   column  anything: the values of the output; rows  integer(1).
+#   name    character(1): the output's name, for messages; NULL if it is the only output.
 bridge_column <- function(column, rows, name) {
   bridge_refuse_class(column, name)
   if (is.factor(column)) column <- as.character(column)
@@ -185,19 +187,19 @@ bridge_column <- function(column, rows, name) {
   if (is.character(column)) bridge_text_column(column, name) else column
 }
 
-# A text output in UTF-8.
+# Returns a text output in UTF-8.
 #   column  character; name  as in bridge_column().
 bridge_text_column <- function(column, name) {
   if (!bridge_is_text(column)) {
     bridge_malformed("text that is not UTF-8", name, "convert it by enc2utf8(), or iconv() from its own encoding")
   }
-  # What parallel puts in the place of the scores of a child that could not even start.
+  # The package parallel returns this text instead of scores for a child process that could not start.
   if (any(column == "fatal error in wrapper code", na.rm = TRUE)) {
     stop(bridge_model_error("a process that the predict function forked failed"))
   }
   enc2utf8(column)
 }
 
-# Whether strings are what their encodings say. To be asked first: enc2utf8() spells a wrong byte out as <xx>.
+# Whether strings are valid in their declared encodings. Ask before enc2utf8(), which writes a wrong byte as <xx>.
 #   text  character.
 bridge_is_text <- function(text) !any(Encoding(text) == "bytes") && all(validEnc(text))

@@ -1,23 +1,23 @@
-# What can't be an output: one sentence each with what was returned, by its class and shape, and how to return it.
+# Refuses what can't be an output: each sentence says what was returned, by its class and shape, and what to return.
 # Stands alone but for shared_conditions.R; reconciliation shares it with serving.
 
-# Raises the sentence.
-#   what    character: what was returned, in pieces; name  character(1): the output that it is, or NULL.
+# Raises bridge_malformed_prediction with a sentence of what was returned, where and what to return instead.
+#   what    character: what was returned, in pieces; name  character(1): the name of the output, or NULL.
 #   remedy  character(1): what to return in its place.
 bridge_malformed <- function(what, name, remedy) {
   place <- if (!is.null(name)) paste0(" in the output '", name, "'")
   stop(bridge_malformed_prediction("Pred.R returned ", paste(what, collapse = ""), place, ": ", remedy))
 }
 
-# Refuses a class that gives the numbers another meaning, as a date's does.
-#   column  what is to be one score a row; name  as in bridge_malformed().
+# Refuses a column of a class that gives its numbers another meaning, such as a date's.
+#   column  anything: the values of an output; name  as in bridge_malformed().
 bridge_refuse_class <- function(column, name) {
   if (is.object(column) && (isS4(column) || !all(oldClass(column) %in% bridge_plain_classes))) {
     bridge_refuse(column, name)
   }
 }
 
-# Raises for something that can't be an output.
+# Refuses a value that can't be an output; an error that try() had caught is raised itself.
 #   column  anything; name  as in bridge_malformed().
 bridge_refuse <- function(column, name) {
   if (bridge_is_caught(column)) stop(bridge_caught(column))
@@ -26,17 +26,19 @@ bridge_refuse <- function(column, name) {
   bridge_malformed(bridge_described(column), name, remedy)
 }
 
-# Refuses another number of scores than rows.
+# Refuses an output that has not one score for each row.
 #   count, rows  integer(1); name  as in bridge_malformed().
 bridge_refuse_length <- function(count, rows, name) {
   what <- paste0(bridge_counted(count, "score"), " for ", bridge_counted(rows, "row"))
-  remedy <- if (count > rows) "return one a row" else "return one a row, also where a value is missing (na.action)"
+  remedy <- paste0("return one score for each row", if (count <= rows) ", also where a value is missing (na.action)")
   if (rows == 1L && count > 1L) remedy <- "keep a single row as a matrix, by drop = FALSE or matrix(..., nrow = 1)"
-  if (rows > 1L && count == 1L) remedy <- "return one a row, and leave out what is one for the whole call"
+  if (rows > 1L && count == 1L) {
+    remedy <- "return one score for each row, and leave out what is one value for the whole call"
+  }
   bridge_malformed(what, name, remedy)
 }
 
-# Refuses a matrix or array whose rows are not the input's, or that has no one dimension of outputs.
+# Refuses a matrix or array that has not one row for each input row, or whose outputs are in several dimensions.
 #   shape  integer: its dim(); rows  integer(1); name  as in bridge_malformed().
 bridge_refuse_array <- function(shape, rows, name) {
   kind <- if (length(shape) == 2L) " matrix" else " array"
@@ -59,7 +61,7 @@ bridge_refuse_turned <- function(row_names, column_names, columns, rows, name) {
   bridge_malformed(what, name, remedy)
 }
 
-# Refuses an unnamed list of as many vectors as they are long.
+# Refuses an unnamed list that has as many vectors as each vector has elements: each may be a row or an output.
 #   rows  integer(1).
 bridge_refuse_two_ways <- function(rows) {
   what <- paste0("a list of ", rows, " elements with ", rows, " scores each for ", rows, " rows, that reads two ways")
@@ -81,31 +83,32 @@ bridge_refuse_neither <- function(elements, rows) {
   if (all(lengths(elements) == rows)) return(invisible())
   if (length(elements) == 1L) bridge_refuse_length(length(elements[[1L]]), rows, NULL)
   count <- bridge_counted(length(elements), "element")
-  what <- c("an unnamed list of ", count, " for ", bridge_counted(rows, "row"), ", neither one score a row nor one")
-  bridge_malformed(c(what, " column an output"), NULL, "return a vector, a matrix or a named list of columns")
+  what <- c("an unnamed list of ", count, " for ", bridge_counted(rows, "row"), ", neither one score for each row")
+  remedy <- "return a vector, a matrix or a named list of columns"
+  bridge_malformed(c(what, " nor one column for each output"), NULL, remedy)
 }
 
-# Refuses what predict(se.fit = TRUE) gives: the scale is one number for the call, and for a single row looks like a
-# score.
+# Refuses the list that predict(se.fit = TRUE) returns: its scale is one number for the whole call, which for a single
+# row would look like a score.
 #   names  character or NULL: the list's.
 bridge_refuse_standard_errors <- function(names) {
   if (!"se.fit" %in% names || !"fit" %in% names || !any(c("residual.scale", "df") %in% names)) return(invisible())
-  what <- "the whole list of a prediction with se.fit = TRUE, of which the scale is no score of a row"
+  what <- "the whole list of a prediction with se.fit = TRUE, whose scale is not a score of any row"
   bridge_malformed(what, NULL, "return its $fit, or list(fit = p$fit, se.fit = p$se.fit)")
 }
 
-# Whether something is an error that try() caught, as mclapply() does for its children.
+# Whether a value is an error that try() caught; mclapply() returns such values for children that failed.
 #   value  anything.
 bridge_is_caught <- function(value) inherits(value, "try-error")
 
-# The condition that was caught.
+# Returns the condition that try() caught.
 #   caught  try-error.
 bridge_caught <- function(caught) {
   condition <- attr(caught, "condition")
   if (inherits(condition, "error")) condition else bridge_model_error(as.character(caught)[1L])
 }
 
-# What something is, without what it holds.
+# Describes a value by class, type and shape, without showing what it holds.
 #   value  anything.
 bridge_described <- function(value) {
   classes <- oldClass(value)
@@ -118,7 +121,7 @@ bridge_described <- function(value) {
   if (is.atomic(value)) paste(typeof(value), "scores") else paste0("an object of type '", typeof(value), "'")
 }
 
-# What to return in its place.
+# Says what to return instead of a value that can't be an output.
 #   value  anything that can't be an output.
 bridge_remedy <- function(value) {
   if (is.null(value)) return("return the scores, as the last expression of the function")
@@ -130,7 +133,7 @@ bridge_remedy <- function(value) {
   "return a vector, a matrix, a data frame or a named list of columns"
 }
 
-# The same for lists: where models of other packages keep their scores.
+# Says what to return instead of a list: models of many packages keep their scores in one of its elements.
 #   value  list.
 bridge_remedy_of_list <- function(value) {
   if (!is.null(dim(value))) return("its cells are lists; return unlist() of each column")
@@ -140,6 +143,6 @@ bridge_remedy_of_list <- function(value) {
   if (length(found)) paste0("return its $", found[1L]) else "return the part of it that holds the scores"
 }
 
-# A number with its noun.
+# Returns a count with its noun, such as "2 rows".
 #   count  numeric(1); noun  character(1), singular.
 bridge_counted <- function(count, noun) paste0(count, " ", noun, if (count != 1) "s")

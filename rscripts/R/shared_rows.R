@@ -1,10 +1,10 @@
-# Rows that are runs of their own, as `row_by_row = true` asks for. Stands alone but for shared_conditions.R: reconciliation
-# shares this with serving.
+# Scores each row by a call of its own, as `row_by_row = true` asks for. Needs only shared_conditions.R, because
+# reconciliation shares this with serving.
 
-# The outputs of all rows.
+# Scores all rows, and returns their outputs.
 #   rows   integer(1), at least 1.
-#   score  function(row), of an integer(1): the outputs of that row, as bridge_outputs() gives them.
-# Returns as bridge_outputs().
+#   score  function of a row's number, from 1, that returns the row's outputs as bridge_outputs() does.
+# Returns the outputs of all rows, as bridge_outputs() does.
 bridge_rows_apart <- function(rows, score) {
   scored <- lapply(seq_len(rows), score)
   first <- scored[[1L]]$names
@@ -18,11 +18,11 @@ bridge_rows_apart <- function(rows, score) {
   }))
 }
 
-# The scores of single rows as one column. What c() would make of two types is none of what the model gave.
+# Returns the scores of single rows as one column. Refuses several types, which c() would convert to one.
 #   scores  list of vectors of length 1; name  character(1).
 bridge_joined <- function(scores, name) {
   types <- vapply(scores, typeof, "")
-  # A missing value alone is logical in R, and no type yet.
+  # A missing value alone is logical in R and tells no type.
   typed <- unique(types[!(types == "logical" & vapply(scores, is.na, NA))])
   if (length(typed) > 1L) {
     stop(bridge_malformed_prediction(

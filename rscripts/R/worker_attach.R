@@ -1,12 +1,13 @@
-# Where the bridge's own code lives: an environment at the end of the search path, just before base.
-# There Rserve finds `oc.init` from the global environment, nothing of the model's or its packages' is masked, and
-# nothing that a bundle defines can mask what this code calls: behind it comes base alone. So every function of
-# another package is called as package::name.
+# Puts the bridge's own code into an environment at the end of the search path, just before base.
+# There Rserve finds `oc.init` from the global environment, the code masks nothing of the model or its packages, and
+# nothing that a bundle defines can mask what the code calls, because only base comes behind it. So the code calls every
+# function of another package as package::name.
 
 # Attaches the bridge's code.
 #   code     environment or named list: functions and constants, which refer to nothing but one another and base.
-#   compile  logical(1): before a fork; else R does it in every worker during its first two calls, which costs them 80 ms.
-# Returns the environment, still open; `bridge_model` is put there by bridge_install().
+#   compile  logical(1): TRUE before a fork; otherwise every worker compiles during its first two calls, which takes
+#            80 ms.
+# Returns the environment, which is not locked yet; bridge_install() puts `bridge_model` into it.
 bridge_attach <- function(code, compile = TRUE) {
   place <- attach(NULL, pos = length(search()), name = "scorebridge")
   for (name in names(code)) {
@@ -20,7 +21,7 @@ bridge_attach <- function(code, compile = TRUE) {
   place
 }
 
-# The code that a worker needs.
+# Returns the code that a worker needs.
 #   folder  character(1): the folder of this file.
 # Returns environment.
 bridge_worker_code <- function(folder) {

@@ -1,6 +1,6 @@
-# R's clock, moved while a bundle is tried: a model that looks at it gives other scores another day.
+# Moves R's clock while a bundle is tried, to find models whose scores depend on the day.
 
-# Sets R's clock forward. What asks the system by itself, in C, is not reached.
+# Sets R's clock forward. C code that asks the system for the time is not affected.
 #   days  numeric(1).
 # Returns what bridge_set_clock() takes to set it back.
 bridge_move_clock <- function(days) {
@@ -9,7 +9,7 @@ bridge_move_clock <- function(days) {
   clock
 }
 
-# Has Sys.time(), and with it Sys.Date() and date(), come from a function.
+# Replaces Sys.time(), and with it Sys.Date() and date(), by a function.
 #   clock  function without arguments.
 bridge_set_clock <- function(clock) {
   for (place in list(baseenv(), .BaseNamespaceEnv)) {

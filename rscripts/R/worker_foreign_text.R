@@ -1,19 +1,19 @@
-# Text in saved objects that is not what it says: format version 2 keeps the bytes of the author's locale, such as GBK
-# or latin1, without its name. Such text never equals what a caller sends, which is UTF-8, and R does not say so.
+# Finds text in saved objects that is not UTF-8: format version 2 keeps the bytes of the author's locale, such as GBK or
+# latin1, without naming it. Such text never equals a caller's text, which is UTF-8, and R does not warn of it.
 
-# What to tell of it, in a sentence; character() if none was found.
-#   values  list: what a file held; file  character(1).
+# Returns a sentence for the author if a file's objects hold such text; character() if none was found.
+#   values  list: the file's objects; file  character(1): its name.
 bridge_foreign_text_notes <- function(values, file) {
   if (!bridge_holds_foreign_text(values)) return(character())
   paste0(
-    file, " holds text that is not UTF-8, which no caller's text will equal: load it in the locale in which it was ",
-    "made, and save it by save(version = 3)"
+    file, " holds text that is not UTF-8, so no caller's text will ever equal it: load it in the locale in which it ",
+    "was made, and save it by save(version = 3)"
   )
 }
 
-# Whether some objects hold such text. Of large objects only a part is looked at.
+# Whether some objects hold text that is not UTF-8. Only the beginning of large objects is searched.
 #   values  list.
-#   most    integer(1): so many objects, and strings of each; so deep.
+#   most    integer: the largest numbers of objects, of strings in each, and of levels of nesting that are searched.
 bridge_holds_foreign_text <- function(values, most = c(objects = 10000L, strings = 10000L, depth = 50L)) {
   seen <- 0L
   holds <- function(value, depth) {

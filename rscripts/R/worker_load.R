@@ -4,7 +4,8 @@
 # Loads a bundle; bridge_lock() comes after it.
 #   folder  character(1): the bundle.
 #   input   character(1): "columns", one argument a feature, or "frame", one data.frame of all.
-# Returns the model (see bridge_model_of), and as `notes` what its author should read. Raises bridge_bundle_error.
+# Returns the model (see bridge_model_of), with `notes`: character, sentences for its author. Raises
+# bridge_bundle_error.
 bridge_load <- function(folder, input = "columns") {
   file <- file.path(folder, "Pred.R")
   if (!file.exists(file)) stop(bridge_bundle_error("there is no file Pred.R in the bundle"))
@@ -16,7 +17,7 @@ bridge_load <- function(folder, input = "columns") {
 
 # Loads every saved object, in sorted order.
 #   folder  character(1).
-# Returns character: what R warned of, and names that are in two files.
+# Returns character: a sentence for each warning of R, and for each object that is in two files.
 bridge_load_objects <- function(folder) {
   files <- sort(list.files(folder, pattern = "\\.(rdata|rda|rds)$", ignore.case = TRUE), method = "radix")
   notes <- character()
@@ -56,14 +57,14 @@ bridge_load_file <- function(path, file, kept) {
   )
 }
 
-# Why a file can't be loaded, in a sentence.
+# Says in a sentence why a file can't be loaded, and what to do if it is of the other kind (save() or saveRDS()).
 #   path, file, kept  as in bridge_load_file(); single  logical(1): it was read as one object; condition  an error.
 bridge_load_failure <- function(path, file, single, condition, kept) {
   otherwise <- bridge_written_otherwise(path, file, single)
   if (is.null(otherwise)) bridge_unloadable(file, condition, kept) else otherwise
 }
 
-# What to do with a file of the other kind, in a sentence; NULL if it is not.
+# Says in a sentence what to do with a file that was saved by the other of save() and saveRDS(); NULL if it was not.
 #   path, file  as in bridge_load_file(); single  logical(1): it was read as one object without a name.
 bridge_written_otherwise <- function(path, file, single) {
   readable <- tryCatch(
@@ -81,7 +82,7 @@ bridge_written_otherwise <- function(path, file, single) {
   )
 }
 
-# Why a file can't be loaded, in a sentence with R's own words.
+# Says in a sentence why a file can't be loaded, with R's own error message.
 #   file  character(1); condition  an error; kept  see bridge_warnings().
 bridge_unloadable <- function(file, condition, kept) {
   said <- bridge_on_one_line(bridge_full_message(condition, kept))
@@ -92,17 +93,17 @@ bridge_unloadable <- function(file, condition, kept) {
   paste0(file, " can't be loaded: ", if (!sound) "it is damaged or was not saved by R: ", said)
 }
 
-# What R warned of, as sentences.
-#   kept  see bridge_warnings(); file  character(1): what was loaded.
+# Returns a sentence for each warning that R gave while it loaded a file.
+#   kept  see bridge_warnings(); file  character(1): the name of the file.
 bridge_warning_notes <- function(kept, file) {
   texts <- bridge_warning_texts(kept$warned)
   if (length(texts)) paste0("R warned while it loaded ", file, ": ", texts) else character()
 }
 
-# Evaluates Pred.R in the global environment, with the bundle as working directory while it lasts.
+# Evaluates Pred.R in the global environment; meanwhile the bundle is the working directory.
 #   file  character(1): its path.
-# Returns list: defined, the names of the functions that the file defines: those it bound anew, and those it assigns at
-# its top level, which count even if a saved object of the same name was identical; notes, what R warned of.
+# Returns list: defined, the names of the functions that the file defines (those that it changed, and those that it
+# assigns at its top level, even if a saved object of the same name was identical); notes, a sentence for each warning.
 bridge_source_predict <- function(file) {
   expressions <- bridge_parse(file)
   before <- bridge_global_functions()
@@ -125,10 +126,10 @@ bridge_source_predict <- function(file) {
   )
 }
 
-# The functions in the global environment, by name.
+# Returns the functions in the global environment, by name.
 bridge_global_functions <- function() Filter(is.function, as.list(globalenv(), all.names = TRUE))
 
-# The expressions of an R file in UTF-8, with or without a byte order mark.
+# Returns the expressions of an R file, which is UTF-8 with or without a byte order mark.
 #   file  character(1).
 bridge_parse <- function(file) {
   lines <- readLines(file, warn = FALSE, encoding = "UTF-8")
@@ -143,7 +144,7 @@ bridge_parse <- function(file) {
   )
 }
 
-# The name that a top-level expression assigns, or NULL.
+# Returns the name to which a top-level expression assigns a value; NULL if it assigns nothing.
 #   expression  any element of a parsed file.
 bridge_assigned_name <- function(expression) {
   assigns <- is.call(expression) && length(expression) == 3L &&
@@ -151,23 +152,24 @@ bridge_assigned_name <- function(expression) {
   if (assigns && (is.symbol(expression[[2L]]) || is.character(expression[[2L]]))) as.character(expression[[2L]])
 }
 
-# A condition's text on one line.
+# Returns a condition's message on one line, of at most 600 characters.
 #   condition  an error.
 bridge_one_line <- function(condition) bridge_on_one_line(bridge_message(condition))
 
-# A text on one line, and of bounded length.
+# Returns a text on one line, of at most 600 characters.
 #   text  character(1).
 bridge_on_one_line <- function(text) substr(gsub("[[:space:][:cntrl:]]+", " ", text), 1L, 600L)
 
-# Refuses a bundle that would take the place of the bridge's code: Rserve looks its hooks up by name.
+# Refuses a bundle with an object that Rserve would call instead of the bridge's code: Rserve finds its hooks by name.
 bridge_refuse_hooks <- function() {
   hooks <- grep("^(oc\\.init|\\.Rserve\\..*)$", ls(globalenv(), all.names = TRUE), value = TRUE)
-  if (length(hooks)) stop(bridge_bundle_error("the bundle holds an object named ", hooks[1L], ", which is Rserve's own"))
+  if (length(hooks)) stop(bridge_bundle_error(
+    "the bundle holds an object named ", hooks[1L], ", a name that Rserve uses itself: rename it"
+  ))
 }
 
-# Which function predicts.
+# Returns the name of the function that predicts.
 #   defined  character: the functions that the file Pred.R defines.
-# Returns character(1).
 bridge_predict_name <- function(defined) {
   if ("Pred.R" %in% defined) return("Pred.R")
   if (length(defined) == 1L) return(defined)
@@ -177,7 +179,7 @@ bridge_predict_name <- function(defined) {
   ))
 }
 
-# What a worker has to know about the predict function.
+# Returns what a worker needs to know of the predict function in order to call it.
 #   name   character(1): its name in the global environment.
 #   input  as in bridge_load().
 # Returns list: name; feature_names character and feature_required logical (no default), of its arguments; frame, the
@@ -189,7 +191,7 @@ bridge_model_of <- function(name, input) {
   c(list(name = name), features, list(frame = frame, call = call))
 }
 
-# Which argument is the data.frame: the one without a default, else the first.
+# Returns the argument that takes the data.frame: the one without a default, or the first if all have defaults.
 #   features  list: see bridge_features(); name  character(1): the function's.
 bridge_frame_argument <- function(features, name) {
   required <- features$feature_names[features$feature_required]
@@ -202,7 +204,7 @@ bridge_frame_argument <- function(features, name) {
   c(required, features$feature_names)[1L]
 }
 
-# The features that a function takes: its formals, but for `...`.
+# Returns the features of a predict function: its arguments except `...`.
 #   predict  function.
 #   name     character(1): what the messages call it.
 # Returns list: feature_names character, feature_required logical.
@@ -218,8 +220,8 @@ bridge_features <- function(predict, name) {
   list(feature_names = enc2utf8(names(arguments)), feature_required = required)
 }
 
-# The call name(a = a, b = b): of symbols alone, because R writes the values in a call into error messages and
-# match.call().
+# Returns the call name(a = a, b = b). It holds symbols and no values, because R writes the values of a call into error
+# messages and match.call().
 #   name   character(1): the function.
 #   names  character: the arguments.
 bridge_call <- function(name, names) {

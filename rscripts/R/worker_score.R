@@ -1,12 +1,13 @@
-# One call: columns in, typed and named scores or a failure out. It never raises.
+# Scores one call: takes columns, and returns typed and named scores or a failure. It never raises.
 
-# Puts a loaded model in its place and closes the bridge's environment.
+# Stores a loaded model in the bridge's environment and locks that environment.
 #   model  list: see bridge_model_of().
-#   seed   integer(1): what every call's random numbers start from.
-#   row_by_row  logical(1): each row is scored by a call of its own.
+#   seed   integer(1): the seed of every call's random numbers.
+#   row_by_row  logical(1): whether each row is scored by a call of its own.
 #   code   environment: the bridge's.
 bridge_install <- function(model, seed, row_by_row = FALSE, code = environment(bridge_install)) {
-  # A warning may carry input values, and its deparsed call whole columns, to where Rserve's stderr is kept.
+  # Warnings are not printed: a warning may hold input values, and its deparsed call whole columns, and Rserve's stderr
+  # is kept.
   if (getOption("warn") == 0) options(warn = -1)
   assign("bridge_model", c(model, list(seed = seed, row_by_row = row_by_row)), envir = code)
   assign("bridge_options", bridge_read_options(), envir = code)
@@ -18,19 +19,19 @@ bridge_install <- function(model, seed, row_by_row = FALSE, code = environment(b
 
 # Scores a batch.
 #   rows     integer(1).
-#   names    character: the columns' names; NULL for all features in their order, unless they come as one data.frame.
+#   names    character: the columns' names; NULL if the columns are all features in order, and not for one data.frame.
 #   columns  unnamed list of vectors, each `rows` long; factors are factors.
-# Returns list(0L, character: the outputs' names, unnamed list of vectors) or
-# list(1L, kind, condition class, message, warnings): kind "model_error" (the function raised) or "malformed" (what it
-# returned is not one score a row); see bridge_warned(). A message of kind "model_error", and warnings of either, are the
-# model's own and may hold input values.
+# Returns list(0L, character: the outputs' names, unnamed list of vectors) or list(1L, kind, condition class, message,
+# warnings): kind is "model_error" (the function raised an error) or "malformed" (it did not return one score for each
+# row); for warnings see bridge_warned(). The message of a "model_error", and the warnings of both kinds, come from the
+# model and may hold input values.
 bridge_score <- function(rows, names, columns) bridge_answer(rows, names, columns, bridge_warnings())
 
-# The same for a bundle that is being tried.
+# Scores a batch while a bundle is tried, and reports R's warnings.
 #   rows, names, columns  as in bridge_score().
-#   days  numeric(1): R's clock is set so far forward meanwhile.
-# Returns list: the answer of bridge_score(); character, what R warned of; logical, which of it says that R went on with
-# other data than it was given.
+#   days  numeric(1): the number of days by which R's clock is set forward meanwhile.
+# Returns list: the answer as of bridge_score(); character, the texts of R's warnings; logical, which of them say that R
+# went on with other data than it was given.
 bridge_try <- function(rows, names, columns, days) {
   if (days > 0) {
     clock <- bridge_move_clock(days)
@@ -42,10 +43,10 @@ bridge_try <- function(rows, names, columns, days) {
   list(answer, texts, bridge_changes_data(texts))
 }
 
-# Scores a batch.
+# Scores a batch for bridge_score() and bridge_try(), and keeps R's warnings.
 #   rows, names, columns  as in bridge_score().
 #   kept  see bridge_warnings().
-# Returns as bridge_score().
+# Returns what bridge_score() returns.
 bridge_answer <- function(rows, names, columns, kept) {
   tryCatch(
     {
@@ -77,7 +78,7 @@ bridge_predict <- function(rows, names, columns) {
   if (is.null(names) && is.null(model$frame)) {
     names <- model$feature_names
   } else if (is.null(model$frame) && !identical(names, model$feature_names)) {
-    # R would match a shortened name to a feature without a word.
+    # Checked here, because R would silently match a shortened name to a feature.
     if (!all(names %in% model$feature_names)) stop(bridge_call_error("a column is not a feature of the model"))
     call <- bridge_call(model$name, names)
   }
@@ -93,42 +94,42 @@ bridge_predict <- function(rows, names, columns) {
   eval(call, frame)
 }
 
-# All columns as the one argument that is a data.frame of them, as data.frame(check.names = FALSE) makes it, at a
-# hundredth of its price.
+# Returns all columns as one argument that is a data.frame, like data.frame(check.names = FALSE) but 100 times faster.
 #   columns  named list; rows  integer(1); name  character(1): the argument.
 bridge_argument <- function(columns, rows, name) {
   attributes(columns) <- list(names = names(columns), class = "data.frame", row.names = c(NA_integer_, -rows))
   structure(list(columns), names = name)
 }
 
-# Starts the random numbers of a call. Naming the three kinds costs 12 us, so only where a call has changed them.
+# Sets the seed of a call's random numbers. The three kinds of generator are named only if a call has changed them,
+# because that takes 12 us.
 #   seed  integer(1).
 bridge_seed <- function(seed) {
   if (get(".Random.seed", envir = globalenv())[1L] == bridge_random_kind) return(set.seed(seed))
   set.seed(seed, "Mersenne-Twister", "Inversion", "Rejection")
 }
 
-# The options as they are, but for `device`: it is a large function, and comparing it costs more than all others.
-# `.Options` is read because options() sorts its names first, at eight times the price.
+# Returns R's options without `device`, a large function that takes longer to compare than all other options together.
+# It reads `.Options`, because options() sorts the names first and takes eight times as long.
 bridge_read_options <- function() {
   current <- as.list(.Options)
   current$device <- NULL
   current
 }
 
-# Takes back what a call can leave behind in the process; the global environment is locked anyway.
+# Undoes what a call can leave behind in the process; the global environment is locked anyway.
 #   folder  character(1): the working directory before the call; NULL if it had none.
 bridge_restore <- function(folder) {
-  # A left-over limit would fire in the next call: Rserve has no top level that resets it.
+  # A time limit that a call has set would end the next call, because Rserve has no top level that resets it.
   setTimeLimit()
   while (sink.number() > 0L) sink()
   if (!identical(getwd(), folder) && !is.null(folder)) setwd(folder)
-  # Options that are new stay: they may be those of a package that the call loaded.
+  # New options stay, because they may belong to a package that the call loaded.
   if (!identical(bridge_read_options()[bridge_option_names], bridge_options)) options(bridge_options)
   if (!identical(search(), bridge_attached)) bridge_detach()
 }
 
-# Detaches what a call attached, so that its columns can't stand in for the next call's; packages stay.
+# Detaches what a call attached, so that the next call can't find its columns; packages stay attached.
 bridge_detach <- function() {
   for (name in setdiff(grep("^package:", search(), value = TRUE, invert = TRUE), bridge_attached)) {
     detach(name, character.only = TRUE)

@@ -1,18 +1,18 @@
-# What a worker is told to be at its start, and what it tells whoever connects.
+# Starts a worker: loads its bundle, and makes the greeting that it sends to each connection.
 
-# Loads the bundle in the parent. It never raises: a bundle that can't be loaded is told to whoever connects.
+# Loads the bundle in the parent process. It never raises: if the bundle can't be loaded, the greeting says why.
 #   folder  character(1): the bundle.
-#   digest  character(1): what it is called; may be empty.
-#   seed    integer(1).
+#   digest  character(1): the bundle's digest; may be empty.
+#   seed    integer(1): the seed of every call's random numbers.
 #   input   as in bridge_load().
-#   row_by_row  logical(1): each row is scored by a call of its own.
+#   row_by_row  logical(1): whether each row is scored by a call of its own.
 #   timezone, locale  character(1): see bridge_enter_world().
 bridge_start <- function(folder, digest, seed, input = "columns", row_by_row = FALSE,
                          timezone = Sys.getenv("SCOREBRIDGE_TIMEZONE"), locale = Sys.getenv("SCOREBRIDGE_LOCALE")) {
   code <- environment(bridge_start)
   reason <- tryCatch(
     {
-      # Before the bundle: what it does while it is loaded may depend on them too.
+      # Before the bundle is loaded, because what it does then may depend on time zone and locale too.
       bridge_enter_world(timezone, locale)
       model <- bridge_load(folder, input)
       greeting <- bridge_greeting(model)
@@ -20,7 +20,7 @@ bridge_start <- function(folder, digest, seed, input = "columns", row_by_row = F
       NULL
     },
     error = function(condition) {
-      # An oc.init of the bundle's own would be found before the bridge's.
+      # The bundle's objects go, because Rserve would find an oc.init of the bundle before the bridge's.
       rm(list = ls(globalenv(), all.names = TRUE), envir = globalenv())
       bridge_one_line(condition)
     }
@@ -33,11 +33,11 @@ bridge_start <- function(folder, digest, seed, input = "columns", row_by_row = F
   world <- bridge_world(strsplit(Sys.getenv("SCOREBRIDGE_PACKAGES"), " ", fixed = TRUE)[[1L]])
   assign("bridge_greeting_parts", c(list(digest = digest, error = reason), greeting, versions, world), envir = code)
   bridge_install(model, seed, row_by_row)
-  # What is garbage before the fork is garbage in every worker.
+  # Collected before the fork, or every worker would have the garbage.
   invisible(gc())
 }
 
-# What is known of a loaded model before any call.
+# Returns the parts of the greeting that describe a loaded model.
 #   model  list: see bridge_model_of().
 bridge_greeting <- function(model) {
   proposed <- bridge_propose_features(model$feature_names)
@@ -51,7 +51,7 @@ bridge_greeting <- function(model) {
   )
 }
 
-# The same for a bundle that did not load.
+# Returns the parts of the greeting, all empty, for a bundle that could not be loaded.
 bridge_no_features <- function() {
   list(
     feature_names = character(), feature_required = logical(), notes = character(), known_texts = list(),
@@ -60,14 +60,15 @@ bridge_no_features <- function() {
   )
 }
 
-# Called by Rserve in each new worker; what it returns is the first packet of the connection.
+# Rserve calls this in each new worker, and sends what it returns as the first packet of the connection.
 # Returns list: pid integer(1); digest character(1); error character(1) or NULL; feature_names character;
 # feature_required logical; notes character; known_texts and proposed_levels lists of character; proposed_types
-# character; proposed_ordered logical; the same of bridge_propose_frame() as frame_names, frame_types, frame_levels and
-# frame_ordered; r_version character(1); packages character, "name version"; timezone, locale, collation, installed: see
-# bridge_world(); score and trial, capabilities of bridge_score() and bridge_try(), absent if there is an error.
+# character; proposed_ordered logical; frame_names, frame_types, frame_levels and frame_ordered, the parts of
+# bridge_propose_frame(); r_version character(1); packages character, "name version"; timezone, locale, collation,
+# installed: see bridge_world(); score and trial, capabilities of bridge_score() and bridge_try(), absent if there is an
+# error.
 oc.init <- function() {
-  # The first full collection after a fork copies the model's pages and can take seconds: before traffic, not in it.
+  # The first full collection after a fork copies the model's pages and can take seconds, so it is done before any call.
   gc()
   capability <- if (is.null(bridge_greeting_parts$error)) {
     list(score = Rserve::ocap(bridge_score, "score"), trial = Rserve::ocap(bridge_try, "trial"))
@@ -75,7 +76,8 @@ oc.init <- function() {
   c(list(pid = Sys.getpid()), bridge_greeting_parts, capability)
 }
 
-# The loaded packages that are not R's own, as "name version": they change scores under an equal digest.
+# Returns the loaded packages that are not part of R, as "name version": another version may change scores although the
+# bundle's digest is the same.
 bridge_packages <- function() {
   loaded <- sort(setdiff(loadedNamespaces(), "Rserve"), method = "radix")
   own <- c(

@@ -230,7 +230,7 @@ async def test_hosts_that_nobody_knows_yet_cost_a_default_and_no_more(
         target = f"a.example:{road.port},b.example:{road.port}"
         with ScoringClient(target, timeout_s=5.0, default=0.5) as client:
             assert client.score("cancer", ROWS).reasons == ["UNAVAILABLE"]
-            with pytest.raises(Unavailable, match=r"^the host 'b\.example' is not known: .*not known$"):
+            with pytest.raises(Unavailable, match=r"^the host 'b\.example' has no known address: .*not known$"):
                 client.models()
             names["b.example"] = "127.0.0.2"
             await eventually(lambda: client.score("cancer", ROWS).source == Source.MODEL)

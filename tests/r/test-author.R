@@ -66,15 +66,15 @@ for (one in orders) {
   expect_identical(one[[1L]], value(got$toml, "locale"), one[[2L]])
   expect_identical(paste(one[[1L]], "scores"), sub("^.*,", "", got$golden[-1L]), one[[3L]])
 }
-expect("another character set is told", tells(got, "text is not UTF-8 in this session, as it is in the bundle"))
+expect("another character set is told", tells(got, "text is not UTF-8 in this session, but is in the bundle"))
 expect_identical("and what the session says is kept", value(got$toml, "locale", author = TRUE), "zh_CN.GBK")
 
 # What is not certain is left out and told.
 got <- written(letters, "TZ=UTC+8", "LC_ALL=C.UTF-8")
 expect("a rule is no name", !any(grepl("^timezone", got$toml[seq_len(match("[author]", got$toml))])))
-expect("which is told", tells(got, "the time zone of this session, 'UTC+8', is none that can be named with certainty"))
+expect("which is told", tells(got, "the time zone of this session, 'UTC+8', can't be identified with certainty"))
 expect_identical("and kept for whoever deploys it", value(got$toml, "timezone", author = TRUE), "UTC+8")
-for (zone in c("Mars/Olympus", "asia/shanghai")) expect(zone, tells(written(letters, paste0("TZ=", zone)), "named with certainty"))
+for (zone in c("Mars/Olympus", "asia/shanghai")) expect(zone, tells(written(letters, paste0("TZ=", zone)), "identified with certainty"))
 got <- written(letters, "TZ=:America/New_York", "LANG=en_US.UTF-8", "LC_TIME=de_DE.UTF-8")
 expect_identical("a colon is no part of the name", value(got$toml, "timezone"), "America/New_York")
 expect("other names of days", tells(got, "days and months have the names of the locale 'de_DE.UTF-8' in this session"))

@@ -47,11 +47,11 @@ settings("row_by_row and not row_wise", "row_by_row makes every row independent 
 refuses("no rows", "golden must be a data.frame with rows", k, Pred.R = times, golden = inputs[0L, "x", drop = FALSE])
 refuses("no data.frame", "golden must be a data.frame with rows", k, Pred.R = times, golden = as.matrix(inputs["x"]))
 refuses("no function", "none of the objects is a function: pass the one that predicts", k)
-refuses("no object", "pass the model's objects beside Pred.R", Pred.R = function(x) x)
+refuses("no object", "pass the model's objects as well as the function Pred.R", Pred.R = function(x) x)
 refuses("two functions", "2 functions were passed (times, into) and none is named Pred.R", times, into = times)
 refuses("one name twice", "two objects are named 'k'", k, k = 3, Pred.R = function(x) x)
 refuses("no name", "argument 2 has no name: pass a variable, or name = object", 1 + 1, Pred.R = function(x) x)
-refuses("a golden column of another type", "golden column 'x' is numeric, the feature is int", k, Pred.R = times, golden = inputs["x"], features = list(x = "int"))
+refuses("a golden column of another type", "golden column 'x' is of class numeric, but the feature is declared as int", k, Pred.R = times, golden = inputs["x"], features = list(x = "int"))
 refuses("a golden level of no one", "golden column 'sex' holds a level that the feature does not have", k, Pred.R = function(sex) k, golden = inputs["sex"], features = list(sex = list(type = "factor", levels = "m")))
 refuses("it raises", "the bundle does not work in a fresh R: the predict function raised simpleError: no", k, Pred.R = function(x) stop("no"), golden = inputs["x"])
 refuses("no scores", "the bundle does not work in a fresh R: Pred.R returned NULL: return the scores, as the last expression of the function", k, Pred.R = function(x) NULL, golden = inputs["x"])
@@ -64,7 +64,7 @@ into <- function(dir, message, fun = function(x) stop("no")) {
 }
 no <- "the bundle does not work in a fresh R: the predict function raised simpleError: no"
 writeLines("precious", file.path(work, "notes.txt"))
-into("notes.txt", "notes.txt exists and is no folder: remove it, or name another")
+into("notes.txt", "notes.txt exists and is not a folder: remove it, or name another folder")
 expect_identical("the file is there", readLines(file.path(work, "notes.txt")), "precious")
 dir.create(file.path(work, "full", "sub"), recursive = TRUE)
 into("full", "full exists and is not empty, and a bundle is never written over: remove it, or name another folder")

@@ -80,16 +80,16 @@ same("and its scores", by_gap(inputs$gap), got$golden)
 # Other scores than the session's.
 k <- 2
 refuses("a factor that arrives as text",
-  "the bundle gives other scores than Pred.R does in this session: output 'score' differs in 6 of 6 rows (column 'sex' is factor here and character there)",
+  "the bundle gives other scores than Pred.R does in this session: output 'score' differs in 6 of 6 rows (column 'sex' is factor in this session and character in the bundle)",
   k, Pred.R = function(sex) seq_along(sex) + k * is.factor(sex), golden = inputs["sex"])
 refuses("levels in another order",
-  "the bundle gives other scores than Pred.R does in this session: output 'score' differs in 6 of 6 rows (column 'sex' has other levels here)",
+  "the bundle gives other scores than Pred.R does in this session: output 'score' differs in 6 of 6 rows (column 'sex' has other levels in this session)",
   k, Pred.R = function(sex) as.integer(sex) * k, golden = inputs["sex"], features = list(sex = list(type = "factor", levels = c("f", "m"))))
 refuses("an integer that arrives as a double",
-  "the bundle gives other outputs, or other types, than Pred.R does in this session (column 'n' is integer here and numeric there)",
+  "the bundle gives other outputs, or other types, than Pred.R does in this session (column 'n' is integer in this session and numeric in the bundle)",
   k, Pred.R = function(n) n, golden = inputs["n"], features = list(n = "double"))
 refuses("only the bundle scores",
-  "the bundle scores the golden rows, but in this session Pred.R fails on them: not here (column 'town' is character here and factor there)",
+  "the bundle scores the golden rows, but in this session Pred.R fails on them: not here (column 'town' is character in this session and factor in the bundle)",
   k, Pred.R = function(town) if (is.factor(town)) 1 * seq_along(town) else stop("not here"), golden = inputs["town"],
   features = list(town = list(type = "factor", levels = unique(rows$town))))
 
@@ -138,7 +138,7 @@ expect("warnings are told", any(grepl("R warned while golden rows were scored: f
 coerced <- function(town) { v <- as.numeric(town); ifelse(is.na(v), k, v) }
 refuses(
   "coerced", paste(
-    "R went on with other data than it was given: NAs introduced by coercion; accept_warnings = TRUE takes it as it is"
+    "R went on with other data than it was given: NAs introduced by coercion; accept_warnings = TRUE writes the bundle all the same"
   ), k, Pred.R = coerced, golden = inputs["town"]
 )
 got <- written(k, Pred.R = coerced, golden = inputs["town"], accept_warnings = TRUE)

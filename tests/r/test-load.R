@@ -45,8 +45,8 @@ refuses(
   "a condition that is no error", "stop(structure(class = c('odd', 'condition'), list(message = 'no luck', call = NULL)))",
   "Pred.R failed while it was loaded: no luck"
 )
-refuses("Rserve's hook saved", "Pred.R <- function(a) a", "the bundle holds an object named oc.init, which is Rserve's own", list(oc.init = 1))
-refuses("Rserve's hook defined", c(".Rserve.done <- 1", "Pred.R <- function(a) a"), "the bundle holds an object named .Rserve.done, which is Rserve's own")
+refuses("Rserve's hook saved", "Pred.R <- function(a) a", "the bundle holds an object named oc.init, a name that Rserve uses itself: rename it", list(oc.init = 1))
+refuses("Rserve's hook defined", c(".Rserve.done <- 1", "Pred.R <- function(a) a"), "the bundle holds an object named .Rserve.done, a name that Rserve uses itself: rename it")
 
 broken <- make_bundle("Pred.R <- function(a) a", list(m = stats::runif(5000)))
 file <- file.path(broken, "model.RData")
@@ -111,7 +111,7 @@ rm(fit)
 # As a session in GBK saves it by version 2: bytes without a name.
 region <- c(rawToChar(as.raw(c(0xb1, 0xb1))), "south")
 foreign <- paste(
-  "model.RData holds text that is not UTF-8, which no caller's text will equal: load it in the locale in which it was",
+  "model.RData holds text that is not UTF-8, so no caller's text will ever equal it: load it in the locale in which it was",
   "made, and save it by save(version = 3)"
 )
 for (object in list(region, factor(1:2, labels = region), list(a = list(b = region)), structure(1:2, names = region))) {

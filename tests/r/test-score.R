@@ -87,7 +87,7 @@ expect("the new global is not there", !got$left$fresh)
 expect_identical("random numbers repeat", got$random, got$random.1)
 set.seed(1L, "Mersenne-Twister", "Inversion", "Rejection")
 expect_identical("and are the seed's", got$random[[3L]][[1L]], runif(2L))
-one_score <- "Pred.R returned 1 score for 2 rows: return one a row, and leave out what is one for the whole call"
+one_score <- "Pred.R returned 1 score for 2 rows: return one score for each row, and leave out what is one value for the whole call"
 expect_identical("no values in match.call()", got$call[[4L]], one_score)
 expect_identical("stop()", got$stop, error("simpleError", "no good: 2.5"))
 expect_identical("a class of its own", got$custom, error("odd_input", "odd"))
@@ -137,7 +137,7 @@ expect("greeting: no error", is.null(got$greeting$error))
 got <- in_worker(make_bundle("oc.init <- function() 'mine'"), function(code) {
   list(code$bridge_greeting_parts, identical(environment(get("oc.init", globalenv())), code), ls(globalenv()))
 })
-expect_identical("the reason", got[[1L]]$error, "the bundle holds an object named oc.init, which is Rserve's own")
+expect_identical("the reason", got[[1L]]$error, "the bundle holds an object named oc.init, a name that Rserve uses itself: rename it")
 expect("the bridge's hook is found", got[[2L]])
 expect_identical("nothing of it is left", got[[3L]], character())
 

@@ -63,7 +63,7 @@ for (name in c("Mars/Olympus", "asia/shanghai", "UTC+8", "Asia")) {
 }
 expect_raises("a locale", code$bridge_enter_world("", "sr_RS.utf8@latin"), "bridge_bundle_error", paste(
   "this machine has no locale 'sr_RS.UTF-8@latin': install it (Debian: locales, then localedef -i sr_RS@latin -f UTF-8",
-  "sr_RS.UTF-8@latin), or change or remove `locale` in model.toml, by which text may sort otherwise"
+  "sr_RS.UTF-8@latin), or change or remove `locale` in model.toml, which may change how text sorts"
 ))
 
 # Versions: of packages that are loaded, of those that are only there, and of none.

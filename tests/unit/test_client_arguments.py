@@ -23,7 +23,7 @@ ROWS = np.zeros((2, 3))
 
 TARGETS = {
     "http://gateway:8081": "has the scheme 'http', which gRPC does not know",
-    "https://gateway:8081": "TLS is what credentials= is for",
+    "https://gateway:8081": "credentials= is for TLS",
     "grpc://gateway:8081": "has the scheme 'grpc'",
     "tcp://127.0.0.1:8081": "has the scheme 'tcp'",
     "gateway": "has no port",
@@ -42,12 +42,12 @@ TARGETS = {
     "a:-1": "has the port '-1'",
     "a:8081/": "has the port '8081/'",
     "a:٨٠٨١": "has the port",
-    "::1:8081": "an IPv6 address stands in brackets",
-    "[gateway]:8081": "has brackets round something that is no IPv6 address",
-    ":8081": "has no host",
-    "a b:8081": "has no host",
-    "user@gateway:8081": "has no host",
-    "path/gateway:8081": "has no host",
+    "::1:8081": "write an IPv6 address in brackets",
+    "[gateway]:8081": "has brackets around something that is not an IPv6 address",
+    ":8081": "has no valid host name",
+    "a b:8081": "has no valid host name",
+    "user@gateway:8081": "has no valid host name",
+    "path/gateway:8081": "has no valid host name",
 }
 
 
@@ -85,7 +85,7 @@ def test_targets_that_lead_somewhere(target: str, found: str) -> None:
 
 
 def test_hosts_that_are_not_known_are_named() -> None:
-    with pytest.raises(OSError, match=r"^the host 'no-such-host.invalid' is not known: "):
+    with pytest.raises(OSError, match=r"^the host 'no-such-host.invalid' has no known address: "):
         parse_target("no-such-host.invalid:1,no-such-host.invalid:2").found()
 
 
@@ -160,10 +160,14 @@ OF_CALLS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"labels": {1: "a"}}, TypeError, "a label's name is a int: pass text"),
     ({"labels": {"a": None}}, TypeError, "the label 'a' is a NoneType"),
     ({"labels": {"": "a"}}, ValueError, "a label's name is empty"),
-    ({"labels": {"a": "x" * 1025}}, ValueError, "the label 'a' has 1025 bytes; the gateway takes 1024"),
+    ({"labels": {"a": "x" * 1025}}, ValueError, "the label 'a' has 1025 bytes; the gateway takes at most 1024"),
     ({"labels": {"é" * 513: "x"}}, ValueError, "a label's name has 1026 bytes"),
     ({"labels": {"a": "\ud800"}}, ValueError, "the label 'a' has half of a surrogate pair"),
-    ({"labels": dict.fromkeys(map(str, range(65)), "")}, ValueError, "65 labels; the gateway takes 64"),
+    (
+        {"labels": dict.fromkeys(map(str, range(65)), "")},
+        ValueError,
+        "labels has 65 entries; the gateway takes at most 64",
+    ),
     ({"request_id": 7}, TypeError, "request_id is a int: pass text or a UUID"),
     ({"request_id": b"id"}, TypeError, "request_id is a bytes"),
     ({"request_id": "x" * 129}, ValueError, "the request_id must be 1 to 128"),
@@ -179,15 +183,15 @@ OF_CALLS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"allow_default": 0}, TypeError, "allow_default is a int"),
     ({"allow_default": None}, TypeError, "allow_default is a NoneType"),
     ({"ignore_extra": 1}, TypeError, "ignore_extra is a int"),
-    ({"row_keys": [1.0, 2.0]}, TypeError, "row_keys, row 0: a float; keys are texts, whole numbers or UUIDs"),
-    ({"row_keys": ["a", None]}, TypeError, "row_keys, row 1: a NoneType"),
-    ({"row_keys": [True, False]}, TypeError, "row_keys, row 0: a bool"),
-    ({"row_keys": ["a", "é" * 513]}, ValueError, "row_keys, row 1: has 1026 bytes"),
-    ({"row_keys": ["\udfff", "a"]}, ValueError, "row_keys, row 0: has half of a surrogate pair"),
+    ({"row_keys": [1.0, 2.0]}, TypeError, "row_keys, row 0 is a float: pass text, a whole number or a UUID"),
+    ({"row_keys": ["a", None]}, TypeError, "row_keys, row 1 is a NoneType"),
+    ({"row_keys": [True, False]}, TypeError, "row_keys, row 0 is a bool"),
+    ({"row_keys": ["a", "é" * 513]}, ValueError, "row_keys, row 1 has 1026 bytes"),
+    ({"row_keys": ["\udfff", "a"]}, ValueError, "row_keys, row 0 has half of a surrogate pair"),
     ({"row_keys": 2}, TypeError, "row_keys must be a list of"),
     ({"row_keys": b"ab"}, TypeError, "row_keys must be a list of"),
     ({"row_keys": {"a": 1}}, TypeError, "row_keys must be a list of"),
-    ({"row_keys": "id"}, TypeError, "row_keys= names a column of a frame"),
+    ({"row_keys": "id"}, TypeError, "row_keys is a column's name, but an array"),
 ]
 
 
@@ -243,7 +247,7 @@ def test_ids_may_be_uuids() -> None:
     ("token", "error"), [(lambda: "a\n", ValueError), (lambda: "", ValueError), (lambda: b"a", TypeError)]
 )
 def test_a_token_that_can_t_be_sent_is_not_shown(token: Any, error: type[Exception]) -> None:
-    with pytest.raises(error, match=r"^token\(\) gave"):
+    with pytest.raises(error, match=r"^token\(\) returned"):
         bearer(token)
 
 

@@ -43,7 +43,7 @@ async def test_a_hook_that_raises_does_not_harm_the_call(caplog: pytest.LogCaptu
         async with AsyncScoringClient(NOBODY, timeout_s=5, default=0.5, on_call=hook) as client:
             answer = await client.score("m", np.zeros((1, 3)))
     assert answer.scores.tolist() == [0.5]
-    assert "the hook for calls raised" in caplog.text
+    assert "the hook on_call raised an error; call" in caplog.text
 
 
 def test_a_full_disk_does_not_harm_the_call(caplog: pytest.LogCaptureFixture) -> None:
@@ -104,7 +104,7 @@ async def test_a_closed_client_for_asyncio_says_so() -> None:
 
 @pytest.mark.parametrize("timeout_s", [0, -1, 1e8 + 1, 9e9, math.inf, math.nan])
 def test_a_timeout_that_no_clock_holds_is_refused(timeout_s: float) -> None:
-    with pytest.raises(ValueError, match=r"^timeout_s must be positive and at most 100000000, not"):
+    with pytest.raises(ValueError, match=r"^timeout_s must be over 0 and at most 100000000 seconds, not"):
         ScoringClient(NOBODY, timeout_s=timeout_s)
     with ScoringClient(NOBODY, default=0.5) as client, pytest.raises(ValueError, match=r"^timeout_s must be"):
         client.score("m", np.zeros((1, 3)), timeout_s=timeout_s)

@@ -158,8 +158,8 @@ def test_whole_numbers_that_doubles_hold_may_stand_beside_fractions() -> None:
         ([None, 1, 2, "a"], "column 'x' holds numbers in row 1 and text in row 3: pass one of them"),
         ([True, 1], "column 'x' holds truth values in row 0 and numbers in row 1: pass one of them"),
         (["a", True], "column 'x' holds text in row 0 and truth values in row 1: pass one of them"),
-        ([1, b"a"], "column 'x' holds bytes, row 1; numbers, truth values or text are taken"),
-        ([1, [2]], "column 'x' holds list, row 1; numbers, truth values or text are taken"),
+        ([1, b"a"], "column 'x', row 1 is a bytes: pass numbers, truth values or text"),
+        ([1, [2]], "column 'x', row 1 is a list: pass numbers, truth values or text"),
     ],
 )
 def test_a_mixed_column_is_told_with_the_first_row_of_another_kind(values: Any, sentence: str) -> None:
@@ -198,10 +198,10 @@ def test_ids_of_a_big_batch_go_with_their_rows() -> None:
 @pytest.mark.parametrize(
     ("rows", "error", "sentence"),
     [
-        ({"a": [1.0]}, ValueError, "row_keys names the column 'id', which the rows have not"),
-        ({"id": [1.5], "a": [1.0]}, TypeError, "row_keys, row 0: a float"),
-        ({"id": [None], "a": [1.0]}, TypeError, "row_keys, row 0: a NoneType"),
-        (pd.DataFrame({"id": [1, None], "a": [1.0, 2.0]}), TypeError, "row_keys, row 0: a float"),
+        ({"a": [1.0]}, ValueError, "row_keys names the column 'id', but the rows have no such column"),
+        ({"id": [1.5], "a": [1.0]}, TypeError, "row_keys, row 0 is a float"),
+        ({"id": [None], "a": [1.0]}, TypeError, "row_keys, row 0 is a NoneType"),
+        (pd.DataFrame({"id": [1, None], "a": [1.0, 2.0]}), TypeError, "row_keys, row 0 is a float"),
         ({"id": ["x", "y"], "a": [1.0]}, ValueError, "2 row_keys for 1 rows"),
     ],
 )
@@ -253,8 +253,8 @@ def test_an_answer_as_a_frame() -> None:
 
 
 def test_a_frame_needs_one_label_a_row_and_names_of_its_own() -> None:
-    with pytest.raises(ValueError, match=r"^3 labels of an index for 4 rows$"):
+    with pytest.raises(ValueError, match=r"^index has 3 labels for 4 rows: pass one label for each row$"):
         answer().to_pandas(index=[1, 2, 3])
     clash = dataclasses.replace(answer(), columns={"source": np.zeros(4)})
-    with pytest.raises(ValueError, match=r"^an output is named 'source' too"):
+    with pytest.raises(ValueError, match=r"^the model has an output named 'source', as this frame has"):
         clash.to_pandas()

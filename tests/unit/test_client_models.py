@@ -181,7 +181,8 @@ def test_what_a_newer_gateway_says_has_its_number(number: int) -> None:
 def test_an_instant_that_is_none_makes_no_sense(at: Timestamp) -> None:
     version = pb.ModelVersion(model="m", retry_at=at)
     with pytest.raises(
-        PredictionFailed, match=r"^the answer makes no sense: a time that is not of the years 1 to 9999$"
+        PredictionFailed,
+        match=r"^the gateway's answer makes no sense: it has a time that is not of the years 1 to 9999$",
     ):
         read_versions(pb.ListModelsResponse(versions=[version]))
     with pytest.raises(PredictionFailed, match="makes no sense"):

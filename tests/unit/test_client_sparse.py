@@ -160,7 +160,7 @@ def outside(place: int) -> Any:
 @pytest.mark.parametrize(
     ("rows", "columns", "kind", "sentence"),
     [
-        (sparse(sp.csr_array), ["a"], ValueError, "1 names for 3 columns"),
+        (sparse(sp.csr_array), ["a"], ValueError, "columns has 1 names, but the rows have 3 columns"),
         (sparse(sp.coo_array, np.complex128), None, TypeError, "an array of rows holds numbers, not complex128"),
         (sp.coo_array(np.ones(3)), None, ValueError, r"an array of rows has shape \(rows, columns\), not \(3,\)"),
         (

@@ -107,7 +107,7 @@ def test_failed_rows_are_told_apart_from_defaults() -> None:
 @pytest.mark.parametrize(("first", "count"), [(1, 2), (2, 1), (2**32 - 1, 1), (0, 2**32 - 1)])
 def test_failed_rows_past_the_end_make_no_sense(first: int, count: int) -> None:
     part = pb.FailedRows(first=first, count=count, reason=pb.DEFAULT_REASON_DEADLINE)
-    with pytest.raises(PredictionFailed, match=f"failures of rows {first} to {first + count - 1} of 2"):
+    with pytest.raises(PredictionFailed, match=f"failures for rows {first} to {first + count - 1}, but the call had 2"):
         read_scores(response_of(doubles("s", [1, 2]), failed_rows=[part]), 2)
 
 
@@ -161,22 +161,31 @@ def default_of(first: int, count: int) -> list[pb.DefaultedRows]:
 
 
 SENSELESS: list[tuple[pb.ScoreResponse, str]] = [
-    (response_of(doubles("s", [0.9])), "1 scores for 3 rows"),
-    (response_of(doubles("s", [1, 2, 3, 4])), "4 scores for 3 rows"),
-    (response_of(doubles("a", [1, 2, 3]), doubles("b", [1, 2])), "2 scores for 3 rows"),
-    (response_of(pb.Column(name="s")), "0 scores for 3 rows"),
-    (response_of(), "no scores"),
-    (response_of(doubles("s", [1, 2, 3]), source=7), "scores of source 7"),
-    (response_of(doubles("s", [1, 2, 3]), source=0), "scores of source 0"),
-    (response_of(doubles("s", [1, 2, 3]), defaulted_rows=default_of(2, 5)), "default scores of rows 2 to 6 of 3"),
-    (response_of(doubles("s", [1, 2, 3]), defaulted_rows=default_of(2**32 - 1, 1)), "default scores of rows"),
-    (response_of(doubles("s", [1, 2, 3], [9])), "row 9 of 3 is missing"),
-    (response_of(pb.Column(strings=pb.StringArray(values=["a"] * 3), missing_rows=[3])), "row 3 of 3 is missing"),
+    (response_of(doubles("s", [0.9])), "it has 1 scores for 3 rows"),
+    (response_of(doubles("s", [1, 2, 3, 4])), "it has 4 scores for 3 rows"),
+    (response_of(doubles("a", [1, 2, 3]), doubles("b", [1, 2])), "it has 2 scores for 3 rows"),
+    (response_of(pb.Column(name="s")), "it has 0 scores for 3 rows"),
+    (response_of(), "it has no scores for 3 rows"),
+    (response_of(doubles("s", [1, 2, 3]), source=7), "its source of scores is 7"),
+    (response_of(doubles("s", [1, 2, 3]), source=0), "its source of scores is 0"),
+    (
+        response_of(doubles("s", [1, 2, 3]), defaulted_rows=default_of(2, 5)),
+        "it reports default scores for rows 2 to 6, but the call had 3 rows",
+    ),
+    (
+        response_of(doubles("s", [1, 2, 3]), defaulted_rows=default_of(2**32 - 1, 1)),
+        "it reports default scores for rows",
+    ),
+    (response_of(doubles("s", [1, 2, 3], [9])), "it reports row 9 as missing, but the call had 3 rows"),
+    (
+        response_of(pb.Column(strings=pb.StringArray(values=["a"] * 3), missing_rows=[3])),
+        "it reports row 3 as missing, but the call had 3 rows",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("response", "sentence"), SENSELESS)
 def test_an_answer_that_makes_no_sense_is_none(response: pb.ScoreResponse, sentence: str) -> None:
-    with pytest.raises(PredictionFailed, match=f"^the answer makes no sense: {sentence}") as raised:
+    with pytest.raises(PredictionFailed, match=f"^the gateway's answer makes no sense: {sentence}") as raised:
         read_scores(response, 3)
     assert (raised.value.reason, raised.value.status, raised.value.by_gateway) == ("INTERNAL", "INTERNAL", False)

@@ -76,7 +76,7 @@ SHAPE = "an array of rows has shape (rows, columns), not "
             "an array of rows has shape (rows, columns), not (3,); one row is rows[None, :], one column rows[:, None]",
         ),
         (np.zeros((1, 2, 3)), None, ValueError, "an array of rows has shape (rows, columns), not (1, 2, 3)"),
-        (np.zeros((1, 2)), ["a"], ValueError, "1 names for 2 columns"),
+        (np.zeros((1, 2)), ["a"], ValueError, "columns has 1 names, but the rows have 2 columns"),
         (np.array([["a"]]), None, TypeError, "an array of rows holds numbers, not <U1"),
         (np.array([[1j]]), None, TypeError, "an array of rows holds numbers, not complex128"),
         (np.array([[None]]), None, TypeError, "an array of rows holds numbers, not object"),
@@ -184,8 +184,8 @@ TWICE = "two columns are named 'a b c'"
 @pytest.mark.parametrize(
     ("rows", "columns", "kind", "sentence"),
     [
-        ({"x": np.zeros((1, 2))}, None, ValueError, "column 'x' has 2 dimensions"),
-        ({"x": np.array(1.0)}, None, ValueError, "column 'x' has 0 dimensions"),
+        ({"x": np.zeros((1, 2))}, None, ValueError, "column 'x' is an array of 2 dimensions"),
+        ({"x": np.array(1.0)}, None, ValueError, "column 'x' is an array of 0 dimensions"),
         (pd.DataFrame([[1, 2]], columns=["a", "a"]), None, ValueError, "two columns are named 'a'"),
         (pd.DataFrame([[1, 2]], columns=[1, "1"]), None, ValueError, "two columns are named '1'"),
         (
@@ -201,7 +201,7 @@ TWICE = "two columns are named 'a b c'"
         ({"\ud800": [1.0]}, None, ValueError, "column '\\ud800': half of a surrogate pair"),
         ({"x": [1.0], "y": [1.0, 2.0]}, None, ValueError, "column 'y' has 2 rows, 'x' has 1"),
         ({"x": [], "y": [1.0]}, None, ValueError, "column 'y' has 1 rows, 'x' has 0"),
-        ({"x": [1.0]}, ["x"], TypeError, "columns= names the columns of an array or a sparse matrix"),
+        ({"x": [1.0]}, ["x"], TypeError, "columns is for an array or a sparse matrix"),
     ],
 )
 def test_columns_that_can_not_be_sent_are_named(

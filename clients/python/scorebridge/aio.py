@@ -1,4 +1,4 @@
-"""The client for asyncio, whose calls are awaited."""
+"""The client for asyncio: its calls are awaited."""
 
 import asyncio
 import time
@@ -28,25 +28,30 @@ __all__ = ["AsyncScoringClient"]
 
 
 class AsyncScoringClient(ClientBase):
-    """Scores batches at a gateway, on one event loop. Close it, or use it in an `async with` statement.
+    """Scores batches at one or several gateways, from one event loop. Close it, or use it in `async with`.
 
-    Cancelling a call tells the gateway, which stops waiting for the model.
+    Cancelling a call cancels it at the gateway too, which then stops waiting for the model.
 
-    Where no gateway gives an answer and there is a default score, that is returned, marked as `Source.CLIENT_DEFAULT`,
-    within the call's timeout: for a deadline, a gateway that is away or drains, a broken connection, and every other
-    status but a caller's own.
+    Where no gateway gives an answer and the call has a default score, the client returns that score within the call's
+    timeout, marked as `Source.CLIENT_DEFAULT`. This holds for an expired deadline, a gateway that is away or drains, a
+    broken connection, and every other failure except those that the caller has to mend and a cancelled call.
 
     Args:
         target: "host:port" of a gateway, several of them between commas, or any target that gRPC knows. Calls take
             turns among all addresses that are healthy.
-        timeout_s: for calls that give none, seconds; None leaves it to the model's own `timeout_s`, and a gateway that
-            is silent is then waited for until its connection breaks.
-        default: the default score of calls that give none.
-        credentials: for TLS; plain text without.
-        token: a function that is asked at every call for what is sent as "authorization: Bearer ..."; must not block.
-        options: of the gRPC channel, pairs of a name and a value; they go before the client's own.
-        channel: a channel of grpc.aio that is used instead of the target, and stays the caller's to close.
-        more: keepalive, circuit, file of defaults and hook; `ClientOptions` lists the keywords.
+        timeout_s: the timeout of calls that give none, seconds. With None the model's own `timeout_s` applies, and a
+            silent gateway is waited for until its connection breaks.
+        default: the default score of calls that give none; None for no default score.
+        credentials: what `grpc.ssl_channel_credentials` returns, for TLS; None for plain text.
+        token: a function that returns the token, which is sent as "authorization: Bearer ..."; it is called for every
+            call and must not block. None for no token.
+        options: options of the gRPC channel, pairs of a name and a value; they override the client's own options.
+        channel: a grpc.aio channel that is used instead of the target; the caller closes it.
+        more: keepalive, circuit, file of client defaults and hook; `ClientOptions` lists the keywords.
+
+    Raises:
+        TypeError, ValueError: an argument or option is not valid; the message names it.
+        OSError: the file of client defaults can't be opened.
     """
 
     def __init__(
@@ -75,23 +80,24 @@ class AsyncScoringClient(ClientBase):
         default: float | None = None,
         **options: Unpack[CallOptions],
     ) -> Scores:
-        """Scores a batch; a big one of a row-wise model in several calls at once.
+        """Scores a batch; a big batch of a row-wise model is sent in chunks, up to eight calls at once.
 
         Args:
             model: the model's name.
-            rows: a pandas or polars frame, a pyarrow table, a dict of columns, a numpy array of shape (rows, columns),
-                or a sparse matrix of scipy. NaN, None and nulls are missing, and what a sparse matrix does not hold.
-            timeout_s: the answer, be it the default score, comes within this many seconds.
-            default: replaces the model's own default score in this call, and is what the client gives where no gateway
-                answers.
-            options: what else the call says; `CallOptions` lists the keywords.
+            rows: a pandas or polars frame, a pyarrow table, a dict of columns, a list of dicts, a numpy array of shape
+                (rows, columns), or a sparse matrix of scipy. NaN, None, nulls and the entries that a sparse matrix does
+                not hold are missing values.
+            timeout_s: seconds within which the answer or the default score is returned; None for the client's timeout.
+            default: this call's default score, in place of the model's and the client's; None for the client's.
+            options: version, row keys, labels and more; `CallOptions` lists the keywords.
 
         Raises:
-            CallerError: the call must be mended: trying it again gives the same.
+            CallerError: the call must be mended; the unchanged call would fail again.
             DeadlineExceeded: no score came in time, and there is no default score to give.
             Unavailable: gateways can't score now, and there is no default score to give; `reason` says why.
             PredictionFailed: the model failed, and there is no default score to give.
-            TypeError, ValueError: rows, names, keys, an id or a timeout that no gateway would take; nothing was sent.
+            TypeError, ValueError: an argument is what no gateway would take; the message names it. Nothing was sent.
+            ClientForked: gRPC does not work in this process, a forked child.
             RuntimeError: the client is closed.
         """
         self._check_keywords(options)
@@ -102,14 +108,14 @@ class AsyncScoringClient(ClientBase):
         return await self._score(batch.message(), batch.rows, patience)
 
     async def models(self, *, timeout_s: float | None = None) -> list[ModelVersion]:
-        """Every version of every model that the gateway has, sorted by model and version.
+        """Returns every version of every model that the gateway has, sorted by model and version.
 
         Args:
-            timeout_s: at most so many seconds; the client's own timeout if none is given, and for ever without one.
+            timeout_s: how long to wait, seconds; None for the client's own timeout, or without limit if it has none.
 
         Raises:
-            ScoringError: no gateway answered, or it refused.
-            TypeError, ValueError: the timeout is none; nothing was sent.
+            ScoringError: no gateway answered in time, or the gateway refused the call.
+            TypeError, ValueError: the timeout is not a positive number of seconds; nothing was sent.
             RuntimeError: the client is closed.
         """
         response: pb.ListModelsResponse = await self._call(
@@ -118,38 +124,40 @@ class AsyncScoringClient(ClientBase):
         return read_versions(response)
 
     async def model(self, name: str, version: int = 0, *, timeout_s: float | None = None) -> list[ModelDetail]:
-        """All there is to know of a model's versions, ascending by version, or of one of them.
+        """Returns the features, outputs, default scores and more of a model's versions, ascending by version.
 
-        The client's own default scores have the outputs that it learned from this.
+        Default scores that the client gives later have the outputs that this call describes.
 
         Args:
             name: the model's name.
-            version: of the model; 0 for all versions.
-            timeout_s: at most so many seconds; the client's own timeout if none is given, and for ever without one.
+            version: the number of the one version to return; 0 for all versions.
+            timeout_s: how long to wait, seconds; None for the client's own timeout, or without limit if it has none.
 
         Raises:
-            ModelNotFound: no such model or version.
-            ScoringError: no gateway answered, or it refused.
-            TypeError, ValueError: the name, version or timeout is none; nothing was sent.
+            ModelNotFound: the gateway has no such model or version.
+            ScoringError: no gateway answered in time, or the gateway refused the call.
+            TypeError, ValueError: the name, version or timeout is not valid; nothing was sent.
             RuntimeError: the client is closed.
         """
         request = pb.GetModelRequest(model=check_text("name", name), version=check_version(version))
         return await self._details(request, Patience(self._begin(timeout_s)))
 
     async def warm_up(self, *, timeout_s: float | None = None) -> None:
-        """Opens the connection before the first call needs it, waiting until a gateway is there.
+        """Connects before the first call needs it, and waits until a gateway has answered.
 
         Args:
-            timeout_s: at most so many seconds; the client's own timeout if none is given, and for ever without one.
+            timeout_s: how long to wait, seconds; None for the client's own timeout, or without limit if it has none.
 
         Raises:
-            DeadlineExceeded: none was there in time.
-            ScoringError: one was and refused, for want of a token perhaps.
+            DeadlineExceeded: no gateway answered in time.
+            ScoringError: a gateway refused the call, for example because it needs a token.
+            TypeError, ValueError: the timeout is not a positive number of seconds; nothing was sent.
+            RuntimeError: the client is closed.
         """
         await self._call(LIST_MODELS, pb.ListModelsRequest(), Patience(self._begin(timeout_s)), wait_for_ready=True)
 
     async def close(self) -> None:
-        """Closes the connections; calls under way are cancelled. A channel that was given stays open."""
+        """Closes the client's connections and cancels the calls on them. A channel that the caller gave stays open."""
         self._closed = True
         await self._connection.close()
         self._answers.close()

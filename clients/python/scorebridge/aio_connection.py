@@ -1,4 +1,4 @@
-"""The asyncio client's way to the gateways: a channel that is made at the first call, and anew where it must be."""
+"""The asyncio client's connection to the gateways: makes the channel at the first call, and replaces it when needed."""
 
 import asyncio
 import time
@@ -18,7 +18,7 @@ __all__ = ["AioConnection", "GivenAioChannel"]
 
 
 class GivenAioChannel(GivenWay):
-    """The connection of a client whose caller made the channel of grpc.aio, and closes it."""
+    """The connection of a client that uses a grpc.aio channel which the caller made and closes."""
 
     def __init__(self, channel: Any) -> None:
         self._line = Line(channel, "", asyncio=True)
@@ -26,10 +26,10 @@ class GivenAioChannel(GivenWay):
 
     @asynccontextmanager
     async def line(self, timeout_s: float | None) -> AsyncIterator[Any]:
-        """Gives the caller's channel for one call.
+        """Yields the caller's channel for one call.
 
         Args:
-            timeout_s: not needed: the channel is there.
+            timeout_s: not used, because the channel already exists.
 
         Raises:
             ClientForked: gRPC does not work in this process, a forked child.
@@ -39,21 +39,22 @@ class GivenAioChannel(GivenWay):
         yield self._line.channel
 
     async def close(self) -> None:
-        """Calls no more on the channel, which stays open."""
+        """Ends the client's use of the channel, which stays open."""
         closed(self._line)
 
 
 class AioConnection(Way):
-    """The asyncio client's own connection, which has a channel for each call. Belongs to one event loop.
+    """The asyncio client's own connection, which provides the channel for each call. Belongs to one event loop.
 
-    The names of several gateways are resolved again every 5 s while calls are made, and when a connection fails; where
-    they have other addresses, later calls go there. A connection that brings nothing but expired deadlines is asked
-    whether a gateway is there, and left for a new one if nothing answers. Calls under way end where they began.
+    The host names of several gateways are resolved again every 5 s while calls are made, and when a connection fails;
+    if they now have other addresses, later calls go to those. When calls on a connection only reach their deadlines, a
+    health check asks whether a gateway is there; if nothing answers, later calls get a new channel. Calls under way
+    stay on the channel on which they began.
 
     Args:
-        plan: what the channels are made from.
-        connected: is called, on the event loop, when a gateway has answered on a connection that was asked for: on a
-            new one, or where calls were refused for want of one.
+        plan: how the channels are made.
+        connected: is called on the event loop when a gateway has answered the health check that is sent on a new
+            channel, and after the circuit refused a call.
     """
 
     def __init__(self, plan: ChannelPlan, connected: Callable[[], None]) -> None:
@@ -64,14 +65,14 @@ class AioConnection(Way):
 
     @asynccontextmanager
     async def line(self, timeout_s: float | None) -> AsyncIterator[Any]:
-        """Gives the channel for one call, and makes it if it must.
+        """Yields the channel for one call, and makes the channel first if there is none.
 
         Args:
             timeout_s: how long the call may wait for the hosts' addresses, seconds; None for ever.
 
         Raises:
-            Unavailable: no host of the target is known.
-            DeadlineExceeded: whether the hosts are known was not found out in time.
+            Unavailable: none of the target's hosts has a known address.
+            DeadlineExceeded: the hosts' addresses were not found within `timeout_s`.
             ClientForked: gRPC does not work in this process, a forked child.
             RuntimeError: the client is closed.
         """
@@ -95,7 +96,7 @@ class AioConnection(Way):
             self._keep(self._ask(line))
 
     async def close(self) -> None:
-        """Closes the channel: calls under way are cancelled, and there are no more of them."""
+        """Closes the channel, cancels the calls on it, and refuses later calls."""
         self._closed = True
         line, self._line = self._line, None
         if self._looking is not None:
@@ -107,8 +108,8 @@ class AioConnection(Way):
             await asyncio.wait(self._kept)
 
     def forked(self) -> None:
-        """Begins anew in a forked child, whose calls need a channel of its own."""
-        # Kept: closing it would wait for threads that are not here.
+        """Drops the channel in a forked child, whose calls need a channel of its own."""
+        # The parent's channel is kept and not closed: closing would wait for threads that the child does not have.
         self._of_parent, self._line = self._line, None
         self._looking = None
 
@@ -125,7 +126,7 @@ class AioConnection(Way):
         return self._line
 
     def _look(self, *, suspect: bool) -> "asyncio.Task[None]":
-        """In a task; one at once."""
+        """Starts the task that resolves the names and checks the connection; returns the running one if there is."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.get_running_loop().create_task(self._looked(suspect=suspect))
         return self._looking
@@ -159,7 +160,7 @@ class AioConnection(Way):
             if error.code() in NOBODY:
                 return
         except (asyncio.CancelledError, grpc.aio.UsageError):
-            return  # closed meanwhile
+            return  # the client was closed meanwhile
         finally:
             line.asked = False
         self._connected()
@@ -179,11 +180,11 @@ async def _close(line: Line) -> None:
 
 
 async def _is_silent(channel: Any) -> bool:
-    """Nobody answers, not even with an error; where the connection is known to be broken, gRPC makes it anew."""
+    """Whether a health check gets no answer at all, not even an error; gRPC itself replaces a broken connection."""
     try:
         await channel.unary_unary(PROBE)(b"", timeout=PROBE_S)
     except grpc.RpcError as error:
         return bool(error.code() is grpc.StatusCode.DEADLINE_EXCEEDED)
     except grpc.aio.UsageError:
-        return False  # closed meanwhile
+        return False  # the client was closed meanwhile
     return False

@@ -16,14 +16,14 @@ __all__ = ["Answers"]
 
 
 class Answers:
-    """Makes one client's answers, counts and records its own defaults, and tells the hook of every end.
+    """Makes the answers to one client's calls, counts and logs its client defaults, and calls the hook for each call.
 
     Args:
-        options: of the client; `defaults_log` and `on_call` of them.
+        options: the client's options, of which `defaults_log` and `on_call` are used.
 
     Raises:
-        TypeError: `on_call` can't be called.
-        OSError: the file of defaults can't be opened.
+        TypeError: `on_call` is not a function.
+        OSError: the file of client defaults can't be opened.
     """
 
     def __init__(self, options: ClientOptions) -> None:
@@ -33,24 +33,24 @@ class Answers:
 
     @property
     def defaulted_rows(self) -> dict[str, int]:
-        """How many rows got the client's own default score so far, by reason."""
+        """The number of rows that got a client default so far, by reason."""
         return dict(self._defaults.rows)
 
     def described(self, details: Iterable[ModelDetail]) -> None:
-        """Learns the outputs that later defaults have, from what a gateway told of versions."""
+        """Remembers the outputs in a gateway's description of versions, for later client defaults."""
         self._outputs.described(details)
 
     def scored(self, request: pb.ScoreRequest, rows: int, response: pb.ScoreResponse, began: float) -> Scores:
-        """The answer to a call that a gateway answered; where its answer makes no sense, as if it had not.
+        """Returns the scores in a gateway's answer, or the client default if the answer makes no sense.
 
         Args:
-            request: what was asked.
-            rows: how many it had.
-            response: what the gateway answered.
-            began: when the call did, on the monotonic clock.
+            request: the request that was sent.
+            rows: the number of rows in the request.
+            response: the gateway's answer.
+            began: when the call began, on the monotonic clock, seconds.
 
         Raises:
-            PredictionFailed: the answer makes no sense, and no default may stand for it.
+            PredictionFailed: the answer makes no sense, and no client default may stand for it.
         """
         try:
             scores = read_scores(response, rows)
@@ -62,16 +62,16 @@ class Answers:
         return scores
 
     def fall_back(self, request: pb.ScoreRequest, rows: int, error: ScoringError, began: float) -> Scores:
-        """The answer to a call that ended with an error: the caller's default score for every row.
+        """Returns the caller's default score for every row of a call that ended with an error, or raises the error.
 
         Args:
-            request: what was asked.
-            rows: how many it had.
-            error: what the call ended with.
-            began: when the call did, on the monotonic clock.
+            request: the request that was sent.
+            rows: the number of rows in the request.
+            error: the error with which the call ended.
+            began: when the call began, on the monotonic clock, seconds.
 
         Raises:
-            ScoringError: the one that was given, if no default may stand for it or there is none.
+            ScoringError: `error` itself, if the call has no default score or none may stand for this error.
         """
         reason = event_name(error)
         if not may_fall_back(request, error):
@@ -83,5 +83,5 @@ class Answers:
         return default_answer(request, rows, error, columns)
 
     def close(self) -> None:
-        """Closes the file of defaults."""
+        """Closes the file of client defaults."""
         self._defaults.close()

@@ -1,4 +1,4 @@
-"""What a caller says beside the rows, checked at once: what no gateway would take, or would take for something else."""
+"""Checks of a call's arguments, the rows excepted: refuses at once what a gateway would refuse or misunderstand."""
 
 import math
 import numbers
@@ -26,32 +26,32 @@ __all__ = [
 
 MOST_TIMEOUT_S = 1e8  # three years
 _MOST_VERSION = 2**32 - 1
-_MOST_LABELS = 64  # these two are the gateway's
+_MOST_LABELS = 64  # the gateway's limit, as is the next one
 _MOST_TEXT_BYTES = 1024
 
 
 def check_timeout(timeout_s: object) -> float | None:
-    """A timeout as a number of seconds; None for no deadline of the caller's own.
+    """Returns a timeout as a number of seconds; None, which stays None, means that the caller sets no deadline.
 
     Raises:
-        TypeError: it is no number.
-        ValueError: it is not positive, or over 10^8 s. (To gRPC, 0 would mean no deadline at all, and what its clock
-            can't hold one that has passed.)
+        TypeError: the timeout is not a number.
+        ValueError: the timeout is not positive, or over 10^8 s. (gRPC takes 0 for no deadline, and a time that its
+            clock can't hold for a deadline that has passed.)
     """
     if timeout_s is None:
         return None
     number = _number("timeout_s", timeout_s, "seconds")
     if not 0 < number <= MOST_TIMEOUT_S:
-        raise ValueError(f"timeout_s must be positive and at most {MOST_TIMEOUT_S:.0f}, not {number}")
+        raise ValueError(f"timeout_s must be over 0 and at most {MOST_TIMEOUT_S:.0f} seconds, not {number}")
     return number
 
 
 def check_seconds(name: str, value: object, *, least: float = 0.0) -> float:
-    """An argument that is a span of time, as a number of seconds.
+    """Returns an argument that is a length of time, as a number of seconds.
 
     Raises:
-        TypeError: it is no number.
-        ValueError: it is under the least, over 10^8 s, or NaN.
+        TypeError: the value is not a number.
+        ValueError: the value is below `least`, over 10^8 s, or NaN.
     """
     number = _number(name, value, "seconds")
     if not least <= number <= MOST_TIMEOUT_S:
@@ -60,11 +60,11 @@ def check_seconds(name: str, value: object, *, least: float = 0.0) -> float:
 
 
 def check_default(default: object) -> float | None:
-    """A default score as a number; None for none.
+    """Returns a default score as a number; None, which stays None, means no default score.
 
     Raises:
-        TypeError: it is no number. (True is none: a model's scores are numbers or text.)
-        ValueError: it is not finite.
+        TypeError: the default is not a number. (True and False are refused: a model's scores are numbers or text.)
+        ValueError: the default is NaN or infinite.
     """
     if default is None:
         return None
@@ -75,11 +75,11 @@ def check_default(default: object) -> float | None:
 
 
 def check_count(name: str, value: object) -> int:
-    """An argument that is a whole number from 0 up.
+    """Returns an argument that is a whole number, 0 or more.
 
     Raises:
-        TypeError: it is no whole number.
-        ValueError: it is negative.
+        TypeError: the value is not a whole number.
+        ValueError: the value is negative.
     """
     if isinstance(value, bool | np.timedelta64) or not isinstance(value, numbers.Integral):
         raise TypeError(f"{name} is a {type(value).__name__}: pass a whole number")
@@ -89,11 +89,11 @@ def check_count(name: str, value: object) -> int:
 
 
 def check_version(version: object) -> int:
-    """The number of a model's version; 0 is the one that serves.
+    """Returns the number of a model's version; 0 means the version that serves.
 
     Raises:
-        TypeError: it is no whole number.
-        ValueError: it is negative, or larger than any version can be.
+        TypeError: the version is not a whole number.
+        ValueError: the version is negative or over 4294967295, the largest number that the protocol can send.
     """
     number = check_count("version", version)
     if number > _MOST_VERSION:
@@ -102,10 +102,10 @@ def check_version(version: object) -> int:
 
 
 def check_flag(name: str, value: object) -> bool:
-    """An argument that is True or False.
+    """Returns an argument that is True or False.
 
     Raises:
-        TypeError: it is neither. (The text "False" would count as true.)
+        TypeError: the value is neither. (Python would take the text "False" for true.)
     """
     if not isinstance(value, bool) and type(value).__name__ not in ("bool_", "bool"):  # numpy's
         raise TypeError(f"{name} is a {type(value).__name__}: pass True or False")
@@ -113,21 +113,21 @@ def check_flag(name: str, value: object) -> bool:
 
 
 def check_hook(name: str, value: object) -> None:
-    """Returns if an argument can be called, or is None.
+    """Checks that an argument is a function or None.
 
     Raises:
-        TypeError: it is neither.
+        TypeError: the value is neither.
     """
     if value is not None and not isinstance(value, Callable):  # type: ignore[arg-type]
         raise TypeError(f"{name} is a {type(value).__name__}: pass a function")
 
 
 def check_text(name: str, value: object, *, empty: bool = False) -> str:
-    """An argument that is a text as the gateway takes it: 1 to 1,024 bytes of UTF-8; an empty one too if `empty`.
+    """Returns an argument that is text of 1 to 1,024 bytes of UTF-8; with `empty` it may be empty.
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it is empty, where it may not be so, or too long, or has no UTF-8.
+        TypeError: the value is not text.
+        ValueError: the text is empty without `empty`, is too long, or can't be encoded as UTF-8.
     """
     if not isinstance(value, str):
         raise TypeError(f"{name} is a {type(value).__name__}: pass text")
@@ -136,19 +136,25 @@ def check_text(name: str, value: object, *, empty: bool = False) -> str:
     try:
         size = len(value.encode())
     except UnicodeEncodeError:
-        # Its own message holds the text, and it is chained to nothing for the same reason.
+        # Not chained to Python's own error, whose message holds the text.
         raise ValueError(f"{name} has half of a surrogate pair, which UTF-8 can't hold") from None
     if size > _MOST_TEXT_BYTES:
-        raise ValueError(f"{name} has {size} bytes; the gateway takes {_MOST_TEXT_BYTES}")
+        raise ValueError(f"{name} has {size} bytes; the gateway takes at most {_MOST_TEXT_BYTES}")
     return value
 
 
 def check_id(name: str, given: object, longest: int, whose: str = "") -> str:
-    """An argument that is an id of printable ASCII, at most `longest` characters; a UUID as it is written.
+    """Returns an argument that is an id of 1 to `longest` printable ASCII characters; a UUID becomes text.
+
+    Args:
+        name: the argument's name, for messages.
+        given: the id.
+        longest: the largest number of characters.
+        whose: what follows the name in messages, such as " of a batch ...".
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it is longer, or not printable ASCII.
+        TypeError: the id is neither text nor a UUID.
+        ValueError: the id is empty, too long, or not printable ASCII.
     """
     if isinstance(given, uuid.UUID):
         return str(given)
@@ -160,18 +166,18 @@ def check_id(name: str, given: object, longest: int, whose: str = "") -> str:
 
 
 def read_labels(labels: object) -> dict[str, str]:
-    """The labels of a call as they are sent; none for None.
+    """Returns the labels of a call as they are sent; an empty dict for None.
 
     Raises:
-        TypeError: they are no mapping from texts to texts.
-        ValueError: they are over 64, or one is empty or too long.
+        TypeError: the labels are not a mapping from text to text.
+        ValueError: there are over 64 labels, a name is empty, or a name or value is too long.
     """
     if labels is None:
         return {}
     if not isinstance(labels, Mapping):
         raise TypeError(f"labels is a {type(labels).__name__}: pass a dict of texts")
     if len(labels) > _MOST_LABELS:
-        raise ValueError(f"{len(labels)} labels; the gateway takes {_MOST_LABELS}")
+        raise ValueError(f"labels has {len(labels)} entries; the gateway takes at most {_MOST_LABELS}")
     return {
         check_text("a label's name", name): check_text(f"the label '{name}'", value, empty=True)
         for name, value in labels.items()
@@ -179,10 +185,10 @@ def read_labels(labels: object) -> dict[str, str]:
 
 
 def read_texts(name: str, values: object) -> list[str]:
-    """A list of texts, from any iterable of them but a text itself: nobody means its letters.
+    """Returns a list of texts from an iterable of texts. A single text is refused: its letters are never meant.
 
     Raises:
-        TypeError: it is no list of texts; the message has the place of the first entry that is no text.
+        TypeError: the value is not an iterable of texts; the message gives the position of the first other entry.
     """
     if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
         raise TypeError(f"{name} must be a list of texts, or an array or index of them")
@@ -195,12 +201,12 @@ def read_texts(name: str, values: object) -> list[str]:
 
 
 def read_keys(values: Any) -> list[str]:
-    """Row keys as they are sent: texts, whole numbers in decimal, UUIDs as they are written.
+    """Returns row keys as they are sent, as text: whole numbers in decimal digits, UUIDs with their hyphens.
 
     Raises:
-        TypeError: it is no list of them; the message has the row of the first other entry. (A key 7.0 would not be
-            found as 7.)
-        ValueError: a key is too long, or has half of a surrogate pair; the message has its row.
+        TypeError: the values are no list of texts, whole numbers or UUIDs; the message gives the row of the first
+            other entry. (A fractional key is refused: 7.0 would not be found as 7.)
+        ValueError: a key is too long, or has half of a surrogate pair; the message gives its row.
     """
     if not isinstance(values, Iterable) or isinstance(values, str | bytes | Mapping):
         raise TypeError("row_keys must be a list of texts, whole numbers or UUIDs, or an array or index of them")
@@ -212,7 +218,7 @@ def read_keys(values: Any) -> list[str]:
     longest = max(map(len, keys), default=0)
     if longest * 4 > _MOST_TEXT_BYTES or not all(map(str.isascii, keys)):
         for row, key in enumerate(keys):
-            check_text(f"row_keys, row {row}:", key, empty=True)
+            check_text(f"row_keys, row {row}", key, empty=True)
     return keys
 
 
@@ -223,7 +229,7 @@ def _key(row: int, value: object) -> str:
         return str(value)
     if isinstance(value, numbers.Integral) and not isinstance(value, bool | np.timedelta64):
         return str(int(value))
-    raise TypeError(f"row_keys, row {row}: a {type(value).__name__}; keys are texts, whole numbers or UUIDs: pass text")
+    raise TypeError(f"row_keys, row {row} is a {type(value).__name__}: pass text, a whole number or a UUID")
 
 
 def _number(name: str, value: object, what: str) -> float:

@@ -19,18 +19,18 @@ _ArrayMessage = TypeVar("_ArrayMessage", bound=Message)
 
 
 def pack(message: type[_ArrayMessage], values: NDArray[Any]) -> _ArrayMessage:
-    """A message such as `DoubleArray` that holds the values of an array; their dtype must be the field's own."""
+    """Returns a message such as `DoubleArray` with the values of an array, whose dtype must be that of its field."""
     return message.FromString(packed(values))
 
 
 def packed(values: NDArray[Any]) -> bytes:
-    """The bytes of a message such as `DoubleArray` that holds the values of an array, row by row."""
+    """Returns the bytes of a message such as `DoubleArray` that holds the values of an array, row by row."""
     little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
     return b"".join((_VALUES_TAG, varint(little.nbytes), little.reshape(-1).data)) if little.size else b""
 
 
 def varint(number: int) -> bytes:
-    """A number from 0 up, as protobuf writes it: seven bits a byte, of which the eighth says that more follow."""
+    """Returns a number, 0 or more, as a protobuf varint: 7 bits a byte, low bits first; bit 8 says that more follow."""
     if number < 1 << 7:
         return _SMALL[number]
     if number < 1 << 14:

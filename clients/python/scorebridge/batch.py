@@ -1,4 +1,4 @@
-"""The rows of one call and what it says of them, checked before anything is sent, as messages."""
+"""One call's rows and options, checked before anything is sent, and the request messages made from them."""
 
 import uuid
 from collections.abc import Iterable, Mapping
@@ -10,30 +10,33 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["MOST_BYTES", "MOST_ROWS", "Batch", "CallOptions"]
 
-MOST_BYTES = 1 << 20  # above it one message holds up the gateway's others, and 4 MiB are refused
+MOST_BYTES = 1 << 20  # a larger message delays the gateway's other calls, and over 4 MiB it is refused
 MOST_ROWS = 10_000
 
 _LONGEST_ID = 128
-_LONGEST_BIG_ID = 110  # the ids of its calls have a slash and the number of a row behind it
+_LONGEST_BIG_ID = 110  # of a big batch: each chunk's id is this id, a slash and the number of the chunk's first row
 
 
 class CallOptions(TypedDict, total=False):
-    """What a call of `score` can say beside model, rows, timeout and default score.
+    """The keywords of `score` beside model, rows, timeout and default score.
 
     Attributes:
-        allow_default: False asks for an error where a default score would be given.
-        partial: True asks for the other rows' scores where some rows can't be scored and have no default score; these
-            come back missing, see `Scores.failed_rows`. Without it they fail the call, and so do those of a model that
-            is not row-wise. If no row can be scored, the call fails either way.
-        ignore_extra: True has columns ignored that the model does not know, instead of an error; and those of a kind
-            that no model takes, such as times, are not sent. Which ones were ignored is in the prediction log.
-        version: of the model; 0 for the one that serves.
-        columns: names for the columns of an array or a sparse matrix; the model's own order is meant without.
-        request_id: a UUID, or 1 to 128 printable ASCII characters, 110 at most for a big batch; one is made without.
-        row_keys: your own ids of the rows, for the prediction log: one for each, texts, whole numbers or UUIDs; or the
-            name of the column that holds them, which is then no feature, or that of a pandas frame's index.
-        batch_id: the id of the bigger batch that this call is a chunk of, for the prediction log.
-        labels: texts by name that are kept beside the call in the prediction log, 64 at most, of 1 KiB each.
+        allow_default: False asks for an error where a default score would be given; True if not given.
+        partial: True asks for the scores of the other rows if some rows can't be scored and have no default score. The
+            failed rows' scores are then missing (`Scores.failed_rows`). Without `partial`, and with any model that is
+            not row-wise, one failed row fails the call. If no row can be scored, the call fails in any case.
+        ignore_extra: True asks the gateway to ignore columns that the model does not know, instead of refusing the
+            call; columns of a kind that no model takes, such as times, are then not sent. The prediction log names the
+            columns that the gateway ignored.
+        version: the number of the model's version; 0, as if not given, for the version that serves.
+        columns: the column names of an array or a sparse matrix; without names, its columns are the model's features
+            in the model's own order.
+        request_id: the call's id: a UUID, or 1 to 128 printable ASCII characters (110 for a big batch); the client
+            makes a UUID if none is given.
+        row_keys: your own ids of the rows, for the prediction log: one text, whole number or UUID for each row. Or the
+            name of the column, or of a pandas frame's index, that holds them; that column is then not a feature.
+        batch_id: the id of the bigger batch that this call's rows belong to, for the prediction log.
+        labels: texts by name that the prediction log keeps with the call; at most 64, each of at most 1 KiB.
     """
 
     allow_default: bool
@@ -48,23 +51,23 @@ class CallOptions(TypedDict, total=False):
 
 
 class Batch:
-    """Gives its rows as one message or in chunks.
+    """The rows of one call, which can be sent in one request or in chunks.
 
     Args:
         model: the model's name.
-        rows: in any of the forms that `read_rows` takes.
-        default: the default score, if there is one.
-        options: what else the call says.
+        rows: the rows, in any of the forms that `read_rows` takes.
+        default: the default score; None for none.
+        options: the other keywords of the call.
 
     Attributes:
-        head: the message of the call, without rows and their keys.
-        rows: how many rows there are.
-        size: of rows and keys on the wire, bytes, about.
-        is_big: the batch is better sent in chunks.
+        head: the request without its rows and row keys.
+        rows: the number of rows.
+        size: the size of rows and row keys in a request, about, bytes.
+        is_big: whether the batch is to be sent in chunks if its model is row-wise: over 10,000 rows or 1 MiB.
 
     Raises:
-        TypeError: the rows are of a kind that no model takes, or names or keys are no text.
-        ValueError: columns, names or keys are too many or too few, or a value can't be sent.
+        TypeError: the rows are of a kind that no model takes, or names or keys are not text.
+        ValueError: there are too many or too few columns, names or keys, or a value can't be sent.
     """
 
     def __init__(self, model: str, rows: Any, default: float | None, options: CallOptions) -> None:
@@ -99,11 +102,11 @@ class Batch:
             self.head.default_score = default
 
     def message(self) -> pb.ScoreRequest:
-        """The message of the whole batch."""
+        """Returns the request with all rows of the batch."""
         return self.chunk(0, self.rows)
 
     def chunk(self, first: int, rows: int) -> pb.ScoreRequest:
-        """The message of neighbouring rows: with their keys, and all else that the call says."""
+        """Returns the request with `rows` neighbouring rows from row `first` on, their keys and the call's options."""
         request = pb.ScoreRequest()
         request.CopyFrom(self.head)
         request.row_keys.extend(self._keys[first : first + rows])

@@ -1,4 +1,4 @@
-"""The calls that have ended, as the caller's metrics are told of them."""
+"""Reports each call that has ended to the caller's hook, for metrics."""
 
 import logging
 import time
@@ -16,15 +16,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class CallEvent:
-    """One call that has ended, for metrics; a big batch ends once for each of its chunks.
+    """One call that has ended, for metrics; of a big batch that is sent in chunks, one event for each chunk.
 
     Attributes:
-        request_id: the call's id.
+        request_id: the call's id; a chunk's is the batch's id, a slash and the number of the chunk's first row.
         model: the model's name.
-        rows: how many rows the call had.
-        elapsed_s: from the call to its end, seconds.
-        source: of the scores; None if the call ended with an error.
-        reason: why the client gave its default or raised; None for an answer of the gateway.
+        rows: the number of rows in the call.
+        elapsed_s: the time from the beginning of the call to its end, seconds.
+        source: where the scores come from; None if the call ended with an error.
+        reason: why the client gave its default score or raised an error; None if a gateway gave the scores.
     """
 
     request_id: str
@@ -36,13 +36,13 @@ class CallEvent:
 
 
 class CallHook:
-    """Tells a caller's function of every call that has ended. What the function raises is logged, not passed on.
+    """Calls the caller's function for every call that has ended. An exception of the function is logged, not raised.
 
     Args:
-        on_call: the function; None if nobody is to be told.
+        on_call: the function; None for no function.
 
     Raises:
-        TypeError: it can't be called.
+        TypeError: `on_call` is neither a function nor None.
     """
 
     def __init__(self, on_call: Callable[[CallEvent], None] | None) -> None:
@@ -52,14 +52,14 @@ class CallHook:
     def tell(
         self, request: pb.ScoreRequest, rows: int, began: float, source: Source | None, reason: str | None
     ) -> None:
-        """Tells of a call that ends now.
+        """Reports a call that ends now.
 
         Args:
-            request: what was asked; of its rows only the number is told.
-            rows: how many it had.
-            began: when, on the monotonic clock.
-            source: of the scores; None for an error.
-            reason: of a client default or an error; None for an answer of the gateway.
+            request: the request; the hook gets its id and model, and no rows.
+            rows: the number of rows in the call.
+            began: when the call began, on the monotonic clock, seconds.
+            source: where the scores come from; None if the call ended with an error.
+            reason: why the client gave its default score or raised an error; None if a gateway gave the scores.
         """
         if self._on_call is None:
             return
@@ -67,4 +67,4 @@ class CallHook:
         try:
             self._on_call(CallEvent(request.request_id, request.model, rows, elapsed_s, source, reason))
         except Exception:  # noqa: BLE001 - whatever the hook's bug, the caller gets its scores
-            _log.exception("the hook for calls raised; the call goes on")
+            _log.exception("the hook on_call raised an error; call %s is not affected", request.request_id)

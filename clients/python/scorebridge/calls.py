@@ -1,4 +1,4 @@
-"""The methods of the service, and how long a call of one may take."""
+"""The methods of the gRPC service, and how long a call of a method may take."""
 
 import time
 from typing import Any, NamedTuple
@@ -11,16 +11,16 @@ __all__ = ["GET_MODEL", "LIST_MODELS", "SCORE", "Method", "Patience", "less_rese
 
 _RESERVE_S = 0.005
 _RESERVE_SHARE = 0.1
-_LEAST_TIMEOUT_S = 0.001  # zero would mean no deadline at all
+_LEAST_TIMEOUT_S = 0.001  # gRPC takes zero for no deadline at all
 
 
 class Method(NamedTuple):
-    """One method of the service.
+    """One method of the gRPC service.
 
     Attributes:
-        path: its name on the wire.
-        request: the message that it takes.
-        response: the message that it answers with.
+        path: the full name of the method, as gRPC sends it.
+        request: the class of the request message.
+        response: the class of the answer's message.
     """
 
     path: str
@@ -28,7 +28,7 @@ class Method(NamedTuple):
     response: type[Message]
 
     def on(self, channel: Any) -> Any:
-        """What calls the method on a channel, of grpc or grpc.aio."""
+        """Returns the callable that calls the method on a channel of grpc or grpc.aio."""
         return channel.unary_unary(
             self.path,
             request_serializer=self.request.SerializeToString,
@@ -42,11 +42,12 @@ GET_MODEL = Method("/scorebridge.v1.ScoringService/GetModel", pb.GetModelRequest
 
 
 class Patience:
-    """How long a caller waits, from now on: for one call, or for all calls of a batch.
+    """How long a caller is willing to wait, from now on, for one call or for all calls of a batch.
 
     Attributes:
-        timeout_s: in all, seconds; None for ever. It is what the circuit goes by: what is left of it to a batch's later
-            calls says how long the earlier ones took, and not that anybody would wait longer.
+        timeout_s: the whole timeout, seconds; None for no limit. The circuit compares this value, and not the time that
+            is left: what a batch's later calls have left depends on how long the earlier ones took, and says nothing
+            about how long the caller is willing to wait.
     """
 
     __slots__ = ("_ends", "timeout_s")
@@ -56,10 +57,13 @@ class Patience:
         self._ends = None if timeout_s is None else time.monotonic() + timeout_s
 
     def left_s(self) -> float | None:
-        """Seconds that are left of it, a millisecond at least; None for ever."""
+        """Returns the seconds that are left until the deadline, at least 0.001; None if there is no deadline."""
         return None if self._ends is None else max(_LEAST_TIMEOUT_S, self._ends - time.monotonic())
 
 
 def less_reserve_s(timeout_s: float | None) -> float | None:
-    """The timeout that gRPC is told, seconds: its timer is some milliseconds late, and a default must be in time."""
+    """Returns the timeout to give gRPC, in seconds: 5 ms or 10 % shorter, whichever is less.
+
+    gRPC's timer is some milliseconds late, and the default score must still come within the caller's timeout.
+    """
     return None if timeout_s is None else timeout_s - min(_RESERVE_S, _RESERVE_SHARE * timeout_s)

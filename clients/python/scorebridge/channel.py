@@ -1,4 +1,4 @@
-"""How both clients reach the gateways: retries, load balancing, health checks, reconnecting, tokens."""
+"""How both clients reach the gateways: retries, load balancing, health checks, reconnecting and tokens."""
 
 import json
 from collections.abc import Callable, Iterable, Sequence
@@ -23,8 +23,8 @@ __all__ = [
 
 PROBE = "/grpc.health.v1.Health/Check"
 PROBE_S = 0.5
-ASKED_S = 30.0  # for who waits until there is a connection
-# With these a probe was answered by nobody; any other status came from a gateway.
+ASKED_S = 30.0  # the timeout of a health check that waits until there is a connection
+# A health check that ends with one of these was not answered; any other status came from a gateway.
 NOBODY = (grpc.StatusCode.DEADLINE_EXCEEDED, grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
 
 _KEEPALIVE_S = 10.0  # a gateway takes pings that are 5 s apart
@@ -32,15 +32,15 @@ _KEEPALIVE_TIMEOUT_S = 2.0
 _RETRY_BUFFER_BYTES = 4 << 20  # a call whose message is larger is not retried
 _FIRST_BACKOFF_MS = 100
 _MOST_BACKOFF_MS = 500
-_CONNECT_MS = 1500  # for TCP, TLS and HTTP/2 together: what was swallowed on the way is tried again after it
+_CONNECT_MS = 1500  # for TCP, TLS and HTTP/2 together; after it a connection whose packets were lost is tried again
 _RESOLVE_AGAIN_MS = 500
 
 # docs/clients.md states the same of both clients. C-core checks health for round_robin where a service is named.
 _SERVICE = {
     "loadBalancingConfig": [{"round_robin": {}}],
     "healthCheckConfig": {"serviceName": ""},
-    # A gateway refuses some calls of a client that has more of them under way than a connection may have streams; each
-    # is tried again, and so many refusals are no reason to stop that.
+    # A gateway refuses calls of a client that has more calls under way than a connection may have streams. Each refused
+    # call is retried; the large maxTokens keeps many refusals from stopping the retries.
     "retryThrottling": {"maxTokens": 1000, "tokenRatio": 1},
     "methodConfig": [
         {
@@ -72,12 +72,12 @@ _USUAL: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class ChannelPlan:
-    """What a client's channels are made from, each time that it needs another.
+    """How a client's channels are made, each time that it needs a new one.
 
     Attributes:
         target: where the gateways are.
-        credentials: for TLS; plain text without.
-        options: of gRPC, pairs of a name and a value.
+        credentials: the TLS credentials; None for plain text.
+        options: options of the gRPC channel, pairs of a name and a value.
     """
 
     target: Target
@@ -85,7 +85,7 @@ class ChannelPlan:
     options: list[tuple[str, Any]]
 
     def make(self, where: str, library: Any) -> Any:
-        """A channel to the addresses that were found, made by the library `grpc` or `grpc.aio`."""
+        """Returns a new channel to the addresses in `where`, made by the library `grpc` or `grpc.aio`."""
         if self.credentials is None:
             return library.insecure_channel(where, options=self.options)
         return library.secure_channel(where, self.credentials, options=self.options)
@@ -94,20 +94,20 @@ class ChannelPlan:
 def plan_channel(
     target: object, credentials: object, options: Iterable[tuple[str, Any]], more: ClientOptions
 ) -> ChannelPlan:
-    """How a client's channels are made, from what the caller said.
+    """Returns how a client's channels are made, from the client's arguments.
 
     Args:
         target: where the gateways are.
-        credentials: for TLS; None for plain text.
-        options: of gRPC; they go before the client's own.
-        more: the client's other options, `keepalive_s` and `keepalive_timeout_s` of them.
+        credentials: the TLS credentials; None for plain text.
+        options: options of the gRPC channel; they override the client's own options.
+        more: the client's other options, of which `keepalive_s` and `keepalive_timeout_s` are used.
 
     Raises:
-        TypeError, ValueError: an argument can't be what it should be; the message names it.
+        TypeError, ValueError: an argument is not valid; the message names it.
     """
     if credentials is not None and not isinstance(credentials, grpc.ChannelCredentials):
         kind = type(credentials).__name__
-        raise TypeError(f"credentials is a {kind}: pass what grpc.ssl_channel_credentials gives")
+        raise TypeError(f"credentials is a {kind}: pass what grpc.ssl_channel_credentials() returns")
     parsed = parse_target(target)
     usual = _USUAL | _keepalive(
         more.get("keepalive_s", _KEEPALIVE_S), more.get("keepalive_timeout_s", _KEEPALIVE_TIMEOUT_S)
@@ -139,16 +139,16 @@ def _pairs(options: Any) -> Sequence[tuple[str, Any]]:
 
 
 def bearer(token: Callable[[], str] | None) -> tuple[tuple[str, str], ...]:
-    """The metadata that a call is sent with: the token, if there is one.
+    """Returns the metadata of a call: its authorization header, or nothing if there is no token.
 
     Raises:
-        TypeError, ValueError: the token is no printable ASCII text; it is not in the message.
+        TypeError, ValueError: the token is not printable ASCII text. The message does not hold the token.
     """
     if token is None:
         return ()
     text = token()
     if not isinstance(text, str):
-        raise TypeError(f"token() gave a {type(text).__name__}: it must give text")
+        raise TypeError(f"token() returned a {type(text).__name__}: it must return text")
     if not (text and text.isascii() and text.isprintable()):
-        raise ValueError("token() gave text that is empty or not printable ASCII: a line end at its end, perhaps")
+        raise ValueError("token() returned text that is empty or not printable ASCII: does it end with a line break?")
     return (("authorization", f"Bearer {text}"),)

@@ -1,4 +1,4 @@
-"""Big batches: cut into chunks, each a call of one `batch_id`, and their answers put together again in order."""
+"""Big batches: cuts them into chunks that are sent as calls of one `batch_id`, and joins the answers in order."""
 
 import uuid
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["MOST_IN_FLIGHT", "Chunk", "answers_of", "cut", "put_together", "row_wise_version"]
 
-MOST_IN_FLIGHT = 8
+MOST_IN_FLIGHT = 8  # calls of one big batch at a time
 
 
 @dataclass(frozen=True)
@@ -28,9 +28,9 @@ class Chunk:
     Attributes:
         batch: the big batch.
         version: the model's version that scores every chunk of the batch.
-        batch_id: the id that the calls of all chunks have in the prediction log.
-        first: the row of the batch that the chunk begins with, from 0.
-        rows: how many rows the chunk has.
+        batch_id: the id that the calls of all chunks share in the prediction log.
+        first: the number of the chunk's first row in the batch, from 0.
+        rows: the number of rows in the chunk.
     """
 
     batch: Batch
@@ -40,9 +40,9 @@ class Chunk:
     rows: int
 
     def message(self) -> pb.ScoreRequest:
-        """The chunk as a request.
+        """Returns the chunk's request.
 
-        It is built anew each time, because the requests of all chunks at once would double the batch's memory.
+        The request is built when it is needed: the requests of all chunks at once would double the batch's memory.
         """
         request = self.batch.chunk(self.first, self.rows)
         request.request_id += f"/{self.first}"
@@ -52,7 +52,7 @@ class Chunk:
 
     @contextmanager
     def naming_rows(self) -> Iterator[None]:
-        """Puts before an error's message which rows of the batch it is about: it counts them from the chunk's first."""
+        """Prefixes an error's message with the chunk's rows: the gateway counts rows from the first of the chunk."""
         try:
             yield
         except ScoringError as error:
@@ -61,25 +61,35 @@ class Chunk:
             raise
 
     def alone(self, error: ScoringError) -> ScoringError:
-        """The error that this call ended with, if it costs no rows but its own.
+        """Returns the error of this chunk's call if only the chunk's own rows fail by it; raises it otherwise.
 
         Raises:
-            ScoringError: it costs the batch, which is not partial, or could be sent in no other way.
+            ScoringError: `error` itself, which fails the whole batch: the batch is not partial, or every chunk would
+                get this error.
         """
-        # A call is refused, too, where the model can take none of its rows.
+        # INVALID_ARGUMENT may be about this chunk alone: a partial call is refused if the model can take none of its
+        # rows.
         if self.batch.head.partial and (falls_back(error) or error.status == "INVALID_ARGUMENT"):
             return error
         raise error
 
 
 def row_wise_version(details: Sequence[ModelDetail], version: int) -> int | None:
-    """The version that all chunks must name, so that none is scored by another; None if rows depend on each other."""
+    """Returns the version that every chunk is to name, so that one version scores them all.
+
+    Args:
+        details: the versions that the gateway described.
+        version: the version that the caller named; 0 for the one that serves.
+
+    Returns:
+        The version's number; None if the version is not there or not row-wise, so that the batch must stay whole.
+    """
     chosen = [one for one in details if (one.version.version == version if version else one.version.serving)]
     return chosen[0].version.version if chosen and chosen[0].row_wise else None
 
 
 def cut(batch: Batch, version: int) -> list[Chunk]:
-    """A batch in chunks of about a MiB and `MOST_ROWS` rows at most, in order."""
+    """Returns a batch cut into chunks of about 1 MiB and at most `MOST_ROWS` rows, in order."""
     chunks = max(-(-batch.size // MOST_BYTES), -(-batch.rows // MOST_ROWS))
     size = -(-batch.rows // chunks)
     batch_id = batch.head.batch_id or str(uuid.uuid4())
@@ -89,14 +99,14 @@ def cut(batch: Batch, version: int) -> list[Chunk]:
 
 
 def answers_of(chunks: Sequence[Chunk], outcomes: Sequence[Scores | ScoringError]) -> list[Scores]:
-    """The answers to the chunks of a big batch. Of a chunk that ended with an error all rows failed.
+    """Returns an answer for each chunk of a big batch; of a chunk whose call raised an error, all rows are failed rows.
 
     Args:
-        chunks: of the batch, in order.
-        outcomes: what each chunk ended with.
+        chunks: the chunks of the batch, in order.
+        outcomes: the scores or the error of each chunk's call.
 
     Raises:
-        ScoringError: every chunk ended with an error; the first of them is raised.
+        ScoringError: the first chunk's error, if every chunk's call raised one.
     """
     errors = [one for one in outcomes if isinstance(one, ScoringError)]
     if len(errors) == len(chunks):
@@ -116,7 +126,7 @@ def _without_scores(chunk: Chunk, error: ScoringError) -> Scores:
 
 
 def put_together(answers: Sequence[Scores], request_id: str) -> Scores:
-    """One answer for the whole batch; its times are the longest, its attempts the sum."""
+    """Returns one answer for the whole batch, with the longest times and the sum of the attempts of its chunks."""
     known = [answer for answer in answers if answer.columns]
     first = next((one for one in known if one.source is not Source.CLIENT_DEFAULT), known[0] if known else answers[0])
     defaults: list[DefaultedRows] = []
@@ -142,11 +152,15 @@ def put_together(answers: Sequence[Scores], request_id: str) -> Scores:
 
 
 def _column(answer: Scores, name: str, shown: Scores) -> NDArray[Any]:
-    """A client default knows the outputs only if the model was described or has answered before."""
+    """Returns a chunk's values of one output, in the type that the answer `shown` has for it.
+
+    A chunk with a client default may lack the output: the client knows a model's outputs only from an earlier answer or
+    description. A chunk whose call failed has no outputs.
+    """
     if name in answer.columns:
         return answer.columns[name]
     values = shown.columns[name]
-    if not answer.columns:  # of a call that failed alone
+    if not answer.columns:  # of a chunk whose call failed
         numbers = np.issubdtype(values.dtype, np.number)
         kind = values.dtype if np.issubdtype(values.dtype, np.floating) else np.dtype(np.float64)
         return np.full(answer.rows, np.nan, kind) if numbers else np.full(answer.rows, None, object)

@@ -1,4 +1,4 @@
-"""The client's own circuit: what makes a gateway that is away cost microseconds and not a timeout a call."""
+"""The client's circuit: while gateways are away, a call fails in microseconds instead of waiting for its timeout."""
 
 import math
 import threading
@@ -9,25 +9,29 @@ from scorebridge.forks import told_of_forks
 
 __all__ = ["Circuit"]
 
-_LEAST_SILENCE_S = 0.1  # calls with tiny deadlines fail in a row too, but then the gateway answers others meanwhile
+_LEAST_SILENCE_S = 0.1  # calls with tiny deadlines may fail many times in a row while a gateway answers other calls
 
 
 class Circuit:
-    """Opens after so many failed connections or unanswered calls in a row, then lets a single call through to see.
+    """Refuses calls while no gateway answers. May be shared by threads.
 
-    Whatever a gateway answers, an error too, closes it. May be shared by threads.
+    The circuit opens after `failures` failed connections or unanswered calls in a row, if no gateway answered anything
+    for 100 ms. Every `open_s` it lets a single call through as a trial. Any answer of a gateway, an error too, closes
+    it.
 
-    A deadline that passed says only that nobody answered within that time. So an open circuit is open for calls that
-    would wait no longer than has been waited in vain; those with more patience are let through. Nor does the trial of a
-    short call keep a longer one from trying. A connection that failed says it for all calls.
+    An expired deadline shows only that no gateway answered within that time. So the open circuit refuses the calls that
+    would wait no longer than an earlier call that got no answer, and lets calls with a longer timeout through. While
+    the trial of a call with a short timeout runs, a call with a longer timeout may try too. A failed connection counts
+    against calls of every timeout.
 
     Args:
-        failures: in a row; 0 never opens it. The option `circuit_failures` of a client.
-        open_s: how long until a single call is let through, seconds. The option `circuit_open_s` of a client.
+        failures: the number of failures in a row that open the circuit; 0 never opens it. The client's option
+            `circuit_failures`.
+        open_s: the time until a single call is let through, seconds. The client's option `circuit_open_s`.
 
     Raises:
-        TypeError: they are no numbers.
-        ValueError: they are negative, or the seconds over 10^8.
+        TypeError: an argument is not a number.
+        ValueError: an argument is negative, or `open_s` is over 10^8.
     """
 
     def __init__(self, failures: int, open_s: float) -> None:
@@ -36,14 +40,14 @@ class Circuit:
         self._lock = threading.Lock()
         self._in_a_row = 0
         self._open = False
-        self._tried_s = 0.0  # in vain
-        self._trial_s = 0.0  # the longest wait of those that are let through to see
+        self._tried_s = 0.0  # the longest wait that brought no answer, in this row of failures
+        self._trial_s = 0.0  # the longest timeout of the calls that were let through as a trial
         self._next_trial = 0.0
         self._last_answer = -math.inf
         told_of_forks(self)
 
     def allows(self, timeout_s: float | None) -> bool:
-        """Whether a call that waits so long, seconds, may be made now; None waits for ever."""
+        """Whether a call with this timeout, seconds, may be made now; None for a call that waits without limit."""
         if not self._open:
             return True
         patience_s = math.inf if timeout_s is None else timeout_s
@@ -61,7 +65,7 @@ class Circuit:
             return True
 
     def answered(self) -> None:
-        """Closes the circuit: a gateway has answered."""
+        """Closes the circuit, because a gateway has answered."""
         with self._lock:
             self._in_a_row = 0
             self._open = False
@@ -69,7 +73,7 @@ class Circuit:
             self._last_answer = time.monotonic()
 
     def failed(self, waited_s: float) -> None:
-        """Counts a call that no gateway answered and that waited so long, seconds; infinity for a failed connection."""
+        """Counts a call that got no answer within `waited_s` seconds; infinity stands for a failed connection."""
         with self._lock:
             at = time.monotonic()
             self._in_a_row += 1
@@ -82,11 +86,11 @@ class Circuit:
                 self._trial_s = math.inf
 
     def invite(self) -> None:
-        """Lets the next call through to see, whatever the time: there is a new connection."""
+        """Lets the next call through as a trial at once, because a gateway has answered a health check."""
         self._next_trial = 0.0
 
     def forked(self) -> None:
-        """Begins anew in a forked child, where nobody holds the lock and nothing has been tried."""
+        """Resets the circuit in a forked child: closed, with a new lock that no thread of the parent holds."""
         self._lock = threading.Lock()
         self.answered()
         self._last_answer = -math.inf

@@ -1,4 +1,4 @@
-"""What both clients hold and decide alike. Nothing here waits, so it serves threads and event loops."""
+"""What both clients have in common. Nothing here waits, so it may run in threads and on event loops."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,18 +17,18 @@ _OF_CALLS = ("timeout_s", "default", *CallOptions.__annotations__)
 
 
 class ClientBase:
-    """A client without its connection: what its calls have in common, its circuit and its answers.
+    """The part of a client that needs no connection: checked arguments, its circuit and the answers to its calls.
 
     Args:
-        timeout_s: for calls that give none, seconds; None for no limit.
-        default: the default score of calls that give none; None for none.
-        token: gives what is sent as "authorization: Bearer ..."; None for nothing.
+        timeout_s: the timeout of calls that give none, seconds; None for no limit.
+        default: the default score of calls that give none; None for no default score.
+        token: a function that returns what is sent as "authorization: Bearer ..."; None for no token.
         more: the client's other options.
 
     Raises:
-        TypeError: an argument or option is of another kind, or there is none of that name.
+        TypeError: an argument or option has the wrong type, or an option has an unknown name.
         ValueError: a number is out of its bounds.
-        OSError: the file of defaults can't be opened.
+        OSError: the file of client defaults can't be opened.
     """
 
     def __init__(
@@ -41,33 +41,33 @@ class ClientBase:
         self._token = token
         self._closed = False
         self._circuit = Circuit(more.get("circuit_failures", 5), more.get("circuit_open_s", 1.0))
-        self._answers = Answers(more)  # last: it opens a file, which a client that can't be made would not close
+        self._answers = Answers(more)  # last, because it opens a file: nothing would close it if a later check raised
 
     @property
     def client_defaults(self) -> dict[str, int]:
-        """How many rows got the client's own default score so far, by reason."""
+        """The number of rows that got the client's own default score so far, by reason such as "DEADLINE"."""
         return self._answers.defaulted_rows
 
     def _begin(self, timeout_s: float | None) -> float | None:
-        """The timeout of a call that begins now, seconds; None for no limit.
+        """Returns the timeout of a call that begins now, in seconds; None for no limit.
 
         Raises:
             RuntimeError: the client is closed.
-            TypeError, ValueError: the timeout is none.
+            TypeError, ValueError: the timeout is not a positive number of seconds.
         """
         if self._closed:
             raise RuntimeError("the client is closed")
         return check_timeout(self._timeout_s if timeout_s is None else timeout_s)
 
     def _batch(self, model: str, rows: Any, default: float | None, options: CallOptions) -> Batch:
-        """The rows of one call of `score`, with the default score that it has, checked."""
+        """Returns the checked rows and options of one call of `score`, with the client's default if it has none."""
         return Batch(model, rows, self._default if default is None else check_default(default), options)
 
     @staticmethod
     def _check_keywords(options: CallOptions) -> None:
-        """Returns if `score` knows each of the keywords that a call has given it.
+        """Checks that `score` knows every keyword that a call gave it.
 
         Raises:
-            TypeError: it does not.
+            TypeError: a keyword is unknown; the message names it.
         """
         check_keywords("score", options, _OF_CALLS)

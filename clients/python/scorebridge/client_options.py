@@ -1,4 +1,4 @@
-"""What else a client can be told when it is made, beside where its gateways are and what its calls say."""
+"""The keywords of a client for connections, circuit, file of client defaults and hook."""
 
 import os
 from collections.abc import Callable
@@ -10,18 +10,19 @@ __all__ = ["ClientOptions"]
 
 
 class ClientOptions(TypedDict, total=False):
-    """How a client finds out that no gateway answers, and whom it tells what it then did.
+    """The keywords of a client that say how it detects that no gateway answers, and where it reports its calls.
 
     Attributes:
-        keepalive_s: a connection from which nothing came for so long is asked whether anybody is there, seconds (10);
-            None for never. A gateway sends away who asks more often than its `min_ping_interval_s`, which is 5.
-        keepalive_timeout_s: a connection that was asked is made anew if no answer comes within this, seconds (2).
-        circuit_failures: so many failed connections or unanswered calls in a row, and gateways are left alone for a
-            while (5); 0 for never.
-        circuit_open_s: how long gateways are left alone, until a single call is let through to see, seconds (1).
-        defaults_log: a file that gets a line of JSON for each client default, for
-            `scorebridge reconcile --client-defaults`; no input values.
-        on_call: is told of every call, for metrics; must not block. What it raises is logged.
+        keepalive_s: after this time without traffic a connection gets a ping, seconds (10); None for no pings. A
+            gateway closes connections that send pings more often than its `min_ping_interval_s`, which is 5.
+        keepalive_timeout_s: a connection whose ping is not answered within this time is replaced, seconds (2).
+        circuit_failures: the number of failed connections or unanswered calls in a row that open the client's circuit
+            (5); 0 never opens it. An open circuit answers calls at once, without asking a gateway.
+        circuit_open_s: the time after which an open circuit lets a single call through as a trial, seconds (1).
+        defaults_log: a file that gets a line of JSON for each call answered with a client default, for
+            `scorebridge reconcile --client-defaults`; it holds no input values.
+        on_call: a function that is called for every call that has ended, for metrics; must not block. An exception that
+            it raises is logged.
     """
 
     keepalive_s: float | None

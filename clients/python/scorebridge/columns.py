@@ -1,6 +1,6 @@
-"""A column in any of the forms that people hold one in, as a message of scorebridge.v1.
+"""Turns a column (a list, an array, or a series of pandas, polars or pyarrow) into a message of scorebridge.v1.
 
-pandas, polars, pyarrow and scipy are recognised by what they look like; none of them is imported here.
+pandas, polars, pyarrow and scipy are recognised by the modules of their classes; none of them is imported here.
 """
 
 import numbers
@@ -24,23 +24,24 @@ _MAX_INT64 = 2**63 - 1
 _MIN_INT64 = -(2**63)
 
 _LIBRARIES = ("pandas", "polars", "pyarrow", "scipy")
-_NO_COLUMNS = (str, bytes, bytearray, set, frozenset, Mapping)  # Python would iterate them, over what nobody means
+_NO_COLUMNS = (str, bytes, bytearray, set, frozenset, Mapping)  # iterable, but what they yield is never meant as rows
 
 
 def library(values: Any) -> str | None:
-    """The library that a value's class, or a base of it, is of: pandas, polars, pyarrow or scipy; None for another."""
+    """Returns the library of a value's class or base class: pandas, polars, pyarrow or scipy; None for any other."""
     roots = (base.__module__.partition(".")[0] for base in type(values).__mro__)
     return next((root for root in roots if root in _LIBRARIES), None)
 
 
 def build_column(name: str, values: Any) -> pb.Column:
-    """The message of a column: a list, an array or a series. NaN, None, NaT, NA and nulls are missing.
+    """Returns the message of a column that is a list, an array or a series. NaN, None, NaT, NA and nulls are missing.
 
-    Whole numbers are sent as whole numbers; where one of them is beyond int64, as doubles, if these hold all of them
-    exactly. A Decimal is sent as the double that is nearest to it, as it is written; a whole one exactly, or refused.
+    Whole numbers are sent as int64; if one of them is beyond int64, all are sent as doubles, provided that doubles hold
+    each of them exactly. A fractional Decimal is sent as the nearest double. A whole Decimal is sent exactly, or
+    refused.
 
     Raises:
-        TypeError: the values are no column, or one that no model takes; the message names the column.
+        TypeError: the values are not a column, or a column that no model takes; the message names the column.
         ValueError: a number or text can't be sent; the message names the column and the row.
     """
     plain, mask = _plain(name, values)
@@ -53,7 +54,7 @@ def build_column(name: str, values: Any) -> pb.Column:
         else:
             mask = _set_objects(message, name, list(plain), mask)
     except UnicodeEncodeError:
-        # Its own message holds the text, and it is chained to nothing for the same reason.
+        # Not chained to Python's own error, whose message holds the text.
         raise ValueError(f"column {name!a}: half of a surrogate pair, which UTF-8 can't hold") from None
     if mask is not None and mask.any():
         message.missing_rows.extend(np.flatnonzero(mask).tolist())
@@ -61,7 +62,7 @@ def build_column(name: str, values: Any) -> pb.Column:
 
 
 def column_rows(column: pb.Column) -> int:
-    """How many rows the message of a column has."""
+    """Returns the number of rows in the message of a column."""
     kind = column.WhichOneof("values")
     return len(getattr(column, kind).values) if kind else 0
 
@@ -75,7 +76,7 @@ _ARRAYS: dict[str, tuple[Any, Any]] = {
 
 
 def cut_column(column: pb.Column, first: int, rows: int) -> pb.Column:
-    """The message of neighbouring rows of a column, which has so many rows from the first on; missing ones stay so."""
+    """Returns the message of a column's rows from `first` on, `rows` of them; missing rows stay missing."""
     part = pb.Column(name=column.name)
     kind = column.WhichOneof("values")
     if kind is not None:
@@ -91,10 +92,10 @@ def cut_column(column: pb.Column, first: int, rows: int) -> pb.Column:
 
 
 def _plain(name: str, values: Any) -> tuple[Any, _Mask | None]:
-    """An array or a list, and which are missing; None where the values themselves say it."""
+    """Returns a column as an array or a list, and which rows are missing; None where the values themselves show it."""
     if isinstance(values, np.ma.MaskedArray):
         mask = np.broadcast_to(values.mask, values.shape)
-        # What is hidden under the mask is not the caller's to send.
+        # A value under the mask must not be sent.
         return np.where(mask, values.dtype.type(0), values.data) if values.dtype.kind in "fiub" else values.data, mask
     if isinstance(values, np.ndarray):
         return values, None
@@ -111,7 +112,7 @@ def _plain(name: str, values: Any) -> tuple[Any, _Mask | None]:
 
 
 def _pandas(name: str, values: Any) -> tuple[Any, _Mask | None]:
-    """The values of a series, an index or one of pandas' own arrays, and which are missing."""
+    """Returns the values of a pandas series, index or array, and which of them are missing."""
     dtype = values.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "fiub":
         return values.to_numpy(), None
@@ -127,7 +128,7 @@ def _pandas(name: str, values: Any) -> tuple[Any, _Mask | None]:
 
 
 def _numbers_by_code(name: str, values: Any) -> tuple[_Array, _Mask] | None:
-    """The categories of a categorical, one a row, and which are missing; None if they are no numbers."""
+    """Returns each row's category of a categorical and which rows are missing; None if categories are not numbers."""
     categories, _ = _plain(name, values.dtype.categories)
     if not isinstance(categories, np.ndarray) or categories.dtype.kind not in "fiub" or not len(categories):
         return None
@@ -139,7 +140,7 @@ def _numbers_by_code(name: str, values: Any) -> tuple[_Array, _Mask] | None:
 def _polars(series: Any) -> tuple[Any, _Mask | None]:
     mask = series.is_null().to_numpy() if series.null_count() else None
     truths = str(series.dtype) == "Boolean"
-    if truths or (series.dtype.is_numeric() and not str(series.dtype).endswith("128")):  # which numpy has not
+    if truths or (series.dtype.is_numeric() and not str(series.dtype).endswith("128")):  # numpy has no 128-bit integers
         return (series if mask is None else series.fill_null(False if truths else 0)).to_numpy(), mask
     return series.to_list(), mask
 
@@ -152,7 +153,7 @@ def _pyarrow(column: Any) -> tuple[Any, _Mask | None]:
 
 def _set_numbers(message: pb.Column, values: _Array) -> None:
     if values.ndim != 1:
-        raise ValueError(f"column '{message.name}' has {values.ndim} dimensions")
+        raise ValueError(f"column '{message.name}' is an array of {values.ndim} dimensions: pass one dimension")
     kind, size = values.dtype.kind, values.dtype.itemsize
     beyond = kind == "u" and values.size and int(values.max()) > _MAX_INT64
     if kind == "b":
@@ -171,7 +172,7 @@ def _set_numbers(message: pb.Column, values: _Array) -> None:
 
 
 def _set_objects(message: pb.Column, name: str, values: list[Any], mask: _Mask | None) -> _Mask:
-    """Python values; None and NaN are missing. A column without any value at all is one of doubles."""
+    """Puts Python values into a message and returns which are missing (None, NaN). Without any value, doubles."""
     missing = np.fromiter((_is_missing(value) for value in values), np.bool_, len(values))
     if mask is not None:
         missing |= mask
@@ -188,15 +189,15 @@ def _set_objects(message: pb.Column, name: str, values: list[Any], mask: _Mask |
 
 
 def _one_kind(name: str, values: list[Any], missing: _Mask) -> str:
-    """What all values that are not missing are, and nothing else."""
+    """Returns the one kind ("numbers", "truth values" or "text") of a column's values; "" if all are missing."""
     found, first = "", 0
     for row, (value, absent) in enumerate(zip(values, missing, strict=True)):
         if absent:
             continue
         kind = _kind(value)
         if not kind:
-            remedy = "numbers, truth values or text are taken"
-            raise TypeError(f"column '{name}' holds {type(value).__name__}, row {row}; {remedy}")
+            remedy = "pass numbers, truth values or text"
+            raise TypeError(f"column '{name}', row {row} is a {type(value).__name__}: {remedy}")
         if not found:
             found, first = kind, row
         elif kind != found:
@@ -213,7 +214,7 @@ def _kind(value: Any) -> str:
 
 
 def _set_filled(message: pb.Column, values: list[Any], *, whole: bool) -> None:
-    """Python numbers, all of them whole or not; zeros where they are missing."""
+    """Puts Python numbers into a message, with zeros for missing ones; `whole` if all of them are whole numbers."""
     beyond = _first(not _MIN_INT64 <= int(value) <= _MAX_INT64 for value in values) if whole else None
     if whole and beyond is None:
         message.int64s.CopyFrom(pack(pb.Int64Array, np.array(values, np.int64)))

@@ -1,4 +1,4 @@
-"""The blocking client's way to the gateways: a channel that is made at the first call, and anew where it must be."""
+"""The blocking client's connection to the gateways: makes the channel at the first call, replaces it when needed."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ __all__ = ["Connection", "GivenChannel"]
 
 
 class GivenChannel(GivenWay):
-    """The connection of a client whose caller made the channel, and closes it. May be shared by threads."""
+    """The connection of a client that uses a channel which the caller made and closes. May be shared by threads."""
 
     def __init__(self, channel: Any) -> None:
         self._line = Line(channel, "", asyncio=False)
@@ -28,10 +28,10 @@ class GivenChannel(GivenWay):
 
     @contextmanager
     def line(self, timeout_s: float | None) -> Iterator[Any]:
-        """Gives the caller's channel for one call, and counts the call while it is under way.
+        """Yields the caller's channel for one call, and counts the call while it is under way.
 
         Args:
-            timeout_s: not needed: the channel is there.
+            timeout_s: not used, because the channel already exists.
 
         Raises:
             ClientForked: gRPC does not work in this process, a forked child.
@@ -47,25 +47,26 @@ class GivenChannel(GivenWay):
                 self._line.calls -= 1
 
     def close(self) -> None:
-        """Calls no more on the channel, which stays open."""
+        """Ends the client's use of the channel, which stays open."""
         closed(self._line)
 
     def forked(self) -> None:
-        """Puts the lock right in a forked child: it may be held by a thread that is not here."""
+        """Makes a new lock in a forked child: a thread that exists only in the parent may hold the old one."""
         self._lock = threading.Lock()
 
 
 class Connection(Way):
-    """The blocking client's own connection, which has a channel for each call. May be shared by threads.
+    """The blocking client's own connection, which provides the channel for each call. May be shared by threads.
 
-    The names of several gateways are resolved again every 5 s while calls are made, and when a connection fails; where
-    they have other addresses, later calls go there. A connection that brings nothing but expired deadlines is asked
-    whether a gateway is there, and left for a new one if nothing answers. Calls under way end where they began.
+    The host names of several gateways are resolved again every 5 s while calls are made, and when a connection fails;
+    if they now have other addresses, later calls go to those. When calls on a connection only reach their deadlines, a
+    health check asks whether a gateway is there; if nothing answers, later calls get a new channel. Calls under way
+    stay on the channel on which they began.
 
     Args:
-        plan: what the channels are made from.
-        connected: is called, from any thread, when a gateway has answered on a connection that was asked for: on a new
-            one, or where calls were refused for want of one.
+        plan: how the channels are made.
+        connected: is called, from any thread, when a gateway has answered the health check that is sent on a new
+            channel, and after the circuit refused a call.
     """
 
     def __init__(self, plan: ChannelPlan, connected: Callable[[], None]) -> None:
@@ -77,14 +78,14 @@ class Connection(Way):
 
     @contextmanager
     def line(self, timeout_s: float | None) -> Iterator[Any]:
-        """Gives the channel for one call, and makes it if it must.
+        """Yields the channel for one call, and makes the channel first if there is none.
 
         Args:
             timeout_s: how long the call may wait for the hosts' addresses, seconds; None for ever.
 
         Raises:
-            Unavailable: no host of the target is known.
-            DeadlineExceeded: whether the hosts are known was not found out in time.
+            Unavailable: none of the target's hosts has a known address.
+            DeadlineExceeded: the hosts' addresses were not found within `timeout_s`.
             ClientForked: gRPC does not work in this process, a forked child.
             RuntimeError: the client is closed.
         """
@@ -107,11 +108,11 @@ class Connection(Way):
         try:
             call = line.channel.unary_unary(PROBE).future(b"", timeout=ASKED_S, wait_for_ready=True)
         except ValueError:
-            return  # closed meanwhile
+            return  # the client was closed meanwhile
         call.add_done_callback(partial(self._told, line))
 
     def close(self) -> None:
-        """Closes the channel: calls under way are cancelled, and there are no more of them."""
+        """Closes the channel, cancels the calls on it, and refuses later calls."""
         with self._lock:
             self._closed = True
             line, self._line = self._line, None
@@ -119,10 +120,10 @@ class Connection(Way):
             _close(line)
 
     def forked(self) -> None:
-        """Begins anew in a forked child, whose calls need a channel of its own."""
+        """Drops the channel in a forked child, whose calls need a channel of its own."""
         self._lock = threading.Lock()
         self._known = threading.Event()
-        # Kept: closing it would wait for threads that are not here.
+        # The parent's channel is kept and not closed: closing would wait for threads that the child does not have.
         self._of_parent, self._line = self._line, None
         self._looking = False
 
@@ -157,7 +158,7 @@ class Connection(Way):
         self._known.wait(timeout_s)
 
     def _look(self, *, suspect: bool) -> None:
-        """In a thread, for resolving and asking take their time; one at once."""
+        """Starts the thread that resolves the names and checks the connection, unless one is running: both may wait."""
         with self._lock:
             if self._looking or self._closed:
                 return
@@ -199,11 +200,11 @@ def _close(line: Line) -> None:
 
 
 def _is_silent(channel: Any) -> bool:
-    """Nobody answers, not even with an error; where the connection is known to be broken, gRPC makes it anew."""
+    """Whether a health check gets no answer at all, not even an error; gRPC itself replaces a broken connection."""
     try:
         channel.unary_unary(PROBE)(b"", timeout=PROBE_S)
     except grpc.RpcError as error:
         return bool(error.code() is grpc.StatusCode.DEADLINE_EXCEEDED)
     except ValueError:
-        return False  # closed meanwhile
+        return False  # the client was closed meanwhile
     return False

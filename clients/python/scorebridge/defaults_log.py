@@ -1,4 +1,4 @@
-"""The default scores that a client gave itself: counted, and written to a file if the caller wants one."""
+"""Counts a client's default scores, and writes them to a file of client defaults if the caller wants one."""
 
 import json
 import logging
@@ -15,27 +15,27 @@ _log = logging.getLogger(__name__)
 
 
 class DefaultsLog:
-    """Counts rows with client defaults, and writes a line of JSON for each call that got them.
+    """Counts rows with client defaults, and writes a line of JSON for each call that was answered with them.
 
     Args:
-        path: the file, to which lines are appended; None for none.
+        path: the file, to which lines are appended; None for no file.
 
     Attributes:
-        rows: how many rows got the client's default, by reason.
+        rows: the number of rows that got a client default, by reason.
 
     Raises:
         OSError: the file can't be opened.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
-        # Unbuffered and appending: each line is one write, so lines of several processes don't mix.
+        # Unbuffered and appending: each line is one write, so the lines of several processes don't mix.
         self._file = None if path is None else Path(path).open("ab", buffering=0)  # noqa: SIM115 - as long as the client
         self.rows: Counter[str] = Counter()
 
     def add(self, request: pb.ScoreRequest, rows: int, reason: str) -> None:
-        """Counts and writes a call whose rows all get its default score.
+        """Counts a call that is answered with its default score, and writes its line to the file.
 
-        A file that can't be written costs its line, never the call: it is told to the logger of this module.
+        If the line can't be written, the call is answered all the same, and the error is logged by this module.
         """
         self.rows[reason] += rows
         if self._file is None:
@@ -52,9 +52,11 @@ class DefaultsLog:
         try:
             self._file.write(json.dumps(line).encode() + b"\n")
         except (OSError, ValueError):
-            _log.exception("a client default was not written to the file of defaults")
+            _log.exception(
+                "the client default of call %s was not written to the file of client defaults", request.request_id
+            )
 
     def close(self) -> None:
-        """Closes the file; counting goes on."""
+        """Closes the file. Later calls are counted, but not written."""
         if self._file is not None:
             self._file.close()

@@ -1,7 +1,7 @@
-"""What a call can raise, by whose fault.
+"""The errors that a call can raise, ordered by whose fault they are.
 
     ScoringError
-    |-- CallerError              mend the call: trying again gives the same
+    |-- CallerError              mend the call: the unchanged call would fail again
     |   |-- InvalidRequest         columns, types, lengths, values or sizes that the model can't take
     |   |-- MessageTooLarge        the request is over the gateway's message limit
     |   |-- ModelNotFound          no such model or version
@@ -10,10 +10,10 @@
     |-- Cancelled                the call was cancelled
     |-- DeadlineExceeded         no score in time, and no default score to give
     |-- Unavailable              not now: overloaded, circuit open, still loading, draining, worker lost, gateway away
-    `-- PredictionFailed         the model raised, or answered with something that is no score
+    `-- PredictionFailed         the model raised an error, or answered with something that is not a score
 
-`reason` tells the events apart, as the gateway names them (google.rpc.ErrorInfo). ClientForked is no ScoringError: it
-says that the program is to be mended, as a client that was closed does.
+`reason` tells the events apart, by the names that the gateway gives them (google.rpc.ErrorInfo). ClientForked is not a
+ScoringError: the program has to be mended, as it has when it uses a closed client.
 """
 
 from collections.abc import Iterable
@@ -47,17 +47,18 @@ _DOMAIN = "scorebridge.io"
 
 
 class ScoringError(Exception):
-    """A call that brought no scores.
+    """A call that brought no scores, or no answer about models.
 
-    One that was made anew from its message alone has UNKNOWN as its reason and status.
+    An error that a program makes from a message alone has "UNKNOWN" as its reason and status.
 
     Attributes:
         reason: UPPER_SNAKE name of the event, such as "CIRCUIT_OPEN"; the gRPC status' name if the gateway gave none.
-        model: the model's name, if the gateway said it.
-        version: the version's number in words, if the gateway said it.
-        limit: the limit that was passed, in words, if one was.
+        model: the model's name; empty if the gateway did not give it.
+        version: the version's number, as text; empty if the gateway did not give it.
+        limit: the limit that was exceeded, as text; empty if the gateway did not give one.
         status: the gRPC status' name, such as "UNAVAILABLE".
-        by_gateway: a gateway said so; else it was the connection, a clock, or a library.
+        by_gateway: True if the gateway reported the error; False if it was the connection, an expired deadline on this
+            side, or the gRPC library.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class ScoringError(Exception):
         self.limit = limit
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For pickle and copy: an error of a worker process reaches its parent as it was."""
+        """Pickles and copies the error with all its attributes, so that a worker process can pass it to its parent."""
         return _made_again, (type(self), self.args, self.__dict__)
 
 
@@ -91,7 +92,7 @@ def _made_again(kind: type[ScoringError], args: tuple[Any, ...], state: dict[str
 
 
 class CallerError(ScoringError):
-    """The call must be mended: trying it again gives the same."""
+    """The call must be mended; the unchanged call would fail again."""
 
 
 class InvalidRequest(CallerError):
@@ -107,7 +108,7 @@ class ModelNotFound(CallerError):
 
 
 class VersionRefused(CallerError):
-    """The version of the model did not pass its own checks, and scores nothing."""
+    """The version did not pass its own checks when the gateway loaded it, and scores nothing."""
 
 
 class NotAllowed(CallerError):
@@ -127,11 +128,11 @@ class Unavailable(ScoringError):
 
 
 class PredictionFailed(ScoringError):
-    """The model raised, or answered with something that is no score."""
+    """The model raised an error, or answered with something that is not a score."""
 
 
 class ClientForked(RuntimeError):
-    """gRPC does not work in this process, a forked child of one that had made calls."""
+    """gRPC does not work in this process, because it was forked from one that had made gRPC calls."""
 
 
 _BY_STATUS: dict[grpc.StatusCode, type[ScoringError]] = {
@@ -149,13 +150,13 @@ _BY_STATUS: dict[grpc.StatusCode, type[ScoringError]] = {
 
 
 def translate(error: grpc.RpcError) -> ScoringError:
-    """The client's error for an error of gRPC, with what the gateway said of it."""
+    """Returns the client's error for an error of gRPC, with the details that the gateway gave."""
     call: Any = error
     status: grpc.StatusCode = call.code()
     info = _error_info(call.trailing_metadata() or ())
     kind = _BY_STATUS.get(status, ScoringError)
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED and info is None:
-        kind = MessageTooLarge  # the gRPC library's own doing, on either side
+        kind = MessageTooLarge  # raised by the gRPC library of the client or of the gateway
     if info is None:
         return kind(call.details() or status.name, status.name, status=status.name, by_gateway=False)
     metadata = info.metadata
@@ -171,20 +172,26 @@ def translate(error: grpc.RpcError) -> ScoringError:
 
 
 def translate_closed(error: Exception) -> ScoringError:
-    """The client's error where gRPC can't begin a call, because the channel was closed by its owner or by a fork.
+    """Returns the client's error for a call that can't begin because its channel was closed, by its owner or a fork.
 
     Raises:
-        Exception: the one that was given, if it does not say that the channel is closed.
+        Exception: `error` itself, if its message does not say that the channel is closed.
     """
     if "closed" not in str(error).lower():
         raise error
-    sentence = "the channel was closed, by who made it or because this process was forked"
+    sentence = "the gRPC channel is closed: its owner closed it, or this process was forked while it was open"
     return Unavailable(sentence, "UNAVAILABLE", status="UNAVAILABLE", by_gateway=False)
 
 
 def senseless_answer(what: str) -> PredictionFailed:
-    """The error for an answer that can't be what the gateway meant, with the status that gRPC gives unreadable ones."""
-    return PredictionFailed(f"the answer makes no sense: {what}", "INTERNAL", status="INTERNAL", by_gateway=False)
+    """Returns the error for a gateway's answer that makes no sense, with the status that gRPC gives unreadable answers.
+
+    Args:
+        what: what is wrong with the answer, for the message.
+    """
+    return PredictionFailed(
+        f"the gateway's answer makes no sense: {what}", "INTERNAL", status="INTERNAL", by_gateway=False
+    )
 
 
 def _error_info(metadata: Iterable[tuple[str, str | bytes]]) -> ErrorInfo | None:

@@ -1,4 +1,4 @@
-"""Which numbers a double holds as they are: what it would round is refused, so that an id stays the same id."""
+"""Finds numbers that a double can't hold exactly: they are refused, so that rounding never turns an id into another."""
 
 import math
 import numbers
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 __all__ = ["first_rounded", "is_double"]
 
-_WHOLE_DIGITS = 2**53  # so far a double holds every whole number; beyond it, multiples of powers of two
+_WHOLE_DIGITS = 2**53  # up to here a double holds every whole number; beyond it only multiples of powers of two
 _DOUBLE_BYTES = 8
 
 
 def first_rounded(values: NDArray[Any]) -> int | None:
-    """The place of the first number of an array that no double holds, counted row by row; None if doubles hold all."""
+    """Returns the position, counted row by row, of the first number that no double holds exactly; None if none."""
     kind, size = values.dtype.kind, values.dtype.itemsize
     rounded = None
     if kind == "f" and size > _DOUBLE_BYTES:
@@ -28,9 +28,9 @@ def first_rounded(values: NDArray[Any]) -> int | None:
 
 
 def is_double(value: Any) -> bool:
-    """Whether a double holds a number; what is neither a float nor whole is compared by its own `==`.
+    """Whether a number may be sent as a double. A number that is neither float nor integer is compared by its own `==`.
 
-    Digits after a Decimal's point are how people write what doubles are near to: of those it need not be exactly one.
+    A whole number must be held exactly. A fractional Decimal need not: 0.1 means the double that is nearest to it.
     """
     if isinstance(value, float):
         return True
@@ -51,7 +51,7 @@ def _most(values: NDArray[Any]) -> int:
 
 
 def _has_too_many_digits(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Without its trailing zeros, in base two, a number must fit the 53 digits that a double has."""
+    """Which whole numbers need more than a double's 53 binary digits, trailing zeros not counted."""
     sizes = np.abs(values).astype(np.uint64)  # also of -2^63, which is its own absolute value
     lowest_digits = sizes & (~sizes + np.uint64(1))
     odd_parts = sizes // np.maximum(lowest_digits, np.uint64(1))

@@ -1,4 +1,4 @@
-"""Which errors a caller's default score may stand for, and the answer that it makes."""
+"""Decides which errors a client default may stand for, and makes the answer with the default scores."""
 
 from typing import Any
 
@@ -15,19 +15,22 @@ _THROWN = frozenset(("INVALID_ARGUMENT", "NOT_FOUND", "UNAUTHENTICATED", "PERMIS
 
 
 def event_name(error: ScoringError) -> str:
-    """The reason that rows are given for an error: one word for one event, in the client and the gateway alike."""
+    """Returns the reason that rows carry for an error: the gateway's name for the event, such as "DEADLINE"."""
     return _NAMES.get(error.reason, error.reason)
 
 
 def falls_back(error: ScoringError) -> bool:
-    """Whether an error is one that a default score stands for, because it is no fault of the caller."""
+    """Whether a default score may stand for an error, because the error is not the caller's fault."""
     if error.status == "RESOURCE_EXHAUSTED":
-        return error.by_gateway  # without: a message that is too large for one of the libraries
+        return error.by_gateway  # else a gRPC library found the message too large
     return error.status not in _THROWN
 
 
 def may_fall_back(request: pb.ScoreRequest, error: ScoringError) -> bool:
-    """Whether a call that ended with an error is to be answered with its default score: it has one, and allows it."""
+    """Whether a call that ended with this error is answered with its default score.
+
+    It is, if the call has a default score, allows it to be given, and the error is not the caller's fault.
+    """
     never = request.default_policy == pb.DEFAULT_POLICY_NEVER
     return not never and request.HasField("default_score") and falls_back(error)
 
@@ -35,13 +38,13 @@ def may_fall_back(request: pb.ScoreRequest, error: ScoringError) -> bool:
 def default_answer(
     request: pb.ScoreRequest, rows: int, error: ScoringError, columns: dict[str, NDArray[Any]]
 ) -> Scores:
-    """The answer to a call whose rows all get its default score.
+    """Returns the answer to a call whose rows all get its default score.
 
     Args:
-        request: what was asked.
-        rows: how many it had.
-        error: what no default would have ended the call with; its event and sentence are the rows' reason.
-        columns: the default score of each row, by name of the output.
+        request: the request that was sent.
+        rows: the number of rows in the request.
+        error: the error that the default score stands for; the rows' reason and detail come from it.
+        columns: the default scores of the rows, by the name of the output.
     """
     reason = event_name(error)
     return Scores(

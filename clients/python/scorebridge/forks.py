@@ -1,4 +1,4 @@
-"""What is left of gRPC in a forked child: not its threads, so that a call would wait for ever, past its deadline."""
+"""Handles forks: a forked child has none of gRPC's threads, so a call in it would wait for ever, past its deadline."""
 
 import os
 import threading
@@ -14,10 +14,10 @@ __all__ = ["Forking", "check_fork", "closed", "opened", "told_of_forks"]
 
 
 class Forking(Protocol):
-    """What has something to put right in a forked child."""
+    """An object that must be repaired in a forked child, such as one with a lock."""
 
     def forked(self) -> None:
-        """Is called in the child: no other thread is there, and locks may be held by threads that are not."""
+        """Repairs the object in the child, which has one thread; threads of the parent may hold the object's locks."""
 
 
 _told: "weakref.WeakSet[Any]" = weakref.WeakSet()
@@ -27,39 +27,39 @@ _stranded = False
 _may_begin = threading.Event()
 _may_begin.set()
 _MOMENT_S = 0.001
-_LONGEST_WAIT_S = 2.0  # of a fork, for calls under way; gRPC can't be used in the child of one that does not wait
+_LONGEST_WAIT_S = 2.0  # how long a fork waits for calls under way; if one outlasts it, the child can't use gRPC
 
 
 def told_of_forks(one: Forking) -> None:
-    """Has an object's `forked` called in forked children from here on, as long as something else holds the object."""
+    """Has `forked` of an object called in every forked child from now on. The object is only weakly referenced."""
     _told.add(one)
 
 
 def opened(line: Line) -> None:
-    """Notes that the channel of a line is open, until `closed` notes that it is not."""
+    """Records that the channel of a line is open, and that this process uses gRPC."""
     global _used  # noqa: PLW0603 - of the process
     _used = True
     _lines.add(line)
 
 
 def closed(line: Line) -> None:
-    """Notes that the channel of a line is closed."""
+    """Records that the channel of a line is closed."""
     _lines.discard(line)
 
 
 def check_fork() -> None:
-    """Returns if gRPC works in this process.
+    """Checks that gRPC works in this process; while a fork is under way, waits until it is over.
 
     Raises:
-        ClientForked: it was forked from one that had used gRPC, which can't cope with that.
+        ClientForked: this process was forked from one that had used gRPC, and gRPC does not work after such a fork.
     """
     if not _may_begin.is_set():
         _may_begin.wait()
     if _stranded:
         raise ClientForked(
-            "this process was forked from one that had made a call by gRPC: make none before the fork, or set"
-            " GRPC_ENABLE_FORK_SUPPORT=1 before gRPC is imported (which is of no use where a client of asyncio is open,"
-            " or a call under way for long)"
+            "gRPC does not work here, because this process was forked from one that had made gRPC calls: make the first"
+            " call after the fork, or set GRPC_ENABLE_FORK_SUPPORT=1 before gRPC is imported (this does not help if an"
+            " asyncio client was open or a long call was under way at the fork)"
         )
 
 
@@ -68,7 +68,7 @@ def _before() -> None:
         return
     _may_begin.clear()
     ends = time.monotonic() + _LONGEST_WAIT_S
-    time.sleep(_MOMENT_S)  # for calls that were let through and are not counted yet
+    time.sleep(_MOMENT_S)  # so that calls which have passed check_fork are counted on their lines
     while any(one.calls for one in list(_lines)) and time.monotonic() < ends:
         time.sleep(_MOMENT_S)
 
@@ -78,24 +78,24 @@ def _after_in_parent() -> None:
 
 
 def _supported() -> bool:
-    # gRPC's own word for what it read when it was imported: the environment may say something else by now.
+    # Asks gRPC what it read from the environment at its import: the environment may have changed since.
     return bool(import_module("grpc._cython.cygrpc").is_fork_support_enabled())
 
 
 def _after_in_child() -> None:
     global _stranded, _may_begin  # noqa: PLW0603 - of the process, as is what they tell
-    # Without support, closed channels are no better: gRPC's threads may have been about to end. And a call under way in
-    # another thread makes support as good as none.
+    # Without fork support gRPC fails in the child even if all channels were closed: its threads may still have been
+    # ending. With fork support it fails if a call was under way in another thread.
     if _used and (not _supported() or any(one.asyncio or one.calls or one.asked for one in _lines)):
         _stranded = True
     for one in list(_told):
         one.forked()
-    _may_begin = threading.Event()  # the lock of the old one may be held by a thread that is not here
+    _may_begin = threading.Event()  # a thread that exists only in the parent may hold the lock of the old one
     _may_begin.set()
 
 
-# They would be imported within a first call, by gRPC, numpy and sockets: a fork in that moment would leave the child an
-# import that never ends.
+# gRPC, numpy and sockets import these modules during the first call. A fork during such an import would leave the child
+# with an import that never ends, so they are imported now.
 for late in ("grpc._channel", "grpc.experimental", "numpy.ma", "encodings.idna"):
     import_module(late)
 

@@ -1,4 +1,4 @@
-"""Rows as programs hold them, one mapping each, turned into columns; and what to do with rows that are none."""
+"""Turns rows that are mappings into columns, and says for any other rows what to pass instead."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,10 +9,10 @@ _TAKEN = "pass a frame, a table, a dict of columns, a list of dicts, an array or
 
 
 def single_row(row: Mapping[Any, Any]) -> dict[Any, list[Any]] | None:
-    """The columns of one row, if all that the mapping holds are single values; None if it may hold columns.
+    """Returns the columns of a mapping that is one row of single values; None if the mapping holds columns.
 
     Raises:
-        TypeError: some are values and others are not; the message names one of each.
+        TypeError: the mapping holds both single values and columns; the message names one of each.
     """
     single = [name for name, value in row.items() if _is_single(value)]
     if not single:
@@ -28,10 +28,10 @@ def single_row(row: Mapping[Any, Any]) -> dict[Any, list[Any]] | None:
 
 
 def table_of_rows(rows: Sequence[Any]) -> dict[Any, list[Any]]:
-    """The columns of rows that are mappings, in the order in which their names come up; what one leaves out is missing.
+    """Returns the columns of rows that are mappings, in the order of first appearance; absent values are missing.
 
     Raises:
-        TypeError: a row is no mapping; the message has its number.
+        TypeError: a row is not a mapping; the message gives its number, from 0.
     """
     columns: dict[Any, list[Any]] = {}
     for at, row in enumerate(rows):
@@ -45,7 +45,7 @@ def table_of_rows(rows: Sequence[Any]) -> dict[Any, list[Any]]:
 
 
 def why_no_rows(rows: Any) -> str:
-    """What is wrong with rows of another kind, in a sentence with the remedy."""
+    """Returns the error message for rows of a type that can't be scored, with what to pass instead."""
     return f"rows can't be a {type(rows).__name__}: {_remedy(rows)}"
 
 
@@ -53,7 +53,7 @@ def _is_single(value: Any) -> bool:
     return isinstance(value, str) or not isinstance(value, Iterable)
 
 
-# By what rows can do: a library that is not imported can't be asked what its classes are.
+# Recognised by their methods: the libraries need not be imported here.
 _REMEDIES = (
     (("toPandas",), "pass its .toPandas(), or score it where it is, a part at a time"),
     (("collect", "lazy"), "pass its .collect()"),

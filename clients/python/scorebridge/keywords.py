@@ -1,4 +1,4 @@
-"""Keywords as they were given: one that nobody knows is a slip that must not pass without a word."""
+"""Refuses unknown keyword arguments, and suggests the known one that may have been meant."""
 
 import difflib
 from collections.abc import Iterable, Mapping
@@ -7,15 +7,15 @@ __all__ = ["check_keywords"]
 
 
 def check_keywords(what: str, given: Mapping[str, object], known: Iterable[str]) -> None:
-    """Returns if all keywords that were given are known.
+    """Checks that all given keywords are known.
 
     Args:
-        what: takes the keywords, for the message.
-        given: the keywords that nothing else took.
-        known: those that mean something here, and those that something else took: one of them may have been meant.
+        what: the name of the function or class that got the keywords, for the message.
+        given: the keywords to check.
+        known: all keywords that the function or class takes, for the check and for the suggestion.
 
     Raises:
-        TypeError: a keyword is not known; the message names it, and the known one that is most like it.
+        TypeError: a keyword is unknown; the message names it and the known keyword that is most similar.
     """
     names = list(known)
     for keyword in given:

@@ -1,4 +1,4 @@
-"""Rows of numbers of one type, as a matrix of scorebridge.v1, whole or in chunks."""
+"""Turns arrays and sparse matrices of numbers into matrix messages of scorebridge.v1, whole or in chunks."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,17 +18,21 @@ _Array = NDArray[Any]
 
 
 class MatrixRows:
-    """Rows of an array of numbers, which is not copied before it is sent.
+    """Rows of an array of numbers. The array is not copied until it is sent.
+
+    Args:
+        rows: an array of shape (rows, columns).
+        columns: a name for each column; None for the model's own order.
 
     Attributes:
-        count: how many rows there are.
-        size: of their values on the wire, bytes.
-        keys: None: an array has no column of row keys.
+        count: the number of rows.
+        size: the size of the values in a request, bytes.
+        keys: always None, because an array has no column of row keys.
 
     Raises:
-        TypeError: the array does not hold numbers, or hides some under a mask.
-        ValueError: its shape is not (rows, columns), there is not one name a column, or it has a number that no double
-            holds.
+        TypeError: the array does not hold numbers, or is a masked array.
+        ValueError: the shape is not (rows, columns), there is not one name for each column, or no double holds a number
+            exactly.
     """
 
     keys: Any = None
@@ -46,26 +50,30 @@ class MatrixRows:
         self.size = rows.size * _dtype(rows).itemsize
 
     def fill(self, request: pb.ScoreRequest, first: int, count: int) -> None:
-        """Puts neighbouring rows into a request."""
+        """Adds `count` rows, from row `first` on, to a request."""
         rows = self._rows[first : first + count]
         _fill(request, self._columns, rows.astype(_dtype(rows), copy=False))
 
 
 class SparseRows:
-    """Rows of a sparse matrix of scipy.
+    """Rows of a scipy sparse matrix.
 
-    What the matrix does not hold is missing, as it is to xgboost; a zero that it holds is a zero. Only the rows that
-    are asked for are made dense.
+    An entry that the matrix does not store is a missing value, as it is for xgboost; a stored zero is a zero. A chunk
+    is made dense only when its request is built.
+
+    Args:
+        rows: a sparse matrix of shape (rows, columns).
+        columns: a name for each column; None for the model's own order.
 
     Attributes:
-        count: how many rows there are.
-        size: of their values on the wire, dense, bytes.
-        keys: None: a sparse matrix has no column of row keys.
+        count: the number of rows.
+        size: the size of the dense values in a request, bytes.
+        keys: always None, because a sparse matrix has no column of row keys.
 
     Raises:
-        TypeError: the matrix is of another format than CSR, CSC and COO, or does not hold numbers.
-        ValueError: there is not one name a column; or the matrix has a number that no double holds, two values for one
-            place, or one outside its shape.
+        TypeError: the matrix is not in the format CSR, CSC or COO, or does not hold numbers.
+        ValueError: there is not one name for each column, no double holds a number exactly, or the matrix has two
+            entries for one place or an entry outside its shape.
     """
 
     keys: Any = None
@@ -90,19 +98,19 @@ class SparseRows:
         self.size = self.count * self._width * _dtype(rows).itemsize
 
     def fill(self, request: pb.ScoreRequest, first: int, count: int) -> None:
-        """Puts neighbouring rows into a request."""
+        """Adds `count` rows, from row `first` on, to a request."""
         dense = np.full((count, self._width), np.nan, _dtype(self._values))
         entries = slice(int(self._starts[first]), int(self._starts[first + count]))
         dense[self._rows_of(first, count), self._places[entries]] = self._values[entries]
         _fill(request, self._columns, dense)
 
     def _rows_of(self, first: int, count: int) -> _Array:
-        """The row of each entry of neighbouring rows, counted from the first of them."""
+        """Returns the row of each stored entry of neighbouring rows, counted from row `first`."""
         return np.repeat(np.arange(count), np.diff(self._starts[first : first + count + 1]))
 
 
 def _dtype(rows: Any) -> np.dtype[Any]:
-    """What the numbers are sent as; single precision is as good for xgboost and half as large."""
+    """Returns the type in which numbers are sent: float32 for float32, which is half as large, else float64."""
     return np.dtype(np.float32 if rows.dtype == np.float32 else np.float64)
 
 
@@ -119,13 +127,16 @@ def _check(rows: Any, columns: Sequence[str] | None) -> None:
         remedy = "; one row is rows[None, :], one column rows[:, None]" if len(rows.shape) == 1 else ""
         raise ValueError(f"an array of rows has shape (rows, columns), not {rows.shape}{remedy}")
     if columns is not None and len(columns) != rows.shape[1]:
-        raise ValueError(f"{len(columns)} names for {rows.shape[1]} columns")
+        raise ValueError(f"columns has {len(columns)} names, but the rows have {rows.shape[1]} columns")
     if rows.dtype.kind not in "fiub":
         raise TypeError(f"an array of rows holds numbers, not {rows.dtype}")
 
 
 def _check_places(of_rows: _Array, places: _Array, shape: tuple[int, int], columns: Sequence[str] | None) -> None:
-    """Each entry is inside, and the only one of its place: two are added by scipy, but by xgboost only if it is COO."""
+    """Checks that each entry is inside the shape and the only one of its place.
+
+    scipy adds up two entries of one place; xgboost does so only in the format COO.
+    """
     for numbers, count in ((of_rows, shape[0]), (places, shape[1])):
         if numbers.size and not 0 <= int(numbers.min()) <= int(numbers.max()) < count:
             raise ValueError(f"the sparse matrix has an entry outside its shape {shape}")

@@ -1,4 +1,4 @@
-"""What a gateway tells of models and their versions, as values of plain Python types."""
+"""A gateway's descriptions of models and their versions, as immutable values of plain Python types."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,19 +21,19 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ModelVersion:
-    """One version of a model, in short.
+    """One version of a model, in short, as `models()` lists it.
 
     Attributes:
         model: the model's name.
         version: the version's number, from 1.
         state: "LOADING", "READY", "REFUSED", "DRAINING", "NOT_RESIDENT", "NOT_DEPLOYED" or "WAITING". A state that this
             client does not know has its number, such as "UNKNOWN_8".
-        state_reason: why the version is refused or waits, in a sentence; empty in any other state.
+        state_reason: a sentence that says why the version is refused or waits; empty in any other state.
         backend: "xgboost" or "rserve"; empty if the bundle can't be read.
-        digest: "sha256:" and 64 hex digits over every byte of the bundle; empty if it was not deployed.
-        serving: calls that name no version go to this one.
-        never_scored: nothing was ever scored by the version, neither when it was deployed nor by this gateway.
-        retry_at: when a version that waits is tried again, in UTC; None for any other.
+        digest: "sha256:" and 64 hex digits over every byte of the bundle; empty if the version was not deployed.
+        serving: whether calls that name no version go to this one.
+        never_scored: whether the version has scored nothing so far, neither when it was deployed nor in this gateway.
+        retry_at: when a waiting version is tried again, in UTC; None for a version in any other state.
     """
 
     model: str
@@ -52,14 +52,16 @@ class Feature:
     """One input of a model.
 
     Attributes:
-        name: as the model knows it.
-        type: "DOUBLE", "INT", "INT64", "BOOL", "STRING" or "FACTOR"; None if nobody declared it, and the type that a
-            caller sends is passed on. A type that this client does not know has its number, such as "UNKNOWN_8".
-        levels: of a factor, or of numbers that are categories, in the model's order; empty for any other feature.
-        required: the model has no default for it, so that every call must send it.
-        ordered: the levels of a factor have a rank.
-        unknown_level: what a value that is none of the levels does: "refuse" refuses the call, "missing" makes the
-            value missing, "default" gives the row the default score. Empty for a feature without levels.
+        name: the feature's name, as the model has it.
+        type: "DOUBLE", "INT", "INT64", "BOOL", "STRING" or "FACTOR"; None if the bundle does not declare the type, so
+            that the type which a caller sends is passed on. A type that this client does not know has its number, such
+            as "UNKNOWN_8".
+        levels: the levels of a factor, or of numbers that are categories, in the model's order; empty for any other
+            feature.
+        required: whether every call must send the feature, because the model has no default for it.
+        ordered: whether the feature is a factor whose levels have a rank.
+        unknown_level: what happens to a value that is none of the levels: "refuse" refuses the call, "missing" makes
+            the value missing, "default" gives the row the default score. Empty for a feature without levels.
     """
 
     name: str
@@ -75,10 +77,11 @@ class Output:
     """One score that a model gives for each row.
 
     Attributes:
-        name: the name of the column in `Scores.columns`.
-        type: "DOUBLE", "FLOAT", "INT", "INT64", "BOOL", "STRING" or "FACTOR"; None if it is not known. A type that this
-            client does not know has its number, such as "UNKNOWN_8".
-        additional: it explains the scores (contributions, leaves, reasons), and is missing where these are defaults.
+        name: the name of the output's column in `Scores.columns`.
+        type: "DOUBLE", "FLOAT", "INT", "INT64", "BOOL", "STRING" or "FACTOR"; None if the gateway does not know the
+            type. A type that this client does not know has its number, such as "UNKNOWN_8".
+        additional: whether the output explains the scores (contributions, leaves, reasons); it is missing in rows that
+            have a default score.
     """
 
     name: str
@@ -88,11 +91,12 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class DefaultScore:
-    """What rows get for one output where the model can't score them in time.
+    """The default score of one output, which rows get if the model can't score them in time or at all.
 
     Attributes:
         output: the name of the output.
-        value: a number, a text or a truth value, as the output is; None if this client does not know its kind.
+        value: a number, a text or a truth value, according to the output's type; None if this client does not know the
+            kind of value.
     """
 
     output: str
@@ -101,16 +105,17 @@ class DefaultScore:
 
 @dataclass(frozen=True, slots=True)
 class BoosterDetail:
-    """What the file of an xgboost model says of itself.
+    """What the file of an xgboost model says about the model.
 
     Attributes:
         booster: "gbtree", "dart" or "gblinear".
-        objective: what the model was trained for, by xgboost's name.
-        rounds: how many rounds it was boosted for.
-        best_iteration: the round that early stopping found best, from 0; None if the model was trained without.
+        objective: the training objective, by xgboost's name.
+        rounds: the number of boosting rounds in the file.
+        best_iteration: the round that early stopping found best, from 0; None if the model was trained without early
+            stopping.
         saved_by: the version of xgboost that saved the file; empty if the file does not say.
-        rounds_used: how many of the rounds predict.
-        base_margin: the column that is the margin a row starts from; empty if there is none.
+        rounds_used: the number of rounds that are used to predict.
+        base_margin: the name of the column that holds each row's base margin; empty if there is no such column.
     """
 
     booster: str
@@ -124,21 +129,22 @@ class BoosterDetail:
 
 @dataclass(frozen=True, slots=True)
 class ModelDetail:
-    """All there is to know of one version.
+    """One version of a model with its features, outputs and settings, as `model()` describes it.
 
     Attributes:
         version: the version in short.
-        engine: what computes the scores, such as "xgboost 3.2.0"; empty while the version is not resident.
-        engine_reason: why that engine.
-        features: the model's inputs, in its own order; empty while they are not known.
+        engine: the program that computes the scores, such as "xgboost 3.2.0"; empty while the version is not resident.
+        engine_reason: why the gateway uses this engine.
+        features: the model's inputs, in the model's order; empty while they are not known.
         outputs: the model's outputs; empty while they are not known.
-        default_scores: in the order of the outputs; empty if none is configured.
+        default_scores: the configured default scores, in the order of the outputs; empty if there are none.
         timeout_s: how long a call without a deadline may take, seconds; None if the gateway does not say.
-        row_wise: rows are scored independently, so that batches may be cut and joined.
-        row_wise_reason: why the version is not row-wise, if it is not.
-        workers: how many calls can run at once.
-        circuit: "closed", "open" or "half-open"; empty while the version is not resident.
-        booster: what the file of an xgboost model says of itself; None for any other model.
+        row_wise: whether rows are scored independently of each other, so that batches may be cut and joined.
+        row_wise_reason: why the version is not row-wise; empty if it is.
+        workers: the number of calls that can run at once.
+        circuit: the state of the version's circuit: "closed", "open" or "half-open"; empty while the version is not
+            resident.
+        booster: what the file of an xgboost model says about the model; None for any other model.
     """
 
     version: ModelVersion
@@ -156,19 +162,19 @@ class ModelDetail:
 
 
 def read_versions(response: pb.ListModelsResponse) -> list[ModelVersion]:
-    """The versions in an answer of ListModels, in its order.
+    """Returns the versions in an answer of ListModels, in the answer's order.
 
     Raises:
-        PredictionFailed: an instant in it is none.
+        PredictionFailed: a time in the answer is not of the years 1 to 9999.
     """
     return [_version(message) for message in response.versions]
 
 
 def read_details(response: pb.GetModelResponse) -> list[ModelDetail]:
-    """The versions in an answer of GetModel, in its order.
+    """Returns the versions in an answer of GetModel, in the answer's order.
 
     Raises:
-        PredictionFailed: an instant in it is none.
+        PredictionFailed: a time in the answer is not of the years 1 to 9999.
     """
     return [_detail(message) for message in response.versions]
 
@@ -237,7 +243,7 @@ def _type(number: pb.ColumnType) -> str | None:
 
 
 def _name(kind: Any, number: int, prefix: str) -> str:
-    """The word for a number of an enum; a newer gateway may have numbers that have no word here."""
+    """Returns an enum value's name without `prefix`; a number that only a newer client knows becomes "UNKNOWN_8"."""
     return str(kind.Name(number)).removeprefix(prefix) if number in kind.values() else f"UNKNOWN_{number}"
 
 
@@ -245,5 +251,5 @@ def _instant(message: Any) -> datetime:
     try:
         at: datetime = message.ToDatetime(UTC)
     except (OverflowError, ValueError) as error:
-        raise senseless_answer("a time that is not of the years 1 to 9999") from error
+        raise senseless_answer("it has a time that is not of the years 1 to 9999") from error
     return at

@@ -1,4 +1,4 @@
-"""What models answer with, as far as a client has seen: its own defaults come in the same columns."""
+"""The outputs of models that a client has seen, so that its client defaults come in the same columns."""
 
 from collections.abc import Iterable
 from typing import Any, NamedTuple
@@ -18,9 +18,9 @@ class _Output(NamedTuple):
     """One column of a model's answers.
 
     Attributes:
-        name: of the column.
-        text: it holds text, not numbers or truth values.
-        additional: it explains the scores, as the gateway says of it: none where a score is a default.
+        name: the name of the column.
+        text: whether the column holds text, rather than numbers or truth values.
+        additional: whether the column explains the scores, and is missing in rows that have a default score.
     """
 
     name: str
@@ -29,13 +29,13 @@ class _Output(NamedTuple):
 
 
 class Outputs:
-    """The outputs of the models that a client knows: of those that have answered or were described."""
+    """The outputs of the models that have answered this client or were described to it."""
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[_Output, ...]] = {}
 
     def answered(self, response: pb.ScoreResponse) -> None:
-        """Learns a model's outputs from an answer. Which are additional it does not say: a description holds on."""
+        """Remembers a model's outputs from an answer. Which of them are additional, only a description tells."""
         additional = {one.name for one in self._known.get(response.model, ()) if one.additional}
         self._known[response.model] = tuple(
             _Output(column.name, column.WhichOneof("values") == "strings", column.name in additional)
@@ -43,7 +43,7 @@ class Outputs:
         )
 
     def described(self, details: Iterable[ModelDetail]) -> None:
-        """Learns the outputs of versions that a gateway told of: of those that serve, which calls are answered by."""
+        """Remembers the outputs of the serving versions among those that a gateway described."""
         for detail in details:
             if detail.version.serving and detail.outputs:
                 self._known[detail.version.model] = tuple(
@@ -51,9 +51,10 @@ class Outputs:
                 )
 
     def defaults(self, model: str, rows: int, score: float) -> dict[str, NDArray[Any]]:
-        """A default score for every row and output of a model, by name; of one that is not known for "score" alone.
+        """Returns one default score for every row and output of a model, by the name of the output.
 
-        Missing, NaN or None, are additional outputs, and text beside numbers: a number is no text.
+        A model that is not known has the one output "score". Additional outputs are missing (NaN), and so is an output
+        of text beside numeric ones (None), because the default score is a number.
         """
         known = self._known.get(model) or (_Output("score", text=False, additional=False),)
         numbers = not all(one.text for one in known)

@@ -1,4 +1,4 @@
-"""Whether gateways answer: what the ends of calls say of it, told to a client's circuit and to its connection."""
+"""Learns from how calls end whether gateways answer, and tells the client's circuit and connection."""
 
 import math
 from collections.abc import Iterator
@@ -16,12 +16,12 @@ _SILENT = frozenset(("UNAVAILABLE", "DEADLINE_EXCEEDED"))
 
 
 class Reachability:
-    """Lets one client's calls through while gateways answer, and learns from how each of them ends.
+    """Lets one client's calls through while gateways answer, and learns from how each call ends.
 
     Args:
-        circuit: decides which calls are let through.
-        connection: what the calls are made on.
-        closed: what gRPC raises where a call begins on a channel that was closed.
+        circuit: the client's circuit, which decides which calls are let through.
+        connection: the client's connection.
+        closed: the exception that gRPC raises if a call begins on a closed channel.
     """
 
     def __init__(self, circuit: Circuit, connection: Way | GivenWay, closed: type[Exception]) -> None:
@@ -30,23 +30,29 @@ class Reachability:
         self._closed = closed
 
     def admit(self, timeout_s: float | None) -> None:
-        """Returns if a gateway may be asked by a call that waits so long, seconds; None for one that waits for ever.
+        """Checks that the client's circuit lets a call with this timeout through.
+
+        Args:
+            timeout_s: the call's timeout, seconds; None for a call that waits without limit.
 
         Raises:
-            Unavailable: none has answered lately.
+            Unavailable: the circuit is open, because no gateway has answered lately.
         """
         if self._circuit.allows(timeout_s):
             return
         self._connection.refused()
-        sentence = "no gateway has answered lately: none was asked"
+        sentence = "no gateway has answered lately, so the client did not send this call: its circuit is open"
         raise Unavailable(sentence, "CLIENT_CIRCUIT_OPEN", status="UNAVAILABLE", by_gateway=False)
 
     @contextmanager
     def call(self, timeout_s: float | None) -> Iterator[None]:
-        """Surrounds one call that waits so long, seconds (None for ever), to learn from its answer or its error.
+        """Surrounds one call: reports its answer or error to circuit and connection, and translates errors of gRPC.
+
+        Args:
+            timeout_s: the call's timeout, seconds; None for a call that waits without limit.
 
         Raises:
-            ScoringError: what gRPC's error means that the call ended with.
+            ScoringError: the client's error for the one that the call ended with.
         """
         try:
             yield
@@ -61,7 +67,7 @@ class Reachability:
         self._circuit.answered()
 
     def _failed(self, error: ScoringError, timeout_s: float | None) -> ScoringError:
-        """The error itself."""
+        """Reports an error to circuit and connection, and returns it."""
         self._connection.failed(error)
         if error.by_gateway or error.status not in _SILENT:
             self._circuit.answered()

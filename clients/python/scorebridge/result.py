@@ -1,4 +1,4 @@
-"""What a call gives back: scores, and for each row where its score comes from."""
+"""The answer to a call: the scores, and for each row where its score comes from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ _Array = NDArray[Any]
 class Source(StrEnum):
     """Where the scores of an answer come from.
 
-    MODEL: the model, all of them. DEFAULT: they are default scores that the gateway gave. CLIENT_DEFAULT: they are
-    default scores that this client gave, because no gateway answered. MIXED: not all rows' scores come from one of
-    these; or some rows have none.
+    MODEL: all scores are the model's. DEFAULT: all are default scores that the gateway gave. CLIENT_DEFAULT: all are
+    default scores that this client gave, because no gateway answered. MIXED: the rows' scores have several sources, or
+    some rows have no score.
     """
 
     MODEL = "MODEL"
@@ -41,7 +41,7 @@ class DefaultedRows:
         count: how many rows.
         reason: UPPER_SNAKE name of the event, such as "DEADLINE".
         detail: the event in a sentence; it holds no input values.
-        by_client: this client gave the scores, because no gateway answered; else the gateway did.
+        by_client: True if this client gave the scores, because no gateway answered; False if the gateway gave them.
     """
 
     first: int
@@ -77,16 +77,16 @@ class Scores:
         model: the model's name.
         version: the version that answered.
         digest: "sha256:" and 64 hex digits over every byte of that version's bundle; empty if no gateway answered.
-        columns: by name of the output: numbers (missing ones NaN), truth values or text (missing ones None). What
-            explains scores (contributions, leaves, reasons) is missing where these are defaults. Failed rows are
-            missing in all of them.
-        source: MODEL; DEFAULT, by the gateway; CLIENT_DEFAULT, by this client because no gateway answered; or MIXED.
+        columns: the values of each output, by its name: numbers (missing ones NaN), truth values or text (missing ones
+            None). Outputs that explain scores (contributions, leaves, reasons) are missing in rows with a default
+            score. Every output is missing in failed rows.
+        source: where the scores come from; `Source` explains the values.
         defaults: the ranges of rows that carry default scores.
-        failed_rows: the ranges of rows that have no score, of a call with `partial`; the source is then MIXED.
-        rows: how many rows were sent.
-        attempts: how many times a worker was asked.
-        queue_s: seconds spent waiting for a worker.
-        backend_s: seconds that the model took.
+        failed_rows: the ranges of rows without a score, in a call with `partial`; `source` is then MIXED.
+        rows: the number of rows that were sent.
+        attempts: how many times the gateway asked a worker; summed over the chunks of a big batch.
+        queue_s: how long the call waited for a worker, seconds; the longest of the chunks of a big batch.
+        backend_s: how long the model took, seconds; the longest of the chunks of a big batch.
     """
 
     request_id: str
@@ -104,9 +104,9 @@ class Scores:
 
     @cached_property
     def scores(self) -> _Array:
-        """The scores: shape (rows,) of a model with one output, else (rows, outputs); objects if one of them is text.
+        """The scores as one array: shape (rows,) for one output, (rows, outputs) for several; objects if one is text.
 
-        Contributions, leaves and reasons are outputs too: of a model that gives them, ask `columns` for the score.
+        Contributions, leaves and reasons are outputs too: of a model that gives them, take the score from `columns`.
         """
         columns = list(self.columns.values())
         return columns[0] if len(columns) == 1 else np.column_stack(columns or [np.empty((self.rows, 0))])
@@ -118,12 +118,12 @@ class Scores:
 
     @cached_property
     def failed(self) -> NDArray[np.bool_]:
-        """Which rows have no score, because the model could not score them, shape (rows,)."""
+        """Which rows have no score, because they could not be scored, shape (rows,)."""
         return self._marked(self.failed_rows)
 
     @cached_property
     def reasons(self) -> list[str | None]:
-        """Why each row carries a default score, or failed, such as "DEADLINE"; None where the score is the model's."""
+        """Each row's reason for its default score or its failure, such as "DEADLINE"; None for a score of the model."""
         reasons: list[str | None] = [None] * self.rows
         parts: Sequence[DefaultedRows | FailedRows] = (*self.defaults, *self.failed_rows)
         for part in parts:
@@ -131,23 +131,23 @@ class Scores:
         return reasons
 
     def to_pandas(self, index: Any = None) -> Any:
-        """The answer as a pandas frame, a row each: the outputs by name, `source`, `reason` and `version`.
+        """Returns the answer as a pandas frame, one line for each row: its outputs, `source`, `reason` and `version`.
 
-        `source` is MODEL, DEFAULT, CLIENT_DEFAULT or FAILED; `reason` is missing where the score is the model's.
+        `source` is MODEL, DEFAULT, CLIENT_DEFAULT or FAILED; `reason` is None where the score is the model's.
 
         Args:
-            index: the labels of the rows, one each, such as the index of the frame that was sent; 0, 1, ... without.
+            index: a label for each row, such as the index of the frame that was sent; None for 0, 1, 2, ...
 
         Raises:
             ImportError: pandas is not installed.
-            ValueError: there is not one label a row, or an output has the name of one of the other columns.
+            ValueError: there is not one label for each row, or an output is named like one of the other columns.
         """
         pandas = import_module("pandas")
         if index is not None and len(index) != self.rows:
-            raise ValueError(f"{len(index)} labels of an index for {self.rows} rows")
+            raise ValueError(f"index has {len(index)} labels for {self.rows} rows: pass one label for each row")
         marks = {"source": self._sources(), "reason": self.reasons, "version": np.full(self.rows, self.version)}
         if twice := self.columns.keys() & marks.keys():
-            raise ValueError(f"an output is named '{min(twice)}' too: take it from `columns`")
+            raise ValueError(f"the model has an output named '{min(twice)}', as this frame has: use `columns` instead")
         return pandas.DataFrame(self.columns | marks, index=index)
 
     def _sources(self) -> _Array:
@@ -173,20 +173,20 @@ _SOURCES = {
 
 
 def read_scores(response: pb.ScoreResponse, rows: int) -> Scores:
-    """The answer that a gateway's message holds.
+    """Returns the scores in a gateway's answer.
 
     Args:
-        response: the message.
-        rows: how many rows the call had.
+        response: the gateway's answer.
+        rows: the number of rows in the call.
 
     Raises:
-        PredictionFailed: the message makes no sense for so many rows, or does not say where its scores come from.
+        PredictionFailed: the answer does not fit the number of rows, or does not say where its scores come from.
     """
     source = _SOURCES.get(response.source)
     if source is None:
-        raise senseless_answer(f"scores of source {response.source}")
+        raise senseless_answer(f"its source of scores is {response.source}, which this client does not know")
     if rows and not response.scores:
-        raise senseless_answer("no scores")
+        raise senseless_answer(f"it has no scores for {rows} rows")
     return Scores(
         request_id=response.request_id,
         model=response.model,
@@ -213,8 +213,9 @@ def _failed(part: pb.FailedRows, rows: int) -> FailedRows:
 
 def _reason(what: str, part: pb.DefaultedRows | pb.FailedRows, rows: int) -> str:
     if part.first + part.count > rows:
-        raise senseless_answer(f"{what} of rows {part.first} to {part.first + part.count - 1} of {rows}")
-    # A newer gateway may have reasons that have no name here.
+        last = part.first + part.count - 1
+        raise senseless_answer(f"it reports {what} for rows {part.first} to {last}, but the call had {rows} rows")
+    # A newer gateway may send a reason that this client has no name for.
     known = part.reason in pb.DefaultReason.values()
     return pb.DefaultReason.Name(part.reason).removeprefix("DEFAULT_REASON_") if known else f"REASON_{part.reason}"
 
@@ -237,12 +238,12 @@ def _values(column: pb.Column, rows: int) -> _Array:
     kind = column.WhichOneof("values") or "doubles"
     values: _Array = np.array(getattr(column, kind).values, _DTYPES[kind])
     if len(values) != rows:
-        raise senseless_answer(f"{len(values)} scores for {rows} rows")
+        raise senseless_answer(f"it has {len(values)} scores for {rows} rows")
     if not column.missing_rows:
         return values
     missing = np.array(column.missing_rows, np.int64)
     if missing.max() >= rows:
-        raise senseless_answer(f"row {missing.max()} of {rows} is missing")
+        raise senseless_answer(f"it reports row {missing.max()} as missing, but the call had {rows} rows")
     if kind in ("int32s", "int64s"):
         values = values.astype(np.float64)
     elif kind in ("bools", "strings"):

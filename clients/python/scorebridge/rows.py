@@ -1,4 +1,4 @@
-"""Rows in any of the forms that data scientists hold them in, as messages of scorebridge.v1, whole or in chunks."""
+"""Turns rows (frames, tables, dicts, arrays, sparse matrices) into messages of scorebridge.v1, whole or in chunks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -18,16 +18,16 @@ _Column = tuple[str, Any]
 def read_rows(
     rows: Any, columns: Sequence[str] | None = None, *, key: str | None = None, ignore_extra: bool = False
 ) -> "MatrixRows | SparseRows | TableRows":
-    """The rows of a call, checked.
+    """Returns the checked rows of a call, in the class that can send them.
 
     Args:
         rows: a pandas or polars frame, a pyarrow table or record batch, a mapping from names to columns, a list of
             mappings, one row as a mapping or as a pandas series with names, a numpy array of numbers, shape
-            (rows, columns), or a sparse matrix of scipy. NaN, None, NaT, NA and nulls are missing, and what a sparse
-            matrix does not hold or a mapping in a list leaves out.
-        columns: the names of an array's or a sparse matrix' columns; the model's own order is meant without.
-        key: the column, or the named index of a pandas frame, that holds the rows' keys, and is no feature.
-        ignore_extra: a column of a kind that no model takes is left out.
+            (rows, columns), or a sparse matrix of scipy. Missing are NaN, None, NaT, NA, nulls, the entries that a
+            sparse matrix does not hold, and the names that a mapping in a list leaves out.
+        columns: the column names of an array or a sparse matrix; None if its columns are in the model's own order.
+        key: the name of the column, or of a pandas frame's index, that holds the row keys and is not a feature.
+        ignore_extra: whether a column of a kind that no model takes is left out, instead of raising a TypeError.
 
     Raises:
         TypeError: the rows, or a column of them, are of a kind that no model takes.
@@ -36,20 +36,25 @@ def read_rows(
     """
     if isinstance(rows, np.ndarray) or (library(rows) == "scipy" and hasattr(rows, "tocsr")):
         if key is not None:
-            raise TypeError("row_keys= names a column of a frame; beside an array or a sparse matrix pass the keys")
+            raise TypeError("row_keys is a column's name, but an array or a sparse matrix has none: pass the keys")
         return MatrixRows(rows, columns) if isinstance(rows, np.ndarray) else SparseRows(rows, columns)
     if columns is not None:
-        raise TypeError("columns= names the columns of an array or a sparse matrix; these rows have names of their own")
+        raise TypeError("columns is for an array or a sparse matrix; these rows have column names of their own")
     return TableRows(rows, key, ignore_extra=ignore_extra)
 
 
 class TableRows:
     """Rows of named columns.
 
+    Args:
+        rows: a frame, a table, a mapping or a list of mappings.
+        key: the name of the column, or of a pandas frame's index, that holds the row keys; None for no such column.
+        ignore_extra: whether a column of a kind that no model takes is left out, instead of raising a TypeError.
+
     Attributes:
-        count: how many rows there are.
-        size: of their columns on the wire, bytes.
-        keys: the column of the row keys, as it was given; None without one.
+        count: the number of rows.
+        size: the size of the columns in a request, bytes.
+        keys: the column of the row keys, as the caller gave it; None if there is none.
 
     Raises:
         TypeError: the rows, or a column of them, are of a kind that no model takes.
@@ -68,7 +73,7 @@ class TableRows:
                 raise ValueError(f"column '{column.name}' has {own} rows, '{first}' has {self.count}")
 
     def fill(self, request: pb.ScoreRequest, first: int, count: int) -> None:
-        """Puts neighbouring rows into a request."""
+        """Adds `count` rows, from row `first` on, to a request."""
         request.table.SetInParent()
         whole = count == self.count
         request.table.columns.extend(
@@ -81,7 +86,7 @@ def _built(name: str, values: Any, ignore_extra: bool) -> pb.Column | None:
         return build_column(name, values)
     except TypeError:
         if ignore_extra:
-            return None  # a model that takes it says that it is missing
+            return None  # if the model does need the column, the gateway refuses the call because it is missing
         raise
 
 
@@ -103,7 +108,7 @@ def _without_key(named: list[_Column], rows: Any, key: str | None) -> tuple[list
     if not found and index is not None and index.name == key:
         found = [index]
     if not found:
-        raise ValueError(f"row_keys names the column '{key}', which the rows have not")
+        raise ValueError(f"row_keys names the column '{key}', but the rows have no such column")
     return [(name, values) for name, values in named if name != key], found[0]
 
 
@@ -137,6 +142,6 @@ def _mapping_names(columns: Mapping[Any, Any]) -> list[str]:
 
 
 def _pandas_names(labels: Any) -> list[str]:
-    """As xgboost names them: with blanks between the parts of a MultiIndex, and any other label as Python prints it."""
+    """Returns column names as xgboost forms them: a MultiIndex's parts joined by blanks, any other label as text."""
     several = hasattr(labels, "levels")
     return [" ".join(map(str, label)) if several else str(label) for label in labels]

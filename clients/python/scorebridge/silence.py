@@ -1,4 +1,4 @@
-"""When a connection that brings nothing but expired deadlines is to be looked at."""
+"""Decides when a connection on which calls only reach their deadlines is checked."""
 
 import time
 
@@ -6,16 +6,15 @@ __all__ = ["Silence"]
 
 _SILENT_S = 0.25
 _BETWEEN_LOOKS_S = 1.0
-_CONNECTING_S = 1.0  # with what a look takes longer than a connection may, which gRPC then makes anew
+_CONNECTING_S = 1.0  # a new connection is not suspected while it may still be connecting
 
 
 class Silence:
-    """How long nothing was heard on a connection.
+    """Measures how long no gateway has answered on a connection.
 
-    A deadline that expires says little; after a long silence it says more.
-
-    The gateway may be alive all the same, its model slower than its callers wait: so it is asked before anything is
-    done, and at most once a second.
+    One expired deadline says little about a connection; an expired deadline after 250 ms without any answer makes it
+    suspect. The gateway may still be alive, with a model that is slower than its callers wait: so a suspect connection
+    is first checked with a health check, at most once a second.
     """
 
     def __init__(self) -> None:
@@ -23,11 +22,11 @@ class Silence:
         self._looked = 0.0
 
     def answered(self) -> None:
-        """Notes that something was heard on the connection."""
+        """Records that a gateway has answered on the connection."""
         self._heard = time.monotonic()
 
     def is_suspect(self) -> bool:
-        """Whether a deadline that has expired is a reason to look at the connection; who is told so must look."""
+        """Whether an expired deadline is a reason to check the connection now. A caller that gets True must check."""
         at = time.monotonic()
         if at - self._heard < _SILENT_S or at - self._looked < _BETWEEN_LOOKS_S:
             return False

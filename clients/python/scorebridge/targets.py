@@ -1,4 +1,4 @@
-"""Where the gateways are: a target in words, checked, and the addresses that its names have now."""
+"""Checks a target, which says where the gateways are, and finds the addresses that its host names have now."""
 
 import socket
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 __all__ = ["Target", "parse_target"]
 
-# Of grpc-core's name resolution (its doc/naming.md); what has two slashes behind it is none of these only by mistake.
+# The schemes of grpc-core's name resolution (its doc/naming.md). Any other scheme before "://" is a mistake.
 _SCHEMES = ("dns", "unix", "unix-abstract", "vsock", "ipv4", "ipv6", "xds", "google-c2p")
 _WITH_PORTS = ("dns", "ipv4", "ipv6")
 _MOST_PORT = 65_535
@@ -15,12 +15,13 @@ _EXAMPLE = "pass 'host:8081', or several of them between commas"
 
 @dataclass(frozen=True)
 class Target:
-    """A target that was checked: where the gateways are.
+    """A checked target, which says where the gateways are.
 
     Attributes:
-        text: as gRPC is given it, if it finds the addresses itself.
-        authority: what a server is told that it is called; None leaves it to gRPC.
-        places: host and port of each of several gateways, whose addresses we find; empty for any other target.
+        text: the target as text; gRPC gets it as it is, unless there are `places`.
+        authority: the server name that gRPC sends to the gateway; None leaves the choice to gRPC.
+        places: the host and port of each gateway in a list of several, whose addresses the client finds itself; empty
+            for any other target.
     """
 
     text: str
@@ -29,14 +30,14 @@ class Target:
 
     @property
     def moves(self) -> bool:
-        """Whether it names a host: its addresses are the client's to find, and may be others later."""
+        """Whether the client itself looks up host names of the target, whose addresses may change."""
         return any(not _is_number(host) for host, _ in self.places)
 
     def found(self) -> str:
-        """What gRPC is given now: the addresses that the hosts have at this moment, IPv4 if there is one. Blocks.
+        """Returns the target to give gRPC: the addresses that the hosts have now, IPv4 if there is one. Blocks.
 
         Raises:
-            OSError: none of the hosts is known.
+            OSError: none of the hosts has a known address; the message names the last one that failed.
         """
         if not self.places:
             return self.text
@@ -46,7 +47,7 @@ class Target:
             try:
                 known = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             except (OSError, UnicodeError) as error:  # a label of a name that is too long is a UnicodeError
-                failure = OSError(f"the host '{host}' is not known: {error}")
+                failure = OSError(f"the host '{host}' has no known address: {error}")
                 continue
             for family, _, _, _, where in known:
                 if family in found:
@@ -54,21 +55,21 @@ class Target:
                     found[family].append(f"{number}:{port}")
         for family, scheme in ((socket.AF_INET, "ipv4"), (socket.AF_INET6, "ipv6")):
             if found[family]:
-                # Sorted: the order in which a name server tells them is another each time.
+                # Sorted, because name servers give them in a different order each time.
                 return f"{scheme}:{','.join(sorted(set(found[family])))}"
-        raise failure or OSError(f"no host of {self.text} has an address")
+        raise failure or OSError(f"no host of the target '{self.text}' has an IPv4 or IPv6 address")
 
 
 def parse_target(target: object) -> Target:
-    """The target that a caller gave in words.
+    """Returns the checked target for the text that a caller gave.
 
     Args:
         target: "host:port" of a gateway, several of them between commas, or any target that gRPC knows, such as
             "dns:///host:port" or "unix:/path".
 
     Raises:
-        TypeError: it is no text.
-        ValueError: it has no port, a blank or an unknown scheme; the message says which part.
+        TypeError: the target is not text.
+        ValueError: the target has no port, a blank, or an unknown scheme; the message says which part is wrong.
     """
     if not isinstance(target, str):
         raise TypeError(f"target is a {type(target).__name__}: {_EXAMPLE}")
@@ -81,13 +82,12 @@ def parse_target(target: object) -> Target:
         return Target(text)
     if "://" in text:
         raise ValueError(
-            f"target '{text}' has the scheme '{scheme}', which gRPC does not know: {_EXAMPLE}; TLS is what credentials="
-            " is for"
+            f"target '{text}' has the scheme '{scheme}', which gRPC does not know: {_EXAMPLE}; credentials= is for TLS"
         )
     places = tuple(_place(entry.strip(), text) for entry in text.split(","))
     if len(places) == 1:
         return Target(text)
-    # C-core would make one name of the whole list, which a server refuses as none.
+    # grpc-core would send the whole list as the server's name, which servers refuse.
     return Target(text, text.split(",", maxsplit=1)[0].strip(), places)
 
 
@@ -99,16 +99,16 @@ def _place(entry: str, text: str) -> tuple[str, int]:
     if not colon or entry.endswith("]"):
         raise ValueError(f"{which} has no port: {_EXAMPLE}")
     if not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _MOST_PORT and len(port) < 6):  # noqa: PLR2004
-        raise ValueError(f"{which} has the port '{port}', which is no number from 1 to {_MOST_PORT}")
+        raise ValueError(f"{which} has the port '{port}', which is not a number from 1 to {_MOST_PORT}")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else None
     if bare is not None:
         if not _is_number(bare.partition("%")[0]):
-            raise ValueError(f"{which} has brackets round something that is no IPv6 address")
+            raise ValueError(f"{which} has brackets around something that is not an IPv6 address")
         return bare, int(port)
     if ":" in host:
-        raise ValueError(f"{which} has more than one colon: an IPv6 address stands in brackets, '[::1]:8081'")
+        raise ValueError(f"{which} has more than one colon: write an IPv6 address in brackets, '[::1]:8081'")
     if not host or any(mark.isspace() or mark in "/@?#[]" for mark in host):
-        raise ValueError(f"{which} has no host that could be one: {_EXAMPLE}")
+        raise ValueError(f"{which} has no valid host name: {_EXAMPLE}")
     return host, int(port)
 
 

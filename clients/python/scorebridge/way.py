@@ -1,4 +1,4 @@
-"""What both clients' ways to the gateways decide alike: when names are resolved again, and a connection looked at."""
+"""What both clients' connections have in common: when names are resolved again and when a connection is checked."""
 
 import time
 from abc import ABC, abstractmethod
@@ -12,7 +12,7 @@ __all__ = ["GivenWay", "Way"]
 
 
 class GivenWay:
-    """The connection of a client whose caller made the channel: how calls end changes nothing about it."""
+    """The connection of a client that uses its caller's channel: it does not react to how calls end."""
 
     def answered(self) -> None:
         """Does nothing when a gateway has answered."""
@@ -25,7 +25,11 @@ class GivenWay:
 
 
 class Way(ABC):
-    """A client's own connection: one channel after the other. Subclasses look after it in a thread, or in a task."""
+    """A client's own connection, which replaces its channel when needed. Subclasses do so in a thread or a task.
+
+    Args:
+        plan: how the channels are made.
+    """
 
     def __init__(self, plan: ChannelPlan) -> None:
         self._plan = plan
@@ -36,12 +40,12 @@ class Way(ABC):
         told_of_forks(self)
 
     def answered(self) -> None:
-        """Hears that a gateway has answered: the connection is not silent."""
+        """Records that a gateway has answered, so that the connection is not silent."""
         if (line := self._line) is not None:
             line.silence.answered()
 
     def failed(self, error: ScoringError) -> None:
-        """Hears that a call has ended with an error, and looks after the connection if that may be its fault."""
+        """Checks the connection if it may be the cause of the error with which a call has ended."""
         line = self._line
         if line is None or error.by_gateway:
             self.answered()
@@ -52,7 +56,7 @@ class Way(ABC):
             self._look(suspect=False)
 
     def refused(self) -> None:
-        """Hears that the circuit lets no calls through, and asks a gateway for a sign that one would be worth it."""
+        """Sends a health check after the circuit refused a call, so that an answer lets calls through again."""
         line = self._line
         if line is None:
             return
@@ -62,15 +66,15 @@ class Way(ABC):
 
     @abstractmethod
     def forked(self) -> None:
-        """Begins anew in a forked child, whose calls need a channel of its own."""
+        """Drops the channel in a forked child, whose calls need a channel of its own."""
 
     def _is_due(self, every_s: float) -> bool:
         return self._plan.target.moves and time.monotonic() - self._resolved >= every_s
 
     @abstractmethod
     def _look(self, *, suspect: bool) -> object:
-        """Resolves the names, and asks a suspect connection whether anybody is there; one at once."""
+        """Starts to resolve the names again and, if `suspect`, to check the connection, unless that is under way."""
 
     @abstractmethod
     def _ask_once(self, line: Line) -> None:
-        """Has a gateway asked, if none is being asked, which answers when there is a connection."""
+        """Starts a health check that waits until there is a connection, unless one is under way on the line."""

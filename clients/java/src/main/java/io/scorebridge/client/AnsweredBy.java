@@ -5,16 +5,16 @@ import java.time.Duration;
 /**
  * Which version answered a call, and how long that took. Immutable.
  *
- * @param model the name that was asked for.
- * @param version where the client gave its default, the one that was asked for, 0 if none was.
- * @param digest of the version's bundle; empty where the client gave its default.
- * @param attempts how many times a worker was asked.
- * @param queueTime how long the call waited for a worker.
- * @param backendTime how long the model took.
+ * @param model the name of the model that was asked.
+ * @param version the version that answered; for a client default, the version that the caller named, or 0.
+ * @param digest the digest of the version's bundle; empty for a client default.
+ * @param attempts how many times the gateway asked a worker; 0 for a client default.
+ * @param queueTime how long the call waited for a worker; zero for a client default.
+ * @param backendTime how long the model took; zero for a client default.
  */
 record AnsweredBy(
     String model, int version, String digest, int attempts, Duration queueTime, Duration backendTime) {
-  /** Of a call that no gateway answered; of a version that was asked for, or 0. */
+  /** Returns the values for a call that no gateway answered; version is the one that the caller named, or 0. */
   static AnsweredBy nobody(String model, int version) {
     return new AnsweredBy(model, version, "", 0, Duration.ZERO, Duration.ZERO);
   }

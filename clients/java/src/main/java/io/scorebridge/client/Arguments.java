@@ -11,24 +11,24 @@ import java.util.Set;
 import java.util.UUID;
 
 /**
- * What callers give, checked before anything is sent. Each method returns what it was given, or throws an
- * IllegalArgumentException that names the argument and what would do, and never shows the value. May be used by any
+ * Checks what callers give before anything is sent. Each method returns the valid value, or throws an
+ * IllegalArgumentException that names the argument and what is allowed, and never shows the value. May be used by any
  * thread.
  */
 final class Arguments {
   static final int LONGEST_ID = 128;
-  static final int LONGEST_BIG_ID = 110; // the ids of its chunks have a slash and the number of a row behind it
+  static final int LONGEST_BIG_ID = 110; // each chunk's id is this id, a slash and the number of its first row
 
-  // As the gateway has them: it would refuse the call.
+  // The gateway's own limits: it would refuse the call.
   private static final int MOST_LABELS = 64;
   private static final int MOST_TEXT_BYTES = 1024;
 
   private static final Duration MOST_TIME = Duration.ofSeconds(100_000_000); // what every clock can hold
-  private static final Duration LEAST_KEEPALIVE = Duration.ofSeconds(10); // grpc-java would raise less without a word
+  private static final Duration LEAST_KEEPALIVE = Duration.ofSeconds(10); // grpc-java silently raises shorter ones
 
   private Arguments() {}
 
-  /** Anything but null. */
+  /** Checks that a value is not null. */
   static <T> T given(String argument, T value) {
     if (value == null) {
       throw new IllegalArgumentException(argument + " must not be null");
@@ -36,70 +36,74 @@ final class Arguments {
     return value;
   }
 
-  /** A length of time over zero, of 10^8 seconds at most. */
+  /** Checks that a length of time is over zero and at most 10^8 seconds. */
   static Duration time(String argument, Duration value) {
     given(argument, value);
     if (value.isZero() || value.isNegative() || value.compareTo(MOST_TIME) > 0) {
-      throw new IllegalArgumentException(argument + " must be positive, and 10^8 seconds at most");
+      throw new IllegalArgumentException(argument + " must be over 0 and at most 100000000 seconds");
     }
     return value;
   }
 
-  /** A length of time of 10 to 10^8 seconds. */
+  /** Checks that a length of time is 10 to 10^8 seconds. */
   static Duration keepAliveTime(String argument, Duration value) {
     if (time(argument, value).compareTo(LEAST_KEEPALIVE) < 0) {
-      throw new IllegalArgumentException(argument + " must be 10 seconds at least: gateways send away who pings more");
+      throw new IllegalArgumentException(
+          argument + " must be at least 10 seconds: gateways close connections that send pings more often");
     }
     return value;
   }
 
-  /** Zero or a positive number. */
+  /** Checks that a number is zero or more. */
   static int notNegative(String argument, int value) {
     if (value < 0) {
-      throw new IllegalArgumentException(argument + " must not be negative");
+      throw new IllegalArgumentException(argument + " must be 0 or more");
     }
     return value;
   }
 
-  /** Any number but NaN and the infinite ones. */
+  /** Checks that a number is neither NaN nor infinite. */
   static double finite(String argument, double value) {
     if (!Double.isFinite(value)) {
-      throw new IllegalArgumentException(argument + " must be a finite number: NaN and infinity are no scores");
+      throw new IllegalArgumentException(argument + " must be a finite number, not NaN or infinity");
     }
     return value;
   }
 
-  /** Any text that the gateway takes: valid Unicode of 1 KiB at most. */
+  /** Checks that a text is valid Unicode and has at most 1024 bytes in UTF-8, as the gateway requires; may be empty. */
   static String text(String argument, String value) {
     int bytes = utf8Bytes(given(argument, value));
     if (bytes < 0) {
       throw new IllegalArgumentException(argument + " has half of a surrogate pair, which UTF-8 can't hold");
     }
     if (bytes > MOST_TEXT_BYTES) {
-      throw new IllegalArgumentException(argument + " has " + bytes + " bytes, and may have " + MOST_TEXT_BYTES);
+      throw new IllegalArgumentException(
+          argument + " has " + bytes + " bytes; the gateway takes at most " + MOST_TEXT_BYTES);
     }
     return value;
   }
 
-  /** A text that the gateway takes, and that is not empty. */
+  /** Checks that a text is not empty, is valid Unicode and has at most 1024 bytes in UTF-8. */
   static String name(String argument, String value) {
     if (text(argument, value).isEmpty()) {
-      throw new IllegalArgumentException(argument + " must not be empty");
+      throw new IllegalArgumentException(argument + " is empty");
     }
     return value;
   }
 
-  /** A request id: 1 to 128 printable ASCII characters. */
+  /** Checks that a request id is 1 to 128 printable ASCII characters. */
   static String requestId(String value) {
     return id("requestId", given("requestId", value), LONGEST_ID);
   }
 
-  /** A big batch's request id, of which its chunks make theirs: 1 to 110 printable ASCII characters. */
+  /**
+   * Checks that a big batch's request id, which begins the ids of its chunks, is 1 to 110 printable ASCII characters.
+   */
   static String bigRequestId(String value) {
-    return id("requestId of a batch that is sent in several calls", value, LONGEST_BIG_ID);
+    return id("the requestId of a batch that is sent in several calls", value, LONGEST_BIG_ID);
   }
 
-  /** Names of columns, of which none may be there twice. */
+  /** Checks that each name of a column is a text that the gateway takes, and that no two are equal. */
   static List<String> columns(Collection<String> values) {
     Set<String> names = new LinkedHashSet<>();
     for (String value : given("columns", values)) {
@@ -110,7 +114,7 @@ final class Arguments {
     return List.copyOf(names);
   }
 
-  /** Turns the ids of rows into texts: a whole number has decimal digits, a UUID its hyphens. */
+  /** Returns row keys as texts: a whole number in decimal digits, a UUID with its hyphens. */
   static List<String> rowKeys(Collection<?> values) {
     List<String> keys = new ArrayList<>(given("rowKeys", values).size());
     for (Object value : values) {
@@ -118,25 +122,27 @@ final class Arguments {
       given(where, value);
       if (!(value instanceof String || value instanceof Long || value instanceof Integer || value instanceof UUID)) {
         throw new IllegalArgumentException(
-            where + " is a " + value.getClass().getName() + ": give String, Long, Integer or UUID");
+            where + " is a " + value.getClass().getName() + ": give a String, Long, Integer or UUID");
       }
       keys.add(text(where, value.toString()));
     }
     return List.copyOf(keys);
   }
 
-  /** Labels: 64 at most, whose keys and values are texts that the gateway takes. */
+  /** Checks that there are at most 64 labels, and that their names and values are texts that the gateway takes. */
   static Map<String, String> labels(Map<String, String> values) {
     if (given("labels", values).size() > MOST_LABELS) {
-      throw new IllegalArgumentException("labels has " + values.size() + " entries, and may have " + MOST_LABELS);
+      throw new IllegalArgumentException(
+          "labels has " + values.size() + " entries; the gateway takes at most " + MOST_LABELS);
     }
     Map<String, String> labels = new LinkedHashMap<>();
-    values.forEach((key, value) -> labels.put(text("a key of labels", key), text("the label '" + key + "'", value)));
+    values.forEach((key, value) -> labels.put(text("a label's name", key), text("the label '" + key + "'", value)));
     return Map.copyOf(labels);
   }
 
   /**
-   * How many bytes a text has in UTF-8; -1 if it has half of a surrogate pair, for which a question mark would be sent.
+   * Returns the number of bytes of a text in UTF-8; -1 if the text has half of a surrogate pair, which Java would
+   * silently send as a question mark.
    */
   static int utf8Bytes(String text) {
     int bytes = 0;

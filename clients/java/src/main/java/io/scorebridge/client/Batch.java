@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Rows to be scored. May be shared by threads and calls. The arrays and lists that it is made of are not copied: don't
- * change them while calls are under way.
+ * Rows to be scored. May be shared by threads and calls. The arrays and lists that a batch is made from are not copied:
+ * don't change them while calls are under way.
  */
 public abstract class Batch {
   Batch() {}
@@ -22,9 +22,9 @@ public abstract class Batch {
   /**
    * Makes a batch of rows of numbers, in the model's own order of features.
    *
-   * @param rows of equal lengths; NaN is missing. Without rows, nothing is scored.
-   * @return the batch, of as many rows as were given.
-   * @throws IllegalArgumentException if rows or a row is null, or the lengths differ; names the row.
+   * @param rows the rows, all of one length; NaN is missing. May be empty: then nothing is scored.
+   * @return the batch.
+   * @throws IllegalArgumentException if rows or a row is null, or the lengths differ; the message names the row.
    */
   public static Batch of(double[][] rows) {
     return new MatrixBatch(List.of(), rows, null);
@@ -34,10 +34,10 @@ public abstract class Batch {
    * Makes a batch of rows of numbers, with names for its columns.
    *
    * @param columns the names of the features, in the order of the values.
-   * @param rows of that length; NaN is missing. Without rows, nothing is scored.
-   * @return the batch, of as many rows as were given.
-   * @throws IllegalArgumentException if something is null, two columns have one name, or the lengths differ; names row
-   *     or column.
+   * @param rows the rows, with one value for each column; NaN is missing. May be empty: then nothing is scored.
+   * @return the batch.
+   * @throws IllegalArgumentException if an argument or a row is null, two columns have one name, or the lengths differ;
+   *     the message names the row or column.
    */
   public static Batch of(List<String> columns, double[][] rows) {
     return new MatrixBatch(columns, rows, null);
@@ -47,10 +47,10 @@ public abstract class Batch {
    * Makes a batch of rows of single-precision numbers, which are half as large on the wire as double ones.
    *
    * @param columns the names of the features, in the order of the values; empty for the model's own order.
-   * @param rows of that length; NaN is missing. Without rows, nothing is scored.
-   * @return the batch, of as many rows as were given.
-   * @throws IllegalArgumentException if something is null, two columns have one name, or the lengths differ; names row
-   *     or column.
+   * @param rows the rows, with one value for each column; NaN is missing. May be empty: then nothing is scored.
+   * @return the batch.
+   * @throws IllegalArgumentException if an argument or a row is null, two columns have one name, or the lengths differ;
+   *     the message names the row or column.
    */
   public static Batch of(List<String> columns, float[][] rows) {
     return new MatrixBatch(columns, null, rows);
@@ -69,17 +69,19 @@ public abstract class Batch {
    * Makes a batch with a row for each map. A column has the type of its values: text, truth values, integers or
    * floating point numbers (numbers of several types become the widest of them).
    *
-   * <p>A {@code BigDecimal} is sent as the nearest double, a {@code BigInteger} as a long or, where it is too large for
-   * one, as the double that equals it. A whole number over 2^53 that no double holds is refused in a column of doubles.
+   * <p>A {@code BigDecimal} is sent as the nearest double. A {@code BigInteger} is sent as a long or, if it is too
+   * large for a long, as the double that equals it. In a column of doubles, a whole number that no double holds exactly
+   * (all such numbers are beyond 2^53) is refused.
    *
-   * @param rows from names to values; null and absent values are missing. Without rows, nothing is scored.
-   * @return the batch, of as many rows as were given.
-   * @throws IllegalArgumentException if rows, a row or a name is null, a column holds values of kinds that don't go
-   *     together, or a number is one that no double holds; names row and column.
+   * @param rows a map from column names to values for each row; null and absent values are missing. May be empty: then
+   *     nothing is scored.
+   * @return the batch.
+   * @throws IllegalArgumentException if rows, a row or a name is null, a column mixes numbers, truth values and text,
+   *     or no double holds a number exactly; the message names row and column.
    */
   public static Batch ofMaps(List<? extends Map<String, ?>> rows) {
     if (Arguments.given("rows", rows).isEmpty()) {
-      return of(new double[0][]); // there is no name of a column to be sent
+      return of(new double[0][]); // without rows, no column names are known
     }
     Map<String, Object[]> columns = new LinkedHashMap<>();
     int row = 0;
@@ -100,10 +102,11 @@ public abstract class Batch {
    * Makes a batch with a row for each record or bean, and a column for each component or readable property. Values are
    * read at once, and have the types that {@link #ofMaps} gives them.
    *
-   * @param rows of one class, or of several with the same properties. Without rows, nothing is scored.
-   * @return the batch, of as many rows as were given.
-   * @throws IllegalArgumentException if rows or a row is null, a value can't be read, a column holds values of kinds
-   *     that don't go together, or a number is one that no double holds; names row and column.
+   * @param rows objects of one class, or of several classes with the same properties. May be empty: then nothing is
+   *     scored.
+   * @return the batch.
+   * @throws IllegalArgumentException if rows or a row is null, a value can't be read, a column mixes numbers, truth
+   *     values and text, or no double holds a number exactly; the message names row and column.
    */
   public static Batch ofBeans(List<?> rows) {
     Map<Class<?>, Map<String, Method>> known = new LinkedHashMap<>();
@@ -118,16 +121,16 @@ public abstract class Batch {
   }
 
   /**
-   * How many rows the batch has.
+   * The number of rows in the batch.
    *
    * @return the number of rows.
    */
   public abstract int rows();
 
-  /** About how large the values of the batch are on the wire, bytes. */
+  /** The approximate size of the batch's values in a request, bytes. */
   abstract long bytes();
 
-  /** Puts so many rows into a request, from the first on, which is counted from 0. */
+  /** Adds {@code count} rows to a request, from row {@code first} on, counted from 0. */
   abstract void fill(ScoreRequest.Builder request, int first, int count);
 
   private static Map<String, Method> getters(Class<?> kind) {
@@ -144,12 +147,13 @@ public abstract class Batch {
           }
         }
       } catch (IntrospectionException error) {
-        throw new IllegalArgumentException(kind.getName() + " can't be read as a bean", error);
+        throw new IllegalArgumentException("rows of the class " + kind.getName() + " can't be read as beans", error);
       }
     }
-    // A public property of a class that is not public can be read all the same.
+    // trySetAccessible: the public properties of a class that is not public are to be read too.
     if (!getters.values().stream().allMatch(Method::trySetAccessible)) {
-      throw new IllegalArgumentException(kind.getName() + " can't be read: its module does not open it");
+      throw new IllegalArgumentException(
+          "rows of the class " + kind.getName() + " can't be read: its module does not open its package");
     }
     return getters;
   }
@@ -158,7 +162,8 @@ public abstract class Batch {
     try {
       return getter.invoke(row);
     } catch (IllegalAccessException | InvocationTargetException error) {
-      throw new IllegalArgumentException("'" + name + "' of a " + row.getClass().getName() + " can't be read", error);
+      throw new IllegalArgumentException(
+          "column '" + name + "' can't be read from a row of the class " + row.getClass().getName(), error);
     }
   }
 }

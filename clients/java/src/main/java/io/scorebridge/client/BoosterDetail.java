@@ -1,16 +1,17 @@
 package io.scorebridge.client;
 
 /**
- * What the file of an xgboost model says of itself. Immutable; may be shared by threads. Made by the client: a newer
- * one may have further components, so read it by its accessors.
+ * What the file of an xgboost model says about the model. Immutable; may be shared by threads. Only the client makes
+ * it, and a later release may add components: read it by its accessors.
  *
  * @param booster "gbtree", "dart" or "gblinear".
- * @param objective what the model was trained for, by xgboost's name.
- * @param rounds for how many rounds it was boosted.
- * @param bestIteration the round that early stopping found best, counted from 0; null if it was trained without.
+ * @param objective the training objective, by xgboost's name.
+ * @param rounds the number of boosting rounds in the file.
+ * @param bestIteration the round that early stopping found best, counted from 0; null if the model was trained without
+ *     early stopping.
  * @param savedBy the version of xgboost that saved the file; empty if the file does not say.
- * @param roundsUsed how many of the rounds predict.
- * @param baseMargin the column that is the margin a row starts from; empty if there is none.
+ * @param roundsUsed the number of rounds that are used to predict.
+ * @param baseMargin the name of the column that holds each row's base margin; empty if there is no such column.
  */
 public record BoosterDetail(
     String booster,
@@ -20,7 +21,7 @@ public record BoosterDetail(
     String savedBy,
     int roundsUsed,
     String baseMargin) {
-  /** What a gateway says of a model's file. */
+  /** Reads a gateway's message about a model's file. */
   static BoosterDetail read(io.scorebridge.v1.BoosterDetail booster) {
     return new BoosterDetail(
         booster.getBooster(),

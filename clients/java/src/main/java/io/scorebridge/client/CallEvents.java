@@ -4,23 +4,24 @@ import io.scorebridge.v1.ScoreRequest;
 import java.time.Duration;
 import java.util.function.Consumer;
 
-/** Tells the caller's hook of every call that has ended, on the thread that ended it. May be shared by threads. */
+/** Calls the caller's hook for every call that has ended, on the thread that ended it. May be shared by threads. */
 final class CallEvents {
   private static final System.Logger LOG = System.getLogger(CallEvents.class.getName());
 
   private final Consumer<CallEvent> hook; // null for none
 
-  /** Without a hook, which is null then, nothing is told. */
+  /** Takes the caller's hook; null for none. */
   CallEvents(Consumer<CallEvent> hook) {
     this.hook = hook;
   }
 
   /**
-   * Tells of one call. What the hook raises is logged.
+   * Reports one call that ends now. An exception of the hook is logged, not thrown.
    *
-   * @param began when the call did, by System.nanoTime.
-   * @param source null if the call ended with an error.
-   * @param reason null if the gateway gave the scores.
+   * @param rows the number of rows in the call.
+   * @param began when the call began, by System.nanoTime.
+   * @param source where the scores come from; null if the call ended with an error.
+   * @param reason why the client gave its default score or raised an error; null if a gateway gave the scores.
    */
   void tell(ScoreRequest request, int rows, long began, Source source, String reason) {
     if (hook == null) {
@@ -30,7 +31,8 @@ final class CallEvents {
     try {
       hook.accept(new CallEvent(request.getRequestId(), request.getModel(), rows, elapsed, source, reason));
     } catch (RuntimeException error) {
-      LOG.log(System.Logger.Level.ERROR, "the hook for calls raised; the call goes on", error);
+      String told = "the hook onCall raised an error; call " + request.getRequestId() + " is not affected";
+      LOG.log(System.Logger.Level.ERROR, told, error);
     }
   }
 }

@@ -26,18 +26,19 @@ final class Calls {
   static final MethodDescriptor<GetModelRequest, GetModelResponse> GET_MODEL =
       method("GetModel", GetModelRequest.getDefaultInstance(), GetModelResponse.getDefaultInstance());
 
-  private static final int MOST_ATTEMPTS = 3; // as the channel's retries
+  private static final int MOST_ATTEMPTS = 3; // the same number as in the channel's retry policy
 
   private Calls() {}
 
   /**
-   * Makes a call with gRPC's own options, among them the deadline.
+   * Makes a call with gRPC's own options, which include the deadline.
    *
-   * <p>A connection that closes in the moment in which the call is handed to it is told by grpc-java as UNKNOWN (its
-   * issue 7376), which its own retries pass by. Such a call is made anew, like any call whose connection was lost, up
-   * to three times in all.
+   * <p>If a connection closes just when a call is handed to it, grpc-java ends the call with UNKNOWN (its issue 7376),
+   * which its own retries don't cover. Such a call is repeated here, as gRPC repeats any call whose connection was
+   * lost: three attempts in all.
    *
-   * @return the answer, or a StatusRuntimeException, on a thread of gRPC. Cancelling it cancels the call.
+   * @return a future that ends on a thread of gRPC, with the answer or a StatusRuntimeException. Cancelling the future
+   *     cancels the call.
    */
   static <ReqT, RespT> CompletableFuture<RespT> ask(
       Channel channel, MethodDescriptor<ReqT, RespT> method, ReqT request, CallOptions options) {
@@ -46,9 +47,7 @@ final class Calls {
     return answer;
   }
 
-  /**
-   * Has the second future cancelled if the first one is; a future that is derived from another does not do so itself.
-   */
+  /** Cancels the second future when the first one is cancelled; deriving one future from another does not do that. */
   static void cancelWith(CompletableFuture<?> first, CompletableFuture<?> second) {
     first.whenComplete(
         (value, error) -> {
@@ -69,7 +68,7 @@ final class Calls {
         attempts > 1 ? () -> attempt(channel, method, request, options, answer, attempts - 1) : null;
     ClientCall<ReqT, RespT> call = channel.newCall(method, options);
     call.start(new Ending<>(answer, again), new Metadata());
-    call.request(2); // as generated stubs do: the second would be a protocol error
+    call.request(2); // as generated stubs do: a second message would be noticed as a protocol error
     call.sendMessage(request);
     call.halfClose();
     answer.whenComplete(
@@ -80,7 +79,7 @@ final class Calls {
         });
   }
 
-  /** Ends a call's future as the call ended, or makes it again, which is null if there were attempts enough. */
+  /** Ends a call's future as the call ended, or runs {@code again} to repeat the call; null after the last attempt. */
   private static final class Ending<RespT> extends ClientCall.Listener<RespT> {
     private final CompletableFuture<RespT> answer;
     private final Runnable again;
@@ -101,7 +100,7 @@ final class Calls {
       if (status.isOk() && response != null) {
         answer.complete(response);
       } else if (!connectionClosed(status)) {
-        Status told = status.isOk() ? Status.INTERNAL.withDescription("an answer without a message") : status;
+        Status told = status.isOk() ? Status.INTERNAL.withDescription("the gateway's answer has no message") : status;
         answer.completeExceptionally(told.asRuntimeException(trailers));
       } else if (again != null && !answer.isDone()) {
         again.run();
@@ -112,7 +111,7 @@ final class Calls {
     }
   }
 
-  /** The status was made on this side, of a connection that was closed: a status that a gateway sent has no cause. */
+  /** Whether this side made the status because the connection closed: a status that a gateway sent has no cause. */
   private static boolean connectionClosed(Status status) {
     return status.getCode() == Status.Code.UNKNOWN && status.getCause() instanceof ClosedChannelException;
   }

@@ -19,13 +19,13 @@ import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 
-/** Makes the channel of a client. May be used by any thread. */
+/** Makes the gRPC channel of a client. May be used by any thread. */
 final class Channels {
   private static final Metadata.Key<String> AUTHORIZATION =
       Metadata.Key.of("authorization", Metadata.ASCII_STRING_MARSHALLER);
   private static final long RETRY_BUFFER_BYTES = 4 << 20; // a call whose message is larger is not retried
 
-  // The second of a connection's first packets comes after one second, the third after three: as well try anew.
+  // TCP repeats a connection's first packet after one second, and then after three: rather than wait, connect again.
   private static final int CONNECT_TIMEOUT_MS = 1500;
 
   private static final String NETTY = "io.grpc.netty.shaded.io.grpc.netty.NettyChannelBuilder";
@@ -60,8 +60,10 @@ final class Channels {
   private Channels() {}
 
   /**
-   * Opens a channel that connects with its first call, and is the client's own to close. Keepalive is null for none. An
-   * IllegalArgumentException says what is wrong with the target.
+   * Makes a channel that connects with its first call; the client closes it.
+   *
+   * @param keepAlive null for no keepalive pings.
+   * @throws IllegalArgumentException if the target is not valid; the message says why.
    */
   static ManagedChannel open(
       String target, ChannelCredentials credentials, KeepAlive keepAlive, GatewayNames.Lookup lookup) {
@@ -70,28 +72,26 @@ final class Channels {
             .defaultServiceConfig(SERVICE)
             .enableRetry()
             .perRpcBufferLimit(RETRY_BUFFER_BYTES)
-            // An answer grows with the model's outputs, and is the gateway's own.
+            // Without limit: an answer grows with the model's outputs, and comes from the client's own gateway.
             .maxInboundMessageSize(Integer.MAX_VALUE)
             .setNameResolverArg(GatewayNames.LOOKUP, GatewayNames.remembering(lookup));
     if (keepAlive != null) {
       builder.keepAliveTime(keepAlive.time().toNanos(), TimeUnit.NANOSECONDS);
       builder.keepAliveTimeout(keepAlive.timeout().toNanos(), TimeUnit.NANOSECONDS);
     }
-    if (builder.getClass().getName().equals(NETTY)) { // an application may have exchanged the transport
+    if (builder.getClass().getName().equals(NETTY)) { // an application may have chosen another transport
       ((NettyChannelBuilder) builder).withOption(ChannelOption.CONNECT_TIMEOUT_MILLIS, CONNECT_TIMEOUT_MS);
     }
     return builder.build();
   }
 
-  /** After what time of silence a connection is asked whether it is there, and within what timeout it must answer. */
+  /** After how long without traffic a connection gets a ping, and within how long it must answer the ping. */
   record KeepAlive(Duration time, Duration timeout) {
-    /**
-     * What counts if nothing is said: a gateway takes pings that are 5 s apart, grpc-java sends none under 10 s apart.
-     */
+    /** The default: a gateway accepts pings that are 5 s apart, but grpc-java sends them at least 10 s apart. */
     static final KeepAlive USUAL = new KeepAlive(Duration.ofSeconds(10), Duration.ofSeconds(2));
   }
 
-  /** Asks for a token at each call, on the thread that makes it, and sends it as "authorization: Bearer ...". */
+  /** Gets a token for each call, on the thread that makes the call, and sends it as "authorization: Bearer ...". */
   static ClientInterceptor bearer(Supplier<String> token) {
     return new ClientInterceptor() {
       @Override

@@ -10,12 +10,13 @@ import java.util.UUID;
 import java.util.concurrent.CompletableFuture;
 
 /**
- * A big batch, sent in chunks: neighbouring rows, a call for each chunk, {@value #MOST_IN_FLIGHT} calls at a time, all
- * for one version and with one deadline. A chunk that falls back, or fails in a partial batch, costs only its own rows.
- * A batch of a model whose rows depend on each other stays whole. Its steps run on threads of gRPC; nothing here waits.
+ * A big batch that is sent in chunks of neighbouring rows: a call for each chunk, {@value #MOST_IN_FLIGHT} calls at a
+ * time, all to one version and with one deadline. If a chunk gets default scores, or fails in a partial batch, only its
+ * own rows are affected. A batch of a model that is not row-wise is sent whole. The steps run on threads of gRPC;
+ * nothing here waits.
  */
 final class ChunkedBatch {
-  private static final int MOST_BYTES = 1 << 20; // above it one message holds up the gateway's others
+  private static final int MOST_BYTES = 1 << 20; // a larger message delays the gateway's other calls
   private static final int MOST_ROWS = 10_000;
   private static final int MOST_IN_FLIGHT = 8;
 
@@ -34,15 +35,15 @@ final class ChunkedBatch {
   private String batchId;
   private int version;
 
-  /** Neighbouring rows of the batch: which of the chunks, its first row, both counted from 0, and how many rows. */
+  /** Neighbouring rows of the batch: the chunk's number and its first row, both counted from 0, and how many rows. */
   private record Chunk(int number, int first, int rows) {}
 
   /**
-   * Sends nothing yet.
+   * Prepares a batch; {@link #score} sends it.
    *
-   * @param head what every chunk's request says, without rows and row keys.
-   * @param rowKeys none, or one a row.
-   * @throws IllegalArgumentException if the request id is too long for those of the chunks to be made of it.
+   * @param head the request that all chunks share, without rows and row keys.
+   * @param rowKeys one key for each row, or an empty list.
+   * @throws IllegalArgumentException if the request id is too long to begin the ids of the chunks.
    */
   ChunkedBatch(
       ScoreCalls calls,
@@ -60,7 +61,7 @@ final class ChunkedBatch {
     this.patience = patience;
   }
 
-  /** Whether a batch is over the rows or bytes of one call. */
+  /** Whether a batch has more rows or bytes than are sent in one call, 10,000 rows or 1 MiB. */
   static boolean isBig(Batch batch) {
     return batch.rows() > 1 && (batch.rows() > MOST_ROWS || batch.bytes() > MOST_BYTES);
   }
@@ -68,7 +69,8 @@ final class ChunkedBatch {
   /**
    * Asks whether the model is row-wise, then sends the chunks.
    *
-   * @return the scores of the whole batch, or a ScoringException. Cancelling it cancels the calls.
+   * @return a future that ends with the scores of the whole batch or a ScoringException. Cancelling the future cancels
+   *     the calls.
    */
   CompletableFuture<Scores> score() {
     long began = System.nanoTime();
@@ -101,7 +103,7 @@ final class ChunkedBatch {
             .filter(ModelDetail::rowWise)
             .map(one -> one.version().version())
             .findFirst();
-    // Without a row-wise version the gateway gets the whole, and says what it thinks of it.
+    // If the version is not row-wise, or is not there, the batch is sent whole, and the gateway scores or refuses it.
     version = rowWise.orElse(head.getVersion());
     long wanted = rowWise.isEmpty() ? 1 : Math.max(ceil(batch.bytes(), MOST_BYTES), ceil(batch.rows(), MOST_ROWS));
     int size = (int) ceil(batch.rows(), wanted);
@@ -136,7 +138,7 @@ final class ChunkedBatch {
     asked.whenComplete((value, raised) -> guarded(() -> end(chunk, raised)));
   }
 
-  /** Built when its call begins: the requests of all chunks at once would double the batch in memory. */
+  /** Makes a chunk's request when its call begins: the requests of all chunks at once would double the memory. */
   private ScoreRequest request(Chunk chunk) {
     ScoreRequest.Builder request = head.toBuilder().setVersion(version).setBatchId(batchId);
     if (chunks.size() > 1) {
@@ -149,7 +151,7 @@ final class ChunkedBatch {
     return request.build();
   }
 
-  /** A chunk's call ended, with an error if there is one. */
+  /** Handles the end of a chunk's call; the error is null if it brought scores. */
   private void end(Chunk chunk, Throwable raised) {
     if (chunks.size() == 1 || !(raised instanceof ScoringException error)) {
       end(raised);
@@ -169,7 +171,8 @@ final class ChunkedBatch {
   }
 
   /**
-   * Whether an error costs no rows but the chunk's own: a call is refused, too, where the model can take none of them.
+   * Whether an error of a partial batch's chunk fails only the chunk's own rows. INVALID_ARGUMENT does: a partial call
+   * is refused if the model can take none of its rows.
    */
   private static boolean isAlone(ScoringException error) {
     return switch (error.status()) {
@@ -178,7 +181,7 @@ final class ChunkedBatch {
     };
   }
 
-  /** A chunk is over: ends the batch with an error, or after the last chunk; else begins the next one. */
+  /** Ends the batch if there is an error or this was the last chunk; otherwise begins the next chunk's call. */
   private void end(Throwable raised) {
     if (raised != null) {
       ScoreCalls.pass(CompletableFuture.failedFuture(raised), whole);
@@ -200,7 +203,8 @@ final class ChunkedBatch {
   }
 
   /**
-   * On a thread of the library nobody sees what is thrown, such as by the supplier of tokens: the caller would wait.
+   * Runs a step, and ends the batch with what the step throws, such as an exception of the token's supplier: on a
+   * thread of gRPC it would be lost, and the caller would wait for ever.
    */
   private void guarded(Runnable step) {
     try {

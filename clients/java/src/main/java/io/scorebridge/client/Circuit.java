@@ -4,22 +4,24 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 
 /**
- * Spares callers the wait for gateways that don't answer. May be shared by threads.
+ * Refuses calls while no gateway answers, so that callers don't wait in vain. May be shared by threads.
  *
- * <p>It opens after so many failed connections or unanswered calls in a row, if no gateway answered anything for 100
- * ms. Then one call is let through now and then, to see, and one when a connection is ready. Any answer of a gateway
- * closes it, an error too.
+ * <p>The circuit opens after a number of failed connections or unanswered calls in a row, if no gateway answered
+ * anything for 100 ms. It then lets a single call through from time to time as a trial, and one when a connection is
+ * ready. Any answer of a gateway, an error too, closes it.
  *
- * <p>Callers with short timeouts don't shut out those with long ones. The circuit keeps the longest wait that was in
- * vain in this row: calls that are willing to wait longer are let through, as their patience has not been tried. So a
- * gateway that answers within 10 ms is not taken for silent because others gave it 1 ms. Nor does a short call take the
- * trial away from a longer one: that is let through beside it.
+ * <p>Calls with short timeouts don't shut out calls with long ones. The circuit remembers the longest wait that brought
+ * no answer in this row of failures, and lets calls through that are willing to wait longer. So a gateway that answers
+ * within 10 ms is not taken for silent because other callers gave it only 1 ms. While the trial of a call with a short
+ * timeout runs, a call with a longer timeout may try too.
  */
 final class Circuit {
-  /** The wait, nanoseconds, of a call without a timeout, and of one whose connection failed: none would have helped. */
+  /**
+   * The wait, nanoseconds, of a call without a timeout, and of one whose connection failed: no wait would have helped.
+   */
   static final long FOREVER = Long.MAX_VALUE;
 
-  /** Calls with tiny deadlines fail in a row although the gateway answers others; then it is not silent for long. */
+  /** How long no gateway must have answered: calls with tiny deadlines may fail in a row while others are answered. */
   private static final long LEAST_SILENCE_NANOS = TimeUnit.MILLISECONDS.toNanos(100);
 
   private final int failures;
@@ -27,17 +29,17 @@ final class Circuit {
   private final LongSupplier clock; // nanoseconds
   private int inARow;
   private boolean open;
-  private long triedNanos; // in vain
-  private long trialNanos; // the longest wait of those that are let through to see
+  private long triedNanos; // the longest wait that brought no answer, in this row of failures
+  private long trialNanos; // the longest wait of the calls that were let through as a trial
   private long nextTrial;
   private long lastAnswer;
 
   /**
-   * A circuit that is closed.
+   * Makes a closed circuit.
    *
-   * @param failures how many in a row open the circuit; 0 for never.
-   * @param openNanos how long it is open until a single call is let through, nanoseconds.
-   * @param clock nanoseconds, such as System::nanoTime.
+   * @param failures the number of failures in a row that open the circuit; 0 never opens it.
+   * @param openNanos the time until the open circuit lets a single call through, nanoseconds.
+   * @param clock a clock of nanoseconds, such as System::nanoTime.
    */
   Circuit(int failures, long openNanos, LongSupplier clock) {
     this.failures = failures;
@@ -46,7 +48,7 @@ final class Circuit {
     this.lastAnswer = clock.getAsLong() - LEAST_SILENCE_NANOS;
   }
 
-  /** Whether a call may be made now that is willing to wait so long, nanoseconds. */
+  /** Whether a call may be made now that is willing to wait {@code timeoutNanos}. */
   synchronized boolean allows(long timeoutNanos) {
     if (!open) {
       return true;
@@ -63,7 +65,7 @@ final class Circuit {
     return true;
   }
 
-  /** Takes note that a gateway answered something, be it an error: the circuit is closed. */
+  /** Closes the circuit, because a gateway answered, be it with an error. */
   synchronized void answered() {
     inARow = 0;
     triedNanos = 0;
@@ -71,16 +73,14 @@ final class Circuit {
     lastAnswer = clock.getAsLong();
   }
 
-  /** Takes note that a connection is ready: the next call is let through to see, whatever its timeout. */
+  /** Lets the next call through as a trial, whatever its timeout, because a connection is ready. */
   synchronized void ready() {
     if (open) {
       nextTrial = clock.getAsLong();
     }
   }
 
-  /**
-   * Takes note of a call that no gateway answered within so many nanoseconds; of a failed connection, {@link #FOREVER}.
-   */
+  /** Counts a call that got no answer within {@code timeoutNanos}; {@link #FOREVER} stands for a failed connection. */
   synchronized void failed(long timeoutNanos) {
     long now = clock.getAsLong();
     inARow++;

@@ -8,19 +8,19 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.LongAdder;
 
 /**
- * The default scores that a client gave by itself, because no gateway answered: counted by reason, and kept in the file
+ * The default scores that a client gave because no gateway answered: counts them by reason, and writes them to the file
  * of client defaults if there is one. May be shared by threads.
  */
 final class ClientDefaults implements AutoCloseable {
   private final Map<String, LongAdder> rows = new ConcurrentHashMap<>(); // by reason
   private final DefaultsLog log; // null for none
 
-  /** Opens the file, which is null for none; an UncheckedIOException if it can't be written. */
+  /** Opens the file of client defaults, null for none; throws an UncheckedIOException if that can't be done. */
   ClientDefaults(Path file) {
     log = file == null ? null : new DefaultsLog(file);
   }
 
-  /** Counts and keeps the default score of a call, in so many rows, for that reason. */
+  /** Counts {@code count} rows with a client default under their reason, and writes a line for their call. */
   void given(ScoreRequest request, int count, String reason) {
     rows.computeIfAbsent(reason, first -> new LongAdder()).add(count);
     if (log != null) {
@@ -34,14 +34,14 @@ final class ClientDefaults implements AutoCloseable {
     }
   }
 
-  /** How many rows got a default score, by reason; a copy. */
+  /** Returns the number of rows that got a client default, by reason; a copy. */
   Map<String, Long> counts() {
     Map<String, Long> counts = new TreeMap<>();
     rows.forEach((reason, count) -> counts.put(reason, count.sum()));
     return counts;
   }
 
-  /** Closes the file. */
+  /** Closes the file of client defaults, if there is one. */
   @Override
   public void close() {
     if (log != null) {

@@ -49,7 +49,7 @@ public final class ColumnBatch extends Batch {
 
   private record NamedColumn(
       String name, ColumnKind kind, Object values, int rows, long bytes, IntPredicate missing) {
-    /** Makes what puts the value of a row into a message; a placeholder where it is missing. */
+    /** Returns a function that adds the value of a row to a message, or a placeholder if the value is missing. */
     IntConsumer adder(Column.Builder column) {
       if (values instanceof double[] doubles) {
         var array = column.getDoublesBuilder();
@@ -171,7 +171,8 @@ public final class ColumnBatch extends Batch {
      * @param values one for each row; null is missing.
      * @return this builder.
      * @throws IllegalArgumentException if name or values are null, the name was given before or is over 1 KiB, the
-     *     number of values is not that of the other columns, or a text is no valid Unicode; names column and row.
+     *     number of values is not that of the other columns, or a text is not valid Unicode; the message names column
+     *     and row.
      */
     public Builder strings(String name, List<String> values) {
       return objects(name, given(name, values).toArray(), ColumnKind.STRINGS);
@@ -181,12 +182,12 @@ public final class ColumnBatch extends Batch {
      * Adds a column of numbers, truth values or text, of which some may be missing.
      *
      * @param name the name of the feature.
-     * @param values of one kind, as {@link Batch#ofMaps} takes them; null is missing. Where all are missing they are
-     *     numbers.
+     * @param values numbers, truth values or texts, one kind in a column, as {@link Batch#ofMaps} takes them; null is
+     *     missing. If all are missing, the column is one of doubles.
      * @return this builder.
      * @throws IllegalArgumentException if name or values are null, the name was given before or is over 1 KiB, the
-     *     number of values is not that of the other columns, the values are of kinds that don't go together, a text is
-     *     no valid Unicode, or a number is one that no double holds; names column and row.
+     *     number of values is not that of the other columns, the column mixes numbers, truth values and text, a text is
+     *     not valid Unicode, or no double holds a number exactly; the message names column and row.
      */
     public Builder values(String name, List<?> values) {
       return objects(name, given(name, values).toArray());
@@ -195,17 +196,17 @@ public final class ColumnBatch extends Batch {
     /**
      * Makes the batch.
      *
-     * @return the columns that were added so far.
+     * @return a batch of the columns that were added so far.
      * @throws IllegalArgumentException if there is no column.
      */
     public ColumnBatch build() {
       if (columns.isEmpty()) {
-        throw new IllegalArgumentException("a batch needs a column");
+        throw new IllegalArgumentException("the batch has no columns: add at least one");
       }
       return new ColumnBatch(List.copyOf(columns));
     }
 
-    /** Adds a column of objects, of the kind that holds all of them as they are; null is missing. */
+    /** Adds a column of objects, of the kind that holds all of them exactly; null is missing. */
     Builder objects(String name, Object[] values) {
       return objects(name, values, ColumnKind.of(Arguments.text("the name of a column", name), values));
     }

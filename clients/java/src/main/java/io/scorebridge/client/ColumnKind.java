@@ -4,7 +4,7 @@ import io.scorebridge.v1.Column;
 import java.math.BigDecimal;
 import java.math.BigInteger;
 
-/** What kind of values a column holds; of the kinds of numbers, the wider one comes first. */
+/** The kind of values that a column holds. {@link #wider} relies on the order: DOUBLES and FLOATS come before INTS. */
 enum ColumnKind {
   DOUBLES("a number"),
   FLOATS("a number"),
@@ -13,7 +13,7 @@ enum ColumnKind {
   BOOLEANS("a truth value"),
   STRINGS("text");
 
-  private static final double WHOLE = 0x1p53; // up to here a double holds each whole number
+  private static final double WHOLE = 0x1p53; // up to here a double holds every whole number
 
   private final String what;
 
@@ -21,7 +21,7 @@ enum ColumnKind {
     this.what = what;
   }
 
-  /** Finds the kind that holds all values of a column as they are; an IllegalArgumentException if there is none. */
+  /** Returns the kind that holds all values of a column exactly; throws an IllegalArgumentException if none does. */
   static ColumnKind of(String column, Object[] values) {
     ColumnKind kind = null;
     int first = 0;
@@ -36,8 +36,8 @@ enum ColumnKind {
       } else if (own != kind) {
         if (!kind.what.equals(own.what)) {
           throw new IllegalArgumentException(
-              "column '" + column + "': row " + row + " holds " + own.what + ", row " + first + " " + kind.what
-                  + "; all values of a column must be of one kind");
+              "column '" + column + "' holds " + kind.what + " in row " + first + " and " + own.what + " in row " + row
+                  + ": give values of one kind");
         }
         kind = kind.wider(own);
       }
@@ -50,7 +50,7 @@ enum ColumnKind {
     return kind == null ? DOUBLES : kind;
   }
 
-  /** Begins a column's array of values in a message, so that it is there even if it has no values. */
+  /** Begins a column's array of values in a message, so that the message has the array even if it stays empty. */
   void begin(Column.Builder column) {
     switch (this) {
       case DOUBLES -> column.getDoublesBuilder();
@@ -85,7 +85,7 @@ enum ColumnKind {
       return STRINGS;
     }
     throw new IllegalArgumentException(
-        "column '" + column + "', row " + row + " holds a " + value.getClass().getName()
+        "column '" + column + "', row " + row + " is a " + value.getClass().getName()
             + ": give a number, a truth value or text");
   }
 
@@ -107,13 +107,13 @@ enum ColumnKind {
         throw new IllegalArgumentException(
             "column '" + column + "', row " + row + ": a number beyond the range of a double");
       }
-      // A fraction such as 0.1 no double holds: people mean the nearest. A whole number they mean as it is.
+      // No double holds a fraction such as 0.1: the nearest one is meant. A whole number must be held exactly.
       exact = Math.abs(nearest) < WHOLE || decimal.stripTrailingZeros().scale() > 0 || isExact(decimal);
     }
     if (!exact) {
       throw new IllegalArgumentException(
-          "column '" + column + "', row " + row + ": a whole number that no double holds exactly; send whole numbers as"
-              + " long, without fractions beside them, or round it");
+          "column '" + column + "', row " + row + ": a whole number that no double holds exactly; give Long values,"
+              + " with no fractions in the column, or round the number");
     }
   }
 

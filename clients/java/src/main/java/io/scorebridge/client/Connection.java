@@ -10,9 +10,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A client's way to its gateways: the channel, the circuit that spares calls a wait in vain, and what finds gateways
- * again that were away. Each answer and each failure is told to circuit and reconnects before the caller hears of it.
- * May be shared by threads; nothing but {@link #close} waits.
+ * A client's connection to its gateways: the channel, the circuit that refuses calls while no gateway answers, and the
+ * {@link Reconnects} that find gateways again. Both learn of each answer and failure before the caller does. May be
+ * shared by threads; nothing but {@link #close} waits.
  */
 final class Connection implements AutoCloseable {
   private static final long CLOSING_SECONDS = 5;
@@ -22,7 +22,7 @@ final class Connection implements AutoCloseable {
   private final Circuit circuit;
   private final Reconnects reconnects; // null if the channel is the caller's
 
-  /** Uses the builder's channel, or opens one to its target; connects with the first call. */
+  /** Uses the builder's channel, or makes one to its target; the connection is made with the first call. */
   Connection(ScoringClientBuilder builder) {
     owned = builder.channel == null ? builder.open() : null;
     Channel plain = owned == null ? builder.channel : owned;
@@ -31,19 +31,20 @@ final class Connection implements AutoCloseable {
     reconnects = owned == null ? null : new Reconnects(owned, circuit::ready, System::nanoTime);
   }
 
-  /** Whether the circuit lets a call through that is willing to wait so long. */
+  /** Whether the circuit lets a call with this patience through. */
   boolean admits(Patience patience) {
     boolean admitted = circuit.allows(patience.nanos());
     if (!admitted) {
-      called(); // gateways are looked for although this call does not reach them
+      called(); // the client goes on looking for gateways although this call is not sent
     }
     return admitted;
   }
 
   /**
-   * Makes a call that the circuit has let through, or need not be asked for.
+   * Makes a call without asking the circuit.
    *
-   * @return the answer, or a StatusRuntimeException, on a thread of gRPC. Cancelling it cancels the call.
+   * @return a future that ends on a thread of gRPC, with the answer or a StatusRuntimeException. Cancelling the future
+   *     cancels the call.
    */
   <ReqT, RespT> CompletableFuture<RespT> ask(
       MethodDescriptor<ReqT, RespT> method, ReqT request, Patience patience) {
@@ -51,10 +52,12 @@ final class Connection implements AutoCloseable {
   }
 
   /**
-   * Makes a call with options of gRPC's own, such as to wait until a gateway is there. The options hold the deadline;
-   * the patience tells the circuit how long the caller was willing to wait.
+   * Makes a call with options of gRPC's own, such as to wait until a gateway is there, without asking the circuit.
    *
-   * @return the answer, or a StatusRuntimeException, on a thread of gRPC. Cancelling it cancels the call.
+   * @param patience how long the caller is willing to wait, for the circuit.
+   * @param options gRPC's options, which hold the deadline.
+   * @return a future that ends on a thread of gRPC, with the answer or a StatusRuntimeException. Cancelling the future
+   *     cancels the call.
    */
   <ReqT, RespT> CompletableFuture<RespT> ask(
       MethodDescriptor<ReqT, RespT> method, ReqT request, Patience patience, CallOptions options) {
@@ -73,7 +76,7 @@ final class Connection implements AutoCloseable {
     return noted;
   }
 
-  /** Closes a channel of the client's own, within 5 s; calls under way are cancelled. The caller's stays open. */
+  /** Closes the client's own channel, cancels its calls, and waits up to 5 s. The caller's channel stays open. */
   @Override
   public void close() {
     if (owned == null) {

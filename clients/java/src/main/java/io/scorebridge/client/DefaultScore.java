@@ -1,14 +1,15 @@
 package io.scorebridge.client;
 
 /**
- * What rows get for one output where the model can't score them in time. Immutable; may be shared by threads. Made by
- * the client: a newer one may have further components, so read it by its accessors.
+ * The default score of one output, which rows get if the model can't score them in time or at all. Immutable; may be
+ * shared by threads. Only the client makes it, and a later release may add components: read it by its accessors.
  *
  * @param output the name of the output.
- * @param value a Double, String or Boolean, as the output is; null if it is of a kind that only a newer client knows.
+ * @param value a Double, String or Boolean, according to the output's type; null if only a newer client knows the kind
+ *     of value.
  */
 public record DefaultScore(String output, Object value) {
-  /** What a gateway says of an output's default score. */
+  /** Reads a gateway's message about an output's default score. */
   static DefaultScore read(io.scorebridge.v1.DefaultScore score) {
     return new DefaultScore(
         score.getOutput(),

@@ -11,15 +11,15 @@ import java.time.Instant;
 import java.util.Locale;
 
 /**
- * The file of client defaults: a line of JSON for each, without input values, which {@code scorebridge reconcile
- * --client-defaults} reads. May be shared by threads, and the file by processes.
+ * The file of client defaults, which {@code scorebridge reconcile --client-defaults} reads: a line of JSON for each
+ * call that was answered with them, without input values. May be shared by threads, and the file by processes.
  */
 final class DefaultsLog implements AutoCloseable {
   private static final System.Logger LOG = System.getLogger(DefaultsLog.class.getName());
 
   private final FileChannel file;
 
-  /** Opens a file for appending, and makes it if it is not there; an UncheckedIOException if that can't be done. */
+  /** Opens a file for appending, and creates it if needed; throws an UncheckedIOException if that can't be done. */
   DefaultsLog(Path path) {
     try {
       file = FileChannel.open(path, StandardOpenOption.CREATE, StandardOpenOption.WRITE, StandardOpenOption.APPEND);
@@ -28,7 +28,7 @@ final class DefaultsLog implements AutoCloseable {
     }
   }
 
-  /** Adds a line for one call, and waits for the disk; one that can't be written is told in the process' own log. */
+  /** Writes a line for one call, waiting for the disk. If that fails, the error is logged and the call goes on. */
   void add(String requestId, String model, int version, int rows, String reason, double defaultScore) {
     String line =
         String.format(
@@ -43,10 +43,11 @@ final class DefaultsLog implements AutoCloseable {
             reason,
             Double.isFinite(defaultScore) ? Double.toString(defaultScore) : "null");
     try {
-      // One write to a file opened for appending: lines of several processes don't mix.
+      // One write to a file opened for appending: the lines of several processes don't mix.
       file.write(ByteBuffer.wrap(line.getBytes(StandardCharsets.UTF_8)));
     } catch (IOException error) {
-      LOG.log(System.Logger.Level.ERROR, "a client default was not written to the file of defaults", error);
+      String told = "the client default of call " + requestId + " was not written to the file of client defaults";
+      LOG.log(System.Logger.Level.ERROR, told, error);
     }
   }
 

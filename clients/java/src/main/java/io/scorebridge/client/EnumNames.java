@@ -1,15 +1,15 @@
 package io.scorebridge.client;
 
-/** What the protocol's enums are called here. May be used by any thread. */
+/** Names the values of the protocol's enums for callers. May be used by any thread. */
 final class EnumNames {
   private EnumNames() {}
 
   /**
-   * The UPPER_SNAKE name of a value without its prefix, such as READY; a newer gateway may send a value that has no
-   * name here, which is then named by its number, such as UNKNOWN_8.
+   * Returns the UPPER_SNAKE name of a value without its prefix, such as READY. A value that only a newer client knows
+   * is named by its number, such as UNKNOWN_8.
    *
-   * @param prefix what all names of the enum begin with, such as "VERSION_STATE_".
-   * @param unnamed what stands before the number of a value without a name, such as "UNKNOWN_".
+   * @param prefix the prefix of all names of the enum, such as "VERSION_STATE_".
+   * @param unnamed the prefix of the number of a value without a name, such as "UNKNOWN_".
    * @param number the value's number as it was sent.
    */
   static String of(Enum<?> value, String prefix, String unnamed, int number) {

@@ -9,12 +9,12 @@ import io.grpc.protobuf.ProtoUtils;
 import java.util.concurrent.CompletionException;
 
 /**
- * A call that brought no answer. May be shared by threads.
+ * A call that brought no scores and no answer about models. May be shared by threads.
  *
- * @param status the gRPC status with which it ended.
- * @param message why it failed, in a sentence.
- * @param info the gateway's own word for it; null if it was not the gateway that said so.
- * @param cause what gRPC threw; null for a call that was not made.
+ * @param status the gRPC status with which the call ended.
+ * @param message a sentence that says why the call failed.
+ * @param info the gateway's name for the event; null if the error does not come from the gateway.
+ * @param cause the exception of gRPC; null for a call that was not sent.
  */
 record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable cause) {
   static final String CIRCUIT_OPEN = "CLIENT_CIRCUIT_OPEN";
@@ -23,7 +23,7 @@ record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable 
       Metadata.Key.of(
           "grpc-status-details-bin", ProtoUtils.metadataMarshaller(com.google.rpc.Status.getDefaultInstance()));
 
-  /** The call that ended with this exception of gRPC's, which a future may have wrapped. */
+  /** Returns the failed call for an exception of gRPC, which a future may have wrapped. */
   static FailedCall of(Throwable raised) {
     Throwable error = raised instanceof CompletionException ? raised.getCause() : raised;
     Status status = Status.fromThrowable(error);
@@ -31,39 +31,38 @@ record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable 
     return new FailedCall(status.getCode(), message, info(Status.trailersFromThrowable(error)), error);
   }
 
-  /** A call that was not made, because no gateway has answered lately. */
+  /** Returns the failed call for one that was not sent, because the client's circuit is open. */
   static FailedCall circuitOpen() {
     ErrorInfo info = ErrorInfo.newBuilder().setDomain(DOMAIN).setReason(CIRCUIT_OPEN).build();
-    return new FailedCall(Status.Code.UNAVAILABLE, "no gateway has answered lately: none was asked", info, null);
+    String why = "no gateway has answered lately, so the client did not send this call: its circuit is open";
+    return new FailedCall(Status.Code.UNAVAILABLE, why, info, null);
   }
 
-  /**
-   * Why the call failed, as rows with a default score are told: the gateway's own name for it, or one like its names.
-   */
+  /** Returns the reason that rows with a default score carry: the gateway's name for the event, or the status' name. */
   String reason() {
     return info == null ? eventName(status.name()) : info.getReason();
   }
 
-  /** The name that rows are told of a status or reason, so that gateway and client have one name for a deadline. */
+  /** Returns the reason that rows carry for a status or reason: DEADLINE for DEADLINE_EXCEEDED, as the gateway says. */
   static String eventName(String reason) {
     return reason.equals(Status.Code.DEADLINE_EXCEEDED.name()) ? "DEADLINE" : reason;
   }
 
-  /** Whether no gateway gave a sign of life. */
+  /** Whether the call failed without any answer of a gateway: the connection failed, or the deadline passed. */
   boolean ofConnection() {
     return info == null && (status == Status.Code.UNAVAILABLE || status == Status.Code.DEADLINE_EXCEEDED);
   }
 
-  /** Whether the caller's default may stand for the scores, because the call failed by no fault of the caller. */
+  /** Whether a default score may stand for the scores, because the failure is not the caller's fault. */
   boolean fallsBack() {
     return switch (status) {
       case INVALID_ARGUMENT, NOT_FOUND, UNAUTHENTICATED, PERMISSION_DENIED, CANCELLED -> false;
-      case RESOURCE_EXHAUSTED -> info != null; // without: a message that is too large for one of the libraries
+      case RESOURCE_EXHAUSTED -> info != null; // else a gRPC library found the message too large
       default -> true;
     };
   }
 
-  /** What the caller gets where no default stands for the scores: the class of exception for the status. */
+  /** Returns the exception for the caller, of the class that belongs to the status. */
   ScoringException exception() {
     String name = info == null ? status.name() : info.getReason();
     return switch (status) {
@@ -98,7 +97,7 @@ record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable 
           return info;
         }
       } catch (InvalidProtocolBufferException damaged) {
-        return null; // then it is as good as none
+        return null; // details that can't be read count as none
       }
     }
     return null;

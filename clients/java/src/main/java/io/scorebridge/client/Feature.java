@@ -4,23 +4,23 @@ import io.scorebridge.v1.ColumnType;
 import java.util.List;
 
 /**
- * One input of a model. Immutable; may be shared by threads. Made by the client: a newer one may have further
- * components, so read it by its accessors.
+ * One input of a model. Immutable; may be shared by threads. Only the client makes it, and a later release may add
+ * components: read it by its accessors.
  *
- * @param name the name that the model has for the feature, case and blanks included.
- * @param type DOUBLE, INT, INT64, BOOL, STRING or FACTOR (a text of a fixed set of levels); null if nobody declared it,
- *     and the caller's own type is passed on. A type that only a newer client knows is named by its number, such as
- *     UNKNOWN_8.
+ * @param name the feature's name, as the model has it, case and blanks included.
+ * @param type DOUBLE, INT, INT64, BOOL, STRING or FACTOR (a text of a fixed set of levels); null if the bundle does not
+ *     declare the type, so that the type which a caller sends is passed on. A type that only a newer client knows is
+ *     named by its number, such as UNKNOWN_8.
  * @param levels the levels of a factor, or of numbers that are categories, in the model's order; empty for other
  *     features.
- * @param required true if the model has no default for the feature, so that each call must send it.
- * @param ordered true of a factor whose levels have a rank.
- * @param unknownLevel what a value that is none of the levels does: "refuse" refuses the call, "missing" makes the
- *     value missing, "default" answers the row with the default score; empty for a feature without levels.
+ * @param required true if every call must send the feature, because the model has no default for it.
+ * @param ordered true if the feature is a factor whose levels have a rank.
+ * @param unknownLevel what happens to a value that is none of the levels: "refuse" refuses the call, "missing" makes
+ *     the value missing, "default" gives the row the default score; empty for a feature without levels.
  */
 public record Feature(
     String name, String type, List<String> levels, boolean required, boolean ordered, String unknownLevel) {
-  /** What a gateway says of a feature. */
+  /** Reads a gateway's message about a feature. */
   static Feature read(io.scorebridge.v1.Feature feature) {
     return new Feature(
         feature.getName(),
@@ -31,7 +31,7 @@ public record Feature(
         feature.getUnknownLevel());
   }
 
-  /** The name of a column's type; null for one that was not declared. */
+  /** Returns the name of a column's type; null if the type was not declared. */
   static String type(ColumnType type, int number) {
     return type == ColumnType.COLUMN_TYPE_UNSPECIFIED ? null : EnumNames.of(type, "COLUMN_TYPE_", "UNKNOWN_", number);
   }

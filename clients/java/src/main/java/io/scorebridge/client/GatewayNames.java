@@ -21,15 +21,15 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Looks the names of gateways up, and again whenever the channel asks, at most twice a second: a gateway may move.
- * gRPC's own resolver knows no list in Java, and keeps what it found for 30 s. (The virtual machine keeps it for 30 s
- * too, unless its security property {@code networkaddress.cache.ttl} says otherwise.) Used by one channel, in its own
- * thread of the moment; names are looked up on others, which may wait.
+ * Looks up the host names of gateways, and does so again whenever the channel asks, at most twice a second, because a
+ * gateway may move. gRPC's own resolver in Java takes no list of hosts, and caches addresses for 30 s. (The virtual
+ * machine caches them for 30 s too, unless its security property {@code networkaddress.cache.ttl} says otherwise.) Used
+ * by one channel, in the channel's synchronization context; the lookups run on other threads, which may wait.
  */
 final class GatewayNames extends NameResolver {
   static final String SCHEME = "scorebridge-targets";
 
-  /** How a channel looks names up; as the machine does, if the channel has no such argument. */
+  /** The lookup of a channel; a channel without this argument looks names up as the machine does. */
   static final Args.Key<Lookup> LOOKUP = Args.Key.create("io.scorebridge.client.lookup");
 
   private static final long PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(500);
@@ -44,7 +44,7 @@ final class GatewayNames extends NameResolver {
   private final Lookup lookup;
   private final Pace pace = new Pace(PAUSE_NANOS);
   private Listener2 listener;
-  private boolean looking; // used in the channel's synchronization context, as the methods below are called
+  private boolean looking; // used only in the channel's synchronization context, in which gRPC calls the methods below
 
   private GatewayNames(String targets, Args args) {
     this.authority = targets.split(",")[0];
@@ -54,13 +54,13 @@ final class GatewayNames extends NameResolver {
     this.lookup = given == null ? InetAddress::getAllByName : given;
   }
 
-  /** Looks up hosts; called by several threads at once, which may wait. */
+  /** Looks up host names. Called by several threads at once; may wait. */
   interface Lookup {
-    /** Finds the addresses of a host's name; an UnknownHostException if it has none. */
+    /** Returns the addresses of a host name; throws an UnknownHostException if it has none. */
     InetAddress[] addresses(String host) throws UnknownHostException;
   }
 
-  /** A lookup that gives a name's last addresses where it is not known for the moment. May be shared by threads. */
+  /** Returns a lookup that, if a lookup fails, gives the last known addresses of the name. May be shared by threads. */
   static Lookup remembering(Lookup lookup) {
     Map<String, InetAddress[]> known = new ConcurrentHashMap<>();
     return host -> {
@@ -78,7 +78,7 @@ final class GatewayNames extends NameResolver {
     };
   }
 
-  /** Has gRPC know the scheme; loading this class does it, once. */
+  /** Makes the scheme known to gRPC: calling this loads the class, which registers the scheme once. */
   static void register() {}
 
   @Override
@@ -95,7 +95,7 @@ final class GatewayNames extends NameResolver {
   @Override
   public void refresh() {
     if (looking || !pace.isDue(System.nanoTime())) {
-      return; // whoever finds no gateway asks again
+      return; // a channel that finds no gateway asks again
     }
     looking = true;
     args.getOffloadExecutor()
@@ -113,7 +113,7 @@ final class GatewayNames extends NameResolver {
 
   @Override
   public void shutdown() {
-    // Nothing is held.
+    // Nothing to release.
   }
 
   private ResolutionResult resolve() {
@@ -123,7 +123,7 @@ final class GatewayNames extends NameResolver {
       try {
         found.add(new EquivalentAddressGroup(addresses(gateway)));
       } catch (IOException | RuntimeException error) {
-        failure = failure.withDescription("the host " + gateway.host() + " can't be looked up").withCause(error);
+        failure = failure.withDescription("the host '" + gateway.host() + "' has no known address").withCause(error);
       }
     }
     return ResolutionResult.newBuilder()
@@ -132,7 +132,7 @@ final class GatewayNames extends NameResolver {
   }
 
   private List<SocketAddress> addresses(Targets.HostPort gateway) throws IOException {
-    // As gRPC's resolver does: behind a proxy it is the proxy that looks the name up.
+    // As in gRPC's own resolver: with a proxy, the proxy looks the name up.
     ProxiedSocketAddress proxied =
         args.getProxyDetector().proxyFor(InetSocketAddress.createUnresolved(gateway.host(), gateway.port()));
     if (proxied != null) {
@@ -153,7 +153,7 @@ final class GatewayNames extends NameResolver {
 
     @Override
     protected int priority() {
-      return 4; // below the libraries' own
+      return 4; // lower than gRPC's own resolvers
     }
 
     @Override

@@ -6,7 +6,7 @@ import io.scorebridge.v1.Matrix;
 import io.scorebridge.v1.ScoreRequest;
 import java.util.List;
 
-/** A batch of rows of numbers, which are all doubles or all floats. May be shared by threads. */
+/** A batch of rows of numbers, all doubles or all floats. May be shared by threads. */
 final class MatrixBatch extends Batch {
   private final List<String> columns;
   private final double[][] doubles; // null if they are floats
@@ -14,11 +14,13 @@ final class MatrixBatch extends Batch {
   private final int width;
 
   /**
-   * Takes rows of either doubles or floats, of which the other is null.
+   * Takes rows of doubles or of floats.
    *
    * @param columns the names of the columns; empty for the model's own order.
-   * @throws IllegalArgumentException if something is null, two columns have one name, or lengths differ; names row or
-   *     column.
+   * @param doubles the rows; null if they are floats.
+   * @param floats the rows; null if they are doubles.
+   * @throws IllegalArgumentException if both are null, a row is null, two columns have one name, or the lengths differ;
+   *     the message names the row or column.
    */
   MatrixBatch(List<String> columns, double[][] doubles, float[][] floats) {
     this.columns = Arguments.columns(columns);
@@ -27,11 +29,12 @@ final class MatrixBatch extends Batch {
     this.floats = floats;
     this.width = rows() == 0 ? columns.size() : length(0);
     if (!columns.isEmpty() && columns.size() != width) {
-      throw new IllegalArgumentException(columns.size() + " names for " + width + " columns");
+      throw new IllegalArgumentException(
+          "columns has " + columns.size() + " names, but the rows have " + width + " columns");
     }
     for (int row = 0; row < rows(); row++) {
       if (length(row) != width) {
-        throw new IllegalArgumentException("row " + row + " has " + length(row) + " values, the first has " + width);
+        throw new IllegalArgumentException("row " + row + " has " + length(row) + " values, row 0 has " + width);
       }
     }
   }
@@ -69,7 +72,7 @@ final class MatrixBatch extends Batch {
   private int length(int row) {
     Object values = doubles == null ? floats[row] : doubles[row];
     if (values == null) {
-      throw new IllegalArgumentException("row " + row + " is null; a value that is missing is NaN, a row can't be");
+      throw new IllegalArgumentException("row " + row + " is null: give an array, with NaN for missing values");
     }
     return doubles == null ? floats[row].length : doubles[row].length;
   }

@@ -10,27 +10,27 @@ import java.util.concurrent.CompletableFuture;
 import java.util.function.Function;
 
 /**
- * Questions about models. Each future ends with values, or a StatusRuntimeException, on a thread of gRPC; cancelling it
- * cancels the call. May be shared by threads; nothing here waits.
+ * Calls that ask about models. Each future ends on a thread of gRPC, with values or a StatusRuntimeException;
+ * cancelling the future cancels the call. May be shared by threads; nothing here waits.
  */
 final class ModelCalls {
   private final Connection connection;
   private final Outputs outputs;
 
-  /** Outputs are told of every model that a gateway describes. */
+  /** Takes the connection for the calls, and the outputs that remember every model that a gateway describes. */
   ModelCalls(Connection connection, Outputs outputs) {
     this.connection = connection;
     this.outputs = outputs;
   }
 
-  /** Every version of every model. */
+  /** Asks for every version of every model. */
   CompletableFuture<List<ModelVersion>> models(Patience patience) {
     Function<ListModelsResponse, List<ModelVersion>> read =
         response -> response.getVersionsList().stream().map(ModelVersion::read).toList();
     return ask(Calls.LIST_MODELS, ListModelsRequest.getDefaultInstance(), patience, read);
   }
 
-  /** All versions of a model, or the one with this number if it is not 0. */
+  /** Asks for the details of one version of a model, or of all its versions if {@code version} is 0. */
   CompletableFuture<List<ModelDetail>> details(String model, int version, Patience patience) {
     Function<GetModelResponse, List<ModelDetail>> read =
         response -> {

@@ -3,20 +3,19 @@ package io.scorebridge.client;
 import java.time.Instant;
 
 /**
- * One version of a model, in short, as {@link ScoringClient#models} lists it. Immutable; may be shared by threads. Made
- * by the client: a newer one may have further components, so read it by its accessors.
+ * One version of a model, in short, as {@link ScoringClient#models} lists it. Immutable; may be shared by threads. Only
+ * the client makes it, and a later release may add components: read it by its accessors.
  *
  * @param model the model's name.
  * @param version the version's number, from 1.
  * @param state what state the version is in: LOADING, READY, REFUSED, DRAINING, NOT_RESIDENT, NOT_DEPLOYED or WAITING;
  *     a state that only a newer client knows is named by its number, such as UNKNOWN_8.
- * @param stateReason why the version is refused or waits; empty for one that does neither.
+ * @param stateReason a sentence that says why the version is refused or waits; empty in any other state.
  * @param backend "xgboost" or "rserve"; empty if the bundle can't be read.
- * @param digest "sha256:" and 64 hex digits, which name every byte of the version; empty if it was not deployed.
- * @param serving true of the version that answers calls which name none.
- * @param neverScored true if the version has scored nothing yet, neither when it was deployed nor since the gateway has
- *     it.
- * @param retryAt when a version that waits is loaded again; null for one that does not wait.
+ * @param digest "sha256:" and 64 hex digits over every byte of the bundle; empty if the version was not deployed.
+ * @param serving true if calls that name no version go to this one.
+ * @param neverScored true if the version has scored nothing so far, neither when it was deployed nor in this gateway.
+ * @param retryAt when a waiting version is tried again; null for a version in any other state.
  */
 public record ModelVersion(
     String model,
@@ -28,7 +27,7 @@ public record ModelVersion(
     boolean serving,
     boolean neverScored,
     Instant retryAt) {
-  /** What a gateway says of a version; a StatusRuntimeException if it names a time that there is not. */
+  /** Reads a gateway's message about a version; throws a StatusRuntimeException if a time in it is not valid. */
   static ModelVersion read(io.scorebridge.v1.ModelVersion version) {
     return new ModelVersion(
         version.getModel(),

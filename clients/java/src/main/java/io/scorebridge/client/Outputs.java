@@ -11,8 +11,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.stream.Collectors;
 
 /**
- * The columns that models answer with, as far as a client has seen: its own defaults come in the columns of the model.
- * May be shared by threads.
+ * The outputs of models that a client has seen, so that its client defaults come in the same columns. May be shared by
+ * threads.
  */
 final class Outputs {
   private static final List<Known> NOT_KNOWN = List.of(new Known("score", false, false));
@@ -20,15 +20,14 @@ final class Outputs {
   private final Map<String, List<Known>> known = new ConcurrentHashMap<>();
 
   /**
-   * One column of a model's answers: text, or numbers and truth values. An additional one explains the scores, and is
-   * missing in rows that have a default score.
+   * One output of a model.
+   *
+   * @param text whether the output is text, rather than numbers or truth values.
+   * @param additional whether the output explains the scores, and is missing in rows that have a default score.
    */
   private record Known(String name, boolean text, boolean additional) {}
 
-  /**
-   * Takes note of the columns of a model's answer. An answer does not say which of them are additional: what the model
-   * was described with still holds.
-   */
+  /** Remembers a model's outputs from an answer. Which of them are additional, only a description tells. */
   void answered(String model, ScoreResponse response) {
     Set<String> additional =
         known.getOrDefault(model, List.of()).stream()
@@ -47,9 +46,7 @@ final class Outputs {
             .toList());
   }
 
-  /**
-   * Takes note of the outputs of versions that a gateway described; those that serve are what calls are answered by.
-   */
+  /** Remembers the outputs of the serving versions among those that a gateway described. */
   void described(List<ModelDetail> details) {
     for (ModelDetail detail : details) {
       if (detail.version().serving() && !detail.outputs().isEmpty()) {
@@ -63,9 +60,9 @@ final class Outputs {
   }
 
   /**
-   * The columns of a client's default: one score in all rows and outputs, as double[] or String[] by the output's name.
-   * A model that is not known has the output "score" alone. Additional outputs are missing (NaN, null), and so is text
-   * beside numbers: a number is no text.
+   * Returns one default score for every row and output of a model: double[] or String[], by the name of the output. A
+   * model that is not known has the one output "score". Additional outputs are missing (NaN), and so is an output of
+   * text beside numeric ones (null), because the default score is a number.
    */
   Map<String, Object> defaults(String model, int rows, double score) {
     List<Known> outputs = known.getOrDefault(model, NOT_KNOWN);

@@ -2,21 +2,22 @@ package io.scorebridge.client;
 
 import java.util.concurrent.atomic.AtomicLong;
 
-/** Lets something be done at once the first time, and then at most once in a pause. May be shared by threads. */
+/** Limits how often something is done: at once the first time, then at most once in each pause. Thread-safe. */
 final class Pace {
   private static final long NEVER = Long.MIN_VALUE;
 
   private final long pauseNanos;
   private final AtomicLong last = new AtomicLong(NEVER);
 
-  /** With a pause of so many nanoseconds. */
+  /** Takes the length of the pause, nanoseconds. */
   Pace(long pauseNanos) {
     this.pauseNanos = pauseNanos;
   }
 
   /**
-   * Whether the pause is over now, nanoseconds of the caller's clock; then the next one begins, for one of many
-   * threads.
+   * Whether the pause is over. If it is, the next pause begins; of several threads that ask at once, one gets true.
+   *
+   * @param now the time by the caller's clock, nanoseconds.
    */
   boolean isDue(long now) {
     long before = last.get();

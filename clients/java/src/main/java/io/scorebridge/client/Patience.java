@@ -5,16 +5,16 @@ import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 
 /**
- * How long a call is willing to wait. Immutable; may be shared by threads.
+ * How long a caller is willing to wait for a call. Immutable; may be shared by threads.
  *
- * @param nanos the timeout that the caller gave, or {@link Circuit#FOREVER} without one.
- * @param deadline the deadline that gRPC is told, 5 ms or 10 % of the timeout before its end: gRPC's timer is some
- *     milliseconds late, and the default must come within the timeout. Null without a timeout.
+ * @param nanos the caller's timeout, nanoseconds; {@link Circuit#FOREVER} without one.
+ * @param deadline the deadline for gRPC, before the end of the timeout by 5 ms or by 10 % of it, whichever is less:
+ *     gRPC's timer is some milliseconds late, and the default score must come within the timeout. Null without one.
  */
 record Patience(long nanos, Deadline deadline) {
   private static final long RESERVE_NANOS = TimeUnit.MILLISECONDS.toNanos(5);
 
-  /** The patience of a call that begins now; the timeout is null for none. */
+  /** Returns the patience of a call that begins now; a timeout of null means no limit. */
   static Patience of(Duration timeout) {
     if (timeout == null) {
       return new Patience(Circuit.FOREVER, null);
@@ -23,7 +23,7 @@ record Patience(long nanos, Deadline deadline) {
     return new Patience(nanos, Deadline.after(nanos - Math.min(RESERVE_NANOS, nanos / 10), TimeUnit.NANOSECONDS));
   }
 
-  /** The patience that is left for a further call under this deadline, such as that of a chunk. */
+  /** Returns the patience that is left now for another call under the same deadline, such as a chunk's. */
   Patience rest() {
     return deadline == null ? this : new Patience(deadline.timeRemaining(TimeUnit.NANOSECONDS), deadline);
   }

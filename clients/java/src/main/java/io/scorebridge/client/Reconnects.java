@@ -15,18 +15,19 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongSupplier;
 
 /**
- * Finds gateways again that were away, moved, or behind a path that went silent, while calls are made. gRPC alone waits
- * up to two minutes to connect again, looks names up when a connection ends, and takes an open socket for a living
- * peer. May be shared by threads; nothing here waits.
+ * Finds gateways again that were away, have moved, or are behind a path that went silent, while calls are made. gRPC
+ * alone waits up to two minutes before it connects again, looks names up only when a connection ends, and takes an open
+ * socket for a living peer. May be shared by threads; nothing here waits.
  *
  * <ul>
- *   <li>While connections fail, all are tried again and names looked up, twice a second; else every 5 s, for a gateway
- *       that is away while others answer.
- *   <li>If a call ends with its deadline, and nothing was answered for 250 ms, a health check asks whether there is
- *       anybody, once a second. Any answer says so: deadlines that no gateway could meet replace nothing. Without an
- *       answer within 500 ms all connections are made anew, and every 1.75 s again for as long as those are silent too:
- *       a connection needs six trips, with TLS and health check. Calls under way end on the old ones.
- *   <li>A connection that is ready lets a call through the circuit at once.
+ *   <li>While connections fail, all of them are tried again and names are looked up, twice a second. Otherwise this
+ *       happens every 5 s, for a gateway that is away while others answer.
+ *   <li>If a call reaches its deadline, and no gateway answered anything for 250 ms, a health check asks whether a
+ *       gateway is there, at most once a second. After any answer the connections stay: the deadlines were too short.
+ *       Without an answer within 500 ms, all connections are replaced, and again every 1.75 s for as long as the new
+ *       ones are silent too (a connection needs six trips, with TLS and health check). Calls under way stay on the old
+ *       connections.
+ *   <li>When a connection is ready, the circuit lets a call through at once.
  * </ul>
  */
 final class Reconnects {
@@ -55,14 +56,14 @@ final class Reconnects {
   private boolean probing;
   private long lastCall;
   private long lastAnswer;
-  private long nextCheck; // not before connections had the time to be made
+  private long nextCheck; // the first one only after connections had time to be made
 
   /**
    * Watches a channel for as long as it lives.
    *
-   * @param channel the client's own.
-   * @param onReady is told of each connection that is ready, on a thread of gRPC; must not block.
-   * @param clock nanoseconds, such as System::nanoTime.
+   * @param channel the client's own channel.
+   * @param onReady is run, on a thread of gRPC, when a connection is ready; must not block.
+   * @param clock a clock of nanoseconds, such as System::nanoTime.
    */
   Reconnects(ManagedChannel channel, Runnable onReady, LongSupplier clock) {
     this.channel = channel;
@@ -74,7 +75,7 @@ final class Reconnects {
     watch(ConnectivityState.IDLE);
   }
 
-  /** Takes note that a call is made, or would be if the circuit let it through. */
+  /** Records that a call is made or was refused by the circuit, and tries connections again if that is due. */
   void called() {
     long now = clock.getAsLong();
     boolean due;
@@ -83,17 +84,17 @@ final class Reconnects {
       due = failing && retries.isDue(now);
     }
     if (refreshes.isDue(now) || due) {
-      channel.resetConnectBackoff(); // looks names up too
+      channel.resetConnectBackoff(); // which also looks names up
     }
   }
 
-  /** Takes note that a gateway answered something, be it an error. */
+  /** Records that a gateway answered, be it with an error. */
   synchronized void answered() {
     failing = false;
     lastAnswer = clock.getAsLong();
   }
 
-  /** Takes note that a connection failed: all are tried again, at most twice a second. */
+  /** Records that a connection failed, and tries all connections again, at most twice a second. */
   void broke() {
     boolean due;
     synchronized (this) {
@@ -105,7 +106,7 @@ final class Reconnects {
     }
   }
 
-  /** Takes note that a call ended with its deadline: after a while of silence, a health check asks for gateways. */
+  /** Handles a call that reached its deadline: after 250 ms without any answer, it starts a health check. */
   void expired() {
     synchronized (this) {
       long now = clock.getAsLong();
@@ -166,7 +167,7 @@ final class Reconnects {
         });
   }
 
-  /** Passes bytes on as they are: whether a health check was answered counts, not what the answer says. */
+  /** Passes bytes on as they are: it counts whether a health check was answered, not what the answer says. */
   private static final class Unread implements MethodDescriptor.Marshaller<byte[]> {
     @Override
     public InputStream stream(byte[] value) {

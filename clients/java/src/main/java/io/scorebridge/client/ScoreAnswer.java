@@ -9,18 +9,18 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Reads what a gateway answers to a call that scores. May be used by any thread. */
+/** Reads a gateway's answer to a call that scores. May be used by any thread. */
 final class ScoreAnswer {
   private ScoreAnswer() {}
 
-  /** The scores of an answer to so many rows; a StatusRuntimeException if it makes no sense for that many. */
+  /** Returns the scores in an answer; throws a StatusRuntimeException if the answer does not fit the number of rows. */
   static Scores read(ScoreResponse response, int rows) {
     Map<String, Object> outputs = new LinkedHashMap<>();
     for (Column column : response.getScoresList()) {
       outputs.put(column.getName(), values(column, rows));
     }
     if (rows > 0 && outputs.isEmpty()) {
-      throw senseless("no scores");
+      throw senseless("it has no scores for " + rows + " rows");
     }
     List<DefaultedRows> defaults =
         response.getDefaultedRowsList().stream().map(range -> DefaultedRows.read(range, rows)).toList();
@@ -30,9 +30,13 @@ final class ScoreAnswer {
         response.getRequestId(), answeredBy(response), rows, outputs, source(response), defaults, failures);
   }
 
-  /** An error for an answer that can't be read, with the status that gRPC itself would give it. */
+  /**
+   * Returns the error for a gateway's answer that makes no sense, with the status that gRPC gives unreadable answers.
+   *
+   * @param what what is wrong with the answer, for the message.
+   */
   static StatusRuntimeException senseless(String what) {
-    return Status.INTERNAL.withDescription("the answer makes no sense: " + what).asRuntimeException();
+    return Status.INTERNAL.withDescription("the gateway's answer makes no sense: " + what).asRuntimeException();
   }
 
   private static Source source(ScoreResponse response) {
@@ -40,7 +44,9 @@ final class ScoreAnswer {
       case SCORE_SOURCE_MODEL -> Source.MODEL;
       case SCORE_SOURCE_DEFAULT -> Source.DEFAULT;
       case SCORE_SOURCE_MIXED -> Source.MIXED;
-      default -> throw senseless("scores of source " + response.getSourceValue());
+      default ->
+          throw senseless(
+              "its source of scores is " + response.getSourceValue() + ", which this client does not know");
     };
   }
 
@@ -57,11 +63,12 @@ final class ScoreAnswer {
   private static Object values(Column column, int rows) {
     Object values = values(column);
     if (Array.getLength(values) != rows) {
-      throw senseless(Array.getLength(values) + " scores for " + rows + " rows");
+      throw senseless("it has " + Array.getLength(values) + " scores for " + rows + " rows");
     }
     for (int row : column.getMissingRowsList()) {
       if (Integer.compareUnsigned(row, rows) >= 0) {
-        throw senseless("row " + Integer.toUnsignedString(row) + " of " + rows + " is missing");
+        String missing = Integer.toUnsignedString(row);
+        throw senseless("it reports row " + missing + " as missing, but the call had " + rows + " rows");
       }
       if (values instanceof double[] numbers) {
         numbers[row] = Double.NaN;

@@ -7,8 +7,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 
 /**
- * Calls that score: each ends with scores, the client's default for them, or an error, and is told to the caller's
- * hook. May be shared by threads; nothing here waits.
+ * Calls that score: each ends with scores, with the client's default scores, or with an error, and is reported to the
+ * caller's hook. May be shared by threads; nothing here waits.
  */
 final class ScoreCalls {
   private final Connection connection;
@@ -16,7 +16,7 @@ final class ScoreCalls {
   private final ClientDefaults defaults;
   private final CallEvents events;
 
-  /** Outputs say which columns a default has, and are told of every answer. */
+  /** Takes the client's connection, and the outputs, which learn from answers and give the columns of defaults. */
   ScoreCalls(Connection connection, Outputs outputs, ClientDefaults defaults, CallEvents events) {
     this.connection = connection;
     this.outputs = outputs;
@@ -27,7 +27,8 @@ final class ScoreCalls {
   /**
    * Makes one call, if the circuit lets it through.
    *
-   * @return the scores, or a ScoringException, on a thread of gRPC. Cancelling it cancels the call.
+   * @return a future that ends on a thread of gRPC, with the scores or a ScoringException. Cancelling the future
+   *     cancels the call.
    */
   CompletableFuture<Scores> ask(ScoreRequest request, int rows, Patience patience) {
     long began = System.nanoTime();
@@ -48,12 +49,12 @@ final class ScoreCalls {
     return scores;
   }
 
-  /** Whether the circuit lets a call through that is willing to wait so long. */
+  /** Whether the circuit lets a call with this patience through. */
   boolean admits(Patience patience) {
     return connection.admits(patience);
   }
 
-  /** The client's default score for a call that brought no scores, if one may stand for them; else the call's error. */
+  /** Returns the client's default score for a call that failed, if it has one that may be given; else the error. */
   CompletableFuture<Scores> fallBack(ScoreRequest request, int rows, FailedCall failure, long began) {
     String reason = failure.reason();
     boolean never = request.getDefaultPolicy() == DefaultPolicy.DEFAULT_POLICY_NEVER;
@@ -74,7 +75,7 @@ final class ScoreCalls {
             failure));
   }
 
-  /** Ends one future as another ends, with the error itself where that is wrapped. */
+  /** Ends the second future as the first one ends; an error that a future has wrapped is passed on unwrapped. */
   static void pass(CompletableFuture<Scores> from, CompletableFuture<Scores> to) {
     from.whenComplete(
         (value, raised) -> {
@@ -86,13 +87,13 @@ final class ScoreCalls {
         });
   }
 
-  /** The scores of an answer; where it makes no sense, what stands for a call that brought none. */
+  /** Returns the scores in an answer; an answer that makes no sense is treated as a call that failed. */
   private CompletableFuture<Scores> read(ScoreRequest request, ScoreResponse response, int rows, long began) {
     Scores read;
     try {
       read = ScoreAnswer.read(response, rows);
     } catch (RuntimeException senseless) {
-      // On a thread of the library nobody would see it, and the caller would wait.
+      // On a thread of gRPC the exception would be lost, and the caller would wait for ever.
       return fallBack(request, rows, FailedCall.of(senseless), began);
     }
     if (read.source() != Source.DEFAULT) {

@@ -8,16 +8,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
 
-/** Puts the scores of a batch's chunks together again. May be used by any thread. */
+/** Joins the scores of a batch's chunks. May be used by any thread. */
 final class ScoreChunks {
   private ScoreChunks() {}
 
   /**
-   * The scores of a whole batch: its times are the longest of its chunks, its attempts their sum, its source MIXED if
-   * they have several.
+   * Returns the scores of a whole batch, with the longest times and the sum of the attempts of its chunks. The source
+   * is MIXED if the chunks have several sources.
    *
-   * @param requestId of the batch.
-   * @param chunks in the order of their rows; one at least.
+   * @param requestId the request id of the batch.
+   * @param chunks the scores of each chunk, in the order of the rows; at least one.
    */
   static Scores together(String requestId, List<Scores> chunks) {
     Scores shown = shown(chunks);
@@ -48,7 +48,7 @@ final class ScoreChunks {
     return new Scores(requestId, by, rows, outputs, alike ? shown.source() : Source.MIXED, defaults, failures);
   }
 
-  /** The chunk that knows best which outputs there are: one that a gateway answered, else one with any. */
+  /** Returns the chunk whose outputs the batch gets: one that a gateway answered, else one that has outputs. */
   private static Scores shown(List<Scores> chunks) {
     List<Scores> known = chunks.stream().filter(chunk -> !chunk.outputs.isEmpty()).toList();
     return known.stream()
@@ -57,7 +57,7 @@ final class ScoreChunks {
         .orElseGet(() -> known.isEmpty() ? chunks.get(0) : known.get(0));
   }
 
-  /** One output of all rows, of the type that the values of the shown chunk have. */
+  /** Returns one output of all rows, in the type that it has in the shown chunk. */
   private static Object output(String name, Object values, List<Scores> chunks, int rows) {
     Object whole = values instanceof double[] ? new double[rows] : new String[rows];
     int first = 0;
@@ -70,7 +70,8 @@ final class ScoreChunks {
 
   private static void copy(Scores chunk, String name, Object whole, int first) {
     Map<String, Object> outputs = chunk.outputs;
-    // A client default knows the outputs' names only if the model has answered before, a call that failed none.
+    // A client default has the model's outputs only after an earlier answer or description; else it has one, "score". A
+    // chunk whose call failed has none.
     Object own = outputs.getOrDefault(name, outputs.size() == 1 ? outputs.values().iterator().next() : null);
     if (own != null && own.getClass() == whole.getClass()) {
       System.arraycopy(own, 0, whole, first, chunk.rows());

@@ -6,7 +6,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 
-/** What a call can say beside its model and rows. Immutable; may be shared by calls and threads. */
+/** The options of one call, beside its model and rows. Immutable; may be shared by calls and threads. */
 public final class ScoreOptions {
   private static final ScoreOptions NONE = newBuilder().build();
 
@@ -35,16 +35,16 @@ public final class ScoreOptions {
   }
 
   /**
-   * Leaves everything to the client and the model.
+   * Returns options that set nothing: the client's and the model's own settings apply.
    *
-   * @return options that say nothing.
+   * @return the empty options.
    */
   public static ScoreOptions none() {
     return NONE;
   }
 
   /**
-   * Begins a set of options, which say nothing at first.
+   * Begins a set of options; at first none is set.
    *
    * @return a builder; not to be shared by threads.
    */
@@ -52,7 +52,7 @@ public final class ScoreOptions {
     return new Builder();
   }
 
-  /** A request of a model with all that is said here, but without rows, row keys, and an id that was not given. */
+  /** Returns a request with these options, without rows and row keys; the request id is empty if none was given. */
   ScoreRequest.Builder request(String model, Double clientDefault) {
     ScoreRequest.Builder request =
         ScoreRequest.newBuilder()
@@ -73,7 +73,7 @@ public final class ScoreOptions {
     return request;
   }
 
-  /** Collects what {@link ScoreOptions} say. Not to be shared by threads. */
+  /** Collects the options of a call. Not to be shared by threads. */
   public static final class Builder {
     private Duration timeout;
     private Double defaultScore;
@@ -89,11 +89,12 @@ public final class ScoreOptions {
     private Builder() {}
 
     /**
-     * How long the call may take, until its scores or its default score are there.
+     * Sets how long the call may take until its scores or its default score are there.
      *
-     * @param timeout positive, 10^8 seconds at most; without one the client's counts, and without that the model's own.
+     * @param timeout the timeout, over 0 and at most 10^8 seconds. Without this option the client's timeout applies,
+     *     and if that is not set either, the model's own.
      * @return this builder.
-     * @throws IllegalArgumentException if it is null, zero, negative, or over 10^8 seconds.
+     * @throws IllegalArgumentException if the timeout is null, zero, negative, or over 10^8 seconds.
      */
     public Builder timeout(Duration timeout) {
       this.timeout = Arguments.time("timeout", timeout);
@@ -101,12 +102,12 @@ public final class ScoreOptions {
     }
 
     /**
-     * Replaces the model's own default score in this call, and is what the client gives where the gateway gives no
-     * answer.
+     * Sets the default score of this call, used instead of the model's own and of the client's; the client gives it
+     * where no gateway answers.
      *
-     * @param score of every row and numeric output.
+     * @param score the default score of every row and numeric output.
      * @return this builder.
-     * @throws IllegalArgumentException if it is NaN or infinite.
+     * @throws IllegalArgumentException if the score is NaN or infinite.
      */
     public Builder defaultScore(double score) {
       this.defaultScore = Arguments.finite("defaultScore", score);
@@ -114,9 +115,9 @@ public final class ScoreOptions {
     }
 
     /**
-     * Whether default scores may stand in for the model's.
+     * Sets whether default scores may be given instead of the model's scores; they may by default.
      *
-     * @param allowed false asks for an error instead, of the gateway and of the client.
+     * @param allowed false for an error instead of any default score, of the gateway or of the client.
      * @return this builder.
      */
     public Builder allowDefault(boolean allowed) {
@@ -125,11 +126,11 @@ public final class ScoreOptions {
     }
 
     /**
-     * Whether rows that can't be scored, and have no default score, leave the others theirs: they come back missing,
-     * see {@link Scores#failedRows()}. Without it they fail the call, and so do those of a model that is not row-wise.
-     * If no row can be scored, the call fails either way.
+     * Sets whether the other rows are scored if some rows can't be scored and have no default score. The scores of
+     * those failed rows are then missing: {@link Scores#failedRows()}. Without this option, and with any model that is
+     * not row-wise, one failed row fails the call. If no row can be scored, the call fails in any case.
      *
-     * @param wanted true asks for the scores of the other rows.
+     * @param wanted true for the scores of the other rows.
      * @return this builder.
      */
     public Builder partial(boolean wanted) {
@@ -138,10 +139,10 @@ public final class ScoreOptions {
     }
 
     /**
-     * Whether columns that the model does not know are as if they had not been sent. Without it they refuse the call.
-     * The gateway's prediction log says which they were.
+     * Sets whether the gateway ignores columns that the model does not know. Without this option such a column refuses
+     * the call. The prediction log names the columns that were ignored.
      *
-     * @param wanted true has them ignored.
+     * @param wanted true to have them ignored.
      * @return this builder.
      */
     public Builder ignoreExtra(boolean wanted) {
@@ -150,11 +151,11 @@ public final class ScoreOptions {
     }
 
     /**
-     * Which version of the model is asked; without it, the one that serves.
+     * Sets the version of the model that scores; by default the one that serves.
      *
      * @param version the version's number; 0 for the one that serves.
      * @return this builder.
-     * @throws IllegalArgumentException if it is negative.
+     * @throws IllegalArgumentException if the number is negative.
      */
     public Builder version(int version) {
       this.version = Arguments.notNegative("version", version);
@@ -162,11 +163,11 @@ public final class ScoreOptions {
     }
 
     /**
-     * The call's id in logs and answers; without it, the client makes a UUID.
+     * Sets the call's id in logs and answers; by default the client makes a UUID.
      *
-     * @param id 1 to 128 printable ASCII characters, 110 at most for a big batch.
+     * @param id 1 to 128 printable ASCII characters, at most 110 for a big batch.
      * @return this builder.
-     * @throws IllegalArgumentException if it is something else.
+     * @throws IllegalArgumentException if the id is null, empty, over 128 characters, or not printable ASCII.
      */
     public Builder requestId(String id) {
       this.requestId = Arguments.requestId(id);
@@ -174,11 +175,11 @@ public final class ScoreOptions {
     }
 
     /**
-     * Your own ids of the rows, for the prediction log.
+     * Sets your own ids of the rows, for the prediction log.
      *
-     * @param keys one for each row: String, Long, Integer or UUID; all travel as text, of 1 KiB at most.
+     * @param keys a String, Long, Integer or UUID for each row; all are sent as text of at most 1 KiB.
      * @return this builder.
-     * @throws IllegalArgumentException if one is null, too long or of another class; names the row.
+     * @throws IllegalArgumentException if a key is null, too long or of another class; the message names the row.
      */
     public Builder rowKeys(List<?> keys) {
       this.rowKeys = Arguments.rowKeys(keys);
@@ -186,12 +187,12 @@ public final class ScoreOptions {
     }
 
     /**
-     * The bigger batch that this call's rows belong to, for the prediction log. A big batch is sent in chunks, which
-     * all have this id, or a new UUID without one.
+     * Sets the id of the bigger batch that this call's rows belong to, for the prediction log. The chunks of a big
+     * batch all have this id; by default the client makes a UUID for them.
      *
-     * @param id any text of 1 KiB at most.
+     * @param id any text of at most 1 KiB.
      * @return this builder.
-     * @throws IllegalArgumentException if it is null or too long.
+     * @throws IllegalArgumentException if the id is null or too long.
      */
     public Builder batchId(String id) {
       this.batchId = Arguments.text("batchId", id);
@@ -199,11 +200,11 @@ public final class ScoreOptions {
     }
 
     /**
-     * Anything to be kept beside the call in the prediction log.
+     * Sets labels that the prediction log keeps with the call.
      *
-     * @param labels names and values, 64 at most, each a text of 1 KiB at most.
+     * @param labels at most 64 names and values, each a text of at most 1 KiB.
      * @return this builder.
-     * @throws IllegalArgumentException if one is null or too long, or there are too many.
+     * @throws IllegalArgumentException if a name or value is null or too long, or there are over 64 labels.
      */
     public Builder labels(Map<String, String> labels) {
       this.labels = Arguments.labels(labels);
@@ -213,7 +214,7 @@ public final class ScoreOptions {
     /**
      * Makes the options.
      *
-     * @return what was said so far.
+     * @return the options that were set so far.
      */
     public ScoreOptions build() {
       return new ScoreOptions(this);

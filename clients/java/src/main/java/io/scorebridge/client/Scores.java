@@ -8,10 +8,10 @@ import java.util.Optional;
 
 /**
  * The answer to one call: a score for each row and output, and for each row where its scores come from. May be shared
- * by threads; immutable but for the arrays of scores, which are the caller's own to change.
+ * by threads; immutable except for the arrays of scores, which the caller may change.
  */
 public final class Scores {
-  final Map<String, Object> outputs; // by name: double[] or String[], one entry a row
+  final Map<String, Object> outputs; // by name: double[] or String[], one entry for each row
   private final String requestId;
   private final AnsweredBy by;
   private final int rows;
@@ -19,7 +19,7 @@ public final class Scores {
   private final List<DefaultedRows> defaults;
   private final List<FailedRows> failures;
 
-  /** Takes the outputs as they are, by name: double[] or String[], one entry a row. */
+  /** Takes the outputs, by name, as double[] or String[] with one entry for each row; the arrays are not copied. */
   Scores(
       String requestId,
       AnsweredBy by,
@@ -37,7 +37,7 @@ public final class Scores {
     this.failures = List.copyOf(failures);
   }
 
-  /** The caller's own default for every row of a call that failed, in the columns that {@link Outputs} has for it. */
+  /** Returns the answer to a call that failed: client defaults for every row, in the given outputs. */
   static Scores byClient(
       String requestId, String model, int version, int rows, Map<String, Object> outputs, FailedCall failure) {
     List<DefaultedRows> defaults =
@@ -46,7 +46,9 @@ public final class Scores {
     return new Scores(requestId, nobody, rows, outputs, Source.CLIENT_DEFAULT, defaults, List.of());
   }
 
-  /** What stands for a chunk of a partial batch whose call ended with an error: all of its rows failed. */
+  /**
+   * Returns the answer for a chunk of a partial batch whose call ended with an error: all of its rows are failed rows.
+   */
   static Scores failed(String requestId, String model, int version, int rows, ScoringException error) {
     FailedRows all = new FailedRows(0, rows, FailedCall.eventName(error.reason()), error.getMessage());
     AnsweredBy nobody = AnsweredBy.nobody(model, version);
@@ -54,10 +56,10 @@ public final class Scores {
   }
 
   /**
-   * The scores of a model with one output, for each row. Contributions, leaves and reasons are outputs too: of a model
-   * that gives them, ask for the score by its name.
+   * The scores of a model that has one output. Contributions, leaves and reasons are outputs too: for a model that
+   * gives them, use {@link #scores(String)} with the name of the score.
    *
-   * @return one number for each row; NaN where the model gave none, and in failed rows.
+   * @return one number for each row; NaN where the model gave no score, and in failed rows.
    * @throws IllegalStateException if there are several outputs, or the output is text.
    */
   public double[] scores() {
@@ -68,40 +70,42 @@ public final class Scores {
   }
 
   /**
-   * The scores of one output, for each row; truth values are 1 and 0.
+   * The scores of one numeric output; truth values are 1 and 0.
    *
    * @param output the name of the output.
-   * @return one number for each row; NaN where the model gave none, in what explains a score that is a default, and in
-   *     failed rows.
+   * @return one number for each row; NaN where the model gave no score and in failed rows. In an output that explains
+   *     scores also NaN where the score is a default.
    * @throws IllegalStateException if there is no such output, or it is text.
    */
   public double[] scores(String output) {
     if (outputs.get(output) instanceof double[] values) {
       return values;
     }
-    throw new IllegalStateException("'" + output + "' is none of the numeric outputs; all are " + outputs.keySet());
+    throw new IllegalStateException(
+        "'" + output + "' is not the name of a numeric output; the outputs are " + outputs.keySet());
   }
 
   /**
-   * The scores of an output that is text, for each row.
+   * The scores of one output that is text.
    *
    * @param output the name of the output.
-   * @return one text for each row; null where the model gave none, in what explains a score that is a default, and in
-   *     failed rows.
+   * @return one text for each row; null where the model gave no text and in failed rows. In an output that explains
+   *     scores also null where the score is a default.
    * @throws IllegalStateException if there is no such output, or it is numeric.
    */
   public String[] texts(String output) {
     if (outputs.get(output) instanceof String[] values) {
       return values;
     }
-    throw new IllegalStateException("'" + output + "' is none of the outputs of text; all are " + outputs.keySet());
+    throw new IllegalStateException(
+        "'" + output + "' is not the name of an output that is text; the outputs are " + outputs.keySet());
   }
 
   /**
    * The names of the outputs that {@link #scores(String)} and {@link #texts} take.
    *
-   * @return the names in the model's order. A client default of a model that this client has neither an answer nor a
-   *     description of has one, "score".
+   * @return the names in the model's order. A client default has the one output "score" if this client has seen neither
+   *     an answer nor a description of the model.
    */
   public List<String> outputs() {
     return List.copyOf(outputs.keySet());
@@ -126,7 +130,7 @@ public final class Scores {
   }
 
   /**
-   * Which rows have no score, of a call with {@link ScoreOptions.Builder#partial}; their scores are missing.
+   * Which rows have no score, in the answer to a call with {@link ScoreOptions.Builder#partial}.
    *
    * @return the ranges in the order of the rows; empty if no row failed.
    */
@@ -149,7 +153,7 @@ public final class Scores {
    * Whether a row has no score, because the model could not score it.
    *
    * @param row the number of the row, counted from 0.
-   * @return true where it is in {@link #failedRows()}.
+   * @return true if the row is in {@link #failedRows()}.
    */
   public boolean failed(int row) {
     return failures.stream().anyMatch(range -> range.first() <= row && row < range.first() + range.count());
@@ -175,7 +179,7 @@ public final class Scores {
   }
 
   /**
-   * How many rows the answer has: those of the batch.
+   * The number of rows in the answer, which is that of the batch.
    *
    * @return the number of rows.
    */
@@ -184,7 +188,8 @@ public final class Scores {
   }
 
   /**
-   * The call's id in the gateway's prediction log; of a batch that was sent in chunks, the beginning of their ids.
+   * The call's id in the gateway's prediction log. Of a batch that was sent in chunks, the beginning of the chunks'
+   * ids.
    *
    * @return the id that the caller gave, or a UUID.
    */
@@ -204,7 +209,7 @@ public final class Scores {
   /**
    * The number of the version that answered.
    *
-   * @return the number; where the client gave its default, the one that was asked for, 0 if none was.
+   * @return the number; if the client gave its default, the number that the caller named, or 0.
    */
   public int version() {
     return by.version();
@@ -220,7 +225,8 @@ public final class Scores {
   }
 
   /**
-   * How many times the gateway asked a worker for the call; of a batch that was sent in chunks, for all of them.
+   * How many times the gateway asked a worker for the call. Of a batch that was sent in chunks, the sum over its
+   * chunks.
    *
    * @return the number of attempts; 0 where no worker was asked.
    */
@@ -229,7 +235,7 @@ public final class Scores {
   }
 
   /**
-   * How long the call waited for a worker; of a batch that was sent in chunks, the longest time of one.
+   * How long the call waited for a worker. Of a batch that was sent in chunks, the longest time of a chunk.
    *
    * @return the time; zero where the client gave its default.
    */
@@ -238,7 +244,7 @@ public final class Scores {
   }
 
   /**
-   * How long the model took for the call; of a batch that was sent in chunks, the longest time of one.
+   * How long the model took for the call. Of a batch that was sent in chunks, the longest time of a chunk.
    *
    * @return the time; zero where the client gave its default.
    */

@@ -14,11 +14,11 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 
 /**
- * Scores batches at a gateway, or at several. Where no gateway gives an answer and there is a default score, the client
- * returns that, marked as {@link Source#CLIENT_DEFAULT}, within the call's timeout.
+ * Scores batches at one or several gateways. Where no gateway gives an answer and the call has a default score, the
+ * client returns that score within the call's timeout, marked as {@link Source#CLIENT_DEFAULT}.
  *
- * <p>May be shared by threads; make one and keep it. Futures are completed on threads of the gRPC library: what is
- * chained to them should not block, or should name an executor.
+ * <p>May be shared by threads; make one client and keep it. Its futures are completed on threads of gRPC: code that is
+ * chained to them must not block, or must name an executor of its own.
  */
 public final class ScoringClient implements AutoCloseable {
   private static final Duration WARM_UP = Duration.ofSeconds(10);
@@ -46,9 +46,10 @@ public final class ScoringClient implements AutoCloseable {
    * Begins a client.
    *
    * @param target "host:port" of a gateway, several of them between commas, or any target that gRPC knows, such as
-   *     "dns:///scoring.example:50051". Calls take turns among all addresses. An IPv6 address stands in brackets.
+   *     "dns:///scoring.example:50051". Calls take turns among all addresses. Write an IPv6 address in brackets.
    * @return a builder; not to be shared by threads.
-   * @throws IllegalArgumentException if the target is null; another one that is none, {@link Builder#build} refuses.
+   * @throws IllegalArgumentException if the target is null. {@link Builder#build} refuses any other target that is not
+   *     valid.
    */
   public static Builder newBuilder(String target) {
     return new Builder(target);
@@ -61,11 +62,11 @@ public final class ScoringClient implements AutoCloseable {
    * @param model the model's name.
    * @param batch the rows; a big batch (over 10,000 rows or 1 MiB) of a row-wise model is sent in chunks, up to eight
    *     calls at once.
-   * @return the scores, which may be defaults: {@link Scores#source()} tells.
-   * @throws ScoringException if there are no scores, and no default may stand for them; {@link
+   * @return the scores; {@link Scores#source()} says whether they are the model's or default scores.
+   * @throws ScoringException if the call brought no scores and no default score may be given; {@link
    *     ScoringException.Cancelled} if the thread was interrupted.
    * @throws IllegalArgumentException if an argument is null, the model's name is empty or over 1 KiB, or row keys or
-   *     request id don't fit the batch; names the argument, and nothing was sent.
+   *     request id don't fit the batch; the message names the argument. Nothing was sent.
    * @throws IllegalStateException if the client is closed.
    */
   public Scores score(String model, Batch batch) {
@@ -79,12 +80,12 @@ public final class ScoringClient implements AutoCloseable {
    * @param model the model's name.
    * @param batch the rows; a big batch (over 10,000 rows or 1 MiB) of a row-wise model is sent in chunks, up to eight
    *     calls at once.
-   * @param options what else the call says.
-   * @return the scores, which may be defaults: {@link Scores#source()} tells.
-   * @throws ScoringException if there are no scores, and no default may stand for them; {@link
+   * @param options the call's options, such as timeout, default score, version and row keys.
+   * @return the scores; {@link Scores#source()} says whether they are the model's or default scores.
+   * @throws ScoringException if the call brought no scores and no default score may be given; {@link
    *     ScoringException.Cancelled} if the thread was interrupted.
    * @throws IllegalArgumentException if an argument is null, the model's name is empty or over 1 KiB, or row keys or
-   *     request id don't fit the batch; names the argument, and nothing was sent.
+   *     request id don't fit the batch; the message names the argument. Nothing was sent.
    * @throws IllegalStateException if the client is closed.
    */
   public Scores score(String model, Batch batch, ScoreOptions options) {
@@ -97,10 +98,10 @@ public final class ScoringClient implements AutoCloseable {
    * @param model the model's name.
    * @param batch the rows; a big batch (over 10,000 rows or 1 MiB) of a row-wise model is sent in chunks, up to eight
    *     calls at once. Must not be changed until the future has ended.
-   * @return the scores, or a {@link ScoringException}, on a thread of gRPC. Cancelling it tells the gateway, which
-   *     stops waiting for the model.
-   * @throws IllegalArgumentException if an argument is null, or the model's name is empty or over 1 KiB; names the
-   *     argument, and nothing was sent.
+   * @return a future that ends with the scores or a {@link ScoringException}, on a thread of gRPC. Cancelling the
+   *     future cancels the call at the gateway too, which then stops waiting for the model.
+   * @throws IllegalArgumentException if an argument is null, or the model's name is empty or over 1 KiB; the message
+   *     names the argument. Nothing was sent.
    * @throws IllegalStateException if the client is closed.
    */
   public CompletableFuture<Scores> scoreAsync(String model, Batch batch) {
@@ -113,11 +114,11 @@ public final class ScoringClient implements AutoCloseable {
    * @param model the model's name.
    * @param batch the rows; a big batch (over 10,000 rows or 1 MiB) of a row-wise model is sent in chunks, up to eight
    *     calls at once. Must not be changed until the future has ended.
-   * @param options what else the call says.
-   * @return the scores, or a {@link ScoringException}, on a thread of gRPC. Cancelling it tells the gateway, which
-   *     stops waiting for the model.
+   * @param options the call's options, such as timeout, default score, version and row keys.
+   * @return a future that ends with the scores or a {@link ScoringException}, on a thread of gRPC. Cancelling the
+   *     future cancels the call at the gateway too, which then stops waiting for the model.
    * @throws IllegalArgumentException if an argument is null, the model's name is empty or over 1 KiB, or row keys or
-   *     request id don't fit the batch; names the argument, and nothing was sent.
+   *     request id don't fit the batch; the message names the argument. Nothing was sent.
    * @throws IllegalStateException if the client is closed.
    */
   public CompletableFuture<Scores> scoreAsync(String model, Batch batch, ScoreOptions options) {
@@ -142,11 +143,12 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   /**
-   * Makes the client ready for its first call, and waits 10 seconds at most until a gateway has answered. In a new Java
-   * process a first call takes longer than the timeout of a busy service. May be called by any thread, and again.
+   * Makes the client ready for its first call, and waits at most 10 seconds until a gateway has answered. Without it,
+   * the first call in a new Java process takes longer than the timeout of a busy service. May be called by any thread,
+   * and repeatedly.
    *
-   * @throws ScoringException if no gateway answered within 10 seconds (DeadlineExceeded), or one refused, perhaps for
-   *     want of a token.
+   * @throws ScoringException if no gateway answered within 10 seconds (DeadlineExceeded), or a gateway refused the
+   *     call, for example because it needs a token.
    * @throws IllegalStateException if the client is closed.
    */
   public void warmUp() {
@@ -154,13 +156,14 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   /**
-   * Makes the client ready for its first call: loads the library, begins the connections to all addresses, and waits
-   * until a gateway is there and has answered. In a new Java process a first call takes longer than the timeout of a
-   * busy service. May be called by any thread, and again. Scores nothing; the client stays usable where this throws.
+   * Makes the client ready for its first call: loads the library's classes, begins the connections to all addresses,
+   * and waits until a gateway has answered. Without it, the first call in a new Java process takes longer than the
+   * timeout of a busy service. Scores nothing. May be called by any thread, and repeatedly; the client stays usable if
+   * this throws.
    *
-   * @param timeout how long it may take, instead of the client's own.
-   * @throws ScoringException if no gateway answered within it (DeadlineExceeded), or one refused, perhaps for want of a
-   *     token.
+   * @param timeout how long to wait, instead of the client's own timeout.
+   * @throws ScoringException if no gateway answered within the timeout (DeadlineExceeded), or a gateway refused the
+   *     call, for example because it needs a token.
    * @throws IllegalArgumentException if the timeout is null, zero, negative, or over 10^8 seconds.
    * @throws IllegalStateException if the client is closed.
    */
@@ -177,7 +180,7 @@ public final class ScoringClient implements AutoCloseable {
    * waiting thread cancels the call, and the thread stays interrupted.
    *
    * @return the versions with their states, sorted by model and version; an immutable list.
-   * @throws ScoringException if the gateway gives no answer within the client's timeout, or the thread was interrupted.
+   * @throws ScoringException if no gateway answers within the client's timeout, or the thread was interrupted.
    * @throws IllegalStateException if the client is closed.
    */
   public List<ModelVersion> models() {
@@ -186,14 +189,14 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   /**
-   * Tells all there is to know of a model's versions, and waits for the answer within the client's timeout. An
-   * interrupt of the waiting thread cancels the call, and the thread stays interrupted. From then on, default scores
-   * that the client gives for this model come in the columns that were told.
+   * Describes a model's versions, and waits for the answer within the client's timeout. An interrupt of the waiting
+   * thread cancels the call, and the thread stays interrupted. Default scores that the client gives later for this
+   * model have the outputs that this call describes.
    *
    * @param name the model's name.
    * @return features, outputs, default scores and more of each version, ascending by version; an immutable list.
-   * @throws ScoringException if there is no such model, no answer within the client's timeout, or the thread was
-   *     interrupted.
+   * @throws ScoringException if there is no such model, if no gateway answers within the client's timeout, or if the
+   *     thread was interrupted.
    * @throws IllegalArgumentException if the name is null, empty or over 1 KiB.
    * @throws IllegalStateException if the client is closed.
    */
@@ -204,17 +207,17 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   /**
-   * How many rows got the client's own default score because no gateway answered, by reason, since the client was made.
+   * The number of rows that got the client's own default score, because no gateway answered, since the client was made.
    *
-   * @return the numbers of rows by reasons such as DEADLINE; a copy. The counts never shrink.
+   * @return the number of rows by reason, such as DEADLINE; a copy. The numbers never decrease.
    */
   public Map<String, Long> clientDefaults() {
     return defaults.counts();
   }
 
   /**
-   * Closes the connections, and waits up to 5 seconds for them; calls under way are cancelled. A channel that was given
-   * stays open. May be called by any thread, and again.
+   * Closes the client's connections, cancels the calls on them, and waits up to 5 seconds. A channel that the caller
+   * gave stays open. May be called by any thread, and repeatedly.
    */
   @Override
   public void close() {
@@ -236,7 +239,7 @@ public final class ScoringClient implements AutoCloseable {
       future.cancel(true);
       Thread.currentThread().interrupt();
       throw new ScoringException.Cancelled(
-          "interrupted while waiting for the answer", "CANCELLED", Status.Code.CANCELLED, interrupted);
+          "the thread was interrupted while it waited for the answer", "CANCELLED", Status.Code.CANCELLED, interrupted);
     } catch (ExecutionException error) {
       if (error.getCause() instanceof ScoringException scoring) {
         throw scoring;
@@ -251,7 +254,7 @@ public final class ScoringClient implements AutoCloseable {
     }
   }
 
-  /** Collects what a {@link ScoringClient} is made with. Not to be shared by threads. */
+  /** Collects the settings of a {@link ScoringClient}. Not to be shared by threads. */
   public static final class Builder extends ScoringClientBuilder {
     private Builder(String target) {
       super(target);

@@ -15,8 +15,8 @@ import java.util.function.Consumer;
 import java.util.function.Supplier;
 
 /**
- * What {@link ScoringClient.Builder} collects, and checks at once; callers know it by that name only. Not to be shared
- * by threads.
+ * The settings of a client, checked when they are set. Callers see only the subclass {@link ScoringClient.Builder}. Not
+ * to be shared by threads.
  */
 abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   private final String target;
@@ -35,14 +35,14 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   private Channels.KeepAlive keepAlive = Channels.KeepAlive.USUAL;
   private GatewayNames.Lookup lookup = InetAddress::getAllByName;
 
-  /** Begins with what counts if nothing else is said; an IllegalArgumentException if the target is null. */
+  /** Begins with the default settings; throws an IllegalArgumentException if the target is null. */
   ScoringClientBuilder(String target) {
     this.target = Arguments.given("target", target);
   }
 
   /**
-   * Encrypts the connections, and trusts the authorities that the Java virtual machine trusts. Unless TLS is asked for,
-   * connections are plain text.
+   * Encrypts the connections with TLS, and trusts the authorities that the Java virtual machine trusts. Without a call
+   * of {@code tls} or {@link #clientCertificate}, connections are plain text.
    *
    * @return this builder.
    */
@@ -52,12 +52,12 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   }
 
   /**
-   * Encrypts the connections, and trusts the authorities of a file.
+   * Encrypts the connections with TLS, and trusts the authorities in a file.
    *
-   * @param trustedCertificates PEM file of the authorities that the gateway's certificate may come from; read by {@link
-   *     #build}.
+   * @param trustedCertificates a PEM file of the authorities that may have signed the gateway's certificate; read by
+   *     {@link #build}.
    * @return this builder.
-   * @throws IllegalArgumentException if it is null.
+   * @throws IllegalArgumentException if the file is null.
    */
   public ScoringClient.Builder tls(File trustedCertificates) {
     this.tls = true;
@@ -66,12 +66,12 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   }
 
   /**
-   * Encrypts the connections, and shows the gateway who calls (mutual TLS).
+   * Encrypts the connections with TLS, and shows the gateway a certificate of the client (mutual TLS).
    *
-   * @param certificateChain PEM file of the client's certificate; read by {@link #build}.
-   * @param privateKey PEM file of its key, in the form PKCS 8; read by {@link #build}.
+   * @param certificateChain a PEM file of the client's certificate; read by {@link #build}.
+   * @param privateKey a PEM file of the certificate's key, in the form PKCS 8; read by {@link #build}.
    * @return this builder.
-   * @throws IllegalArgumentException if one is null.
+   * @throws IllegalArgumentException if a file is null.
    */
   public ScoringClient.Builder clientCertificate(File certificateChain, File privateKey) {
     this.tls = true;
@@ -83,10 +83,10 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   /**
    * Sends a token with every call ("authorization: Bearer …").
    *
-   * @param token is asked at every call, so that it can be renewed: on the calling thread, or for a chunk of a big
-   *     batch on a thread of gRPC. The call waits for it.
+   * @param token the supplier of the token. It is called for every call, so that the token can be renewed, on the
+   *     calling thread or, for a chunk of a big batch, on a thread of gRPC. The call waits for it.
    * @return this builder.
-   * @throws IllegalArgumentException if it is null.
+   * @throws IllegalArgumentException if the supplier is null.
    */
   public ScoringClient.Builder token(Supplier<String> token) {
     this.token = Arguments.given("token", token);
@@ -94,11 +94,11 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   }
 
   /**
-   * Uses a channel of the caller's own instead of the target; it stays the caller's to close.
+   * Uses a channel of the caller's own instead of the target; the caller closes it.
    *
-   * @param channel with retries and load balancing as its maker wants them.
+   * @param channel the channel, whose retries and load balancing stay as they are.
    * @return this builder.
-   * @throws IllegalArgumentException if it is null.
+   * @throws IllegalArgumentException if the channel is null.
    */
   public ScoringClient.Builder channel(Channel channel) {
     this.channel = Arguments.given("channel", channel);
@@ -106,12 +106,12 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   }
 
   /**
-   * How long a call may take whose {@link ScoreOptions} give no timeout, and a question about models.
+   * Sets the timeout of calls whose {@link ScoreOptions} give none, and of calls that ask about models.
    *
-   * @param timeout positive, 10^8 seconds at most; without one, the model's own timeout counts, and a gateway that is
-   *     silent is waited for until its connection breaks.
+   * @param timeout the timeout, over 0 and at most 10^8 seconds. Without it the model's own timeout applies, and a
+   *     silent gateway is waited for until its connection breaks.
    * @return this builder.
-   * @throws IllegalArgumentException if it is null, zero, negative, or over 10^8 seconds.
+   * @throws IllegalArgumentException if the timeout is null, zero, negative, or over 10^8 seconds.
    */
   public ScoringClient.Builder timeout(Duration timeout) {
     this.timeout = Arguments.time("timeout", timeout);
@@ -119,11 +119,12 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   }
 
   /**
-   * The default score of a call whose {@link ScoreOptions} give none; see {@link ScoreOptions.Builder#defaultScore}.
+   * Sets the default score of calls whose {@link ScoreOptions} give none. Gateways give it instead of the model's own,
+   * and the client gives it where no gateway answers.
    *
-   * @param score of every row and numeric output.
+   * @param score the default score of every row and numeric output.
    * @return this builder.
-   * @throws IllegalArgumentException if it is NaN or infinite.
+   * @throws IllegalArgumentException if the score is NaN or infinite.
    */
   public ScoringClient.Builder defaultScore(double score) {
     this.defaultScore = Arguments.finite("defaultScore", score);
@@ -131,11 +132,12 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   }
 
   /**
-   * When gateways that don't answer are left alone: by default after 5 failures, for 1 second. A call whose timeout is
-   * longer than all those that passed in vain is made all the same.
+   * Sets when the client's circuit opens, so that calls fail at once without asking a gateway: by default after 5
+   * failures, for 1 second. A call with a longer timeout than every call that got no answer is still made.
    *
-   * @param failures so many connections that fail or calls that nobody answers, in a row; 0 for never.
-   * @param open how long until a single call is let through to see.
+   * @param failures the number of failed connections or unanswered calls in a row that open the circuit; 0 never opens
+   *     it.
+   * @param open the time after which the open circuit lets a single call through as a trial.
    * @return this builder.
    * @throws IllegalArgumentException if failures is negative, or open null, zero, negative or over 10^8 seconds.
    */
@@ -146,14 +148,15 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   }
 
   /**
-   * Has a connection on which nothing came for a while asked whether it is there, and closed if it does not answer. So
-   * a path that went silent is found without a call that expires, also where other gateways answer. By default a
-   * connection is asked after 10 seconds, and has 2 seconds to answer. A channel of your own is left as it is.
+   * Sets when a connection without traffic gets a keepalive ping, and when it is closed because no answer came. So a
+   * silent path is found before a call reaches its deadline, also while other gateways answer. By default a connection
+   * is pinged after 10 seconds, and has 2 seconds to answer. A channel of the caller's own is not changed.
    *
-   * @param time for how long nothing came; 10 seconds at least, as gateways send away who asks more often.
-   * @param timeout how long the answer may take.
+   * @param time the time without traffic after which the connection is pinged; at least 10 seconds, because gateways
+   *     close connections that send pings more often.
+   * @param timeout the time within which the answer must come.
    * @return this builder.
-   * @throws IllegalArgumentException if one is null, zero, negative or over 10^8 seconds, or time under 10 seconds.
+   * @throws IllegalArgumentException if one is null, zero, negative or over 10^8 seconds, or time is under 10 seconds.
    */
   public ScoringClient.Builder keepAlive(Duration time, Duration timeout) {
     this.keepAlive =
@@ -163,7 +166,7 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   }
 
   /**
-   * Has no connection asked whether it is there, however long nothing came on it.
+   * Turns keepalive pings off.
    *
    * @return this builder.
    */
@@ -172,19 +175,19 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
     return self();
   }
 
-  /** Looks the names of gateways up in another way than the machine's; called on threads of gRPC, which may wait. */
+  /** Replaces the machine's lookup of host names; the lookup is called on threads of gRPC, and may wait. */
   ScoringClient.Builder lookup(GatewayNames.Lookup lookup) {
     this.lookup = lookup;
     return self();
   }
 
   /**
-   * Keeps a line of JSON for each call or chunk that the client answered with its own default score, for {@code
-   * scorebridge reconcile --client-defaults}.
+   * Writes a line of JSON to a file for each call or chunk that the client answers with its own default score, for
+   * {@code scorebridge reconcile --client-defaults}.
    *
-   * @param file is made if it is not there, and appended to; holds no input values.
+   * @param file the file, to which lines are appended; it is created if needed, and holds no input values.
    * @return this builder.
-   * @throws IllegalArgumentException if it is null.
+   * @throws IllegalArgumentException if the file is null.
    */
   public ScoringClient.Builder defaultsLog(Path file) {
     this.defaultsLog = Arguments.given("defaultsLog", file);
@@ -192,12 +195,12 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   }
 
   /**
-   * Has a hook told of every call that has ended, for metrics.
+   * Sets a hook that is called for every call that has ended, for metrics.
    *
-   * @param hook is called on the thread that ended the call, usually one of gRPC, and by several threads at once; must
-   *     not block. What it raises is logged, and the call goes on.
+   * @param hook the function to call, on the thread that ended the call, usually one of gRPC, and by several threads at
+   *     once; must not block. An exception that it throws is logged, and the call is not affected.
    * @return this builder.
-   * @throws IllegalArgumentException if it is null.
+   * @throws IllegalArgumentException if the hook is null.
    */
   public ScoringClient.Builder onCall(Consumer<CallEvent> hook) {
     this.onCall = Arguments.given("onCall", hook);
@@ -208,15 +211,15 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
    * Makes the client, which connects with its first call.
    *
    * @return the client; close it when it is not needed any more.
-   * @throws IllegalArgumentException if the target is none, or of a scheme for which there is no resolver. With a
-   *     channel of your own it is not looked at.
-   * @throws UncheckedIOException if a file can't be read or written.
+   * @throws IllegalArgumentException if the target is not valid, or has a scheme for which there is no resolver. With a
+   *     channel of the caller's own, the target is not used.
+   * @throws UncheckedIOException if a certificate or key can't be read, or the file of client defaults can't be opened.
    */
   public ScoringClient build() {
     return new ScoringClient(self());
   }
 
-  /** A new channel to the target, as the settings say; the client's own to close. */
+  /** Returns a new channel to the target with these settings; the client closes it. */
   ManagedChannel open() {
     return Channels.open(target, credentials(), keepAlive, lookup);
   }

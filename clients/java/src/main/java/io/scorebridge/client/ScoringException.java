@@ -3,8 +3,8 @@ package io.scorebridge.client;
 import io.grpc.Status;
 
 /**
- * A call that brought no scores, or no answer about models. The subclasses say whose fault it was; {@link #reason()}
- * tells why. May be shared by threads.
+ * A call that brought no scores, or no answer about models. The subclass says whose fault it was; {@link #reason()}
+ * says why. May be shared by threads.
  */
 public class ScoringException extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -15,10 +15,10 @@ public class ScoringException extends RuntimeException {
   /** The gRPC status with which the call ended. */
   private final Status.Code status;
 
-  /** Which rows of a big batch the message is about, as its beginning; empty for a call of its own. */
+  /** The beginning of the message that names the rows of a big batch's chunk; empty for any other call. */
   private String where = "";
 
-  /** Made by {@link FailedCall#exception}; the cause is null for a call that was not made. */
+  /** Made by {@link FailedCall#exception}; the cause is null for a call that was not sent. */
   ScoringException(String message, String reason, Status.Code status, Throwable cause) {
     super(message, cause);
     this.reason = reason;
@@ -46,19 +46,19 @@ public class ScoringException extends RuntimeException {
   /**
    * Why the call failed, for people.
    *
-   * @return a sentence without input values; of a chunk of a big batch it begins with the rows that it is about.
+   * @return a sentence without input values; for a chunk of a big batch it begins with the rows of the chunk.
    */
   @Override
   public String getMessage() {
     return where + super.getMessage();
   }
 
-  /** Has the message begin with the rows of a big batch that it is about, as it counts rows from the first of these. */
+  /** Prefixes the message with a chunk's rows in its batch: the gateway counts rows from the first of the chunk. */
   void ofRows(int first, int last) {
     where = "rows " + first + " to " + last + " of the batch: ";
   }
 
-  /** The caller's fault: the same call fails again, and has to be mended. */
+  /** The call must be mended; the unchanged call would fail again. */
   public static class CallerError extends ScoringException {
     private static final long serialVersionUID = 1L;
 
@@ -94,7 +94,7 @@ public class ScoringException extends RuntimeException {
     }
   }
 
-  /** The version did not pass its own checks when it was loaded, and scores nothing. */
+  /** The version did not pass its own checks when the gateway loaded it, and scores nothing. */
   public static final class VersionRefused extends CallerError {
     private static final long serialVersionUID = 1L;
 
@@ -103,7 +103,7 @@ public class ScoringException extends RuntimeException {
     }
   }
 
-  /** The gateway does not know who calls, or does not allow it. */
+  /** The gateway does not know who calls, or does not allow the call. */
   public static final class NotAllowed extends CallerError {
     private static final long serialVersionUID = 1L;
 
@@ -130,7 +130,7 @@ public class ScoringException extends RuntimeException {
     }
   }
 
-  /** No gateway could score the call at that time; {@link #reason()} says why. A later call may be scored. */
+  /** Gateways can't score the call now, but may do so later; {@link #reason()} says why. */
   public static final class Unavailable extends ScoringException {
     private static final long serialVersionUID = 1L;
 
@@ -139,7 +139,7 @@ public class ScoringException extends RuntimeException {
     }
   }
 
-  /** The model raised an error, or answered with something that is no score. */
+  /** The model raised an error, or answered with something that is not a score. */
   public static final class PredictionFailed extends ScoringException {
     private static final long serialVersionUID = 1L;
 

@@ -7,10 +7,10 @@ public enum Source {
   /** Every score is a default score that the gateway gave. */
   DEFAULT,
   /**
-   * Some rows carry a default score, or have none: {@link Scores#defaults()} and {@link Scores#failedRows()} tell
-   * which.
+   * The rows' scores have several sources, or some rows have no score: {@link Scores#defaults()} and {@link
+   * Scores#failedRows()} say which rows.
    */
   MIXED,
-  /** No gateway answered; every score is the caller's own default. */
+  /** Every score is a default score that this client gave, because no gateway answered. */
   CLIENT_DEFAULT
 }

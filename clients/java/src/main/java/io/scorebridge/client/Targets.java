@@ -13,15 +13,15 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * Checks targets: "host:port", several of them between commas, or what gRPC knows by its scheme. Anything else is an
- * IllegalArgumentException, before a name is looked up. May be used by any thread.
+ * Checks targets: "host:port", several of them between commas, or a target with a scheme that gRPC knows. Throws an
+ * IllegalArgumentException for anything else, before any name is looked up. May be used by any thread.
  */
 final class Targets {
   private static final Pattern SCHEME = Pattern.compile("([A-Za-z][A-Za-z0-9+.-]*):(.*)");
   private static final Pattern HOST = Pattern.compile("[^\\s:/?#@%\\[\\]\\\\\"<>]+");
   private static final Pattern IPV6 = Pattern.compile("\\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%[^\\s\\[\\]/]+)?]");
   private static final Set<String> OF_GRPC = Set.of("ipv4", "ipv6", "passthrough", "unix-abstract", "vsock", "xds");
-  private static final String SHAPE = "give \"host:port\", or several between commas";
+  private static final String SHAPE = "give \"host:port\", or several of them between commas";
 
   static {
     GatewayNames.register();
@@ -32,7 +32,7 @@ final class Targets {
   /** A gateway's host (a name, an IPv4 address, or an IPv6 address in brackets) and its port, 1 to 65535. */
   record HostPort(String host, int port) {}
 
-  /** A target in the form that grpc-java takes; an IllegalArgumentException if it is none. */
+  /** Returns a target in the form that grpc-java takes; throws an IllegalArgumentException if it is not valid. */
   static String of(String target) {
     String trimmed = target.strip();
     if (trimmed.isEmpty()) {
@@ -43,18 +43,18 @@ final class Targets {
       return uri(list(trimmed));
     }
     if (scheme.equals("http") || scheme.equals("https")) {
-      throw refused("begins with " + scheme + "://: " + SHAPE + "; what encrypts the connection is tls()");
+      throw refused("begins with " + scheme + "://: " + SHAPE + "; tls() encrypts the connection");
     }
     if (NameResolverRegistry.getDefaultRegistry().getProviderForScheme(scheme) == null) {
-      throw refused("has the scheme " + scheme + ", for which the class path has no resolver: " + SHAPE);
+      throw refused("has the scheme '" + scheme + "', for which the class path has no resolver: " + SHAPE);
     }
     if (scheme.equals("dns") && trimmed.contains(",")) {
-      throw refused("has the scheme dns, which takes no list: " + SHAPE + ", without a scheme");
+      throw refused("has the scheme 'dns', which takes no list: " + SHAPE + ", without a scheme");
     }
     return trimmed;
   }
 
-  /** The gateways of a target such as "host:port,host:port"; an IllegalArgumentException if one of them is none. */
+  /** Returns the gateways of a list such as "host:port,host:port"; throws an IllegalArgumentException for a bad one. */
   static List<HostPort> list(String target) {
     List<HostPort> gateways = new ArrayList<>();
     for (String entry : target.split(",", -1)) {
@@ -64,7 +64,9 @@ final class Targets {
     return gateways;
   }
 
-  /** The scheme of a target, or null: "db:5432" has a host, "dns:5432" too; "dns:name" has a scheme. */
+  /**
+   * Returns the scheme of a target, or null: "db:5432" and "dns:5432" have none, as a host and a port; "dns:name" has.
+   */
   private static String scheme(String target) {
     Matcher parts = SCHEME.matcher(target);
     if (!parts.matches()) {
@@ -88,23 +90,23 @@ final class Targets {
     boolean closed = entry.endsWith("]");
     String host = colon < 0 || closed ? entry : entry.substring(0, colon);
     if (host.startsWith("[") ? !isIpv6(host) : host.contains(":")) {
-      throw refused(where + "is no name with a port: an IPv6 address needs brackets, such as [::1]:8081");
+      throw refused(where + "is not a host and a port: write an IPv6 address in brackets, '[::1]:8081'");
     }
     if (colon < 0 || closed) {
       throw refused(where + "has no port: " + SHAPE);
     }
     if (!host.startsWith("[") && !HOST.matcher(host).matches()) {
-      throw refused(where + "has no host that could be looked up: " + SHAPE);
+      throw refused(where + "has no valid host name: " + SHAPE);
     }
     String port = entry.substring(colon + 1);
     int number = port.matches("[0-9]{1,5}") ? Integer.parseInt(port) : 0;
     if (number < 1 || number > 65_535) {
-      throw refused(where + "has a port that is no number from 1 to 65535");
+      throw refused(where + "has a port that is not a number from 1 to 65535");
     }
     return new HostPort(host, number);
   }
 
-  /** Whether a text is an IPv6 address in brackets; those are never looked up by name. */
+  /** Whether a text is an IPv6 address in brackets. Java looks up no name for such a text. */
   private static boolean isIpv6(String host) {
     try {
       return IPV6.matcher(host).matches() && InetAddress.getByName(host) != null;
@@ -118,7 +120,7 @@ final class Targets {
     try {
       return new URI(GatewayNames.SCHEME, "", "/" + String.join(",", entries), null).toString();
     } catch (URISyntaxException error) {
-      throw new IllegalArgumentException("target is no URI", error);
+      throw new IllegalArgumentException("the target can't be written as a URI", error);
     }
   }
 

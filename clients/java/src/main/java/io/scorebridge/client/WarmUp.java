@@ -9,7 +9,7 @@ import io.scorebridge.v1.ScoreSource;
 import java.util.List;
 import java.util.Map;
 
-/** Loads the classes that a first call needs. May be used by any thread. */
+/** Loads the classes that a client's first call needs. May be used by any thread. */
 final class WarmUp {
   private WarmUp() {}
 
@@ -31,7 +31,7 @@ final class WarmUp {
           ScoreResponse.newBuilder().addScores(score).setSource(ScoreSource.SCORE_SOURCE_MODEL).build();
       ScoreAnswer.read(ScoreResponse.parseFrom(response.toByteArray()), 1).scores();
     } catch (InvalidProtocolBufferException error) {
-      throw new IllegalStateException("a message can't be read as it was written", error);
+      throw new IllegalStateException("protobuf can't read a message that it has just written", error);
     }
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Scores batches at a scorebridge gateway; where no gateway answers, the caller's default score is returned within the
- * call's timeout, and marked as one. Start with {@link io.scorebridge.client.ScoringClient}.
+ * Scores batches at scorebridge gateways. Where no gateway answers, the client returns the caller's default score
+ * within the call's timeout, and marks it as such. Start with {@link io.scorebridge.client.ScoringClient}.
  */
 package io.scorebridge.client;

@@ -50,19 +50,19 @@ class ArgumentsTest {
   Stream<DynamicTest> anOptionThatTheGatewayWouldRefuseIsRefusedByName() {
     return Stream.of(
         refused("timeout must not be null", () -> options().timeout(null)),
-        refused("timeout must be positive", () -> options().timeout(Duration.ZERO)),
-        refused("timeout must be positive", () -> options().timeout(Duration.ofNanos(-1))),
-        refused("timeout must be positive", () -> options().timeout(Duration.ofSeconds(100_000_000, 1))),
-        refused("timeout must be positive", () -> options().timeout(Duration.ofSeconds(Long.MAX_VALUE))),
+        refused("timeout must be over 0", () -> options().timeout(Duration.ZERO)),
+        refused("timeout must be over 0", () -> options().timeout(Duration.ofNanos(-1))),
+        refused("timeout must be over 0", () -> options().timeout(Duration.ofSeconds(100_000_000, 1))),
+        refused("timeout must be over 0", () -> options().timeout(Duration.ofSeconds(Long.MAX_VALUE))),
         refused("defaultScore must be a finite", () -> options().defaultScore(Double.NaN)),
         refused("defaultScore must be a finite", () -> options().defaultScore(Double.NEGATIVE_INFINITY)),
-        refused("version must not be negative", () -> options().version(-1)),
+        refused("version must be 0 or more", () -> options().version(-1)),
         refused("requestId must not be null", () -> options().requestId(null)),
         refused("requestId must be 1 to 128", () -> options().requestId("")),
         refused("requestId must be 1 to 128", () -> options().requestId("x".repeat(129))),
         refused("requestId must be 1 to 128", () -> options().requestId("a\nb")),
         refused("batchId must not be null", () -> options().batchId(null)),
-        refused("batchId has 1025 bytes, and may have 1024", () -> options().batchId(LONG)),
+        refused("batchId has 1025 bytes; the gateway takes at most 1024", () -> options().batchId(LONG)),
         refused("batchId has half of a surrogate pair", () -> options().batchId(HALF)),
         refused("rowKeys must not be null", () -> options().rowKeys(null)),
         refused("the row key of row 1 must not be null", () -> options().rowKeys(Arrays.asList("a", null))),
@@ -72,10 +72,10 @@ class ArgumentsTest {
         refused("the row key of row 2 is a java.lang.Double", () -> options().rowKeys(List.of(1, 2L, 3.0))),
         refused("the row key of row 0 is a java.lang.Short", () -> options().rowKeys(List.of((short) 1))),
         refused("labels must not be null", () -> options().labels(null)),
-        refused("labels has 65 entries, and may have 64", () -> options().labels(labels(65))),
-        refused("a key of labels must not be null", () -> options().labels(Collections.singletonMap(null, "b"))),
+        refused("labels has 65 entries; the gateway takes at most 64", () -> options().labels(labels(65))),
+        refused("a label's name must not be null", () -> options().labels(Collections.singletonMap(null, "b"))),
         refused("the label 'a' must not be null", () -> options().labels(Collections.singletonMap("a", null))),
-        refused("a key of labels has 1025 bytes", () -> options().labels(Map.of(LONG, "b"))),
+        refused("a label's name has 1025 bytes", () -> options().labels(Map.of(LONG, "b"))),
         refused("the label 'a' has 1025 bytes", () -> options().labels(Map.of("a", LONG))));
   }
 
@@ -84,15 +84,17 @@ class ArgumentsTest {
     return Stream.of(
         refused("target must not be null", () -> ScoringClient.newBuilder(null)),
         refused("timeout must not be null", () -> client().timeout(null)),
-        refused("timeout must be positive", () -> client().timeout(Duration.ZERO)),
+        refused("timeout must be over 0", () -> client().timeout(Duration.ZERO)),
         refused("defaultScore must be a finite", () -> client().defaultScore(Double.POSITIVE_INFINITY)),
-        refused("failures must not be negative", () -> client().circuit(-1, Duration.ofSeconds(1))),
+        refused("failures must be 0 or more", () -> client().circuit(-1, Duration.ofSeconds(1))),
         refused("open must not be null", () -> client().circuit(1, null)),
-        refused("open must be positive", () -> client().circuit(1, Duration.ZERO)),
-        refused("open must be positive", () -> client().circuit(1, Duration.ofDays(10_000))),
+        refused("open must be over 0", () -> client().circuit(1, Duration.ZERO)),
+        refused("open must be over 0", () -> client().circuit(1, Duration.ofDays(10_000))),
         refused("keepAlive time must not be null", () -> client().keepAlive(null, Duration.ofSeconds(1))),
-        refused("keepAlive time must be positive", () -> client().keepAlive(Duration.ZERO, Duration.ofSeconds(1))),
-        refused("keepAlive time must be 10", () -> client().keepAlive(Duration.ofMillis(9999), Duration.ofSeconds(1))),
+        refused("keepAlive time must be over 0", () -> client().keepAlive(Duration.ZERO, Duration.ofSeconds(1))),
+        refused(
+            "keepAlive time must be at least 10",
+            () -> client().keepAlive(Duration.ofMillis(9999), Duration.ofSeconds(1))),
         refused("keepAlive timeout must not be null", () -> client().keepAlive(Duration.ofSeconds(10), null)),
         refused("keepAlive timeout must be", () -> client().keepAlive(Duration.ofSeconds(10), Duration.ZERO)),
         refused("token must not be null", () -> client().token(null)),
@@ -109,13 +111,13 @@ class ArgumentsTest {
       Map<String, Executable> calls =
           Map.of(
               "model must not be null", () -> client.score(null, ONE),
-              "model must not be empty", () -> client.scoreAsync("", ONE),
+              "model is empty", () -> client.scoreAsync("", ONE),
               "model has 1025 bytes", () -> client.score(LONG, ONE),
               "model has half", () -> client.score(HALF, ONE),
               "batch must not be null", () -> client.score("affine", null),
               "options must not be null", () -> client.score("affine", ONE, null),
               "name must not be null", () -> client.model(null),
-              "name must not be empty", () -> client.model(""));
+              "name is empty", () -> client.model(""));
       calls.forEach(
           (beginning, call) -> {
             String message = assertThrows(IllegalArgumentException.class, call).getMessage();

@@ -283,12 +283,12 @@ class BatchTest {
   @TestFactory
   Stream<DynamicTest> aColumnOfSeveralKindsIsRefusedByItsFirstRowOfAnother() {
     return Stream.of(
-        refused("column 'a': row 2 holds text, row 1 a number;", () -> column(null, 1, "x", true)),
-        refused("column 'a': row 1 holds a number, row 0 text;", () -> column("x", 2.5)),
-        refused("column 'a': row 1 holds a truth value, row 0 a number;", () -> column(BigInteger.ONE, true)),
-        refused("column 'a': row 3 holds text, row 0 a truth value;", () -> column(true, null, false, 'x')),
-        refused("column 'a': row 3 holds a truth value, row 0 a number;", () -> column(1, 2L, 2.5, false)),
-        refused("column 'a', row 1 holds a java.util.ArrayList", () -> column(1, new ArrayList<>())),
-        refused("column 'a', row 0 holds a java.util.Optional", () -> column(Optional.of(1), 1)));
+        refused("column 'a' holds a number in row 1 and text in row 2:", () -> column(null, 1, "x", true)),
+        refused("column 'a' holds text in row 0 and a number in row 1:", () -> column("x", 2.5)),
+        refused("column 'a' holds a number in row 0 and a truth value in row 1:", () -> column(BigInteger.ONE, true)),
+        refused("column 'a' holds a truth value in row 0 and text in row 3:", () -> column(true, null, false, 'x')),
+        refused("column 'a' holds a number in row 0 and a truth value in row 3:", () -> column(1, 2L, 2.5, false)),
+        refused("column 'a', row 1 is a java.util.ArrayList", () -> column(1, new ArrayList<>())),
+        refused("column 'a', row 0 is a java.util.Optional", () -> column(Optional.of(1), 1)));
   }
 }

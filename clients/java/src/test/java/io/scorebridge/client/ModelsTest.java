@@ -208,7 +208,8 @@ class ModelsTest {
     var raised =
         assertThrows(
             ScoringException.PredictionFailed.class, () -> models(WAITING.toBuilder().setRetryAt(time).build()));
-    assertEquals("the answer makes no sense: a time that is not of the years 1 to 9999", raised.getMessage());
+    assertEquals(
+        "the gateway's answer makes no sense: it has a time that is not of the years 1 to 9999", raised.getMessage());
     assertEquals("INTERNAL", raised.reason());
   }
 
@@ -228,7 +229,7 @@ class ModelsTest {
         assertThrows(
             ScoringException.PredictionFailed.class,
             () -> model(io.scorebridge.v1.ModelDetail.newBuilder().setTimeout(timeout)));
-    assertEquals("the answer makes no sense: a duration of over 10,000 years", raised.getMessage());
+    assertEquals("the gateway's answer makes no sense: it has a duration of over 10,000 years", raised.getMessage());
     assertEquals("INTERNAL", raised.reason());
   }
 

@@ -183,7 +183,7 @@ class ScoringClientTest {
     try (ScoringClient client =
         ScoringClient.newBuilder(World.get().target("status")).onCall(events::add).build()) {
       ScoringException raised = assertThrows(ScoringException.class, () -> client.score("answer:short", ONE));
-      assertEquals("the answer makes no sense: 0 scores for 1 rows", raised.getMessage());
+      assertEquals("the gateway's answer makes no sense: it has 0 scores for 1 rows", raised.getMessage());
     }
     assertEquals(List.of("INTERNAL"), events.stream().map(CallEvent::reason).toList());
   }
