@@ -9,7 +9,7 @@ from capacity import Curve, curves
 from demo import console
 from endurance import memory, overload
 from load import require_tools
-from r_calls import beside_the_wire, joined, slow_model_beside_the_wire, two_workers
+from r_calls import beside_the_wire, coalesced, slow_model_beside_the_wire, two_workers
 from report import write_report
 from rounds import Result
 from world import Times, World
@@ -26,7 +26,7 @@ SECTIONS = {
         beside_the_wire,
         slow_model_beside_the_wire,
         two_workers,
-        joined,
+        coalesced,
         overload,
         memory,
     )

@@ -1,4 +1,4 @@
-"""R models: beside the raw call over the same wire, pyRserve and plumber; two workers; joined calls."""
+"""R models: beside the raw call over the same wire, pyRserve and plumber; two workers; coalesced calls."""
 
 import asyncio
 import http.client
@@ -26,7 +26,7 @@ from bridge.backends.rserve.worker import Worker
 from bridge.bundles.bundle import read_bundle
 from bridge.columns import Array
 
-__all__ = ["beside_the_wire", "joined", "slow_model_beside_the_wire", "two_workers"]
+__all__ = ["beside_the_wire", "coalesced", "slow_model_beside_the_wire", "two_workers"]
 
 _ROWS = 1000
 _CALLERS = 256
@@ -128,8 +128,8 @@ def two_workers(world: World) -> list[Result]:
     ]
 
 
-def joined(world: World) -> list[Result]:
-    """Calls of one row of the glm, as many in flight as a busy service has, joined and not."""
+def coalesced(world: World) -> list[Result]:
+    """Calls of one row of the glm, as many in flight as a busy service has, coalesced and not."""
     with (
         world.with_settings("glm", "coalesce = false\n"),
         world.recorded_gateway(cores=f"0-{(os.cpu_count() or 1) - 1}") as (url, _, log),
@@ -139,12 +139,12 @@ def joined(world: World) -> list[Result]:
             request = world.pima_request(model, 1)
             return lambda: calls_per_second(url, SCORE, request, _CALLERS, world.times.seconds)
 
-        turns = take_turns(world.times.rounds, {"joined": rate("glm"), "alone": rate("glm-changed")})
+        turns = take_turns(world.times.rounds, {"coalesced": rate("glm"), "alone": rate("glm-changed")})
         calls = world.check_log(log, world.pima["glm"].to_numpy()[:1])
     figures: dict[str, Any] = {f"{name}, calls/s": round(turns.median(name)) for name in turns.values}
     figures["calls checked in the log"] = calls
-    what = f"glm, 1 row, {_CALLERS} in flight, recorded: calls/s joined over unjoined"
-    return [Result.at_least(what, 10, turns.ratio("joined", "alone"), **figures)]
+    what = f"glm, 1 row, {_CALLERS} in flight, recorded: calls/s coalesced over alone"
+    return [Result.at_least(what, 10, turns.ratio("coalesced", "alone"), **figures)]
 
 
 @contextmanager

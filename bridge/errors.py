@@ -262,4 +262,7 @@ class PassingFailure(BundleError):
 
 
 class InternalError(BridgeError):
-    """A bug of the bridge: please report it."""
+    """The gateway failed because of a bug: please report it with what its log says."""
+
+    def __init__(self, message: str = "the gateway failed because of a bug: its log says where") -> None:
+        super().__init__(message)

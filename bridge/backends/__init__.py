@@ -54,7 +54,7 @@ class Description:
             be empty.
         engine: the program that computes the scores, such as "xgboost 3.2.0" or "R 4.2.2".
         engine_reason: why this engine computes and not another.
-        row_wise: whether a row's score does not depend on the rows beside it, so that batches may be cut and joined.
+        row_wise: whether a row's score does not depend on the rows beside it, so that batches may be cut and coalesced.
         row_wise_reason: why the model is not row-wise, in words; empty if it is.
         chunk_rows: the most rows that are worth one execution.
         least_rows: the fewest rows that are worth an execution of their own; no chunk is cut smaller.

@@ -23,7 +23,7 @@ import grpc.aio
 
 from bridge.config import GatewaySettings
 from bridge.eager import Waits, begin, resume
-from bridge.errors import BridgeError
+from bridge.errors import BridgeError, InternalError
 from bridge.private_folders import make_folder
 from bridge.services.status import Status
 
@@ -184,7 +184,7 @@ class NativeFront:
             answer = Status(grpc.StatusCode.CANCELLED, "the gateway cancelled the call")
         except Exception:  # noqa: BLE001 - its text may hold input values
             _log.exception("a call failed because of a bug in the gateway")
-            answer = Status(grpc.StatusCode.INTERNAL, "the gateway failed because of a bug: its log says where")
+            answer = Status(grpc.StatusCode.INTERNAL, str(InternalError()))
         self._calls.pop(call_id, None)
         if self._answers is not None:
             self._answers.append((call_id, answer))

@@ -162,7 +162,7 @@ class Batching:
                 fail(chunks, error)
         except Exception:  # noqa: BLE001 - the calls must not wait for ever
             _log.exception("%s: an execution failed by a bug of the gateway; report it", chunks[0].whole.call.model)
-            fail(chunks, InternalError(f"{chunks[0].whole.call.model}: the bridge failed; its log says where"))
+            fail(chunks, InternalError())
 
     async def _predict(self, chunks: list[Chunk]) -> Outcome:
         inner = chunks[0].whole.inner

@@ -91,7 +91,7 @@ class ScoreColumn:
             except (ValueError, KeyError):
                 line = self.first_line + row
                 raise AgainstNotReadable(
-                    f"{self.place}, line {line}: the score is not a {column_type}"
+                    f"{self.place}, line {line}: the score is not of type {column_type}"
                 ) from None  # the original error holds the value
         return found
 

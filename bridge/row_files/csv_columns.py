@@ -171,7 +171,7 @@ def _column(
         try:
             value = read(cell)
         except NoNumber as error:
-            raise CellError(f"column '{name}', {where(row)}: not a {column_type}{error}") from error
+            raise CellError(f"column '{name}', {where(row)}: not of type {column_type}{error}") from error
         if value is None:
             mask[row] = True
         else:

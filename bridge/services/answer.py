@@ -21,8 +21,6 @@ __all__ = ["Answering", "Wire", "beside_in_time", "let_go"]
 
 _log = logging.getLogger(__name__)
 
-_BUG = "the gateway failed because of a bug: its log says where"
-
 _Built = TypeVar("_Built")
 
 
@@ -108,7 +106,7 @@ class Answering:
             return wire.status(let_go(error), ref)
         except Exception:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller
             _log.exception("a call%s failed because of a bug in the gateway", "" if ref is None else f" for {ref}")
-            return wire.status(InternalError(_BUG), ref)
+            return wire.status(InternalError(), ref)
         finally:
             self._inflight.give_back(arrival.caller, held)
 
@@ -147,7 +145,7 @@ class Answering:
         except BridgeError as error:
             failure = error
         except Exception:
-            await self._failed(arrival, call, InternalError(_BUG), engine)
+            await self._failed(arrival, call, InternalError(), engine)
             raise
         if failure is not None:
             let_go(failure)

@@ -140,7 +140,7 @@ bridge_ask_row_wise <- function() {
     if (grepl("^[yYnN]", answer)) return(grepl("^[yY]", answer))
   }
   message(
-    "row_wise was not given, so calls of this model are never cut, joined or retried row by row, which makes them ",
+    "row_wise was not given, so calls of this model are never cut, coalesced or retried row by row, which makes them ",
     "slower: pass row_wise = TRUE if no row's score depends on the other rows"
   )
   NULL

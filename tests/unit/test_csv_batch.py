@@ -151,7 +151,7 @@ def test_the_mark_of_utf_8_in_a_file_that_is_said_to_be_something_else(path: Pat
 def test_excel_s_line_is_passed_over_where_it_says_the_same_and_lines_count_on(path: Path) -> None:
     text = "sep=;\r\nx;n;s;f\r\n1;2;s;a\r\nw;2;s;a\r\n"
     said = refusal(path, text, dialect=Dialect(";"))
-    assert said == "column 'x', row 3 (the header is row 1; line 4): not a double"
+    assert said == "column 'x', row 3 (the header is row 1; line 4): not of type double"
 
 
 def test_without_a_header_columns_are_the_model_s_in_its_order(path: Path) -> None:
@@ -167,8 +167,8 @@ def test_without_a_header_columns_are_the_model_s_in_its_order(path: Path) -> No
             "1,2,s\n",
             "row 1: 3 cells, but the model takes 4 features; with --no-header a file must have a column for every ",
         ),
-        ("1,2,s,a\n1,2.5,s,a\n", "column 'n', row 2: not a int: it is not a whole number"),
-        ('1,2,"s\n",a\n1,2.5,s,a\n', "column 'n', row 2 (line 3): not a int: it is not a whole number"),
+        ("1,2,s,a\n1,2.5,s,a\n", "column 'n', row 2: not of type int: it is not a whole number"),
+        ('1,2,"s\n",a\n1,2.5,s,a\n', "column 'n', row 2 (line 3): not of type int: it is not a whole number"),
         (HEADER, "row 1: this row holds the names of the features; leave out --no-header"),
         ("", "there is no row in it"),
     ],

@@ -77,13 +77,13 @@ def test_missing_cells_are_missing_in_every_type(column_type: Type) -> None:
 @pytest.mark.filterwarnings("ignore")  # numpy < 2 only warns where it takes a number that does not fit
 def test_a_cell_of_another_type_is_named_by_column_and_row(column_type: Type, text: str, quoted: bool) -> None:
     cells = [Cell("", quoted=False), Cell(text, quoted=quoted)]
-    with pytest.raises(CellError, match=rf"^column 'x', row 3 \(the header is row 1\): not a {column_type}$"):
+    with pytest.raises(CellError, match=rf"^column 'x', row 3 \(the header is row 1\): not of type {column_type}$"):
         parse_column("x", column_type, cells)
 
 
 @pytest.mark.parametrize("text", ["NA", "null", "N/A", "None"])
 def test_a_word_for_missing_is_told_how_missing_is_written(text: str) -> None:
-    with pytest.raises(CellError, match=r": not a int; a missing value is an empty cell$"):
+    with pytest.raises(CellError, match=r": not of type int; a missing value is an empty cell$"):
         parse_column("x", Type.INT, [Cell(text, quoted=False)])
 
 
@@ -121,7 +121,7 @@ def refusal(column_type: Type | None, cell: Cell, decimal: str = ".") -> str:
     with pytest.raises(CellError) as raised:
         read(column_type, [cell], decimal)
     told = "double" if column_type in (None, Type.FLOAT) else column_type
-    start = f"column 'x', row 2 (the header is row 1): not a {told}"
+    start = f"column 'x', row 2 (the header is row 1): not of type {told}"
     assert str(raised.value).startswith(start)
     return str(raised.value).removeprefix(start).removeprefix(": ")
 

@@ -80,8 +80,8 @@ def test_line_ends_within_a_text_are_kept_as_they_are(tmp_path: Path, text: str)
         ("", "there is no row in it"),
         ("x,score.y\n", "there is no row in it"),
         ("x,score.y\n1\n", "row 2 (the header is row 1): it has 1 cells, the header has 2"),
-        ("x,score.y\na,1\n", "column 'x', row 2 (the header is row 1): not a double"),
-        ('x,score.y\n1,1\n"2",1\n', "column 'x', row 3 (the header is row 1): not a double"),
+        ("x,score.y\na,1\n", "column 'x', row 2 (the header is row 1): not of type double"),
+        ('x,score.y\n1,1\n"2",1\n', "column 'x', row 3 (the header is row 1): not of type double"),
         ("u,score.y\n1,1\n", "column 'u' has no type; declare it in [features]"),
         ("z,score.y\n1,1\n", "column 'z' is neither a feature of the model nor named 'score.<output>'"),
         ("x,n\n1,1\n", "there is no column 'score.<output>' in it"),
@@ -186,7 +186,9 @@ def test_the_mark_that_excel_begins_a_file_with_is_no_part_of_a_name(tmp_path: P
 
 
 def test_expected_scores_of_another_type_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"score\.y is not of the output's type: column 'y', row 3 .*: not a double"):
+    with pytest.raises(
+        BundleError, match=r"score\.y is not of the output's type: column 'y', row 3 .*: not of type double"
+    ):
         compare(expecting(tmp_path, "1", '"1"'), scores(Type.DOUBLE, [1.0, 1.0]))
 
 

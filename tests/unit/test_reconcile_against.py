@@ -91,7 +91,7 @@ def test_a_cell_that_is_no_such_score_is_named_without_its_value(
     path.write_text(f"row_key,score\nelsewhere,1\nk,{cell}\n")
     result = run(tmp_path / "log", "--against", path)
     assert result.exit_code == 2
-    assert said(result) == f"other.csv: the column 'score', line 3: the score is not a {kind}"
+    assert said(result) == f"other.csv: the column 'score', line 3: the score is not of type {kind}"
 
 
 def test_numbers_can_not_be_compared_with_text(log: Path, tmp_path: Path) -> None:

@@ -96,10 +96,10 @@ def test_a_file_that_excel_wrote_is_scored(source: Path, tmp_path: Path) -> None
     [
         ("x,y,x\n1,2,9\n", "column 'x' is there twice"),
         ("x,y\n1,2\n\n3,4\n", "row 3 (the header is row 1): the row is empty"),
-        ("x,y\n1,null\n", f"column 'y', row 2 (the header is row 1): not a double: {MISSING}"),
+        ("x,y\n1,null\n", f"column 'y', row 2 (the header is row 1): not of type double: {MISSING}"),
         (
             "x\n1e999\n",
-            "column 'x', row 2 (the header is row 1): not a double: it is beyond the largest double, 1.8e308",
+            "column 'x', row 2 (the header is row 1): not of type double: it is beyond the largest double, 1.8e308",
         ),
         ("", "there is no header in it"),
     ],

@@ -139,7 +139,7 @@ class ModelDetail:
         outputs: the model's outputs; empty while they are not known.
         default_scores: the configured default scores, in the order of the outputs; empty if there are none.
         timeout_s: how long a call without a deadline may take, seconds; None if the gateway does not say.
-        row_wise: whether rows are scored independently of each other, so that batches may be cut and joined.
+        row_wise: whether rows are scored independently of each other, so that batches may be cut and coalesced.
         row_wise_reason: why the version is not row-wise; empty if it is.
         workers: the number of calls that can run at once.
         circuit: the state of the version's circuit: "closed", "open" or "half-open"; empty while the version is not
