@@ -1,4 +1,4 @@
-"""Trains four models, deploys them, starts a gateway, scores real rows over gRPC, and shows what came of it."""
+"""Trains four models, deploys them, starts a gateway, scores real rows over gRPC, and prints the results."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ SCOREBRIDGE = Path(sys.executable).with_name("scorebridge")
 INPUTS = ["npreg", "glu", "bp", "skin", "bmi", "ped", "age"]
 DEFAULTS = {"glm": 0.33, "forest": 0.33, "bootstrap": 0.33, "cancer": 0.5}
 PATIENT_S, IMPATIENT_S = 5.0, 0.05  # the slow model needs half a second, the others some milliseconds
-TRIAL_S = 900.0  # a deploy or a start gives way to whatever else the machine does
+TRIAL_S = 900.0  # long, because a deploy or a start takes longer on a busy machine
 console = Console(width=120)
 
 
@@ -37,7 +37,7 @@ class Timed:
 
 
 def run(*command: object) -> None:
-    """A step that must succeed; what it prints is shown if it does not."""
+    """Runs a command that must succeed; if it fails, shows its output and ends the demonstration."""
     done = subprocess.run([str(part) for part in command], check=False, capture_output=True, text=True)  # noqa: S603
     if done.returncode != 0:
         console.print(done.stdout + done.stderr)
@@ -46,7 +46,7 @@ def run(*command: object) -> None:
 
 @contextmanager
 def gateway(repository: Path, said: Path = Path(os.devnull)) -> Iterator[str]:
-    """A gateway on free ports, stopped at the end; its address. What it says for itself is written to `said`."""
+    """Runs a gateway on free ports and yields its address; the gateway's log goes to the file `said`."""
     command = [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", "0", "--http-port", "0"]
     with (
         said.open("w") as errors,
@@ -64,27 +64,27 @@ def gateway(repository: Path, said: Path = Path(os.devnull)) -> Iterator[str]:
 
 
 def timed(client: ScoringClient, model: str, rows: Any, timeout_s: float = PATIENT_S) -> Timed:
-    """One call. The client has a default too, so that an answer comes however busy the machine is."""
+    """Scores rows in one call and times it. The client has a default score, so a busy machine answers too."""
     began = time.perf_counter()
     answer = client.score(model, rows, timeout_s=timeout_s, default=DEFAULTS[model])
     return Timed(answer, (time.perf_counter() - began) * 1e3)
 
 
 def deploy(bundle: Path, repository: Path) -> None:
-    """Makes a bundle a version of the model of its name, however long a busy machine takes to try it."""
+    """Deploys a bundle as a version of the model of its name, with enough time for its trial on a busy machine."""
     settings = bundle / "model.toml"
     settings.write_text(f"load_timeout_s = {TRIAL_S}\n{settings.read_text()}")
     run(SCOREBRIDGE, "deploy", bundle, "--repository", repository, "--model", bundle.name)
 
 
 def difference(answer: Scores, direct: np.ndarray[Any, Any]) -> str:
-    """The largest difference between the model's scores and the library's; "-" where there are none."""
+    """Returns the largest difference between the gateway's scores and the library's; "-" if the model scored no row."""
     scored = ~answer.defaulted
     return f"{np.max(np.abs(answer.scores - direct)[scored]):g}" if scored.any() else "-"
 
 
 def show(results: list[tuple[str, str, Timed, str]]) -> None:
-    """The table."""
+    """Prints a table of the calls: their first scores, times, sources, and the differences to the library's scores."""
     table = Table("model", "backend", "rows", "first scores", "time", "source", "largest difference\nto the library")
     for model, backend, call, largest in results:
         answer = call.answer
@@ -102,7 +102,7 @@ def show(results: list[tuple[str, str, Timed, str]]) -> None:
 
 
 def verdict(late: Timed) -> str:
-    """What became of the call that was given too little time."""
+    """Returns sentences that say how the call with too little time ended."""
     answer = late.answer
     given = f"The last model needs half a second for what it was given {IMPATIENT_S * 1e3:g} ms for. "
     if not answer.defaults:
@@ -115,7 +115,7 @@ def verdict(late: Timed) -> str:
 
 
 def ask(repository: Path, patients: pd.DataFrame, booster: xgboost.Booster, tumours: pd.DataFrame) -> None:
-    """Starts a gateway, scores the rows, and prints what came."""
+    """Starts a gateway, scores the rows with each model, and prints the results."""
     inputs = patients[INPUTS]
     with gateway(repository, repository.parent / "gateway.log") as url, ScoringClient(url) as client:
         timed(client, "glm", inputs[:1])  # opens the connection
@@ -125,7 +125,7 @@ def ask(repository: Path, patients: pd.DataFrame, booster: xgboost.Booster, tumo
             results.append((model, "R (Rserve)", call, difference(call.answer, patients[model].to_numpy())))
         cancer = timed(client, "cancer", tumours)
         late = timed(client, "bootstrap", inputs, IMPATIENT_S)
-    # Only now: xgboost's threads go on spinning for a while after a prediction, on the gateway's cores.
+    # Predicted after the gateway's calls, because xgboost's threads keep the cores busy for a while after a prediction.
     direct = booster.predict(xgboost.DMatrix(tumours))
     results.append(("cancer", "xgboost", cancer, difference(cancer.answer, direct)))
     results.append(("bootstrap", "R (Rserve)", late, "-"))
@@ -134,7 +134,7 @@ def ask(repository: Path, patients: pd.DataFrame, booster: xgboost.Booster, tumo
 
 
 def main() -> None:
-    """Everything, in a folder that is removed afterwards."""
+    """Runs the whole demonstration in a folder that is removed afterwards."""
     with tempfile.TemporaryDirectory(prefix="scorebridge-demo-") as folder:
         work, repository = Path(folder), Path(folder) / "repository"
         os.environ["XDG_CACHE_HOME"] = folder

@@ -1,4 +1,4 @@
-"""Scores rows as they come, many calls at a time: python examples/score_async.py HOST:PORT MODEL FEATURE..."""
+"""Scores rows one by one, with many calls at a time: python examples/score_async.py HOST:PORT MODEL FEATURE..."""
 
 import asyncio
 import sys
@@ -8,7 +8,7 @@ from scorebridge import AsyncScoringClient, Scores
 
 
 async def main() -> None:
-    """The script."""
+    """Runs the example."""
     target, model, *features = sys.argv[1:]
     async with AsyncScoringClient(target, timeout_s=2, default=0.5) as client:
 

@@ -7,7 +7,7 @@ from scorebridge import ScoringClient
 
 
 def main() -> None:
-    """The script."""
+    """Runs the example."""
     target, model, *features = sys.argv[1:]
     rows = {
         name: np.array([number + 1.0, number + 3.0]) for number, name in enumerate(features)

@@ -1,4 +1,4 @@
-"""Keeps calls in flight and says what became of them.
+"""Keeps a number of calls in flight for a while, and prints their rate, times and sources.
 
 python examples/score_load.py HOST:PORT MODEL COLUMNS ROWS IN_FLIGHT SECONDS [TIMEOUT_MS]
 """
@@ -12,7 +12,7 @@ from scorebridge import AsyncScoringClient, Source
 
 
 async def main() -> None:
-    """The script."""
+    """Runs the example."""
     target, model, *numbers = sys.argv[1:]
     columns, rows, in_flight = map(int, numbers[:3])
     seconds, timeout_s = float(numbers[3]), float((*numbers[4:], "1000")[0]) / 1000

@@ -13,7 +13,7 @@ from sklearn.datasets import load_breast_cancer
 
 
 def train(folder: Path) -> tuple[xgboost.Booster, pd.DataFrame]:
-    """Writes the bundle into `folder`/cancer; the booster to compare with, and the rows."""
+    """Trains a model and writes its bundle into `folder`/cancer; returns the booster and the rows."""
     loaded: Any = load_breast_cancer(return_X_y=True, as_frame=True)
     rows, target = loaded
     training = xgboost.DMatrix(rows[100:], target[100:])

@@ -22,8 +22,8 @@ Pred.R <- function(npreg, glu, bp, skin, bmi, ped, age) {
 }
 write_bundle(file.path(folder, "forest"), forest, Pred.R, golden = rows, row_wise = TRUE, default_score = 0.33)
 
-# Fitted again 200 times in every call: a good model, and far too slow for an impatient caller. Rows share their random
-# samples with nobody, but the author does not vouch for it, so row_wise stays FALSE.
+# This model is fitted again 200 times in every call: it is good, but far too slow for an impatient caller. Its rows are
+# in fact scored independently, but the author does not vouch for it, so row_wise stays FALSE.
 known <- na.omit(Pima.tr2)
 Pred.R <- function(npreg, glu, bp, skin, bmi, ped, age) {
   rows <- data.frame(npreg, glu, bp, skin, bmi, ped, age)
@@ -39,7 +39,7 @@ write_bundle(
   golden = head(rows, 3), row_wise = FALSE, default_score = 0.33, timeout_s = 10, features = types
 )
 
-# What the demo and the tests compare with: the rows to be scored, and what R itself says of them.
+# The rows to be scored and R's own scores of them, with which the demonstration and the tests compare.
 set.seed(1)
 direct <- data.frame(
   Pima.te[, 1:7],

@@ -11,8 +11,8 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
- * Keeps calls in flight and says what became of them: java -cp CLASSPATH Load.java HOST:PORT MODEL COLUMNS ROWS IN_FLIGHT
- * SECONDS [TIMEOUT_MS]
+ * Keeps a number of calls in flight for a while, and prints their rate, times and sources: java -cp CLASSPATH Load.java
+ * HOST:PORT MODEL COLUMNS ROWS IN_FLIGHT SECONDS [TIMEOUT_MS]
  */
 public class Load {
   public static void main(String[] arguments) {
@@ -31,7 +31,7 @@ public class Load {
     Batch batch = Batch.of(values);
     try (ScoringClient client =
         ScoringClient.newBuilder(arguments[0]).timeout(timeout).defaultScore(0).build()) {
-      new Load(client, arguments[1], batch).run(inFlight, seconds / 3); // warms the virtual machine up
+      new Load(client, arguments[1], batch).run(inFlight, seconds / 3); // warms up the virtual machine
       Load load = new Load(client, arguments[1], batch);
       double took = load.run(inFlight, seconds);
       load.print(took);
