@@ -40,7 +40,7 @@ class Reads:
         if waiting := self._waiting(subject):
             raise PassingFailure(
                 f"a read of {subject} has not returned for {time.monotonic() - waiting[0][0]:.0f} s, "
-                "and no other one is begun until it does"
+                "and no other is begun until it does"
             )
         begun, future = time.monotonic(), Future[_Result]()
         future.set_running_or_notify_cancel()

@@ -38,7 +38,7 @@ async def test_one_that_hangs_is_left_and_no_other_of_its_subject_is_begun_until
         assert refused.value.limit == "0.01 s"
         for _ in range(3):
             with pytest.raises(
-                PassingFailure, match=r"^a read of m has not returned for \d+ s, and no other one is begun"
+                PassingFailure, match=r"^a read of m has not returned for \d+ s, and no other is begun"
             ):
                 await reads.run("m", 60, hang)
         assert len(begun) == 1
