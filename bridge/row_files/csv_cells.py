@@ -102,7 +102,6 @@ def read_rows(lines: Iterable[str], separator: str = ",", *, header: bool = True
             than 65,536, or more than 4 Mi characters.
     """
     scanner = _Scanner(lines, separator, header=header, before=before)
-    scanner = _Scanner(lines, separator, header=header, before=before)
     first: list[Cell] = []
     empty = skipped = 0
     for row in scanner.rows():

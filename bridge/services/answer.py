@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
@@ -140,7 +141,8 @@ class Answering:
                 reply, record = await beside(write, call.caller) if much else write()
         except asyncio.CancelledError:
             if self._recorder is not None:
-                await self._recorder.cancelled(arrival, call, engine)
+                with suppress(LogUnavailable):  # the log has counted it, and there is nobody left to be told
+                    await self._recorder.cancelled(arrival, call, engine)
             raise
         except BridgeError as error:
             failure = error

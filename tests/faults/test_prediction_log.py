@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import grpc
 import grpc.aio
@@ -15,6 +16,7 @@ import pytest
 import xgboost
 from fixtures import SCOREBRIDGE, Cancer, StartGateway, put
 from gateways import GatewayProcess
+from row_messages import to_features
 from scorebridge import AsyncScoringClient, InvalidRequest, ModelNotFound, Unavailable
 from scorebridge.v1 import scoring_pb2 as pb
 from sick import Sick, make_sick_bundle
@@ -270,6 +272,30 @@ async def test_a_folder_that_becomes_read_only(
         assert raised.value.reason == "LOG_UNAVAILABLE"
     assert gateway._log.lost == 1
     assert len(list(read_log(log))) == 1
+
+
+async def test_a_cancelled_call_ends_as_cancelled_though_it_can_not_be_recorded(
+    tmp_path: Path,
+    served: Path,
+    start_gateway: StartGateway,
+    connect: Connect,
+    read_only: Callable[[Path], None],
+) -> None:
+    log = tmp_path / "log"
+    gateway = await start_gateway(served, log_dir=log, log_on_failure="refuse", log_segment_bytes=1)
+    sick = Sick(gateway, connect(gateway))
+    await sick.call("nap", [0.0])
+    (recorded,) = read_log(log)
+    request = pb.ScoreRequest.FromString(recorded.record.request)
+    request.table.CopyFrom(to_features({"do": ["nap"], "x": [5.0]}))
+    read_only(log)
+    context = SimpleNamespace(peer=lambda: "ipv4:127.0.0.1:1", time_remaining=lambda: 20.0)
+    task = asyncio.create_task(gateway._service.score(request.SerializeToString(), context))
+    await eventually(lambda: sick.backend.workload.running == 1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert gateway._log.lost == 1
 
 
 async def test_a_second_gateway_on_the_same_log_does_not_start(
