@@ -142,7 +142,7 @@ def test_a_newer_file_is_refused_because_it_might_be_read_otherwise(desk: Desk) 
     document["version"] = [INSTALLED[0], INSTALLED[1] + 1, 0]
     newer, said = f"{INSTALLED[0]}.{INSTALLED[1] + 1}.0", desk.refusal("new.json", json.dumps(document).encode())
     assert said.startswith(f"new.json was saved by xgboost {newer}; the installed {xgboost.__version__} is older and")
-    assert said.endswith(f": convert it where xgboost {newer} or a newer is installed")
+    assert said.endswith(f": convert it where xgboost {newer} or newer is installed")
 
 
 def test_a_newer_pickle_is_refused_as_well(desk: Desk) -> None:

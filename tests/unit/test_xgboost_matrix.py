@@ -346,22 +346,26 @@ def test_stored_categories_make_a_factor_if_they_are_text_and_ids_if_they_are_nu
 
 
 LEVELS = {"type": "factor", "levels": ["lo", "hi"]}
+CORRECT = ": correct the line or remove it"
 
 
 @pytest.mark.parametrize(
     ("declared", "sentence"),
     [
         ({"y": "double"}, "names 'y', which is no feature of the booster"),
-        ({"x": "string"}, "contradicts the model file in 'x'"),
-        ({"x": LEVELS}, "contradicts the model file in 'x'"),
-        ({"text": "int"}, "contradicts the model file in 'text'"),
-        ({"text": "string"}, "contradicts the model file in 'text'"),
-        ({"text": LEVELS | {"levels": ["hi", "lo"]}}, "contradicts the model file in 'text'"),
-        ({"text": LEVELS | {"ordered": True}}, "contradicts the model file in 'text'"),
-        ({"number": {"type": "int", "levels": [10, 20]}}, "contradicts the model file in 'number'"),
-        ({"number": {"levels": "codes"}}, "contradicts the model file in 'number'"),
-        ({"number": {"type": "factor", "levels": ["10", "20", "-1"]}}, "contradicts the model file in 'number'"),
-        ({"x": {"type": "int", "levels": [1]}}, "contradicts the model file in 'x'"),
+        ({"x": "string"}, f"contradicts the model file in 'x'{CORRECT}"),
+        ({"x": LEVELS}, f"contradicts the model file in 'x'{CORRECT}"),
+        ({"text": "int"}, f"contradicts the model file in 'text'{CORRECT}"),
+        ({"text": "string"}, f"contradicts the model file in 'text'{CORRECT}"),
+        ({"text": LEVELS | {"levels": ["hi", "lo"]}}, f"contradicts the model file in 'text'{CORRECT}"),
+        ({"text": LEVELS | {"ordered": True}}, f"contradicts the model file in 'text'{CORRECT}"),
+        ({"number": {"type": "int", "levels": [10, 20]}}, f"contradicts the model file in 'number'{CORRECT}"),
+        ({"number": {"levels": "codes"}}, f"contradicts the model file in 'number'{CORRECT}"),
+        (
+            {"number": {"type": "factor", "levels": ["10", "20", "-1"]}},
+            f"contradicts the model file in 'number'{CORRECT}",
+        ),
+        ({"x": {"type": "int", "levels": [1]}}, f"contradicts the model file in 'x'{CORRECT}"),
         ({"x": "int", "text": LEVELS, "number": {"type": "int64", "levels": [10, 20, -1]}}, None),
         ({"x": "bool", "number": "double"}, None),
     ],

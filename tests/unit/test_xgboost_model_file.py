@@ -184,7 +184,7 @@ def test_a_file_that_ends_too_early_is_said_to(tmp_path: Path, booster: xgboost.
 SAID = {
     "1.7.6 of an objective of 3.4.1": (
         "[12:00:00] ../src/objective/objective.cc:26: Unknown objective function: `reg:expectileerror`\nObjective cand",
-        "its objective 'reg:expectileerror' is none",
+        "its objective 'reg:expectileerror' is not known to",
     ),
     "3.1.3 of the binary format": (
         "Failed to load model: `model.ubj`. \nThe binary format has been deprecated in 1.6 and removed in 3.1, use UBJ",

@@ -1,1 +1,1 @@
-"""The R backend: a supervised Rserve, the QAP1 wire, its connections, and the pool of workers."""
+"""The backend of R models: an Rserve for each version, its workers, and the QAP1 protocol to them."""
