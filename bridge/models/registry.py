@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bridge.bundles.bundle import read_bundle
 from bridge.bundles.lookout import Lookout
-from bridge.bundles.repository import Repository
+from bridge.bundles.repository import Repository, StoredVersion
 from bridge.errors import BundleError, ModelNotFound, ModelNotReady, PassingFailure
 from bridge.layers.drain import Drain
 from bridge.models.acceptance import accept
@@ -172,8 +172,8 @@ class Registry:
         names = await self._lookout.names()
         return [] if names is None else sorted({*names, *self._models})
 
-    async def _look(self, model: str) -> set[int] | None:
-        """Learns which versions a model has and which is promoted; returns their numbers.
+    async def _look(self, model: str) -> dict[StoredVersion, bool] | None:
+        """Learns which versions a model has and which is promoted; returns each with whether it is deployed.
 
         Returns None, and changes nothing, while the repository's file system does not answer.
         """
@@ -181,23 +181,24 @@ class Registry:
         if seen is None:
             return None
         for one, deployed in seen.versions.items():
-            version = self._models.setdefault(model, {}).setdefault(one.version, Version(one))
-            if not deployed:
-                version.state = State.NOT_DEPLOYED
-            elif version.state is State.NOT_DEPLOYED:
+            known = self._models.setdefault(model, {})
+            version = known.setdefault(one.version, Version(one, State.NOT_DEPLOYED))
+            if deployed and version.state is State.NOT_DEPLOYED:
                 version.state = State.NOT_RESIDENT
         if model in self._models:
             self._promoted[model] = seen.promoted
-        return {one.version for one in seen.versions}
+        return seen.versions
 
     async def _refresh_model(self, model: str) -> None:
-        found = await self._look(model)
+        seen = await self._look(model)
         known = self._models.get(model)
-        if found is None or known is None:
+        if seen is None or known is None:
             return
         promoted = self._promoted.get(model)
+        found = {one.version for one, deployed in seen.items() if deployed}
         await self._load_wanted(model, found, promoted)
         gone = [known.pop(number) for number in set(known) - found]
+        known.update({one.version: Version(one, State.NOT_DEPLOYED) for one in seen if one.version not in found})
         wanted = self._wanted(model, found, promoted)  # again, because a version that waited may be good by now
         self._choose(model, wanted, promoted)
         for version in [*known.values(), *gone]:

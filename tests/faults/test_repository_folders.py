@@ -15,6 +15,7 @@ from waiting import eventually
 from bridge.bundles import lookout
 from bridge.bundles.bundle import Bundle, make_manifest, read_bundle, verify
 from bridge.bundles.repository import Repository
+from bridge.errors import ModelNotFound
 from bridge.gateway.server import Gateway
 from bridge.models.version import State, Version
 
@@ -332,3 +333,36 @@ async def test_a_version_that_can_not_be_looked_into_is_refused_beside_the_other
     gateway = await start_gateway(repository)
     assert gateway.registry.resolve("m").stored.version == 1
     assert found(gateway, "m").reason == "manifest.json is a link to nothing"
+
+
+async def test_a_version_that_serves_is_unloaded_when_its_manifest_is_removed_and_loaded_anew_when_it_is_back(
+    repository: Path, tmp_path: Path, start_gateway: StartGateway
+) -> None:
+    put(make_r_bundle(tmp_path / "b", "Pred.R <- function(x) x * k", settings=SETTINGS), repository, "m")
+    gateway = await start_gateway(repository)
+    served = gateway.registry.resolve("m")
+    manifest = repository / "m" / "1" / "manifest.json"
+    kept = manifest.read_bytes()
+    manifest.unlink()
+    await gateway.registry.refresh()
+    (listed,) = gateway.registry.versions("m")
+    assert (listed.state, listed.reason) == (State.NOT_DEPLOYED, "")
+    with pytest.raises(ModelNotFound, match="no version of 'm' is deployed"):
+        gateway.registry.resolve("m")
+    await eventually(lambda: (served.state, served.accepted) == (State.NOT_RESIDENT, None))
+    manifest.write_bytes(kept)
+    await gateway.registry.refresh()
+    again = gateway.registry.resolve("m")
+    assert (again.state, again is served) == (State.READY, False)
+
+
+async def test_a_refused_version_whose_manifest_is_removed_keeps_no_reason(
+    repository: Path, tmp_path: Path, start_gateway: StartGateway
+) -> None:
+    put(make_r_bundle(tmp_path / "b", "Pred.R <- function(x) x * k", settings=SETTINGS), repository, "m")
+    (repository / "m" / "1" / "model.RData").write_bytes(b"changed")
+    gateway = await start_gateway(repository)
+    assert found(gateway, "m").state is State.REFUSED
+    (repository / "m" / "1" / "manifest.json").unlink()
+    await gateway.registry.refresh()
+    assert (found(gateway, "m").state, found(gateway, "m").reason) == (State.NOT_DEPLOYED, "")

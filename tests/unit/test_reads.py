@@ -37,9 +37,7 @@ async def test_one_that_hangs_is_left_and_no_other_of_its_subject_is_begun_until
             await reads.run("m", 0.01, hang)
         assert refused.value.limit == "0.01 s"
         for _ in range(3):
-            with pytest.raises(
-                PassingFailure, match=r"^a read of m has not returned for \d+ s, and no other is begun"
-            ):
+            with pytest.raises(PassingFailure, match=r"^a read of m has not returned for \d+ s, and no other is begun"):
                 await reads.run("m", 60, hang)
         assert len(begun) == 1
         assert begun[0].daemon, "it would keep the process from ending"

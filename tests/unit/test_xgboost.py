@@ -90,6 +90,18 @@ async def test_either_engine_gives_the_booster_s_bits(tmp_path: Path, binary: Mo
         assert backend.description.engine.startswith(said)
 
 
+async def test_a_booster_that_is_faster_for_every_batch_scores_them_and_is_named(
+    tmp_path: Path, binary: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridge.backends.xgboost.backend.faster_of", lambda _, many, __: (many, 0))
+    folder = write(tmp_path / "m", binary, '[engine]\nname = "auto"')
+    await assert_equal_bits(folder, binary, ["score"])
+    async with loaded(folder) as backend:
+        described = backend.description
+        assert described.engine.startswith("xgboost ")
+        assert described.engine_reason == "lignum gave the booster's bits on every trial row, but the booster is faster"
+
+
 async def test_lignum_is_not_taken_where_it_can_not_do_the_same(tmp_path: Path, stopped: Model) -> None:
     folder = write(tmp_path / "m", stopped, '[xgboost]\ntrees = "best"\n[engine]\nname = "lignum"')
     with pytest.raises(BundleError, match=r"engine\.name is 'lignum', but lignum predicts with all trees"):

@@ -3,10 +3,8 @@
 import asyncio
 import shutil
 import subprocess
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Self
 
 from bridge.backends import NICENESS
@@ -14,23 +12,15 @@ from bridge.backends.rserve.header import MAX_REPLY_BYTES, MAX_REQUEST_BYTES
 from bridge.bundles.settings import ModelSettings
 from bridge.errors import BundleError, PassingFailure
 from bridge.private_folders import make_folder, remove_folder, temporary_files
+from bridge.r_facts import ONE_THREAD, rscripts
 from bridge.shortages import signal_name
 from bridge.workers.background import to_the_end
 from bridge.workers.process_group import ProcessGroup
 
-__all__ = ["RserveProcess", "rscripts"]
+__all__ = ["RserveProcess"]
 
 _BEGUN = "begun"  # the file that rscripts/serve.R makes before it loads the bundle
 _SYSTEM_CONF = Path("/etc/Rserv.conf")
-# One thread in each process: where OpenMP has run threads in the parent before the fork, every worker hangs for ever.
-_ONE_THREAD: Mapping[str, str] = MappingProxyType(
-    {
-        "MC_CORES": "1",
-        "OMP_NUM_THREADS": "1",
-        "OMP_THREAD_LIMIT": "1",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-)
 # Rserve takes a boolean as true only if it begins with 1, y, e or T, and ignores unknown keys without a message.
 _CONF = """\
 socket {folder}/socket
@@ -48,13 +38,6 @@ maxinbuf {max_request_kb}
 maxsendbuf {max_reply_kb}
 source {rscripts}/serve.R
 """
-
-
-def rscripts() -> Path:
-    """Returns the folder of the gateway's R code: inside an installed package, or beside it in a checkout."""
-    package = Path(__file__).parents[2]
-    installed = package / "rscripts"
-    return installed if installed.is_dir() else package.parent / "rscripts"
 
 
 @cache
@@ -169,7 +152,7 @@ def _write_conf(folder: Path) -> Path:
 
 def _environment(bundle: Path, digest: str, settings: ModelSettings, folder: Path) -> dict[str, str]:
     return {
-        **_ONE_THREAD,
+        **ONE_THREAD,
         "SCOREBRIDGE_RSCRIPTS": str(rscripts()),
         "SCOREBRIDGE_BUNDLE": str(bundle.resolve()),
         "SCOREBRIDGE_DIGEST": digest,

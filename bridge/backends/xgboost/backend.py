@@ -176,6 +176,9 @@ def _engine(
     fast = load_lignum(path, library, facts.objective)
     if bundle.settings.engine.name == "auto":
         fast, limit = faster_of(fast, predict, facts.features)
+        if limit == 0:
+            slower = "lignum gave the booster's bits on every trial row, but the booster is faster"
+            return version, slower, lambda rows: Prediction(predict(rows))
         reason += f"; more than {limit} rows are faster in the booster, which scores them" if limit else ""
     engine = f"lignum {facts.lignum}{' compiled' if library else ''}, for {version}"
     return engine, reason, lambda rows: Prediction(fast(rows))

@@ -57,10 +57,11 @@ class EngineFailed(Exception):
         self.condition_class = condition_class
 
 
-def faster_of(few: Predict, many: Predict, features: int) -> tuple[Predict, int]:
+def faster_of(few: Predict, many: Predict, features: int) -> tuple[Predict, int | None]:
     """Returns an engine that uses the faster of two for each batch, and the most rows for which `few` is faster.
 
-    The number is 0 if one of them is faster for all measured batches, of 64 to 1024 rows. It blocks while it measures.
+    Of the measured batches, of 64 to 1024 rows, the number is None if `few` is faster for all, and 0 if `many` is; then
+    `many` scores every batch. It blocks while it measures.
 
     Args:
         few: the engine for small batches.
@@ -74,7 +75,7 @@ def faster_of(few: Predict, many: Predict, features: int) -> tuple[Predict, int]
             break
         limit = rows
     else:
-        return few, 0
+        return few, None
     return lambda rows: (few if len(rows) <= limit else many)(rows), limit
 
 

@@ -136,7 +136,7 @@ final class Arguments {
           "labels has " + values.size() + " entries; the gateway takes at most " + MOST_LABELS);
     }
     Map<String, String> labels = new LinkedHashMap<>();
-    values.forEach((key, value) -> labels.put(text("a label's name", key), text("the label '" + key + "'", value)));
+    values.forEach((key, value) -> labels.put(name("a label's name", key), text("the label '" + key + "'", value)));
     return Map.copyOf(labels);
   }
 

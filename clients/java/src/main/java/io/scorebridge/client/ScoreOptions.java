@@ -204,7 +204,8 @@ public final class ScoreOptions {
      *
      * @param labels at most 64 names and values, each a text of at most 1 KiB.
      * @return this builder.
-     * @throws IllegalArgumentException if a name or value is null or too long, or there are over 64 labels.
+     * @throws IllegalArgumentException if a name is empty, a name or value is null or too long, or there are over 64
+     *     labels.
      */
     public Builder labels(Map<String, String> labels) {
       this.labels = Arguments.labels(labels);
