@@ -1,12 +1,13 @@
 """ops/envoy.yaml in front of a gateway: what grpc.aio can't hold by itself does not get through."""
 
 import asyncio
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 from attacks.gauge import ROOT, Gauge
@@ -17,11 +18,6 @@ LIST = "/scorebridge.v1.ScoringService/ListModels"
 _ENVOY = Path(str(files("envoy") / "_bin" / "envoy"))
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
-
-
 @pytest.fixture(scope="module")
 def gauge(cancer: Cancer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gauge]:
     """A gateway that is called through Envoy."""
@@ -29,30 +25,32 @@ def gauge(cancer: Cancer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     (folder / "repository").mkdir()
     put(cancer.folder, folder / "repository", "cancer")
     with Gauge.of(folder / "repository", cancer.names, folder, "grpc") as made:
-        port = _free_port()
         behind = made.grpc_address.rpartition(":")[2]
         lines = (ROOT / "ops" / "envoy.yaml").read_text()
-        for old, new in (("8443", str(port)), ("8081}", f"{behind}}}"), ("9901", "0")):
+        for old, new in (("8443", "0"), ("9901", "0"), ("8081}", f"{behind}}}")):
             assert old in lines
             lines = lines.replace(old, new)
-        config = folder / "envoy.yaml"
+        config, log, admin = folder / "envoy.yaml", folder / "envoy.log", folder / "admin"
         config.write_text(lines)
-        command = [str(_ENVOY), "-c", str(config), "--concurrency", "1", "--use-dynamic-base-id"]
-        log = folder / "envoy.log"
+        options = ["--concurrency", "1", "--use-dynamic-base-id", "--admin-address-path", str(admin)]
+        command = [str(_ENVOY), "-c", str(config), *options]
         with log.open("w") as file, subprocess.Popen(command, stdout=file, stderr=file) as envoy:
             try:
-                _wait_until_listening(envoy, port)
+                while (port := _listening_port(admin)) is None:
+                    assert envoy.poll() is None, log.read_text()
                 made.grpc_address = f"127.0.0.1:{port}"
                 yield made
             finally:
                 envoy.terminate()
 
 
-def _wait_until_listening(envoy: "subprocess.Popen[bytes]", port: int) -> None:
-    while envoy.poll() is None:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-    raise AssertionError("Envoy ended before it listened")
+def _listening_port(admin: Path) -> int | None:
+    """Returns the port on which Envoy takes calls; None while it takes none. Envoy writes `admin` when it begins."""
+    if not admin.exists() or not (address := admin.read_text()):
+        return None
+    with suppress(HTTPError), urlopen(f"http://{address}/ready"), urlopen(f"http://{address}/listeners") as listed:
+        return int(listed.read().decode().strip().rpartition(":")[2])
+    return None
 
 
 @pytest.mark.parametrize(

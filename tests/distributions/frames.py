@@ -32,7 +32,7 @@ def _sent(name: str, values: Any) -> list[Any] | str:
     try:
         column = build_column(name, values)
     except TypeError as error:
-        return str(error).partition(": ")[2] or str(error)
+        return str(error).partition(": ")[2]  # without the column's dtype, whose name differs
     kind = str(column.WhichOneof("values"))
     cells = list(getattr(column, kind).values)
     for row, cell in enumerate(cells):

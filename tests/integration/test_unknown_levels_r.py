@@ -54,5 +54,5 @@ async def test_the_rule_holds_for_factors_too(
 @pytest.mark.parametrize("line", ["'int64'", "{type = 'int', levels = [1, 2]}", "{levels = 'codes'}"])
 async def test_what_r_has_no_word_for_is_refused(tmp_path: Path, repository: Path, line: str) -> None:
     bundle = make_r_bundle(tmp_path / "bundle", CODE, settings=f"[features]\nx = {line}\n")
-    with pytest.raises(BundleError, match=r"says int64 or levels of numbers of 'x'"):
+    with pytest.raises(BundleError, match=r"'x' is int64 or has numbers as levels"):
         await deploy(bundle, repository, "m")
