@@ -9,6 +9,7 @@ from bridge.errors import PoisonCall, WorkerLost
 __all__ = ["Retry", "RetryBudget"]
 
 _MAX_BACKOFF_S = 1.0
+_MOST_DOUBLINGS = 30  # a model may allow any number of attempts, and a float holds no more than 1,023 doublings
 
 
 class RetryBudget:
@@ -88,7 +89,7 @@ class Retry:
                     # workers succeed alone, and must not use up the budget.
                     self._budget.withdraw()
                 lost += 1
-                longest_s = min(_MAX_BACKOFF_S, self._backoff_s * 2 ** (lost - 1))
+                longest_s = min(_MAX_BACKOFF_S, self._backoff_s * 2.0 ** min(lost - 1, _MOST_DOUBLINGS))
                 pause_s = random.uniform(0, longest_s)  # noqa: S311 - no secret
                 if not self._goes_on(call, lost, pause_s, error):
                     raise

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
-from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import pytest
@@ -48,7 +47,7 @@ def _listening_port(admin: Path) -> int | None:
     """Returns the port on which Envoy takes calls; None while it takes none. Envoy writes `admin` when it begins."""
     if not admin.exists() or not (address := admin.read_text()):
         return None
-    with suppress(HTTPError), urlopen(f"http://{address}/ready"), urlopen(f"http://{address}/listeners") as listed:
+    with suppress(OSError), urlopen(f"http://{address}/ready"), urlopen(f"http://{address}/listeners") as listed:
         return int(listed.read().decode().strip().rpartition(":")[2])
     return None
 

@@ -3,16 +3,22 @@
 import json
 import logging
 import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
+import grpc.aio
 import numpy as np
 import pytest
-from scorebridge import AsyncScoringClient, CallEvent, Cancelled, ScoringClient, Source
+from scorebridge import AsyncScoringClient, CallEvent, Cancelled, ScoringClient, Source, calls
 from scorebridge.answers import Answers
 from scorebridge.batch import MOST_ROWS, Batch
 from scorebridge.channel import plan_channel
+from scorebridge.client_base import ClientBase
 from scorebridge.errors import ScoringError
 
 NOBODY = "127.0.0.1:1"
@@ -81,6 +87,62 @@ def test_a_given_channel_is_used_and_stays_open() -> None:
         for _ in range(2):
             with ScoringClient("unused", timeout_s=5, default=0.5, channel=channel) as client:
                 assert client.score("m", np.zeros((1, 3))).reasons == ["UNAVAILABLE"]
+
+
+@pytest.fixture
+def packing_takes_3_s(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moves the clients' clock while rows become a message."""
+    late, pack = [0.0], ClientBase._batch
+
+    def slow(*arguments: Any) -> Batch:
+        late[0] += 3.0
+        return pack(*arguments)
+
+    monkeypatch.setattr(ClientBase, "_batch", slow)
+    monkeypatch.setattr(calls, "time", SimpleNamespace(monotonic=lambda: time.monotonic() + late[0]))
+
+
+@pytest.fixture
+def asked() -> Iterator[tuple[str, list[float]]]:
+    """A server that scores nothing: its address, and the seconds that its callers had left."""
+    left_s = list[float]()
+
+    def note(_: bytes, context: grpc.ServicerContext) -> bytes:
+        left_s.append(context.time_remaining())
+        context.abort(grpc.StatusCode.UNAVAILABLE, "no scores here")
+        return b""
+
+    methods = {"Score": grpc.unary_unary_rpc_method_handler(note)}
+    with ThreadPoolExecutor(1) as pool:
+        server = grpc.server(pool)
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler("scorebridge.v1.ScoringService", methods),)
+        )
+        port = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        yield f"127.0.0.1:{port}", left_s
+        server.stop(None).wait()
+
+
+@pytest.mark.usefixtures("packing_takes_3_s")
+def test_a_call_s_time_counts_from_its_beginning(asked: tuple[str, list[float]]) -> None:
+    target, left_s = asked
+    with grpc.insecure_channel(target) as channel, ScoringClient("unused", channel=channel, default=0.5) as client:
+        assert client.score("m", np.zeros((1, 3)), timeout_s=20).source is Source.CLIENT_DEFAULT
+    assert left_s
+    assert max(left_s) < 17
+
+
+@pytest.mark.usefixtures("packing_takes_3_s")
+async def test_a_call_s_time_counts_from_its_beginning_for_asyncio(asked: tuple[str, list[float]]) -> None:
+    target, left_s = asked
+    async with (
+        grpc.aio.insecure_channel(target) as channel,
+        AsyncScoringClient("unused", channel=channel, default=0.5) as client,
+    ):
+        assert (await client.score("m", np.zeros((1, 3)), timeout_s=20)).source is Source.CLIENT_DEFAULT
+    assert left_s
+    assert max(left_s) < 17
 
 
 def test_a_closed_client_says_so() -> None:

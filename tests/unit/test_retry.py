@@ -53,10 +53,10 @@ def test_a_lost_worker_is_followed_by_another_one() -> None:
     assert (end_of(workers), workers.asked) == ("OK", 2)
 
 
-@pytest.mark.parametrize("attempts", [2, 3, 9])
+@pytest.mark.parametrize("attempts", [2, 3, 9, 1100])
 def test_a_call_that_lost_all_of_its_attempts_is_taken_for_the_cause(attempts: int) -> None:
     workers = Workers()
-    assert (end_of(workers, attempts=attempts), workers.asked) == (PoisonCall.reason, attempts)
+    assert (end_of(workers, attempts=attempts, budget=2.0 * attempts), workers.asked) == (PoisonCall.reason, attempts)
 
 
 @pytest.mark.parametrize("attempts", [2, 3, 9])
