@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bridge.cli.commands import sigterm_unwinds
+from bridge.cli.json_output import Json, print_json
 from bridge.errors import BridgeError
 from bridge.prediction_log.selection import Selection
 from bridge.reconcile.run import Options, reconcile_log
@@ -48,6 +49,7 @@ def reconcile(
     key: Annotated[str, typer.Option(help="The column of row keys in the file of --against.")] = "row_key",
     client_defaults: _ClientDefaultsOption = None,
     timeout: _TimeoutOption = None,
+    as_json: Json = False,
 ) -> None:
     """Score the logged calls again, independently of the gateway, and compare the scores row by row.
 
@@ -58,7 +60,10 @@ def reconcile(
     try:
         selection = Selection.parse(since, until, model)
         summary = _run(Options(log, repository, selection, tolerance, output, against, key, files, timeout))
-        _print(summary, output, joined=", client_defaults.parquet" if files else "")
+        if as_json:
+            print_json(summary.listing())
+        else:
+            _print(summary, output, joined=", client_defaults.parquet" if files else "")
     except (BridgeError, OSError) as error:
         typer.echo(printable(f"{error}"), err=True)
         raise typer.Exit(NOT_RUN) from error

@@ -58,7 +58,7 @@ def test_calls_rows_and_defaults_are_counted_by_version_and_hour() -> None:
     assert (total.calls, total.rows, total.default_rate) == (7, 9, 3 / 9)
     assert total.defaulted == {"MODEL_ERROR": 2, "DEADLINE": 1}
     assert total.errors == {"INVALID_REQUEST": 3}
-    versions = stats.by_version()
+    versions = stats.by_group()
     assert list(versions) == ["(no version)", "risk/3", "risk/10"]
     assert [(one.calls, one.rows) for one in versions.values()] == [(2, 0), (4, 8), (1, 1)]
     hours = stats.by_hour()

@@ -6,11 +6,23 @@ from typing import Any
 
 import grpc
 
+from scorebridge.arguments import MOST_TIMEOUT_S
 from scorebridge.client_options import ClientOptions
 from scorebridge.tls_files import TlsFiles
 from scorebridge.token_file import TokenFile
 
-__all__ = ["CLIENT_CERT", "CLIENT_KEY", "TIMEOUT_S", "TLS_CA", "TOKEN_FILE", "URL", "FromEnv", "arguments", "reach"]
+__all__ = [
+    "CLIENT_CERT",
+    "CLIENT_KEY",
+    "TIMEOUT_S",
+    "TLS_CA",
+    "TOKEN_FILE",
+    "URL",
+    "FromEnv",
+    "arguments",
+    "reach",
+    "timeout_s",
+]
 
 # None of them is a variable of the gateway's settings, which have the same prefix.
 URL = "SCOREBRIDGE_URL"
@@ -67,9 +79,25 @@ def arguments(environment: Mapping[str, str], given: Mapping[str, Any]) -> dict[
         made["target"], made["credentials"] = _reached(environment, made)
     if "token" not in made and (path := environment.get(TOKEN_FILE)):
         made["token"] = TokenFile(path)
-    if "timeout_s" not in made and (text := environment.get(TIMEOUT_S)):
-        made["timeout_s"] = _seconds(text)
+    if "timeout_s" not in made and (seconds := timeout_s(environment)) is not None:
+        made["timeout_s"] = seconds
     return made
+
+
+def timeout_s(environment: Mapping[str, str]) -> float | None:
+    """Returns the timeout that SCOREBRIDGE_TIMEOUT_S states, seconds; None if it is empty or not set.
+
+    Raises:
+        ValueError: it is not a number of seconds over 0.
+    """
+    text = environment.get(TIMEOUT_S)
+    if not text:
+        return None
+    if _SECONDS.fullmatch(text) is None or not 0 < float(text) <= MOST_TIMEOUT_S:
+        raise ValueError(
+            f"{TIMEOUT_S} must be a number of seconds over 0, such as 0.5, and at most {MOST_TIMEOUT_S:.0f}"
+        )
+    return float(text)
 
 
 def reach(url: str, files: TlsFiles) -> tuple[str, grpc.ChannelCredentials | None]:
@@ -115,9 +143,3 @@ def _reached(environment: Mapping[str, str], given: Mapping[str, Any]) -> tuple[
         contradicted = "credentials is None" if given["credentials"] is None else "there are credentials for TLS"
         raise ValueError(f"'{url}' begins with {scheme}://, but {contradicted}")
     return hosts, given["credentials"]
-
-
-def _seconds(text: str) -> float:
-    if _SECONDS.fullmatch(text) is None:
-        raise ValueError(f"{TIMEOUT_S} must be a number of seconds, such as 0.5")
-    return float(text)
