@@ -21,7 +21,8 @@ __all__ = ["By", "Histogram", "Stats", "Tally", "print_stats"]
 _FINEST_S = 1e-6
 _GROWTH = math.log(1.02)
 _NO_VERSION = "(no version)"
-_NO_CALLER = "(none)"
+_NO_CALLER, _OTHERS = "(none)", "(others)"
+_MOST_CALLERS = 1000  # where everybody may call, a caller is an address, and there are many of them
 _MS = 1000.0
 
 
@@ -130,7 +131,7 @@ class Stats:
     """Counts records by hour, and by model and version or by caller.
 
     Calls that reached no version are counted as one version "(no version)", and calls on whose records no caller stands
-    as one caller "(none)".
+    as one caller "(none)". Callers beyond the first 1,000 are counted as one caller "(others)".
 
     Args:
         by: what the calls are counted by.
@@ -142,6 +143,7 @@ class Stats:
     def __init__(self, by: By = By.VERSION) -> None:
         self.by = by
         self._tallies: dict[tuple[str, int, str], Tally] = {}
+        self._callers: set[str] = set()
         self._conditions: dict[tuple[str, int], Conditions] = {}
 
     def add(self, record: pb.LogRecord) -> None:
@@ -153,7 +155,10 @@ class Stats:
 
     def _group(self, record: pb.LogRecord) -> tuple[str, int]:
         if self.by is By.CALLER:
-            return record.caller or _NO_CALLER, 0
+            name = record.caller or _NO_CALLER
+            if len(self._callers) < _MOST_CALLERS:
+                self._callers.add(name)
+            return name if name in self._callers else _OTHERS, 0
         return (record.model if record.version else _NO_VERSION), record.version
 
     def total(self) -> Tally:

@@ -10,7 +10,7 @@ from scorebridge.small_files import read_small
 
 __all__ = ["TokenFile"]
 
-_MOST_BYTES = 8192  # a gateway takes 16 KiB of headers, of which the token is one
+_MOST_BYTES = 4096  # as a gateway takes it
 _TOKEN = re.compile(rb"[\x21-\x7e]+")
 _SETTLED_NS = 2 * 10**9  # a file that was written later may change again without another time or size
 
@@ -22,7 +22,7 @@ _Known = tuple[int, int, int, int, int]
 class TokenFile:
     """A function that returns the token in a file, for the argument `token` of a client. May be shared by threads.
 
-    The file holds one line of visible ASCII characters, with or without a line break at its end, and has at most 8,192
+    The file holds one line of visible ASCII characters, with or without a line break at its end, and has at most 4,096
     bytes. Links are followed, so that a mounted secret of Kubernetes works. When the file has changed, the next call
     sends the new token. If the changed file can't be read or holds no token, calls keep the last token, and the fault
     is logged once. No message holds a token.

@@ -3,16 +3,24 @@ package io.scorebridge.client;
 import io.grpc.netty.shaded.io.grpc.netty.GrpcSslContexts;
 import java.io.ByteArrayInputStream;
 import java.io.File;
+import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.math.BigDecimal;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.PrivateKey;
+import java.security.PublicKey;
+import java.security.Signature;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
+import java.security.spec.PKCS8EncodedKeySpec;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import javax.net.ssl.SSLException;
 
 /**
  * Presets a client's builder from environment variables, by the rules of the Python client's {@code from_env}. A
@@ -30,6 +38,10 @@ final class Environment {
   private static final Pattern SECONDS = Pattern.compile("[0-9]{1,9}(\\.[0-9]{1,9})?");
   private static final String FORMS =
       "give \"host:8081\", several of them between commas, or grpcs:// before them for TLS";
+  private static final String NO_PAIR = " are not a certificate and its key in PEM (PKCS 8, without a password)";
+  private static final Map<String, String> SIGNATURES = Map.of("RSA", "SHA256withRSA", "EC", "SHA256withECDSA");
+  private static final Pattern PRIVATE_KEY =
+      Pattern.compile("-----BEGIN PRIVATE KEY-----\\s+([A-Za-z0-9+/=\\s]+)-----END PRIVATE KEY-----");
   private static final int NANO_DIGITS = 9;
   private static final int MOST_BYTES = 1 << 20; // a system's bundle of authorities has 250 KiB
 
@@ -106,14 +118,36 @@ final class Environment {
   }
 
   private static void checkPair(String certificate, String key) {
-    SmallFiles.read(Path.of(certificate), MOST_BYTES);
-    SmallFiles.read(Path.of(key), MOST_BYTES);
+    byte[] chain = SmallFiles.read(Path.of(certificate), MOST_BYTES);
+    byte[] secret = SmallFiles.read(Path.of(key), MOST_BYTES);
     try {
       GrpcSslContexts.forClient().keyManager(new File(certificate), new File(key)).build();
-    } catch (SSLException | IllegalArgumentException error) {
-      throw new IllegalArgumentException(
-          certificate + " and " + key + " are not a certificate and its key in PEM (PKCS 8, without a password)", error);
+      if (areOneAnothers(chain, secret)) {
+        return;
+      }
+    } catch (GeneralSecurityException | IOException | IllegalArgumentException error) {
+      throw new IllegalArgumentException(certificate + " and " + key + NO_PAIR, error);
     }
+    throw new IllegalArgumentException(certificate + " and " + key + NO_PAIR);
+  }
+
+  /** Whether the certificate verifies what the key signs; also true for kinds of keys that are not looked at here. */
+  private static boolean areOneAnothers(byte[] chain, byte[] secret) throws GeneralSecurityException {
+    PublicKey shown =
+        CertificateFactory.getInstance("X.509").generateCertificate(new ByteArrayInputStream(chain)).getPublicKey();
+    Matcher pem = PRIVATE_KEY.matcher(new String(secret, StandardCharsets.ISO_8859_1));
+    if (!SIGNATURES.containsKey(shown.getAlgorithm()) || !pem.find()) {
+      return true;
+    }
+    PKCS8EncodedKeySpec encoded = new PKCS8EncodedKeySpec(Base64.getMimeDecoder().decode(pem.group(1)));
+    PrivateKey own = KeyFactory.getInstance(shown.getAlgorithm()).generatePrivate(encoded);
+    Signature signature = Signature.getInstance(SIGNATURES.get(shown.getAlgorithm()));
+    signature.initSign(own);
+    signature.update(chain);
+    byte[] signed = signature.sign();
+    signature.initVerify(shown);
+    signature.update(chain);
+    return signature.verify(signed);
   }
 
   private static Duration seconds(String text) {

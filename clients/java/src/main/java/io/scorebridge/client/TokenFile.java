@@ -19,7 +19,7 @@ import java.util.function.Supplier;
  */
 final class TokenFile implements Supplier<String> {
   private static final System.Logger LOG = System.getLogger(TokenFile.class.getName());
-  private static final int MOST_BYTES = 8192; // a gateway takes 16 KiB of headers, of which the token is one
+  private static final int MOST_BYTES = 4096; // as a gateway takes it
 
   // A file that was written later may change again without another time or size.
   private static final Duration SETTLED = Duration.ofSeconds(2);
