@@ -27,11 +27,25 @@ from bridge.cli.models import print_models
 from bridge.cli.r_library import install_line, source_line
 from bridge.cli.reconcile import reconcile
 from bridge.cli.score import score_csv
+from bridge.cli.token import token
 from bridge.config import read_settings
 from bridge.gateway.server import serve as run_gateway
 from bridge.models import deploy as deploying
 
-__all__ = ["app", "check", "convert", "deploy", "main", "models", "promote", "r_library", "retire", "score", "serve"]
+__all__ = [
+    "app",
+    "check",
+    "convert",
+    "deploy",
+    "main",
+    "models",
+    "promote",
+    "r_library",
+    "retire",
+    "score",
+    "serve",
+    "token",
+]
 
 _T = TypeVar("_T")
 
@@ -258,6 +272,7 @@ def score(
     )
 
 
+_command(token)
 app.add_typer(log_commands.app, name="log")
 app.command()(reconcile)
 

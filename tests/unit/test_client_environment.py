@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import grpc.experimental
 import pytest
 import scorebridge.environment as names
 from scorebridge import AsyncScoringClient, ScoringClient
@@ -342,3 +343,11 @@ def test_what_is_elsewhere_gets_a_token_by_tls(target: str) -> None:
     assert not parse_target(target).local
     plan = plan_channel(target, grpc.ssl_channel_credentials(), [], {}, token=True)
     assert "grpc.enable_http_proxy" not in dict(plan.options)
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_credentials_of_plain_text_are_no_way_round(kind: Any) -> None:
+    plain = grpc.experimental.insecure_channel_credentials()  # type: ignore[no-untyped-call]
+    with pytest.raises(ValueError, match="in plain text, which others can read"):
+        kind("gateway:1", credentials=plain, token=lambda: SECRET)
+    assert dict(plan_channel("localhost:1", plain, [], {}, token=True).options)["grpc.enable_http_proxy"] == 0

@@ -112,7 +112,7 @@ def plan_channel(
         kind = type(credentials).__name__
         raise TypeError(f"credentials is a {kind}: pass what grpc.ssl_channel_credentials() returns")
     parsed = parse_target(target)
-    secret = token and credentials is None
+    secret = token and not _encrypts(credentials)
     if secret and not parsed.local:
         raise ValueError(
             f"a token is not sent to '{parsed.text}' in plain text, which others can read: use TLS, by credentials=,"
@@ -125,6 +125,12 @@ def plan_channel(
         usual["grpc.default_authority"] = parsed.authority
     chosen = usual | dict(_pairs(options)) | ({"grpc.enable_http_proxy": 0} if secret else {})
     return ChannelPlan(parsed, credentials, list(chosen.items()))
+
+
+def _encrypts(credentials: grpc.ChannelCredentials | None) -> bool:
+    # gRPC has credentials for plain text too, which it tells from others by their inner class alone.
+    inner = getattr(credentials, "_credentials", None)
+    return credentials is not None and type(inner).__name__ != "InsecureChannelCredentials"
 
 
 def _keepalive(keepalive_s: object, timeout_s: object) -> dict[str, Any]:
