@@ -87,7 +87,7 @@ def _h2load_body(url: str, content: bytes, *options: str) -> str:
 
 
 def posts_per_second(
-    address: str, path: str, body: bytes, in_flight: int, seconds: float, headers: Sequence[str] = ()
+    address: str, path: str, body: bytes, *, in_flight: int, seconds: float, headers: Sequence[str] = ()
 ) -> float:
     """How many HTTP/1.1 posts a second are answered with 200, over as many connections as are in flight.
 
