@@ -28,6 +28,7 @@ from bridge.cli.r_library import install_line, source_line
 from bridge.cli.reconcile import reconcile
 from bridge.cli.score import score_csv
 from bridge.cli.token import token
+from bridge.cli.trial_listing import ListedReport
 from bridge.config import read_settings
 from bridge.gateway.server import serve as run_gateway
 from bridge.models import deploy as deploying
@@ -135,10 +136,13 @@ def check(
     accept_newer_file: _NewerFileOption = False,
     unproven: _UnprovenOption = False,
     accept_warnings: _WarningsOption = False,
+    as_json: Json = False,
 ) -> None:
     """Try a bundle without deploying it: load it and score its golden rows, or made-up rows if it has none."""
     waivers = deploying.Waivers(newer_file=accept_newer_file, unproven=unproven, warnings=accept_warnings)
-    _run(deploying.check(bundle, waivers, PrintedReport()))
+    report = ListedReport() if as_json else PrintedReport()
+    _run(deploying.check(bundle, waivers, report))
+    report.end(None)
 
 
 @_command
@@ -151,12 +155,13 @@ def deploy(
     accept_newer_file: _NewerFileOption = False,
     unproven: _UnprovenOption = False,
     accept_warnings: _WarningsOption = False,
+    as_json: Json = False,
 ) -> None:
     """Check a bundle and copy it into the repository as a version of a model, either whole or not at all."""
     target = Repository(repository), check_model_name(model), version
     waivers = deploying.Waivers(newer_file=accept_newer_file, unproven=unproven, warnings=accept_warnings)
-    stored = _run(deploying.deploy(bundle, *target, waivers=waivers, report=PrintedReport()))
-    typer.echo(f"deployed {stored.model}/{stored.version}")
+    report = ListedReport() if as_json else PrintedReport()
+    report.end(_run(deploying.deploy(bundle, *target, waivers=waivers, report=report)))
 
 
 @_command
