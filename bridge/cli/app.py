@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from scorebridge.environment import TIMEOUT_S
 
 from bridge.backends.xgboost.convert import convert as convert_model
 from bridge.bundles.repository import Repository, check_model_name
@@ -21,7 +20,7 @@ from bridge.cli.completion import complete_model
 from bridge.cli.csv_batch import Echo
 from bridge.cli.deploy import PrintedReport
 from bridge.cli.dialect_options import Decimal, Encoding, NoHeader, Separator, dialect_of
-from bridge.cli.gateway_options import ClientCert, ClientKey, GatewayOptions, TlsCa, Token, Url, timeout_of
+from bridge.cli.gateway_options import ClientCert, ClientKey, GatewayOptions, Timeout, TlsCa, Token, Url
 from bridge.cli.json_output import Json
 from bridge.cli.models import print_models
 from bridge.cli.r_library import install_line, source_line
@@ -45,7 +44,6 @@ __all__ = [
     "retire",
     "score",
     "serve",
-    "token",
 ]
 
 _T = TypeVar("_T")
@@ -77,9 +75,6 @@ _KeyOption = Annotated[
 ]
 _KeepOption = Annotated[
     list[str] | None, typer.Option(metavar="COLUMN", help="Another column to copy to the output; repeatable.")
-]
-_TimeoutOption = Annotated[
-    float | None, typer.Option(help=f"Seconds to wait for the answer; else those of {TIMEOUT_S}.", show_default=False)
 ]
 _USUAL_URL = "127.0.0.1:8081"
 _MAX_VERSION = 10**9 - 1
@@ -228,13 +223,13 @@ def models(
     tls_cert: ClientCert = None,
     tls_key: ClientKey = None,
     token_file: Token = None,
-    timeout: _TimeoutOption = None,
+    timeout: Timeout = None,
     as_json: Json = False,
 ) -> None:
     """List the versions that a gateway knows, with their states."""
     _check_seconds(timeout)
     gateway = GatewayOptions(url, tls_ca, tls_cert, tls_key, token_file)
-    print_models(gateway, timeout_of(timeout), as_json=as_json)
+    print_models(gateway, timeout, as_json=as_json)
 
 
 @_command
@@ -248,7 +243,7 @@ def score(
     tls_cert: ClientCert = None,
     tls_key: ClientKey = None,
     token_file: Token = None,
-    timeout: _TimeoutOption = None,
+    timeout: Timeout = None,
     default: Annotated[float | None, typer.Option(help="Default score for rows that can't be scored.")] = None,
     partial: _PartialOption = False,
     version: Annotated[int, typer.Option(min=0, max=_MAX_VERSION, help="The version; 0: the one that serves.")] = 0,
@@ -261,18 +256,15 @@ def score(
 ) -> None:
     """Score the rows of a CSV file in one call."""
     _check_seconds(timeout)
-    dialect = dialect_of(separator, decimal, encoding, no_header=no_header)
-    echo = Echo(key, tuple(keep or ()))
     typer.echo(
         score_csv(
-            GatewayOptions(url, tls_ca, tls_cert, tls_key, token_file),
-            *(model, source, target),
-            timeout_s=timeout_of(timeout),
+            *(GatewayOptions(url, tls_ca, tls_cert, tls_key, token_file), model, source, target),
+            timeout_s=timeout,
             default=default,
             partial=partial,
             version=version,
-            dialect=dialect,
-            echo=echo,
+            dialect=dialect_of(separator, decimal, encoding, no_header=no_header),
+            echo=Echo(key, tuple(keep or ())),
         )
     )
 

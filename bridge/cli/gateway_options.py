@@ -1,43 +1,46 @@
 """The options by which every command that calls a gateway learns where it is, and how to be known there."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from scorebridge import ScoringClient, environment
-from scorebridge.tls_files import TlsFiles
-from scorebridge.token_file import TokenFile
+from scorebridge import ScoringClient
 
 from bridge.cli.commands import CommandFailed
 
-__all__ = ["ClientCert", "ClientKey", "GatewayOptions", "TlsCa", "Token", "Url", "timeout_of"]
+__all__ = ["ClientCert", "ClientKey", "GatewayOptions", "Timeout", "TlsCa", "Token", "Url"]
 
 Url = Annotated[
     str,
     typer.Option(
-        envvar=environment.URL,
+        envvar="SCOREBRIDGE_URL",
         help="Where the gateway takes gRPC calls: HOST:PORT, several between commas, grpcs:// before them for TLS.",
     ),
 ]
 TlsCa = Annotated[
     Path | None,
     typer.Option(
-        "--tls-ca", envvar=environment.TLS_CA, help="PEM file of the authorities of the gateway's certificate."
+        "--tls-ca", envvar="SCOREBRIDGE_TLS_CA", help="PEM file of the authorities of the gateway's certificate."
     ),
 ]
 ClientCert = Annotated[
-    Path | None, typer.Option("--tls-cert", envvar=environment.CLIENT_CERT, help="PEM file of your own certificate.")
+    Path | None, typer.Option("--tls-cert", envvar="SCOREBRIDGE_CLIENT_CERT", help="PEM file of your own certificate.")
 ]
 ClientKey = Annotated[
-    Path | None, typer.Option("--tls-key", envvar=environment.CLIENT_KEY, help="PEM file of your certificate's key.")
+    Path | None, typer.Option("--tls-key", envvar="SCOREBRIDGE_CLIENT_KEY", help="PEM file of your certificate's key.")
 ]
 Token = Annotated[
     Path | None,
     typer.Option(
-        "--token-file", envvar=environment.TOKEN_FILE, help="File of the token that the gateway knows you by."
+        "--token-file", envvar="SCOREBRIDGE_TOKEN_FILE", help="File of the token that the gateway knows you by."
     ),
+]
+
+# Read by the client itself: a number in a variable is held to stricter rules than one in an option.
+Timeout = Annotated[
+    float | None,
+    typer.Option(help="Seconds to wait for the answer; else those of SCOREBRIDGE_TIMEOUT_S.", show_default=False),
 ]
 
 
@@ -46,7 +49,7 @@ class GatewayOptions:
     """Where a gateway is, and how a command is known there.
 
     Attributes:
-        url: where the gateway takes gRPC calls, as `scorebridge.environment.reach` takes it.
+        url: where the gateway takes gRPC calls, in the forms of SCOREBRIDGE_URL.
         tls_ca: the PEM file of the authorities of the gateway's certificate; None for none.
         tls_cert: the PEM file of the command's own certificate; None for none.
         tls_key: the PEM file of the own certificate's key; None for none.
@@ -60,31 +63,23 @@ class GatewayOptions:
     token_file: Path | None = None
 
     def client(self, **more: Any) -> ScoringClient:
-        """Returns a new client of the gateway.
+        """Returns a new client of the gateway; its timeout is the environment's unless `more` has one.
 
         Args:
             more: further arguments of the client.
 
         Raises:
-            CommandFailed: the URL or a file is not what it must be; the message names it.
+            CommandFailed: an option, variable or file is not what it must be; the message names it.
             OSError: a file can't be read.
         """
-        named = (None if path is None else str(path) for path in (self.tls_ca, self.tls_cert, self.tls_key))
         try:
-            target, credentials = environment.reach(self.url, TlsFiles(*named))
-            token = None if self.token_file is None else TokenFile(self.token_file)
-            return ScoringClient(target, credentials=credentials, token=token, **more)
+            return ScoringClient.from_env(
+                target=self.url,
+                tls_ca=self.tls_ca,
+                client_cert=self.tls_cert,
+                client_key=self.tls_key,
+                token_file=self.token_file,
+                **more,
+            )
         except ValueError as error:
             raise CommandFailed(str(error)) from error
-
-
-def timeout_of(given: float | None) -> float | None:
-    """Returns the timeout of a call, seconds: the option's, else the environment's; None if there is neither.
-
-    Raises:
-        CommandFailed: the environment's is no number of seconds.
-    """
-    try:
-        return environment.timeout_s(os.environ) if given is None else given
-    except ValueError as error:
-        raise CommandFailed(str(error)) from error

@@ -131,7 +131,7 @@ def test_files_for_tls_encrypt_and_contradict_a_url_of_plain_text(pem: Files) ->
     for some in (dict([pair]) for pair in [*tls.items()][:1]):
         assert made_of({names.URL: "a:1", **some})["credentials"] is not None
     assert made_of({names.URL: "a:1", **tls})["credentials"] is not None
-    with pytest.raises(ValueError, match=r"^'grpc://a:1' asks for plain text, but there are files for TLS"):
+    with pytest.raises(ValueError, match=r"^'grpc://a:1' asks for plain text, but there are credentials for TLS"):
         made_of({names.URL: "grpc://a:1", **tls})
     empty = dict.fromkeys(tls, "")
     assert made_of({names.URL: "grpc://a:1", **empty})["credentials"] is None
@@ -292,11 +292,42 @@ def test_arguments_stand_in_for_variables(token_file: Path, pem: Files) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "credentials"), [("grpcs://a:1", None), ("grpc://a:1", grpc.ssl_channel_credentials())]
+    ("url", "given", "sentence"),
+    [
+        ("grpcs://a:1", {"credentials": None}, "^'grpcs://a:1' asks for TLS, but credentials is None$"),
+        (
+            "grpc://a:1",
+            {"credentials": grpc.ssl_channel_credentials()},
+            "asks for plain text, but there are credentials",
+        ),
+        (
+            "a:1",
+            {"credentials": grpc.ssl_channel_credentials(), "tls_ca": "x"},
+            "credentials and tls_ca are both given",
+        ),
+        (
+            "a:1",
+            {"token": lambda: SECRET, "token_file": "x"},
+            "^token and token_file are both given: give one of them$",
+        ),
+    ],
 )
-def test_credentials_may_not_contradict_the_url(url: str, credentials: Any) -> None:
-    with pytest.raises(ValueError, match=f"^'{url}' begins with grpcs?://, but"):
-        made_of({names.URL: url}, credentials=credentials)
+def test_arguments_may_not_contradict_each_other_or_the_url(url: str, given: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        made_of({names.URL: url}, **given)
+
+
+def test_files_may_be_arguments_too(token_file: Path, pem: Files) -> None:
+    files: dict[str, Any] = {"tls_ca": Path(pem["certificate"])}
+    files |= {"client_cert": pem["certificate"], "client_key": pem["key"]}
+    made = made_of({names.TLS_CA: "/nowhere"}, target="gateway:1", token_file=token_file, **files)
+    assert isinstance(made["credentials"], grpc.ChannelCredentials)
+    assert (made["token"](), set(made)) == (SECRET, {"target", "credentials", "token"})
+    unset = dict.fromkeys(("tls_ca", "client_cert", "client_key", "token_file"))
+    nowhere = dict.fromkeys((names.TLS_CA, names.CLIENT_CERT, names.CLIENT_KEY, names.TOKEN_FILE), "/nowhere")
+    assert made_of(nowhere, target="gateway:1", **unset) == {"target": "gateway:1", "credentials": None}
+    with ScoringClient.from_env(target="grpcs://gateway:1", **files) as client:
+        assert isinstance(client, ScoringClient)
 
 
 def test_an_unknown_argument_is_refused_as_the_client_refuses_it() -> None:

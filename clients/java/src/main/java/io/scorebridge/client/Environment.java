@@ -80,7 +80,7 @@ final class Environment {
     }
     presetFiles(builder);
     if (value(TOKEN_FILE) != null) {
-      builder.token(new TokenFile(Path.of(value(TOKEN_FILE))));
+      builder.tokenFile(Path.of(value(TOKEN_FILE)));
     }
     if (value(TIMEOUT_S) != null) {
       builder.timeout(seconds(value(TIMEOUT_S)));

@@ -102,6 +102,19 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   }
 
   /**
+   * Sends the token that a file holds with every call, by the rules of {@link #token}. The file is read anew when it has
+   * changed. If it holds no token any more, the last one is sent, and the fault is logged once.
+   *
+   * @param file a file of one line of visible ASCII characters, at most 4096 bytes; links are followed.
+   * @return this builder.
+   * @throws IllegalArgumentException if the file is null, holds no token, is too large or is not a regular file.
+   * @throws UncheckedIOException if the file can't be read.
+   */
+  public ScoringClient.Builder tokenFile(Path file) {
+    return token(new TokenFile(Arguments.given("file", file)));
+  }
+
+  /**
    * Uses a channel of the caller's own instead of the target; the caller closes it.
    *
    * @param channel the channel, whose retries and load balancing stay as they are.
