@@ -245,7 +245,10 @@ async def test_the_log_counts_by_caller(known: Known, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--url", "gateway:1", "--token-file", "TOKEN"], "a token is not sent to 'gateway:1' in plain text"),
+        (
+            ["--url", "gateway:1", "--token-file", "TOKEN"],
+            "a token is not sent to the target 'gateway:1' in plain text",
+        ),
         (["--url", "grpc://localhost:1", "--tls-ca", "CA"], "'grpc://localhost:1' asks for plain text, but there are"),
         (["--url", "https://localhost:1"], "target 'https://localhost:1' has the scheme 'https'"),
         (["--tls-cert", "CA"], "the client's certificate is given without its key"),

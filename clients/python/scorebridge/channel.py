@@ -115,8 +115,8 @@ def plan_channel(
     secret = token and not _encrypts(credentials)
     if secret and not parsed.local:
         raise ValueError(
-            f"a token is not sent to '{parsed.text}' in plain text, which others can read: use TLS, by credentials=,"
-            " --tls-ca, SCOREBRIDGE_TLS_CA or grpcs://"
+            f"a token is not sent to the target '{parsed.text}' in plain text, which others can read: use TLS, by"
+            " credentials=, --tls-ca, SCOREBRIDGE_TLS_CA or grpcs://"
         )
     usual = _USUAL | _keepalive(
         more.get("keepalive_s", _KEEPALIVE_S), more.get("keepalive_timeout_s", _KEEPALIVE_TIMEOUT_S)

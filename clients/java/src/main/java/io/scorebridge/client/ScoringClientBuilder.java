@@ -250,7 +250,7 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
     boolean secret = token != null && !tls;
     if (secret && !Targets.areLocal(target)) {
       throw new IllegalArgumentException(
-          "a token is not sent to '" + target + "' in plain text, which others can read: use TLS, by tls(), "
+          "a token is not sent to the target '" + target + "' in plain text, which others can read: use TLS, by tls(), "
               + "SCOREBRIDGE_TLS_CA or grpcs://");
     }
     return Channels.open(target, credentials(), keepAlive, lookup, !secret);

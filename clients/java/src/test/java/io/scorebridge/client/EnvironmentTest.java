@@ -160,10 +160,10 @@ class EnvironmentTest {
     IllegalArgumentException raised =
         assertThrows(
             IllegalArgumentException.class, () -> ScoringClient.newBuilder(target).token(() -> "s3cret").build());
-    assertTrue(raised.getMessage().startsWith("a token is not sent to '" + target + "' in plain text"));
+    assertTrue(raised.getMessage().startsWith("a token is not sent to the target '" + target + "' in plain text"));
     Map<String, String> variables = Map.of("SCOREBRIDGE_URL", target, "SCOREBRIDGE_TOKEN_FILE", file("t", "s3cret"));
     String said = refused(variables);
-    assertTrue(said.startsWith("a token is not sent to '" + target + "'") && !said.contains("s3cret"), said);
+    assertTrue(said.startsWith("a token is not sent to the target '" + target + "'") && !said.contains("s3cret"), said);
     ScoringClient.newBuilder(target).tls().token(() -> "s3cret").build().close();
   }
 
