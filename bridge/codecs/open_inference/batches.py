@@ -13,7 +13,7 @@ from bridge.codecs.open_inference.tensors import shown
 from bridge.columns import DOUBLE_EXACT, Array, Batch, Column, Mask, Matrix, Table, Type
 from bridge.errors import InvalidRequest
 
-__all__ = ["build_batch", "place_in"]
+__all__ = ["build_batch", "build_columns", "place_in"]
 
 _MOST_DIMENSIONS = 2
 _MOST_INT64 = 2**63 - 1
@@ -44,21 +44,31 @@ def build_batch(inputs: Sequence[Input], *, by_column: bool) -> Batch:
     """
     if not inputs:
         raise InvalidRequest("the request has no inputs")
-    names = sorted(one.name for one in inputs)
-    for name, following in pairwise(names):
+    if len(inputs) == 1 and not by_column:
+        rows, width = _size(inputs[0])
+        if width != 1:
+            return _matrix(inputs[0], rows, width)
+    columns = build_columns(inputs)
+    return Table(columns, len(columns[0]))
+
+
+def build_columns(tensors: Sequence[Input]) -> tuple[Column, ...]:
+    """Returns tensors as columns of one length.
+
+    Raises:
+        InvalidRequest: a tensor is there twice, is no column, or has another number of rows; the message names it.
+    """
+    for name, following in pairwise(sorted(one.name for one in tensors)):
         if name == following:
             raise InvalidRequest(f"tensor '{shown(name)}' is there twice")
-    sizes = [_size(one) for one in inputs]
-    if len(inputs) == 1 and sizes[0][1] != 1 and not by_column:
-        return _matrix(inputs[0], *sizes[0])
-    columns = tuple(_column(one, *size) for one, size in zip(inputs, sizes, strict=True))
+    sizes = [_size(one) for one in tensors]
     rows = sizes[0][0]
-    for one, (count, _) in zip(inputs, sizes, strict=True):
+    for one, (count, _) in zip(tensors, sizes, strict=True):
         if count != rows:
             raise InvalidRequest(
-                f"tensor '{shown(one.name)}' has {count} rows, tensor '{shown(inputs[0].name)}' has {rows}"
+                f"tensor '{shown(one.name)}' has {count} rows, tensor '{shown(tensors[0].name)}' has {rows}"
             )
-    return Table(columns, rows)
+    return tuple(_column(one, *size) for one, size in zip(tensors, sizes, strict=True))
 
 
 def _size(tensor: Input) -> tuple[int, int]:

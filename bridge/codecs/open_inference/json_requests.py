@@ -15,10 +15,11 @@ from bridge.codecs.scorebridge_v1.bounds import Bounds, check_text, too_many
 from bridge.columns import Batch
 from bridge.errors import InvalidRequest
 
-__all__ = ["read_json_inference"]
+__all__ = ["read_json_answer", "read_json_inference"]
 
 _MOST_PARAMETERS = 64
 _SIZE = "binary_data_size"
+_UNBOUNDED = Bounds(columns=1 << 31, rows=1 << 31)  # of an answer: it is our own
 
 
 def read_json_inference(body: bytes, json_bytes: int, model: str, version: str, bounds: Bounds) -> Inference:
@@ -51,6 +52,22 @@ def read_json_inference(body: bytes, json_bytes: int, model: str, version: str, 
         default=asking.default,
         defaults_allowed=asking.defaults_allowed,
     )
+
+
+def read_json_answer(body: bytes, json_bytes: int) -> tuple[list[Input], dict[str, Parameter]]:
+    """Returns the outputs in the body of an infer response as tensors that can be read, and its parameters.
+
+    Args:
+        body: the JSON text, and behind it the binary data of tensors.
+        json_bytes: the length of the JSON text; 0 if there is nothing behind it.
+
+    Raises:
+        InvalidRequest: the body is not such a response.
+    """
+    text, binary = _parts(body, json_bytes)
+    found = read_object(text, _UNBOUNDED)
+    tensors = [_tensor(one) for one in _objects("outputs", found.get("outputs"), _UNBOUNDED.columns)]
+    return _placed(tensors, binary), _parameters("the response", found.get("parameters"))
 
 
 def _parts(body: bytes, json_bytes: int) -> tuple[bytes, memoryview]:

@@ -16,7 +16,9 @@ from bridge.codecs.open_inference.tensors import read_contents, read_raw, shown
 from bridge.columns import Batch
 from bridge.errors import InvalidRequest
 
-__all__ = ["parse_message", "read_inference", "read_outputs"]
+__all__ = ["parse_message", "read_inference", "read_response"]
+
+_Tensor = pb.ModelInferRequest.InferInputTensor | pb.ModelInferResponse.InferOutputTensor
 
 
 def parse_message(request: bytes) -> pb.ModelInferRequest:
@@ -51,20 +53,31 @@ def read_inference(request: pb.ModelInferRequest) -> Inference:
     )
 
 
-def read_outputs(request: pb.ModelInferRequest) -> tuple[str, ...]:
-    """Returns the names of the outputs that a request asks for; empty for all of them."""
-    return tuple(one.name for one in request.outputs)
+def read_response(response: bytes) -> tuple[list[Input], dict[str, Parameter]]:
+    """Returns the outputs in the bytes of a ModelInferResponse as tensors that can be read, and its parameters.
+
+    Raises:
+        InvalidRequest: the bytes are not a ModelInferResponse.
+    """
+    try:
+        found = pb.ModelInferResponse.FromString(response)
+    except DecodeError as error:
+        raise InvalidRequest("the bytes are not an inference.ModelInferResponse") from error
+    raws: list[bytes | None] = list(found.raw_output_contents) or [None] * len(found.outputs)
+    if len(raws) != len(found.outputs):
+        raise InvalidRequest(f"{len(raws)} raw_output_contents for {len(found.outputs)} outputs")
+    outputs = [_input(one, raw) for one, raw in zip(found.outputs, raws, strict=True)]
+    return outputs, _parameters("the response", found.parameters)
 
 
 def _checked_outputs(request: pb.ModelInferRequest) -> tuple[str, ...]:
-    names = read_outputs(request)
-    seen: set[str] = set()
+    names: dict[str, None] = {}
     for one in request.outputs:
         whether_binary(one.name, _parameters(f"output '{shown(one.name)}'", one.parameters))
-        if one.name in seen:
+        if one.name in names:
             raise InvalidRequest(f"output '{shown(one.name)}' is asked for twice")
-        seen.add(one.name)
-    return names
+        names[one.name] = None
+    return tuple(names)
 
 
 def _batch(request: pb.ModelInferRequest, *, by_column: bool) -> Batch:
@@ -82,15 +95,13 @@ def _batch(request: pb.ModelInferRequest, *, by_column: bool) -> Batch:
     return build_batch([_input(one, raw) for one, raw in zip(request.inputs, raws, strict=True)], by_column=by_column)
 
 
-def _input(tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes | None) -> Input:
+def _input(tensor: _Tensor, raw: bytes | None) -> Input:
     where = f"tensor '{shown(tensor.name)}'"
     parameters = _parameters(where, tensor.parameters) if tensor.parameters else {}
     return Input(tensor.name, tensor.datatype, tuple(tensor.shape), parameters, partial(_values, tensor, raw))
 
 
-def _values(
-    tensor: pb.ModelInferRequest.InferInputTensor, raw: bytes | None, datatype: Datatype, count: int, width: int
-) -> Values:
+def _values(tensor: _Tensor, raw: bytes | None, datatype: Datatype, count: int, width: int) -> Values:
     place = partial(place_in, width)
     if raw is None:
         return Values(read_contents(tensor.contents, datatype, count, tensor.name, place))
