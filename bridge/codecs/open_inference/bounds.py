@@ -21,6 +21,7 @@ _FIRST_FIELDS = 16
 _LEAST_TEXT_BYTES = 4  # of a text among raw bytes: its length
 _CONTINUED = bytes(range(0x80, 0x100))  # bytes that are not the last ones of their numbers
 _KIND_BITS = 3
+_ROW_CHARACTERS = 8  # of a row in the parameter missing_rows, its comma included
 
 
 def _tags(message: Any, *names: str) -> tuple[int, ...]:
@@ -146,7 +147,8 @@ class _Walk:
                 self._bound(last - first, _MOST_SHAPE_BYTES, "bytes of a shape")
             elif one == _INPUT_PARAMETERS:
                 parameters += 1
-                self._parameter(parameters, first, last, most=self._bounds.rows)
+                self._parameter(parameters, first, last, most=_ROW_CHARACTERS * self._bounds.rows)
+                self.items += (last - first) // _ROW_CHARACTERS  # the parameter missing_rows is read row by row
             elif one == _CONTENTS:
                 self._contents(first, last)
             else:
@@ -183,7 +185,7 @@ class _Walk:
 
     def _parameter(self, count: int, begin: int, end: int, most: int = MOST_TEXT_BYTES) -> None:
         self._bound(count, MOST_PARAMETERS, "parameters of one tensor or of the request")
-        self._bound(end - begin, max(most, MOST_TEXT_BYTES) * 2, "bytes of a parameter")
+        self._bound(end - begin, max(most, 2 * MOST_TEXT_BYTES), "bytes of a parameter")
 
     def _bound(self, count: int, most: int, what: str) -> None:
         if count > most:
