@@ -1,9 +1,6 @@
 """The services of one gateway, and what they share: who may call, the reading of requests and their one flow."""
 
 from collections.abc import Callable
-from typing import Any
-
-from grpc_health.v1 import health
 
 from bridge.callers.access import Access
 from bridge.config import GatewaySettings
@@ -12,6 +9,7 @@ from bridge.layers.shares import Shares
 from bridge.models.registry import Registry
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.services.answer import Answering
+from bridge.services.health import Health
 from bridge.services.identity import GrpcIdentity
 from bridge.services.intake import Intake
 from bridge.services.open_inference import INFERENCE_SERVICE, InferenceService
@@ -52,7 +50,7 @@ class Services:
         recorder: LogRecorder | None,
         ready: Callable[[], bool],
     ) -> None:
-        self.access = Access(settings.callers)
+        self.access = Access(settings.callers, certificates=settings.tls_client_ca is not None)
         self.intake = Intake(registry, settings.max_columns)
         inflight = Shares(settings.max_inflight_bytes, "bytes in flight")
         self.answering = Answering(registry, recorder, inflight, settings.max_columns)
@@ -61,8 +59,7 @@ class Services:
             encrypted=settings.tls_certificate is not None,
             certificates=settings.tls_client_ca is not None,
         )
-        servicers: Any = health  # the type stubs lack its asyncio half
-        self.health: Any = servicers.aio.HealthServicer()
+        self.health = Health(self.access, identity, SERVICES)
         self.methods = Methods()
         scoring = ScoringService(registry, self.answering, self.intake, identity)
         self.methods.add_registered_method_handlers(SERVICE, scoring.handlers())

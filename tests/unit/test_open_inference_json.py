@@ -108,7 +108,7 @@ def test_null_is_missing(datatype: str, value: Any) -> None:
 def test_null_is_missing_in_a_matrix() -> None:
     batch = json_batch(json_request("x", "INT32", [2, 2], [[1, None], [3, 4]]))
     assert isinstance(batch, Matrix)
-    assert np.array_equal(batch.values, [[1, np.nan], [3, 4]], equal_nan=True)
+    assert np.array_equal(batch.values, np.array([[1, np.nan], [3, 4]]), equal_nan=True)
 
 
 @pytest.mark.parametrize("data", [[1, 2, 3, 4, 5, 6], [[1, 2], [3, 4], [5, 6]]])
@@ -332,7 +332,7 @@ def test_infinite_scores_are_answered_as_binary_data_only() -> None:
 @given(st.data(), st.booleans())
 def test_an_answer_reads_back_to_the_bit(data: Any, raw: bool) -> None:
     kind = data.draw(st.sampled_from([Type.DOUBLE, Type.FLOAT, Type.INT, Type.INT64, Type.BOOL]))
-    elements = st.floats(width=kind.dtype.itemsize * 8, allow_infinity=False) if kind.is_floating else None  # type: ignore[arg-type]
+    elements = st.floats(width=kind.dtype.itemsize * 8, allow_infinity=False) if kind.is_floating else None
     values = data.draw(st_np.arrays(kind.dtype, st.integers(2, 20), elements=elements))
     column = Column("p", kind, values)
     call = Call("id-1", ModelRef("m", 3, ""), Table((column,), len(values)), 0.0)

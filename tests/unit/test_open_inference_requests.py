@@ -70,6 +70,11 @@ def test_pd_makes_a_column_of_each_tensor() -> None:
         batch_of(wide)
 
 
+def two_raws(request: Request) -> None:
+    add_raw(request, "x", "FP32", [1], ONE)
+    request.raw_input_contents.append(ONE)
+
+
 BAD: dict[str, tuple[Callable[[Request], Any], str]] = {
     "no inputs": (Request.Clear, "the request has no inputs"),
     "no shape": (lambda one: add_raw(one, "x", "FP32", [], ONE), "tensor 'x' has 0 dimensions"),
@@ -151,10 +156,7 @@ BAD: dict[str, tuple[Callable[[Request], Any], str]] = {
         lambda one: (add_raw(one, "x", "FP32", [1], ONE), one.inputs.add(name="y", datatype="FP32", shape=[1])),
         "1 raw_input_contents for 2 inputs",
     ),
-    "raw too many": (
-        lambda one: (add_raw(one, "x", "FP32", [1], ONE), one.raw_input_contents.append(ONE)),
-        "2 raw_input_contents for 1 inputs",
-    ),
+    "raw too many": (two_raws, "2 raw_input_contents for 1 inputs"),
     "missing rows of numbers with NaN": (
         lambda one: (
             add_raw(one, "x", "FP32", [1], ONE)
@@ -285,6 +287,11 @@ def test_what_a_message_holds_is_counted_on_its_bytes() -> None:
     assert counted(parse_message(many), Bounds(columns=6000, rows=50)).columns == 6000
 
 
+def named(parameters: Any, count: int) -> None:
+    for number in range(count):
+        parameters[str(number)].int64_param = number
+
+
 TOO_MANY: dict[str, tuple[Callable[[Request], Any], str]] = {
     "inputs": (lambda one: [one.inputs.add() for _ in range(21)], "more than 20 inputs"),
     "outputs": (lambda one: [one.outputs.add() for _ in range(21)], "more than 20 outputs"),
@@ -293,19 +300,8 @@ TOO_MANY: dict[str, tuple[Callable[[Request], Any], str]] = {
         lambda one: add(one, "x", "BYTES", [51], "bytes_contents", [b""] * 51),
         "more than 50 values of a tensor",
     ),
-    "parameters": (
-        lambda one: [one.parameters[str(number)].MergeFrom(pb.InferParameter()) for number in range(65)],
-        "more than 64 parameters",
-    ),
-    "parameters of a tensor": (
-        lambda one: [
-            one.inputs.add(name="x")
-            if not number
-            else one.inputs[0].parameters[str(number)].MergeFrom(pb.InferParameter())
-            for number in range(66)
-        ],
-        "more than 64 parameters",
-    ),
+    "parameters": (lambda one: named(one.parameters, 65), "more than 64 parameters"),
+    "parameters of a tensor": (lambda one: named(one.inputs.add(name="x").parameters, 65), "more than 64 parameters"),
     "dimensions": (lambda one: one.inputs.add(shape=[1] * 65), "more than 64 bytes of a shape"),
     "name": (lambda one: one.inputs.add(name="x" * 1025), "has 1025 bytes, and may have 1024"),
     "output name": (lambda one: one.outputs.add(name="x" * 1025), "has 1025 bytes, and may have 1024"),
