@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fixtures import ROOT, Cancer, StartGateway, make_r_bundle, put
+from walkthrough import blocks
 
 from bridge.gateway.server import Gateway
 
@@ -125,3 +126,23 @@ async def test_mlserver_s_stubs_and_its_frames_work(models: Path, start_gateway:
         "unloaded": False,
         "loaded": True,
     }
+
+
+async def test_the_page_s_examples_print_scores(
+    cancer: Cancer, repository: Path, tmp_path: Path, start_gateway: StartGateway
+) -> None:
+    put(cancer.folder, repository, "cancer")
+    code = 'Pred.R <- function(town, age) list(score = ifelse(town == "Ulm", age / 2, age))'
+    settings = '[features]\ntown = "string"\nage = "double"\n'
+    put(make_r_bundle(tmp_path / "bundle", code, settings=settings), repository, "claims")
+    gateway = await start_gateway(repository)
+    programs = [block for block in blocks(ROOT / "docs" / "open-inference.md") if block.language == "python"]
+    printed = []
+    for place, program in enumerate(programs):
+        path = tmp_path / f"program_{place}.py"
+        path.write_text(program.text.replace("127.0.0.1:8081", gateway.grpc_address))
+        process = await asyncio.create_subprocess_exec(str(PYTHON), str(path), stdout=asyncio.subprocess.PIPE)
+        output, _ = await process.communicate()
+        assert process.returncode == 0, "what it raised is on standard error"
+        printed.append(output.decode())
+    assert printed == ["(2,) MODEL\n", "score [15.5, 58.0]\n"]

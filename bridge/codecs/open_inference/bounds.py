@@ -19,6 +19,7 @@ _MOST_SHAPE_BYTES = 64  # two dimensions have 20 at most
 _FEW_STEPS = 4096  # fields of a walk; about half a millisecond
 _FIRST_FIELDS = 16
 _LEAST_TEXT_BYTES = 4  # of a text among raw bytes: its length
+_TAKEN_AS_THEY_ARE = (b"FP32", b"FP64")
 _CONTINUED = bytes(range(0x80, 0x100))  # bytes that are not the last ones of their numbers
 _KIND_BITS = 3
 _ROW_CHARACTERS = 8  # of a row in the parameter missing_rows, its comma included
@@ -108,7 +109,8 @@ class _Walk:
         self._bounds = bounds
         self._steps = steps
         self._outputs = self._raws = self._others = self._parameters = 0
-        self._texts_expected = False
+        self._raw_bytes = 0
+        self._converted = False  # whether a tensor has to be converted: only FP32 and FP64 are taken as they are
         self.columns = self.items = 0
 
     def request(self) -> None:
@@ -126,8 +128,7 @@ class _Walk:
             elif one == _RAW:
                 self._raws += 1
                 self._bound(self._raws, self._bounds.columns, "raw_input_contents")
-                if self._texts_expected:
-                    self.items += (end - begin) // _LEAST_TEXT_BYTES
+                self._raw_bytes += end - begin
             elif one == _PARAMETERS:
                 self._parameters += 1
                 self._parameter(self._parameters, begin, end)
@@ -135,6 +136,8 @@ class _Walk:
                 if one in (_ID, _MODEL, _VERSION):
                     check_text("an id, or the name or version of the model", end - begin)
                 self._other()
+        if self._converted:
+            self.items += self._raw_bytes // _LEAST_TEXT_BYTES
 
     def _input(self, begin: int, end: int) -> None:
         parameters = 0
@@ -142,7 +145,7 @@ class _Walk:
             self._step(1)
             if one in (_NAME, _DATATYPE):
                 check_text("the name or datatype of a tensor", last - first)
-                self._texts_expected |= one == _DATATYPE and self._raw[first:last] == b"BYTES"
+                self._converted |= one == _DATATYPE and self._raw[first:last] not in _TAKEN_AS_THEY_ARE
             elif one == _SHAPE:
                 self._bound(last - first, _MOST_SHAPE_BYTES, "bytes of a shape")
             elif one == _INPUT_PARAMETERS:
