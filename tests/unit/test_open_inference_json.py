@@ -16,9 +16,10 @@ from bridge.codecs.open_inference.inference import Form
 from bridge.codecs.open_inference.json_replies import write_json_response
 from bridge.codecs.open_inference.json_requests import read_json_answer, read_json_inference
 from bridge.codecs.open_inference.json_text import read_object
+from bridge.codecs.open_inference.replies import reply_parameters
 from bridge.codecs.scorebridge_v1.bounds import Bounds
 from bridge.columns import Column, Matrix, Table, Type
-from bridge.errors import DeadlineExceeded, InvalidRequest
+from bridge.errors import BridgeError, DeadlineExceeded, InvalidRequest, MissingScore
 
 
 def column(datatype: str, data: list[Any]) -> Column:
@@ -143,6 +144,7 @@ BAD = [
     (json_request("x", "FP32", [1.0], [1]), "tensor 'x': each dimension of its shape"),
     (json_request("x", "FP32", [True], [1]), "tensor 'x': each dimension of its shape"),
     (json_request("x", "FP32", [-1], [1]), "tensor 'x': each dimension of its shape"),
+    (json_request("x", "FP32", [0, 10**30], []), "tensor 'x': each dimension of its shape"),
     (json_request("x", "FP32", [], [1]), "tensor 'x' has 0 dimensions"),
     (json_request("x", "FP32", 1, [1]), "tensor 'x': its shape must be an array"),
     (json_request("x", 32, [1], [1]), "its datatype must be one of BOOL,"),
@@ -344,3 +346,21 @@ def test_an_answer_reads_back_to_the_bit(data: Any, raw: bool) -> None:
     present = ~column.missing()
     assert (read.missing() == column.missing()).all()
     assert read.values[present].tobytes() == values[present].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("errors", "rows", "reasons"),
+    [
+        ([DeadlineExceeded("late"), None, DeadlineExceeded("late")], "0-1,4-5", "DEADLINE"),
+        ([DeadlineExceeded("late"), MissingScore("none"), None], "0-1,2-3", "DEADLINE,MISSING_SCORE"),
+        ([None, MissingScore("none"), DeadlineExceeded("late")], "2-3,4-5", "MISSING_SCORE,DEADLINE"),
+    ],
+)
+def test_reasons_stand_beside_their_ranges_where_they_differ(
+    errors: list[BridgeError | None], rows: str, reasons: str
+) -> None:
+    column = Column("p", Type.DOUBLE, np.zeros(2))
+    ranges = tuple(Range(2 * place, 2, (column,), error) for place, error in enumerate(errors))
+    call = Call("id-1", ModelRef("m", 3, ""), Table((column,), 6), 0.0)
+    told = reply_parameters(call, Outcome(ranges))
+    assert (told["score_source"], told["defaulted_rows"], told["default_reason"]) == ("MIXED", rows, reasons)

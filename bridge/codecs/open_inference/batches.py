@@ -16,6 +16,7 @@ from bridge.errors import InvalidRequest
 __all__ = ["build_batch", "build_columns", "place_in"]
 
 _MOST_DIMENSIONS = 2
+_MOST_LENGTH = 2**31 - 1  # of a dimension: numpy can't hold the shape of an array beyond, not even of an empty one
 _MOST_INT64 = 2**63 - 1
 
 
@@ -76,8 +77,8 @@ def _size(tensor: Input) -> tuple[int, int]:
     shape, where = tensor.shape, f"tensor '{shown(tensor.name)}'"
     if not 1 <= len(shape) <= _MOST_DIMENSIONS:
         raise InvalidRequest(f"{where} has {len(shape)} dimensions; [rows] or [rows, columns] is taken")
-    if any(isinstance(one, bool) or not isinstance(one, int) or one < 0 for one in shape):
-        raise InvalidRequest(f"{where}: each dimension of its shape must be a whole number, at least 0")
+    if any(isinstance(one, bool) or not isinstance(one, int) or not 0 <= one <= _MOST_LENGTH for one in shape):
+        raise InvalidRequest(f"{where}: each dimension of its shape must be a whole number from 0 to {_MOST_LENGTH}")
     width = shape[1] if len(shape) == _MOST_DIMENSIONS else 1
     if not width:
         raise InvalidRequest(f"{where} has no columns: the second dimension of its shape is 0")
