@@ -27,6 +27,7 @@ class Pages:
     Attributes:
         decided: whether every version has been loaded, refused or set to wait at least once since the start.
         draining: whether the gateway has stopped taking new calls.
+        notes: sentences on how the gateway runs, for its operators.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Pages:
         self._log = log
         self.decided = False
         self.draining = False
+        self.notes: list[str] = []
 
     def by_path(self) -> Mapping[str, Callable[[bool], Page]]:
         """Returns the functions that make the pages, by path; each takes whether the caller is on this machine."""
@@ -63,6 +65,7 @@ class Pages:
     def readiness(self) -> str:
         """Returns the text of /readyz for callers on this machine: what is wrong, then a line for each version."""
         lines = ["draining"] if self.draining else []
+        lines += self.notes
         if self._front.tls_fault:
             lines.append(f"{self._front.tls_fault}; new connections still get the last certificate that was correct")
         if self._log is not None and self._log.lost:
