@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from bridge.config import ConfigError, GatewaySettings
 from bridge.r_facts import rscripts
-from bridge.workers.user import WorkerUser, start_program
+from bridge.workers.user import WorkerUser
 
 __all__ = ["AS_ROOT", "require_rights", "worker_user_of"]
 
@@ -19,6 +19,7 @@ AS_ROOT = "R code of bundles runs as root, with all rights of the gateway: set w
 _LIMIT_S = 30.0
 # Waits for a line, makes a file that only the user may read, and prints y or n for each pair of a test and a path.
 _TRY = """
+printf .
 read _
 umask 077
 : > "$TMPDIR/made" || exit 1
@@ -109,9 +110,11 @@ def _try(rules: Sequence[_Rule], user: WorkerUser, temporary: Path) -> list[bool
     pairs = [text for rule in rules for text in (rule.test, str(rule.path.absolute()))]
     pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE) | {"stderr": subprocess.DEVNULL}
     environment = user.environment() | {"TMPDIR": str(temporary)}
-    with start_program(["/bin/sh", "-c", _TRY, "sh", *pairs], user, cwd="/", env=environment, **pipes) as child:
+    command = user.command(["/bin/sh", "-c", _TRY, "sh", *pairs])
+    with subprocess.Popen(command, cwd="/", env=environment, **pipes) as child:  # noqa: S603 - the command is ours
         try:
-            os.kill(child.pid, 0)  # it waits for a line
+            if child.stdout is not None and child.stdout.read(1):
+                os.kill(child.pid, 0)  # it is the user's now, and waits for a line
             printed, _ = child.communicate(b"\n", timeout=_LIMIT_S)
         except BaseException:
             child.kill()

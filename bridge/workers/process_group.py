@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from bridge.workers.background import to_the_end
-from bridge.workers.user import WorkerUser, start_program
+from bridge.workers.user import WorkerUser
 
 __all__ = ["ProcessGroup"]
 
@@ -158,9 +158,8 @@ def _run(
     command: list[str], folder: Path, environment: Mapping[str, str], group: int, user: WorkerUser | None
 ) -> subprocess.Popen[bytes]:
     inherited = dict(os.environ) if user is None else user.environment()
-    return start_program(
-        command,
-        user,
+    return subprocess.Popen(  # noqa: S603 - the command is ours
+        command if user is None else user.command(command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

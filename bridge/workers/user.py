@@ -1,19 +1,17 @@
 """The user that worker processes run as: one with fewer rights than the gateway, for code that is not the gateway's."""
 
-import ctypes
 import os
 import pwd
-import subprocess
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from pathlib import Path
+from typing import Self
 
 from bridge.config import ConfigError
 
-__all__ = ["WorkerUser", "start_program"]
+__all__ = ["WorkerUser"]
 
-_PR_SET_NO_NEW_PRIVS = 38
 # What R's scores may depend on, and what R is found by; the rest of the gateway's environment is its own.
 _NAMES = ("PATH", "LANG", "LANGUAGE", "TZ", "TZDIR")
 _PREFIXES = ("LC_", "LD_", "R_", "OMP_", "OPENBLAS_", "MKL_")
@@ -63,32 +61,8 @@ class WorkerUser:
         kept = {key: text for key, text in os.environ.items() if key in _NAMES or key.startswith(_PREFIXES)}
         return kept | {"HOME": self.home, "USER": self.name, "LOGNAME": self.name}
 
-
-def start_program(command: Sequence[str], user: WorkerUser | None, **options: Any) -> subprocess.Popen[bytes]:
-    """Starts a program as a user, with that user's groups alone and no way to more rights, or as the gateway's own.
-
-    Args:
-        command: the program and its arguments.
-        user: the user; None for the gateway's own.
-        options: the further arguments of `subprocess.Popen`.
-
-    Raises:
-        OSError: the program could not be started, or the gateway lacks the right to become that user.
-    """
-    if user is None:
-        return subprocess.Popen(command, **options)  # noqa: S603 - the callers' commands are ours
-    # A flag of the thread, which its children inherit: so it is set on a thread that ends at once.
-    with ThreadPoolExecutor(1) as thread:
-        return thread.submit(_start_without_rights, command, user, options).result()
-
-
-def _start_without_rights(
-    command: Sequence[str], user: WorkerUser, options: Mapping[str, Any]
-) -> subprocess.Popen[bytes]:
-    """Starts a program from a thread that has renounced more rights, such as those of programs run as their owner."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, os.strerror(code))
-    become: dict[str, Any] = {"user": user.uid, "group": user.gid, "extra_groups": user.groups}
-    return subprocess.Popen(command, **become, **options)  # noqa: S603 - the callers' commands are ours
+    def command(self, command: Sequence[str]) -> list[str]:
+        """Returns a command that runs the given one as this user, in one process, without a way to more rights."""
+        groups = ",".join(str(group) for group in self.groups)
+        isolated = (sys.executable, "-I", "-S", str(Path(__file__).with_name("become.py")))
+        return [*isolated, str(self.uid), str(self.gid), groups, *command]

@@ -16,7 +16,7 @@ from bridge.r_facts import ONE_THREAD, rscripts
 from bridge.shortages import signal_name
 from bridge.workers.background import to_the_end
 from bridge.workers.process_group import ProcessGroup
-from bridge.workers.user import WorkerUser, start_program
+from bridge.workers.user import WorkerUser
 
 __all__ = ["RserveProcess"]
 
@@ -59,16 +59,20 @@ def _rserve_binary(user: WorkerUser | None) -> str:
     if _SYSTEM_CONF.exists():
         raise BundleError(f"{_SYSTEM_CONF} exists, which every Rserve obeys before the gateway's settings: remove it")
     asking = ["Rscript", "--vanilla", "-e", 'cat(system.file("libs", "Rserve", package = "Rserve"))']
-    environment = None if user is None else user.environment()
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with start_program(asking, user, stdin=subprocess.DEVNULL, cwd="/", env=environment, **pipes) as asked:
-        found = asked.communicate()[0].decode()
+    asked = subprocess.run(  # noqa: S603 - a constant
+        asking if user is None else user.command(asking),
+        cwd="/",
+        env=None if user is None else user.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if asked.returncode != 0:
         raise PassingFailure(f"R could not be started: Rscript ended {signal_name(asked.returncode)}")
-    if not found:
+    if not asked.stdout:
         where = "" if user is None else f" where {user.name} (worker_user) can read it"
         raise BundleError(f'R\'s package Rserve is not installed{where}: install it in R by install.packages("Rserve")')
-    return found
+    return asked.stdout
 
 
 class RserveProcess:
