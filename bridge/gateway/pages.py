@@ -3,13 +3,14 @@
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
+from bridge.callers.access import Access
 from bridge.fronts.front import Front
 from bridge.fronts.http_port import Page
 from bridge.gateway.holds import Holds
 from bridge.models.registry import Registry
 from bridge.prediction_log.writer import PredictionLog
+from bridge.services.intake import Intake
 from bridge.services.models import format_instant
-from bridge.services.scoring import ScoringService
 
 __all__ = ["Pages"]
 
@@ -20,7 +21,8 @@ class Pages:
     Args:
         registry: the gateway's versions.
         front: the gateway's gRPC server.
-        service: the service that answers the gateway's calls.
+        intake: reads the messages of the gateway's calls.
+        access: who may call.
         holds: the measured holds of the gateway's event loop.
         log: the prediction log; None if the gateway keeps none.
 
@@ -31,11 +33,19 @@ class Pages:
     """
 
     def __init__(
-        self, registry: Registry, front: Front, service: ScoringService, holds: Holds, log: PredictionLog | None
+        self,
+        registry: Registry,
+        *,
+        front: Front,
+        intake: Intake,
+        access: Access,
+        holds: Holds,
+        log: PredictionLog | None,
     ) -> None:
         self._registry = registry
         self._front = front
-        self._service = service
+        self._intake = intake
+        self._access = access
         self._holds = holds
         self._log = log
         self.decided = False
@@ -72,8 +82,12 @@ class Pages:
             lines.append(f"prediction log: {self._log.lost} records were not written")
         for what, count in self._registry.hanging().items():
             lines.append(f"reading {what} hangs, {count} threads wait for the file system")
-        if self._service.refused_by_bounds:
-            lines.append(f"refused messages that held more than allowed: {self._service.refused_by_bounds}")
+        if self._access.fault:
+            lines.append(f"{self._access.fault}; the last callers that were valid may still call, and no others")
+        if self._access.refused:
+            lines.append(f"refused calls of unknown callers: {self._access.refused}")
+        if self._intake.refused:
+            lines.append(f"refused messages that held more than allowed: {self._intake.refused}")
         for version in self._registry.versions():
             serving = " serving" if self._registry.serving(version.stored.model) is version else ""
             until = "" if version.retry_at is None else f" until {format_instant(version.retry_at)}"

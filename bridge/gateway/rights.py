@@ -79,7 +79,7 @@ def _closed(settings: GatewaySettings) -> Iterator[_Rule]:
     if settings.log_dir is not None:
         log = settings.log_dir
         yield _Rule("-r", log, False, f"can read log_dir {log}: make it the gateway's alone, by chmod 700")
-    for name in ("repository", "log_dir", "tls_key", "tls_certificate", "tls_client_ca", "cache_dir"):
+    for name in ("repository", "log_dir", "tls_key", "tls_certificate", "tls_client_ca", "callers", "cache_dir"):
         path: Path | None = getattr(settings, name)
         if path is None:
             continue

@@ -1,0 +1,166 @@
+"""Requests and answers of HTTP as the services see them, and the problem documents that answer failed ones."""
+
+import json
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import Any
+
+from bridge.callers.caller import Credentials
+from bridge.calls import ModelRef
+from bridge.errors import (
+    BridgeError,
+    CircuitOpen,
+    DeadlineExceeded,
+    Draining,
+    InvalidRequest,
+    LogUnavailable,
+    ModelNotFound,
+    ModelNotReady,
+    Overloaded,
+    PermissionDenied,
+    RateLimited,
+    RefusedLevel,
+    Unauthenticated,
+    UnfitRow,
+    UnknownLevel,
+    VersionRefused,
+    WorkerLost,
+)
+from bridge.values import value
+
+__all__ = ["HttpAnswer", "HttpRequest", "Route", "http_status_of", "problem", "problem_of"]
+
+_MOST_DETAIL = 400  # characters: a message may name columns of any length
+
+# Errors that are not in this table become 500: they are the model's fault, or a bug of the gateway.
+_STATUS: dict[type[BridgeError], HTTPStatus] = {
+    InvalidRequest: HTTPStatus.BAD_REQUEST,
+    UnknownLevel: HTTPStatus.BAD_REQUEST,
+    UnfitRow: HTTPStatus.BAD_REQUEST,
+    RefusedLevel: HTTPStatus.BAD_REQUEST,
+    Unauthenticated: HTTPStatus.UNAUTHORIZED,
+    PermissionDenied: HTTPStatus.FORBIDDEN,
+    ModelNotFound: HTTPStatus.NOT_FOUND,
+    VersionRefused: HTTPStatus.CONFLICT,
+    Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
+    RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
+    CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
+    ModelNotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    Draining: HTTPStatus.SERVICE_UNAVAILABLE,
+    WorkerLost: HTTPStatus.SERVICE_UNAVAILABLE,
+    LogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
+}
+
+
+@value
+class HttpRequest:
+    """A request of HTTP, whole and within its limits.
+
+    Attributes:
+        method: the method, such as "POST".
+        path: the path, percent-decoded, without the query.
+        query: the query as it was sent, without the question mark; empty if there is none.
+        parts: the named pieces of the path, percent-decoded.
+        headers: the headers, by their names in lower case.
+        body: the body, inflated.
+        peer: the caller's address, as gRPC writes it, such as "ipv4:10.0.0.7:5123".
+        credentials: what the request and its connection show of who makes it.
+        at: when all of it had arrived, in seconds on the loop's clock.
+        received_ns: when all of it had arrived, in nanoseconds since 1970.
+    """
+
+    method: str
+    path: str
+    query: str
+    parts: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    peer: str
+    credentials: Credentials
+    at: float
+    received_ns: int
+
+
+@value
+class HttpAnswer:
+    """An answer of HTTP.
+
+    Attributes:
+        status: the status code.
+        body: the bytes of the body.
+        content_type: the value of the header Content-Type.
+        headers: further headers, by name.
+    """
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A method and path that the HTTP port answers.
+
+    Attributes:
+        method: the method, "GET" or "POST"; GET answers HEAD as well.
+        pattern: the path, with named pieces in braces, such as "/v2/models/{model}/infer".
+        answer: makes the answer.
+        description: the route's part of the OpenAPI document; empty for a route that is not in it.
+    """
+
+    method: str
+    pattern: str
+    answer: Callable[[HttpRequest], Coroutine[Any, Any, HttpAnswer]]
+    description: Mapping[str, Any] = field(default_factory=dict)
+
+
+def http_status_of(error: BridgeError) -> HTTPStatus:
+    """Returns the HTTP status of an error."""
+    return _STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def problem_of(error: BridgeError, ref: ModelRef | None = None, request_id: str = "") -> HttpAnswer:
+    """Returns the answer to a call that failed: a problem document of RFC 9457 with the error's reason.
+
+    Args:
+        error: why the call failed.
+        ref: the model and version, if they are known.
+        request_id: the id of the call; empty if it has none yet.
+    """
+    more: dict[str, Any] = {}
+    if ref is not None:
+        more |= {"model": _short(ref.model)} | ({"version": ref.version} if ref.version else {})
+    more |= {"limit": error.limit} if error.limit else {}
+    more |= {"request_id": request_id} if request_id else {}
+    headers = {"WWW-Authenticate": "Bearer"} if isinstance(error, Unauthenticated) else {}
+    return problem(http_status_of(error), str(error), error.reason, more, headers)
+
+
+def problem(
+    status: HTTPStatus,
+    detail: str,
+    reason: str = "INVALID_REQUEST",
+    more: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> HttpAnswer:
+    """Returns a problem document of RFC 9457.
+
+    Args:
+        status: the HTTP status.
+        detail: what happened, in a sentence for the caller.
+        reason: the UPPER_SNAKE name of the event, the same as in gRPC's errors.
+        more: further members of the document.
+        headers: further headers of the answer.
+    """
+    detail = _short(detail)
+    # `error` is what clients of the Open Inference Protocol read.
+    document = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": detail}
+    document |= {"reason": reason, "error": detail, **(more or {})}
+    return HttpAnswer(status.value, json.dumps(document).encode(), "application/problem+json", headers or {})
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _MOST_DETAIL else f"{text[:_MOST_DETAIL]}…"
