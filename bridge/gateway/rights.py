@@ -108,10 +108,11 @@ def _open() -> Iterator[_Rule]:
 def _try(rules: Sequence[_Rule], user: WorkerUser, temporary: Path) -> list[bool]:
     """Returns how the tests come out for the user, and makes sure that its processes can be signalled."""
     pairs = [text for rule in rules for text in (rule.test, str(rule.path.absolute()))]
-    pipes = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE) | {"stderr": subprocess.DEVNULL}
     environment = user.environment() | {"TMPDIR": str(temporary)}
     command = user.command(["/bin/sh", "-c", _TRY, "sh", *pairs])
-    with subprocess.Popen(command, cwd="/", env=environment, **pipes) as child:  # noqa: S603 - the command is ours
+    with subprocess.Popen(  # noqa: S603 - the command is ours
+        command, cwd="/", env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    ) as child:
         try:
             if child.stdout is not None and child.stdout.read(1):
                 os.kill(child.pid, 0)  # it is the user's now, and waits for a line

@@ -19,6 +19,7 @@ from sick import DEFAULT, Sick, make_sick_bundle
 from waiting import eventually, runs
 
 from bridge import private_folders
+from bridge.backends.rserve.backend import RserveBackend
 from bridge.models.version import State
 from bridge.workers.process_group import ProcessGroup
 from bridge.workers.user import WorkerUser
@@ -281,8 +282,8 @@ Pred.R <- function(x) {{
         client = connect(gateway)
         (version,) = gateway.registry.versions("m")
         assert version.accepted is not None
-        pool = version.accepted.backend.pool  # type: ignore[attr-defined] # it is R's
-        for pid in pool.snapshot().pids:
+        assert isinstance(version.accepted.backend, RserveBackend)
+        for pid in version.accepted.backend.pool.snapshot().pids:
             os.kill(pid, signal.SIGKILL)
         await eventually(lambda: heard)
         answer = await client.score("m", {"x": [1.0]}, timeout_s=10)
