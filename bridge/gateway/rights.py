@@ -17,13 +17,14 @@ __all__ = ["AS_ROOT", "require_rights", "worker_user_of"]
 AS_ROOT = "R code of bundles runs as root, with all rights of the gateway: set worker_user"
 
 _LIMIT_S = 30.0
-# Waits for a line, makes a file that only the user may read, and prints y or n for each pair of a test and a path.
+# Says that it is there and waits for a line. Then it prints y or n for each pair of a test and a path, and makes a file
+# that only the user may read.
 _TRY = """
 printf .
 read _
-umask 077
-: > "$TMPDIR/made" || exit 1
 while [ $# -gt 0 ]; do if [ "$1" "$2" ]; then printf y; else printf n; fi; shift 2; done
+umask 077
+: > "$TMPDIR/made"
 """
 
 
@@ -60,12 +61,16 @@ def require_rights(settings: GatewaySettings, user: WorkerUser) -> None:
             temporary = temporary_files(folder)
             lend(folder, (temporary,), user.uid, user.gid)
             found = _try(rules, user, temporary)
+            _require(rules, found, user)
             (temporary / "made").read_bytes()
     except (OSError, subprocess.SubprocessError) as error:
         raise ConfigError(
             f"the gateway can't run programs as worker_user '{user.name}': it must become that user, signal its "
             f"processes, and read and remove its files, and one of these failed: {error}"
         ) from error
+
+
+def _require(rules: Sequence[_Rule], found: Sequence[bool], user: WorkerUser) -> None:
     for rule, holds in zip(rules, found, strict=True):
         if holds is not rule.holds:
             raise ConfigError(f"worker_user '{user.name}' {rule.sentence}")

@@ -3,8 +3,6 @@
 import asyncio
 import os
 import signal
-import subprocess
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import pytest
 import pytest_asyncio
 from fixtures import StartGateway, make_r_bundle, put
 from gateways import GatewayProcess
+from other_user import USER, make_key
 from scorebridge import AsyncScoringClient, Source
 from sick import DEFAULT, Sick, make_sick_bundle
 from waiting import eventually, runs
@@ -24,8 +23,6 @@ from bridge.models.version import State
 from bridge.workers.process_group import ProcessGroup
 from bridge.workers.user import WorkerUser
 
-USER = "nobody"  # every machine has one
-EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
 # Each attempt says what it got; one that fails says so.
 SPY = """
 attempts <- list(
@@ -71,16 +68,9 @@ REACHED_BY_ROOT = {
     "files": "listed",
     "shim": "signalled",
 }
+pytestmark = pytest.mark.usefixtures("open_folders")
+
 Connect = Callable[..., AsyncScoringClient]
-
-
-@pytest.fixture(autouse=True)
-def open_folders(tmp_path: Path) -> None:
-    """Lets everybody enter the folders that pytest closes, as they can enter those of a real machine."""
-    for folder in (tmp_path, *tmp_path.parents):
-        folder.chmod(folder.stat().st_mode | 0o111)
-        if folder == Path(tempfile.gettempdir()):
-            return
 
 
 @pytest_asyncio.fixture
@@ -99,15 +89,6 @@ def users(sick: Sick) -> set[int]:
 def owners(pids: set[int]) -> set[int]:
     """The users of processes."""
     return {Path(f"/proc/{pid}").stat().st_uid for pid in pids}
-
-
-def make_key(folder: Path) -> dict[str, Path]:
-    """A certificate for localhost and its key, which openssl gives to its owner alone; as settings."""
-    paths = {"tls_key": folder / "key.pem", "tls_certificate": folder / "certificate.pem"}
-    command = ["openssl", "req", "-x509", *EC, "-nodes", "-days", "1", "-subj", "/CN=localhost"]
-    command += ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(paths["tls_key"])]
-    subprocess.run([*command, "-out", str(paths["tls_certificate"])], check=True, capture_output=True)
-    return paths
 
 
 @pytest.mark.parametrize(
