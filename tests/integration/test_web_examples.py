@@ -14,19 +14,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx2
-import numpy as np
 import pytest
-import xgboost
 from fastapi.testclient import TestClient
 from fixtures import ROOT, put
 from gateways import GatewayProcess
+from patients import PATIENTS, make_diabetes
 from scorebridge import ScoringClient
 
-NAMES = ["glu", "bmi", "age"]
-PATIENTS: list[dict[str, float | None]] = [
-    {"glu": 148.0, "bmi": 33.6, "age": 50},
-    {"glu": 85.0, "bmi": None, "age": 31},
-]
 NOBODY = "127.0.0.1:1"
 JSON = {"content-type": "application/json"}
 APPS = ["flask", "fastapi", "django"]
@@ -43,15 +37,8 @@ class Served(NamedTuple):
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     folder = tmp_path_factory.mktemp("web")
-    rows = np.random.default_rng(7).uniform(20, 200, (200, len(NAMES)))
-    matrix = xgboost.DMatrix(rows, rows[:, 0] > 100, feature_names=NAMES)
-    booster = xgboost.train({"objective": "binary:logistic", "nthread": 1}, matrix, 3)
-    bundle = folder / "bundle"
-    bundle.mkdir()
-    booster.save_model(bundle / "model.ubj")
-    put(bundle, folder / "repository", "diabetes")
-    asked = np.array([[patient[name] for name in NAMES] for patient in PATIENTS], np.float64)
-    scores = booster.predict(xgboost.DMatrix(asked, feature_names=NAMES)).tolist()
+    scores = make_diabetes(folder / "bundle")
+    put(folder / "bundle", folder / "repository", "diabetes")
     gateway = GatewayProcess(folder / "repository")
     yield Served(gateway.url, scores)
     gateway.end(signal.SIGTERM)
