@@ -35,7 +35,7 @@ class Services:
     """
 
     def __init__(self, settings: GatewaySettings, registry: Registry, recorder: LogRecorder | None) -> None:
-        self.access = Access(settings.callers)
+        self.access = Access(settings.callers, certificates=settings.tls_client_ca is not None)
         self.intake = Intake(registry, settings.max_columns)
         inflight = Shares(settings.max_inflight_bytes, "bytes in flight")
         self.answering = Answering(registry, recorder, inflight, settings.max_columns)
