@@ -75,7 +75,6 @@ class Pages:
     def readiness(self) -> str:
         """Returns the text of /readyz for callers on this machine: what is wrong, then a line for each version."""
         lines = ["draining"] if self.draining else []
-        lines += self.notes
         if self._front.tls_fault:
             lines.append(f"{self._front.tls_fault}; new connections still get the last certificate that was correct")
         if self._log is not None and self._log.lost:
@@ -96,4 +95,5 @@ class Pages:
             lines.append(f"{version.ref} {version.state.lower()}{serving}{unproven}{until}{reason}")
         held_ms = 1000 * self._holds.longest_s()
         lines.append(f"longest hold of the event loop in the last minute: {held_ms:.1f} ms")
+        lines += self.notes
         return "\n".join(lines) + "\n"
