@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import shutil
 import signal
 import stat
 import tempfile
@@ -12,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
+
+from bridge.removal import remove_tree
 
 __all__ = ["lend", "make_folder", "private_folder", "remove_folder", "sweep", "temporary_files"]
 
@@ -63,7 +64,7 @@ def remove_folder(folder: Path) -> None:
 
 def _remove_what_is_left() -> None:
     for one in list(_unremoved):
-        shutil.rmtree(one, ignore_errors=True)
+        remove_tree(one)
         if not one.exists():
             _unremoved.discard(one)
 
@@ -98,7 +99,7 @@ def sweep() -> None:
         except psutil.NoSuchProcess:
             pass
         _kill_all(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         _log.warning("a gateway had ended suddenly: its folder %s and its R processes were removed", folder)
 
 

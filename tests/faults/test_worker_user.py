@@ -270,3 +270,46 @@ Pred.R <- function(x) {{
         answer = await client.score("m", {"x": [1.0]}, timeout_s=10)
     assert (answer.scores.tolist(), answer.reasons) == ([-1.0], ["WORKER_LOST"])
     assert set(heard) == {b""}
+
+
+NASTY = {
+    "a link to what is root's": """
+      setwd("..")
+      own <- sprintf("conn%d", Sys.getpid())
+      unlink(own, recursive = TRUE)
+      file.symlink(repository, own)
+      tools::pskill(Sys.getpid(), 9L)
+""",
+    "folders without end": """
+      for (n in 1:1500) { dir.create("d"); setwd("d") }
+      tools::pskill(Sys.getpid(), 9L)
+""",
+    "a folder that nobody may enter": """
+      dir.create("d/e", recursive = TRUE)
+      Sys.chmod(c("d/e", "d", "."), "000")
+      tools::pskill(Sys.getpid(), 9L)
+""",
+}
+
+
+@pytest.mark.parametrize("left", NASTY)
+async def test_what_a_worker_leaves_in_its_folder_is_removed_and_nothing_else(
+    tmp_path: Path, repository: Path, start_gateway: StartGateway, connect: Connect, left: str
+) -> None:
+    code = f"Pred.R <- function(x) {{ if (x[1L] > 1e6) {{ {NASTY[left]} }}; x * k }}"
+    settings = "default_score = -1.0\nworkers = 1\ntimeout_s = 30\n[features]\nx = 'double'\n"
+    stored = put(
+        make_r_bundle(tmp_path / "bundle", code, f'k <- 2; repository <- "{repository}"', settings), repository, "m"
+    )
+    gateway = await start_gateway(repository, worker_user=USER)
+    client = connect(gateway)
+    assert (await client.score("m", {"x": [1e7]}, timeout_s=20)).reasons == ["WORKER_LOST"]
+    answer = await client.score("m", {"x": [-1.0]}, timeout_s=20, request_id="after")
+    assert (answer.source, answer.scores.tolist()) == (Source.MODEL, [-2.0])
+    await gateway.close()
+    assert sorted(path.name for path in stored.path.iterdir()) == [
+        "Pred.R",
+        "manifest.json",
+        "model.RData",
+        "model.toml",
+    ]

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RString, RValu
 from bridge.backends.rserve.world import World
 from bridge.columns import Type
 from bridge.features.feature import Feature
+from bridge.removal import remove_tree
 from bridge.shortages import ended_from_outside
 from bridge.workers.background import to_the_end
 from bridge.workers.process_tree import kill_tree
@@ -261,7 +261,7 @@ class Worker:
         finally:
             os.close(pidfd)
         # A killed process can't remove its folder itself.
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
     def forget(self) -> None:
         """Closes the connection and the process file descriptor without a kill, where the whole group is killed."""
