@@ -85,8 +85,8 @@ class Pages:
             lines.append(f"{self._access.fault}; the last callers that were valid may still call, and no others")
         if self._access.refused:
             lines.append(f"refused calls of unknown callers: {self._access.refused}")
-        if self._intake.refused:
-            lines.append(f"refused messages that held more than allowed: {self._intake.refused}")
+        if self._intake.counting.refused:
+            lines.append(f"refused messages that held more than allowed: {self._intake.counting.refused}")
         for version in self._registry.versions():
             serving = " serving" if self._registry.serving(version.stored.model) is version else ""
             until = "" if version.retry_at is None else f" until {format_instant(version.retry_at)}"

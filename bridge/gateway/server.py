@@ -22,14 +22,13 @@ from bridge.fronts.http_port import HttpPort
 from bridge.gateway.holds import Holds
 from bridge.gateway.pages import Pages
 from bridge.gateway.rights import AS_ROOT, require_rights, worker_user_of
-from bridge.gateway.services import Services
+from bridge.gateway.services import SERVICES, Services
 from bridge.layers.drain import Drain
 from bridge.models.registry import Registry
 from bridge.models.version import State
 from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.prediction_log.writer import PredictionLog
-from bridge.services.scoring import SERVICE
 
 __all__ = ["Gateway", "serve"]
 
@@ -71,9 +70,9 @@ class Gateway:
         self._health_updates: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
         self._access_watch: asyncio.Task[None] | None = None
-        self._services = services = Services(settings, self.registry, self._recorder)
+        self._services = services = Services(settings, self.registry, self._recorder, lambda: self.pages.ready())  # noqa: PLW0108 - made below
         group = nullcontext if self._log is None else self._log.group
-        self._front = Front(settings, services.methods, SERVICE, group)
+        self._front = Front(settings, services.methods, SERVICES, group)
         self.pages = Pages(
             self.registry,
             front=self._front,
@@ -109,7 +108,8 @@ class Gateway:
         self._access_watch = asyncio.get_running_loop().create_task(watch)
         await self.registry.discover()
         host = self._settings.host
-        await self._services.health.states.set("", _NOT_SERVING)
+        for name in ("", *SERVICES):
+            await self._services.health.states.set(name, _NOT_SERVING)
         self.grpc_address = with_port(host, await self._front.start())
         self.http_address = await self._http.start()
 
@@ -173,7 +173,8 @@ class Gateway:
     async def _set_health(self, model: str) -> None:
         if model:
             await self._services.health.states.set(model, _SERVING if self.registry.serving(model) else _NOT_SERVING)
-        await self._services.health.states.set("", _SERVING if self.pages.ready() else _NOT_SERVING)
+        for name in ("", *SERVICES):
+            await self._services.health.states.set(name, _SERVING if self.pages.ready() else _NOT_SERVING)
 
 
 def _sweep() -> None:

@@ -1,5 +1,7 @@
 """The services of one gateway, and what they share: who may call, the reading of requests and their one flow."""
 
+from collections.abc import Callable
+
 from bridge.callers.access import Access
 from bridge.config import GatewaySettings
 from bridge.fronts.front import Methods, add_health_and_reflection
@@ -10,9 +12,14 @@ from bridge.services.answer import Answering
 from bridge.services.health import Health
 from bridge.services.identity import GrpcIdentity
 from bridge.services.intake import Intake
+from bridge.services.open_inference import INFERENCE_SERVICE, InferenceService
+from bridge.services.open_inference_http import InferenceHttp
+from bridge.services.open_inference_intake import InferIntake
 from bridge.services.scoring import SERVICE, ScoringService
 
-__all__ = ["Services"]
+__all__ = ["SERVICES", "Services"]
+
+SERVICES = (SERVICE, INFERENCE_SERVICE)
 
 
 class Services:
@@ -22,6 +29,7 @@ class Services:
         settings: the gateway's settings.
         registry: the gateway's versions.
         recorder: writes the prediction log; None keeps no log.
+        ready: whether calls should be sent to this gateway.
 
     Attributes:
         access: who may call.
@@ -29,12 +37,19 @@ class Services:
         answering: answers requests for scores of every wire.
         health: the servicer of grpc.health.v1.
         methods: the gRPC methods of all services.
+        inference_http: the routes of the Open Inference Protocol on the HTTP port.
 
     Raises:
         ConfigError: the file of callers can't be read or is not valid.
     """
 
-    def __init__(self, settings: GatewaySettings, registry: Registry, recorder: LogRecorder | None) -> None:
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        registry: Registry,
+        recorder: LogRecorder | None,
+        ready: Callable[[], bool],
+    ) -> None:
         self.access = Access(settings.callers, certificates=settings.tls_client_ca is not None)
         self.intake = Intake(registry, settings.max_columns)
         inflight = Shares(settings.max_inflight_bytes, "bytes in flight")
@@ -44,8 +59,12 @@ class Services:
             encrypted=settings.tls_certificate is not None,
             certificates=settings.tls_client_ca is not None,
         )
-        self.health = Health(self.access, identity)
+        self.health = Health(self.access, identity, SERVICES)
         self.methods = Methods()
         scoring = ScoringService(registry, self.answering, self.intake, identity)
         self.methods.add_registered_method_handlers(SERVICE, scoring.handlers())
-        add_health_and_reflection(self.methods, self.health, SERVICE)
+        infer_intake = InferIntake(self.intake.counting)
+        inference = InferenceService(registry, self.answering, infer_intake, identity, ready)
+        self.methods.add_registered_method_handlers(INFERENCE_SERVICE, inference.handlers())
+        self.inference_http = InferenceHttp(registry, self.answering, infer_intake, self.access, ready)
+        add_health_and_reflection(self.methods, self.health, SERVICES)
