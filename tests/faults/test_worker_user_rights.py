@@ -120,7 +120,7 @@ async def test_r_code_that_the_user_can_t_read_is_named(
 def test_a_root_that_lacks_a_right_of_root_does_not_start(tmp_path: Path, repository: Path, lacking: str) -> None:
     (tmp_path / "gateway.toml").write_text(f"worker_user = '{USER}'\ngrpc_port = 0\nhttp_port = 0\n")
     without = ["setpriv", f"--inh-caps=-{lacking}", f"--bounding-set=-{lacking}"]
-    serve = [SCOREBRIDGE, "serve", "--repository", repository, "--config", tmp_path / "gateway.toml"]
+    serve = [str(SCOREBRIDGE), "serve", "--repository", str(repository), "--config", str(tmp_path / "gateway.toml")]
     done = subprocess.run([*without, *serve], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (1, "")
     assert f"the gateway can't run programs as worker_user '{USER}': it must become that user" in done.stderr
