@@ -29,6 +29,7 @@ class Pages:
     Attributes:
         decided: whether every version has been loaded, refused or set to wait at least once since the start.
         draining: whether the gateway has stopped taking new calls.
+        notes: sentences on how the gateway runs, for its operators.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Pages:
         self._log = log
         self.decided = False
         self.draining = False
+        self.notes: list[str] = []
 
     def by_path(self) -> Mapping[str, Callable[[bool], Page]]:
         """Returns the functions that make the pages, by path; each takes whether the caller is on this machine."""
@@ -93,4 +95,5 @@ class Pages:
             lines.append(f"{version.ref} {version.state.lower()}{serving}{unproven}{until}{reason}")
         held_ms = 1000 * self._holds.longest_s()
         lines.append(f"longest hold of the event loop in the last minute: {held_ms:.1f} ms")
+        lines += self.notes
         return "\n".join(lines) + "\n"

@@ -16,6 +16,7 @@ from bridge.models.residents import enough, first_to_serve, residents
 from bridge.models.retries import Retries
 from bridge.models.version import State, Version
 from bridge.shortages import passing_failure
+from bridge.workers.user import WorkerUser
 
 __all__ = ["Registry"]
 
@@ -32,6 +33,7 @@ class Registry:
         on_change: called with a model's name whenever another version may serve, or none.
         drain: the gateway's deadline for all calls.
         cache_dir: the folder that keeps compiled models for the next start; None keeps nothing.
+        worker_user: the user that worker processes run as; None for the gateway's own.
         log_model_messages: whether the messages of errors that models raise are written to the gateway's own log.
 
     Attributes:
@@ -45,10 +47,12 @@ class Registry:
         drain: Drain | None = None,
         cache_dir: Path | None = None,
         *,
+        worker_user: WorkerUser | None = None,
         log_model_messages: bool = False,
     ) -> None:
         self.unloaded: set[str] = set()
         self._cache_dir = cache_dir
+        self._worker_user = worker_user
         self._log_model_messages = log_model_messages
         self._lookout = Lookout(repository)
         self._promoted: dict[str, int | None] = {}
@@ -255,7 +259,7 @@ class Registry:
             version.know(bundle)
             bundle = await self._lookout.verified(bundle)  # before it takes one of the places for loading
             async with self._loading:
-                accepted = await accept(bundle, self._cache_dir)
+                accepted = await accept(bundle, self._cache_dir, worker_user=self._worker_user)
             version.begin_serving(accepted, self._drain, log_model_messages=self._log_model_messages)
         except PassingFailure as error:
             self._retries.put_off(version, str(error))
