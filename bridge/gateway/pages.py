@@ -1,13 +1,14 @@
 """The pages of the HTTP port: whether the gateway lives, and whether calls should be sent to it."""
 
-from collections.abc import Callable, Mapping
 from http import HTTPStatus
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import unquote
 
 from bridge.fronts.front import Front
-from bridge.fronts.http_port import Page
 from bridge.gateway.holds import Holds
 from bridge.models.registry import Registry
 from bridge.prediction_log.writer import PredictionLog
+from bridge.services.http_calls import HttpAnswer, HttpRequest, Route
 from bridge.services.models import format_instant
 from bridge.services.scoring import ScoringService
 
@@ -40,9 +41,13 @@ class Pages:
         self.decided = False
         self.draining = False
 
-    def by_path(self) -> Mapping[str, Callable[[bool], Page]]:
-        """Returns the functions that make the pages, by path; each takes whether the caller is on this machine."""
-        return {"/livez": self._show_live, "/readyz": self._show_ready}
+    def routes(self) -> list[Route]:
+        """Returns the routes of the pages; names and reasons are for callers on this machine."""
+        return [Route("GET", "/livez", self._show_live), Route("GET", "/readyz", self._show_ready)]
+
+    def probes(self) -> list[Route]:
+        """Returns the routes of the pages for a port that shows no names to anybody."""
+        return [Route("GET", "/livez", self._show_live), Route("GET", "/readyz", self._show_whether_ready)]
 
     def ready(self) -> bool:
         """Whether calls should be sent here: a model serves, or the repository is known to hold no model."""
@@ -51,14 +56,20 @@ class Pages:
         known = self.decided and not self._registry.hanging()
         return not self.draining and (served or (known and not models))
 
-    def _show_live(self, _: bool) -> Page:
-        return Page(HTTPStatus.OK, "ok\n")
+    async def _show_live(self, _: HttpRequest) -> HttpAnswer:
+        return _page(HTTPStatus.OK, "ok\n")
 
-    def _show_ready(self, here: bool) -> Page:
-        """Returns /readyz: names and reasons only for callers on this machine, else just "ready" or "not ready"."""
-        ready = self.ready()
-        text = self.readiness() if here else "ready\n" if ready else "not ready\n"
-        return Page(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, text)
+    async def _show_ready(self, request: HttpRequest) -> HttpAnswer:
+        """Answers /readyz: names and reasons only for callers on this machine, else just "ready" or "not ready"."""
+        if not _is_this_machine(request.peer):
+            return await self._show_whether_ready(request)
+        return _page(self._status(), self.readiness())
+
+    async def _show_whether_ready(self, _: HttpRequest) -> HttpAnswer:
+        return _page(self._status(), "ready\n" if self.ready() else "not ready\n")
+
+    def _status(self) -> HTTPStatus:
+        return HTTPStatus.OK if self.ready() else HTTPStatus.SERVICE_UNAVAILABLE
 
     def readiness(self) -> str:
         """Returns the text of /readyz for callers on this machine: what is wrong, then a line for each version."""
@@ -80,3 +91,16 @@ class Pages:
         held_ms = 1000 * self._holds.longest_s()
         lines.append(f"longest hold of the event loop in the last minute: {held_ms:.1f} ms")
         return "\n".join(lines) + "\n"
+
+
+def _page(status: HTTPStatus, text: str) -> HttpAnswer:
+    return HttpAnswer(int(status), text.encode(), "text/plain; charset=utf-8")
+
+
+def _is_this_machine(peer: str) -> bool:
+    """Whether a peer, as gRPC writes it, has one of this machine's own loopback addresses."""
+    host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
+    address = ip_address(host.partition("%")[0])
+    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.is_loopback

@@ -22,6 +22,7 @@ from bridge.fronts.http_port import HttpPort
 from bridge.gateway.holds import Holds
 from bridge.gateway.pages import Pages
 from bridge.layers.drain import Drain
+from bridge.layers.shares import Shares
 from bridge.models.registry import Registry
 from bridge.models.version import State
 from bridge.prediction_log.environment import describe_environment
@@ -80,7 +81,8 @@ class Gateway:
         add_health_and_reflection(methods, self._health, SERVICE)
         self._front = Front(settings, methods, SERVICE, nullcontext if self._log is None else self._log.group)
         self.pages = Pages(self.registry, self._front, self._service, self._holds, self._log)
-        self._http = HttpPort(settings, self.pages.by_path())
+        inflight = Shares(settings.max_inflight_bytes, "bytes in flight")
+        self._http = HttpPort(settings, settings.http_port, self.pages.routes(), inflight)
 
     @property
     def front_note(self) -> str:
@@ -105,7 +107,7 @@ class Gateway:
         host = self._settings.host
         await self._health.set("", _NOT_SERVING)
         self.grpc_address = with_port(host, await self._front.start())
-        self.http_address = await self._http.start()
+        self.http_address = await self._http.start(self._front.tls_context)
 
     async def load(self) -> None:
         """Loads the versions that are to be resident, and begins to watch the repository for changes.
