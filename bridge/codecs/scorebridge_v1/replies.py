@@ -12,7 +12,7 @@ from bridge.codecs.protobuf import VARINT, delimited, duration, tag, varint
 from bridge.columns import Column, Type, all_missing, concatenate
 from bridge.errors import BridgeError, DefaultReason
 
-__all__ = ["defaulted_rows", "failed_rows", "source_of", "write_column", "write_reply"]
+__all__ = ["defaulted_rows", "failed_rows", "joined_scores", "source_of", "write_column", "write_reply"]
 
 _ARRAY_TAGS = {
     Type.DOUBLE: tag(pb.Column.DOUBLES_FIELD_NUMBER),
@@ -35,7 +35,7 @@ def write_reply(call: Call, outcome: Outcome) -> bytes:
     """Returns the bytes of the ScoreResponse to a call whose outcome does not fail it."""
     model, trace = call.model, call.trace
     parts = [_version(model.model, model.version, model.digest), delimited(_REQUEST_ID, call.request_id.encode())]
-    parts += [delimited(_SCORES, write_column(column)) for column in _scores(outcome)]
+    parts += [delimited(_SCORES, write_column(column)) for column in joined_scores(outcome)]
     parts += [
         _SOURCE + varint(source_of(outcome)) + _ATTEMPTS + varint(trace.attempts),
         duration(_QUEUE_TIME, trace.queue_s),
@@ -53,7 +53,7 @@ def _version(model: str, version: int, digest: str) -> bytes:
     return pb.ScoreResponse(model=model, version=version, digest=digest).SerializeToString()
 
 
-def _scores(outcome: Outcome) -> Sequence[Column]:
+def joined_scores(outcome: Outcome) -> Sequence[Column]:
     if len(outcome.ranges) == 1:
         return outcome.ranges[0].scores
     parts = [part.scores for part in outcome.ranges]

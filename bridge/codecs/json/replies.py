@@ -1,0 +1,53 @@
+"""Writes answers as JSON: the fields of scorebridge.v1 by their names, scores as an object of arrays."""
+
+import json
+from typing import Any
+
+from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import Message
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.calls import Call, Outcome
+from bridge.codecs.json.columns import write_values
+from bridge.codecs.scorebridge_v1.replies import defaulted_rows, failed_rows, joined_scores, source_of
+
+__all__ = ["write_message", "write_reply"]
+
+
+def write_reply(call: Call, outcome: Outcome) -> bytes:
+    """Returns the body that answers a call whose outcome does not fail it.
+
+    Raises:
+        MalformedPrediction: a score is infinite, which JSON can't say.
+    """
+    model, trace = call.model, call.trace
+    answer = {
+        "request_id": call.request_id,
+        "model": model.model,
+        "version": model.version,
+        "digest": model.digest,
+        "scores": {column.name: write_values(column) for column in joined_scores(outcome)},
+        "source": pb.ScoreSource.Name(source_of(outcome)),
+        "defaulted_rows": [_told(part) for part in defaulted_rows(outcome)],
+        "attempts": trace.attempts,
+        "queue_time": _duration(trace.queue_s),
+        "backend_time": _duration(trace.backend_s),
+        "failed_rows": [_told(part) for part in failed_rows(outcome)] if outcome.partial else [],
+    }
+    return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+
+
+def write_message(message: Message) -> bytes:
+    """Returns a message of scorebridge.v1 as JSON, with the names of the proto and the fields that are not set."""
+    fields = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _told(part: pb.DefaultedRows | pb.FailedRows) -> dict[str, Any]:
+    reason = pb.DefaultReason.Name(part.reason)
+    return {"first": part.first, "count": part.count, "reason": reason, "detail": part.detail}
+
+
+def _duration(seconds: float) -> str:
+    """Returns a time as the JSON form of google.protobuf.Duration."""
+    return f"{int(seconds * 1e9) / 1e9:.9f}s"
