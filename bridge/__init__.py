@@ -9,6 +9,7 @@ scoring is a backend with layers wrapped around it. A package imports only packa
     services/        the way from the bytes of a request to the bytes of its answer
     models/          a version from the trial of its bundle to serving and unloading
     layers/          the concerns wrapped around a backend, one layer a file; `stack` states their order
+    callers/         who may call: names, tokens, certificates, and how much each may ask for
     reconcile/       scores a prediction log again, independently of the gateway, and compares
     testing/         test doubles: a backend, a clock, a proxy that causes faults
     backends/        what predicts: R behind Rserve, xgboost in this process
@@ -20,8 +21,8 @@ scoring is a backend with layers wrapped around it. A package imports only packa
     row_files/       files of rows: CSV
 
 Below them is the ground, modules that every package may use. `calls`, `columns` and `defaults` hold the values that
-scoring works on, `errors` every way to fail, `config` the gateway's settings, `workload` how busy a version is. The
-others are small helpers.
+scoring works on, `errors` every way to fail, `config` the gateway's settings, `addresses` tells where callers are,
+`workload` how busy a version is. The others are small helpers.
 """
 
 import os

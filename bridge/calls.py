@@ -99,12 +99,13 @@ class Arrival:
     """A request as it arrived, with what the prediction log keeps of it.
 
     Attributes:
-        method: the path of the gRPC method.
+        method: the path of a gRPC method, or the method and path of HTTP, such as "POST /v1/models/glm:score".
         request: the bytes of the request.
         peer: the caller's address.
-        caller: who the caller is: the name in its certificate, or its address.
+        caller: who the caller is: its name in callers.toml, else the names in its certificate, else its address.
         at: when all bytes had arrived, in seconds on the loop's clock.
         received_ns: when all bytes had arrived, in nanoseconds since 1970.
+        json_bytes: the length of the JSON with which the request begins, where binary tensors follow it; else 0.
     """
 
     method: str
@@ -113,6 +114,7 @@ class Arrival:
     caller: str
     at: float
     received_ns: int
+    json_bytes: int = 0
 
 
 @dataclass(slots=True, eq=False)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from bridge.addresses import is_loopback_host
 from bridge.errors import BridgeError
 from bridge.validation import describe_invalid
 
@@ -102,6 +103,10 @@ class GatewaySettings(BaseSettings, LogSettings):
         tls_certificate: PEM file of the certificate chain; TLS is served if it is set.
         tls_key: PEM file of the private key of `tls_certificate`.
         tls_client_ca: PEM file of authorities; clients must then show a certificate of one of them.
+        callers: TOML file of those who may call, each with its token or certificate; None lets everybody call.
+        insecure: whether a gateway that other machines can reach may serve without TLS, or callers without a name.
+        probe_port: a port for /livez and /readyz in plain text, without names; 0 picks a free one, None opens none.
+        worker_user: the user that R workers run as, where the gateway was started as root; None keeps the gateway's.
     """
 
     model_config = SettingsConfigDict(env_prefix="SCOREBRIDGE_", extra="forbid", frozen=True, strict=True)
@@ -132,6 +137,10 @@ class GatewaySettings(BaseSettings, LogSettings):
     tls_certificate: _Path | None = None
     tls_key: _Path | None = None
     tls_client_ca: _Path | None = None
+    callers: _Path | None = None
+    insecure: bool = False
+    probe_port: _Port | None = None
+    worker_user: str | None = None
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
@@ -141,6 +150,21 @@ class GatewaySettings(BaseSettings, LogSettings):
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
         if self.tls_certificate is not None and self.front == "native":
             raise ValueError("front = 'native' does not support TLS: use front = 'grpc'")
+        return self
+
+    @model_validator(mode="after")
+    def _strangers_are_kept_out(self) -> Self:
+        if self.callers is not None and self.front == "native":
+            raise ValueError("front = 'native' passes no tokens on, so callers can't be told apart: use front = 'grpc'")
+        if self.insecure or is_loopback_host(self.host):
+            return self
+        lacking = [] if self.tls_certificate is not None else ["tls_certificate and tls_key"]
+        lacking += [] if self.callers is not None or self.tls_client_ca is not None else ["callers or tls_client_ca"]
+        if lacking:
+            raise ValueError(
+                f"host = '{self.host}' can be reached from other machines: set {' and '.join(lacking)}, "
+                "or insecure = true to let anybody there read calls or score"
+            )
         return self
 
     @classmethod

@@ -6,10 +6,13 @@
     |   |   |-- UnknownLevel           rows with an unknown level, and the author answers them with the default score
     |   |   `-- UnfitRow               rows with a value that the model can't take
     |   |       `-- RefusedLevel           rows with an unknown level, and the author refuses them
+    |   |-- Unauthenticated        the caller does not show that it is one of callers.toml
+    |   |-- PermissionDenied       the caller may not ask for this model, or not call this method
     |   |-- ModelNotFound          no such model or version, or it was retired
     |   `-- VersionRefused         the version is deployed, but did not pass its own checks
     |-- CapacityError            nobody's fault: the bridge can't take the call now
     |   |-- Overloaded             the queue is full, or the call could not finish in time
+    |   |-- RateLimited            the caller has sent more rows a second than callers.toml allows it
     |   |-- CircuitOpen            the model failed so often that calls are not passed on for a while
     |   |-- ModelNotReady          the version is still loading, or waits to be tried again
     |   |-- LogUnavailable         the call can't be put on record, and the operator wants no answer without a record
@@ -53,9 +56,12 @@ __all__ = [
     "OtherOutputs",
     "Overloaded",
     "PassingFailure",
+    "PermissionDenied",
     "PoisonCall",
     "PredictionFailed",
+    "RateLimited",
     "RefusedLevel",
+    "Unauthenticated",
     "UnfitRow",
     "UnknownLevel",
     "VersionRefused",
@@ -144,6 +150,18 @@ class RefusedLevel(UnfitRow):
         return DefaultReason.UNKNOWN_LEVEL
 
 
+class Unauthenticated(CallerError):
+    """The caller does not show that it is one of those who may call; the same for every wrong token or certificate."""
+
+    reason = "UNAUTHENTICATED"
+
+
+class PermissionDenied(CallerError):
+    """The caller is known, and may not ask for this model or call this method."""
+
+    reason = "PERMISSION_DENIED"
+
+
 class ModelNotFound(CallerError):
     """There is no such model or version, or it was retired."""
 
@@ -165,6 +183,12 @@ class Overloaded(CapacityError):
 
     reason = "OVERLOADED"
     default_reason = DefaultReason.OVERLOADED
+
+
+class RateLimited(CapacityError):
+    """The caller has sent more rows a second than it may; never answered with a default score of the model."""
+
+    reason = "RATE_LIMITED"
 
 
 class CircuitOpen(CapacityError):

@@ -12,6 +12,11 @@ from bridge.services.http_calls import HttpAnswer, problem
 
 __all__ = ["BodyRefused", "check_head", "take_body"]
 
+_REASONS = {
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "TOO_LARGE",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "UNSUPPORTED_MEDIA_TYPE",
+    HTTPStatus.REQUEST_TIMEOUT: "DEADLINE",
+}
 _STEP_BYTES = 64 << 10  # inflated in one turn of the event loop
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
@@ -25,7 +30,7 @@ class BodyRefused(Exception):
 
     def __init__(self, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.answer: HttpAnswer = problem(status, detail, headers=headers)
+        self.answer: HttpAnswer = problem(status, detail, _REASONS.get(status, "INVALID_REQUEST"), headers=headers)
 
 
 def check_head(request: web.BaseRequest, most: int) -> None:

@@ -14,8 +14,9 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from bridge.callers.caller import Credentials
 from bridge.fronts.http_limits import Limits, Timer
-from bridge.fronts.http_peers import Peer, peer_of
+from bridge.fronts.http_peers import credentials_of
 
 __all__ = ["Connection"]
 
@@ -47,7 +48,7 @@ class Connection(asyncio.BufferedProtocol):
         lost: called when the connection has ended.
 
     Attributes:
-        peer: who is at its other end.
+        shown: what it shows of who is at its other end.
         since: when it began, in seconds on the loop's clock.
     """
 
@@ -76,7 +77,7 @@ class Connection(asyncio.BufferedProtocol):
         self._securing: asyncio.Task[None] | None = None
         self._conversation: web.RequestHandler | None = None
         self._transport: asyncio.Transport | None = None
-        self.peer = Peer()
+        self.shown = Credentials()
         self.since = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -109,7 +110,7 @@ class Connection(asyncio.BufferedProtocol):
             self._begin(secured)
 
     def _begin(self, transport: asyncio.Transport) -> None:
-        self.peer = peer_of(transport)
+        self.shown = credentials_of(transport)
         self._conversation = self._converse(self)
         self._conversation.connection_made(transport)
 

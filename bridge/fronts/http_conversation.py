@@ -8,8 +8,9 @@ from typing import Any
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 
+from bridge.errors import InternalError
 from bridge.fronts.http_connection import Connection
-from bridge.services.http_calls import HttpAnswer, problem
+from bridge.services.http_calls import HttpAnswer, problem, problem_of
 
 __all__ = ["Answer", "Conversation", "raw_answer"]
 
@@ -82,7 +83,7 @@ class Conversation(web.RequestHandler):
                 return Answer(_TOO_LARGE, last=True)
             return Answer(_MALFORMED, last=True)
         _log.error("the HTTP port failed because of a bug in the gateway", exc_info=exc)
-        return Answer(problem(HTTPStatus.INTERNAL_SERVER_ERROR), last=True)
+        return Answer(problem_of(InternalError()), last=True)
 
 
 _MALFORMED = problem(HTTPStatus.BAD_REQUEST, "the bytes are not an HTTP/1.1 request")

@@ -4,22 +4,25 @@ import asyncio
 import logging
 import ssl
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import replace
 from http import HTTPStatus
 
 from aiohttp import web
 
+from bridge.callers.access import Access
 from bridge.calls import now
 from bridge.config import GatewaySettings
-from bridge.errors import BridgeError, Draining
+from bridge.errors import BridgeError, Draining, InternalError
 from bridge.fronts.address import cannot_listen, with_port
 from bridge.fronts.http_bodies import BodyRefused, check_head, take_body
 from bridge.fronts.http_connection import Connection
 from bridge.fronts.http_conversation import Answer, Conversation, raw_answer
 from bridge.fronts.http_limits import Limits
-from bridge.fronts.http_routes import Found, Routes, decoded_path
+from bridge.fronts.http_routes import Routes, decoded_path
 from bridge.layers.shares import Shares
-from bridge.services.http_calls import HttpAnswer, HttpRequest, Route, problem
+from bridge.services.http_calls import HttpAnswer, HttpRequest, Route, problem_of
 
 __all__ = ["HttpPort"]
 
@@ -35,13 +38,17 @@ class HttpPort:
         settings: the gateway's settings.
         port: the number of the port; 0 picks a free one.
         routes: what it answers.
+        access: who may call; a body of anybody else is not taken.
         inflight: limits the bytes of bodies that are held at one time, by all callers together and by each.
     """
 
-    def __init__(self, settings: GatewaySettings, port: int, routes: Iterable[Route], inflight: Shares) -> None:
+    def __init__(
+        self, settings: GatewaySettings, port: int, routes: Iterable[Route], access: Access, inflight: Shares
+    ) -> None:
         self._settings = settings
         self._port = port
         self._routes = Routes(routes)
+        self._access = access
         self._inflight = inflight
         self._limits = Limits(
             settings.max_header_bytes,
@@ -77,10 +84,12 @@ class HttpPort:
             raise cannot_listen("HTTP", host, port) from error
         return with_port(host, self._listening.sockets[0].getsockname()[1])
 
-    async def drain(self) -> None:
-        """Takes no new calls, and waits until those under way are answered; pages are still shown."""
+    async def drain(self, grace_s: float) -> None:
+        """Takes no new calls, and waits up to `grace_s` seconds for those under way; pages are still shown."""
         self._draining = True
-        await self._idle.wait()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace_s):
+                await self._idle.wait()
 
     async def close(self) -> None:
         """Stops listening and ends every connection at once; may be called more than once."""
@@ -118,45 +127,47 @@ class HttpPort:
         connection = conversation.connection
         conversation.whole = False
         try:
-            found = self._routes.find(request.method, decoded_path(request.raw_path))
-            if isinstance(found, HttpAnswer):
-                answer = found
-            elif found.route.body:
-                answer = await self._call(request, connection, found)
-            else:
-                answer = await self._show(request, connection, found)
+            answer = await self._found(request, connection)
         except BodyRefused as refused:
             answer = refused.answer
         except BridgeError as error:
-            answer = problem(error)
+            answer = problem_of(error)
         except Exception:  # noqa: BLE001 - its text may hold input values, and aiohttp would show it
             _log.exception("a request to the HTTP port failed because of a bug in the gateway")
-            answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR)
+            answer = problem_of(InternalError())
         conversation.whole = not _has_body(request) or request.content.is_eof()
         connection.take_no_more()
         return Answer(answer, last=self._is_last(request, connection, whole=conversation.whole))
 
-    async def _show(self, request: web.BaseRequest, connection: Connection, found: Found) -> HttpAnswer:
-        """Answers a request of which only the head counts."""
-        connection.take_no_more()
-        return await found.route.answer(_request(request, connection, found, b""))
-
-    async def _call(self, request: web.BaseRequest, connection: Connection, found: Found) -> HttpAnswer:
-        """Takes the body of a request, and answers it."""
+    async def _found(self, request: web.BaseRequest, connection: Connection) -> HttpAnswer:
+        """Answers a request by the route that it names."""
+        path = decoded_path(request.raw_path)
+        found = self._routes.find(request.method, path)
+        if isinstance(found, HttpAnswer):
+            return found
+        asked = _request(request, connection, path, found.parts)
+        if found.route.method == "GET":
+            connection.take_no_more()
+            return await found.route.answer(asked)
         if self._draining:
             raise Draining("this gateway is going down and takes no new calls")
         self._calls += 1
         self._idle.clear()
         try:
-            body = await self._take(request, connection)
-            return await found.route.answer(_request(request, connection, found, body))
+            by = self._access.find(asked.credentials)
+            if by is None:
+                return await found.route.answer(asked)  # which refuses it, and puts that on record
+            return await found.route.answer(await self._with_body(asked, request, connection, by.name))
         finally:
             self._calls -= 1
             if not self._calls:
                 self._idle.set()
 
-    async def _take(self, request: web.BaseRequest, connection: Connection) -> bytes:
-        most, caller = self._settings.max_message_bytes, connection.peer.caller
+    async def _with_body(
+        self, asked: HttpRequest, request: web.BaseRequest, connection: Connection, caller: str
+    ) -> HttpRequest:
+        """Returns the request with its body, which is taken now."""
+        most = self._settings.max_message_bytes
         check_head(request, most)
         if "Expect" in request.headers:
             connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -178,7 +189,8 @@ class HttpPort:
             raise BodyRefused(HTTPStatus.REQUEST_TIMEOUT, limit) from None
         finally:
             self._inflight.give_back(caller, held)  # whoever answers takes them again, before anything else can
-        return body
+        at = now()
+        return replace(asked, body=body, at=at, received_ns=time.time_ns(), body_s=at - asked.at)
 
     def _is_last(self, request: web.BaseRequest, connection: Connection, *, whole: bool) -> bool:
         """Whether a connection ends with its answer: where it is not known what comes behind it, and by age."""
@@ -201,16 +213,23 @@ def _has_body(request: web.BaseRequest) -> bool:
     return bool(request.content_length) or "Transfer-Encoding" in request.headers
 
 
-def _request(request: web.BaseRequest, connection: Connection, found: Found, body: bytes) -> HttpRequest:
+def _request(request: web.BaseRequest, connection: Connection, path: str, parts: Mapping[str, str]) -> HttpRequest:
+    headers: dict[str, str] = {}
+    for name, value in request.headers.items():
+        lower = name.lower()
+        headers[lower] = f"{headers[lower]}, {value}" if lower in headers else value
+    shown = connection.shown
+    if "authorization" in headers:
+        shown = replace(shown, authorization=tuple(request.headers.getall("Authorization")))
     return HttpRequest(
         method=request.method,
-        path=decoded_path(request.raw_path),
+        path=path,
         query=request.raw_path.partition("?")[2],
-        parts=found.parts,
-        headers={name.lower(): value for name, value in request.headers.items()},
-        body=body,
+        parts=parts,
+        headers=headers,
+        body=b"",
+        peer=shown.peer,
+        credentials=shown,
         at=now(),
         received_ns=time.time_ns(),
-        peer=connection.peer.address,
-        credentials=connection.peer,
     )

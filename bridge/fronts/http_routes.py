@@ -40,7 +40,7 @@ class Routes:
             if (fits := pattern.fullmatch(path)) is not None:
                 route = methods.get("GET" if method == "HEAD" else method)
                 return _not_allowed(methods) if route is None else Found(route, fits.groupdict())
-        return problem(HTTPStatus.NOT_FOUND, "this port has no such path")
+        return problem(HTTPStatus.NOT_FOUND, "this port has no such path", "NOT_FOUND")
 
 
 def decoded_path(target: str) -> str:
@@ -63,4 +63,6 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 def _not_allowed(methods: Mapping[str, Route]) -> HttpAnswer:
     allowed = sorted({*methods, *({"HEAD"} if "GET" in methods else ())})
     names = ", ".join(allowed)
-    return problem(HTTPStatus.METHOD_NOT_ALLOWED, f"this path takes {names}", headers={"Allow": names})
+    return problem(
+        HTTPStatus.METHOD_NOT_ALLOWED, f"this path takes {names}", "METHOD_NOT_ALLOWED", headers={"Allow": names}
+    )

@@ -1,16 +1,18 @@
 """The pages of the HTTP port: whether the gateway lives, and whether calls should be sent to it."""
 
 from http import HTTPStatus
-from ipaddress import IPv6Address, ip_address
-from urllib.parse import unquote
 
+from bridge.addresses import is_loopback
+from bridge.callers.access import Access
+from bridge.callers.caller import Credentials
+from bridge.errors import Unauthenticated
 from bridge.fronts.front import Front
 from bridge.gateway.holds import Holds
 from bridge.models.registry import Registry
 from bridge.prediction_log.writer import PredictionLog
 from bridge.services.http_calls import HttpAnswer, HttpRequest, Route
+from bridge.services.intake import Intake
 from bridge.services.models import format_instant
-from bridge.services.scoring import ScoringService
 
 __all__ = ["Pages"]
 
@@ -21,7 +23,8 @@ class Pages:
     Args:
         registry: the gateway's versions.
         front: the gateway's gRPC server.
-        service: the service that answers the gateway's calls.
+        intake: reads the messages of the gateway's calls.
+        access: who may call.
         holds: the measured holds of the gateway's event loop.
         log: the prediction log; None if the gateway keeps none.
 
@@ -31,18 +34,26 @@ class Pages:
     """
 
     def __init__(
-        self, registry: Registry, front: Front, service: ScoringService, holds: Holds, log: PredictionLog | None
+        self,
+        registry: Registry,
+        *,
+        front: Front,
+        intake: Intake,
+        access: Access,
+        holds: Holds,
+        log: PredictionLog | None,
     ) -> None:
         self._registry = registry
         self._front = front
-        self._service = service
+        self._intake = intake
+        self._access = access
         self._holds = holds
         self._log = log
         self.decided = False
         self.draining = False
 
     def routes(self) -> list[Route]:
-        """Returns the routes of the pages; names and reasons are for callers on this machine."""
+        """Returns the routes of the pages; names and reasons are for those who operate, and for this machine."""
         return [Route("GET", "/livez", self._show_live), Route("GET", "/readyz", self._show_ready)]
 
     def probes(self) -> list[Route]:
@@ -60,19 +71,29 @@ class Pages:
         return _page(HTTPStatus.OK, "ok\n")
 
     async def _show_ready(self, request: HttpRequest) -> HttpAnswer:
-        """Answers /readyz: names and reasons only for callers on this machine, else just "ready" or "not ready"."""
-        if not _is_this_machine(request.peer):
+        """Answers /readyz: names and reasons for whoever may see them, else just "ready" or "not ready"."""
+        if not self._may_see(request.credentials):
             return await self._show_whether_ready(request)
         return _page(self._status(), self.readiness())
 
     async def _show_whether_ready(self, _: HttpRequest) -> HttpAnswer:
         return _page(self._status(), "ready\n" if self.ready() else "not ready\n")
 
+    def _may_see(self, shown: Credentials) -> bool:
+        if is_loopback(shown.peer):
+            return True
+        if not shown.authorization and not shown.certificate:
+            return False  # most probes are nobody, and no call of an unknown caller that would be worth counting
+        try:
+            return self._access.identify(shown).operates
+        except Unauthenticated:
+            return False
+
     def _status(self) -> HTTPStatus:
         return HTTPStatus.OK if self.ready() else HTTPStatus.SERVICE_UNAVAILABLE
 
     def readiness(self) -> str:
-        """Returns the text of /readyz for callers on this machine: what is wrong, then a line for each version."""
+        """Returns the text of /readyz for those who may see names: what is wrong, then a line for each version."""
         lines = ["draining"] if self.draining else []
         if self._front.tls_fault:
             lines.append(f"{self._front.tls_fault}; new connections still get the last certificate that was correct")
@@ -80,8 +101,12 @@ class Pages:
             lines.append(f"prediction log: {self._log.lost} records were not written")
         for what, count in self._registry.hanging().items():
             lines.append(f"reading {what} hangs, {count} threads wait for the file system")
-        if self._service.refused_by_bounds:
-            lines.append(f"refused messages that held more than allowed: {self._service.refused_by_bounds}")
+        if self._access.fault:
+            lines.append(f"{self._access.fault}; the last callers that were valid may still call, and no others")
+        if self._access.refused:
+            lines.append(f"refused calls of unknown callers: {self._access.refused}")
+        if self._intake.refused:
+            lines.append(f"refused messages that held more than allowed: {self._intake.refused}")
         for version in self._registry.versions():
             serving = " serving" if self._registry.serving(version.stored.model) is version else ""
             until = "" if version.retry_at is None else f" until {format_instant(version.retry_at)}"
@@ -94,13 +119,4 @@ class Pages:
 
 
 def _page(status: HTTPStatus, text: str) -> HttpAnswer:
-    return HttpAnswer(int(status), text.encode(), "text/plain; charset=utf-8")
-
-
-def _is_this_machine(peer: str) -> bool:
-    """Whether a peer, as gRPC writes it, has one of this machine's own loopback addresses."""
-    host = unquote(peer).partition(":")[2].rpartition(":")[0].strip("[]")
-    address = ip_address(host.partition("%")[0])
-    if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address.is_loopback
+    return HttpAnswer(status.value, text.encode(), "text/plain; charset=utf-8")

@@ -12,23 +12,23 @@ from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
 from typing import Any
 
-from grpc_health.v1 import health, health_pb2
+from grpc_health.v1 import health_pb2
 
 from bridge.bundles.repository import Repository
 from bridge.config import ConfigError, GatewaySettings
 from bridge.fronts.address import with_port
-from bridge.fronts.front import Front, Methods, add_health_and_reflection
+from bridge.fronts.front import Front
 from bridge.fronts.http_port import HttpPort
 from bridge.gateway.holds import Holds
 from bridge.gateway.pages import Pages
+from bridge.gateway.services import Services
 from bridge.layers.drain import Drain
-from bridge.layers.shares import Shares
 from bridge.models.registry import Registry
 from bridge.models.version import State
 from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.prediction_log.writer import PredictionLog
-from bridge.services.scoring import SERVICE, ScoringService
+from bridge.services.scoring import SERVICE
 
 __all__ = ["Gateway", "serve"]
 
@@ -49,6 +49,7 @@ class Gateway:
         pages: the pages of its HTTP port.
         grpc_address: "host:port" of the gRPC port; empty until `start` has bound it.
         http_address: "host:port" of the HTTP port; empty until `start` has bound it.
+        probe_address: "host:port" of the port for probes; empty until `start` has bound it, or if there is none.
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
@@ -64,25 +65,28 @@ class Gateway:
             settings.cache_dir,
             log_model_messages=settings.log_model_messages,
         )
-        self.grpc_address = self.http_address = ""
-        servicers: Any = health  # the type stubs lack its asyncio half
-        self._health = servicers.aio.HealthServicer()
+        self.grpc_address = self.http_address = self.probe_address = ""
         self._health_updates: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
-        methods = Methods()
-        self._service = ScoringService(
+        self._access_watch: asyncio.Task[None] | None = None
+        self._services = services = Services(settings, self.registry, self._recorder)
+        group = nullcontext if self._log is None else self._log.group
+        self._front = Front(settings, services.methods, SERVICE, group)
+        self.pages = Pages(
             self.registry,
-            self._recorder,
-            max_columns=settings.max_columns,
-            max_inflight_bytes=settings.max_inflight_bytes,
-            by_certificate=settings.tls_client_ca is not None,
+            front=self._front,
+            intake=services.intake,
+            access=services.access,
+            holds=self._holds,
+            log=self._log,
         )
-        methods.add_registered_method_handlers(SERVICE, self._service.handlers())
-        add_health_and_reflection(methods, self._health, SERVICE)
-        self._front = Front(settings, methods, SERVICE, nullcontext if self._log is None else self._log.group)
-        self.pages = Pages(self.registry, self._front, self._service, self._holds, self._log)
-        inflight = Shares(settings.max_inflight_bytes, "bytes in flight")
-        self._http = HttpPort(settings, settings.http_port, self.pages.routes(), inflight)
+        routes = [*self.pages.routes(), *services.routes]
+        self._http = HttpPort(settings, settings.http_port, routes, services.access, services.inflight)
+        self._probe: HttpPort | None = None
+        if settings.probe_port is not None:
+            self._probe = HttpPort(
+                settings, settings.probe_port, self.pages.probes(), services.access, services.inflight
+            )
 
     @property
     def front_note(self) -> str:
@@ -103,11 +107,15 @@ class Gateway:
         if self._log is not None:
             await asyncio.to_thread(self._log.open)
             self._log.start()
+        watch = self._services.access.watch(self._settings.watch_interval_s)
+        self._access_watch = asyncio.get_running_loop().create_task(watch)
         await self.registry.discover()
         host = self._settings.host
-        await self._health.set("", _NOT_SERVING)
+        await self._services.health.set("", _NOT_SERVING)
         self.grpc_address = with_port(host, await self._front.start())
         self.http_address = await self._http.start(self._front.tls_context)
+        if self._probe is not None:
+            self.probe_address = await self._probe.start()
 
     async def load(self) -> None:
         """Loads the versions that are to be resident, and begins to watch the repository for changes.
@@ -128,24 +136,29 @@ class Gateway:
     async def drain(self) -> None:
         """Takes no new calls, and lets calls under way finish within the grace; the rest then get default scores."""
         self.pages.draining = True
-        await self._health.enter_graceful_shutdown()
+        await self._services.health.enter_graceful_shutdown()
         await self.registry.end_retries()
-        stopping = asyncio.get_running_loop().create_task(self._front.stop(self._settings.grace_s + _LAST_ANSWERS_S))
+        stopping = asyncio.get_running_loop().create_task(self._stop_calls(self._settings.grace_s + _LAST_ANSWERS_S))
         try:
             await asyncio.wait({stopping}, timeout=self._settings.grace_s)
         finally:
             self._drain.end()
         await stopping
 
+    async def _stop_calls(self, grace_s: float) -> None:
+        await asyncio.gather(self._front.stop(grace_s), self._http.drain(grace_s))
+
     async def close(self) -> None:
         """Ends every call, process and connection at once; may be called more than once."""
         self.pages.draining = True
         self._drain.end()
-        if self._watching is not None:
-            self._watching.cancel()
-            await asyncio.wait({self._watching})
+        for watching in filter(None, (self._watching, self._access_watch)):
+            watching.cancel()
+            await asyncio.wait({watching})
         await self._front.stop(_LAST_ANSWERS_S)
         await self._http.close()
+        if self._probe is not None:
+            await self._probe.close()
         self._holds.stop()
         await self.registry.close()
         await asyncio.gather(*self._health_updates)
@@ -161,8 +174,8 @@ class Gateway:
 
     async def _set_health(self, model: str) -> None:
         if model:
-            await self._health.set(model, _SERVING if self.registry.serving(model) else _NOT_SERVING)
-        await self._health.set("", _SERVING if self.pages.ready() else _NOT_SERVING)
+            await self._services.health.set(model, _SERVING if self.registry.serving(model) else _NOT_SERVING)
+        await self._services.health.set("", _SERVING if self.pages.ready() else _NOT_SERVING)
 
 
 def _sweep() -> None:
@@ -234,4 +247,5 @@ async def _load(gateway: Gateway, tell: Callable[[str], None]) -> None:
     for version in gateway.registry.versions():
         if version.state in (State.REFUSED, State.WAITING):
             tell(f"{version.state.lower()} {version.ref}: {version.reason}")
-    tell(f"ready grpc={gateway.grpc_address} http={gateway.http_address}{gateway.front_note}")
+    probe = f" probe={gateway.probe_address}" if gateway.probe_address else ""
+    tell(f"ready grpc={gateway.grpc_address} http={gateway.http_address}{probe}{gateway.front_note}")

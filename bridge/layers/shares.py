@@ -1,18 +1,14 @@
 """Divides a bounded resource, such as memory, between the callers that want it."""
 
 from collections import OrderedDict
-from functools import lru_cache
-from ipaddress import IPv6Address
-from urllib.parse import unquote
 
 from bridge.calls import now
 from bridge.errors import Overloaded
 
-__all__ = ["Shares", "caller_of"]
+__all__ = ["Shares"]
 
 _WANTED_S = 1.0  # a caller that was turned away and does not come again within it, is taken to want nothing any more
 _MOST_WAITING = 1024
-_NETWORK_BYTES = 8  # the network part of an IPv6 address; the network's owner can choose the rest at will
 
 
 class Shares:
@@ -96,24 +92,3 @@ class Shares:
         while self._waiting and next(iter(self._waiting.values())) < oldest:
             self._waiting.popitem(last=False)
         return {caller, *self._held, *self._waiting}
-
-
-@lru_cache(maxsize=1024)
-def caller_of(peer: str) -> str:
-    """Returns the caller's name for a gRPC peer: its address without the port, for IPv6 its /64 network.
-
-    All connections from one address count as one caller. Of IPv6 the whole network does, because it has one owner.
-    """
-    kind, _, address = unquote(peer).partition(":")
-    if kind not in ("ipv4", "ipv6"):
-        return peer.rpartition(":")[0] or peer
-    host = address.rpartition(":")[0].strip("[]").partition("%")[0]
-    if kind == "ipv6":
-        try:
-            network = IPv6Address(host)
-        except ValueError:
-            return f"ipv6:{host}"
-        if (mapped := network.ipv4_mapped) is not None:
-            return f"ipv4:{mapped}"
-        return f"ipv6:{IPv6Address(network.packed[:_NETWORK_BYTES] + bytes(_NETWORK_BYTES))}/64"
-    return f"ipv4:{host}"

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from google.protobuf.message import DecodeError
 from scorebridge.v1 import prediction_log_pb2 as log_pb
-from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.codecs.logged import response_of
+from bridge.errors import InvalidRequest
 from bridge.texts import brief
 
 __all__ = ["Conditions", "Raised"]
@@ -82,8 +82,8 @@ def _raised(record: log_pb.LogRecord) -> Iterator[tuple[str, int, str]]:
 def _details(record: log_pb.LogRecord) -> dict[int, str]:
     """Returns the message of each range in the response, by first row; used where the range has no private message."""
     try:
-        response = pb.ScoreResponse.FromString(record.response)
-    except DecodeError:
+        response = response_of(record)
+    except InvalidRequest:
         return {}
     details = {part.first: part.detail for part in response.defaulted_rows}
     return details | {part.first: part.detail for part in response.failed_rows}

@@ -1,40 +1,27 @@
-"""Makes records of the prediction log from calls and refusals; `codecs.protobuf` says why they are written by hand."""
+"""Puts calls on record, and requests that were refused before they became a call."""
 
 import asyncio
 import hashlib
-import struct
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
-from functools import lru_cache
 
 from scorebridge.v1 import prediction_log_pb2 as pb
 
-from bridge.calls import Arrival, Call, ModelRef, Outcome, Range, now
-from bridge.codecs.protobuf import FIXED64, VARINT, delimited, tag, varint
-from bridge.codecs.scorebridge_v1.requests import TYPE_NUMBERS
-from bridge.columns import Batch, Matrix
-from bridge.errors import BridgeError, DefaultReason, InternalError, LogUnavailable
+from bridge.calls import Arrival, Call, ModelRef, now
+from bridge.errors import BridgeError, InternalError, LogUnavailable
+from bridge.prediction_log.record import came_of, error_of, record_of_call, times_of
 from bridge.prediction_log.refusals import Refusals
 from bridge.prediction_log.rows import CANCELLED
 from bridge.prediction_log.writer import PredictionLog
 
-__all__ = ["LogRecorder", "record_of"]
+__all__ = ["LogRecorder"]
 
-_NANOS = 10**9
 _KEPT_BYTES = 4096  # the bytes of a refused request that are put on record
 _SOON_HASHED = 64 << 10
 _TOLD_S = 1.0  # refusals without a record of their own get one together after this time
 _SUPPRESSED = "SUPPRESSED"
 _VARIOUS = 2  # gRPC's UNKNOWN: the calls ended with several status codes
-_REQUEST_ID = tag(pb.LogRecord.REQUEST_ID_FIELD_NUMBER)
-_PEER = tag(pb.LogRecord.PEER_FIELD_NUMBER)
-_ATTEMPTS = tag(pb.LogRecord.ATTEMPTS_FIELD_NUMBER, VARINT)
-_RECEIVED = tag(pb.LogRecord.RECEIVED_NS_FIELD_NUMBER, FIXED64)
-_TOTAL = tag(pb.LogRecord.TOTAL_NS_FIELD_NUMBER, FIXED64)
-_QUEUE = tag(pb.LogRecord.QUEUE_NS_FIELD_NUMBER, FIXED64)
-_BACKEND = tag(pb.LogRecord.BACKEND_NS_FIELD_NUMBER, FIXED64)
-_TIMES = struct.Struct("<" + "".join(f"{len(one)}sQ" for one in (_RECEIVED, _TOTAL, _QUEUE, _BACKEND)))
 
 
 class LogRecorder:
@@ -74,8 +61,8 @@ class LogRecorder:
         about = pb.LogRecord(method=arrival.method, request_id=named[0], model=named[1])
         if ref is not None:
             about.version, about.digest = ref.version, ref.digest
-        times = _times(arrival.received_ns, now() - arrival.at)
-        record = about.SerializeToString() + _peer(arrival.peer) + times + _error(error, status)
+        times = times_of(arrival.received_ns, now() - arrival.at)
+        record = about.SerializeToString() + came_of(arrival) + times + error_of(error, status)
         if (written := self._append_beginning(record, arrival.request)) is not None:
             await written
 
@@ -162,7 +149,7 @@ class LogRecorder:
         refused = _is_refused(call, error)
         if refused and not self._admits(arrival.caller):
             return None
-        record = _of_call(arrival, call, engine, now()) + _error(error, status)
+        record = record_of_call(arrival, call, engine, now()) + error_of(error, status)
         if refused:
             return self._append_beginning(record, arrival.request)
         return self._log.append(record, arrival.request, b"")
@@ -177,25 +164,11 @@ class LogRecorder:
         if not whole and not self._admits(arrival.caller):
             return
         left = pb.LogRecord(status=CANCELLED, error_reason="CANCELLED").SerializeToString()
-        record, request = _of_call(arrival, call, engine, now()) + left, arrival.request
+        record, request = record_of_call(arrival, call, engine, now()) + left, arrival.request
         written = self._log.append(record, request, b"") if whole else self._append_beginning(record, request)
         # Shielded: the task may be cancelled once more, and the record must be written although its caller is gone.
         if written is not None:
             await asyncio.shield(written)
-
-
-def record_of(arrival: Arrival, call: Call, outcome: Outcome, engine: str, at: float) -> bytes:
-    """Returns the record of a call that is answered, without its request and reply; safe to run in any thread.
-
-    Args:
-        arrival: how the request came.
-        call: the call that was made of it.
-        outcome: the outcome of the call.
-        engine: the engine that computed the scores, in words.
-        at: when the answer was known, in seconds on the loop's clock.
-    """
-    record = _of_call(arrival, call, engine, at) + _defaulted(outcome)
-    return record + _failed(outcome) if outcome.partial else record
 
 
 def _is_refused(call: Call, failure: BridgeError) -> bool:
@@ -210,83 +183,3 @@ async def _sha256(request: bytes) -> bytes:
     if len(request) <= _SOON_HASHED:
         return hashlib.sha256(request).digest()
     return (await asyncio.to_thread(hashlib.sha256, request)).digest()
-
-
-@lru_cache(maxsize=1024)
-def _about(method: str, model: str, version: int, digest: str, engine: str) -> bytes:
-    """Returns the fields of a record that all calls of a version have in common."""
-    return pb.LogRecord(method=method, model=model, version=version, digest=digest, engine=engine).SerializeToString()
-
-
-@lru_cache(maxsize=1024)
-def _peer(peer: str) -> bytes:
-    return delimited(_PEER, peer.encode())
-
-
-def _times(received_ns: int, total_s: float, queue_s: float = 0.0, backend_s: float = 0.0) -> bytes:
-    total_ns, queue_ns, backend_ns = int(total_s * _NANOS), int(queue_s * _NANOS), int(backend_s * _NANOS)
-    return _TIMES.pack(_RECEIVED, received_ns, _TOTAL, total_ns, _QUEUE, queue_ns, _BACKEND, backend_ns)
-
-
-def _of_call(arrival: Arrival, call: Call, engine: str, at: float) -> bytes:
-    model, trace = call.model, call.trace
-    request_id = call.request_id.encode()
-    return b"".join(
-        (
-            _about(arrival.method, model.model, model.version, model.digest, engine),
-            _peer(arrival.peer),
-            _times(arrival.received_ns, at - call.arrived, trace.queue_s, trace.backend_s),
-            _REQUEST_ID + varint(len(request_id)) + request_id + _ATTEMPTS + varint(trace.attempts),
-            _kept_types(call.batch),
-            _ignored(call.ignored),
-        )
-    )
-
-
-def _kept_types(batch: Batch) -> bytes:
-    if isinstance(batch, Matrix) or not batch.kept_types:
-        return b""
-    types = {place: TYPE_NUMBERS[kind] for place, kind in batch.kept_types.items()}
-    return pb.LogRecord(kept_types=types).SerializeToString()
-
-
-def _ignored(places: tuple[int, ...]) -> bytes:
-    return pb.LogRecord(ignored_columns=places).SerializeToString() if places else b""
-
-
-def _error(error: BridgeError, status: int) -> bytes:
-    return pb.LogRecord(
-        status=status,
-        error_reason=error.reason,
-        error_message=str(error),
-        private_detail=error.private,
-        condition_class=error.condition_class,
-    ).SerializeToString()
-
-
-def _defaulted(outcome: Outcome) -> bytes:
-    ranges = [
-        _range(part, part.error, part.error.default_reason)
-        for part in outcome.ranges
-        if part.error is not None and part.defaulted
-    ]
-    return pb.LogRecord(defaulted=ranges).SerializeToString() if ranges else b""
-
-
-def _failed(outcome: Outcome) -> bytes:
-    ranges = [
-        _range(part, part.error, part.error.failed_reason)
-        for part in outcome.ranges
-        if part.error is not None and part.failed
-    ]
-    return pb.LogRecord(failed=ranges).SerializeToString()
-
-
-def _range(part: Range, error: BridgeError, reason: DefaultReason | None) -> pb.LoggedRange:
-    return pb.LoggedRange(
-        first=part.first,
-        count=part.count,
-        reason=f"DEFAULT_REASON_{reason}",
-        private_detail=error.private,
-        condition_class=error.condition_class,
-    )

@@ -1,14 +1,14 @@
 """Reads logged calls: their inputs, their scores, and one dict for each row."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-from google.protobuf.message import DecodeError
 from google.protobuf.timestamp_pb2 import Timestamp
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.codecs.logged import request_of, response_of
 from bridge.codecs.scorebridge_v1.requests import read_batch
 from bridge.columns import Column, Matrix
 from bridge.errors import InvalidRequest
@@ -30,6 +30,7 @@ INPUT, SCORE = "input.", "score."
 CANCELLED = 1  # gRPC's status code CANCELLED: the caller has left
 
 _Row = dict[str, Any]
+_Message = TypeVar("_Message")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,9 +62,8 @@ class LoggedCall:
 def read_call(record: log_pb.LogRecord) -> LoggedCall:
     """Parses the request and response in a record; what can't be read is None, and no error is raised."""
     # The beginning of a request may by chance parse as a message, with other rows than were sent.
-    whole = record.method.endswith("/Score") and not is_cut(record)
-    request = _parse(pb.ScoreRequest, record.request) if whole else None
-    response = _parse(pb.ScoreResponse, record.response) if record.status == 0 and request is not None else None
+    request = None if is_cut(record) else _readable(request_of, record)
+    response = _readable(response_of, record) if record.status == 0 and request is not None else None
     inputs = _inputs(request)
     scores = _scores(response)
     rows = len(inputs[0]) if inputs else None
@@ -109,7 +109,7 @@ def rows_of(call: LoggedCall) -> Iterator[_Row]:
 
 def answered_rows(record: log_pb.LogRecord) -> int:
     """Returns the number of rows in a call's answer; 0 if the call failed. Reads only the response."""
-    response = _parse(pb.ScoreResponse, record.response) if record.status == 0 else None
+    response = _readable(response_of, record) if record.status == 0 else None
     if response is None or not response.scores:
         return 0
     kind = response.scores[0].WhichOneof("values")
@@ -131,10 +131,10 @@ def time_text(nanoseconds: int) -> str | None:
     return Timestamp(seconds=seconds, nanos=nanos).ToJsonString()
 
 
-def _parse(message: type[Any], raw: bytes) -> Any:
+def _readable(read: Callable[[log_pb.LogRecord], _Message], record: log_pb.LogRecord) -> _Message | None:
     try:
-        return message.FromString(raw)
-    except DecodeError:
+        return read(record)
+    except InvalidRequest:
         return None
 
 

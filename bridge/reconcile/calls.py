@@ -11,7 +11,8 @@ import numpy as np
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.codecs.scorebridge_v1.requests import COLUMN_TYPES, parse_request, read_batch, read_type
+from bridge.codecs.logged import request_of, response_of, scores
+from bridge.codecs.scorebridge_v1.requests import COLUMN_TYPES, read_batch, read_type
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, all_missing, take
 from bridge.features.extras import drop_columns
 from bridge.prediction_log.reader import Damage, Entry
@@ -31,7 +32,6 @@ __all__ = [
 CHUNK_ROWS = 200_000
 CHUNK_CALLS = 20_000  # a call of one row takes several kilobytes
 _FRAME = struct.Struct("<QI")
-_SCORE_METHOD = "/Score"
 
 
 class VersionKey(NamedTuple):
@@ -72,12 +72,11 @@ class AnsweredCall:
         """Reads the request and the answer in a record.
 
         Raises:
-            DecodeError: the logged response is not a ScoreResponse.
-            InvalidRequest: the logged request is not a ScoreRequest.
+            InvalidRequest: the logged request or response is not one of the record's wire.
         """
-        request = parse_request(record.request)
+        request = request_of(record)
         drop_columns(request, record.ignored_columns)
-        return cls(sequence, record, request, pb.ScoreResponse.FromString(record.response))
+        return cls(sequence, record, request, response_of(record))
 
     @property
     def rows(self) -> int:
@@ -261,7 +260,7 @@ class Spool:
         segments = LogPass(log)
         for entry in selected(segments.entries(), selection):
             record = entry.record
-            if not (record.suppressed or record.method.endswith(_SCORE_METHOD)):
+            if not (record.suppressed or scores(record)):
                 continue
             see(entry)
             spool._see_environment(entry)

@@ -6,8 +6,6 @@ from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
-
 from bridge.bundles.bundle import Bundle, read_bundle, verify
 from bridge.bundles.repository import Repository
 from bridge.errors import BridgeError, BundleError, InvalidRequest
@@ -165,7 +163,7 @@ class _Version:
         for sequence, record in self.logged.records():
             try:
                 call = AnsweredCall.read(sequence, record)
-            except (DecodeError, InvalidRequest) as error:
+            except InvalidRequest as error:
                 self.result.not_rescored = f"record {sequence} can't be read: {type(error).__name__}"
                 continue
             self.observations.course.add(call)

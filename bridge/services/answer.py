@@ -1,32 +1,50 @@
-"""The steps from a request to its answer, the same on every wire: parse, resolve, bind, score, encode, record."""
+"""The steps from a request to its answer, the same on every wire.
+
+They are: parse, ask whether the caller may, resolve, bind, score, encode, record.
+"""
 
 import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from bridge.beside import beside, is_much
+from bridge.callers.caller import Caller
 from bridge.calls import Arrival, Call, ModelRef, Outcome, now
 from bridge.eager import in_task
 from bridge.errors import BridgeError, DeadlineExceeded, InternalError, LogUnavailable, Overloaded
 from bridge.layers.shares import Shares
 from bridge.models.registry import Registry
 from bridge.models.version import Version
-from bridge.prediction_log.recorder import LogRecorder, record_of
+from bridge.prediction_log.record import record_of
+from bridge.prediction_log.recorder import LogRecorder
 from bridge.services.asked import Asked, bind, call_id
-from bridge.services.status import Status, code_of
+from bridge.services.status import code_of
 
 __all__ = ["Answering", "Wire", "beside_in_time", "let_go"]
 
 _log = logging.getLogger(__name__)
 
 _Built = TypeVar("_Built")
+_Failed = TypeVar("_Failed")
+_Failed_co = TypeVar("_Failed_co", covariant=True)
 
 
-class Wire(Protocol):
-    """A protocol by which calls come, such as scorebridge.v1: reads its requests and writes its answers."""
+class Wire(Protocol[_Failed_co]):
+    """A protocol by which calls come, such as scorebridge.v1: reads its requests and writes its answers.
+
+    Its type argument is what a failed call ends with, such as a gRPC status. A wire may be made for one request, and
+    then knows what the request says beside its bytes, such as the model in a URL.
+
+    Attributes:
+        answer_json_bytes: the length of the JSON with which the last answer of `encode` begins, where binary tensors
+            follow it; 0 where none do.
+    """
+
+    @property
+    def answer_json_bytes(self) -> int: ...  # noqa: D102 - described with the class
 
     def parse_short(self, raw: bytes) -> Asked | None:
         """Reads a request that is small enough to be read at once; returns None if `parse` has to read it.
@@ -57,11 +75,17 @@ class Wire(Protocol):
         A request without an id gets a made one; both are empty where the request can't be read.
         """
 
-    def encode(self, call: Call, outcome: Outcome) -> bytes:
-        """Returns the bytes of a call's answer; the outcome must be one that does not fail the call."""
+    def encode(self, call: Call, outcome: Outcome, form: Any) -> bytes:
+        """Returns the bytes of a call's answer.
 
-    def status(self, error: BridgeError, ref: ModelRef | None) -> Status:
-        """Returns the status of a call that failed; `ref` is None while the call's version is not known."""
+        Args:
+            call: the call.
+            outcome: its outcome, which must be one that does not fail the call.
+            form: `Asked.form` of the request.
+        """
+
+    def status(self, error: BridgeError, ref: ModelRef | None) -> _Failed_co:
+        """Returns how a call that failed ends; `ref` is None while the call's version is not known."""
 
 
 class Answering:
@@ -80,8 +104,8 @@ class Answering:
         self._inflight = inflight
         self._max_columns = max_columns
 
-    async def answer(self, wire: Wire, arrival: Arrival, left_s: float | None) -> bytes | Status:
-        """Answers a request: returns the bytes of its answer, or the status of its failed call.
+    async def answer(self, wire: Wire[_Failed], arrival: Arrival, left_s: float | None, by: Caller) -> bytes | _Failed:
+        """Answers a request: returns the bytes of its answer, or how its failed call ends.
 
         Raises only CancelledError, after the cancelled call is on record. Any other exception would keep its frames,
         and the request in them, in memory on its way through gRPC, and its text may hold input values.
@@ -90,17 +114,17 @@ class Answering:
             wire: the protocol by which the request came.
             arrival: the request's bytes, with its caller and time.
             left_s: seconds that the caller still waits; None if it set no deadline.
+            by: the caller, and what it may ask for.
         """
         held, ref = 0, None
         try:
             self._inflight.take(arrival.caller, len(arrival.request))
             held = len(arrival.request)
-            read = await self._read(wire, arrival, left_s)
+            read = await self._read(wire, arrival, left_s, by)
             if isinstance(read, _Refusal):
                 return await self._refused(wire, arrival, read)
-            call, version = read
-            ref = call.model
-            return await self._scored(wire, arrival, call, version)
+            ref = read.call.model
+            return await self._scored(wire, arrival, read)
         except Overloaded as error:
             return await self._refused(wire, arrival, _Refusal(let_go(error), None))
         except LogUnavailable as error:
@@ -111,32 +135,52 @@ class Answering:
         finally:
             self._inflight.give_back(arrival.caller, held)
 
-    async def _read(self, wire: Wire, arrival: Arrival, left_s: float | None) -> "tuple[Call, Version] | _Refusal":
-        """Returns the call that a request makes and its version, or why the request is refused."""
+    async def refuse(self, wire: Wire[_Failed], arrival: Arrival, error: BridgeError) -> _Failed:
+        """Puts a request on record that is refused before it is read; returns how its failed call ends.
+
+        Args:
+            wire: the protocol by which the request came.
+            arrival: the request's bytes, with its caller and time.
+            error: why it is refused, such as a caller that is not known.
+        """
+        try:
+            return await self._refused(wire, arrival, _Refusal(let_go(error), None))
+        except Exception:  # noqa: BLE001 - as in `answer`
+            _log.exception("a refused call failed because of a bug in the gateway")
+            return wire.status(InternalError(), None)
+
+    async def _read(
+        self, wire: Wire[_Failed], arrival: Arrival, left_s: float | None, by: Caller
+    ) -> "_Read | _Refusal":
+        """Returns the call that a request makes, with its version, or why the request is refused."""
         ref = None
         try:
             asked, little = wire.parse_short(arrival.request), True
             if asked is None:
                 asked, little = await wire.parse(arrival.request, left_s, arrival.caller)
             request_id = call_id(asked.request_id)
+            by.require(asked.model)
             version = self._registry.resolve(asked.model, asked.version)
             ref = version.ref
             make = partial(bind, asked, request_id, version, arrival, left_s, max_columns=self._max_columns)
-            return make() if little else await _bound_beside(make, version, arrival, left_s), version
+            call = make() if little else await _bound_beside(make, version, arrival, left_s)
+            by.charge(call.rows)
+            return _Read(call, version, asked.form)
         except BridgeError as error:
             return _Refusal(let_go(error), ref)
 
-    async def _scored(self, wire: Wire, arrival: Arrival, call: Call, version: Version) -> bytes | Status:
+    async def _scored(self, wire: Wire[_Failed], arrival: Arrival, read: "_Read") -> bytes | _Failed:
         """Scores a call and puts its outcome on record, also where it fails or is cancelled.
 
         Raises:
             LogUnavailable: the call could not be recorded, and may not be answered without a record.
         """
+        call, version = read.call, read.version
         engine = version.engine
         try:
             outcome = await version.score(call) if call.rows else version.nothing()
             if (failure := outcome.first_failure()) is None:
-                write = partial(self._written, wire, arrival, call, outcome, engine, at=now())
+                write = partial(self._written, wire, arrival, read, outcome, engine, at=now())
                 much = is_much(call.rows, len(outcome.ranges))
                 reply, record = await beside(write, call.caller) if much else write()
         except asyncio.CancelledError:
@@ -160,11 +204,13 @@ class Answering:
         return reply
 
     def _written(
-        self, wire: Wire, arrival: Arrival, call: Call, outcome: Outcome, engine: str, *, at: float
+        self, wire: Wire[_Failed], arrival: Arrival, read: "_Read", outcome: Outcome, engine: str, *, at: float
     ) -> tuple[bytes, bytes]:
         """Returns the bytes of the answer and of its record; the record is empty where no log is kept."""
-        reply = wire.encode(call, outcome)
-        return reply, b"" if self._recorder is None else record_of(arrival, call, outcome, engine, at)
+        reply = wire.encode(read.call, outcome, read.form)
+        if self._recorder is None:
+            return reply, b""
+        return reply, record_of(arrival, read.call, outcome, engine, at, answer_json_bytes=wire.answer_json_bytes)
 
     async def _failed(self, arrival: Arrival, call: Call, error: BridgeError, engine: str) -> None:
         if self._recorder is None:
@@ -173,8 +219,8 @@ class Answering:
         if written is not None:
             await written
 
-    async def _refused(self, wire: Wire, arrival: Arrival, refusal: "_Refusal") -> Status:
-        """Puts a refused request on record, for which no model is asked, and returns its call's status."""
+    async def _refused(self, wire: Wire[_Failed], arrival: Arrival, refusal: "_Refusal") -> _Failed:
+        """Puts a refused request on record, for which no model is asked; returns how its failed call ends."""
         error, ref = refusal
         if self._recorder is not None:
             named = wire.read_name(arrival.request)
@@ -183,6 +229,14 @@ class Answering:
             except LogUnavailable as unavailable:
                 error = let_go(unavailable)
         return wire.status(error, ref)
+
+
+class _Read(NamedTuple):
+    """A request's call and version, and the form in which its answer is to be written."""
+
+    call: Call
+    version: Version
+    form: Any
 
 
 class _Refusal(NamedTuple):

@@ -1,7 +1,8 @@
 """What a request asks for, whichever wire it came by, and the call that it makes of a version."""
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from bridge.calls import Arrival, Call, Deadline, DefaultScore
 from bridge.columns import Batch, Matrix
@@ -31,6 +32,9 @@ class Asked:
         ignore_extra: whether columns that the model does not know are ignored.
         default: the default score of this call; None stands for the model's own.
         defaults_allowed: whether rows may get default scores; None if the request has a policy unknown to this gateway.
+        timeout_s: a time limit that the request itself states, in seconds; it can only shorten the caller's deadline.
+        outputs: the names of the outputs that the answer is to have; empty for all.
+        form: what the wire needs to write the answer in the form that was asked for; None where it has only one.
     """
 
     model: str
@@ -42,6 +46,9 @@ class Asked:
     ignore_extra: bool = False
     default: DefaultValue | None = None
     defaults_allowed: bool | None = True
+    timeout_s: float | None = None
+    outputs: tuple[str, ...] = ()
+    form: Any = None
 
 
 def bind(
@@ -60,6 +67,9 @@ def bind(
     Raises:
         InvalidRequest: the request, its rows or its defaults are wrong; the message says what.
     """
+    _check_outputs(asked.outputs, version)
+    if asked.timeout_s is not None:
+        left_s = asked.timeout_s if left_s is None else min(left_s, asked.timeout_s)
     partial = asked.partial and version.row_wise
     batch, ignored = _bound(asked, version, max_columns, alone=partial)
     return Call(
@@ -118,6 +128,15 @@ def _bound(asked: Asked, version: Version, max_columns: int, *, alone: bool) -> 
     if known is not None:
         batch, ignored = without_extras(batch, known)
     return version.bind(batch, alone=alone), ignored
+
+
+def _check_outputs(names: Sequence[str], version: Version) -> None:
+    known = None if version.outputs is None else {output.name for output in version.outputs}
+    if known is None or known.issuperset(names):
+        return
+    unknown = next(name for name in names if name not in known)
+    listed = ", ".join(f"'{name}'" for name in sorted(known))
+    raise InvalidRequest(f"output '{unknown}' is none of {version.ref}, which gives {listed}")
 
 
 def _defaults(asked: Asked, version: Version) -> tuple[DefaultScore, ...]:

@@ -76,7 +76,7 @@ class Intake:
         try:
             contents = count_contents(raw, self._bounds, few=few)
         except InvalidRequest as error:
-            widest = self._widest()
+            widest = self.widest()
             if widest == self._bounds or not error.limit:
                 self.refused += 1
                 raise
@@ -90,7 +90,7 @@ class Intake:
             self.refused += 1
             raise
 
-    def _widest(self) -> Bounds:
+    def widest(self) -> Bounds:
         """Returns the bounds, raised to what resident versions take; asked only for a message above the fixed ones."""
         resident = self._registry.resident()
         return Bounds(

@@ -5,17 +5,51 @@ from datetime import datetime
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.backends import BoosterFacts
+from bridge.callers.caller import Caller
 from bridge.calls import DefaultScore
 from bridge.columns import Type
+from bridge.errors import ModelNotFound
 from bridge.features.feature import Feature
+from bridge.models.registry import Registry
 from bridge.models.version import Version
 
-__all__ = ["format_instant", "write_detail", "write_version"]
+__all__ = ["describe_model", "format_instant", "list_models", "write_detail", "write_version"]
 
 
 def format_instant(at: datetime) -> str:
     """Returns an instant, which must be in UTC, as text to the second, such as 2026-03-01T12:03:05Z."""
     return f"{at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def list_models(registry: Registry, by: Caller) -> pb.ListModelsResponse:
+    """Returns every version of every model that a caller may ask for, in short."""
+    found = [version for version in registry.versions() if by.may_ask(version.stored.model)]
+    return pb.ListModelsResponse(
+        versions=[write_version(version, serving=_serves(registry, version)) for version in found]
+    )
+
+
+def describe_model(registry: Registry, by: Caller, model: str, number: int = 0) -> pb.GetModelResponse:
+    """Returns all facts of a model's versions, or of one version.
+
+    Args:
+        registry: the gateway's versions.
+        by: who asks.
+        model: the model's name.
+        number: the number of the version; 0 for all versions.
+
+    Raises:
+        PermissionDenied: the caller may not ask for this model.
+        ModelNotFound: there is no such model or version.
+    """
+    by.require(model)
+    found = [version for version in registry.versions(model) if number in (0, version.stored.version)]
+    if not found:
+        which = f"version {number} of '{model}'" if number else f"model '{model}'"
+        raise ModelNotFound(f"this gateway has no {which}")
+    return pb.GetModelResponse(
+        versions=[write_detail(version, serving=_serves(registry, version)) for version in found]
+    )
 
 
 def write_version(version: Version, *, serving: bool) -> pb.ModelVersion:
@@ -58,6 +92,10 @@ def write_detail(version: Version, *, serving: bool) -> pb.ModelDetail:
         detail.workers = version.accepted.backend.workload.workers
         detail.circuit = version.stack.circuit.state if version.stack else ""
     return detail
+
+
+def _serves(registry: Registry, version: Version) -> bool:
+    return registry.serving(version.stored.model) is version
 
 
 def _feature(feature: Feature) -> pb.Feature:

@@ -9,19 +9,19 @@ import grpc
 from google.protobuf.message import DecodeError
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.addresses import caller_at
+from bridge.callers.access import Access
 from bridge.calls import Arrival, Call, ModelRef, Outcome, now
 from bridge.codecs.scorebridge_v1.bounds import is_short, read_asked
 from bridge.codecs.scorebridge_v1.replies import write_reply
 from bridge.codecs.scorebridge_v1.requests import read_batch
-from bridge.errors import BridgeError, InvalidRequest, ModelNotFound
-from bridge.layers.shares import Shares, caller_of
+from bridge.errors import BridgeError, InvalidRequest, Unauthenticated
 from bridge.models.registry import Registry
-from bridge.models.version import Version
-from bridge.prediction_log.recorder import LogRecorder
-from bridge.services.answer import Answering
+from bridge.services.answer import Answering, let_go
 from bridge.services.asked import Asked, call_id, is_request_id
+from bridge.services.identity import GrpcIdentity
 from bridge.services.intake import Intake
-from bridge.services.models import write_detail, write_version
+from bridge.services.models import describe_model, list_models
 from bridge.services.status import Status
 
 __all__ = ["SERVICE", "ScoringService", "ScoringWire"]
@@ -34,7 +34,9 @@ _POLICIES: Mapping[int, bool] = {pb.DEFAULT_POLICY_UNSPECIFIED: True, pb.DEFAULT
 
 
 class ScoringWire:
-    """The wire of the method `ScoringService.Score` of scorebridge.v1; implements `bridge.services.answer.Wire`."""
+    """The wire of the method `ScoringService.Score` of scorebridge.v1; implements `services.answer.Wire`."""
+
+    answer_json_bytes = 0
 
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
@@ -63,7 +65,7 @@ class ScoringWire:
             return "", ""
         return (call_id(request.request_id) if is_request_id(request.request_id) else ""), request.model
 
-    def encode(self, call: Call, outcome: Outcome) -> bytes:
+    def encode(self, call: Call, outcome: Outcome, _: Any) -> bytes:
         """Returns the bytes of the ScoreResponse that answers a call."""
         return write_reply(call, outcome)
 
@@ -79,31 +81,18 @@ class ScoringService:
 
     Args:
         registry: the gateway's versions.
-        recorder: writes the prediction log; None keeps no log.
-        max_columns: the most columns of a request, if no resident version has more features.
-        max_inflight_bytes: the most bytes of unanswered requests, of all callers together.
-        by_certificate: whether callers are told apart by the names in their certificates instead of their addresses.
+        answering: answers requests for scores.
+        intake: reads their messages.
+        identity: finds out who calls; the default lets everybody call.
     """
 
     def __init__(
-        self,
-        registry: Registry,
-        recorder: LogRecorder | None = None,
-        *,
-        max_columns: int = 16_384,
-        max_inflight_bytes: int = 256 << 20,
-        by_certificate: bool = False,
+        self, registry: Registry, answering: Answering, intake: Intake, identity: GrpcIdentity | None = None
     ) -> None:
         self._registry = registry
-        self._intake = Intake(registry, max_columns)
-        self._wire = ScoringWire(self._intake)
-        self._answering = Answering(registry, recorder, Shares(max_inflight_bytes, "bytes in flight"), max_columns)
-        self._by_certificate = by_certificate
-
-    @property
-    def refused_by_bounds(self) -> int:
-        """The number of messages that were refused since the start because they held more than allowed."""
-        return self._intake.refused
+        self._wire = ScoringWire(intake)
+        self._answering = answering
+        self._identity = identity or GrpcIdentity(Access(None))
 
     def handlers(self) -> dict[str, Any]:
         """Returns the gRPC method handlers by method name."""
@@ -116,38 +105,36 @@ class ScoringService:
     async def score(self, request: bytes, context: Any) -> bytes | Status:
         """Answers Score: scores one batch."""
         peer = context.peer()
-        caller = _name_of(context) if self._by_certificate else caller_of(peer)
-        arrival = Arrival(_SCORE, request, peer, caller, now(), time.time_ns())
-        return await self._answering.answer(self._wire, arrival, context.time_remaining())
+        try:
+            by = self._identity.caller(context)
+        except Unauthenticated as error:
+            arrival = Arrival(_SCORE, request, peer, caller_at(peer), now(), time.time_ns())
+            return await self._answering.refuse(self._wire, arrival, error)
+        arrival = Arrival(_SCORE, request, peer, by.name, now(), time.time_ns())
+        return await self._answering.answer(self._wire, arrival, context.time_remaining(), by)
 
-    async def list_models(self, request: bytes, _: Any) -> bytes | Status:
-        """Answers ListModels: lists every version of every model."""
+    async def list_models(self, request: bytes, context: Any) -> bytes | Status:
+        """Answers ListModels: lists every version of every model that the caller may ask for."""
         if not is_short(request):
             return _TOO_LONG
-        return pb.ListModelsResponse(
-            versions=[write_version(version, serving=self._serves(version)) for version in self._registry.versions()]
-        ).SerializeToString()
+        try:
+            by = self._identity.caller(context)
+        except Unauthenticated as error:
+            return Status.of(let_go(error))
+        return list_models(self._registry, by).SerializeToString()
 
-    async def get_model(self, request: bytes, _: Any) -> bytes | Status:
+    async def get_model(self, request: bytes, context: Any) -> bytes | Status:
         """Answers GetModel: describes one version of a model, or all its versions if the request names none."""
         if not is_short(request):
             return _TOO_LONG
         try:
+            by = self._identity.caller(context)
             asked = pb.GetModelRequest.FromString(request)
+            return describe_model(self._registry, by, asked.model, asked.version).SerializeToString()
         except DecodeError:
             return Status.of(InvalidRequest("the bytes are not a scorebridge.v1.GetModelRequest"))
-        found = [
-            version for version in self._registry.versions(asked.model) if asked.version in (0, version.stored.version)
-        ]
-        if not found:
-            which = f"version {asked.version} of '{asked.model}'" if asked.version else f"model '{asked.model}'"
-            return Status.of(ModelNotFound(f"this gateway has no {which}"))
-        return pb.GetModelResponse(
-            versions=[write_detail(version, serving=self._serves(version)) for version in found]
-        ).SerializeToString()
-
-    def _serves(self, version: Version) -> bool:
-        return self._registry.serving(version.stored.model) is version
+        except BridgeError as error:
+            return Status.of(let_go(error))
 
 
 def _asked(request: pb.ScoreRequest) -> Asked:
@@ -162,9 +149,3 @@ def _asked(request: pb.ScoreRequest) -> Asked:
         default=request.default_score if request.HasField("default_score") else None,
         defaults_allowed=_POLICIES.get(request.default_policy),
     )
-
-
-def _name_of(context: Any) -> str:
-    """Returns a caller's name: the names in its certificate, or its address if it has shown no certificate."""
-    names = context.peer_identities()
-    return "certificate:" + b",".join(sorted(names)).decode(errors="replace") if names else caller_of(context.peer())

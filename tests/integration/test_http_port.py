@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from fixtures import StartGateway
 
+from bridge.callers.caller import Credentials
 from bridge.gateway.server import Gateway
 from bridge.services.http_calls import HttpRequest
 
@@ -171,7 +172,7 @@ async def test_names_and_reasons_are_for_this_machine_alone(
     (repository / "secret" / "1" / "manifest.json").write_text("{}")
     gateway = await start_gateway(repository)
     (show,) = (route.answer for route in gateway.pages.routes() if route.pattern == "/readyz")
-    answer = await show(HttpRequest("GET", "/readyz", "", {}, {}, b"", 0.0, 0, peer, None))
+    answer = await show(HttpRequest("GET", "/readyz", "", {}, {}, b"", peer, Credentials(peer=peer), 0.0, 0))
     assert answer.status == 503
     if here:
         assert answer.body.startswith(b"secret/1 refused: ")

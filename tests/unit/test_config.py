@@ -36,7 +36,9 @@ def test_only_the_repository_must_be_said() -> None:
 
 def test_what_comes_first_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = config(
-        tmp_path, 'repository = "file"\nhost = "file"\ngrpc_port = 1\nhttp_port = 1\ngrace_s = 1\nfront = "grpc"\n'
+        tmp_path,
+        'repository = "file"\nhost = "file"\ninsecure = true\n'
+        'grpc_port = 1\nhttp_port = 1\ngrace_s = 1\nfront = "grpc"\n',
     )
     monkeypatch.setenv("SCOREBRIDGE_HOST", "environment")
     monkeypatch.setenv("SCOREBRIDGE_GRPC_PORT", "2")
@@ -51,7 +53,7 @@ def test_what_comes_first_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_file_read_once_says_nothing_later(tmp_path: Path) -> None:
-    read_settings(config(tmp_path, 'repository = "file"\nhost = "file"\n'))
+    read_settings(config(tmp_path, 'repository = "file"\nhost = "file"\ninsecure = true\n'))
     assert read_settings(None, repository=Path("r")).host == "127.0.0.1"
 
 

@@ -3,12 +3,11 @@
 import asyncio
 from collections.abc import Sequence
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.errors import Overloaded
-from bridge.layers.shares import Shares, caller_of
+from bridge.layers.shares import Shares
 from bridge.testing.clock import ManualClock
 
 
@@ -81,22 +80,3 @@ def test_no_more_is_held_than_there_is(steps: list[tuple[str, int]]) -> None:
 
     with asyncio.Runner(loop_factory=ManualClock) as runner:
         runner.run(main())
-
-
-@pytest.mark.parametrize(
-    ("peer", "caller"),
-    [
-        ("ipv4:10.0.0.7:5123", "ipv4:10.0.0.7"),
-        ("ipv4:10.0.0.7:5124", "ipv4:10.0.0.7"),
-        ("ipv6:[::1]:80", "ipv6:::/64"),
-        ("ipv6:%5B2001:db8:1:2:3:4:5:6%5D:80", "ipv6:2001:db8:1:2::/64"),
-        ("ipv6:[2001:db8:1:2:ffff::9]:81", "ipv6:2001:db8:1:2::/64"),
-        ("ipv6:[fe80::1%25eth0]:81", "ipv6:fe80::/64"),
-        ("ipv6:[::ffff:10.0.0.7]:80", "ipv4:10.0.0.7"),
-        ("127.0.0.1:80", "127.0.0.1"),
-        ("unix:", "unix"),
-        ("", ""),
-    ],
-)
-def test_a_caller_is_its_address_without_the_port(peer: str, caller: str) -> None:
-    assert caller_of(peer) == caller

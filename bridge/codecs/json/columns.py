@@ -1,7 +1,7 @@
 """Columns from arrays of JSON and back: exact, or refused with the column and the row.
 
-Whole numbers are INT64; numbers of which one has a fraction or an exponent are DOUBLE, and whole numbers beside it must be
-ones that a double holds. Without any value a column is DOUBLE and missing in every row.
+Whole numbers are INT64; numbers of which one has a fraction or an exponent are DOUBLE, and whole numbers beside it must
+be ones that a double holds. Without any value a column is DOUBLE and missing in every row.
 """
 
 from collections.abc import Sequence
@@ -51,7 +51,7 @@ def read_rows(rows: list[Any], *, escaped: bool) -> Table:
         escaped: whether texts may hold NUL or halves of surrogate pairs, and are looked through for them.
 
     Raises:
-        InvalidRequest: there is no row, a row has other names than the first, or a value is none that a column can hold.
+        InvalidRequest: there is no row, a row has other names than the first, or a value is none of a column.
     """
     if not rows:
         raise InvalidRequest("'rows' has no rows")

@@ -1,7 +1,7 @@
 """Reads JSON strictly: bounded before anything is built, and nothing taken that reads two ways.
 
-The standard library's parser is told to refuse what RFC 8259 does not have (NaN, Infinity) or leaves open (a name that is
-there twice). An object becomes a `Members`: of a thousand rows with the same names, the names are kept once.
+The standard library's parser is told to refuse what RFC 8259 does not have (NaN, Infinity) or leaves open (a name that
+is there twice). An object becomes a `Members`: of a thousand rows with the same names, the names are kept once.
 """
 
 import json

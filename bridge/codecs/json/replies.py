@@ -3,15 +3,15 @@
 import json
 from typing import Any
 
-from google.protobuf.json_format import MessageToDict
-from google.protobuf.message import Message
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Call, Outcome
 from bridge.codecs.json.columns import write_values
 from bridge.codecs.scorebridge_v1.replies import defaulted_rows, failed_rows, joined_scores, source_of
 
-__all__ = ["write_message", "write_reply"]
+__all__ = ["write_reply"]
+
+_NANOS = 10**9
 
 
 def write_reply(call: Call, outcome: Outcome) -> bytes:
@@ -37,17 +37,13 @@ def write_reply(call: Call, outcome: Outcome) -> bytes:
     return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
 
-def write_message(message: Message) -> bytes:
-    """Returns a message of scorebridge.v1 as JSON, with the names of the proto and the fields that are not set."""
-    fields = MessageToDict(message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True)
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
-
-
 def _told(part: pb.DefaultedRows | pb.FailedRows) -> dict[str, Any]:
     reason = pb.DefaultReason.Name(part.reason)
     return {"first": part.first, "count": part.count, "reason": reason, "detail": part.detail}
 
 
 def _duration(seconds: float) -> str:
-    """Returns a time as the JSON form of google.protobuf.Duration."""
-    return f"{int(seconds * 1e9) / 1e9:.9f}s"
+    """Returns a time as the JSON form of google.protobuf.Duration: with no, 3, 6 or 9 digits behind the point."""
+    whole, nanos = divmod(round(seconds * _NANOS), _NANOS)
+    digits = next(digits for digits in (0, 3, 6, 9) if not nanos % 10 ** (9 - digits))
+    return f"{whole}.{nanos:09d}"[: len(str(whole)) + (digits and digits + 1)] + "s"

@@ -19,7 +19,8 @@ FIELDS = (
     "ignore_extra",
 )
 _IN_PATH = ("model", "version")
-_POLICIES = {name: number for name, number in pb.DefaultPolicy.items()}
+_POLICIES = tuple(pb.DefaultPolicy.keys())
+_UNSPECIFIED = "DEFAULT_POLICY_UNSPECIFIED"
 _DEPTH = 3  # the body, its columns or rows, and what these hold
 _SPARE = 8
 _MOST_VALUES = 8 << 20
@@ -40,7 +41,7 @@ class ScoreBody:
     request_id: str = ""
     row_keys: list[str] = field(default_factory=list)
     default_score: float | None = None
-    default_policy: int = pb.DEFAULT_POLICY_UNSPECIFIED
+    default_policy: str = _UNSPECIFIED
     partial: bool = False
     batch_id: str = ""
     labels: dict[str, str] = field(default_factory=dict)
@@ -92,7 +93,8 @@ def read_body(raw: bytes, bounds: Bounds) -> ScoreBody:
 
 def _rows(given: dict[str, Any], bounds: Bounds) -> Members | list[Any]:
     """Returns what holds the rows, if it is there once and not too large."""
-    columns, rows = given.get("columns"), given.get("rows")
+    columns: Any = given.get("columns")
+    rows: Any = given.get("rows")
     if (columns is None) == (rows is None):
         raise InvalidRequest(f"the body must have 'columns' or 'rows', and has {'neither' if rows is None else 'both'}")
     if rows is not None:
@@ -109,7 +111,8 @@ def _rows(given: dict[str, Any], bounds: Bounds) -> Members | list[Any]:
         raise too_many("columns", bounds.columns)
     for name in names:
         check_text("the name of a column", len(name.encode()))
-    return columns if rows is None else rows
+    found: Members | list[Any] = columns if rows is None else rows
+    return found
 
 
 class _Fields:
@@ -168,11 +171,11 @@ class _Fields:
             raise InvalidRequest(f"'{name}' is a number that no double holds")
         return number
 
-    def policy(self, name: str) -> int:
-        found = self._given.get(name, "DEFAULT_POLICY_UNSPECIFIED")
+    def policy(self, name: str) -> str:
+        found = self._given.get(name, _UNSPECIFIED)
         if not isinstance(found, str) or found not in _POLICIES:
             raise InvalidRequest(f"'{name}' must be one of {', '.join(_POLICIES)}")
-        return int(_POLICIES[found])
+        return found
 
 
 def _checked(what: str, text: str) -> str:

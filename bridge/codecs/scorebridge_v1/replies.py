@@ -54,6 +54,7 @@ def _version(model: str, version: int, digest: str) -> bytes:
 
 
 def joined_scores(outcome: Outcome) -> Sequence[Column]:
+    """Returns the outputs of an outcome that does not fail its call, each with an entry for every row."""
     if len(outcome.ranges) == 1:
         return outcome.ranges[0].scores
     parts = [part.scores for part in outcome.ranges]

@@ -31,7 +31,7 @@ class SegmentHeader(_message.Message):
     def __init__(self, segment_id: _Optional[bytes] = ..., gateway_id: _Optional[str] = ..., created_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping[str, object]]] = ..., previous_sha256: _Optional[bytes] = ..., first_sequence: _Optional[int] = ..., environment: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class LogRecord(_message.Message):
-    __slots__ = ("request", "response", "method", "request_id", "model", "version", "digest", "status", "error_reason", "error_message", "private_detail", "defaulted", "received_ns", "total_ns", "queue_ns", "backend_ns", "attempts", "peer", "engine", "failed", "condition_class", "kept_types", "request_bytes", "request_sha256", "suppressed", "ignored_columns")
+    __slots__ = ("request", "response", "method", "request_id", "model", "version", "digest", "status", "error_reason", "error_message", "private_detail", "defaulted", "received_ns", "total_ns", "queue_ns", "backend_ns", "attempts", "peer", "engine", "failed", "condition_class", "kept_types", "request_bytes", "request_sha256", "suppressed", "ignored_columns", "caller", "request_json_bytes", "response_json_bytes")
     class KeptTypesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -65,6 +65,9 @@ class LogRecord(_message.Message):
     REQUEST_SHA256_FIELD_NUMBER: _ClassVar[int]
     SUPPRESSED_FIELD_NUMBER: _ClassVar[int]
     IGNORED_COLUMNS_FIELD_NUMBER: _ClassVar[int]
+    CALLER_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_JSON_BYTES_FIELD_NUMBER: _ClassVar[int]
+    RESPONSE_JSON_BYTES_FIELD_NUMBER: _ClassVar[int]
     request: bytes
     response: bytes
     method: str
@@ -91,7 +94,10 @@ class LogRecord(_message.Message):
     request_sha256: bytes
     suppressed: int
     ignored_columns: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, request: _Optional[bytes] = ..., response: _Optional[bytes] = ..., method: _Optional[str] = ..., request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., status: _Optional[int] = ..., error_reason: _Optional[str] = ..., error_message: _Optional[str] = ..., private_detail: _Optional[str] = ..., defaulted: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., received_ns: _Optional[int] = ..., total_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., backend_ns: _Optional[int] = ..., attempts: _Optional[int] = ..., peer: _Optional[str] = ..., engine: _Optional[str] = ..., failed: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., condition_class: _Optional[str] = ..., kept_types: _Optional[_Mapping[int, _scoring_pb2.ColumnType]] = ..., request_bytes: _Optional[int] = ..., request_sha256: _Optional[bytes] = ..., suppressed: _Optional[int] = ..., ignored_columns: _Optional[_Iterable[int]] = ...) -> None: ...
+    caller: str
+    request_json_bytes: int
+    response_json_bytes: int
+    def __init__(self, request: _Optional[bytes] = ..., response: _Optional[bytes] = ..., method: _Optional[str] = ..., request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., status: _Optional[int] = ..., error_reason: _Optional[str] = ..., error_message: _Optional[str] = ..., private_detail: _Optional[str] = ..., defaulted: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., received_ns: _Optional[int] = ..., total_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., backend_ns: _Optional[int] = ..., attempts: _Optional[int] = ..., peer: _Optional[str] = ..., engine: _Optional[str] = ..., failed: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., condition_class: _Optional[str] = ..., kept_types: _Optional[_Mapping[int, _scoring_pb2.ColumnType]] = ..., request_bytes: _Optional[int] = ..., request_sha256: _Optional[bytes] = ..., suppressed: _Optional[int] = ..., ignored_columns: _Optional[_Iterable[int]] = ..., caller: _Optional[str] = ..., request_json_bytes: _Optional[int] = ..., response_json_bytes: _Optional[int] = ...) -> None: ...
 
 class LoggedRange(_message.Message):
     __slots__ = ("first", "count", "reason", "private_detail", "condition_class")

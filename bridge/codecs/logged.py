@@ -1,0 +1,77 @@
+"""Reads the requests and responses on record, whichever wire they came by, as messages of scorebridge.v1."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+from scorebridge.v1 import prediction_log_pb2 as log_pb
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.codecs.json.logged import is_json_score, read_logged_request, read_logged_response
+from bridge.codecs.scorebridge_v1.requests import parse_request
+from bridge.errors import InvalidRequest
+
+__all__ = ["request_of", "response_of", "scores"]
+
+
+class _Reader(NamedTuple):
+    """How the records of one wire are read.
+
+    Attributes:
+        request: returns the request of a record as a ScoreRequest.
+        response: returns the response of a record as a ScoreResponse.
+    """
+
+    request: Callable[[log_pb.LogRecord], pb.ScoreRequest]
+    response: Callable[[log_pb.LogRecord], pb.ScoreResponse]
+
+
+def _read_response(record: log_pb.LogRecord) -> pb.ScoreResponse:
+    try:
+        return pb.ScoreResponse.FromString(record.response)
+    except DecodeError as error:
+        raise InvalidRequest("the response on record is not a scorebridge.v1.ScoreResponse") from error
+
+
+def _of_scorebridge_v1(method: str) -> bool:
+    return method.startswith("/") and method.endswith("/Score")
+
+
+# Whether a method belongs to a wire, and how its records are read.
+_READERS: list[tuple[Callable[[str], bool], _Reader]] = [
+    (_of_scorebridge_v1, _Reader(lambda record: parse_request(record.request), _read_response)),
+    (is_json_score, _Reader(read_logged_request, read_logged_response)),
+]
+
+
+def scores(record: log_pb.LogRecord) -> bool:
+    """Whether a record is of a method that scores, on a wire that is known here."""
+    return _reader_of(record.method) is not None
+
+
+def request_of(record: log_pb.LogRecord) -> pb.ScoreRequest:
+    """Returns the request on record, which must be whole, as a message of scorebridge.v1.
+
+    Raises:
+        InvalidRequest: the bytes are not a request of the record's wire, or the wire is not known here.
+    """
+    return _require(record).request(record)
+
+
+def response_of(record: log_pb.LogRecord) -> pb.ScoreResponse:
+    """Returns the response on record as a message of scorebridge.v1; an empty one if there is none on record.
+
+    Raises:
+        InvalidRequest: the bytes are not a response of the record's wire, or the wire is not known here.
+    """
+    return _require(record).response(record) if record.response else pb.ScoreResponse()
+
+
+def _require(record: log_pb.LogRecord) -> _Reader:
+    if (reader := _reader_of(record.method)) is None:
+        raise InvalidRequest("the method on record is none that scores, or of a wire that this version does not know")
+    return reader
+
+
+def _reader_of(method: str) -> _Reader | None:
+    return next((reader for belongs, reader in _READERS if belongs(method)), None)

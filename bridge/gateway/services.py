@@ -1,0 +1,66 @@
+"""The services of one gateway, and what they share: who may call, the reading of requests and their one flow."""
+
+from typing import Any
+
+from grpc_health.v1 import health
+
+from bridge.callers.access import Access
+from bridge.config import GatewaySettings
+from bridge.fronts.front import Methods, add_health_and_reflection
+from bridge.layers.shares import Shares
+from bridge.models.registry import Registry
+from bridge.prediction_log.recorder import LogRecorder
+from bridge.services.answer import Answering
+from bridge.services.http_calls import Route
+from bridge.services.identity import GrpcIdentity
+from bridge.services.intake import Intake
+from bridge.services.json_scoring import JsonScoring
+from bridge.services.openapi import describe_routes
+from bridge.services.scoring import SERVICE, ScoringService
+
+__all__ = ["Services"]
+
+
+class Services:
+    """The services of one gateway.
+
+    Args:
+        settings: the gateway's settings.
+        registry: the gateway's versions.
+        recorder: writes the prediction log; None keeps no log.
+
+    Attributes:
+        access: who may call.
+        intake: reads the messages of scorebridge.v1.
+        inflight: limits the bytes of requests of every wire.
+        answering: answers requests for scores of every wire.
+        health: the servicer of grpc.health.v1.
+        methods: the gRPC methods of all services.
+        routes: the routes of the HTTP port, but for its pages.
+
+    Raises:
+        ConfigError: the file of callers can't be read or is not valid.
+    """
+
+    def __init__(self, settings: GatewaySettings, registry: Registry, recorder: LogRecorder | None) -> None:
+        self.access = Access(settings.callers)
+        self.intake = Intake(registry, settings.max_columns)
+        self.inflight = Shares(settings.max_inflight_bytes, "bytes in flight")
+        self.answering = Answering(registry, recorder, self.inflight, settings.max_columns)
+        identity = GrpcIdentity(
+            self.access,
+            encrypted=settings.tls_certificate is not None,
+            certificates=settings.tls_client_ca is not None,
+        )
+        servicers: Any = health  # the type stubs lack its asyncio half
+        self.health: Any = servicers.aio.HealthServicer()
+        self.methods = Methods()
+        scoring = ScoringService(registry, self.answering, self.intake, identity)
+        self.methods.add_registered_method_handlers(SERVICE, scoring.handlers())
+        add_health_and_reflection(self.methods, self.health, SERVICE)
+        self.routes = self._http_routes(registry)
+
+    def _http_routes(self, registry: Registry) -> list[Route]:
+        """Returns the routes of every wire of the HTTP port, and of the document that describes them."""
+        routes = JsonScoring(registry, self.answering, self.intake, self.access).routes()
+        return [*routes, describe_routes(routes)]
