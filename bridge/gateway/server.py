@@ -111,7 +111,7 @@ class Gateway:
         self._access_watch = asyncio.get_running_loop().create_task(watch)
         await self.registry.discover()
         host = self._settings.host
-        await self._services.health.set("", _NOT_SERVING)
+        await self._services.health.states.set("", _NOT_SERVING)
         self.grpc_address = with_port(host, await self._front.start())
         self.http_address = await self._http.start(self._front.tls_context)
         if self._probe is not None:
@@ -136,7 +136,7 @@ class Gateway:
     async def drain(self) -> None:
         """Takes no new calls, and lets calls under way finish within the grace; the rest then get default scores."""
         self.pages.draining = True
-        await self._services.health.enter_graceful_shutdown()
+        await self._services.health.states.enter_graceful_shutdown()
         await self.registry.end_retries()
         stopping = asyncio.get_running_loop().create_task(self._stop_calls(self._settings.grace_s + _LAST_ANSWERS_S))
         try:
@@ -174,8 +174,8 @@ class Gateway:
 
     async def _set_health(self, model: str) -> None:
         if model:
-            await self._services.health.set(model, _SERVING if self.registry.serving(model) else _NOT_SERVING)
-        await self._services.health.set("", _SERVING if self.pages.ready() else _NOT_SERVING)
+            await self._services.health.states.set(model, _SERVING if self.registry.serving(model) else _NOT_SERVING)
+        await self._services.health.states.set("", _SERVING if self.pages.ready() else _NOT_SERVING)
 
 
 def _sweep() -> None:

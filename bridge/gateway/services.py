@@ -1,9 +1,5 @@
 """The services of one gateway, and what they share: who may call, the reading of requests and their one flow."""
 
-from typing import Any
-
-from grpc_health.v1 import health
-
 from bridge.callers.access import Access
 from bridge.config import GatewaySettings
 from bridge.fronts.front import Methods, add_health_and_reflection
@@ -11,6 +7,7 @@ from bridge.layers.shares import Shares
 from bridge.models.registry import Registry
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.services.answer import Answering
+from bridge.services.health import Health
 from bridge.services.http_calls import Route
 from bridge.services.identity import GrpcIdentity
 from bridge.services.intake import Intake
@@ -52,8 +49,7 @@ class Services:
             encrypted=settings.tls_certificate is not None,
             certificates=settings.tls_client_ca is not None,
         )
-        servicers: Any = health  # the type stubs lack its asyncio half
-        self.health: Any = servicers.aio.HealthServicer()
+        self.health = Health(self.access, identity)
         self.methods = Methods()
         scoring = ScoringService(registry, self.answering, self.intake, identity)
         self.methods.add_registered_method_handlers(SERVICE, scoring.handlers())
