@@ -31,7 +31,9 @@ class Said(NamedTuple):
         return cls(int(line.split(" ")[1]), headers, rest[: int(headers.get("content-length", "0"))])
 
 
-async def dialed(address: str, secured: ssl.SSLContext | None = None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def dialed(
+    address: str, secured: ssl.SSLContext | None = None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """A connection to an address."""
     host, _, port = address.rpartition(":")
     return await asyncio.open_connection(host, int(port), ssl=secured, server_hostname="localhost" if secured else None)
