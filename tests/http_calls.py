@@ -3,11 +3,13 @@
 import asyncio
 import json
 import ssl
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 from bridge.gateway.server import Gateway
 
-__all__ = ["Said", "ask", "dialed", "request_bytes"]
+__all__ = ["Said", "ask", "dialed", "exchange", "request_bytes"]
 
 
 class Said(NamedTuple):
@@ -50,13 +52,28 @@ def request_bytes(method: str, path: str, body: Any = None, **headers: str) -> b
 
 
 async def ask(
-    gateway: Gateway, method: str, path: str, body: Any = None, secured: ssl.SSLContext | None = None, **headers: str
+    gateway: Gateway,
+    method: str,
+    path: str,
+    body: Any = None,
+    headers: Mapping[str, str] | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> Said:
     """What the gateway answers to one request on a connection of its own."""
-    reader, writer = await dialed(gateway.http_address, secured)
+    return Said.of(await exchange(gateway, request_bytes(method, path, body, **(headers or {})), tls))
+
+
+async def exchange(gateway: Gateway, raw: bytes, tls: ssl.SSLContext | None = None) -> bytes:
+    """All that comes back for some bytes, until the other side hangs up."""
+    reader, writer = await dialed(gateway.http_address, tls)
+    got = b""
     try:
-        writer.write(request_bytes(method, path, body, **headers))
-        async with asyncio.timeout(20):
-            return Said.of(await reader.read())
+        with suppress(ConnectionError):
+            writer.write(raw)
+            async with asyncio.timeout(20):
+                await writer.drain()
+                while part := await reader.read(1 << 16):
+                    got += part
     finally:
         writer.transport.abort()
+    return got

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -346,7 +347,5 @@ def test_the_other_fields_are_those_of_a_score_request() -> None:
 
 @given(st.binary(max_size=200) | st.text(max_size=100).map(str.encode))
 def test_whatever_comes_is_taken_or_refused(raw: bytes) -> None:
-    try:
-        read(raw).table()
-    except InvalidRequest as error:
-        assert len(str(error)) < 1000
+    with suppress(InvalidRequest):
+        assert read(raw).table().rows > 0
