@@ -7,6 +7,7 @@ from typing import Any
 
 from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
+from aiohttp.streams import StreamReader
 
 from bridge.errors import InternalError
 from bridge.fronts.http_connection import Connection
@@ -44,7 +45,8 @@ class Conversation(web.RequestHandler):
 
     Attributes:
         connection: the connection.
-        whole: whether all of the request that is answered now was taken.
+        body: the body of the request that is answered now; None if none is taken.
+        whole: whether all of that request was taken.
         ended: done when aiohttp is done with the connection.
     """
 
@@ -52,8 +54,15 @@ class Conversation(web.RequestHandler):
         loop = asyncio.get_running_loop()
         super().__init__(server, loop=loop, **settings, **_NO_LOG, lingering_time=0)
         self.connection = connection
+        self.body: StreamReader | None = None
         self.whole = True
         self.ended: asyncio.Future[None] = loop.create_future()
+
+    def data_received(self, data: bytes) -> None:
+        """Takes a part of a request; ends a body whose chunks are wrong, which aiohttp would wait for."""
+        super().data_received(data)
+        if self.body is not None and self._messages and not self.body.is_eof():
+            self.body.set_exception(web.RequestPayloadError())
 
     async def start(self) -> None:
         """Called by aiohttp: answers requests until the connection ends."""
@@ -68,6 +77,7 @@ class Conversation(web.RequestHandler):
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
         """Called by aiohttp: writes an answer, and lets the connection go on."""
+        self.body = None
         finished = await super().finish_response(request, resp, start_time)
         self.connection.answered(whole=self.whole, last=not resp.keep_alive)
         return finished

@@ -127,7 +127,7 @@ class HttpPort:
         connection = conversation.connection
         conversation.whole = False
         try:
-            answer = await self._found(request, connection)
+            answer = await self._found(request, conversation)
         except BodyRefused as refused:
             answer = refused.answer
         except BridgeError as error:
@@ -139,8 +139,9 @@ class HttpPort:
         connection.take_no_more()
         return Answer(answer, last=self._is_last(request, connection, whole=conversation.whole))
 
-    async def _found(self, request: web.BaseRequest, connection: Connection) -> HttpAnswer:
+    async def _found(self, request: web.BaseRequest, conversation: Conversation) -> HttpAnswer:
         """Answers a request by the route that it names."""
+        connection = conversation.connection
         path = decoded_path(request.raw_path)
         found = self._routes.find(request.method, path)
         if isinstance(found, HttpAnswer):
@@ -157,17 +158,17 @@ class HttpPort:
             by = self._access.find(asked.credentials)
             if by is None:
                 return await found.route.answer(asked)  # which refuses it, and puts that on record
-            return await found.route.answer(await self._with_body(asked, request, connection, by.name))
+            return await found.route.answer(await self._with_body(asked, request, conversation, by.name))
         finally:
             self._calls -= 1
             if not self._calls:
                 self._idle.set()
 
     async def _with_body(
-        self, asked: HttpRequest, request: web.BaseRequest, connection: Connection, caller: str
+        self, asked: HttpRequest, request: web.BaseRequest, conversation: Conversation, caller: str
     ) -> HttpRequest:
         """Returns the request with its body, which is taken now."""
-        most = self._settings.max_message_bytes
+        connection, most = conversation.connection, self._settings.max_message_bytes
         check_head(request, most)
         if "Expect" in request.headers:
             connection.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -180,6 +181,7 @@ class HttpPort:
 
         try:
             if _has_body(request):
+                conversation.body = request.content
                 connection.take_body(request.content_length)
             async with asyncio.timeout(self._settings.message_s):
                 body = await take_body(request, most, hold)

@@ -106,13 +106,26 @@ async def test_a_length_over_the_limit_is_refused_before_a_byte_is_taken(
     assert whole.status == 404
 
 
-@pytest.mark.parametrize("sent", [b" " * 3 * MIB, b" " * MIB + chunked()])
-async def test_whoever_still_sends_reads_that_it_was_too_much(
-    repository: Path, start_gateway: StartGateway, sent: bytes
-) -> None:
+async def test_whoever_still_sends_reads_that_it_was_too_much(repository: Path, start_gateway: StartGateway) -> None:
     gateway = await start_gateway(repository)
-    got = await exchange(gateway, HEAD + b"Content-Length: 99999999\r\n\r\n" + sent)
-    assert got.startswith(b"HTTP/1.1 413 ") or len(sent) > MIB
+    got = await exchange(gateway, HEAD + b"Content-Length: 99999999\r\n\r\n" + b" " * 900_000)
+    assert got.startswith(b"HTTP/1.1 413 ")
+
+
+async def send_on(writer: asyncio.StreamWriter) -> None:
+    while True:
+        writer.write(b" " * 65_536)
+        await writer.drain()
+
+
+async def test_whoever_sends_without_end_is_hung_up_on(repository: Path, start_gateway: StartGateway) -> None:
+    gateway = await start_gateway(repository)
+    _, writer = await dialed(gateway.http_address)
+    writer.write(HEAD + b"Content-Length: 99999999\r\n\r\n")
+    async with asyncio.timeout(20):
+        with pytest.raises(ConnectionError):
+            await send_on(writer)
+    writer.transport.abort()
 
 
 async def test_chunks_are_bounded_together(repository: Path, start_gateway: StartGateway) -> None:
@@ -169,7 +182,7 @@ async def test_a_length_that_reads_two_ways_ends_the_connection(
     gateway = await start_gateway(repository)
     got = await exchange(gateway, HEAD + head + b"\r\n" + b"0\r\n\r\n" + SMUGGLED)
     assert got.startswith((b"HTTP/1.0 400 ", b"HTTP/1.1 400 "))
-    assert got.count(b"HTTP/1.") == 1
+    assert got.count(b"Content-Length: ") == 1
 
 
 async def test_what_follows_a_chunked_body_is_not_taken_for_a_request(
@@ -177,7 +190,7 @@ async def test_what_follows_a_chunked_body_is_not_taken_for_a_request(
 ) -> None:
     gateway = await start_gateway(repository)
     got = await exchange(gateway, HEAD + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(GOOD) + SMUGGLED)
-    assert got.count(b"HTTP/1.1 404 ") == got.count(b"HTTP/1.") == 1
+    assert got.count(b"HTTP/1.1 404 ") == got.count(b"Content-Length: ") == 1
 
 
 @pytest.mark.parametrize("head", [b"Content-Length: 50\r\n", b"Transfer-Encoding: chunked\r\n"])
@@ -204,7 +217,7 @@ async def test_a_caller_is_told_to_go_on_once_its_head_was_good(repository: Path
 
 async def test_bytes_that_are_held_count_for_their_caller(repository: Path, start_gateway: StartGateway) -> None:
     gateway = await start_gateway(repository, max_inflight_bytes=100_000)
-    reader, writer = await dialed(gateway.http_address)
+    _, writer = await dialed(gateway.http_address)
     writer.write(HEAD + b"Content-Length: 95000\r\n\r\n" + b" " * 90_000)
     inflight = vars(gateway)["_services"].inflight
     await eventually(lambda: inflight.held == 90_000)
