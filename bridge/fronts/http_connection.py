@@ -66,7 +66,7 @@ class Connection(asyncio.BufferedProtocol):
         self._refusal = refusal
         self._lost = lost
         self._loop = asyncio.get_running_loop()
-        self._buffer = bytearray(_READ_BYTES)
+        self._buffer = memoryview(bytearray(_READ_BYTES))  # TLS fills it piece by piece
         self._state = _State.HEAD
         self._idle = False
         self._head = bytearray()
@@ -105,7 +105,7 @@ class Connection(asyncio.BufferedProtocol):
             if secured is None:
                 transport.abort()
                 self.connection_lost(None)
-        if secured is not None:
+        if secured is not None and self._state is not _State.END:
             self._transport = secured
             self._begin(secured)
 
@@ -113,14 +113,15 @@ class Connection(asyncio.BufferedProtocol):
         self.shown = credentials_of(transport)
         self._conversation = self._converse(self)
         self._conversation.connection_made(transport)
+        self._go_on()
 
-    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - asyncio's
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's
         """Called by asyncio: returns the place for what comes next."""
         return self._buffer
 
     def buffer_updated(self, nbytes: int) -> None:
         """Called by asyncio: takes what came."""
-        self._take(bytes(memoryview(self._buffer)[:nbytes]))
+        self._take(bytes(self._buffer[:nbytes]))
 
     def eof_received(self) -> None:
         """Called by asyncio when the caller sends no more, which ends the connection, and the call on it."""
@@ -195,7 +196,9 @@ class Connection(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def _take(self, came: bytes) -> None:
-        if self._state is _State.HEAD:
+        if self._conversation is None:
+            self._rest += came  # came with the end of the handshake, a turn of the loop before it is known to be over
+        elif self._state is _State.HEAD:
             self._take_head(came)
         elif self._state is _State.BODY:
             self._pass_on(came)
@@ -268,6 +271,8 @@ class Connection(asyncio.BufferedProtocol):
             self._conversation.transport = None  # so that aiohttp does not close it
         if transport.can_write_eof():
             transport.write_eof()
+        else:
+            transport.close()  # TLS says so to the caller, and still reads until it agrees
         self._resume()
         self._timer.set(min(_LINGER_S, self._limits.handshake_s))
 
