@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 PROTOC_TOOLS := grpcio-tools==1.62.3
 PROTOC := PYTHONPATH=$(VENV)/protoc $(BIN)/python -W ignore -m grpc_tools.protoc -I protos -I $(VENV)/protoc/grpc_tools/_proto
 GENERATED ?= clients/python
+# Of a protocol that only the gateway speaks: callers bring their own client of it.
+GENERATED_FOR_GATEWAY ?= bridge/codecs
 # The ends of what pyproject.toml allows (xgboost-cpu starts with 2.1.1); .venv has the newest that its Python may have.
 XGBOOST_OLDEST := 2.1.1
 XGBOOST_NEWEST := 3.4.1
@@ -65,9 +67,11 @@ fmt: setup
 	@$(BIN)/ruff format .
 
 protos: setup
+	@mkdir -p $(GENERATED) $(GENERATED_FOR_GATEWAY)
 	@$(PROTOC) --python_out=$(GENERATED) --pyi_out=$(GENERATED) protos/scorebridge/v1/scoring.proto protos/scorebridge/v1/prediction_log.proto
+	@$(PROTOC) --python_out=$(GENERATED_FOR_GATEWAY) --pyi_out=$(GENERATED_FOR_GATEWAY) protos/open_inference/inference.proto
 	@# protoc leaves the type arguments of Mapping out, which strict mypy takes for an error.
-	@sed -i 's/_Mapping\]/_Mapping[str, object]]/g' $(GENERATED)/scorebridge/v1/*_pb2.pyi
+	@sed -i 's/_Mapping\]/_Mapping[str, object]]/g' $(GENERATED)/scorebridge/v1/*_pb2.pyi $(GENERATED_FOR_GATEWAY)/open_inference/*_pb2.pyi
 
 clean:
-	@rm -rf $(VENV) .bench .xgboost .pyrserve .ends .openblas clients/java/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .bench .xgboost .pyrserve .triton .ends .openblas clients/java/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -12,6 +12,7 @@ from load import require_tools
 from r_calls import beside_the_wire, coalesced, slow_model_beside_the_wire, two_workers
 from report import write_report
 from rounds import Result
+from wires import wires
 from world import Times, World
 from xgboost_calls import big_batches, rates, thousand_rows
 
@@ -21,6 +22,7 @@ SECTIONS = {
     section.__name__: section
     for section in (
         rates,
+        wires,
         thousand_rows,
         big_batches,
         beside_the_wire,

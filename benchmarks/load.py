@@ -26,6 +26,8 @@ __all__ = [
     "call_times_s",
     "calls_per_second",
     "pinned_gateway",
+    "posts_per_second",
+    "ready_server",
     "require_tools",
     "server",
 ]
@@ -69,10 +71,14 @@ def call_times_s(
 
 def _h2load(url: str, message: bytes, *options: str) -> str:
     headers = ["-H", "content-type: application/grpc", "-H", "te: trailers"]
+    return _h2load_body(url, struct.pack(">BI", 0, len(message)) + message, *options, *headers)
+
+
+def _h2load_body(url: str, content: bytes, *options: str) -> str:
     with tempfile.NamedTemporaryFile() as body:
-        body.write(struct.pack(">BI", 0, len(message)) + message)
+        body.write(content)
         body.flush()
-        command = ["taskset", "-c", LOAD_CORE, "h2load", *options, "-d", body.name, *headers, url]
+        command = ["taskset", "-c", LOAD_CORE, "h2load", *options, "-d", body.name, url]
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     counts = re.search(r"requests: .* (\d+) failed, (\d+) errored, (\d+) timeout", printed)
     if counts is None or any(int(count) for count in counts.groups()):
@@ -80,9 +86,34 @@ def _h2load(url: str, message: bytes, *options: str) -> str:
     return printed
 
 
+def posts_per_second(
+    address: str, path: str, body: bytes, *, in_flight: int, seconds: float, headers: Sequence[str] = ()
+) -> float:
+    """How many HTTP/1.1 posts a second are answered with 200, over as many connections as are in flight.
+
+    Raises:
+        RuntimeError: a post was not answered, or with another status.
+    """
+    given = [part for header in headers or ["content-type: application/json"] for part in ("-H", header)]
+    timing = [f"-D{round(1000 * seconds)}ms", "--warm-up-time=200ms", f"-c{in_flight}", "-m1", "--h1"]
+    printed = _h2load_body(f"http://{address}{path}", body, *timing, *given)
+    found = re.search(r"finished in [\d.]+\w+, ([\d.]+) req/s", printed)
+    others = re.search(r"status codes: \d+ 2xx, 0 3xx, 0 4xx, 0 5xx", printed)
+    if found is None or others is None:
+        raise RuntimeError(printed)
+    return float(found.group(1))
+
+
 @contextmanager
 def server(command: Sequence[object], cores: str = SERVER_CORE, **environment: str) -> Iterator[tuple[str, int]]:
     """A process that prints `ready …` with its address; the address and the process' number."""
+    with ready_server(command, cores, **environment) as (line, pid):
+        yield line.split()[1].removeprefix("grpc="), pid
+
+
+@contextmanager
+def ready_server(command: Sequence[object], cores: str = SERVER_CORE, **environment: str) -> Iterator[tuple[str, int]]:
+    """A process that prints `ready …`; that line and the process' number."""
     with subprocess.Popen(
         ["taskset", "-c", cores, *(str(part) for part in command)],
         stdout=subprocess.PIPE,
@@ -94,7 +125,7 @@ def server(command: Sequence[object], cores: str = SERVER_CORE, **environment: s
             ready = next((line for line in process.stdout or () if line.startswith("ready ")), None)
             if ready is None:
                 raise RuntimeError(f"{command[0]} ended before it was ready")
-            yield ready.split()[1].removeprefix("grpc="), process.pid
+            yield ready, process.pid
         finally:
             process.terminate()
 

@@ -47,6 +47,7 @@ class World:
     def __init__(self, bench: Path, times: Times) -> None:
         self.bench = bench
         self.times = times
+        self.mlserver_http = ""
         self.work = Path(tempfile.mkdtemp(prefix="bench-"))
         self.repository = self.work / "repository"
         self.booster, self.tumours = train_cancer.train(self.work)
@@ -133,6 +134,7 @@ class World:
             try:
                 address = f"127.0.0.1:{ports[1]}"
                 self._mlserver("ask", address, self.mlserver_request(self.cancer_rows(1)), self.work / "first.npy")
+                self.mlserver_http = f"127.0.0.1:{ports[0]}"
                 yield address
             finally:
                 process.terminate()

@@ -3,16 +3,18 @@
 import json
 import logging
 import os
-import shutil
 import signal
+import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 
-__all__ = ["make_folder", "private_folder", "remove_folder", "sweep", "temporary_files"]
+from bridge.removal import remove_tree
+
+__all__ = ["lend", "make_folder", "private_folder", "remove_folder", "sweep", "temporary_files"]
 
 _log = logging.getLogger(__name__)
 
@@ -26,12 +28,29 @@ def make_folder(use: str) -> Path:
     _remove_what_is_left()
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{use}-"))
     try:
-        temporary_files(folder).mkdir()
+        temporary_files(folder).mkdir(0o700)
         (folder / _OWNER).write_text(json.dumps(_identity(psutil.Process())))
     except BaseException:
         remove_folder(folder)
         raise
     return folder
+
+
+def lend(folder: Path, parts: Iterable[Path], uid: int, gid: int) -> None:
+    """Gives parts of a private folder to another user, who may then enter the folder, but can't change what it holds.
+
+    Args:
+        folder: the private folder.
+        parts: folders in it, of mode 0700, that the user is to own.
+        uid: the user's number.
+        gid: the number of the user's group.
+
+    Raises:
+        OSError: this process has no right to give files away.
+    """
+    for part in parts:
+        os.chown(part, uid, gid)
+    folder.chmod(0o711)
 
 
 def remove_folder(folder: Path) -> None:
@@ -45,7 +64,7 @@ def remove_folder(folder: Path) -> None:
 
 def _remove_what_is_left() -> None:
     for one in list(_unremoved):
-        shutil.rmtree(one, ignore_errors=True)
+        remove_tree(one)
         if not one.exists():
             _unremoved.discard(one)
 
@@ -69,15 +88,18 @@ def sweep() -> None:
     """Kills the R processes and removes the folders of gateways that are gone; blocks for some milliseconds."""
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
+            found = folder.lstat()
+            if found.st_uid != os.geteuid() or not stat.S_ISDIR(found.st_mode):
+                continue  # anybody can put something of such a name there
             owner = json.loads((folder / _OWNER).read_text())
             if _identity(psutil.Process(owner["pid"])) == owner:
                 continue
         except (OSError, ValueError, KeyError, TypeError):
-            continue  # a folder of another user, or one that is just being made
+            continue  # a folder that is just being made
         except psutil.NoSuchProcess:
             pass
         _kill_all(folder)
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
         _log.warning("a gateway had ended suddenly: its folder %s and its R processes were removed", folder)
 
 

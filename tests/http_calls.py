@@ -46,7 +46,7 @@ def request_bytes(method: str, path: str, body: Any = None, **headers: str) -> b
     raw = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
     given = {"Host": "localhost", "Connection": "close"}
     given |= {"Content-Type": "application/json", "Content-Length": str(len(raw))} if body is not None else {}
-    given |= {name.replace("_", "-"): value for name, value in headers.items()}
+    given |= {name.replace("_", "-").title(): value for name, value in headers.items()}
     lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in given.items())]
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + raw
 

@@ -8,16 +8,18 @@ from pathlib import Path
 
 from bridge.backends import Backend
 from bridge.bundles.bundle import Bundle
+from bridge.workers.user import WorkerUser
 
 __all__ = ["load_backend"]
 
 
-async def load_backend(bundle: Bundle, cache_dir: Path | None = None) -> Backend:
+async def load_backend(bundle: Bundle, cache_dir: Path | None = None, worker_user: WorkerUser | None = None) -> Backend:
     """Loads a bundle's model with the backend that the bundle asks for.
 
     Args:
         bundle: the bundle to load.
         cache_dir: the folder where compiled trees are kept for the next start; None keeps none.
+        worker_user: the user that worker processes run as; None for the gateway's own.
 
     Raises:
         BundleError: the files are damaged or don't fit their settings, or a library or program is not installed.
@@ -28,4 +30,4 @@ async def load_backend(bundle: Bundle, cache_dir: Path | None = None) -> Backend
         return await XgboostBackend.open(bundle, cache_dir)
     from bridge.backends.rserve.backend import RserveBackend  # noqa: PLC0415
 
-    return await RserveBackend.open(bundle)
+    return await RserveBackend.open(bundle, worker_user)

@@ -78,6 +78,7 @@ class Access:
     Args:
         path: the file of callers; None lets everybody call: callers are then named by their certificates or addresses,
             and those on this machine have the role "operate".
+        certificates: whether the gateway asks for certificates; if not, the file may name none.
 
     Attributes:
         fault: what is wrong with the file as it is now, in a sentence; empty if it is in force.
@@ -87,15 +88,16 @@ class Access:
         ConfigError: the file can't be read or is not valid.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, *, certificates: bool = True) -> None:
         self._path = path
+        self._certificates = certificates
         self.fault = ""
         self.refused = 0
         self._content = self._seen = b""
         self._directory: _Directory | None = None
         if path is not None:
             self._content = self._seen = read_callers_file(path)
-            self._directory = _Directory(parse_callers(path, self._content), {})
+            self._directory = self._read(self._content, {})
 
     @property
     def is_open(self) -> bool:
@@ -145,13 +147,17 @@ class Access:
                 return
             if content != self._content:
                 rates = {} if self._directory is None else self._directory.rates
-                self._directory = _Directory(parse_callers(self._path, content), rates)
+                self._directory = self._read(content, rates)
                 self._content = content
                 _log.info("callers: %s has changed; from now on its callers may call", self._path)
         except ConfigError as error:
             self._say(str(error))
             return
         self._say("")
+
+    def _read(self, content: bytes, rates: Mapping[str, RowRate]) -> _Directory:
+        path = self._path or Path()
+        return _Directory(parse_callers(path, content, certificates=self._certificates), rates)
 
     def _say(self, fault: str) -> None:
         if fault and fault != self.fault:

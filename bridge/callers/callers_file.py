@@ -103,16 +103,17 @@ def read_callers_file(path: Path) -> bytes:
     return content
 
 
-def parse_callers(path: Path, content: bytes) -> Mapping[str, CallerEntry]:
+def parse_callers(path: Path, content: bytes, *, certificates: bool = True) -> Mapping[str, CallerEntry]:
     """Returns the entries of a file of callers, by name.
 
     Args:
         path: the path of the file, for messages.
         content: the bytes of the file.
+        certificates: whether the gateway asks for certificates.
 
     Raises:
-        ConfigError: the file is not valid TOML, holds an unknown key or a wrong value, names nobody, or gives one token
-            to two callers. The message holds no value of the file.
+        ConfigError: the file is not valid TOML, holds an unknown key or a wrong value, names nobody, gives one token to
+            two callers, or has a certificate where none is asked for. The message holds no value of the file.
     """
     try:
         found = _CallersFile.model_validate(tomllib.loads(content.decode()))
@@ -125,6 +126,10 @@ def parse_callers(path: Path, content: bytes) -> Mapping[str, CallerEntry]:
     owners: dict[str, str] = {}
     for name, entry in found.callers.items():
         check_caller_name(name)
+        if entry.certificate and not certificates:
+            raise ConfigError(
+                f"callers: {path}: '{name}' has a certificate: set tls_client_ca, so that it is asked for"
+            )
         for digest in entry.token_sha256:
             if owners.setdefault(digest, name) != name:
                 raise ConfigError(f"callers: {path}: the callers '{owners[digest]}' and '{name}' have one token_sha256")

@@ -7,11 +7,12 @@ from google.protobuf.message import DecodeError
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.codecs.json.logged import is_json_score, read_logged_request, read_logged_response
+from bridge.codecs.json.logged import is_json_score, read_logged_answer, read_logged_body
+from bridge.codecs.open_inference.logged import asked_outputs, is_infer, read_logged_request, read_logged_response
 from bridge.codecs.scorebridge_v1.requests import parse_request
 from bridge.errors import InvalidRequest
 
-__all__ = ["request_of", "response_of", "scores"]
+__all__ = ["asked_outputs_of", "request_of", "response_of", "scores"]
 
 
 class _Reader(NamedTuple):
@@ -40,13 +41,23 @@ def _of_scorebridge_v1(method: str) -> bool:
 # Whether a method belongs to a wire, and how its records are read.
 _READERS: list[tuple[Callable[[str], bool], _Reader]] = [
     (_of_scorebridge_v1, _Reader(lambda record: parse_request(record.request), _read_response)),
-    (is_json_score, _Reader(read_logged_request, read_logged_response)),
+    (is_json_score, _Reader(read_logged_body, read_logged_answer)),
+    (is_infer, _Reader(read_logged_request, read_logged_response)),
 ]
 
 
 def scores(record: log_pb.LogRecord) -> bool:
     """Whether a record is of a method that scores, on a wire that is known here."""
     return _reader_of(record.method) is not None
+
+
+def asked_outputs_of(record: log_pb.LogRecord) -> frozenset[str]:
+    """Returns the names of the outputs that the request on record asked for; empty for all of them.
+
+    Raises:
+        InvalidRequest: the bytes are not a request of the record's wire.
+    """
+    return frozenset(asked_outputs(record)) if is_infer(record.method) else frozenset()
 
 
 def request_of(record: log_pb.LogRecord) -> pb.ScoreRequest:

@@ -67,9 +67,9 @@ class Methods:
             if method.unary_unary is not None:
                 self._by_path[path] = arrivals.handler(method)
 
-    def of(self, service: str) -> dict[str, Any]:
-        """Returns the functions of a service's unary methods, by path."""
-        own = f"/{service}/"
+    def of(self, services: Sequence[str]) -> dict[str, Any]:
+        """Returns the functions of the unary methods of some services, by path."""
+        own = tuple(f"/{service}/" for service in services)
         return {path: method.unary_unary for path, method in self._by_path.items() if path.startswith(own)}
 
 
@@ -82,7 +82,7 @@ class Front:
     Args:
         settings: the gateway's settings.
         methods: the methods of all services.
-        service: the name of the service whose methods have to be fast; they take and return bytes.
+        services: the names of the services whose methods have to be fast; they take and return bytes.
         group: a context manager for calls that are answered together: what they record is written when it ends.
 
     Raises:
@@ -93,13 +93,13 @@ class Front:
         self,
         settings: GatewaySettings,
         methods: Methods,
-        service: str,
+        services: Sequence[str],
         group: Callable[[], AbstractContextManager[None]] = nullcontext,
     ) -> None:
         self._settings = settings
         self._group = group
         self._methods = methods
-        self._service = service
+        self._services = services
         self._server: Any = None
         self._certificates: Certificates | None = None
         self._watches: set[asyncio.Task[None]] = set()
@@ -139,7 +139,7 @@ class Front:
     async def _start_native(self, address: str) -> int:
         from bridge.fronts.native import NativeFront  # noqa: PLC0415 - its library is an optional extra
 
-        own = self._methods.of(self._service)
+        own = self._methods.of(self._services)
         self._server = NativeFront(address, own, self._methods, self._group, self._settings)
         await self._server.start()
         return int(self._server.port)
@@ -176,15 +176,15 @@ def _size(metadata: Sequence[tuple[str, str | bytes]]) -> int:
     return sum(map(len, chain.from_iterable(metadata))) + 32 * len(metadata)
 
 
-def add_health_and_reflection(methods: Methods, health: Any, service: str) -> None:
+def add_health_and_reflection(methods: Methods, health: Any, services: Sequence[str]) -> None:
     """Adds the services grpc.health.v1 and server reflection to the methods.
 
     Args:
         methods: the methods to add to.
         health: the servicer of grpc.health.v1.
-        service: the name of the gateway's own service, which reflection lists.
+        services: the names of the gateway's own services, which reflection lists.
     """
     health_pb2_grpc.add_HealthServicer_to_server(health, methods)
-    names = (service, "grpc.health.v1.Health", reflection.SERVICE_NAME)
+    names = (*services, "grpc.health.v1.Health", reflection.SERVICE_NAME)
     collected: Any = methods  # has the methods of a server that generated code calls
     reflection.enable_server_reflection(names, collected)

@@ -211,6 +211,9 @@ class _Context:
     def peer(self) -> str:
         return self._peer
 
+    def invocation_metadata(self) -> None:
+        """Returns None: the library does not pass headers on."""
+
     def time_remaining(self) -> float | None:
         """Returns the seconds until the caller's deadline, 0 after it; None if the caller set none."""
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())

@@ -31,6 +31,7 @@ class Pages:
     Attributes:
         decided: whether every version has been loaded, refused or set to wait at least once since the start.
         draining: whether the gateway has stopped taking new calls.
+        notes: sentences on how the gateway runs, for its operators.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Pages:
         self._log = log
         self.decided = False
         self.draining = False
+        self.notes: list[str] = []
 
     def routes(self) -> list[Route]:
         """Returns the routes of the pages; names and reasons are for those who operate, and for this machine."""
@@ -105,8 +107,8 @@ class Pages:
             lines.append(f"{self._access.fault}; the last callers that were valid may still call, and no others")
         if self._access.refused:
             lines.append(f"refused calls of unknown callers: {self._access.refused}")
-        if self._intake.refused:
-            lines.append(f"refused messages that held more than allowed: {self._intake.refused}")
+        if self._intake.counting.refused:
+            lines.append(f"refused messages that held more than allowed: {self._intake.counting.refused}")
         for version in self._registry.versions():
             serving = " serving" if self._registry.serving(version.stored.model) is version else ""
             until = "" if version.retry_at is None else f" until {format_instant(version.retry_at)}"
@@ -115,6 +117,7 @@ class Pages:
             lines.append(f"{version.ref} {version.state.lower()}{serving}{unproven}{until}{reason}")
         held_ms = 1000 * self._holds.longest_s()
         lines.append(f"longest hold of the event loop in the last minute: {held_ms:.1f} ms")
+        lines += self.notes
         return "\n".join(lines) + "\n"
 
 

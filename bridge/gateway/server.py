@@ -21,14 +21,14 @@ from bridge.fronts.front import Front
 from bridge.fronts.http_port import HttpPort
 from bridge.gateway.holds import Holds
 from bridge.gateway.pages import Pages
-from bridge.gateway.services import Services
+from bridge.gateway.rights import AS_ROOT, require_rights, worker_user_of
+from bridge.gateway.services import SERVICES, Services
 from bridge.layers.drain import Drain
 from bridge.models.registry import Registry
 from bridge.models.version import State
 from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.prediction_log.writer import PredictionLog
-from bridge.services.scoring import SERVICE
 
 __all__ = ["Gateway", "serve"]
 
@@ -57,21 +57,23 @@ class Gateway:
         self._drain = Drain()
         self._holds = Holds()
         self._log = _make_log(settings)
+        self._worker_user = worker_user_of(settings)
         self._recorder = None if self._log is None else LogRecorder(self._log, settings.log_refusals_per_s)
         self.registry = Registry(
             Repository(settings.repository),
             self._update_health,
             self._drain,
             settings.cache_dir,
+            worker_user=self._worker_user,
             log_model_messages=settings.log_model_messages,
         )
         self.grpc_address = self.http_address = self.probe_address = ""
         self._health_updates: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
         self._access_watch: asyncio.Task[None] | None = None
-        self._services = services = Services(settings, self.registry, self._recorder)
+        self._services = services = Services(settings, self.registry, self._recorder, lambda: self.pages.ready())  # noqa: PLW0108 - made below
         group = nullcontext if self._log is None else self._log.group
-        self._front = Front(settings, services.methods, SERVICE, group)
+        self._front = Front(settings, services.methods, SERVICES, group)
         self.pages = Pages(
             self.registry,
             front=self._front,
@@ -98,7 +100,8 @@ class Gateway:
         """Binds both ports; from then on calls are answered, with default scores while their models load.
 
         Raises:
-            ConfigError: a port can't be bound, a TLS file is wrong, or the repository is not a folder.
+            ConfigError: a port can't be bound, a TLS file is wrong, the repository is not a folder, or the user of R
+                workers has rights that it must not have.
         """
         if not await self.registry.is_there():
             raise ConfigError(f"the repository {self._settings.repository} is not a folder, or does not exist")
@@ -107,15 +110,24 @@ class Gateway:
         if self._log is not None:
             await asyncio.to_thread(self._log.open)
             self._log.start()
+        await self._settle_rights()
         watch = self._services.access.watch(self._settings.watch_interval_s)
         self._access_watch = asyncio.get_running_loop().create_task(watch)
         await self.registry.discover()
         host = self._settings.host
-        await self._services.health.states.set("", _NOT_SERVING)
+        for name in ("", *SERVICES):
+            await self._services.health.states.set(name, _NOT_SERVING)
         self.grpc_address = with_port(host, await self._front.start())
         self.http_address = await self._http.start(self._front.tls_context)
         if self._probe is not None:
             self.probe_address = await self._probe.start()
+
+    async def _settle_rights(self) -> None:
+        if self._worker_user is not None:
+            await asyncio.to_thread(require_rights, self._settings, self._worker_user)
+        elif os.geteuid() == 0:
+            _log.warning(AS_ROOT)
+            self.pages.notes.append(AS_ROOT)
 
     async def load(self) -> None:
         """Loads the versions that are to be resident, and begins to watch the repository for changes.
@@ -175,7 +187,8 @@ class Gateway:
     async def _set_health(self, model: str) -> None:
         if model:
             await self._services.health.states.set(model, _SERVING if self.registry.serving(model) else _NOT_SERVING)
-        await self._services.health.states.set("", _SERVING if self.pages.ready() else _NOT_SERVING)
+        for name in ("", *SERVICES):
+            await self._services.health.states.set(name, _SERVING if self.pages.ready() else _NOT_SERVING)
 
 
 def _sweep() -> None:

@@ -18,6 +18,7 @@ from bridge.models.row_wise import RowWise, try_row_wise
 from bridge.models.trial import Scored, Trial
 from bridge.reads import Reads
 from bridge.shortages import says_out_of_memory, says_short
+from bridge.workers.user import WorkerUser
 
 __all__ = ["ROW_BY_ROW", "Accepted", "accept"]
 
@@ -70,12 +71,19 @@ class Accepted:
         return next((warned.text for warned in self.warnings if warned.changes_data), "")
 
 
-async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: bool = False) -> Accepted:
+async def accept(
+    bundle: Bundle,
+    cache_dir: Path | None = None,
+    *,
+    worker_user: WorkerUser | None = None,
+    thorough: bool = False,
+) -> Accepted:
     """Loads a bundle and scores its golden rows, or made-up rows if it has none; first verifies unverified files.
 
     Args:
         bundle: the bundle to try.
         cache_dir: the folder that keeps compiled models for the next load; None keeps nothing.
+        worker_user: the user that worker processes run as; None for the caller's own.
         thorough: also try whether the scores change on another day, which only whoever deploys the bundle can mend.
 
     Raises:
@@ -83,27 +91,28 @@ async def accept(bundle: Bundle, cache_dir: Path | None = None, *, thorough: boo
         PassingFailure: the bundle can't be loaded now, but perhaps later.
         OSError: a file, a process or a file descriptor can't be had.
     """
-    settings = bundle.settings
     if not bundle.verified:
-        await _reads.run(bundle.subject, settings.load_timeout_s, partial(verify, bundle))
-    backend = await load_backend(bundle, cache_dir)
+        await _reads.run(bundle.subject, bundle.settings.load_timeout_s, partial(verify, bundle))
+    backend = await load_backend(bundle, cache_dir, worker_user)
     try:
-        async with asyncio.timeout(settings.load_timeout_s):
-            features = backend.description.features
-            golden = await _reads.run(
-                bundle.subject, settings.load_timeout_s, partial(read_golden, bundle.path, features)
-            )
-            return await _try(bundle, backend, golden, thorough=thorough)
-    except TimeoutError as error:
-        await backend.close()
-        limit = f"{settings.load_timeout_s:g} s"
-        raise PassingFailure(f"the trial rows were not scored within {limit} (load_timeout_s)", limit=limit) from error
-    except BackendError as error:
-        await backend.close()
-        raise _refusal("trial rows can't be scored", bundle, error) from error
+        return await _try_in_time(bundle, backend, thorough=thorough)
     except BaseException:
         await backend.close()
         raise
+
+
+async def _try_in_time(bundle: Bundle, backend: Backend, *, thorough: bool) -> Accepted:
+    limit_s = bundle.settings.load_timeout_s
+    try:
+        async with asyncio.timeout(limit_s):
+            reading = partial(read_golden, bundle.path, backend.description.features)
+            golden = await _reads.run(bundle.subject, limit_s, reading)
+            return await _try(bundle, backend, golden, thorough=thorough)
+    except TimeoutError as error:
+        limit = f"{limit_s:g} s"
+        raise PassingFailure(f"the trial rows were not scored within {limit} (load_timeout_s)", limit=limit) from error
+    except BackendError as error:
+        raise _refusal("trial rows can't be scored", bundle, error) from error
 
 
 async def _try(bundle: Bundle, backend: Backend, golden: GoldenRows | None, *, thorough: bool) -> Accepted:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Collection
-from functools import partial
 from pathlib import Path
 
 from bridge.bundles.bundle import read_bundle
@@ -12,15 +11,17 @@ from bridge.bundles.repository import Repository, StoredVersion
 from bridge.errors import BundleError, ModelNotFound, ModelNotReady, PassingFailure
 from bridge.layers.drain import Drain
 from bridge.models.acceptance import accept
+from bridge.models.refreshes import Refreshes
+from bridge.models.residents import enough, first_to_serve, residents
 from bridge.models.retries import Retries
 from bridge.models.version import State, Version
 from bridge.shortages import passing_failure
+from bridge.workers.user import WorkerUser
 
 __all__ = ["Registry"]
 
 _log = logging.getLogger(__name__)
 
-_GOOD_VERSIONS = 2
 _MOST_LOADING = 4  # at once: each has a time limit, which many at once would all miss on few cores
 
 
@@ -32,7 +33,11 @@ class Registry:
         on_change: called with a model's name whenever another version may serve, or none.
         drain: the gateway's deadline for all calls.
         cache_dir: the folder that keeps compiled models for the next start; None keeps nothing.
+        worker_user: the user that worker processes run as; None for the gateway's own.
         log_model_messages: whether the messages of errors that models raise are written to the gateway's own log.
+
+    Attributes:
+        unloaded: the names of models that an operator unloaded; none of their versions is to be resident.
     """
 
     def __init__(
@@ -42,9 +47,12 @@ class Registry:
         drain: Drain | None = None,
         cache_dir: Path | None = None,
         *,
+        worker_user: WorkerUser | None = None,
         log_model_messages: bool = False,
     ) -> None:
+        self.unloaded: set[str] = set()
         self._cache_dir = cache_dir
+        self._worker_user = worker_user
         self._log_model_messages = log_model_messages
         self._lookout = Lookout(repository)
         self._promoted: dict[str, int | None] = {}
@@ -52,7 +60,7 @@ class Registry:
         self._on_change = on_change
         self._models: dict[str, dict[int, Version]] = {}
         self._serving: dict[str, Version] = {}
-        self._refreshing: dict[str, asyncio.Task[None]] = {}
+        self._refreshes = Refreshes(self._refresh_model)
         self._unloading: dict[asyncio.Task[None], Version] = {}
         self._loading = asyncio.Semaphore(_MOST_LOADING)
         self._retries = Retries(self._load_again)
@@ -68,12 +76,23 @@ class Registry:
 
     async def begin_refresh(self) -> list[asyncio.Task[None]]:
         """Begins to do what `refresh` does; returns a task for each model, so that no model holds up another."""
-        for model in await self._names():
-            if model not in self._refreshing:
-                task = asyncio.get_running_loop().create_task(self._refresh_model(model))
-                self._refreshing[model] = task
-                task.add_done_callback(partial(self._end_refresh, model))
-        return list(self._refreshing.values())
+        for model in await self.names():
+            self._refreshes.begin(model)
+        return self._refreshes.tasks()
+
+    async def refresh_anew(self, model: str) -> None:
+        """Does for one model what `refresh` does, with a look at the repository from now on; returns when it is done.
+
+        Versions that leave memory have left it by then.
+        """
+        await self._refreshes.end_of(model)
+        await self._leave(model)  # a version on its way out could not be loaded
+        await asyncio.wait({self._refreshes.begin(model)})
+        await self._leave(model)
+
+    async def _leave(self, model: str) -> None:
+        if leaving := [task for task, version in self._unloading.items() if version.stored.model == model]:
+            await asyncio.wait(leaving)
 
     async def watch(self, interval_s: float) -> None:
         """Follows changes of the repository: begins a refresh every `interval_s` seconds until it is cancelled."""
@@ -92,7 +111,7 @@ class Registry:
         Raises:
             OSError: the repository can't be read.
         """
-        await asyncio.gather(*(self._look(model) for model in await self._names()))
+        await asyncio.gather(*(self._look(model) for model in await self.names()))
 
     async def is_there(self) -> bool:
         """Whether the repository is a folder; also true while its file system does not answer."""
@@ -108,17 +127,18 @@ class Registry:
         Raises:
             ModelNotFound: there is no such model or version, or the version is not deployed or not resident.
             VersionRefused: the version did not pass its checks.
-            ModelNotReady: no version serves yet, and the one to come has not begun to load.
+            ModelNotReady: the model was unloaded, or no version serves yet and the one to come has not begun to load.
         """
         versions = self._models.get(model, {})
         if not versions:
             raise ModelNotFound(f"this gateway has no model '{model}'")
-        if version == 0:
-            return self._serving.get(model) or self._first_to_serve(model)
-        found = versions.get(version)
-        if found is None:
+        if version and version not in versions:
             raise ModelNotFound(f"this gateway has no version {version} of '{model}'")
-        return found.usable()
+        if model in self.unloaded:
+            raise ModelNotReady(f"'{model}' was unloaded: it scores when it is loaded again or the gateway restarts")
+        if version == 0:
+            return self._serving.get(model) or first_to_serve(model, self.versions(model))
+        return versions[version].usable()
 
     def serving(self, model: str) -> Version | None:
         """Returns the version that calls without a version number go to; None if there is none."""
@@ -145,30 +165,19 @@ class Registry:
         """Ends all loading and unloading, and frees every version at once."""
         await self.end_retries()
         leaving = list(self._unloading.values())
-        tasks = [*self._unloading, *self._refreshing.values()]
+        tasks = [*self._unloading, *self._refreshes.tasks()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._serving.clear()
         await asyncio.gather(*(version.close() for version in [*self.versions(), *leaving]))
 
-    def _end_refresh(self, model: str, task: asyncio.Task[None]) -> None:
-        del self._refreshing[model]
-        if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("refreshing the versions of %s failed; it is tried again", model, exc_info=error)
+    async def names(self) -> list[str]:
+        """Returns the names of possible and known models; empty while the repository's file system does not answer.
 
-    def _first_to_serve(self, model: str) -> Version:
-        """Returns the version that stands for version 0 while none serves yet: the highest one not refused."""
-        versions = [version for version in reversed(self.versions(model)) if version.state is not State.NOT_DEPLOYED]
-        if not versions:
-            raise ModelNotFound(f"no version of '{model}' is deployed")
-        undecided = next((version for version in versions if version.state is not State.REFUSED), versions[0])
-        if undecided.state is State.NOT_RESIDENT:
-            raise ModelNotReady(f"{undecided.ref} is still loading")
-        return undecided.usable()
-
-    async def _names(self) -> list[str]:
-        """Returns the names of possible and known models; empty while the repository's file system does not answer."""
+        Raises:
+            OSError: the repository can't be read.
+        """
         names = await self._lookout.names()
         return [] if names is None else sorted({*names, *self._models})
 
@@ -204,7 +213,7 @@ class Registry:
         for version in [*known.values(), *gone]:
             if version.ready and version not in wanted:
                 self._spawn(version)
-            elif version in gone or version.state is not State.WAITING or _enough(version, wanted, promoted):
+            elif version in gone or version.state is not State.WAITING or self._is_spare(version, wanted, promoted):
                 self._retries.give_up(version)
         if not known:
             self._models.pop(model)
@@ -216,17 +225,19 @@ class Registry:
         # The promoted one first: no other may serve before it is decided.
         for number in sorted(numbers, key=lambda one: (one != promoted, -one)):
             version, wanted = self._models[model][number], self._wanted(model, numbers, promoted)
-            if version.state is State.NOT_RESIDENT and not _enough(version, wanted, promoted):
+            if version.state is State.NOT_RESIDENT and not self._is_spare(version, wanted, promoted):
                 await self._load(version)
                 self._on_change(model)
             if version.ready:
                 self._choose(model, self._wanted(model, numbers, promoted), promoted)
 
     def _wanted(self, model: str, numbers: Collection[int], promoted: int | None) -> list[Version]:
-        """Returns the good versions among these that are to be resident: the two highest and the promoted one."""
-        known = self._models.get(model, {})
-        good = [known[number] for number in sorted(numbers, reverse=True) if number in known and known[number].ready]
-        return [one for place, one in enumerate(good) if place < _GOOD_VERSIONS or one.stored.version == promoted]
+        """Returns the good versions among these that are to be resident; none of a model that was unloaded."""
+        known = {} if model in self.unloaded else self._models.get(model, {})
+        return residents((known[number] for number in numbers if number in known), promoted)
+
+    def _is_spare(self, version: Version, good: Collection[Version], promoted: int | None) -> bool:
+        return version.stored.model in self.unloaded or enough(version, good, promoted)
 
     def _choose(self, model: str, good: list[Version], promoted: int | None) -> None:
         """Lets the promoted version serve if it is good, else the highest good one."""
@@ -248,7 +259,7 @@ class Registry:
             version.know(bundle)
             bundle = await self._lookout.verified(bundle)  # before it takes one of the places for loading
             async with self._loading:
-                accepted = await accept(bundle, self._cache_dir)
+                accepted = await accept(bundle, self._cache_dir, worker_user=self._worker_user)
             version.begin_serving(accepted, self._drain, log_model_messages=self._log_model_messages)
         except PassingFailure as error:
             self._retries.put_off(version, str(error))
@@ -286,9 +297,3 @@ class Registry:
         task = asyncio.get_running_loop().create_task(version.unload())
         self._unloading[task] = version
         task.add_done_callback(self._unloading.pop)
-
-
-def _enough(version: Version, good: Collection[Version], promoted: int | None) -> bool:
-    """Whether so many higher versions are good that this one need not be resident."""
-    higher = sum(one.stored.version > version.stored.version for one in good)
-    return higher >= _GOOD_VERSIONS and version.stored.version != promoted

@@ -11,7 +11,7 @@ import numpy as np
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.codecs.logged import request_of, response_of, scores
+from bridge.codecs.logged import asked_outputs_of, request_of, response_of, scores
 from bridge.codecs.scorebridge_v1.requests import COLUMN_TYPES, read_batch, read_type
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, all_missing, take
 from bridge.features.extras import drop_columns
@@ -60,12 +60,14 @@ class AnsweredCall:
         record: the record.
         request: the request, without the columns that were ignored.
         response: the answer.
+        outputs: the names of the outputs that the request asked for; empty for all of them.
     """
 
     sequence: int
     record: log_pb.LogRecord
     request: pb.ScoreRequest
     response: pb.ScoreResponse
+    outputs: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, sequence: int, record: log_pb.LogRecord) -> Self:
@@ -76,7 +78,7 @@ class AnsweredCall:
         """
         request = request_of(record)
         drop_columns(request, record.ignored_columns)
-        return cls(sequence, record, request, response_of(record))
+        return cls(sequence, record, request, response_of(record), asked_outputs_of(record))
 
     @property
     def rows(self) -> int:

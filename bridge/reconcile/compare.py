@@ -122,7 +122,8 @@ def compare(logged_batch: LoggedBatch, rescored: Rescored | Failure, tolerance: 
         reason, over_limit = rescored.reason, rescored.over_limit
         rescored = Rescored((), known=np.zeros(rows, np.bool_) if over_limit else None)
     logged = {column.name: _take(column, logged_batch.rows) for column in logged_batch.call.scores()}
-    found = {column.name: column for column in rescored.columns}
+    asked = logged_batch.call.outputs
+    found = {column.name: column for column in rescored.columns if not asked or column.name in asked}
     outputs = tuple(
         OutputComparison(name, logged[name], None, np.zeros(rows, np.bool_), np.zeros(rows))
         if name in rescored.left_out

@@ -23,6 +23,7 @@ from bridge.reconcile.compare import Failure, Rescored
 from bridge.reconcile.r_fit import why_unfit
 from bridge.reconcile.r_load import why_not_loaded
 from bridge.reconcile.r_wire import read_answers, read_said, write_calls, write_declared
+from bridge.removal import remove_tree
 
 __all__ = ["RPath"]
 
@@ -97,7 +98,7 @@ class RPath:
     def close(self) -> None:
         """Ends the R process and removes its files."""
         self._stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        remove_tree(self._folder)
 
     def _start(self) -> None:
         program = shutil.which("Rscript")

@@ -183,7 +183,7 @@ class Answering:
             outcome = await version.score(call) if call.rows else version.nothing()
             if (failure := outcome.first_failure()) is None:
                 write = partial(self._written, wire, arrival, read, outcome, engine, at=now())
-                values = call.rows * len(outcome.ranges[0].scores)
+                values = call.rows * max(len(part.scores) for part in outcome.ranges)
                 much = is_much(call.rows, len(outcome.ranges)) or values > _MANY_VALUES
                 reply, record = await beside(write, call.caller) if much else write()
         except asyncio.CancelledError:

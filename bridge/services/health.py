@@ -1,5 +1,6 @@
 """The health service: whether the gateway and its models serve, for callers who may know the models' names."""
 
+from collections.abc import Collection
 from typing import Any
 
 import grpc
@@ -13,7 +14,7 @@ __all__ = ["Health"]
 
 
 class Health:
-    """Implements grpc.health.v1: "" is the gateway as a whole, any other name is a model's.
+    """Implements grpc.health.v1: "" and the names of services are the gateway as a whole, any other name is a model's.
 
     Where a file of callers is set, a model is unknown to those who may not ask for it. The state of the gateway is for
     everybody: load balancers and clients look at it.
@@ -21,16 +22,18 @@ class Health:
     Args:
         access: who may call.
         identity: finds out who calls.
+        services: the names of the gateway's services.
 
     Attributes:
         states: keeps the state of each name, and tells those who watch.
     """
 
-    def __init__(self, access: Access, identity: GrpcIdentity) -> None:
+    def __init__(self, access: Access, identity: GrpcIdentity, services: Collection[str] = ()) -> None:
         servicers: Any = health  # the type stubs lack its asyncio half
         self.states: Any = servicers.aio.HealthServicer()
         self._access = access
         self._identity = identity
+        self._services = services
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> Any:  # noqa: N802 - gRPC's name
         """Answers Check: the state of a name; NOT_FOUND for one that is unknown or not for this caller."""
@@ -47,7 +50,7 @@ class Health:
         await context.abort(grpc.StatusCode.UNIMPLEMENTED, "ask for one name by Check")
 
     async def _require(self, name: str, context: Any) -> None:
-        if not name or self._access.is_open:
+        if not name or name in self._services or self._access.is_open:
             return
         try:
             self._identity.caller(context).require(name)

@@ -2,17 +2,16 @@
 
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.codecs.scorebridge_v1.bounds import Bounds, is_short
+from bridge.codecs.scorebridge_v1.bounds import is_short
 from bridge.codecs.scorebridge_v1.contents import count_contents
 from bridge.codecs.scorebridge_v1.requests import check_short, parse_request
 from bridge.codecs.scorebridge_v1.shapes import Contents, Shapes
-from bridge.errors import InvalidRequest
 from bridge.models.registry import Registry
 from bridge.services.answer import beside_in_time
+from bridge.services.counting import Counting
 
 __all__ = ["Intake"]
 
-_MOST_ROWS = 1_000_000  # the most rows of a call where the model's author sets no other limit
 # A message below these three limits is read within about 2 ms; handing it to a thread costs 0.1 ms.
 _FEW_COLUMNS = 256
 _FEW_ITEMS = 10_000
@@ -27,14 +26,12 @@ class Intake:
         max_columns: the most columns of a message, if no resident version has more features.
 
     Attributes:
-        refused: the number of messages that were refused since the start because they held more than allowed.
+        counting: counts what the messages hold.
     """
 
     def __init__(self, registry: Registry, max_columns: int) -> None:
-        self._registry = registry
-        self._bounds = Bounds(max_columns, _MOST_ROWS)
+        self.counting = Counting(registry, max_columns)
         self._shapes = Shapes()
-        self.refused = 0
 
     def read_short(self, raw: bytes) -> pb.ScoreRequest | None:
         """Reads a message that is small enough to be read at once; returns None if `read` has to read it.
@@ -73,30 +70,10 @@ class Intake:
         return await beside_in_time(lambda: parse_request(raw), left_s, caller), False
 
     def _count(self, raw: bytes, *, few: bool) -> Contents | None:
-        try:
-            contents = count_contents(raw, self._bounds, few=few)
-        except InvalidRequest as error:
-            widest = self.widest()
-            if widest == self._bounds or not error.limit:
-                self.refused += 1
-                raise
-        else:
-            if contents is not None and few:
-                self._shapes.keep(raw, contents)  # only of messages within the fixed bounds, which never change
-            return contents
-        try:
-            return count_contents(raw, widest, few=few)
-        except InvalidRequest:
-            self.refused += 1
-            raise
-
-    def widest(self) -> Bounds:
-        """Returns the bounds, raised to what resident versions take; asked only for a message above the fixed ones."""
-        resident = self._registry.resident()
-        return Bounds(
-            max([self._bounds.columns, *(version.width for version in resident)]),
-            max([self._bounds.rows, *(version.settings.max_batch_rows for version in resident)]),
-        )
+        contents, kept = self.counting.count(lambda bounds: count_contents(raw, bounds, few=few))
+        if contents is not None and few and kept:
+            self._shapes.keep(raw, contents)  # only of messages within the fixed bounds, which never change
+        return contents
 
 
 def _is_little(contents: Contents, raw: bytes) -> bool:

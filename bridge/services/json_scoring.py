@@ -19,8 +19,8 @@ from bridge.errors import BridgeError, InvalidRequest, Unauthenticated
 from bridge.models.registry import Registry
 from bridge.services.answer import Answering, beside_in_time, let_go
 from bridge.services.asked import Asked, call_id, is_request_id
+from bridge.services.counting import Counting
 from bridge.services.http_calls import HttpAnswer, HttpRequest, Route, problem, problem_of
-from bridge.services.intake import Intake
 from bridge.services.json_routes import DESCRIPTIONS
 from bridge.services.models import describe_model, list_models
 from bridge.services.time_limits import read_time_limit
@@ -45,15 +45,15 @@ class JsonWire:
     """The wire of one request for scores in JSON; implements `services.answer.Wire`.
 
     Args:
-        intake: knows how much a request may hold, and counts those that hold more.
+        counting: counts what requests hold.
         model: the model that the path names.
         version: the version that the path names; empty for the one that serves.
     """
 
     answer_json_bytes = 0
 
-    def __init__(self, intake: Intake, model: str, version: str = "") -> None:
-        self._intake = intake
+    def __init__(self, counting: Counting, model: str, version: str = "") -> None:
+        self._counting = counting
         self._model = model
         self._version = version
         self._request_id = ""
@@ -82,11 +82,7 @@ class JsonWire:
     def _read(self, raw: bytes) -> Asked:
         check_text("the name of the model", len(self._model.encode()))
         version = _number_of(self._version)
-        try:
-            body = read_body(raw, self._intake.widest())
-        except InvalidRequest as error:
-            self._intake.refused += 1 if error.limit else 0
-            raise
+        body, _ = self._counting.count(lambda bounds: read_body(raw, bounds))
         if is_request_id(body.request_id):
             self._request_id = body.request_id
         return _asked(self._model, version, body)
@@ -98,14 +94,14 @@ class JsonScoring:
     Args:
         registry: the gateway's versions.
         answering: answers requests for scores.
-        intake: knows how much a request may hold.
+        counting: counts what requests hold.
         access: who may call.
     """
 
-    def __init__(self, registry: Registry, answering: Answering, intake: Intake, access: Access) -> None:
+    def __init__(self, registry: Registry, answering: Answering, counting: Counting, access: Access) -> None:
         self._registry = registry
         self._answering = answering
-        self._intake = intake
+        self._counting = counting
         self._access = access
 
     def routes(self) -> list[Route]:
@@ -121,7 +117,7 @@ class JsonScoring:
 
     async def score(self, request: HttpRequest) -> HttpAnswer:
         """Answers a request for scores."""
-        wire = JsonWire(self._intake, request.parts["model"], request.parts.get("version", ""))
+        wire = JsonWire(self._counting, request.parts["model"], request.parts.get("version", ""))
         method = f"POST {request.path}"
         try:
             by = self._access.identify(request.credentials)

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from bridge.workers.background import to_the_end
+from bridge.workers.user import WorkerUser
 
 __all__ = ["ProcessGroup"]
 
@@ -53,6 +54,7 @@ class ProcessGroup:
         environment: Mapping[str, str],
         niceness: int,
         memory_limit_mb: int | None,
+        user: WorkerUser | None = None,
     ) -> Self:
         """Starts a program with an empty standard input; its output is dropped, because it may hold input values.
 
@@ -61,9 +63,10 @@ class ProcessGroup:
         Args:
             command: the program and its arguments.
             folder: the program's working directory.
-            environment: environment variables that are added to the gateway's.
+            environment: environment variables that are added to the gateway's, or to the user's.
             niceness: by how much the program's priority is lower than the gateway's, 0 to 19.
             memory_limit_mb: the most address space that each process of the group may have, MiB; None for no limit.
+            user: the user that the program runs as; None for the gateway's own.
 
         Raises:
             OSError: no process could be started or no file descriptor is free; what had been started is killed.
@@ -72,7 +75,7 @@ class ProcessGroup:
         started = [shim]
         try:
             limited = _limited(command, niceness, memory_limit_mb)
-            started.append(_run(limited, folder, environment, shim.pid))
+            started.append(_run(limited, folder, environment, shim.pid, user))
             return cls(shim, started[-1], memory_limit_mb)
         except BaseException:
             _end(shim)
@@ -151,14 +154,17 @@ def _limited(command: Sequence[str], niceness: int, memory_limit_mb: int | None)
     return ["/bin/sh", "-c", _LIMITED, "sh", limit_kb, f"-n{niceness}", *command]
 
 
-def _run(command: list[str], folder: Path, environment: Mapping[str, str], group: int) -> subprocess.Popen[bytes]:
+def _run(
+    command: list[str], folder: Path, environment: Mapping[str, str], group: int, user: WorkerUser | None
+) -> subprocess.Popen[bytes]:
+    inherited = dict(os.environ) if user is None else user.environment()
     return subprocess.Popen(  # noqa: S603 - the command is ours
-        command,
+        command if user is None else user.command(command),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         cwd=folder,
-        env=os.environ | environment,
+        env={**inherited, **environment},
         process_group=group,
     )
 

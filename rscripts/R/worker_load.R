@@ -7,12 +7,25 @@
 # Returns the model (see bridge_model_of), with `notes`: character, sentences for its author. Raises
 # bridge_bundle_error.
 bridge_load <- function(folder, input = "columns") {
+  bridge_refuse_unreadable(folder)
   file <- file.path(folder, "Pred.R")
   if (!file.exists(file)) stop(bridge_bundle_error("there is no file Pred.R in the bundle"))
   notes <- bridge_load_objects(folder)
   sourced <- bridge_source_predict(file)
   bridge_refuse_hooks()
   c(bridge_model_of(bridge_predict_name(sourced$defined), input), list(notes = c(notes, sourced$notes)))
+}
+
+# Refuses a bundle with a file or folder that this process may not read, because R runs as another user than the gateway.
+#   folder  character(1): the bundle.
+bridge_refuse_unreadable <- function(folder) {
+  names <- list.files(folder, all.files = TRUE, recursive = TRUE, include.dirs = TRUE)
+  paths <- c(folder, file.path(folder, names))
+  closed <- which(file.access(paths, 4L) != 0L | (dir.exists(paths) & file.access(paths, 1L) != 0L))
+  if (length(closed)) stop(bridge_bundle_error(
+    c("the bundle's folder", names)[closed[1L]], " can't be read by the user '", Sys.info()[["effective_user"]],
+    "', as whom R runs: let this user read the files of the bundle and enter the folders that they are in"
+  ))
 }
 
 # Loads every saved object, in sorted order.

@@ -13,7 +13,7 @@ LEANING = ("The same", "See `", "Likewise", "As above", "Ditto")
 
 def sources() -> list[Path]:
     ours = [*(ROOT / "bridge").rglob("*.py"), *CLIENT.rglob("*.py")]
-    return sorted(path for path in ours if CLIENT / "v1" not in path.parents)
+    return sorted(path for path in ours if CLIENT / "v1" not in path.parents and not path.stem.endswith("_pb2"))
 
 
 def public_docstrings(path: Path) -> Iterator[tuple[str, str]]:

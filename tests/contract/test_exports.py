@@ -15,8 +15,8 @@ FRAMES = {"pandas", "polars", "pyarrow", "scipy"}
 
 
 def modules() -> list[Path]:
-    generated = CLIENT / "v1"
-    return [path for root in (BRIDGE, CLIENT) for path in sorted(root.rglob("*.py")) if generated not in path.parents]
+    written = [path for root in (BRIDGE, CLIENT) for path in sorted(root.rglob("*.py"))]
+    return [path for path in written if not path.stem.endswith("_pb2") and CLIENT / "v1" not in path.parents]
 
 
 def named(path: Path) -> str:

@@ -48,12 +48,15 @@ def described(tmp_path_factory: pytest.TempPathFactory) -> FileDescriptorProto:
 
 
 def test_the_generated_code_is_what_the_protos_give(tmp_path: Path) -> None:
-    make("protos", f"GENERATED={tmp_path}")
-    made = {entry.name: entry.read_text() for entry in (tmp_path / GENERATED).iterdir()}
-    names = ("scoring_pb2", "prediction_log_pb2")
-    assert set(made) == {f"{name}{suffix}" for name in names for suffix in (".py", ".pyi")}
-    for name, text in made.items():
-        assert (ROOT / "clients" / "python" / GENERATED / name).read_text() == text, f"{name}: run `make protos`"
+    make("protos", f"GENERATED={tmp_path / 'client'}", f"GENERATED_FOR_GATEWAY={tmp_path / 'gateway'}")
+    for made_in, kept_in, names in (
+        (Path("client", GENERATED), ROOT / "clients" / "python" / GENERATED, ("scoring_pb2", "prediction_log_pb2")),
+        (Path("gateway", "open_inference"), ROOT / "bridge" / "codecs" / "open_inference", ("inference_pb2",)),
+    ):
+        made = {entry.name: entry.read_text() for entry in (tmp_path / made_in).iterdir()}
+        assert set(made) == {f"{name}{suffix}" for name in names for suffix in (".py", ".pyi")}
+        for name, text in made.items():
+            assert (kept_in / name).read_text() == text, f"{name}: run `make protos`"
 
 
 def messages_of(file: FileDescriptorProto) -> Iterator[tuple[PATH, DescriptorProto]]:

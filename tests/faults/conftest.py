@@ -1,15 +1,27 @@
 """The faults run on the front that is the default; the contract tests run on both."""
 
+import os
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 from fixtures import StartGateway, put
+from other_user import make_open
 from scorebridge import AsyncScoringClient
 from sick import Sick, StartSick, make_sick_bundle
 
 from bridge.gateway.server import Gateway
+
+# Only root can become another user; that others are refused is tested in tests/unit/test_worker_user.py.
+collect_ignore = [] if os.geteuid() == 0 else ["test_worker_user.py", "test_worker_user_rights.py"]
+
+
+@pytest.fixture
+def open_folders(tmp_path: Path) -> None:
+    """Lets everybody enter the test's folder, as they can enter the folders of a real machine."""
+    make_open(tmp_path, Path(tempfile.gettempdir()))
 
 
 @pytest.fixture

@@ -31,7 +31,7 @@ class Proxies:
 
 def _proxy_of(process: RserveProcess) -> Path:
     """The proxy's socket, from when there is something behind it."""
-    real = process.folder / "socket"
+    real = process.folder / "work" / "socket"
     return process.folder / "proxy" if real.exists() else real
 
 
@@ -43,7 +43,7 @@ async def proxies(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Proxies]:
 
     async def started(*args: object, **kwargs: object) -> RserveProcess:
         process: RserveProcess = await start(RserveProcess, *args, **kwargs)
-        proxy = FaultProxy(process.folder / "proxy", process.folder / "socket")
+        proxy = FaultProxy(process.folder / "proxy", process.folder / "work" / "socket")
         proxy.fault = found.fault
         found.made[process.folder] = await proxy.__aenter__()
         return process

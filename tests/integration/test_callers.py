@@ -221,6 +221,18 @@ async def test_rows_above_a_caller_s_rate_are_refused_and_no_other_caller_s(
     assert "0.001 rows a second" in records[1].error_message
 
 
+async def test_what_one_caller_may_have_is_counted_by_its_name(
+    tmp_path: Path, models: Path, callers: Path, start_gateway: StartGateway
+) -> None:
+    log = tmp_path / "log"
+    gateway = await start_gateway(models, callers=callers, log_dir=log, log_refusals_per_s=0.2)
+    for name in ("shop", "shop", "shop", "ops"):
+        assert await ask(gateway, b"", bearer(name)) != MODEL
+    await gateway.close()
+    records = [entry.record for entry in read_log(log)]
+    assert [(one.caller, one.suppressed) for one in records] == [("shop", 0), ("ops", 0), ("", 2)]
+
+
 async def test_a_changed_file_counts_while_the_gateway_serves(
     models: Path, callers: Path, cancer: Cancer, start_gateway: StartGateway
 ) -> None:

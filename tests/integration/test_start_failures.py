@@ -160,7 +160,7 @@ async def test_a_start_for_which_something_is_lacking_leaves_nothing(
             return real(*args, **kwargs)
         raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
-    rserve_process._rserve_binary()
+    rserve_process._rserve_binary(None)
     monkeypatch.setattr(owner, name, lacking)
     with pytest.raises(OSError, match="Too many open files"):
         await accept(bundle)

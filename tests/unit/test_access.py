@@ -187,6 +187,11 @@ def test_a_wrong_file_is_an_error_that_holds_no_value_of_it(tmp_path: Path, text
     assert "secret-token" not in str(caught.value)
 
 
+def test_a_certificate_that_is_never_asked_for_is_an_error(file: Path) -> None:
+    with pytest.raises(ConfigError, match=r"'bank' has a certificate: set tls_client_ca"):
+        Access(file, certificates=False)
+
+
 @pytest.mark.parametrize("kind", ["absent", "folder", "not UTF-8"])
 def test_a_file_that_can_not_be_read_is_an_error(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "callers.toml"

@@ -72,7 +72,7 @@ class World:
         with self.repository.staged(bundle) as staged:
             self.repository.publish(staged, make_manifest(staged, (SCORE,)), model, int(number))
 
-    async def accept(self, bundle: Bundle, _: Path | None = None) -> Accepted:
+    async def accept(self, bundle: Bundle, _: Path | None = None, **_settings: object) -> Accepted:
         """In the place of bridge.models.acceptance.accept."""
         name = f"{bundle.path.parent.name}/{bundle.path.name}"
         self.tried.append((name, now()))

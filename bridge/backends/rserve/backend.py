@@ -31,6 +31,7 @@ from bridge.features.binding import Binding
 from bridge.features.feature import Feature, by_name
 from bridge.texts import printable
 from bridge.workers.pool import NoWorker, WorkerPool
+from bridge.workers.user import WorkerUser
 from bridge.workload import Workload
 
 __all__ = ["RserveBackend"]
@@ -55,8 +56,12 @@ class RserveBackend:
         self._kept_types = KeptTypes(description.features)
 
     @classmethod
-    async def open(cls, bundle: Bundle) -> Self:
+    async def open(cls, bundle: Bundle, user: WorkerUser | None = None) -> Self:
         """Starts R with this bundle, and waits until every worker can take calls.
+
+        Args:
+            bundle: the bundle of an R model.
+            user: the user that R runs as; None for the gateway's own.
 
         Raises:
             BundleError: R is not installed or the bundle does not load; the message says why.
@@ -65,7 +70,8 @@ class RserveBackend:
         _check_declared(settings)
         workload = Workload(settings.workers)
         name = f"{bundle.path.parent.name}/{bundle.path.name}"
-        pool = WorkerPool(RserveSpawner(bundle.path, bundle.digest, settings, name), name, settings, workload)
+        spawner = RserveSpawner(bundle.path, bundle.digest, settings, name, user)
+        pool = WorkerPool(spawner, name, settings, workload)
         first = await pool.start()
         try:
             return cls(pool, workload, _describe(bundle, first.greeting), framed=settings.input == "frame")

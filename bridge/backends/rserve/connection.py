@@ -1,6 +1,8 @@
 """The connection to one R worker: one exchange at a time, each reply checked against its request."""
 
 import asyncio
+import socket
+import struct
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Self
@@ -16,11 +18,13 @@ from bridge.backends.rserve.header import (
 )
 from bridge.backends.rserve.qap import ProtocolError, decode, encode_call
 from bridge.backends.rserve.rvalues import RList, RValue
+from bridge.workers.user import WorkerUser
 
 __all__ = ["Connection", "ConnectionLost", "RemoteError"]
 
 _MOST_BYTES = 2 * MAX_REPLY_BYTES  # above all that Rserve sends: a longer message has a wrong length
 _MSG_IDS = 1 << 31
+_CREDENTIALS = struct.Struct("3i")  # pid, uid and gid, as the kernel knows them
 
 
 class ConnectionLost(Exception):
@@ -69,18 +73,25 @@ class Connection(asyncio.Protocol):
         self._on_lost: Callable[[], None] | None = None
 
     @classmethod
-    async def open(cls, path: Path) -> tuple[Self, RList]:
+    async def open(cls, path: Path, user: WorkerUser | None = None) -> tuple[Self, RList]:
         """Connects to a socket and returns the connection and the greeting, which holds the worker's capabilities.
 
         There is no time limit; the caller cancels it to set one, which closes the connection.
 
+        Args:
+            path: the path of the socket.
+            user: the user that has to listen on it, because the user's processes can put a link in its place; None for
+                any.
+
         Raises:
             OSError: no process listens on the socket.
             ConnectionLost: the worker closed the connection before its greeting.
-            ProtocolError: the first message is not a greeting.
+            ProtocolError: the first message is not a greeting, or another user listens.
         """
-        _, connection = await asyncio.get_running_loop().create_unix_connection(cls, str(path))
+        transport, connection = await asyncio.get_running_loop().create_unix_connection(cls, str(path))
         try:
+            if user is not None:
+                _require_listener(transport.get_extra_info("socket"), user)
             return connection, await connection.greeted()
         except BaseException:
             connection.close()
@@ -222,3 +233,10 @@ class Connection(asyncio.Protocol):
         self._settled.set()
         if self._on_lost is not None:
             self._on_lost()
+
+
+def _require_listener(connected: socket.socket, user: WorkerUser) -> None:
+    """Raises ProtocolError unless a process of this user began to listen on the unix socket."""
+    found = connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+    if _CREDENTIALS.unpack(found)[1] != user.uid:
+        raise ProtocolError("the socket of the R workers leads to a process of another user")

@@ -12,6 +12,7 @@ from bridge.backends.rserve.start_failures import why_no_worker, why_not_loaded
 from bridge.backends.rserve.worker import Worker
 from bridge.bundles.settings import ModelSettings
 from bridge.workers.background import Background
+from bridge.workers.user import WorkerUser
 
 __all__ = ["RserveSpawner"]
 
@@ -30,13 +31,17 @@ class RserveSpawner:
         settings: the model's settings, of which `load_timeout_s`, `worker_recycle_calls`, `memory_limit_mb`, `seed`,
             `input`, `row_by_row` and the world are used.
         name: the version that the workers belong to, such as "model/version"; only the log shows it.
+        user: the user that R runs as; None for the gateway's own.
     """
 
-    def __init__(self, bundle: Path, digest: str, settings: ModelSettings, name: str) -> None:
+    def __init__(
+        self, bundle: Path, digest: str, settings: ModelSettings, name: str, user: WorkerUser | None = None
+    ) -> None:
         self._bundle = bundle
         self._digest = digest
         self._settings = settings
         self._name = name
+        self._user = user
         self._parent: RserveProcess | None = None
         self._parents: set[RserveProcess] = set()
         self._workers: set[Worker] = set()
@@ -123,7 +128,7 @@ class RserveSpawner:
 
     async def _living_parent(self) -> RserveProcess:
         if self._parent is None or not self._parent.alive:
-            self._parent = await RserveProcess.start(self._bundle, self._digest, self._settings)
+            self._parent = await RserveProcess.start(self._bundle, self._digest, self._settings, self._user)
             self._parents.add(self._parent)
         return self._parent
 

@@ -3,7 +3,6 @@
 import asyncio
 import errno
 import os
-import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RString, RValu
 from bridge.backends.rserve.world import World
 from bridge.columns import Type
 from bridge.features.feature import Feature
+from bridge.removal import remove_tree
 from bridge.shortages import ended_from_outside
 from bridge.workers.background import to_the_end
 from bridge.workers.process_tree import kill_tree
@@ -145,7 +145,7 @@ class Worker:
         self.connection = connection
         self.greeting = greeting
         self.calls = 0
-        self._pidfd = os.pidfd_open(greeting.pid)
+        self._pidfd = _own(greeting.pid, process.group.number)
 
     @classmethod
     async def fork(cls, process: RserveProcess) -> Self:
@@ -155,13 +155,13 @@ class Worker:
 
         Raises:
             ConnectionLost: the parent ended, or ended 10 connections in a row before they gave a worker.
-            ProtocolError: the process that answered does not run the gateway's R code.
+            ProtocolError: the process that answered does not run the gateway's R code, or is not the parent's.
             OSError: the gateway has no file descriptor or memory left.
         """
         ended = 0
         while process.alive:
             try:
-                connection, value = await Connection.open(process.socket)
+                connection, value = await Connection.open(process.socket, process.user)
             except ConnectionLost as error:
                 # R could not fork, its workers end at once, or it has not read the gateway's R code.
                 ended += 1
@@ -261,7 +261,7 @@ class Worker:
         finally:
             os.close(pidfd)
         # A killed process can't remove its folder itself.
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_tree(folder)
 
     def forget(self) -> None:
         """Closes the connection and the process file descriptor without a kill, where the whole group is killed."""
@@ -269,3 +269,23 @@ class Worker:
         pidfd, self._pidfd = self._pidfd, -1
         if pidfd >= 0:
             os.close(pidfd)
+
+
+def _own(pid: int, group: int) -> int:
+    """Returns a process file descriptor of a worker, which said its number itself and may have lied.
+
+    The gateway may kill whatever it is, also what the worker may not.
+
+    Raises:
+        ProtocolError: the process is not in the group of the worker's parent, or it is the gateway's own in that group.
+        ProcessLookupError: there is no such process.
+    """
+    pidfd = os.pidfd_open(pid) if pid > 0 else -1
+    try:
+        if pidfd >= 0 and os.getpgid(pid) == group != pid:
+            own, pidfd = pidfd, -1
+            return own
+    finally:
+        if pidfd >= 0:
+            os.close(pidfd)
+    raise ProtocolError("the R worker named a process that is not its own")

@@ -13,7 +13,7 @@ from bridge.codecs.scorebridge_v1.bounds import Bounds
 from bridge.codecs.scorebridge_v1.replies import write_column
 from bridge.errors import InvalidRequest
 
-__all__ = ["is_json_score", "read_logged_request", "read_logged_response"]
+__all__ = ["is_json_score", "read_logged_answer", "read_logged_body"]
 
 _METHOD = re.compile(r"POST /v1/models/([^/]+?)(?:/versions/([0-9]+))?:score")
 _MOST = 1 << 31  # what is on record was within the bounds of its day
@@ -26,7 +26,7 @@ def is_json_score(method: str) -> bool:
     return _METHOD.fullmatch(method) is not None
 
 
-def read_logged_request(record: log_pb.LogRecord) -> pb.ScoreRequest:
+def read_logged_body(record: log_pb.LogRecord) -> pb.ScoreRequest:
     """Returns the request on record as a message.
 
     Raises:
@@ -51,7 +51,7 @@ def read_logged_request(record: log_pb.LogRecord) -> pb.ScoreRequest:
     return request
 
 
-def read_logged_response(record: log_pb.LogRecord) -> pb.ScoreResponse:
+def read_logged_answer(record: log_pb.LogRecord) -> pb.ScoreResponse:
     """Returns the answer on record as a message; its floats are doubles of the same value.
 
     Raises:

@@ -7,7 +7,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Call, Outcome
 from bridge.codecs.json.columns import write_values
-from bridge.codecs.scorebridge_v1.replies import defaulted_rows, failed_rows, joined_scores, source_of
+from bridge.codecs.scorebridge_v1.replies import defaulted_rows, failed_rows, scores_of, source_of
 
 __all__ = ["write_reply"]
 
@@ -26,7 +26,7 @@ def write_reply(call: Call, outcome: Outcome) -> bytes:
         "model": model.model,
         "version": model.version,
         "digest": model.digest,
-        "scores": {column.name: write_values(column) for column in joined_scores(outcome)},
+        "scores": {column.name: write_values(column) for column in scores_of(outcome)},
         "source": pb.ScoreSource.Name(source_of(outcome)),
         "defaulted_rows": [_told(part) for part in defaulted_rows(outcome)],
         "attempts": trace.attempts,

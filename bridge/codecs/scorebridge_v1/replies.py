@@ -12,7 +12,7 @@ from bridge.codecs.protobuf import VARINT, delimited, duration, tag, varint
 from bridge.columns import Column, Type, all_missing, concatenate
 from bridge.errors import BridgeError, DefaultReason
 
-__all__ = ["defaulted_rows", "failed_rows", "joined_scores", "source_of", "write_column", "write_reply"]
+__all__ = ["defaulted_rows", "failed_rows", "scores_of", "source_of", "write_column", "write_reply"]
 
 _ARRAY_TAGS = {
     Type.DOUBLE: tag(pb.Column.DOUBLES_FIELD_NUMBER),
@@ -35,7 +35,7 @@ def write_reply(call: Call, outcome: Outcome) -> bytes:
     """Returns the bytes of the ScoreResponse to a call whose outcome does not fail it."""
     model, trace = call.model, call.trace
     parts = [_version(model.model, model.version, model.digest), delimited(_REQUEST_ID, call.request_id.encode())]
-    parts += [delimited(_SCORES, write_column(column)) for column in joined_scores(outcome)]
+    parts += [delimited(_SCORES, write_column(column)) for column in scores_of(outcome)]
     parts += [
         _SOURCE + varint(source_of(outcome)) + _ATTEMPTS + varint(trace.attempts),
         duration(_QUEUE_TIME, trace.queue_s),
@@ -53,7 +53,7 @@ def _version(model: str, version: int, digest: str) -> bytes:
     return pb.ScoreResponse(model=model, version=version, digest=digest).SerializeToString()
 
 
-def joined_scores(outcome: Outcome) -> Sequence[Column]:
+def scores_of(outcome: Outcome) -> Sequence[Column]:
     """Returns the outputs of an outcome that does not fail its call, each with an entry for every row."""
     if len(outcome.ranges) == 1:
         return outcome.ranges[0].scores
