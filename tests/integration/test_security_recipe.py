@@ -117,7 +117,7 @@ def operator(steps: list[Block], score: list[float], tmp_path_factory: pytest.Te
 
 def test_each_way_of_calling_gets_the_score(operator: Operator, score: list[float]) -> None:
     listed, scored, answered = operator.printed[-3:]
-    assert "diabetes/1" in listed
+    assert listed.splitlines()[1].split()[:4] == ["diabetes", "1", "ready", "(serves)"]
     assert scored.split() == ["MODEL", str(score[0])]
     assert json.loads(answered)["scores"] == {"score": [score[0]]}
 
@@ -138,7 +138,7 @@ WITHOUT = [
     ({"SCOREBRIDGE_TOKEN_FILE": ""}, "UNAUTHENTICATED"),
     ({"SCOREBRIDGE_TOKEN_FILE": "other.token"}, "UNAUTHENTICATED"),
     ({"SCOREBRIDGE_CLIENT_CERT": "", "SCOREBRIDGE_CLIENT_KEY": ""}, ""),
-    ({"SCOREBRIDGE_CLIENT_CERT": "tls/gateway.pem", "SCOREBRIDGE_CLIENT_KEY": "tls/gateway.key"}, "UNAUTHENTICATED"),
+    ({"SCOREBRIDGE_CLIENT_CERT": "tls/gateway.pem", "SCOREBRIDGE_CLIENT_KEY": "tls/gateway.key"}, ""),
     ({"SCOREBRIDGE_TLS_CA": "tls/shop.pem"}, ""),
 ]
 
