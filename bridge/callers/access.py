@@ -113,12 +113,18 @@ class Access:
         """
         if shown.authorization and not shown.encrypted and not is_loopback(shown.peer):
             raise self._refusal(_PLAIN)
+        if (caller := self.find(shown)) is None:
+            raise self._refusal(_UNKNOWN)
+        return caller
+
+    def find(self, shown: Credentials) -> Caller | None:
+        """Returns the caller whom `identify` would return, or None; counts nothing."""
+        if shown.authorization and not shown.encrypted and not is_loopback(shown.peer):
+            return None
         if self._directory is None:
             return _unlisted(shown)
         known = self._found(self._directory, shown)
-        if known is None:
-            raise self._refusal(_UNKNOWN)
-        return known.caller
+        return None if known is None else known.caller
 
     async def watch(self, interval_s: float) -> None:
         """Looks for changes of the file every `interval_s` seconds until it is cancelled; it is read in a thread."""

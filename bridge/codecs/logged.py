@@ -7,6 +7,7 @@ from google.protobuf.message import DecodeError
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.codecs.json.logged import is_json_score, read_logged_answer, read_logged_body
 from bridge.codecs.open_inference.logged import asked_outputs, is_infer, read_logged_request, read_logged_response
 from bridge.codecs.scorebridge_v1.requests import parse_request
 from bridge.errors import InvalidRequest
@@ -40,6 +41,7 @@ def _of_scorebridge_v1(method: str) -> bool:
 # Whether a method belongs to a wire, and how its records are read.
 _READERS: list[tuple[Callable[[str], bool], _Reader]] = [
     (_of_scorebridge_v1, _Reader(lambda record: parse_request(record.request), _read_response)),
+    (is_json_score, _Reader(read_logged_body, read_logged_answer)),
     (is_infer, _Reader(read_logged_request, read_logged_response)),
 ]
 

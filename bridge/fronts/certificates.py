@@ -7,7 +7,7 @@ import ssl
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +19,18 @@ __all__ = ["Certificates"]
 
 _log = logging.getLogger(__name__)
 
+_WEAK = ("EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK")
 _MOST_BYTES = 1 << 20  # of a file; a certificate chain has a few KiB, a system's bundle of authorities 250 KiB
 
 
 @dataclass(frozen=True)
 class _Pem:
-    """The contents of all TLS files as read at one time."""
+    """The contents of all TLS files as read at one time, and the context that the HTTP port serves with."""
 
     chain: bytes
     key: bytes
     client_ca: bytes | None
+    context: ssl.SSLContext = field(compare=False)
 
     def configuration(self) -> grpc.ServerCertificateConfiguration:
         return grpc.ssl_server_certificate_configuration([(self.key, self.chain)], self.client_ca)
@@ -73,6 +75,10 @@ class Certificates:
             self._served.configuration(), newer, require_client_authentication=self._client_ca is not None
         )
 
+    def context(self) -> ssl.SSLContext:
+        """Returns the context for a new connection of the HTTP port."""
+        return self._served.context
+
     async def watch(self, interval_s: float) -> None:
         """Checks the files every `interval_s` seconds until it is cancelled.
 
@@ -109,35 +115,40 @@ class Certificates:
 
     def _read(self) -> _Pem:
         try:
-            found = _Pem(
-                _read(self._chain), _read(self._key), None if self._client_ca is None else _read(self._client_ca)
-            )
-            self._check(found)
+            chain, key = _read(self._chain), _read(self._key)
+            client_ca = None if self._client_ca is None else _read(self._client_ca)
+            return _Pem(chain, key, client_ca, self._checked(chain, key, client_ca))
         except OSError as error:
             raise ConfigError(f"TLS: {error}") from error
-        return found
 
-    def _check(self, found: _Pem) -> None:
-        """Raises ConfigError if the files are wrong.
+    def _checked(self, chain: bytes, key: bytes, client_ca: bytes | None) -> ssl.SSLContext:
+        """Returns the context that serves with these files.
 
         gRPC itself would only say that it could not bind, or would silently accept a file without any authority.
+
+        Raises:
+            ConfigError: the files are wrong.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.set_ciphers("DEFAULT:@SECLEVEL=0")  # gRPC decides how strong a key must be
+        context.set_alpn_protocols(["http/1.1"])
         try:
-            with _as_file(found.chain) as chain, _as_file(found.key) as key:
+            with _as_file(chain) as chain_path, _as_file(key) as key_path:
                 # Without a password function OpenSSL would ask the terminal for the password of an encrypted key.
-                context.load_cert_chain(chain, key, password=lambda: "none")
+                context.load_cert_chain(chain_path, key_path, password=lambda: "none")
         except ssl.SSLError as error:
+            if error.reason in _WEAK:
+                raise ConfigError(f"TLS: the key or a signature of {self._chain} is too weak for OpenSSL") from error
             raise ConfigError(
                 f"TLS: {self._chain} and {self._key} are not a certificate and its unencrypted key in PEM"
             ) from error
         try:
-            if found.client_ca is not None:
-                with _as_file(found.client_ca) as client_ca:
-                    context.load_verify_locations(client_ca)
+            if client_ca is not None:
+                with _as_file(client_ca) as path:
+                    context.load_verify_locations(path)
+                context.verify_mode = ssl.CERT_REQUIRED
         except ssl.SSLError as error:
             raise ConfigError(f"TLS: {self._client_ca} holds no certificate in PEM") from error
+        return context
 
 
 def _read(path: Path) -> bytes:

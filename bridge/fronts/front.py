@@ -1,6 +1,7 @@
 """The gRPC server underneath the gateway: grpc.aio, or pygrpc-native where the settings ask for it."""
 
 import asyncio
+import ssl
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
@@ -124,6 +125,11 @@ class Front:
         for watch in self._watches:
             watch.cancel()
         await asyncio.gather(*self._watches, return_exceptions=True)
+
+    @property
+    def tls_context(self) -> Callable[[], ssl.SSLContext] | None:
+        """What returns the TLS context for a new connection of another port, once started; None without TLS."""
+        return None if self._certificates is None else self._certificates.context
 
     @property
     def tls_fault(self) -> str:

@@ -1,14 +1,16 @@
 """The pages of the HTTP port: whether the gateway lives, and whether calls should be sent to it."""
 
-from collections.abc import Callable, Mapping
 from http import HTTPStatus
 
+from bridge.addresses import is_loopback
 from bridge.callers.access import Access
+from bridge.callers.caller import Credentials
+from bridge.errors import Unauthenticated
 from bridge.fronts.front import Front
-from bridge.fronts.http_port import Page
 from bridge.gateway.holds import Holds
 from bridge.models.registry import Registry
 from bridge.prediction_log.writer import PredictionLog
+from bridge.services.http_calls import HttpAnswer, HttpRequest, Route
 from bridge.services.intake import Intake
 from bridge.services.models import format_instant
 
@@ -52,9 +54,13 @@ class Pages:
         self.draining = False
         self.notes: list[str] = []
 
-    def by_path(self) -> Mapping[str, Callable[[bool], Page]]:
-        """Returns the functions that make the pages, by path; each takes whether the caller is on this machine."""
-        return {"/livez": self._show_live, "/readyz": self._show_ready}
+    def routes(self) -> list[Route]:
+        """Returns the routes of the pages; names and reasons are for those who operate, and for this machine."""
+        return [Route("GET", "/livez", self._show_live), Route("GET", "/readyz", self._show_ready)]
+
+    def probes(self) -> list[Route]:
+        """Returns the routes of the pages for a port that shows no names to anybody."""
+        return [Route("GET", "/livez", self._show_live), Route("GET", "/readyz", self._show_whether_ready)]
 
     def ready(self) -> bool:
         """Whether calls should be sent here: a model serves, or the repository is known to hold no model."""
@@ -63,17 +69,33 @@ class Pages:
         known = self.decided and not self._registry.hanging()
         return not self.draining and (served or (known and not models))
 
-    def _show_live(self, _: bool) -> Page:
-        return Page(HTTPStatus.OK, "ok\n")
+    async def _show_live(self, _: HttpRequest) -> HttpAnswer:
+        return _page(HTTPStatus.OK, "ok\n")
 
-    def _show_ready(self, here: bool) -> Page:
-        """Returns /readyz: names and reasons only for callers on this machine, else just "ready" or "not ready"."""
-        ready = self.ready()
-        text = self.readiness() if here else "ready\n" if ready else "not ready\n"
-        return Page(HTTPStatus.OK if ready else HTTPStatus.SERVICE_UNAVAILABLE, text)
+    async def _show_ready(self, request: HttpRequest) -> HttpAnswer:
+        """Answers /readyz: names and reasons for whoever may see them, else just "ready" or "not ready"."""
+        if not self._may_see(request.credentials):
+            return await self._show_whether_ready(request)
+        return _page(self._status(), self.readiness())
+
+    async def _show_whether_ready(self, _: HttpRequest) -> HttpAnswer:
+        return _page(self._status(), "ready\n" if self.ready() else "not ready\n")
+
+    def _may_see(self, shown: Credentials) -> bool:
+        if is_loopback(shown.peer):
+            return True
+        if not shown.authorization and not shown.certificate:
+            return False  # most probes are nobody, and no call of an unknown caller that would be worth counting
+        try:
+            return self._access.identify(shown).operates
+        except Unauthenticated:
+            return False
+
+    def _status(self) -> HTTPStatus:
+        return HTTPStatus.OK if self.ready() else HTTPStatus.SERVICE_UNAVAILABLE
 
     def readiness(self) -> str:
-        """Returns the text of /readyz for callers on this machine: what is wrong, then a line for each version."""
+        """Returns the text of /readyz for those who may see names: what is wrong, then a line for each version."""
         lines = ["draining"] if self.draining else []
         if self._front.tls_fault:
             lines.append(f"{self._front.tls_fault}; new connections still get the last certificate that was correct")
@@ -97,3 +119,7 @@ class Pages:
         lines.append(f"longest hold of the event loop in the last minute: {held_ms:.1f} ms")
         lines += self.notes
         return "\n".join(lines) + "\n"
+
+
+def _page(status: HTTPStatus, text: str) -> HttpAnswer:
+    return HttpAnswer(status.value, text.encode(), "text/plain; charset=utf-8")

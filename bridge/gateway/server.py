@@ -49,6 +49,7 @@ class Gateway:
         pages: the pages of its HTTP port.
         grpc_address: "host:port" of the gRPC port; empty until `start` has bound it.
         http_address: "host:port" of the HTTP port; empty until `start` has bound it.
+        probe_address: "host:port" of the port for probes; empty until `start` has bound it, or if there is none.
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
@@ -66,7 +67,7 @@ class Gateway:
             worker_user=self._worker_user,
             log_model_messages=settings.log_model_messages,
         )
-        self.grpc_address = self.http_address = ""
+        self.grpc_address = self.http_address = self.probe_address = ""
         self._health_updates: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
         self._access_watch: asyncio.Task[None] | None = None
@@ -81,7 +82,13 @@ class Gateway:
             holds=self._holds,
             log=self._log,
         )
-        self._http = HttpPort(settings, self.pages.by_path())
+        routes = [*self.pages.routes(), *services.routes]
+        self._http = HttpPort(settings, settings.http_port, routes, services.access, services.inflight)
+        self._probe: HttpPort | None = None
+        if settings.probe_port is not None:
+            self._probe = HttpPort(
+                settings, settings.probe_port, self.pages.probes(), services.access, services.inflight
+            )
 
     @property
     def front_note(self) -> str:
@@ -111,7 +118,9 @@ class Gateway:
         for name in ("", *SERVICES):
             await self._services.health.states.set(name, _NOT_SERVING)
         self.grpc_address = with_port(host, await self._front.start())
-        self.http_address = await self._http.start()
+        self.http_address = await self._http.start(self._front.tls_context)
+        if self._probe is not None:
+            self.probe_address = await self._probe.start()
 
     async def _settle_rights(self) -> None:
         if self._worker_user is not None:
@@ -141,12 +150,15 @@ class Gateway:
         self.pages.draining = True
         await self._services.health.states.enter_graceful_shutdown()
         await self.registry.end_retries()
-        stopping = asyncio.get_running_loop().create_task(self._front.stop(self._settings.grace_s + _LAST_ANSWERS_S))
+        stopping = asyncio.get_running_loop().create_task(self._stop_calls(self._settings.grace_s + _LAST_ANSWERS_S))
         try:
             await asyncio.wait({stopping}, timeout=self._settings.grace_s)
         finally:
             self._drain.end()
         await stopping
+
+    async def _stop_calls(self, grace_s: float) -> None:
+        await asyncio.gather(self._front.stop(grace_s), self._http.drain(grace_s))
 
     async def close(self) -> None:
         """Ends every call, process and connection at once; may be called more than once."""
@@ -157,6 +169,8 @@ class Gateway:
             await asyncio.wait({watching})
         await self._front.stop(_LAST_ANSWERS_S)
         await self._http.close()
+        if self._probe is not None:
+            await self._probe.close()
         self._holds.stop()
         await self.registry.close()
         await asyncio.gather(*self._health_updates)
@@ -246,4 +260,5 @@ async def _load(gateway: Gateway, tell: Callable[[str], None]) -> None:
     for version in gateway.registry.versions():
         if version.state in (State.REFUSED, State.WAITING):
             tell(f"{version.state.lower()} {version.ref}: {version.reason}")
-    tell(f"ready grpc={gateway.grpc_address} http={gateway.http_address}{gateway.front_note}")
+    probe = f" probe={gateway.probe_address}" if gateway.probe_address else ""
+    tell(f"ready grpc={gateway.grpc_address} http={gateway.http_address}{probe}{gateway.front_note}")

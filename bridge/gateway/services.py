@@ -12,9 +12,11 @@ from bridge.services.answer import Answering
 from bridge.services.health import Health
 from bridge.services.identity import GrpcIdentity
 from bridge.services.intake import Intake
+from bridge.services.json_scoring import JsonScoring
 from bridge.services.open_inference import INFERENCE_SERVICE, InferenceService
 from bridge.services.open_inference_http import InferenceHttp
 from bridge.services.open_inference_intake import InferIntake
+from bridge.services.openapi import describe_routes
 from bridge.services.scoring import SERVICE, ScoringService
 
 __all__ = ["SERVICES", "Services"]
@@ -34,10 +36,11 @@ class Services:
     Attributes:
         access: who may call.
         intake: reads the messages of scorebridge.v1.
+        inflight: limits the bytes of requests of every wire.
         answering: answers requests for scores of every wire.
         health: the servicer of grpc.health.v1.
         methods: the gRPC methods of all services.
-        inference_http: the routes of the Open Inference Protocol on the HTTP port.
+        routes: the routes of the HTTP port, but for its pages.
 
     Raises:
         ConfigError: the file of callers can't be read or is not valid.
@@ -52,8 +55,8 @@ class Services:
     ) -> None:
         self.access = Access(settings.callers, certificates=settings.tls_client_ca is not None)
         self.intake = Intake(registry, settings.max_columns)
-        inflight = Shares(settings.max_inflight_bytes, "bytes in flight")
-        self.answering = Answering(registry, recorder, inflight, settings.max_columns)
+        self.inflight = Shares(settings.max_inflight_bytes, "bytes in flight")
+        self.answering = Answering(registry, recorder, self.inflight, settings.max_columns)
         identity = GrpcIdentity(
             self.access,
             encrypted=settings.tls_certificate is not None,
@@ -66,5 +69,8 @@ class Services:
         infer_intake = InferIntake(self.intake.counting)
         inference = InferenceService(registry, self.answering, infer_intake, identity, ready)
         self.methods.add_registered_method_handlers(INFERENCE_SERVICE, inference.handlers())
-        self.inference_http = InferenceHttp(registry, self.answering, infer_intake, self.access, ready)
+        inference_http = InferenceHttp(registry, self.answering, infer_intake, self.access, ready)
+        json = JsonScoring(registry, self.answering, self.intake.counting, self.access)
+        routes = [*json.routes(), *inference_http.routes()]
+        self.routes = [*routes, describe_routes(routes)]
         add_health_and_reflection(self.methods, self.health, SERVICES)

@@ -27,6 +27,8 @@ __all__ = ["Answering", "Wire", "beside_in_time", "let_go"]
 
 _log = logging.getLogger(__name__)
 
+_MANY_VALUES = 4096  # scores of all outputs that JSON takes 2 ms to write
+
 _Built = TypeVar("_Built")
 _Failed = TypeVar("_Failed")
 _Failed_co = TypeVar("_Failed_co", covariant=True)
@@ -181,7 +183,8 @@ class Answering:
             outcome = await version.score(call) if call.rows else version.nothing()
             if (failure := outcome.first_failure()) is None:
                 write = partial(self._written, wire, arrival, read, outcome, engine, at=now())
-                much = is_much(call.rows, len(outcome.ranges))
+                values = call.rows * max(len(part.scores) for part in outcome.ranges)
+                much = is_much(call.rows, len(outcome.ranges)) or values > _MANY_VALUES
                 reply, record = await beside(write, call.caller) if much else write()
         except asyncio.CancelledError:
             if self._recorder is not None:

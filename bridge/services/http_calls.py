@@ -69,6 +69,7 @@ class HttpRequest:
         credentials: what the request and its connection show of who makes it.
         at: when all of it had arrived, in seconds on the loop's clock.
         received_ns: when all of it had arrived, in nanoseconds since 1970.
+        body_s: the seconds from the arrival of its head to that of all of it.
     """
 
     method: str
@@ -81,6 +82,7 @@ class HttpRequest:
     credentials: Credentials
     at: float
     received_ns: int
+    body_s: float = 0.0
 
 
 @value

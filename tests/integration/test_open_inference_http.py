@@ -1,26 +1,23 @@
-"""The routes of the Open Inference Protocol, asked as the HTTP port asks them, against scorebridge.v1 to the bit."""
+"""The Open Inference Protocol on the HTTP port, against scorebridge.v1 to the bit."""
 
-import asyncio
 import hashlib
 import json
-import re
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import http_calls
 import numpy as np
 import pytest
 from fixtures import Cancer, StartGateway, make_r_bundle, put
+from http_calls import Said
 from logged import run, said
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from typer.testing import CliRunner
 
-from bridge.callers.caller import Credentials
 from bridge.cli.app import app
 from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import read_log
-from bridge.services.http_calls import HttpAnswer, HttpRequest
 
 MANY_ROWS, CALL_ROWS, JSON_ROWS = 100_000, 20_000, 2_000
 PEER = "ipv4:127.0.0.1:5123"
@@ -28,24 +25,15 @@ PEER = "ipv4:127.0.0.1:5123"
 
 @pytest.fixture
 def front() -> str:
-    """One of them: the routes are not served by it."""
+    """The other port is the same on either."""
     return "grpc"
 
 
 async def ask(
     gateway: Gateway, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-) -> HttpAnswer:
-    """What the route for a path answers."""
-    for route in gateway._services.inference_http.routes():
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", route.pattern)
-        if route.method == method and (found := re.fullmatch(pattern, path)):
-            at = asyncio.get_running_loop().time()
-            given = headers or {}
-            authorization = tuple(value for name, value in given.items() if name == "authorization")
-            shown = Credentials(authorization, (), False, PEER)
-            request = HttpRequest(method, path, "", found.groupdict(), given, body, PEER, shown, at, time.time_ns())
-            return await route.answer(request)
-    raise AssertionError(f"no route for {method} {path}")
+) -> Said:
+    """What the port answers."""
+    return await http_calls.ask(gateway, method, path, body if method == "POST" else None, headers)
 
 
 def infer_json(rows: Any, datatype: str, **more: Any) -> bytes:
@@ -60,15 +48,15 @@ def infer_binary(rows: Any, datatype: str, **more: Any) -> tuple[bytes, dict[str
     return text + rows.tobytes(), {"inference-header-content-length": str(len(text))}
 
 
-def parsed(answer: HttpAnswer) -> Any:
-    assert answer.content_type == "application/json"
+def parsed(answer: Said) -> Any:
+    assert answer.headers["content-type"] == "application/json"
     return json.loads(answer.body)
 
 
-def raw_scores(answer: HttpAnswer) -> Any:
+def raw_scores(answer: Said) -> Any:
     """The one output of a binary answer."""
-    assert (answer.status, answer.content_type) == (200, "application/octet-stream")
-    json_bytes = int(answer.headers["Inference-Header-Content-Length"])
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/octet-stream")
+    json_bytes = int(answer.headers["inference-header-content-length"])
     (output,) = json.loads(answer.body[:json_bytes])["outputs"]
     scores = np.frombuffer(answer.body[json_bytes:], np.float32)
     assert output["parameters"]["binary_data_size"] == scores.nbytes
@@ -126,7 +114,7 @@ async def test_columns_of_every_kind_come_and_go_and_are_on_record(
         }
     ).encode()
     answer = await ask(gateway, "POST", "/v2/models/towns/versions/1/infer", body, {"content-type": "application/json"})
-    json_bytes = int(answer.headers["Inference-Header-Content-Length"])
+    json_bytes = int(answer.headers["inference-header-content-length"])
     told = json.loads(answer.body[:json_bytes])
     assert (told["id"], told["model_name"], told["model_version"]) == ("call-1", "towns", "1")
     assert told["outputs"][0] == {"name": "half", "datatype": "FP64", "shape": [2], "data": [15.5, None]}
@@ -212,7 +200,7 @@ async def test_a_failed_call_is_a_problem_document_that_its_clients_read_and_is_
     gateway = await start_gateway(repository, log_dir=tmp_path / "log")
     sent = body or infer_json(cancer.rows[:1], "FP64", id="call-1")
     answer = await ask(gateway, "POST", f"/v2/models/{path}", sent, headers)
-    assert (answer.status, answer.content_type) == (status, "application/problem+json")
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
     document = json.loads(answer.body)
     assert sentence in document["detail"]
     assert document["error"] == document["detail"]
@@ -246,7 +234,7 @@ async def test_nobody_without_a_name_scores(
     for method, path in asked:
         for headers in ({}, wrong):
             refused = await ask(gateway, method, path, body if path.endswith("infer") else b"", headers)
-            assert (refused.status, refused.headers["WWW-Authenticate"]) == (401, "Bearer")
+            assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
     assert (await ask(gateway, "GET", "/v2/health/live")).status == 200
     assert (await ask(gateway, "POST", "/v2/models/cancer/infer", body, known)).status == 200
     for method, path in (("POST", "/v2/repository/models/cancer/load"), ("GET", "/v2/models/other")):

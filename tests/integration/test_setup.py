@@ -15,6 +15,7 @@ PACKAGES = {
     "Rscript": "r-base-core r-cran-rserve r-cran-mass r-cran-randomforest",
     "mvn": "default-jdk-headless maven",
     "openssl": "openssl",
+    "curl": "curl",
 }
 
 
@@ -37,7 +38,9 @@ def setup(machine: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("lacking", [["Rscript"], ["mvn"], ["openssl"], ["Rscript", "mvn", "openssl"]])
+@pytest.mark.parametrize(
+    "lacking", [["Rscript"], ["mvn"], ["openssl"], ["curl"], ["Rscript", "mvn", "openssl", "curl"]]
+)
 def test_it_names_every_package_and_stops(machine: Path, lacking: list[str]) -> None:
     for name in lacking:
         (machine / name).unlink()

@@ -62,7 +62,7 @@ async def triton(gateway: Gateway, cancer: Cancer, folder: Path, transport: str)
     return found
 
 
-@pytest.mark.parametrize("transport", ["grpc"])
+@pytest.mark.parametrize("transport", ["grpc", "http"])
 async def test_tritonclient_s_whole_session_works(
     cancer: Cancer, models: Path, tmp_path: Path, start_gateway: StartGateway, transport: str
 ) -> None:

@@ -1,0 +1,1 @@
+"""The bodies of the HTTP/JSON wire: requests are bounded, read strictly and refused with words, replies are written."""
