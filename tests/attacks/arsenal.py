@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from attacks.http_arsenal import HTTP_ATTACKS
 from attacks.stranger import Closed, Stranger, Target, message_head
 from raw_http2 import CONTINUATION, DATA, END_HEADERS, HEADERS, PING, SETTINGS, frame, header_block, resets
 
@@ -211,7 +212,7 @@ ARSENAL: dict[str, Attack] = {
     "idle connections": Attack(_connections(300, b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(SETTINGS)), native=True),
     "half-open connections": Attack(_connections(300, b"PRI * HTTP/2"), native=True),
     "half-sent HTTP requests": Attack(_connections(300, b"GET /readyz HTTP/1.1\r\nHost: x", http=True), native=True),
-}
+} | {name: Attack(run, native=True) for name, run in HTTP_ATTACKS.items()}
 
 
 def main() -> None:

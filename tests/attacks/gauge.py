@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import resource
+import ssl
 import subprocess
 import sys
 import time
@@ -173,7 +174,12 @@ class Gauge:
         return 0
 
     def _hold_ms(self) -> float | None:
-        with suppress(OSError), urlopen(f"http://{self.http_address}/readyz", timeout=5) as page:
+        context = None
+        url = f"http://{self.http_address}/readyz"
+        if self.certificate is not None:
+            context = ssl.create_default_context(cafile=str(self.certificate))
+            url = f"https://localhost:{self.http_address.rpartition(':')[2]}/readyz"
+        with suppress(OSError), urlopen(url, timeout=5, context=context) as page:  # noqa: S310 - its own
             if (found := _HOLD.search(page.read().decode())) is not None:
                 return float(found.group(1))
         return None
