@@ -6,19 +6,19 @@ is there twice). An object becomes a `Members`: of a thousand rows with the same
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any, NamedTuple, NoReturn
 
+from bridge.codecs.json.runs import RUN, Hooks, Shape, read_in_runs, too_deep, too_many_of
 from bridge.errors import InvalidRequest
 
-__all__ = ["Document", "Members", "Shape", "name_text", "read_document", "said"]
+__all__ = ["Document", "Members", "name_text", "read_document", "said"]
 
 _TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _PAIRS = (b"[]", b"{}")
 _MOST_SHOWN = 80  # characters of a name in a message
 _ESCAPE = b"\\u"
-_NEGATIVE_ZERO = re.compile(rb"-0(?![.0-9eE])")
 
 
 class Members(NamedTuple):
@@ -29,23 +29,6 @@ class Members(NamedTuple):
 
 
 _NO_MEMBERS = Members((), ())
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How much a document may hold, counted before it is parsed.
-
-    Attributes:
-        arrays: the most arrays.
-        objects: the most objects.
-        values: the most values in arrays and objects together.
-        depth: the most arrays and objects in one another.
-    """
-
-    arrays: int
-    objects: int
-    values: int
-    depth: int
 
 
 class Document(NamedTuple):
@@ -60,36 +43,42 @@ class Document(NamedTuple):
     escaped: bool
 
 
-def read_document(raw: bytes, shape: Shape) -> Document:
+def read_document(
+    raw: bytes, shape: Shape, make_object: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> Document:
     """Parses a JSON document.
 
     Args:
         raw: its bytes, in UTF-8.
         shape: how much it may hold.
+        make_object: makes an object from its names and values, and refuses a name that is there twice; None makes
+            `Members`.
 
     Raises:
         InvalidRequest: it is not JSON, holds more than it may, or a name is there twice in one object.
     """
-    _check_shape(raw, shape)
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"the body is not UTF-8: byte {error.start}") from None
     if text.startswith("\ufeff"):
         raise InvalidRequest("the body begins with a byte order mark, which JSON does not have")
-    whole: Any = _whole if _NEGATIVE_ZERO.search(raw) else None
     escaped = _ESCAPE in raw
+    whole = _whole if "-0" in text else None
+    hooks = Hooks(make_object or _Objects(escaped=escaped).members, whole, _refuse_constant)
     try:
-        value = json.loads(
-            text, object_pairs_hook=_Objects(escaped=escaped).members, parse_constant=_refuse_constant, parse_int=whole
-        )
+        return Document(_read(text, raw, shape, hooks), escaped)
     except json.JSONDecodeError as error:
         raise InvalidRequest(f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
-    except RecursionError:
-        raise _too_deep(shape.depth) from None
     except ValueError:  # Python takes no longer whole numbers
         raise InvalidRequest("the body holds a whole number of more than 4300 digits") from None
-    return Document(value, escaped)
+
+
+def _read(text: str, raw: bytes, shape: Shape, hooks: Hooks) -> Any:
+    if len(text) > RUN:
+        return read_in_runs(text, shape, hooks)
+    _check_shape(raw, shape)
+    return hooks.decoder().decode(text)
 
 
 def said(kind: Any) -> str:
@@ -154,7 +143,7 @@ def _refuse_constant(name: str) -> NoReturn:
 
 
 def _check_shape(raw: bytes, shape: Shape) -> None:
-    """Checks how much a document holds, without building anything of it."""
+    """Checks how much a short document holds, without building anything of it."""
     bare = _TEXT.sub(b"", raw)
     brackets = bare.translate(None, _NOT_BRACKETS)
     for what, count, most in (
@@ -163,17 +152,11 @@ def _check_shape(raw: bytes, shape: Shape) -> None:
         ("values", bare.count(b","), shape.values),
     ):
         if count > most:
-            raise InvalidRequest(f"the body holds more than {most} {what}", limit=f"{most} {what}")
+            raise too_many_of(what, most)
     for _ in range(shape.depth):
         for pair in _PAIRS:
             brackets = brackets.replace(pair, b"")
         if not brackets:
             return
     if brackets:
-        raise _too_deep(shape.depth)
-
-
-def _too_deep(depth: int) -> InvalidRequest:
-    return InvalidRequest(
-        f"the body is nested deeper than {depth} levels, or its brackets don't match", limit=f"{depth} levels"
-    )
+        raise too_deep(shape.depth)
