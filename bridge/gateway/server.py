@@ -83,12 +83,10 @@ class Gateway:
             log=self._log,
         )
         routes = [*self.pages.routes(), *services.routes]
-        self._http = HttpPort(settings, settings.http_port, routes, services.access, services.inflight)
-        self._probe: HttpPort | None = None
-        if settings.probe_port is not None:
-            self._probe = HttpPort(
-                settings, settings.probe_port, self.pages.probes(), services.access, services.inflight
-            )
+        shared = services.access, services.inflight
+        self._http = HttpPort(settings, settings.http_port, routes, *shared)
+        probe_port, probes = settings.probe_port, self.pages.probes()
+        self._probe = None if probe_port is None else HttpPort(settings, probe_port, probes, *shared)
 
     @property
     def front_note(self) -> str:
