@@ -25,8 +25,7 @@ async def test_rows_that_were_read_before_it_was_loaded_are_in_its_order(
 ) -> None:
     await deploy(cancer.folder, repository, "cancer")
     gateway = await start_gateway(repository)
-    service = gateway._service
-    version = service._registry.resolve("cancer", 0)
+    version = gateway.registry.resolve("cancer", 0)
     accepted, scorer, turns = version.accepted, version._scorer, []
 
     async def loaded_meanwhile(work: Callable[[], Any], left_s: float | None, caller: str) -> Any:

@@ -26,6 +26,7 @@ from bridge.config import ConfigError
 from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import Entry, read_log, segments_of
 from bridge.prediction_log.segment_file import SegmentFile
+from bridge.services.scoring import ScoringService
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 SCORE = "/scorebridge.v1.ScoringService/Score"
@@ -292,7 +293,8 @@ async def test_a_cancelled_call_ends_as_cancelled_though_it_can_not_be_recorded(
     request.table.CopyFrom(longer)
     read_only(log)
     context = SimpleNamespace(peer=lambda: "ipv4:127.0.0.1:1", time_remaining=lambda: 20.0)
-    task = asyncio.create_task(gateway._service.score(request.SerializeToString(), context))
+    service = ScoringService(gateway.registry, gateway._services.answering, gateway._services.intake)
+    task = asyncio.create_task(service.score(request.SerializeToString(), context))
     await eventually(lambda: sick.backend.workload.running == 1)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -146,7 +146,7 @@ async def test_what_was_built_of_a_refused_message_is_gone_before_it_is_recorded
     monkeypatch.setattr(service, "read_batch", refuse)
     gateway = await start_gateway(repository)
     watching = _Watching(held)
-    gateway._service._answering._recorder = watching
+    gateway._services.answering._recorder = watching
     async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
         request = pb.ScoreRequest(model="cancer", matrix=pb.Matrix(rows=1)).SerializeToString()
         assert await _refused(channel, request) is grpc.StatusCode.INVALID_ARGUMENT
