@@ -4,7 +4,7 @@ Whole numbers are INT64; numbers of which one has a fraction or an exponent are 
 be ones that a double holds. Without any value a column is DOUBLE and missing in every row.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from bridge.errors import InvalidRequest, MalformedPrediction
 __all__ = ["read_columns", "read_rows", "write_values"]
 
 _NUMBERS = frozenset({int, float})
+_SLICE = 8192  # values
 
 
 def read_columns(columns: Members, *, escaped: bool) -> Table:
@@ -64,7 +65,11 @@ def read_rows(rows: list[Any], *, escaped: bool) -> Table:
     values = [
         members.values if members.names is names else _in_order(row, members, names) for row, members in enumerate(rows)
     ]
-    return _table(names, list(zip(*values, strict=True)), len(rows), escaped=escaped)
+    columns: list[list[Any]] = [[] for _ in names]
+    for part in _slices(values):
+        for column, of_part in zip(columns, zip(*part, strict=True), strict=True):
+            column.extend(of_part)
+    return _table(names, columns, len(rows), escaped=escaped)
 
 
 def write_values(column: Column) -> list[Any]:
@@ -102,7 +107,9 @@ def _table(names: Sequence[str], columns: Sequence[Sequence[Any]], rows: int, *,
 
 
 def _column(name: str, values: Sequence[Any], *, escaped: bool) -> Column:
-    kinds = set(map(type, values))
+    kinds: set[type] = set()
+    for part in _slices(values):
+        kinds.update(map(type, part))
     kinds.discard(type(None))
     if not kinds:
         return Column(name, Type.DOUBLE, np.full(len(values), np.nan))
@@ -133,7 +140,9 @@ def _doubles(name: str, values: Sequence[Any], *, mixed: bool) -> Column:
                 raise InvalidRequest(
                     f"column {name_text(name)}, row {row}: a whole number that no double holds exactly"
                 )
-    array = np.array(values, np.float64)
+    array: Array = np.empty(len(values), np.float64)
+    for place, part in enumerate(_slices(values)):
+        array[place * _SLICE : place * _SLICE + len(part)] = np.array(part, np.float64)  # None becomes NaN
     if (infinite := np.isinf(array)).any():
         row = int(infinite.argmax())
         raise InvalidRequest(f"column {name_text(name)}, row {row}: a number that is too large for a double")
@@ -148,13 +157,20 @@ def _is_double(number: int) -> bool:
 
 
 def _masked(name: str, kind: Type, values: Sequence[Any], *, placeholder: Any) -> Column:
-    mask: Mask | None = None
-    if None in values:
-        mask = np.fromiter((value is None for value in values), np.bool_, len(values))
-        values = [placeholder if value is None else value for value in values]
     array: Array = np.empty(len(values), kind.dtype)
-    array[:] = values
-    return Column(name, kind, array, mask)
+    mask: Mask = np.zeros(len(values), np.bool_)
+    for place, part in enumerate(_slices(values)):
+        rows = slice(place * _SLICE, place * _SLICE + len(part))
+        if None in part:
+            mask[rows] = [value is None for value in part]
+            part = [placeholder if value is None else value for value in part]  # noqa: PLW2901 - the filled one
+        array[rows] = part
+    return Column(name, kind, array, mask if mask.any() else None)
+
+
+def _slices(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Yields values in slices, between which other threads have their turn: a million of them would hold up the loop."""
+    return (values[at : at + _SLICE] for at in range(0, len(values), _SLICE))
 
 
 def _check_texts(name: str, values: Sequence[Any]) -> None:

@@ -13,7 +13,10 @@ from bridge.errors import InvalidRequest
 
 __all__ = ["Document", "Members", "Shape", "name_text", "read_document", "said"]
 
-_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# A text, or what begins as one and has no end: without that, and with backtracking, it would be looked for again and
+# again from every quotation mark in it.
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
+_MUCH_BYTES = 64 << 10
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _PAIRS = (b"[]", b"{}")
 _MOST_SHOWN = 80  # characters of a name in a message
@@ -70,18 +73,26 @@ def read_document(raw: bytes, shape: Shape) -> Document:
     Raises:
         InvalidRequest: it is not JSON, holds more than it may, or a name is there twice in one object.
     """
-    _check_shape(raw, shape)
+    if _is_too_much(raw, shape) is not None:
+        _check_shape(raw, shape)
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"the body is not UTF-8: byte {error.start}") from None
     if text.startswith("\ufeff"):
         raise InvalidRequest("the body begins with a byte order mark, which JSON does not have")
-    whole: Any = _whole if _NEGATIVE_ZERO.search(raw) else None
+    # Functions of ours for each number take longer, but let the event loop's thread have its turn meanwhile.
+    much = len(raw) > _MUCH_BYTES
+    whole: Any = _whole if much or _NEGATIVE_ZERO.search(raw) else None
+    real: Any = _real if much else None
     escaped = _ESCAPE in raw
     try:
         value = json.loads(
-            text, object_pairs_hook=_Objects(escaped=escaped).members, parse_constant=_refuse_constant, parse_int=whole
+            text,
+            object_pairs_hook=_Objects(escaped=escaped).members,
+            parse_constant=_refuse_constant,
+            parse_int=whole,
+            parse_float=real,
         )
     except json.JSONDecodeError as error:
         raise InvalidRequest(f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
@@ -149,28 +160,40 @@ def _whole(digits: str) -> int | float:
     return -0.0 if digits == "-0" else int(digits)
 
 
+def _real(digits: str) -> float:
+    return float(digits)
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise InvalidRequest(f"the body holds {name}, which JSON does not have: write null where a value is missing")
 
 
 def _check_shape(raw: bytes, shape: Shape) -> None:
-    """Checks how much a document holds, without building anything of it."""
-    bare = _TEXT.sub(b"", raw)
-    brackets = bare.translate(None, _NOT_BRACKETS)
+    """Checks how much a document holds besides its texts, without building anything of it."""
+    bare, at = bytearray(), 0
+    for text in _TEXT.finditer(raw):
+        bare += raw[at : text.start()]
+        at = text.end()
+    if (error := _is_too_much(bytes(bare) + raw[at:], shape)) is not None:
+        raise error
+
+
+def _is_too_much(raw: bytes, shape: Shape) -> InvalidRequest | None:
+    """Returns the error of a document that holds too much, if what is in its texts counts as well; else None."""
+    brackets = raw.translate(None, _NOT_BRACKETS)
     for what, count, most in (
         ("arrays", brackets.count(b"["), shape.arrays),
         ("objects", brackets.count(b"{"), shape.objects),
-        ("values", bare.count(b","), shape.values),
+        ("values", raw.count(b","), shape.values),
     ):
         if count > most:
-            raise InvalidRequest(f"the body holds more than {most} {what}", limit=f"{most} {what}")
+            return InvalidRequest(f"the body holds more than {most} {what}", limit=f"{most} {what}")
     for _ in range(shape.depth):
         for pair in _PAIRS:
             brackets = brackets.replace(pair, b"")
         if not brackets:
-            return
-    if brackets:
-        raise _too_deep(shape.depth)
+            return None
+    return _too_deep(shape.depth) if brackets else None
 
 
 def _too_deep(depth: int) -> InvalidRequest:
