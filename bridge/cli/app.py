@@ -16,22 +16,39 @@ from bridge.backends.xgboost.convert import convert as convert_model
 from bridge.bundles.repository import Repository, check_model_name
 from bridge.cli import log as log_commands
 from bridge.cli.commands import command, sigterm_unwinds
+from bridge.cli.completion import complete_model
 from bridge.cli.csv_batch import Echo
 from bridge.cli.deploy import PrintedReport
 from bridge.cli.dialect_options import Decimal, Encoding, NoHeader, Separator, dialect_of
+from bridge.cli.gateway_options import ClientCert, ClientKey, GatewayOptions, Timeout, TlsCa, Token, Url
+from bridge.cli.json_output import Json
 from bridge.cli.models import print_models
 from bridge.cli.r_library import install_line, source_line
 from bridge.cli.reconcile import reconcile
 from bridge.cli.score import score_csv
+from bridge.cli.token import token
+from bridge.cli.trial_listing import ListedReport
 from bridge.config import read_settings
 from bridge.gateway.server import serve as run_gateway
 from bridge.models import deploy as deploying
 
-__all__ = ["app", "check", "convert", "deploy", "main", "models", "promote", "r_library", "retire", "score", "serve"]
+__all__ = [
+    "app",
+    "check",
+    "convert",
+    "deploy",
+    "main",
+    "models",
+    "promote",
+    "r_library",
+    "retire",
+    "score",
+    "serve",
+]
 
 _T = TypeVar("_T")
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 _RepositoryOption = Annotated[
     Path, typer.Option("--repository", help="The folder that holds the bundles of all models.", show_default=False)
@@ -49,7 +66,7 @@ _UnprovenOption = Annotated[
 _WarningsOption = Annotated[
     bool, typer.Option("--accept-warnings", help="Accept a bundle whose R code warned that it changed its input data.")
 ]
-_UrlOption = Annotated[str, typer.Option(help="HOST:PORT at which the gateway takes gRPC calls.")]
+_ModelArgument = Annotated[str, typer.Argument(help="The model's name.", autocompletion=complete_model)]
 _PartialOption = Annotated[
     bool, typer.Option("--partial", help="Leave the scores of failed rows empty instead of failing the call.")
 ]
@@ -59,6 +76,7 @@ _KeyOption = Annotated[
 _KeepOption = Annotated[
     list[str] | None, typer.Option(metavar="COLUMN", help="Another column to copy to the output; repeatable.")
 ]
+_USUAL_URL = "127.0.0.1:8081"
 _MAX_VERSION = 10**9 - 1
 
 
@@ -113,10 +131,13 @@ def check(
     accept_newer_file: _NewerFileOption = False,
     unproven: _UnprovenOption = False,
     accept_warnings: _WarningsOption = False,
+    as_json: Json = False,
 ) -> None:
     """Try a bundle without deploying it: load it and score its golden rows, or made-up rows if it has none."""
     waivers = deploying.Waivers(newer_file=accept_newer_file, unproven=unproven, warnings=accept_warnings)
-    _run(deploying.check(bundle, waivers, PrintedReport()))
+    report = ListedReport() if as_json else PrintedReport()
+    _run(deploying.check(bundle, waivers, report))
+    report.end(None)
 
 
 @_command
@@ -129,17 +150,18 @@ def deploy(
     accept_newer_file: _NewerFileOption = False,
     unproven: _UnprovenOption = False,
     accept_warnings: _WarningsOption = False,
+    as_json: Json = False,
 ) -> None:
     """Check a bundle and copy it into the repository as a version of a model, either whole or not at all."""
     target = Repository(repository), check_model_name(model), version
     waivers = deploying.Waivers(newer_file=accept_newer_file, unproven=unproven, warnings=accept_warnings)
-    stored = _run(deploying.deploy(bundle, *target, waivers=waivers, report=PrintedReport()))
-    typer.echo(f"deployed {stored.model}/{stored.version}")
+    report = ListedReport() if as_json else PrintedReport()
+    report.end(_run(deploying.deploy(bundle, *target, waivers=waivers, report=report)))
 
 
 @_command
 def promote(
-    model: Annotated[str, typer.Argument(help="The model's name.")],
+    model: _ModelArgument,
     version: Annotated[int, typer.Argument(help="The number of the version that is to serve.")],
     repository: _RepositoryOption,
 ) -> None:
@@ -150,7 +172,7 @@ def promote(
 
 @_command
 def retire(
-    model: Annotated[str, typer.Argument(help="The model's name.")],
+    model: _ModelArgument,
     version: Annotated[int, typer.Argument(help="The number of the version to take out.")],
     repository: _RepositoryOption,
 ) -> None:
@@ -194,9 +216,20 @@ def r_library(
 
 
 @_command
-def models(url: _UrlOption = "127.0.0.1:8081") -> None:
+def models(
+    *,
+    url: Url = _USUAL_URL,
+    tls_ca: TlsCa = None,
+    tls_cert: ClientCert = None,
+    tls_key: ClientKey = None,
+    token_file: Token = None,
+    timeout: Timeout = None,
+    as_json: Json = False,
+) -> None:
     """List the versions that a gateway knows, with their states."""
-    print_models(url)
+    _check_seconds(timeout)
+    gateway = GatewayOptions(url, tls_ca, tls_cert, tls_key, token_file)
+    print_models(gateway, timeout, as_json=as_json)
 
 
 @_command
@@ -205,8 +238,12 @@ def score(
     source: Annotated[Path, typer.Option("--input", help="CSV file of the rows to score.")],
     *,
     target: Annotated[Path, typer.Option("--output", help="CSV file to write; an existing file is replaced.")],
-    url: _UrlOption = "127.0.0.1:8081",
-    timeout: Annotated[float | None, typer.Option(help="Seconds to wait for the answer.")] = None,
+    url: Url = _USUAL_URL,
+    tls_ca: TlsCa = None,
+    tls_cert: ClientCert = None,
+    tls_key: ClientKey = None,
+    token_file: Token = None,
+    timeout: Timeout = None,
     default: Annotated[float | None, typer.Option(help="Default score for rows that can't be scored.")] = None,
     partial: _PartialOption = False,
     version: Annotated[int, typer.Option(min=0, max=_MAX_VERSION, help="The version; 0: the one that serves.")] = 0,
@@ -218,29 +255,27 @@ def score(
     keep: _KeepOption = None,
 ) -> None:
     """Score the rows of a CSV file in one call."""
-    if timeout is not None:
-        _check_seconds(timeout)
-    dialect = dialect_of(separator, decimal, encoding, no_header=no_header)
-    echo = Echo(key, tuple(keep or ()))
+    _check_seconds(timeout)
     typer.echo(
         score_csv(
-            *(url, model, source, target),
+            *(GatewayOptions(url, tls_ca, tls_cert, tls_key, token_file), model, source, target),
             timeout_s=timeout,
             default=default,
             partial=partial,
             version=version,
-            dialect=dialect,
-            echo=echo,
+            dialect=dialect_of(separator, decimal, encoding, no_header=no_header),
+            echo=Echo(key, tuple(keep or ())),
         )
     )
 
 
+_command(token)
 app.add_typer(log_commands.app, name="log")
 app.command()(reconcile)
 
 
-def _check_seconds(timeout: float) -> None:
-    if not 0 < timeout < math.inf:
+def _check_seconds(timeout: float | None) -> None:
+    if timeout is not None and not 0 < timeout < math.inf:
         raise typer.BadParameter("must be a positive, finite number of seconds", param_hint="--timeout")
 
 

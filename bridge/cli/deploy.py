@@ -4,11 +4,12 @@ import typer
 
 from bridge.backends import BoosterFacts
 from bridge.bundles.declaration import toml_line
+from bridge.bundles.repository import StoredVersion
 from bridge.features.feature import Feature
 from bridge.models.acceptance import Accepted
 from bridge.models.deploy import Report
 
-__all__ = ["PrintedReport"]
+__all__ = ["PrintedReport", "notes_of"]
 
 
 class PrintedReport(Report):
@@ -25,6 +26,11 @@ class PrintedReport(Report):
     def noted(self, note: str) -> None:
         """Prints a note."""
         typer.echo(f"note: {note}")
+
+    def end(self, stored: StoredVersion | None) -> None:
+        """Prints which version the bundle was deployed as; nothing if it was only tried."""
+        if stored is not None:
+            typer.echo(f"deployed {stored.model}/{stored.version}")
 
 
 def _print_accepted(accepted: Accepted) -> None:
@@ -47,7 +53,7 @@ def _print_accepted(accepted: Accepted) -> None:
     rows = f"{accepted.golden_rows} golden rows came out" if accepted.golden_rows else "no golden rows"
     typer.echo(f"golden: {rows}")
     typer.echo(f"row-wise: {_described_row_wise(accepted)}")
-    for note in (*description.notes, *_notes(accepted)):
+    for note in (*description.notes, *notes_of(accepted)):
         typer.echo(f"note: {note}")
     for warned in accepted.warnings:
         typer.echo(f"warning: while rows were scored, R warned: {warned.text}")
@@ -65,7 +71,8 @@ def _described_row_wise(accepted: Accepted) -> str:
     return f"yes, tried with up to {accepted.row_wise.rows} rows: the same scores together and apart"
 
 
-def _notes(accepted: Accepted) -> list[str]:
+def notes_of(accepted: Accepted) -> list[str]:
+    """Returns what whoever deploys the bundle should know of its trial, in sentences."""
     settings, notes = accepted.bundle.settings, []
     limit_s = settings.timeout_s
     if accepted.longest_s > limit_s:

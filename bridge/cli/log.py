@@ -4,21 +4,23 @@ import contextlib
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bridge.cli.commands import command, sigterm_unwinds
+from bridge.cli.json_output import Json, print_json
+from bridge.cli.log_listing import call_listing, export_listing, stats_listing, verify_listing
 from bridge.errors import BridgeError
 from bridge.prediction_log.export import Exported, Format, export_lines
 from bridge.prediction_log.parquet import export_parquet
-from bridge.prediction_log.reader import Damage
+from bridge.prediction_log.reader import Damage, Entry
 from bridge.prediction_log.selection import LogPass, Selection, selected
 from bridge.prediction_log.show import describe
-from bridge.prediction_log.stats import Stats, print_stats
-from bridge.prediction_log.verify import verify_pass
+from bridge.prediction_log.stats import By, Stats, print_stats
+from bridge.prediction_log.verify import Verification, verify_pass
 
 __all__ = ["CallNotFound", "app", "export", "show", "stats", "verify"]
 
@@ -44,13 +46,22 @@ class CallNotFound(BridgeError):
 
 
 @command(app)
-def verify(folder: _Folder) -> None:
+def verify(folder: _Folder, *, as_json: Json = False) -> None:
     """Check every byte of a prediction log.
 
     Exit code 1 if anything is wrong, except incomplete last records, which gateways leave that were killed.
     """
     with _progress("verify", folder, 1) as on_bytes:
         found = verify_pass(LogPass(folder, on_bytes))
+    if as_json:
+        print_json(verify_listing(found))
+    else:
+        _print_verification(found)
+    if not found.ok:
+        raise typer.Exit(1)
+
+
+def _print_verification(found: Verification) -> None:
     for note in found.notes:
         typer.echo(f"note     {note}")
     for torn in found.torn_tails:
@@ -58,19 +69,28 @@ def verify(folder: _Folder) -> None:
     for finding in found.findings:
         typer.echo(f"damaged  {finding}")
     typer.echo(f"{'ok' if found.ok else 'NOT OK'}: {found.records} records in {found.segments} segments")
-    if not found.ok:
-        raise typer.Exit(1)
 
 
 @command(app)
-def stats(folder: _Folder, since: _Since = None, until: _Until = None, model: _Model = None) -> None:
-    """Count calls, rows and default scores, and show how long calls took, by version and hour."""
+def stats(
+    folder: _Folder,
+    *,
+    since: _Since = None,
+    until: _Until = None,
+    model: _Model = None,
+    by: Annotated[By, typer.Option(help="What the calls are counted by.")] = By.VERSION,
+    as_json: Json = False,
+) -> None:
+    """Count calls, rows and default scores, and show how long calls took, by version or caller and by hour."""
     selection = Selection.parse(since, until, model)
-    found = Stats()
+    found = Stats(by)
     with _progress("stats", folder, 1) as on_bytes:
         log = LogPass(folder, on_bytes)
         for entry in selected(log.entries(), selection):
             found.add(entry.record)
+    if as_json:
+        print_json(stats_listing(found, log.damages))
+        return
     console = Console()
     if not console.is_terminal:
         console.width = _PIPED_COLUMNS
@@ -80,13 +100,20 @@ def stats(folder: _Folder, since: _Since = None, until: _Until = None, model: _M
 
 @command(app)
 def show(
-    folder: _Folder, request_id: Annotated[str, typer.Option(help="The call's request id.", show_default=False)]
+    folder: _Folder,
+    *,
+    request_id: Annotated[str, typer.Option(help="The call's request id.", show_default=False)],
+    as_json: Json = False,
 ) -> None:
     """Print everything that is on record of the calls with a request id."""
     with _progress("show", folder, 1) as on_bytes:
         log = LogPass(folder, on_bytes)
-        found = [describe(entry) for entry in log.entries() if entry.record.request_id == request_id]
-    typer.echo("\n".join(found), nl=False)
+        told: Callable[[Entry], Any] = call_listing if as_json else describe
+        found = [told(entry) for entry in log.entries() if entry.record.request_id == request_id]
+    if as_json:
+        print_json(found)
+    else:
+        typer.echo("\n".join(found), nl=False)
     _say_skipped(log.damages)
     if not found:
         raise CallNotFound(f"no call in {folder} has the request id {request_id}")
@@ -103,6 +130,7 @@ def export(
     since: _Since = None,
     until: _Until = None,
     model: _Model = None,
+    as_json: Json = False,
 ) -> None:
     """Write the log's scores for other programs to read: one output row for each scored row."""
     selection = Selection.parse(since, until, model)
@@ -113,7 +141,10 @@ def export(
         else:
             with _progress("export", folder, 1) as on_bytes:
                 done = export_lines(folder, form, output, selection, on_bytes)
-    _say_exported(done)
+    if as_json:
+        print_json(export_listing(done))
+    else:
+        _say_exported(done)
 
 
 def _say_exported(done: Exported) -> None:

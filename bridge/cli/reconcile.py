@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bridge.cli.commands import sigterm_unwinds
+from bridge.cli.json_output import Json, print_json
 from bridge.errors import BridgeError
 from bridge.prediction_log.selection import Selection
 from bridge.reconcile.run import Options, reconcile_log
@@ -48,28 +49,33 @@ def reconcile(
     key: Annotated[str, typer.Option(help="The column of row keys in the file of --against.")] = "row_key",
     client_defaults: _ClientDefaultsOption = None,
     timeout: _TimeoutOption = None,
+    as_json: Json = False,
 ) -> None:
     """Score the logged calls again, independently of the gateway, and compare the scores row by row.
 
     Exit code 0 if all scores are equal, 1 if a row differs, 2 if something could not be scored again.
     """
     _check_numbers(tolerance, timeout)
-    files = tuple(client_defaults or ())
     try:
         selection = Selection.parse(since, until, model)
-        summary = _run(Options(log, repository, selection, tolerance, output, against, key, files, timeout))
-        _print(summary, output, joined=", client_defaults.parquet" if files else "")
+        summary = _run(
+            Options(log, repository, selection, tolerance, output, against, key, tuple(client_defaults or ()), timeout)
+        )
+        _print(summary, output, as_json=as_json, joined=", client_defaults.parquet" if client_defaults else "")
     except (BridgeError, OSError) as error:
         typer.echo(printable(f"{error}"), err=True)
         raise typer.Exit(NOT_RUN) from error
     except Exception as error:
         # Python would end with exit code 1 here, which would say that a row differs.
-        _log.exception("reconcile failed because of a bug in scorebridge")
-        typer.echo(
-            f"reconcile failed because of a bug in scorebridge ({type(error).__name__}): please report it", err=True
-        )
+        _say_bug(error)
         raise typer.Exit(NOT_RUN) from error
     raise typer.Exit(summary.exit_code)
+
+
+def _say_bug(error: Exception) -> None:
+    said = "reconcile failed because of a bug in scorebridge"
+    _log.error(said, exc_info=error)
+    typer.echo(f"{said} ({type(error).__name__}): please report it", err=True)
 
 
 def _check_numbers(tolerance: float, timeout: float | None) -> None:
@@ -94,7 +100,10 @@ class _Terminal(Console):
             raise SystemExit(NOT_RUN) from error
 
 
-def _print(summary: Summary, output: Path | None, joined: str) -> None:
+def _print(summary: Summary, output: Path | None, *, as_json: bool, joined: str) -> None:
+    if as_json:
+        print_json(summary.listing())
+        return
     console = _Terminal(width=_ANY_WIDTH)
     summary.print(console)
     if output is not None:

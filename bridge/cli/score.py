@@ -10,6 +10,7 @@ from scorebridge import Scores, ScoringClient, ScoringError
 
 from bridge.cli.commands import CommandFailed
 from bridge.cli.csv_batch import MARKS, CsvBatch, Echo, read_batch
+from bridge.cli.gateway_options import GatewayOptions
 from bridge.row_files.csv_cells import Cell, format_cells
 from bridge.row_files.csv_dialect import Dialect
 from bridge.row_files.csv_file import CsvFile, read_csv
@@ -21,7 +22,7 @@ __all__ = ["score_csv"]
 
 
 def score_csv(
-    url: str,
+    gateway: GatewayOptions,
     model: str,
     source: Path,
     target: Path,
@@ -49,7 +50,7 @@ def score_csv(
     echo = echo or Echo()
     with _refusals_of(source):
         file = read_csv(source, dialect or Dialect())
-    with ScoringClient(url) as client, _refusals_of(source):
+    with gateway.client() as client, _refusals_of(source):
         batch = _batch(client, model, version, file, echo)
         answer = _scored(client, model, batch, timeout_s=timeout_s, default=default, partial=partial, version=version)
         echo.check(list(answer.columns))

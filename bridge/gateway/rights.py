@@ -17,6 +17,7 @@ __all__ = ["AS_ROOT", "require_rights", "worker_user_of"]
 AS_ROOT = "R code of bundles runs as root, with all rights of the gateway: set worker_user"
 
 _LIMIT_S = 30.0
+_CAPABILITIES = "CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_SYS_PTRACE, CAP_CHOWN, CAP_DAC_OVERRIDE"
 # Says that it is there and waits for a line. Then it prints y or n for each pair of a test and a path, and makes a file
 # that only the user may read.
 _TRY = """
@@ -60,13 +61,15 @@ def require_rights(settings: GatewaySettings, user: WorkerUser) -> None:
         with private_folder("rights") as folder:
             temporary = temporary_files(folder)
             lend(folder, (temporary,), user.uid, user.gid)
-            found = _try(rules, user, temporary)
-            _require(rules, found, user)
-            (temporary / "made").read_bytes()
+            try:
+                _require(rules, _try(rules, user, temporary), user)
+                (temporary / "made").unlink()
+            finally:
+                os.chown(temporary, os.geteuid(), os.getegid())  # else it could not be removed without all rights
     except (OSError, subprocess.SubprocessError) as error:
         raise ConfigError(
-            f"the gateway can't run programs as worker_user '{user.name}': it must become that user, signal its "
-            f"processes, and read and remove its files, and one of these failed: {error}"
+            f"the gateway can't run programs as worker_user '{user.name}': it must become that user, signal and look "
+            f"at its processes, give it files and remove its files ({_CAPABILITIES}), and one of these failed: {error}"
         ) from error
 
 
@@ -121,6 +124,7 @@ def _try(rules: Sequence[_Rule], user: WorkerUser, temporary: Path) -> list[bool
         try:
             if child.stdout is not None and child.stdout.read(1):
                 os.kill(child.pid, 0)  # it is the user's now, and waits for a line
+                Path(f"/proc/{child.pid}/cwd").readlink()
             printed, _ = child.communicate(b"\n", timeout=_LIMIT_S)
         except BaseException:
             child.kill()

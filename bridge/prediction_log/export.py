@@ -179,7 +179,7 @@ _TEMPLATE = {
                 {"texts": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 8191}}},
             ],
             "properties": {
-                **dict.fromkeys(("request_id", "row_key", "batch_id", "model", "digest"), _KEYWORD),
+                **dict.fromkeys(("request_id", "row_key", "batch_id", "caller", "model", "digest"), _KEYWORD),
                 **dict.fromkeys(("error_reason", "source", "reason", "infinite"), _KEYWORD),
                 "row": {"type": "long"},
                 "version": {"type": "long"},

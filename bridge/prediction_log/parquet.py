@@ -277,8 +277,9 @@ def _schema(columns: dict[str, Type]) -> "pa.Schema":
         Type.STRING: text,
     }
     call: list[tuple[str, pa.DataType]] = [("request_id", text), ("row", number)]
-    call += [("row_key", text), ("batch_id", text), ("labels", pa.map_(text, text)), ("model", text)]
+    call += [("row_key", text), ("batch_id", text), ("labels", pa.map_(text, text)), ("caller", text)]
     call += [
+        ("model", text),
         ("version", number),
         ("digest", text),
         ("received_at", pa.timestamp("ns", "UTC")),

@@ -171,6 +171,7 @@ def _call_fields(call: LoggedCall) -> _Row:
         "row_key": None,
         "batch_id": (request.batch_id if request is not None else "") or None,
         "labels": dict(request.labels) if request is not None else {},
+        "caller": record.caller or None,
         "model": record.model or (request.model if request is not None else ""),
         "version": record.version,
         "digest": record.digest or None,

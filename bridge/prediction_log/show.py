@@ -16,7 +16,7 @@ MOST_ROWS = 20
 _MOST_CHARACTERS = 60  # of a cell in the table of rows
 _MOST_TEXT = 10_000  # characters of a field; more than gateways keep of a model's message
 _HEAD = {"batch_id", "digest", "error_reason", "labels", "model", "received_at", "request_id", "status", "total_s"}
-_HEAD |= {"version", "cut", "suppressed"}
+_HEAD |= {"version", "caller", "cut", "suppressed"}
 
 
 def describe(entry: Entry) -> str:
@@ -46,6 +46,7 @@ def _head(entry: Entry, call: LoggedCall) -> Iterator[tuple[str, str]]:
     yield "queue time", _milliseconds(record.queue_ns)
     yield "backend time", _milliseconds(record.backend_ns)
     yield "attempts", str(record.attempts)
+    yield "caller", record.caller
     yield "peer", record.peer
     yield from _asked(call.request)
     if call.response is not None:

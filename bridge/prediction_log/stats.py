@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from enum import StrEnum
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,11 +16,13 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 from bridge.prediction_log.conditions import Conditions, Raised
 from bridge.prediction_log.rows import answered_rows, reason_name
 
-__all__ = ["Histogram", "Stats", "Tally", "print_stats"]
+__all__ = ["By", "Histogram", "Stats", "Tally", "print_stats"]
 
 _FINEST_S = 1e-6
 _GROWTH = math.log(1.02)
 _NO_VERSION = "(no version)"
+_NO_CALLER, _OTHERS = "(none)", "(others)"
+_MOST_CALLERS = 1000  # where everybody may call, a caller is an address, and there are many of them
 _MS = 1000.0
 
 
@@ -117,20 +120,46 @@ def _rates(counts: Counter[str], rows: int) -> dict[str, float]:
     return {reason: count / rows for reason, count in counts.most_common()} if rows else {}
 
 
-class Stats:
-    """Counts records by model, version and hour; calls that reached no version are counted as one "(no version)"."""
+class By(StrEnum):
+    """What the calls of a log are counted by."""
 
-    def __init__(self) -> None:
+    VERSION = "version"
+    CALLER = "caller"
+
+
+class Stats:
+    """Counts records by hour, and by model and version or by caller.
+
+    Calls that reached no version are counted as one version "(no version)", and calls on whose records no caller stands
+    as one caller "(none)". Callers beyond the first 1,000 are counted as one caller "(others)".
+
+    Args:
+        by: what the calls are counted by.
+
+    Attributes:
+        by: what the calls are counted by.
+    """
+
+    def __init__(self, by: By = By.VERSION) -> None:
+        self.by = by
         self._tallies: dict[tuple[str, int, str], Tally] = {}
+        self._callers: set[str] = set()
         self._conditions: dict[tuple[str, int], Conditions] = {}
 
     def add(self, record: pb.LogRecord) -> None:
         """Counts one record."""
         hour = datetime.fromtimestamp(record.received_ns // 10**9, UTC).strftime("%Y-%m-%dT%H:00Z")
-        key = (record.model if record.version else _NO_VERSION, record.version, hour)
-        self._tallies.setdefault(key, Tally()).add(record)
+        self._tallies.setdefault((*self._group(record), hour), Tally()).add(record)
         if record.version:
             self._conditions.setdefault((record.model, record.version), Conditions()).add(record)
+
+    def _group(self, record: pb.LogRecord) -> tuple[str, int]:
+        if self.by is By.CALLER:
+            name = record.caller or _NO_CALLER
+            if len(self._callers) < _MOST_CALLERS:
+                self._callers.add(name)
+            return name if name in self._callers else _OTHERS, 0
+        return (record.model if record.version else _NO_VERSION), record.version
 
     def total(self) -> Tally:
         """Returns the counts over all calls."""
@@ -139,18 +168,18 @@ class Stats:
             total.merge(tally)
         return total
 
-    def by_version(self) -> dict[str, Tally]:
-        """Returns the counts of each version by "MODEL/VERSION", sorted; of calls without one by "(no version)"."""
+    def by_group(self) -> dict[str, Tally]:
+        """Returns the counts of each version by "MODEL/VERSION", or of each caller by name, sorted."""
         merged: dict[str, Tally] = {}
-        for (version, _), tally in self.by_hour().items():
-            merged.setdefault(version, Tally()).merge(tally)
+        for (group, _), tally in self.by_hour().items():
+            merged.setdefault(group, Tally()).merge(tally)
         return merged
 
     def by_hour(self) -> dict[tuple[str, str], Tally]:
-        """Returns the counts by "MODEL/VERSION" and the hour (UTC) in which calls were received, sorted."""
+        """Returns the counts by version or caller and the hour (UTC) in which calls were received, sorted."""
         return {
-            (f"{model}/{version}" if version else model, hour): self._tallies[model, version, hour]
-            for model, version, hour in sorted(self._tallies)
+            (f"{name}/{version}" if version else name, hour): self._tallies[name, version, hour]
+            for name, version, hour in sorted(self._tallies)
         }
 
     def conditions(self) -> dict[tuple[str, str], Raised]:
@@ -163,16 +192,17 @@ class Stats:
 
 
 def print_stats(stats: Stats, console: Console) -> None:
-    """Prints tables of versions, hours, reasons of default scores, reasons of errors, and conditions.
+    """Prints tables of versions or callers, hours, reasons of default scores, reasons of errors, and conditions.
 
     Rows without a score get a column and a table of their own only if there are any.
     """
     total = stats.total()
-    versions = [((name,), tally) for name, tally in stats.by_version().items()]
+    groups = [((name,), tally) for name, tally in stats.by_group().items()]
+    heading = "caller" if stats.by is By.CALLER else "model/version"
     counted = ["defaulted", "without score"] if total.without_score else ["defaulted"]
-    console.print(_table(["model/version"], [*versions, (("all",), total)], counted))
+    console.print(_table([heading], [*groups, (("all",), total)], counted))
     console.print()
-    console.print(_table(["model/version", "hour"], stats.by_hour().items(), counted))
+    console.print(_table([heading, "hour"], stats.by_hour().items(), counted))
     if total.defaulted:
         console.print()
         console.print(_reasons("default reason", "rows", total.defaulted, total.rows))

@@ -152,6 +152,23 @@ class Summary:
         for line in self.lines():
             console.print(line, markup=False, highlight=False, soft_wrap=True)
 
+    def listing(self) -> dict[str, Any]:
+        """Returns the result as `--json` prints it; docs/reconcile.md states the fields."""
+        counts = ["calls", "failed", "cancelled", "rows", "equal", "different", "largest", "defaulted"]
+        counts += ["without_score", "unknown", "over_limit"]
+        return {
+            "exit_code": self.exit_code,
+            "verdict": printable(self.verdict),
+            "versions": [
+                {"version": str(one.key)}
+                | {name: getattr(one, name) for name in counts}
+                | {"not_rescored": one.not_rescored or None, "failures": dict(one.failures.most_common())}
+                | {"left_out": sorted(one.left_out), "notes": one.notes}
+                for one in self.versions
+            ],
+            "notes": self.notes,
+        }
+
     def columns(self) -> dict[str, list[str]]:
         """Returns the columns of the table by their headings, one cell for each version."""
 

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, NamedTuple
 
 from bridge.addresses import caller_at
 from bridge.callers.access import Access
@@ -27,6 +27,7 @@ from bridge.services.open_inference_models import (
     unload,
 )
 from bridge.services.open_inference_wire import JsonInferWire
+from bridge.services.time_limits import read_time_limit
 
 __all__ = ["InferenceHttp"]
 
@@ -86,10 +87,8 @@ class InferenceHttp:
 
     async def _infer(self, request: HttpRequest) -> HttpAnswer:
         """Answers infer: scores one batch."""
-        given = request.headers.get(_JSON_LENGTH)
-        known = given is not None and _LENGTH.fullmatch(given) is not None
-        json_bytes = int(given or 0) if known and int(given or 0) != len(request.body) else 0
-        wire = JsonInferWire(self._intake, request.parts["model"], request.parts.get("version", ""), json_bytes)
+        head = _read_head(request)
+        wire = JsonInferWire(self._intake, request.parts["model"], request.parts.get("version", ""), head.json_bytes)
         by, error = self._caller(request)
         arrival = Arrival(
             method=f"{request.method} {request.path}",
@@ -98,18 +97,14 @@ class InferenceHttp:
             caller=caller_at(request.peer) if by is None else by.name,
             at=request.at,
             received_ns=request.received_ns,
-            json_bytes=json_bytes if json_bytes < len(request.body) else 0,
+            json_bytes=head.json_bytes if head.json_bytes < len(request.body) else 0,
         )
         if by is None or error is not None:
             return await self._answering.refuse(wire, arrival, error or Unauthenticated("the caller is not known"))
-        if given is not None and not known:
-            wrong = InvalidRequest("Inference-Header-Content-Length must be a whole number of bytes, at least 1")
-            return await self._answering.refuse(wire, arrival, wrong)
-        if (media := _media_type(request)) not in _TAKEN or (media == _BINARY and given is None):
-            taken = f"the body must be {_JSON}, or {_BINARY} with the header Inference-Header-Content-Length"
-            await self._answering.refuse(wire, arrival, InvalidRequest(taken))
-            return problem(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, taken)
-        answer = await self._answering.answer(wire, arrival, None, by)
+        if head.wrong is not None:
+            refused = await self._answering.refuse(wire, arrival, head.wrong)
+            return refused if head.status is None else problem(head.status, str(head.wrong))
+        answer = await self._answering.answer(wire, arrival, head.left_s, by)
         if isinstance(answer, HttpAnswer):
             return answer
         if not wire.answer_json_bytes:
@@ -170,6 +165,40 @@ class InferenceHttp:
             return self._access.identify(request.credentials), None
         except Unauthenticated as error:
             return None, error
+
+
+class _Head(NamedTuple):
+    """What the headers of an infer request say.
+
+    Attributes:
+        json_bytes: the length of the JSON text in the body; 0 if there is nothing behind it.
+        left_s: the seconds that the caller waits; None if it sets no limit.
+        wrong: why the request is refused; None if its headers are as they must be.
+        status: the HTTP status of the refusal, if it is not the usual one.
+    """
+
+    json_bytes: int = 0
+    left_s: float | None = None
+    wrong: InvalidRequest | None = None
+    status: HTTPStatus | None = None
+
+
+def _read_head(request: HttpRequest) -> _Head:
+    given = request.headers.get(_JSON_LENGTH)
+    if given is not None and _LENGTH.fullmatch(given) is None:
+        wrong = InvalidRequest("Inference-Header-Content-Length must be a whole number of bytes, at least 1")
+        return _Head(wrong=wrong)
+    if (media := _media_type(request)) not in _TAKEN or (media == _BINARY and given is None):
+        wrong = InvalidRequest(
+            f"the body must be {_JSON}, or {_BINARY} with the header Inference-Header-Content-Length"
+        )
+        return _Head(wrong=wrong, status=HTTPStatus.UNSUPPORTED_MEDIA_TYPE)
+    json_bytes = int(given or 0)
+    try:
+        left_s = read_time_limit(request.headers)
+    except InvalidRequest as error:
+        return _Head(wrong=error)
+    return _Head(json_bytes if json_bytes != len(request.body) else 0, left_s)
 
 
 def _media_type(request: HttpRequest) -> str:

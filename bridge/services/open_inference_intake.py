@@ -14,7 +14,7 @@ __all__ = ["InferIntake"]
 # A message below these limits is read within about 2 ms; handing it to a thread costs 0.1 ms.
 _FEW_COLUMNS = 256
 _FEW_ITEMS = 10_000
-_FEW_BYTES = 4 << 20
+_FEW_BYTES = 1 << 20  # grpcio has copied it by then, which takes about as long
 _SHORT_JSON_BYTES = 4 << 10
 _LITTLE_JSON_BYTES = 64 << 10
 

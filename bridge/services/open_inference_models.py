@@ -1,5 +1,6 @@
 """Tells of the server and its models in the words of the Open Inference Protocol, and loads and unloads models."""
 
+import logging
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -24,6 +25,8 @@ __all__ = [
     "server_metadata",
     "unload",
 ]
+
+_log = logging.getLogger(__name__)
 
 _NAME, _DISTRIBUTION = "scorebridge", "scorebridge-gateway"
 _EXTENSIONS = ("binary_tensor_data", "model_repository", "model_repository(unload_dependents)", "parameters")
@@ -144,6 +147,7 @@ async def load(registry: Registry, by: Caller, model: str, parameters: Mapping[s
             f"the parameter '{brief(min(parameters), _MOST_SHOWN)}' is not taken: a model is loaded as it was deployed"
         )
     await load_model(registry, model)
+    _log.info("%s was loaded for the caller '%s'", model, by.name)
 
 
 async def unload(registry: Registry, by: Caller, model: str, parameters: Mapping[str, Any], repository: str) -> None:
@@ -165,6 +169,7 @@ async def unload(registry: Registry, by: Caller, model: str, parameters: Mapping
     if unknown := set(parameters) - {"unload_dependents"}:
         raise InvalidRequest(f"the parameter '{brief(min(unknown), _MOST_SHOWN)}' is not taken")
     await unload_model(registry, model)
+    _log.info("%s was unloaded for the caller '%s', until it is loaded again or the gateway restarts", model, by.name)
 
 
 def as_fields(message: Any) -> dict[str, Any]:

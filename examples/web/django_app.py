@@ -22,7 +22,8 @@ settings.configure(
     SECRET_KEY=os.environ.get("DJANGO_SECRET_KEY", os.urandom(32).hex()),
 )
 # One client for the whole process. It opens its connection at its first call, so it may be made before a fork.
-client = ScoringClient(os.environ.get("SCOREBRIDGE_URL", "127.0.0.1:8081"), timeout_s=0.5, default=0.33)
+# SCOREBRIDGE_URL says where the gateway is; SCOREBRIDGE_TLS_CA, SCOREBRIDGE_TOKEN_FILE and others how it knows us.
+client = ScoringClient.from_env(timeout_s=0.5, default=0.33)
 atexit.register(client.close)
 
 

@@ -1,6 +1,5 @@
 """Asks a gateway for scores from FastAPI: uvicorn --app-dir examples/web fastapi_app:app."""
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated
@@ -37,8 +36,8 @@ class Risks(BaseModel):
 @asynccontextmanager
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Opens one client for the whole process, on its event loop, and closes it at the end."""
-    target = os.environ.get("SCOREBRIDGE_URL", "127.0.0.1:8081")
-    async with AsyncScoringClient(target, timeout_s=0.5, default=0.33) as client:
+    # SCOREBRIDGE_URL says where the gateway is; SCOREBRIDGE_TLS_CA, SCOREBRIDGE_TOKEN_FILE and others how it knows us.
+    async with AsyncScoringClient.from_env(timeout_s=0.5, default=0.33) as client:
         with suppress(ScoringError):  # where no gateway answers yet, patients get the default
             await client.warm_up(timeout_s=2)
         app.state.client = client

@@ -1,7 +1,6 @@
 """Asks a gateway for scores from Flask: gunicorn --preload --chdir examples/web flask_app:app."""
 
 import atexit
-import os
 
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
@@ -10,7 +9,8 @@ from scorebridge import InvalidRequest, ScoringClient
 app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = 1 << 20
 # One client for the whole process. It opens its connection at its first call, so it may be made before a fork.
-client = ScoringClient(os.environ.get("SCOREBRIDGE_URL", "127.0.0.1:8081"), timeout_s=0.5, default=0.33)
+# SCOREBRIDGE_URL says where the gateway is; SCOREBRIDGE_TLS_CA, SCOREBRIDGE_TOKEN_FILE and others how it knows us.
+client = ScoringClient.from_env(timeout_s=0.5, default=0.33)
 atexit.register(client.close)
 
 

@@ -1,5 +1,6 @@
 """The command line as a person uses it."""
 
+import json
 import os
 import re
 import shutil
@@ -110,6 +111,17 @@ def test_a_value_that_an_option_can_not_take_is_said_of_the_option(tmp_path: Pat
     said = run("score", "m", "--input", tmp_path / "in.csv", "--output", tmp_path / "out.csv", option, value, code=2)
     assert re.search(rf"Invalid value for '?{option}\b", said)
     assert "in.csv" not in said
+
+
+def test_what_a_trial_found_can_be_told_in_json(pima: Pima, tmp_path: Path) -> None:
+    found = json.loads(run("check", pima.folder / "glm", "--json"))
+    assert [(one["name"], one["type"]) for one in found["features"]] == [(name, "double") for name in pima.names]
+    assert (found["outputs"], found["golden_rows"]) == ([{"name": "score", "type": "double"}], 20)
+    assert (found["row_wise"], found["row_wise_reason"], found["waived"]) == (True, None, [])
+    target = ["--repository", tmp_path / "repository", "--model", "glm", "--json"]
+    assert json.loads(run("deploy", pima.folder / "glm", *target)) == {"model": "glm", "version": 1} | found
+    unproven = make_r_bundle(tmp_path / "unproven", "Pred.R <- function(b) b + k", settings='row_wise = "none"')
+    assert len(run("check", unproven, "--json", code=1).splitlines()) == 1
 
 
 def test_a_bundle_without_features_gets_them_proposed(tmp_path: Path) -> None:

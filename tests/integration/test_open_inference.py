@@ -305,8 +305,9 @@ async def test_the_server_and_its_models_are_described(
 
 
 async def test_a_model_stays_unloaded_until_it_is_loaded_and_its_files_stay_as_they_are(
-    cancer: Cancer, repository: Path, tmp_path: Path, start_gateway: StartGateway
+    cancer: Cancer, repository: Path, tmp_path: Path, start_gateway: StartGateway, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "bridge.services.open_inference_models")
     put(cancer.folder, repository, "cancer")
     put(cancer.folder, repository, "other")
     gateway = await start_gateway(repository, watch_interval_s=0.05, log_dir=tmp_path / "log")
@@ -346,6 +347,9 @@ async def test_a_model_stays_unloaded_until_it_is_loaded_and_its_files_stay_as_t
         await caller.ask("RepositoryModelUnload", unload, pb.RepositoryModelUnloadResponse)
         assert [name for name, *_ in await states(caller)] == ["other"]
     assert files.items() <= contents_of(repository).items()
+    until = "cancer was unloaded for the caller 'ipv4:127.0.0.1', until it is loaded again or the gateway restarts"
+    noted = [one.getMessage() for one in caplog.records if one.name == "bridge.services.open_inference_models"]
+    assert noted == [until, until, "cancer was loaded for the caller 'ipv4:127.0.0.1'", until]
     await gateway.close()
     again = await start_gateway(repository)
     assert len(again.registry.resident()) == 3

@@ -180,6 +180,15 @@ LENGTH = "inference-header-content-length"
             400,
             "Inference-Header-Content-Length is 9999999; the body",
         ),
+        ("cancer/infer", b"", {"grpc-timeout": "1"}, 400, "Grpc-Timeout must be 1 to 8 digits and one of the units"),
+        ("cancer/infer", b"", {"x-request-timeout": "-1"}, 400, "X-Request-Timeout must be seconds"),
+        (
+            "cancer/infer",
+            b"",
+            {"grpc-timeout": "1S", "x-request-timeout": "1"},
+            400,
+            "are both there: send one of them",
+        ),
         ("cancer/infer", b'{"inputs": 1}', {}, 400, "inputs must be an array of objects"),
         ("cancer/infer", b"\xff", {}, 400, "the body is not UTF-8"),
         ("cancer/infer", b"[" * 100_000, {}, 400, "the body is nested too deeply"),
@@ -283,3 +292,6 @@ async def test_a_call_takes_no_longer_than_it_says(
     assert late.status == 504
     document = json.loads(late.body)
     assert (document["reason"], document["request_id"], document["model"]) == ("DEADLINE", "call-1", "slow")
+    for headers in ({"x-request-timeout": "0.3"}, {"grpc-timeout": "300m"}):
+        answer = parsed(await ask(gateway, "POST", "/v2/models/slow/infer", infer_json(row, "FP64"), headers))
+        assert answer["parameters"]["default_reason"] == "DEADLINE"

@@ -14,6 +14,7 @@ from fixtures import SCOREBRIDGE, Cancer, StartGateway, deploy, make_r_bundle
 
 from bridge.cli.commands import CommandFailed
 from bridge.cli.csv_batch import Echo
+from bridge.cli.gateway_options import GatewayOptions
 from bridge.cli.score import score_csv
 from bridge.gateway.server import Gateway
 from bridge.row_files.csv_dialect import Dialect
@@ -61,9 +62,8 @@ async def scored(
     gateway: Gateway, model: str, source: Path, output: Path, dialect: Dialect | None = None, echo: Echo | None = None
 ) -> list[dict[str, str]]:
     """The rows of the output."""
-    await asyncio.to_thread(
-        score_csv, gateway.grpc_address, model, source, output, timeout_s=20, dialect=dialect, echo=echo
-    )
+    options = GatewayOptions(gateway.grpc_address)
+    await asyncio.to_thread(score_csv, options, model, source, output, timeout_s=20, dialect=dialect, echo=echo)
     with output.open(newline="") as file:
         return list(csv.DictReader(file))
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fixtures import ROOT, put
 from patients import PATIENTS, make_diabetes
@@ -101,7 +102,7 @@ def score() -> list[float]:
 
 @pytest.fixture(scope="module")
 def operator(steps: list[Block], score: list[float], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """Who has followed all steps, one after the other, with the model deployed before the gateway starts."""
+    """Who has followed all steps but the last, which asks over HTTP; the model was deployed before."""
     folder = tmp_path_factory.mktemp("operator") / "empty"
     folder.mkdir()
     score += make_diabetes(folder.parent / "bundle")
@@ -109,17 +110,25 @@ def operator(steps: list[Block], score: list[float], tmp_path_factory: pytest.Te
     put(folder.parent / "bundle", folder / "models", "diabetes")
     try:
         for block in steps:
-            operator.follow(block)
+            if not block.text.startswith("curl"):
+                operator.follow(block)
         yield operator
     finally:
         operator.end()
 
 
-def test_each_way_of_calling_gets_the_score(operator: Operator, score: list[float]) -> None:
-    listed, scored, answered = operator.printed[-3:]
-    assert "diabetes/1" in listed
-    assert scored.split() == ["MODEL", str(score[0])]
-    assert json.loads(answered)["scores"] == {"score": [score[0]]}
+def test_the_command_line_and_the_python_client_get_the_score(operator: Operator, score: list[float]) -> None:
+    listed, scored = operator.printed[-2:]
+    assert listed.splitlines()[1].split()[:4] == ["diabetes", "1", "ready", "(serves)"]
+    source, text = scored.split()
+    assert (source, np.float32(text)) == ("MODEL", np.float32(score[0]))
+
+
+def test_curl_gets_the_score(operator: Operator, steps: list[Block], score: list[float]) -> None:
+    (asking,) = [block.text for block in steps if block.text.startswith("curl")]
+    done = operator.run("bash", "-euc", operator.on_free_ports(asking))
+    (found,) = json.loads(done.stdout)["scores"]["score"]
+    assert np.float32(found) == np.float32(score[0])
 
 
 def test_what_must_be_secret_is_its_owner_s_alone(operator: Operator) -> None:
@@ -138,7 +147,7 @@ WITHOUT = [
     ({"SCOREBRIDGE_TOKEN_FILE": ""}, "UNAUTHENTICATED"),
     ({"SCOREBRIDGE_TOKEN_FILE": "other.token"}, "UNAUTHENTICATED"),
     ({"SCOREBRIDGE_CLIENT_CERT": "", "SCOREBRIDGE_CLIENT_KEY": ""}, ""),
-    ({"SCOREBRIDGE_CLIENT_CERT": "tls/gateway.pem", "SCOREBRIDGE_CLIENT_KEY": "tls/gateway.key"}, "UNAUTHENTICATED"),
+    ({"SCOREBRIDGE_CLIENT_CERT": "tls/gateway.pem", "SCOREBRIDGE_CLIENT_KEY": "tls/gateway.key"}, ""),
     ({"SCOREBRIDGE_TLS_CA": "tls/shop.pem"}, ""),
 ]
 

@@ -140,9 +140,10 @@ async def test_the_page_s_examples_print_scores(
     printed = []
     for place, program in enumerate(programs):
         path = tmp_path / f"program_{place}.py"
-        path.write_text(program.text.replace("127.0.0.1:8081", gateway.grpc_address))
+        text = program.text.replace("127.0.0.1:8081", gateway.grpc_address)
+        path.write_text(text.replace("127.0.0.1:8082", gateway.http_address))
         process = await asyncio.create_subprocess_exec(str(PYTHON), str(path), stdout=asyncio.subprocess.PIPE)
         output, _ = await process.communicate()
         assert process.returncode == 0, "what it raised is on standard error"
         printed.append(output.decode())
-    assert printed == ["(2,) MODEL\n", "score [15.5, 58.0]\n"]
+    assert printed == ["(2,) MODEL\n", "(2,) MODEL\n", "score [15.5, 58.0]\n"]

@@ -135,6 +135,7 @@ def test_chunks_that_all_failed_raise_the_first_error() -> None:
         ("NOT_FOUND", True, False),
         ("PERMISSION_DENIED", False, False),
         ("UNAUTHENTICATED", False, False),
+        ("FAILED_PRECONDITION", True, False),
         ("CANCELLED", False, False),
     ],
 )

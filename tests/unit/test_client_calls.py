@@ -181,12 +181,14 @@ def test_a_cancelled_call_has_no_default() -> None:
 
 
 def test_the_caller_s_channel_options_go_before() -> None:
-    options = dict(plan_channel("a:1,b:2", None, [("grpc.enable_retries", 0)], {"keepalive_s": None}).options)
+    options = dict(
+        plan_channel("a:1,b:2", None, [("grpc.enable_retries", 0)], {"keepalive_s": None}, token=False).options
+    )
     assert options["grpc.enable_retries"] == 0
     assert options["grpc.max_receive_message_length"] == -1
     assert options["grpc.default_authority"] == "a:1"
     assert "grpc.keepalive_time_ms" not in options
-    assert "grpc.default_authority" not in dict(plan_channel("a:1", None, [], {}).options)
+    assert "grpc.default_authority" not in dict(plan_channel("a:1", None, [], {}, token=False).options)
 
 
 def test_every_error_says_its_status() -> None:

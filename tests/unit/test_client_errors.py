@@ -19,12 +19,15 @@ from scorebridge import (
     MessageTooLarge,
     ModelNotFound,
     NotAllowed,
+    PermissionDenied,
     PredictionFailed,
     ScoringError,
+    Unauthenticated,
     Unavailable,
     VersionRefused,
 )
 from scorebridge.errors import translate
+from scorebridge.fallback import falls_back
 
 KEY = "grpc-status-details-bin"
 Metadata = list[tuple[str, str | bytes]]
@@ -74,7 +77,8 @@ KINDS: list[tuple[grpc.StatusCode, type[ScoringError]]] = [
     (grpc.StatusCode.INTERNAL, PredictionFailed),
     (grpc.StatusCode.CANCELLED, Cancelled),
     (grpc.StatusCode.UNKNOWN, ScoringError),
-    (grpc.StatusCode.UNAUTHENTICATED, NotAllowed),
+    (grpc.StatusCode.UNAUTHENTICATED, Unauthenticated),
+    (grpc.StatusCode.PERMISSION_DENIED, PermissionDenied),
 ]
 
 
@@ -115,10 +119,26 @@ def test_an_error_of_the_library_or_another_has_its_status_for_a_reason(
 
 
 def test_the_callers_faults_are_told_from_the_others() -> None:
-    kinds = {InvalidRequest, MessageTooLarge, ModelNotFound, VersionRefused}
+    kinds = {InvalidRequest, MessageTooLarge, ModelNotFound, VersionRefused, Unauthenticated, PermissionDenied}
     others = {DeadlineExceeded, Unavailable, PredictionFailed}
     assert {kind for kind in kinds | others if issubclass(kind, CallerError)} == kinds
     assert all(issubclass(kind, ScoringError) for kind in others)
+
+
+@pytest.mark.parametrize(("status", "kind"), KINDS)
+@pytest.mark.parametrize("by_gateway", [True, False])
+def test_no_default_stands_for_a_caller_s_fault_or_a_cancelled_call(
+    status: grpc.StatusCode, kind: type[ScoringError], *, by_gateway: bool
+) -> None:
+    error = translate(FakeRpcError(status, "said", [(KEY, packed(info()))] if by_gateway else []))
+    assert by_gateway is error.by_gateway
+    assert falls_back(error) is not isinstance(error, CallerError | Cancelled)
+    assert kind is Unavailable or type(error) is kind
+
+
+def test_code_that_takes_who_may_not_call_for_one_error_goes_on_to_work() -> None:
+    assert issubclass(Unauthenticated, NotAllowed)
+    assert issubclass(PermissionDenied, NotAllowed)
 
 
 @pytest.mark.parametrize(
@@ -130,6 +150,8 @@ def test_the_callers_faults_are_told_from_the_others() -> None:
         MessageTooLarge,
         ModelNotFound,
         NotAllowed,
+        PermissionDenied,
+        Unauthenticated,
         VersionRefused,
         Cancelled,
         DeadlineExceeded,

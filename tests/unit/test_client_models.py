@@ -28,6 +28,7 @@ from scorebridge.models import read_details, read_versions
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.cli.commands import CommandFailed
+from bridge.cli.gateway_options import GatewayOptions
 from bridge.cli.models import print_models
 from bridge.cli.score import score_csv
 
@@ -232,10 +233,10 @@ async def test_both_clients_and_the_command_line_understand_a_newer_gateway(
     async with AsyncScoringClient(newer) as asking:
         assert (await asking.models(), await asking.model("m")) == (listed, details)
     assert listed == [one.version for one in details] == [told(numbered(99)).version]
-    print_models(newer)
+    print_models(GatewayOptions(newer))
     assert "unknown 99 (serves)" in capsys.readouterr().out
     source = tmp_path / "in.csv"
     source.write_text("x\n1\n")
     with pytest.raises(CommandFailed, match=r"^feature 'x' has the type UNKNOWN_99, which this scorebridge does not"):
-        score_csv(newer, "m", source, tmp_path / "out.csv")
+        score_csv(GatewayOptions(newer), "m", source, tmp_path / "out.csv")
     assert not (tmp_path / "out.csv").exists()

@@ -35,7 +35,9 @@ def rich_record() -> log_pb.LogRecord:
     response = pb.ScoreResponse(request_id="rich", model="risk", version=3)
     response.scores.add(name="p.yes").doubles.values.extend([0.5, 0.25])
     response.scores.add(name="class").strings.values.extend(["no", ""])
-    return default_rows(of_messages(request, response), 1, 1, pb.DEFAULT_REASON_WORKER_LOST)
+    made = of_messages(request, response)
+    made.caller = "billing"
+    return default_rows(made, 1, 1, pb.DEFAULT_REASON_WORKER_LOST)
 
 
 def rows(made: log_pb.LogRecord) -> list[dict[str, Any]]:
@@ -59,6 +61,7 @@ def test_a_row_has_the_call_its_inputs_and_its_scores() -> None:
         "request_id": "rich",
         "batch_id": "night",
         "labels": {"a": "1", "b": "2"},
+        "caller": "billing",
         "model": "risk",
         "version": 3,
         "digest": DIGEST,
@@ -98,6 +101,32 @@ def test_a_row_that_failed_is_none_of_the_model_s(tmp_path: Path) -> None:
     assert [(line["source"], line["reason"], line["score"]["score"]) for line in bulk] == expected
     table = pq.read_table(tmp_path / "a" / "risk" / "3.parquet").to_pylist()
     assert [(line["source"], line["reason"], line["score.score"]) for line in table] == expected
+
+
+def test_every_form_names_the_caller_where_there_is_one(tmp_path: Path) -> None:
+    write_log(tmp_path / "log", [rich_record(), record("of an older gateway", [40.0])])
+    for form, output in (("jsonl", "a.jsonl"), ("elasticsearch", "a.ndjson"), ("parquet", "a")):
+        assert run(tmp_path / "log", form, tmp_path / output).exit_code == 0
+    lines = [json.loads(line) for line in (tmp_path / "a.jsonl").read_text().splitlines()]
+    bulk = [json.loads(line) for line in (tmp_path / "a.ndjson").read_text().splitlines()][1::2]
+    table = pq.read_table(tmp_path / "a" / "risk" / "3.parquet").to_pylist()
+    for found in (lines, bulk, table):
+        assert [line["caller"] for line in found] == ["billing", "billing", None]
+    template = json.loads((tmp_path / "a.ndjson.template.json").read_text())
+    assert template["template"]["mappings"]["properties"]["caller"] == {"type": "keyword"}
+
+
+def test_what_was_written_can_be_told_in_json(tmp_path: Path) -> None:
+    first, *_ = write_log(tmp_path / "log", [rich_record(), failed()])
+    first.write_bytes(first.read_bytes()[:-5])
+    done = run(tmp_path / "log", "jsonl", tmp_path / "a.jsonl", "--json")
+    assert done.exit_code == 0
+    told = json.loads(done.stdout)
+    (skipped,) = told.pop("skipped")
+    assert told == {"paths": [str(tmp_path / "a.jsonl")], "calls": 1, "rows": 2, "left_out": 0}
+    assert (skipped["segment"], set(skipped)) == (first.name, {"segment", "offset", "bytes", "reason"})
+    empty = run(tmp_path / "log", "parquet", tmp_path / "b", "--until", "2000-01-01", "--json")
+    assert json.loads(empty.stdout)["paths"] == []
 
 
 def test_a_matrix_without_names_counts_its_columns() -> None:

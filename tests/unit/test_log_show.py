@@ -1,5 +1,6 @@
 """log show: all that is on record of one call, and nothing that could harm a terminal."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def test_every_field_of_the_record_is_there() -> None:
     made = default_rows(of_messages(request, response), 1, 1, pb.DEFAULT_REASON_MODEL_ERROR)
     made.queue_ns = 1_000_000
     made.backend_ns = 1_500_000
+    made.caller = "billing"
     text = shown(made)
     fields = {line[:16].strip(): line[16:] for line in text.split("\n\n")[0].splitlines()}
     assert fields == {
@@ -42,6 +44,7 @@ def test_every_field_of_the_record_is_there() -> None:
         "queue time": "1.000 ms",
         "backend time": "1.500 ms",
         "attempts": "1",
+        "caller": "billing",
         "peer": "ipv4:127.0.0.1:5000",
         "asked version": "the one that serves",
         "batch id": "night",
@@ -190,3 +193,54 @@ def test_a_cut_request_is_said_to_be_cut_and_its_rows_are_not_made_up() -> None:
     assert f"cut             the first {len(made.request)} bytes of the request are on record\n" in text
     assert f"request sha256  {'0a' * 32}\n" in text
     assert text.endswith("\nthe rows can't be shown: only the beginning of the request is on record\n")
+
+
+def test_a_call_can_be_shown_in_json(tmp_path: Path) -> None:
+    made = fail_rows(record("call-1", [40.0, float("inf")]), 0, 1, pb.DEFAULT_REASON_MODEL_ERROR)
+    made.caller = "billing"
+    write_log(tmp_path, [record("other"), made, record("call-1", range(30))])
+    done = CliRunner().invoke(app, ["show", str(tmp_path), "--request-id", "call-1", "--json"])
+    assert done.exit_code == 0
+    first, second = json.loads(done.stdout)
+    rows = first.pop("rows")
+    assert [(row["row"], row["source"], row["input.age"], row["score.score"]) for row in rows] == [
+        (0, "FAILED", 40.0, None),
+        (1, "MODEL", "Infinity", "Infinity"),
+    ]
+    offset = first["place"].pop("offset")
+    assert offset > 0
+    assert first == {
+        "request_id": "call-1",
+        "model": "risk",
+        "version": 3,
+        "digest": made.digest,
+        "status": 0,
+        "error_reason": None,
+        "received_at": "2026-11-23T12:00:00Z",
+        "total_s": 0.002,
+        "queue_s": 0.0,
+        "backend_s": 0.0,
+        "attempts": 1,
+        "method": "/scorebridge.v1.ScoringService/Score",
+        "caller": "billing",
+        "peer": "ipv4:127.0.0.1:5000",
+        "engine": "xgboost 3.2.0",
+        "error_message": None,
+        "condition_class": None,
+        "private_detail": None,
+        "request_bytes": len(made.request),
+        "response_bytes": len(made.response),
+        "cut": False,
+        "place": {"segment": "00000000000000000000.sblog", "sequence": 1},
+        "gateway": "host-1-2026",
+        "environment": {"R": "4.2.2", "xgboost": "3.2.0"},
+        "row_count": 2,
+    }
+    assert (second["caller"], second["row_count"], len(second["rows"])) == (None, 30, 20)
+
+
+def test_no_call_is_an_empty_list_in_json_and_an_error(tmp_path: Path) -> None:
+    write_log(tmp_path, [record("other")])
+    done = CliRunner().invoke(app, ["show", str(tmp_path), "--request-id", "call-1", "--json"])
+    assert (done.exit_code, json.loads(done.stdout)) == (1, [])
+    assert done.stderr == f"no call in {tmp_path} has the request id call-1\n"

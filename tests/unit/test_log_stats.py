@@ -1,5 +1,6 @@
 """log stats: counts are exact, percentiles within a hundredth, memory does not grow with the calls."""
 
+import json
 import math
 from io import StringIO
 from pathlib import Path
@@ -17,7 +18,7 @@ from typer.testing import CliRunner
 from bridge.cli.log import app
 from bridge.prediction_log.rows import reason_name
 from bridge.prediction_log.selection import Selection, SelectionNotUnderstood
-from bridge.prediction_log.stats import Histogram, Stats, print_stats
+from bridge.prediction_log.stats import By, Histogram, Stats, print_stats
 
 HOUR = 3600
 
@@ -58,7 +59,7 @@ def test_calls_rows_and_defaults_are_counted_by_version_and_hour() -> None:
     assert (total.calls, total.rows, total.default_rate) == (7, 9, 3 / 9)
     assert total.defaulted == {"MODEL_ERROR": 2, "DEADLINE": 1}
     assert total.errors == {"INVALID_REQUEST": 3}
-    versions = stats.by_version()
+    versions = stats.by_group()
     assert list(versions) == ["(no version)", "risk/3", "risk/10"]
     assert [(one.calls, one.rows) for one in versions.values()] == [(2, 0), (4, 8), (1, 1)]
     hours = stats.by_hour()
@@ -257,3 +258,85 @@ def test_what_was_skipped_is_said(log: Path) -> None:
     assert done.exit_code == 0
     assert done.stderr.startswith("skipped ")
     assert done.stderr.endswith("the last record was never finished\n")
+
+
+def by(name: str, made: log_pb.LogRecord) -> log_pb.LogRecord:
+    """The same call by a caller of this name."""
+    made.caller = name
+    return made
+
+
+@pytest.fixture
+def log_of_callers(tmp_path: Path) -> Path:
+    """Calls of two callers, and one of an older gateway."""
+    late = default_rows(record("b", [1.0] * 3, version=4), 0, 1, pb.DEFAULT_REASON_DEADLINE)
+    calls = [by("billing", record("a", [1.0])), by("billing", late), by("risk.desk", refused()), record("old")]
+    write_log(tmp_path / "log", calls)
+    return tmp_path / "log"
+
+
+def test_calls_are_counted_by_caller(log_of_callers: Path) -> None:
+    done = CliRunner().invoke(app, ["stats", str(log_of_callers), "--by", "caller"])
+    lines = [line.split() for line in done.stdout.splitlines()]
+    assert done.exit_code == 0
+    assert lines[0][:2] == ["caller", "calls"]
+    assert ["billing", "2", "0", "4"] in [line[:4] for line in lines]
+    assert ["risk.desk", "1", "1", "0"] in [line[:4] for line in lines]
+    assert ["(none)", "1", "0", "2"] in [line[:4] for line in lines]
+    assert ["billing", "2026-11-23T12:00Z", "2", "0", "4"] in [line[:5] for line in lines]
+    assert ["all", "4", "1", "6"] in [line[:4] for line in lines]
+
+
+def test_callers_beyond_a_thousand_are_counted_together() -> None:
+    stats = Stats(By.CALLER)
+    for number in range(1200):
+        stats.add(by(f"10.0.{number // 256}.{number % 256}", record(f"call-{number}")))
+    stats.add(by("10.0.0.1", record("again")))
+    groups = stats.by_group()
+    assert len(groups) == 1001
+    assert (groups["(others)"].calls, groups["10.0.0.1"].calls, stats.total().calls) == (200, 2, 1201)
+
+
+def test_counts_can_be_told_in_json(log_of_callers: Path) -> None:
+    done = CliRunner().invoke(app, ["stats", str(log_of_callers), "--json", "--by", "caller"])
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["by"], told["skipped"], told["conditions"][0]["version"]) == (
+        0,
+        "caller",
+        [],
+        "risk/4",
+    )
+    billing = next(group for group in told["groups"] if group["caller"] == "billing")
+    assert {name: value for name, value in billing.items() if not name.startswith("p")} == {
+        "caller": "billing",
+        "calls": 2,
+        "failed": 0,
+        "rows": 4,
+        "defaulted": {"DEADLINE": 1},
+        "without_score": {},
+        "errors": {},
+    }
+    assert billing["p50_s"] == pytest.approx(0.002, rel=0.01)
+    assert next((hour["caller"], hour["hour"]) for hour in told["hours"]) == ("(none)", "2026-11-23T12:00Z")
+    versions = json.loads(CliRunner().invoke(app, ["stats", str(log_of_callers), "--json"]).stdout)
+    assert versions["total"] == told["total"]
+    assert [(group["version"], group["errors"]) for group in versions["groups"]] == [
+        ("(no version)", {"INVALID_REQUEST": 1}),
+        ("risk/3", {}),
+        ("risk/4", {}),
+    ]
+
+
+def test_a_log_without_calls_has_counts_of_nothing_in_json(tmp_path: Path) -> None:
+    write_log(tmp_path / "log", [])
+    done = CliRunner().invoke(app, ["stats", str(tmp_path / "log"), "--json"])
+    told = json.loads(done.stdout)
+    nothing = {"calls": 0, "failed": 0, "rows": 0, "p50_s": None, "p95_s": None, "p99_s": None}
+    assert told == {
+        "by": "version",
+        "total": {**nothing, "defaulted": {}, "without_score": {}, "errors": {}},
+        "groups": [],
+        "hours": [],
+        "conditions": [],
+        "skipped": [],
+    }

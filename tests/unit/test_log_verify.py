@@ -1,6 +1,7 @@
 """log verify: what is wrong with a log is said, and where; what a killed gateway leaves is not wrong."""
 
 import hashlib
+import json
 import stat
 from pathlib import Path
 
@@ -242,3 +243,30 @@ def test_the_command_says_where_and_exits_with_1_only_if_something_is_wrong(log:
     done = CliRunner().invoke(app, ["verify", str(log[0].parent)])
     assert (done.exit_code, done.stdout.splitlines()[-1]) == (1, "NOT OK: 4 records in 3 segments")
     assert f"damaged  {log[0].name} at " in done.stdout
+
+
+def test_what_was_found_can_be_told_in_json(log: list[Path]) -> None:
+    whole = CliRunner().invoke(app, ["verify", str(log[0].parent), "--json"])
+    nothing: dict[str, list[str]] = {"damaged": [], "torn": [], "notes": []}
+    assert whole.exit_code == 0
+    assert json.loads(whole.stdout) == {"ok": True, "records": 6, "segments": 3, **nothing}
+    flip(log[0], log[0].stat().st_size - 1)
+    log[2].write_bytes(log[2].read_bytes()[:-5])
+    done = CliRunner().invoke(app, ["verify", str(log[0].parent), "--json"])
+    told = json.loads(done.stdout)
+    assert (done.exit_code, told["ok"], told["records"]) == (1, False, 4)
+    assert [finding["segment"] for finding in told["damaged"]] == [log[0].name, log[1].name, log[1].name]
+    assert [set(finding) for finding in told["torn"]] == [{"segment", "offset", "text"}]
+
+
+def test_a_log_without_calls_is_told_in_json_too(tmp_path: Path) -> None:
+    write_log(tmp_path / "log", [])
+    done = CliRunner().invoke(app, ["verify", str(tmp_path / "log"), "--json"])
+    assert json.loads(done.stdout) == {
+        "ok": True,
+        "records": 0,
+        "segments": 1,
+        "damaged": [],
+        "torn": [],
+        "notes": [],
+    }

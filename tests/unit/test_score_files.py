@@ -12,12 +12,13 @@ import numpy as np
 import pytest
 from scorebridge import DefaultedRows, FailedRows, Scores, Source
 
-from bridge.cli import score as score_files
 from bridge.cli.commands import CommandFailed
 from bridge.cli.csv_batch import Echo
+from bridge.cli.gateway_options import GatewayOptions
 from bridge.cli.score import score_csv
 from bridge.row_files.csv_dialect import Dialect
 
+NOWHERE = GatewayOptions("nowhere")
 KEYS: list[str] = []  # of the last call
 
 
@@ -52,7 +53,7 @@ class Doubling:
 
 @pytest.fixture(autouse=True)
 def _no_gateway(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(score_files, "ScoringClient", Doubling)
+    monkeypatch.setattr(GatewayOptions, "client", lambda gateway: Doubling(gateway.url))
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def source(tmp_path: Path) -> Path:
 
 
 def score(source: Path, target: Path) -> str:
-    return score_csv("nowhere", "double", source, target)
+    return score_csv(NOWHERE, "double", source, target)
 
 
 MISSING = "a missing value is an empty cell, NA or \\N, without quotes"
@@ -79,7 +80,7 @@ def test_a_file_is_scored(source: Path, tmp_path: Path) -> None:
 
 def test_rows_without_a_score_are_empty_and_say_why(source: Path, tmp_path: Path) -> None:
     source.write_text("x,y\n1,2\n3,4\n5,6\n")
-    said = score_csv("nowhere", "double", source, tmp_path / "out.csv", partial=True)
+    said = score_csv(NOWHERE, "double", source, tmp_path / "out.csv", partial=True)
     assert said == "3 rows by double/1, 1 of them with the default score, 1 without a score"
     expected = '"score","source","reason"\n,"FAILED","MODEL_ERROR"\n6,"DEFAULT","DEADLINE"\n10,"MODEL",""\n'
     assert (tmp_path / "out.csv").read_text() == expected
@@ -118,20 +119,20 @@ def test_keys_are_sent_and_come_back_first_and_what_is_kept_comes_behind_them_as
 ) -> None:
     source.write_text('x;id;note\n1,5;007;0,50\n2,5;"a ""b"";";NA\n3,5;1.0;"NA"\n')
     target = tmp_path / "out.csv"
-    score_csv("nowhere", "double", source, target, dialect=Dialect(";", ","), echo=Echo("id", ("note",)))
+    score_csv(NOWHERE, "double", source, target, dialect=Dialect(";", ","), echo=Echo("id", ("note",)))
     assert KEYS == ["007", 'a "b";', "1.0"]
     assert target.read_text() == (
         '"id","note","score","source","reason"\n007,"0,50",3,"MODEL",""\n"a ""b"";",NA,5,"MODEL",""\n'
         '1.0,"NA",7,"MODEL",""\n'
     )
-    score_csv("nowhere", "double", source, target, dialect=Dialect(";", ","), echo=Echo(None, ("id", "note")))
+    score_csv(NOWHERE, "double", source, target, dialect=Dialect(";", ","), echo=Echo(None, ("id", "note")))
     assert KEYS == []
 
 
 def test_a_name_that_the_answer_has_too_is_refused_and_nothing_is_written(source: Path, tmp_path: Path) -> None:
     source.write_text("x,score\n1,2\n")
     with pytest.raises(CommandFailed, match=r": column 'score' can't be copied, .*; rename the column in the file"):
-        score_csv("nowhere", "double", source, tmp_path / "out.csv", echo=Echo(None, ("score",)))
+        score_csv(NOWHERE, "double", source, tmp_path / "out.csv", echo=Echo(None, ("score",)))
     assert list(tmp_path.iterdir()) == [source]
 
 

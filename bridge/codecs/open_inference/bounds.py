@@ -22,6 +22,7 @@ _LEAST_TEXT_BYTES = 4  # of a text among raw bytes: its length
 _TAKEN_AS_THEY_ARE = (b"FP32", b"FP64")
 _CONTINUED = bytes(range(0x80, 0x100))  # bytes that are not the last ones of their numbers
 _KIND_BITS = 3
+_MOST_SINGLES = 1_000_000  # protobuf reads so many in about 5 ms, in which no other thread gets on
 _ROW_CHARACTERS = 8  # of a row in the parameter missing_rows, its comma included
 
 
@@ -109,7 +110,7 @@ class _Walk:
         self._bounds = bounds
         self._steps = steps
         self._outputs = self._raws = self._others = self._parameters = 0
-        self._raw_bytes = 0
+        self._raw_bytes = self._singles = 0
         self._converted = False  # whether a tensor has to be converted: only FP32 and FP64 are taken as they are
         self.columns = self.items = 0
 
@@ -136,6 +137,7 @@ class _Walk:
                 if one in (_ID, _MODEL, _VERSION):
                     check_text("an id, or the name or version of the model", end - begin)
                 self._other()
+        self.items += self._singles
         if self._converted:
             self.items += self._raw_bytes // _LEAST_TEXT_BYTES
 
@@ -182,7 +184,8 @@ class _Walk:
                 single = one & ((1 << _KIND_BITS) - 1) != DELIMITED
                 # Packed numbers of fixed width are read in one go, others one by one.
                 many = len(self._raw[first:last].translate(None, _CONTINUED)) if width is None and not single else 0
-                self.items += 1 if single else many
+                self._singles += 1 if single else many
+                self._bound(self._singles, _MOST_SINGLES, "whole numbers in contents; raw_input_contents may hold more")
             else:
                 self._other()
 

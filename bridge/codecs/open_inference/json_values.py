@@ -10,7 +10,7 @@ import numpy as np
 from bridge.codecs.open_inference.batches import place_in
 from bridge.codecs.open_inference.datatypes import Datatype
 from bridge.codecs.open_inference.inference import Values
-from bridge.codecs.open_inference.tensors import Place, shown
+from bridge.codecs.open_inference.tensors import RUN, Place, shown
 from bridge.columns import Array, Type
 from bridge.errors import InvalidRequest
 
@@ -38,7 +38,26 @@ def read_values(name: str, data: Any, datatype: Datatype, count: int, width: int
     entries = _flat(data, width, name)
     if len(entries) != count:
         raise InvalidRequest(f"tensor '{shown(name)}' has {len(entries)} values; its shape asks for {count}")
-    place = partial(place_in, width)
+    runs = [
+        _read_run(entries[first : first + RUN], datatype, name, partial(_place, width, first))
+        for first in range(0, count, RUN)
+    ]
+    if not runs:
+        return Values(np.empty(0, datatype.dtype))
+    missing = None
+    if any(run.missing is not None for run in runs):
+        missing = np.concatenate(
+            [np.zeros(len(run.entries), np.bool_) if run.missing is None else run.missing for run in runs]
+        )
+    return Values(np.concatenate([run.entries for run in runs]), missing)
+
+
+def _place(width: int, first: int, number: int) -> str:
+    return place_in(width, first + number)
+
+
+def _read_run(entries: list[Any], datatype: Datatype, name: str, place: Place) -> Values:
+    """Returns some values of a tensor, so few that no other thread has to wait long."""
     kinds = set(map(type, entries))
     missing = None
     if type(None) in kinds:

@@ -13,10 +13,11 @@ from bridge.columns import Array, Column, Type
 from bridge.errors import InvalidRequest
 from bridge.texts import brief
 
-__all__ = ["Place", "decoded", "read_contents", "read_raw", "shown", "write_contents", "write_raw"]
+__all__ = ["RUN", "Place", "decoded", "read_contents", "read_raw", "shown", "write_contents", "write_raw"]
 
 _LENGTH = struct.Struct("<I")  # before each text in raw bytes
 _BF16 = DATATYPES["BF16"]
+RUN = 8192  # values that are converted in one step, in less than a millisecond, so that other threads get on
 _MOST_SHOWN = 100  # characters of a caller's name
 # Fields whose values are all of one width are, packed, what they are in memory.
 _PACKED = {
@@ -127,7 +128,9 @@ def read_contents(contents: InferTensorContents, datatype: Datatype, count: int,
         return decoded(entries, name, place)
     if datatype.field in _PACKED:
         return _packed(contents, datatype, count)
-    wide = np.array(entries, np.uint64 if datatype.field == "uint64_contents" else np.int64)
+    wide = np.empty(count, np.uint64 if datatype.field == "uint64_contents" else np.int64)
+    for first in range(0, count, RUN):
+        wide[first : first + RUN] = entries[first : first + RUN]
     narrow = wide.astype(datatype.dtype)
     if (bad := narrow != wide).any():
         raise InvalidRequest(f"tensor '{shown(name)}', {place(int(bad.argmax()))}: does not fit {datatype.name}")
@@ -157,6 +160,9 @@ def write_contents(column: Column, datatype: Datatype) -> InferTensorContents:
         # A packed field of fixed width is on the wire what it is in the memory of a little-endian machine.
         raw = column.values.tobytes()
         return InferTensorContents.FromString(delimited(_PACKED[datatype.field], raw) if raw else b"")
-    values: list[Any] = column.values.tolist()
-    entries = [text.encode() for text in values] if column.type is Type.STRING else values
-    return InferTensorContents(**{datatype.field: entries})
+    contents = InferTensorContents()
+    field = getattr(contents, datatype.field)
+    for first in range(0, len(column), RUN):
+        values: list[Any] = column.values[first : first + RUN].tolist()
+        field.extend([text.encode() for text in values] if column.type is Type.STRING else values)
+    return contents

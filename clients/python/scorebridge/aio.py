@@ -66,7 +66,9 @@ class AsyncScoringClient(ClientBase):
         channel: grpc.aio.Channel | None = None,
         **more: Unpack[ClientOptions],
     ) -> None:
-        plan = None if channel is not None else plan_channel(target, credentials, options, more)
+        plan = None
+        if channel is None:
+            plan = plan_channel(target, credentials, options, more, token=token is not None)
         super().__init__(timeout_s, default, token, more)
         self._connection = GivenAioChannel(channel) if plan is None else AioConnection(plan, self._circuit.invite)
         self._reachability = Reachability(self._circuit, self._connection, closed=grpc.aio.UsageError)

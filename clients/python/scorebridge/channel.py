@@ -92,15 +92,18 @@ class ChannelPlan:
 
 
 def plan_channel(
-    target: object, credentials: object, options: Iterable[tuple[str, Any]], more: ClientOptions
+    target: object, credentials: object, options: Iterable[tuple[str, Any]], more: ClientOptions, *, token: bool
 ) -> ChannelPlan:
     """Returns how a client's channels are made, from the client's arguments.
+
+    In plain text a token must not leave this machine: other hosts are refused, and no proxy is used.
 
     Args:
         target: where the gateways are.
         credentials: the TLS credentials; None for plain text.
         options: options of the gRPC channel; they override the client's own options.
         more: the client's other options, of which `keepalive_s` and `keepalive_timeout_s` are used.
+        token: whether calls carry a token.
 
     Raises:
         TypeError, ValueError: an argument is not valid; the message names it.
@@ -109,12 +112,25 @@ def plan_channel(
         kind = type(credentials).__name__
         raise TypeError(f"credentials is a {kind}: pass what grpc.ssl_channel_credentials() returns")
     parsed = parse_target(target)
+    secret = token and not _encrypts(credentials)
+    if secret and not parsed.local:
+        raise ValueError(
+            f"a token is not sent to the target '{parsed.text}' in plain text, which others can read: use TLS, by"
+            " credentials=, --tls-ca, SCOREBRIDGE_TLS_CA or grpcs://"
+        )
     usual = _USUAL | _keepalive(
         more.get("keepalive_s", _KEEPALIVE_S), more.get("keepalive_timeout_s", _KEEPALIVE_TIMEOUT_S)
     )
     if parsed.authority is not None:
         usual["grpc.default_authority"] = parsed.authority
-    return ChannelPlan(parsed, credentials, list((usual | dict(_pairs(options))).items()))
+    chosen = usual | dict(_pairs(options)) | ({"grpc.enable_http_proxy": 0} if secret else {})
+    return ChannelPlan(parsed, credentials, list(chosen.items()))
+
+
+def _encrypts(credentials: grpc.ChannelCredentials | None) -> bool:
+    # gRPC has credentials for plain text too, which it tells from others by their inner class alone.
+    inner = getattr(credentials, "_credentials", None)
+    return credentials is not None and type(inner).__name__ != "InsecureChannelCredentials"
 
 
 def _keepalive(keepalive_s: object, timeout_s: object) -> dict[str, Any]:

@@ -63,7 +63,9 @@ class ScoringClient(ClientBase):
         channel: grpc.Channel | None = None,
         **more: Unpack[ClientOptions],
     ) -> None:
-        plan = None if channel is not None else plan_channel(target, credentials, options, more)
+        plan = None
+        if channel is None:
+            plan = plan_channel(target, credentials, options, more, token=token is not None)
         super().__init__(timeout_s, default, token, more)
         self._connection = GivenChannel(channel) if plan is None else Connection(plan, self._circuit.invite)
         self._reachability = Reachability(self._circuit, self._connection, closed=ValueError)

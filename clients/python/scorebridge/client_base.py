@@ -1,13 +1,15 @@
 """What both clients have in common. Nothing here waits, so it may run in threads and on event loops."""
 
+import os
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Self, Unpack
 
 from scorebridge.answers import Answers
 from scorebridge.arguments import check_default, check_hook, check_timeout
 from scorebridge.batch import Batch, CallOptions
 from scorebridge.circuit import Circuit
 from scorebridge.client_options import ClientOptions
+from scorebridge.environment import FromEnv, arguments
 from scorebridge.keywords import check_keywords
 
 __all__ = ["ClientBase"]
@@ -42,6 +44,26 @@ class ClientBase:
         self._closed = False
         self._circuit = Circuit(more.get("circuit_failures", 5), more.get("circuit_open_s", 1.0))
         self._answers = Answers(more)  # last, because it opens a file: nothing would close it if a later check raised
+
+    @classmethod
+    def from_env(cls, **given: Unpack[FromEnv]) -> Self:
+        """Makes a client from environment variables; an empty one counts as not set.
+
+        SCOREBRIDGE_URL says where the gateways are, SCOREBRIDGE_TOKEN_FILE which file holds the token,
+        SCOREBRIDGE_TLS_CA which file the authorities, SCOREBRIDGE_CLIENT_CERT and SCOREBRIDGE_CLIENT_KEY which files
+        the client's certificate and key, SCOREBRIDGE_TIMEOUT_S the timeout of calls that give none, seconds.
+
+        Args:
+            given: the client's arguments by their names, each in place of its variable; `FromEnv` lists them.
+
+        Raises:
+            TypeError, ValueError: SCOREBRIDGE_URL is needed and not set, or a variable, file or argument is not valid;
+                the message names it. No message holds a token.
+            OSError: a file can't be read.
+        """
+        make: Any = cls
+        client: Self = make(**arguments(os.environ, given))
+        return client
 
     @property
     def client_defaults(self) -> dict[str, int]:

@@ -9,7 +9,8 @@
     |   `-- NotAllowed             the gateway does not know who calls, or does not allow it
     |-- Cancelled                the call was cancelled
     |-- DeadlineExceeded         no score in time, and no default score to give
-    |-- Unavailable              not now: overloaded, circuit open, still loading, draining, worker lost, gateway away
+    |-- Unavailable              not now: overloaded, over the caller's rate, circuit open, still loading, draining,
+    |                            worker lost, gateway away
     `-- PredictionFailed         the model raised an error, or answered with something that is not a score
 
 `reason` tells the events apart, by the names that the gateway gives them (google.rpc.ErrorInfo). ClientForked is not a
@@ -33,8 +34,10 @@ __all__ = [
     "MessageTooLarge",
     "ModelNotFound",
     "NotAllowed",
+    "PermissionDenied",
     "PredictionFailed",
     "ScoringError",
+    "Unauthenticated",
     "Unavailable",
     "VersionRefused",
     "senseless_answer",
@@ -115,6 +118,14 @@ class NotAllowed(CallerError):
     """The gateway does not know who calls, or does not allow the call."""
 
 
+class Unauthenticated(NotAllowed):
+    """The gateway does not know who calls: the token or certificate is missing, wrong or not valid any more."""
+
+
+class PermissionDenied(NotAllowed):
+    """The gateway knows who calls, and does not allow this caller the model or method."""
+
+
 class Cancelled(ScoringError):
     """The call was cancelled."""
 
@@ -139,8 +150,8 @@ _BY_STATUS: dict[grpc.StatusCode, type[ScoringError]] = {
     grpc.StatusCode.INVALID_ARGUMENT: InvalidRequest,
     grpc.StatusCode.NOT_FOUND: ModelNotFound,
     grpc.StatusCode.FAILED_PRECONDITION: VersionRefused,
-    grpc.StatusCode.UNAUTHENTICATED: NotAllowed,
-    grpc.StatusCode.PERMISSION_DENIED: NotAllowed,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
     grpc.StatusCode.CANCELLED: Cancelled,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     grpc.StatusCode.UNAVAILABLE: Unavailable,

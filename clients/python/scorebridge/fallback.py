@@ -11,7 +11,10 @@ from scorebridge.v1 import scoring_pb2 as pb
 __all__ = ["default_answer", "event_name", "falls_back", "may_fall_back"]
 
 _NAMES = {"DEADLINE_EXCEEDED": "DEADLINE"}  # as the gateway names the same event
-_THROWN = frozenset(("INVALID_ARGUMENT", "NOT_FOUND", "UNAUTHENTICATED", "PERMISSION_DENIED", "CANCELLED"))
+# The statuses of every CallerError but MessageTooLarge, and of Cancelled.
+_THROWN = frozenset(
+    ("INVALID_ARGUMENT", "NOT_FOUND", "FAILED_PRECONDITION", "UNAUTHENTICATED", "PERMISSION_DENIED", "CANCELLED")
+)
 
 
 def event_name(error: ScoringError) -> str:

@@ -2,13 +2,14 @@
 
 import socket
 from dataclasses import dataclass
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 
 __all__ = ["Target", "parse_target"]
 
 # The schemes of grpc-core's name resolution (its doc/naming.md). Any other scheme before "://" is a mistake.
 _SCHEMES = ("dns", "unix", "unix-abstract", "vsock", "ipv4", "ipv6", "xds", "google-c2p")
 _WITH_PORTS = ("dns", "ipv4", "ipv6")
+_ON_THIS_MACHINE = ("unix", "unix-abstract")
 _MOST_PORT = 65_535
 _EXAMPLE = "pass 'host:8081', or several of them between commas"
 
@@ -22,11 +23,14 @@ class Target:
         authority: the server name that gRPC sends to the gateway; None leaves the choice to gRPC.
         places: the host and port of each gateway in a list of several, whose addresses the client finds itself; empty
             for any other target.
+        local: whether what is sent there stays on this machine: every host is "localhost" or a loopback address, or
+            the target is a Unix socket.
     """
 
     text: str
     authority: str | None = None
     places: tuple[tuple[str, int], ...] = ()
+    local: bool = False
 
     @property
     def moves(self) -> bool:
@@ -76,19 +80,23 @@ def parse_target(target: object) -> Target:
     text = target.strip()
     scheme, colon, rest = text.partition(":")
     if colon and scheme.lower() in _SCHEMES:
+        local = scheme.lower() in _ON_THIS_MACHINE
         if scheme.lower() in _WITH_PORTS:
-            for entry in rest.rpartition("/")[2].split(","):
-                _place(entry.strip(), text)
-        return Target(text)
+            before, _, entries = rest.rpartition("/")
+            hosts = [_place(entry.strip(), text)[0] for entry in entries.split(",")]
+            # A name server of the target's own ("dns://server/host:port") may know "localhost" as any machine.
+            local = before in ("", "//") and all(map(_is_loopback, hosts))
+        return Target(text, local=local)
     if "://" in text:
         raise ValueError(
             f"target '{text}' has the scheme '{scheme}', which gRPC does not know: {_EXAMPLE}; credentials= is for TLS"
         )
     places = tuple(_place(entry.strip(), text) for entry in text.split(","))
+    local = all(_is_loopback(host) for host, _ in places)
     if len(places) == 1:
-        return Target(text)
+        return Target(text, local=local)
     # grpc-core would send the whole list as the server's name, which servers refuse.
-    return Target(text, text.split(",", maxsplit=1)[0].strip(), places)
+    return Target(text, text.split(",", maxsplit=1)[0].strip(), places, local)
 
 
 def _place(entry: str, text: str) -> tuple[str, int]:
@@ -118,3 +126,15 @@ def _is_number(host: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _is_loopback(host: str) -> bool:
+    """Whether a host is this machine by its name or number alone; nothing is looked up."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return (mapped or address).is_loopback

@@ -91,6 +91,16 @@ final class Arguments {
     return value;
   }
 
+  /** Checks that a token is printable ASCII, which a header can hold; the message never holds the token. */
+  static String token(String value) {
+    given("what token supplies", value);
+    if (value.isEmpty() || !value.chars().allMatch(one -> ' ' <= one && one <= '~')) {
+      throw new IllegalArgumentException(
+          "what token supplies is empty or not printable ASCII: does it end with a line break?");
+    }
+    return value;
+  }
+
   /** Checks that a request id is 1 to 128 printable ASCII characters. */
   static String requestId(String value) {
     return id("requestId", given("requestId", value), LONGEST_ID);

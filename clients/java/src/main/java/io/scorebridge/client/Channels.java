@@ -63,10 +63,15 @@ final class Channels {
    * Makes a channel that connects with its first call; the client closes it.
    *
    * @param keepAlive null for no keepalive pings.
+   * @param proxied whether the machine's proxy is used, where there is one.
    * @throws IllegalArgumentException if the target is not valid; the message says why.
    */
   static ManagedChannel open(
-      String target, ChannelCredentials credentials, KeepAlive keepAlive, GatewayNames.Lookup lookup) {
+      String target,
+      ChannelCredentials credentials,
+      KeepAlive keepAlive,
+      GatewayNames.Lookup lookup,
+      boolean proxied) {
     ManagedChannelBuilder<?> builder =
         Grpc.newChannelBuilder(Targets.of(target), credentials)
             .defaultServiceConfig(SERVICE)
@@ -75,6 +80,9 @@ final class Channels {
             // Without limit: an answer grows with the model's outputs, and comes from the client's own gateway.
             .maxInboundMessageSize(Integer.MAX_VALUE)
             .setNameResolverArg(GatewayNames.LOOKUP, GatewayNames.remembering(lookup));
+    if (!proxied) {
+      builder.proxyDetector(address -> null);
+    }
     if (keepAlive != null) {
       builder.keepAliveTime(keepAlive.time().toNanos(), TimeUnit.NANOSECONDS);
       builder.keepAliveTimeout(keepAlive.timeout().toNanos(), TimeUnit.NANOSECONDS);
@@ -100,7 +108,7 @@ final class Channels {
         return new SimpleForwardingClientCall<>(next.newCall(method, options)) {
           @Override
           public void start(Listener<RespT> listener, Metadata headers) {
-            headers.put(AUTHORIZATION, "Bearer " + Arguments.given("what token supplies", token.get()));
+            headers.put(AUTHORIZATION, "Bearer " + Arguments.token(token.get()));
             super.start(listener, headers);
           }
         };

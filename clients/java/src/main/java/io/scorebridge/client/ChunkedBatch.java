@@ -176,7 +176,7 @@ final class ChunkedBatch {
    */
   private static boolean isAlone(ScoringException error) {
     return switch (error.status()) {
-      case NOT_FOUND, UNAUTHENTICATED, PERMISSION_DENIED, CANCELLED -> false;
+      case NOT_FOUND, FAILED_PRECONDITION, UNAUTHENTICATED, PERMISSION_DENIED, CANCELLED -> false;
       default -> !(error instanceof ScoringException.MessageTooLarge);
     };
   }

@@ -56,7 +56,7 @@ record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable 
   /** Whether a default score may stand for the scores, because the failure is not the caller's fault. */
   boolean fallsBack() {
     return switch (status) {
-      case INVALID_ARGUMENT, NOT_FOUND, UNAUTHENTICATED, PERMISSION_DENIED, CANCELLED -> false;
+      case INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNAUTHENTICATED, PERMISSION_DENIED, CANCELLED -> false;
       case RESOURCE_EXHAUSTED -> info != null; // else a gRPC library found the message too large
       default -> true;
     };
@@ -69,7 +69,8 @@ record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable 
       case INVALID_ARGUMENT -> new ScoringException.InvalidRequest(message, name, status, cause);
       case NOT_FOUND -> new ScoringException.ModelNotFound(message, name, status, cause);
       case FAILED_PRECONDITION -> new ScoringException.VersionRefused(message, name, status, cause);
-      case UNAUTHENTICATED, PERMISSION_DENIED -> new ScoringException.NotAllowed(message, name, status, cause);
+      case UNAUTHENTICATED -> new ScoringException.Unauthenticated(message, name, status, cause);
+      case PERMISSION_DENIED -> new ScoringException.PermissionDenied(message, name, status, cause);
       case CANCELLED -> new ScoringException.Cancelled(message, name, status, cause);
       case DEADLINE_EXCEEDED -> new ScoringException.DeadlineExceeded(message, name, status, cause);
       case UNAVAILABLE -> new ScoringException.Unavailable(message, name, status, cause);

@@ -56,6 +56,21 @@ public final class ScoringClient implements AutoCloseable {
   }
 
   /**
+   * Begins a client by environment variables; an empty one counts as not set. SCOREBRIDGE_URL says where the gateways
+   * are, SCOREBRIDGE_TOKEN_FILE which file holds the token, SCOREBRIDGE_TLS_CA which file the authorities,
+   * SCOREBRIDGE_CLIENT_CERT and SCOREBRIDGE_CLIENT_KEY which files the client's certificate and key, and
+   * SCOREBRIDGE_TIMEOUT_S the timeout of calls that give none, in seconds.
+   *
+   * @return a builder that the variables have preset, and whose methods override them; not to be shared by threads.
+   * @throws IllegalArgumentException if SCOREBRIDGE_URL is not set, or a variable or file is not valid; the message
+   *     names it, and never holds a token.
+   * @throws java.io.UncheckedIOException if a file can't be read.
+   */
+  public static Builder fromEnv() {
+    return Environment.builder(System.getenv());
+  }
+
+  /**
    * Scores a batch with the client's timeout and default score, and waits for the answer. An interrupt of the waiting
    * thread cancels the call, and the thread stays interrupted.
    *

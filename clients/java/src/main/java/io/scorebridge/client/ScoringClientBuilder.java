@@ -29,6 +29,7 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   Path defaultsLog; // null for none
   Consumer<CallEvent> onCall; // null for none
   private boolean tls;
+  private String plainUrl; // null unless a URL asked for plain text
   private File trusted;
   private File certificate;
   private File key;
@@ -80,8 +81,15 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
     return self();
   }
 
+  /** Notes that the environment's URL asks for plain text, which {@link #build} holds against settings of TLS. */
+  void plainText(String url) {
+    this.plainUrl = url;
+  }
+
   /**
-   * Sends a token with every call ("authorization: Bearer …").
+   * Sends a token with every call ("authorization: Bearer …"). In plain text a token is only sent to this machine: to
+   * "localhost", a loopback address or a Unix socket, and through no proxy. {@link #build} refuses any other target
+   * without TLS. A channel of the caller's own is not checked.
    *
    * @param token the supplier of the token. It is called for every call, so that the token can be renewed, on the
    *     calling thread or, for a chunk of a big batch, on a thread of gRPC. The call waits for it.
@@ -91,6 +99,19 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
   public ScoringClient.Builder token(Supplier<String> token) {
     this.token = Arguments.given("token", token);
     return self();
+  }
+
+  /**
+   * Sends the token that a file holds with every call, by the rules of {@link #token}. The file is read anew when it has
+   * changed. If it holds no token any more, the last one is sent, and the fault is logged once.
+   *
+   * @param file a file of one line of visible ASCII characters, at most 4096 bytes; links are followed.
+   * @return this builder.
+   * @throws IllegalArgumentException if the file is null, holds no token, is too large or is not a regular file.
+   * @throws UncheckedIOException if the file can't be read.
+   */
+  public ScoringClient.Builder tokenFile(Path file) {
+    return token(new TokenFile(Arguments.given("file", file)));
   }
 
   /**
@@ -211,8 +232,9 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
    * Makes the client, which connects with its first call.
    *
    * @return the client; close it when it is not needed any more.
-   * @throws IllegalArgumentException if the target is not valid, or has a scheme for which there is no resolver. With a
-   *     channel of the caller's own, the target is not used.
+   * @throws IllegalArgumentException if the target is not valid, has a scheme for which there is no resolver, or is
+   *     another machine to which a token would be sent in plain text; or if a certificate or key is not what it must be.
+   *     With a channel of the caller's own, the target is not used.
    * @throws UncheckedIOException if a certificate or key can't be read, or the file of client defaults can't be opened.
    */
   public ScoringClient build() {
@@ -221,7 +243,17 @@ abstract sealed class ScoringClientBuilder permits ScoringClient.Builder {
 
   /** Returns a new channel to the target with these settings; the client closes it. */
   ManagedChannel open() {
-    return Channels.open(target, credentials(), keepAlive, lookup);
+    if (plainUrl != null && tls) {
+      throw new IllegalArgumentException(
+          "'" + plainUrl + "' asks for plain text, but there are settings for TLS: give grpcs://, or no scheme");
+    }
+    boolean secret = token != null && !tls;
+    if (secret && !Targets.areLocal(target)) {
+      throw new IllegalArgumentException(
+          "a token is not sent to the target '" + target + "' in plain text, which others can read: use TLS, by tls(), "
+              + "SCOREBRIDGE_TLS_CA or grpcs://");
+    }
+    return Channels.open(target, credentials(), keepAlive, lookup, !secret);
   }
 
   private ScoringClient.Builder self() {

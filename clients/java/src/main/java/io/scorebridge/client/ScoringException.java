@@ -104,10 +104,28 @@ public class ScoringException extends RuntimeException {
   }
 
   /** The gateway does not know who calls, or does not allow the call. */
-  public static final class NotAllowed extends CallerError {
+  public static class NotAllowed extends CallerError {
     private static final long serialVersionUID = 1L;
 
     NotAllowed(String message, String reason, Status.Code status, Throwable cause) {
+      super(message, reason, status, cause);
+    }
+  }
+
+  /** The gateway does not know who calls: the token or certificate is missing, wrong or not valid any more. */
+  public static final class Unauthenticated extends NotAllowed {
+    private static final long serialVersionUID = 1L;
+
+    Unauthenticated(String message, String reason, Status.Code status, Throwable cause) {
+      super(message, reason, status, cause);
+    }
+  }
+
+  /** The gateway knows who calls, and does not allow this caller the model or method. */
+  public static final class PermissionDenied extends NotAllowed {
+    private static final long serialVersionUID = 1L;
+
+    PermissionDenied(String message, String reason, Status.Code status, Throwable cause) {
       super(message, reason, status, cause);
     }
   }

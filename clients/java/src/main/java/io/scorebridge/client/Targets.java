@@ -20,6 +20,8 @@ final class Targets {
   private static final Pattern SCHEME = Pattern.compile("([A-Za-z][A-Za-z0-9+.-]*):(.*)");
   private static final Pattern HOST = Pattern.compile("[^\\s:/?#@%\\[\\]\\\\\"<>]+");
   private static final Pattern IPV6 = Pattern.compile("\\[[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*(%[^\\s\\[\\]/]+)?]");
+  private static final Pattern NUMBER = Pattern.compile("((0|[1-9][0-9]{0,2})\\.){3}(0|[1-9][0-9]{0,2})");
+  private static final Pattern DNS = Pattern.compile("(?i)dns:(?:///)?(\\[[^\\[\\]/]*]|[^/:\\[\\]]*)(?::[0-9]*)?");
   private static final Set<String> OF_GRPC = Set.of("ipv4", "ipv6", "passthrough", "unix-abstract", "vsock", "xds");
   private static final String SHAPE = "give \"host:port\", or several of them between commas";
 
@@ -62,6 +64,37 @@ final class Targets {
       gateways.add(hostPort(entry.strip(), where));
     }
     return gateways;
+  }
+
+  /**
+   * Whether what is sent to a target stays on this machine: every host is "localhost" or a loopback address, or the
+   * target is a Unix socket. Nothing is looked up. Throws an IllegalArgumentException for a target that is not valid.
+   */
+  static boolean areLocal(String target) {
+    String trimmed = target.strip();
+    of(trimmed);
+    String scheme = scheme(trimmed);
+    if (scheme == null) {
+      return list(trimmed).stream().allMatch(one -> isLoopback(one.host()));
+    }
+    if (!scheme.equals("dns")) {
+      return scheme.equals("unix");
+    }
+    // A name server of the target's own ("dns://server/host:port") may know "localhost" as any machine.
+    Matcher host = DNS.matcher(trimmed);
+    return host.matches() && isLoopback(host.group(1));
+  }
+
+  private static boolean isLoopback(String host) {
+    if (host.equalsIgnoreCase("localhost")) {
+      return true;
+    }
+    try {
+      // Java looks up no name for a number or what is in brackets.
+      return (NUMBER.matcher(host).matches() || isIpv6(host)) && InetAddress.getByName(host).isLoopbackAddress();
+    } catch (UnknownHostException error) {
+      return false;
+    }
   }
 
   /**

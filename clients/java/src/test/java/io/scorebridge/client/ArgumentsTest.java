@@ -98,6 +98,7 @@ class ArgumentsTest {
         refused("keepAlive timeout must not be null", () -> client().keepAlive(Duration.ofSeconds(10), null)),
         refused("keepAlive timeout must be", () -> client().keepAlive(Duration.ofSeconds(10), Duration.ZERO)),
         refused("token must not be null", () -> client().token(null)),
+        refused("file must not be null", () -> client().tokenFile(null)),
         refused("channel must not be null", () -> client().channel(null)),
         refused("trustedCertificates must not be null", () -> client().tls(null)),
         refused("certificateChain must not be null", () -> client().clientCertificate(null, null)),

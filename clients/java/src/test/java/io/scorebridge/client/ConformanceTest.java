@@ -44,7 +44,11 @@ class ConformanceTest {
     JsonObject expected = given.getAsJsonObject("expect");
     if (given.has("target_text")) {
       String text = given.get("target_text").getAsString();
-      assertThrows(IllegalArgumentException.class, () -> ScoringClient.newBuilder(text).build().close());
+      ScoringClient.Builder builder = ScoringClient.newBuilder(text);
+      if (given.has("token")) {
+        builder.token(world::token);
+      }
+      assertThrows(IllegalArgumentException.class, () -> builder.build().close());
       return;
     }
     try (ScoringClient client = client(world, given)) {
