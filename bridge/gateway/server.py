@@ -29,6 +29,7 @@ from bridge.models.version import State
 from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.prediction_log.writer import PredictionLog
+from bridge.services.http_calls import Route
 
 __all__ = ["Gateway", "serve"]
 
@@ -82,13 +83,12 @@ class Gateway:
             holds=self._holds,
             log=self._log,
         )
-        routes = [*self.pages.routes(), *services.routes]
-        self._http = HttpPort(settings, settings.http_port, routes, services.access, services.inflight)
-        self._probe: HttpPort | None = None
-        if settings.probe_port is not None:
-            self._probe = HttpPort(
-                settings, settings.probe_port, self.pages.probes(), services.access, services.inflight
-            )
+        self._http = self._http_port(settings.http_port, [*self.pages.routes(), *services.routes])
+        probe = settings.probe_port
+        self._probe = None if probe is None else self._http_port(probe, self.pages.probes())
+
+    def _http_port(self, port: int, routes: list[Route]) -> HttpPort:
+        return HttpPort(self._settings, port, routes, self._services.access, self._services.inflight)
 
     @property
     def front_note(self) -> str:

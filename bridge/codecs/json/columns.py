@@ -169,7 +169,7 @@ def _masked(name: str, kind: Type, values: Sequence[Any], *, placeholder: Any) -
 
 
 def _slices(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Yields values in slices, between which other threads have their turn: a million of them would hold up the loop."""
+    """Yields values in slices, between which the event loop's thread has its turn."""
     return (values[at : at + _SLICE] for at in range(0, len(values), _SLICE))
 
 

@@ -81,15 +81,18 @@ def read_document(raw: bytes, shape: Shape) -> Document:
         raise InvalidRequest(f"the body is not UTF-8: byte {error.start}") from None
     if text.startswith("\ufeff"):
         raise InvalidRequest("the body begins with a byte order mark, which JSON does not have")
+    return Document(_parsed(raw, text, shape), _ESCAPE in raw)
+
+
+def _parsed(raw: bytes, text: str, shape: Shape) -> Any:
     # Functions of ours for each number take longer, but let the event loop's thread have its turn meanwhile.
     much = len(raw) > _MUCH_BYTES
     whole: Any = _whole if much or _NEGATIVE_ZERO.search(raw) else None
     real: Any = _real if much else None
-    escaped = _ESCAPE in raw
     try:
-        value = json.loads(
+        return json.loads(
             text,
-            object_pairs_hook=_Objects(escaped=escaped).members,
+            object_pairs_hook=_Objects(escaped=_ESCAPE in raw).members,
             parse_constant=_refuse_constant,
             parse_int=whole,
             parse_float=real,
@@ -100,7 +103,6 @@ def read_document(raw: bytes, shape: Shape) -> Document:
         raise _too_deep(shape.depth) from None
     except ValueError:  # Python takes no longer whole numbers
         raise InvalidRequest("the body holds a whole number of more than 4300 digits") from None
-    return Document(value, escaped)
 
 
 def said(kind: Any) -> str:
