@@ -205,6 +205,13 @@ def test_what_a_text_holds_is_counted_before_it_is_built(body: bytes, sentence: 
     assert caught.value.limit
 
 
+def test_the_last_of_very_many_names_that_is_there_twice_is_found_at_once() -> None:
+    # Looking for each name among all those before it would take a quarter of an hour.
+    names = [*(f'"{number}":1' for number in range(300_000)), '"299999":1']
+    with pytest.raises(InvalidRequest, match="'299999' is there twice in one object"):
+        read_object(f"{{{','.join(names)}}}".encode(), MANY)
+
+
 def test_signs_within_texts_are_not_counted() -> None:
     text = '{[,"\\' * 200
     assert read_object(json.dumps({"id": text}).encode(), Bounds(columns=2, rows=10)) == {"id": text}

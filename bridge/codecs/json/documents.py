@@ -6,13 +6,13 @@ is there twice). An object becomes a `Members`: of a thousand rows with the same
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, NoReturn
 
 from bridge.codecs.json.runs import RUN, Hooks, Shape, read_in_runs, too_deep, too_many_of
 from bridge.errors import InvalidRequest
 
-__all__ = ["Document", "Members", "name_text", "read_document", "said"]
+__all__ = ["Document", "Members", "first_twice", "name_text", "read_document", "said"]
 
 # A text, or what begins as one and has no end: without that, and with backtracking, it would be looked for again and
 # again from every quotation mark in it.
@@ -102,6 +102,16 @@ def name_text(name: str) -> str:
     return f"'{short}'" if short.isprintable() else ascii(short)
 
 
+def first_twice(names: Iterable[str]) -> str:
+    """Returns the first name that was there before; empty if none was. An object may have a hundred thousand names."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
+
+
 class _Objects:
     """Makes the objects of one document, with tuples of names that are kept once."""
 
@@ -121,8 +131,7 @@ class _Objects:
 
     def _check(self, names: tuple[str, ...]) -> None:
         if len(set(names)) < len(names):
-            twice = next(name for place, name in enumerate(names) if name in names[:place])
-            raise InvalidRequest(f"{name_text(twice)} is there twice in one object")
+            raise InvalidRequest(f"{name_text(first_twice(names))} is there twice in one object")
         if self._escaped and any("\0" in name or not _is_text(name) for name in names):
             raise InvalidRequest("a name in the body holds a NUL character or half of a surrogate pair")
 

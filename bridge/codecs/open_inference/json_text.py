@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bridge.codecs.json.documents import read_document
+from bridge.codecs.json.documents import first_twice, read_document
 from bridge.codecs.json.runs import Shape
 from bridge.codecs.scorebridge_v1.bounds import Bounds
 from bridge.errors import InvalidRequest
@@ -46,7 +46,6 @@ def read_object(raw: bytes, bounds: Bounds) -> dict[str, Any]:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for place, name in enumerate(names) if name in names[:place])
+        twice = first_twice(name for name, _ in pairs)
         raise InvalidRequest(f"'{brief(twice, _MOST_SHOWN)}' is there twice in one object")
     return found
