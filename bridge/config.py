@@ -79,7 +79,7 @@ class GatewaySettings(BaseSettings, LogSettings):
         repository: the folder of bundles.
         host: the address to listen on.
         grpc_port: the port for gRPC; 0 picks a free one.
-        http_port: the port for /livez and /readyz; 0 picks a free one.
+        http_port: the port for HTTP: scores in JSON, /livez and /readyz; 0 picks a free one.
         front: "grpc" is grpc.aio, "native" is pygrpc-native, which can't keep all limits; "auto" takes "grpc".
         max_message_bytes: the largest request in bytes; the gRPC library refuses larger ones.
         max_connections: the most connections at one time on each port; further ones are closed at once.

@@ -108,7 +108,7 @@ def serve(
     log_dir: Annotated[Path | None, typer.Option(help="Folder of the prediction log; no log without it.")] = None,
     host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="Port for gRPC; 0 picks a free port.")] = None,
-    http_port: Annotated[int | None, typer.Option(help="Port for /livez and /readyz; 0 picks a free port.")] = None,
+    http_port: Annotated[int | None, typer.Option(help="Port for HTTP; 0 picks a free port.")] = None,
     front: Annotated[str | None, typer.Option(help="The gRPC server: auto, grpc or native; auto means grpc.")] = None,
 ) -> None:
     """Serve a repository's models until SIGTERM or Ctrl-C.

@@ -29,6 +29,7 @@ from bridge.models.version import State
 from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.prediction_log.writer import PredictionLog
+from bridge.services.http_calls import Route
 
 __all__ = ["Gateway", "serve"]
 
@@ -82,11 +83,12 @@ class Gateway:
             holds=self._holds,
             log=self._log,
         )
-        routes = [*self.pages.routes(), *services.routes]
-        shared = services.access, services.inflight
-        self._http = HttpPort(settings, settings.http_port, routes, *shared)
-        probe_port, probes = settings.probe_port, self.pages.probes()
-        self._probe = None if probe_port is None else HttpPort(settings, probe_port, probes, *shared)
+        self._http = self._http_port(settings.http_port, [*self.pages.routes(), *services.routes])
+        probe = settings.probe_port
+        self._probe = None if probe is None else self._http_port(probe, self.pages.probes())
+
+    def _http_port(self, port: int, routes: list[Route]) -> HttpPort:
+        return HttpPort(self._settings, port, routes, self._services.access, self._services.inflight)
 
     @property
     def front_note(self) -> str:

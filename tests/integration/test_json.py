@@ -316,7 +316,7 @@ async def test_an_infinite_score_fails_the_call_in_json(
     await deploy(bundle, repository, "infinite")
     gateway = await start_gateway(repository)
     said = await score(gateway, "infinite", {"columns": {"x": [1.0]}})
-    assert (said.status, said.json["reason"]) == (500, "MALFORMED_PREDICTION")
+    assert (said.status, said.json["reason"]) == (400, "INVALID_REQUEST")
     assert said.json["detail"] == "output 'score', row 0: infinite, which JSON can't say; ask by gRPC"
 
 
@@ -352,3 +352,24 @@ async def test_many_calls_on_one_connection_are_answered_in_turn(
     writer.transport.abort()
     expected = (await score(gateway, "cancer", {"columns": columns_of(cancer.rows[:40], cancer.names)})).json["scores"]
     assert found == expected["score"]
+
+
+async def test_a_drain_waits_for_calls_and_takes_no_new_ones(
+    repository: Path, tmp_path: Path, start_gateway: StartGateway
+) -> None:
+    bundle = make_r_bundle(tmp_path / "slow", SLOW, settings='[features]\nx = "double"\n')
+    await deploy(bundle, repository, "slow")
+    gateway = await start_gateway(repository, grace_s=20.0)
+    version = gateway.registry.serving("slow")
+    assert version is not None
+    assert version.accepted is not None
+    workload = version.accepted.backend.workload
+    under_way = asyncio.create_task(score(gateway, "slow", {"columns": {"x": [0.5]}}))
+    await eventually(lambda: workload.pending_rows)
+    draining = asyncio.create_task(gateway.drain())
+    await eventually(lambda: gateway.pages.draining and vars(vars(gateway)["_http"])["_draining"])
+    refused = await score(gateway, "slow", {"columns": {"x": [0.0]}})
+    assert (refused.status, refused.json["reason"]) == (503, "DRAINING")
+    assert (await ask(gateway, "GET", "/readyz")).status == 503
+    assert (await under_way).json["scores"] == {"score": [0.5]}
+    await draining

@@ -14,7 +14,9 @@ from bridge.errors import InvalidRequest
 
 __all__ = ["Document", "Members", "first_twice", "name_text", "read_document", "said"]
 
-_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+# A text, or what begins as one and has no end: without that, and with backtracking, it would be looked for again and
+# again from every quotation mark in it.
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _PAIRS = (b"[]", b"{}")
 _MOST_SHOWN = 80  # characters of a name in a message
