@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from bridge.callers.access import Access
 from bridge.calls import now
@@ -142,6 +142,8 @@ class HttpPort:
     async def _found(self, request: web.BaseRequest, conversation: Conversation) -> HttpAnswer:
         """Answers a request by the route that it names."""
         connection = conversation.connection
+        if request.version >= HttpVersion11 and len(request.headers.getall("Host", ())) != 1:
+            raise BodyRefused(HTTPStatus.BAD_REQUEST, "an HTTP/1.1 request must have one header Host")
         path = decoded_path(request.raw_path)
         found = self._routes.find(request.method, path)
         if isinstance(found, HttpAnswer):
