@@ -109,6 +109,8 @@ class Pages:
             lines.append(f"refused calls of unknown callers: {self._access.refused}")
         if self._intake.counting.refused:
             lines.append(f"refused messages that held more than allowed: {self._intake.counting.refused}")
+        unloaded = "was unloaded, until it is loaded again or the gateway restarts"
+        lines += [f"{model} {unloaded}" for model in sorted(self._registry.unloaded)]
         for version in self._registry.versions():
             serving = " serving" if self._registry.serving(version.stored.model) is version else ""
             until = "" if version.retry_at is None else f" until {format_instant(version.retry_at)}"

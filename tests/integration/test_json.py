@@ -316,7 +316,7 @@ async def test_an_infinite_score_fails_the_call_in_json(
     await deploy(bundle, repository, "infinite")
     gateway = await start_gateway(repository)
     said = await score(gateway, "infinite", {"columns": {"x": [1.0]}})
-    assert (said.status, said.json["reason"]) == (500, "MALFORMED_PREDICTION")
+    assert (said.status, said.json["reason"]) == (400, "INVALID_REQUEST")
     assert said.json["detail"] == "output 'score', row 0: infinite, which JSON can't say; ask by gRPC"
 
 

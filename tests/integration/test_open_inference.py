@@ -333,6 +333,8 @@ async def test_a_model_stays_unloaded_until_it_is_loaded_and_its_files_stay_as_t
             ("cancer", "2", "UNAVAILABLE", "it was unloaded"),
             ("other", "1", "READY", ""),
         ]
+        said_ready = "cancer was unloaded, until it is loaded again or the gateway restarts\n"
+        assert said_ready in gateway.pages.readiness()
         code, reason, sentence = await caller.refused("ModelInfer", row)
         assert (code, reason) == (grpc.StatusCode.UNAVAILABLE, "MODEL_NOT_READY")
         assert sentence == "'cancer' was unloaded: it scores when it is loaded again or the gateway restarts"
@@ -342,6 +344,7 @@ async def test_a_model_stays_unloaded_until_it_is_loaded_and_its_files_stay_as_t
         load = pb.RepositoryModelLoadRequest(model_name="cancer")
         await caller.ask("RepositoryModelLoad", load, pb.RepositoryModelLoadResponse)
         assert (await caller.infer(row)).model_version == "2"
+        assert said_ready not in gateway.pages.readiness()
         assert [state for _, _, state, _ in await states(caller)] == ["READY"] * 3
         index.ready = True
         await caller.ask("RepositoryModelUnload", unload, pb.RepositoryModelUnloadResponse)

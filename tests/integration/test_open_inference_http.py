@@ -191,7 +191,7 @@ LENGTH = "inference-header-content-length"
         ),
         ("cancer/infer", b'{"inputs": 1}', {}, 400, "inputs must be an array of objects"),
         ("cancer/infer", b"\xff", {}, 400, "the body is not UTF-8"),
-        ("cancer/infer", b"[" * 100_000, {}, 400, "the body is nested too deeply"),
+        ("cancer/infer", b"[" * 100_000, {}, 400, "the body is nested deeper than 8 levels"),
     ],
 )
 async def test_a_failed_call_is_a_problem_document_that_its_clients_read_and_is_on_record(

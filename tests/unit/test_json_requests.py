@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.codecs.json.columns import write_values
-from bridge.codecs.json.documents import Shape, read_document
+from bridge.codecs.json.arrays import write_array
+from bridge.codecs.json.documents import read_document
 from bridge.codecs.json.requests import ScoreBody, read_body
+from bridge.codecs.json.runs import Shape
 from bridge.codecs.scorebridge_v1.bounds import Bounds
 from bridge.columns import Column, Table, Type
-from bridge.errors import InvalidRequest, MalformedPrediction
+from bridge.errors import InvalidRequest
 
 BOUNDS = Bounds(16_384, 1_000_000)
 
@@ -80,7 +81,7 @@ def bits(one: Column) -> list[Any]:
 
 @given(table=tables(), by_row=st.booleans())
 def test_every_table_keeps_its_bits_on_its_way_through_json(table: Table, *, by_row: bool) -> None:
-    written = {one.name: write_values(one) for one in table.columns}
+    written = {one.name: json.loads(write_array(one)) for one in table.columns}
     rows = [dict(zip(written, row, strict=True)) for row in zip(*written.values(), strict=True)]
     body = {"rows": rows} if by_row else {"columns": written}
     back = built(json.dumps(body))
@@ -95,7 +96,7 @@ def test_every_table_keeps_its_bits_on_its_way_through_json(table: Table, *, by_
 
 @given(st.floats(width=32, allow_nan=False, allow_infinity=False))
 def test_a_float_comes_back_as_the_same_float_whichever_way_it_is_read(number: float) -> None:
-    (written,) = write_values(Column("x", Type.FLOAT, np.array([number], np.float32)))
+    (written,) = json.loads(write_array(Column("x", Type.FLOAT, np.array([number], np.float32))))
     text = json.dumps(written)
     assert np.float32(text).tobytes() == np.float32(number).tobytes()
     assert np.float64(text).tobytes() == np.float64(number).tobytes()
@@ -103,8 +104,10 @@ def test_a_float_comes_back_as_the_same_float_whichever_way_it_is_read(number: f
 
 @pytest.mark.parametrize("kind", [Type.DOUBLE, Type.FLOAT])
 def test_an_infinite_score_is_no_answer_in_json(kind: Type) -> None:
-    with pytest.raises(MalformedPrediction, match=r"^output 'x', row 1: infinite, which JSON can't say; ask by gRPC$"):
-        write_values(Column("x", kind, np.array([0, -np.inf], kind.dtype)))
+    with pytest.raises(
+        InvalidRequest, match=r"^output 'x', row 1: an infinite score, which JSON can't hold; ask by gRPC"
+    ):
+        write_array(Column("x", kind, np.array([0, -np.inf], kind.dtype)))
 
 
 @pytest.mark.parametrize(
@@ -305,7 +308,10 @@ LIMITS = [
         "the message has more than 64 labels",
         "64 labels",
     ),
-    ("[" * 100_000, "the body holds more than 11 arrays", "11 arrays"),
+    ("[" * 10_000, "the body holds more than 11 arrays", "11 arrays"),
+    ("[" * 100_000, "the body is nested deeper than 3 levels, or its brackets don't match", "3 levels"),
+    (f"[{'[],' * 100_000}[]]", "the body holds more than 11 arrays", "11 arrays"),
+    (f"[{'{},' * 100_000}{{}}]", "the body holds more than 12 objects", "12 objects"),
 ]
 
 

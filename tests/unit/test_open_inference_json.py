@@ -167,19 +167,19 @@ BAD = [
     (b'{"outputs": [{"name": "a"}, {"name": "a"}]}', "output 'a' is asked for twice"),
     (b'{"outputs": [{"name": "a", "parameters": {"binary_data": 1}}]}', "binary_data of output 'a' must be true or"),
     (b'{"outputs": [{"name": "a", "parameters": {"classification": 1}}]}', "output 'a' has a parameter"),
-    (b'{"inputs": [], "inputs": []}', "the field 'inputs' is there twice in one object"),
-    (b'{"inputs": [{"name": "x", "name": "y"}]}', "the field 'name' is there twice in one object"),
-    (b'{"inputs": NaN}', "JSON has no NaN and no Infinity"),
-    (b'{"inputs": [-Infinity]}', "JSON has no NaN and no Infinity"),
+    (b'{"inputs": [], "inputs": []}', "'inputs' is there twice in one object"),
+    (b'{"inputs": [{"name": "x", "name": "y"}]}', "'name' is there twice in one object"),
+    (b'{"inputs": NaN}', "the body holds NaN, which JSON does not have"),
+    (b'{"inputs": [-Infinity]}', "the body holds -Infinity, which JSON does not have"),
     (b'{"id": "\xff"}', "the body is not UTF-8"),
-    (b'\xef\xbb\xbf{"inputs": []}', "the body is not JSON"),
+    (b'\xef\xbb\xbf{"inputs": []}', "the body begins with a byte order mark"),
     (b'{"inputs": [],}', "the body is not JSON"),
     (b'{"inputs": []} {}', "the body is not JSON"),
     (b"", "the body is not JSON"),
     (b"[]", "the body must be a JSON object"),
-    (b"[" * 2000, "the body is nested too deeply"),
-    (b'{"a":' * 2000 + b"1" + b"}" * 2000, "the body is nested too deeply"),
-    (b'{"id": ' + b"1" * 5000 + b"}", "the body has a whole number with too many digits"),
+    (b"[" * 2000, "the body is nested deeper than 8 levels"),
+    (b'{"a":' * 2000 + b"1" + b"}" * 2000, "the body is nested deeper than 8 levels"),
+    (b'{"id": ' + b"1" * 5000 + b"}", "the body holds a whole number of more than 4300 digits"),
 ]
 
 
@@ -203,6 +203,13 @@ def test_what_a_text_holds_is_counted_before_it_is_built(body: bytes, sentence: 
         read_object(body, Bounds(columns=2, rows=10))
     assert sentence in str(caught.value)
     assert caught.value.limit
+
+
+def test_the_last_of_very_many_names_that_is_there_twice_is_found_at_once() -> None:
+    # Looking for each name among all those before it would take a quarter of an hour.
+    names = [*(f'"{number}":1' for number in range(300_000)), '"299999":1']
+    with pytest.raises(InvalidRequest, match="'299999' is there twice in one object"):
+        read_object(f"{{{','.join(names)}}}".encode(), MANY)
 
 
 def test_signs_within_texts_are_not_counted() -> None:
@@ -326,7 +333,7 @@ def test_outputs_are_binary_where_that_was_asked() -> None:
 
 def test_infinite_scores_are_answered_as_binary_data_only() -> None:
     columns = (Column("p", Type.DOUBLE, np.array([1.0, np.inf])),)
-    with pytest.raises(InvalidRequest, match="the output 'p' has infinite scores, which JSON can't hold"):
+    with pytest.raises(InvalidRequest, match="output 'p', row 1: an infinite score, which JSON can't hold"):
         answered(columns, Form())
     assert answered(columns, Form(raw=True))[1] == columns[0].values.tobytes()
 

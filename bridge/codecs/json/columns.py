@@ -1,4 +1,4 @@
-"""Columns from arrays of JSON and back: exact, or refused with the column and the row.
+"""Columns from arrays of JSON: exact, or refused with the column and the row.
 
 Whole numbers are INT64; numbers of which one has a fraction or an exponent are DOUBLE, and whole numbers beside it must
 be ones that a double holds. Without any value a column is DOUBLE and missing in every row.
@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from bridge.codecs.json.documents import Members, name_text, said
+from bridge.codecs.runs import RUN
 from bridge.columns import Array, Column, Mask, Table, Type
-from bridge.errors import InvalidRequest, MalformedPrediction
+from bridge.errors import InvalidRequest
 
-__all__ = ["read_columns", "read_rows", "write_values"]
+__all__ = ["read_columns", "read_rows"]
 
 _NUMBERS = frozenset({int, float})
-_SLICE = 8192  # values
 
 
 def read_columns(columns: Members, *, escaped: bool) -> Table:
@@ -65,28 +65,8 @@ def read_rows(rows: list[Any], *, escaped: bool) -> Table:
     values = [
         members.values if members.names is names else _in_order(row, members, names) for row, members in enumerate(rows)
     ]
-    columns: list[list[Any]] = [[] for _ in names]
-    for part in _slices(values):
-        for column, of_part in zip(columns, zip(*part, strict=True), strict=True):
-            column.extend(of_part)
+    columns = [[one[place] for one in values] for place in range(len(names))]
     return _table(names, columns, len(rows), escaped=escaped)
-
-
-def write_values(column: Column) -> list[Any]:
-    """Returns the values of an output as JSON has them: None where they are missing, a float as the double it equals.
-
-    Raises:
-        MalformedPrediction: a score is infinite, which JSON can't say.
-    """
-    values = column.values.astype(np.float64) if column.type is Type.FLOAT else column.values
-    if column.type.is_floating and (infinite := np.isinf(values)).any():
-        row = int(infinite.argmax())
-        raise MalformedPrediction(f"output '{column.name}', row {row}: infinite, which JSON can't say; ask by gRPC")
-    written: list[Any] = values.tolist()
-    if column.any_missing():
-        for row in np.flatnonzero(column.missing()).tolist():
-            written[row] = None
-    return written
 
 
 def _in_order(row: int, members: Members, names: tuple[str, ...]) -> tuple[Any, ...]:
@@ -107,9 +87,7 @@ def _table(names: Sequence[str], columns: Sequence[Sequence[Any]], rows: int, *,
 
 
 def _column(name: str, values: Sequence[Any], *, escaped: bool) -> Column:
-    kinds: set[type] = set()
-    for part in _slices(values):
-        kinds.update(map(type, part))
+    kinds = {kind for run in _runs(values) for kind in set(map(type, run))}
     kinds.discard(type(None))
     if not kinds:
         return Column(name, Type.DOUBLE, np.full(len(values), np.nan))
@@ -126,6 +104,11 @@ def _column(name: str, values: Sequence[Any], *, escaped: bool) -> Column:
     raise _mixed(name, values)
 
 
+def _runs(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Yields the values in parts that numpy converts in less than a millisecond, so that other threads get on."""
+    return (values[first : first + RUN] for first in range(0, len(values), RUN))
+
+
 def _whole_numbers(name: str, values: Sequence[Any]) -> Column:
     try:
         return _masked(name, Type.INT64, values, placeholder=0)
@@ -140,9 +123,7 @@ def _doubles(name: str, values: Sequence[Any], *, mixed: bool) -> Column:
                 raise InvalidRequest(
                     f"column {name_text(name)}, row {row}: a whole number that no double holds exactly"
                 )
-    array: Array = np.empty(len(values), np.float64)
-    for place, part in enumerate(_slices(values)):
-        array[place * _SLICE : place * _SLICE + len(part)] = np.array(part, np.float64)  # None becomes NaN
+    array = np.concatenate([np.array(run, np.float64) for run in _runs(values)])
     if (infinite := np.isinf(array)).any():
         row = int(infinite.argmax())
         raise InvalidRequest(f"column {name_text(name)}, row {row}: a number that is too large for a double")
@@ -157,20 +138,16 @@ def _is_double(number: int) -> bool:
 
 
 def _masked(name: str, kind: Type, values: Sequence[Any], *, placeholder: Any) -> Column:
-    array: Array = np.empty(len(values), kind.dtype)
     mask: Mask = np.zeros(len(values), np.bool_)
-    for place, part in enumerate(_slices(values)):
-        rows = slice(place * _SLICE, place * _SLICE + len(part))
-        if None in part:
-            mask[rows] = [value is None for value in part]
-            part = [placeholder if value is None else value for value in part]  # noqa: PLW2901 - the filled one
-        array[rows] = part
+    array: Array = np.empty(len(values), kind.dtype)
+    for number, run in enumerate(_runs(values)):
+        part = slice(number * RUN, number * RUN + len(run))
+        if None in run:
+            mask[part] = [value is None for value in run]
+            array[part] = [placeholder if value is None else value for value in run]
+        else:
+            array[part] = run
     return Column(name, kind, array, mask if mask.any() else None)
-
-
-def _slices(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    """Yields values in slices, between which the event loop's thread has its turn."""
-    return (values[at : at + _SLICE] for at in range(0, len(values), _SLICE))
 
 
 def _check_texts(name: str, values: Sequence[Any]) -> None:

@@ -6,22 +6,21 @@ is there twice). An object becomes a `Members`: of a thousand rows with the same
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, NoReturn
 
+from bridge.codecs.json.runs import RUN, Hooks, Shape, read_in_runs, too_deep, too_many_of
 from bridge.errors import InvalidRequest
 
-__all__ = ["Document", "Members", "Shape", "name_text", "read_document", "said"]
+__all__ = ["Document", "Members", "first_twice", "name_text", "read_document", "said"]
 
 # A text, or what begins as one and has no end: without that, and with backtracking, it would be looked for again and
 # again from every quotation mark in it.
 _TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-_MUCH_BYTES = 64 << 10
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _PAIRS = (b"[]", b"{}")
 _MOST_SHOWN = 80  # characters of a name in a message
 _ESCAPE = b"\\u"
-_NEGATIVE_ZERO = re.compile(rb"-0(?![.0-9eE])")
 
 
 class Members(NamedTuple):
@@ -32,23 +31,6 @@ class Members(NamedTuple):
 
 
 _NO_MEMBERS = Members((), ())
-
-
-@dataclass(frozen=True, slots=True)
-class Shape:
-    """How much a document may hold, counted before it is parsed.
-
-    Attributes:
-        arrays: the most arrays.
-        objects: the most objects.
-        values: the most values in arrays and objects together.
-        depth: the most arrays and objects in one another.
-    """
-
-    arrays: int
-    objects: int
-    values: int
-    depth: int
 
 
 class Document(NamedTuple):
@@ -63,46 +45,42 @@ class Document(NamedTuple):
     escaped: bool
 
 
-def read_document(raw: bytes, shape: Shape) -> Document:
+def read_document(
+    raw: bytes, shape: Shape, make_object: Callable[[list[tuple[str, Any]]], Any] | None = None
+) -> Document:
     """Parses a JSON document.
 
     Args:
         raw: its bytes, in UTF-8.
         shape: how much it may hold.
+        make_object: makes an object from its names and values, and refuses a name that is there twice; None makes
+            `Members`.
 
     Raises:
         InvalidRequest: it is not JSON, holds more than it may, or a name is there twice in one object.
     """
-    if _is_too_much(raw, shape) is not None:
-        _check_shape(raw, shape)
     try:
         text = raw.decode()
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"the body is not UTF-8: byte {error.start}") from None
     if text.startswith("\ufeff"):
         raise InvalidRequest("the body begins with a byte order mark, which JSON does not have")
-    return Document(_parsed(raw, text, shape), _ESCAPE in raw)
-
-
-def _parsed(raw: bytes, text: str, shape: Shape) -> Any:
-    # Functions of ours for each number take longer, but let the event loop's thread have its turn meanwhile.
-    much = len(raw) > _MUCH_BYTES
-    whole: Any = _whole if much or _NEGATIVE_ZERO.search(raw) else None
-    real: Any = _real if much else None
+    escaped = _ESCAPE in raw
+    whole = _whole if "-0" in text else None
+    hooks = Hooks(make_object or _Objects(escaped=escaped).members, whole, _refuse_constant)
     try:
-        return json.loads(
-            text,
-            object_pairs_hook=_Objects(escaped=_ESCAPE in raw).members,
-            parse_constant=_refuse_constant,
-            parse_int=whole,
-            parse_float=real,
-        )
+        return Document(_read(text, raw, shape, hooks), escaped)
     except json.JSONDecodeError as error:
         raise InvalidRequest(f"the body is not JSON: {error.msg} (line {error.lineno}, column {error.colno})") from None
-    except RecursionError:
-        raise _too_deep(shape.depth) from None
     except ValueError:  # Python takes no longer whole numbers
         raise InvalidRequest("the body holds a whole number of more than 4300 digits") from None
+
+
+def _read(text: str, raw: bytes, shape: Shape, hooks: Hooks) -> Any:
+    if len(text) > RUN:
+        return read_in_runs(text, shape, hooks)
+    _check_shape(raw, shape)
+    return hooks.decoder().decode(text)
 
 
 def said(kind: Any) -> str:
@@ -124,6 +102,16 @@ def name_text(name: str) -> str:
     return f"'{short}'" if short.isprintable() else ascii(short)
 
 
+def first_twice(names: Iterable[str]) -> str:
+    """Returns the first name that was there before; empty if none was. An object may have a hundred thousand names."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
+
+
 class _Objects:
     """Makes the objects of one document, with tuples of names that are kept once."""
 
@@ -143,8 +131,7 @@ class _Objects:
 
     def _check(self, names: tuple[str, ...]) -> None:
         if len(set(names)) < len(names):
-            twice = next(name for place, name in enumerate(names) if name in names[:place])
-            raise InvalidRequest(f"{name_text(twice)} is there twice in one object")
+            raise InvalidRequest(f"{name_text(first_twice(names))} is there twice in one object")
         if self._escaped and any("\0" in name or not _is_text(name) for name in names):
             raise InvalidRequest("a name in the body holds a NUL character or half of a surrogate pair")
 
@@ -162,43 +149,25 @@ def _whole(digits: str) -> int | float:
     return -0.0 if digits == "-0" else int(digits)
 
 
-def _real(digits: str) -> float:
-    return float(digits)
-
-
 def _refuse_constant(name: str) -> NoReturn:
     raise InvalidRequest(f"the body holds {name}, which JSON does not have: write null where a value is missing")
 
 
 def _check_shape(raw: bytes, shape: Shape) -> None:
-    """Checks how much a document holds besides its texts, without building anything of it."""
-    bare, at = bytearray(), 0
-    for text in _TEXT.finditer(raw):
-        bare += raw[at : text.start()]
-        at = text.end()
-    if (error := _is_too_much(bytes(bare) + raw[at:], shape)) is not None:
-        raise error
-
-
-def _is_too_much(raw: bytes, shape: Shape) -> InvalidRequest | None:
-    """Returns the error of a document that holds too much, if what is in its texts counts as well; else None."""
-    brackets = raw.translate(None, _NOT_BRACKETS)
+    """Checks how much a short document holds, without building anything of it."""
+    bare = _TEXT.sub(b"", raw)
+    brackets = bare.translate(None, _NOT_BRACKETS)
     for what, count, most in (
         ("arrays", brackets.count(b"["), shape.arrays),
         ("objects", brackets.count(b"{"), shape.objects),
-        ("values", raw.count(b","), shape.values),
+        ("values", bare.count(b","), shape.values),
     ):
         if count > most:
-            return InvalidRequest(f"the body holds more than {most} {what}", limit=f"{most} {what}")
+            raise too_many_of(what, most)
     for _ in range(shape.depth):
         for pair in _PAIRS:
             brackets = brackets.replace(pair, b"")
         if not brackets:
-            return None
-    return _too_deep(shape.depth) if brackets else None
-
-
-def _too_deep(depth: int) -> InvalidRequest:
-    return InvalidRequest(
-        f"the body is nested deeper than {depth} levels, or its brackets don't match", limit=f"{depth} levels"
-    )
+            return
+    if brackets:
+        raise too_deep(shape.depth)

@@ -7,8 +7,9 @@ from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.codecs.json.columns import read_columns
-from bridge.codecs.json.documents import Members, Shape, read_document
+from bridge.codecs.json.documents import Members, read_document
 from bridge.codecs.json.requests import read_body
+from bridge.codecs.json.runs import Shape
 from bridge.codecs.scorebridge_v1.bounds import Bounds
 from bridge.codecs.scorebridge_v1.replies import write_column
 from bridge.errors import InvalidRequest

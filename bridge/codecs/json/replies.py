@@ -6,7 +6,7 @@ from typing import Any
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Call, Outcome
-from bridge.codecs.json.columns import write_values
+from bridge.codecs.json.arrays import write_array
 from bridge.codecs.scorebridge_v1.replies import defaulted_rows, failed_rows, scores_of, source_of
 
 __all__ = ["write_reply"]
@@ -18,7 +18,7 @@ def write_reply(call: Call, outcome: Outcome) -> bytes:
     """Returns the body that answers a call whose outcome does not fail it.
 
     Raises:
-        MalformedPrediction: a score is infinite, which JSON can't say.
+        InvalidRequest: a score is infinite, which JSON can't say.
     """
     model, trace = call.model, call.trace
     answer = {
@@ -26,7 +26,6 @@ def write_reply(call: Call, outcome: Outcome) -> bytes:
         "model": model.model,
         "version": model.version,
         "digest": model.digest,
-        "scores": {column.name: write_values(column) for column in scores_of(outcome)},
         "source": pb.ScoreSource.Name(source_of(outcome)),
         "defaulted_rows": [_told(part) for part in defaulted_rows(outcome)],
         "attempts": trace.attempts,
@@ -34,7 +33,12 @@ def write_reply(call: Call, outcome: Outcome) -> bytes:
         "backend_time": _duration(trace.backend_s),
         "failed_rows": [_told(part) for part in failed_rows(outcome)] if outcome.partial else [],
     }
-    return json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    scores = ",".join(f"{_written(column.name)}:{write_array(column)}" for column in scores_of(outcome))
+    return f'{{"scores":{{{scores}}},{_written(answer)[1:]}'.encode()
+
+
+def _written(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 def _told(part: pb.DefaultedRows | pb.FailedRows) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from typing import Any
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.codecs.json.columns import read_columns, read_rows
-from bridge.codecs.json.documents import Members, Shape, name_text, read_document, said
+from bridge.codecs.json.documents import Members, name_text, read_document, said
+from bridge.codecs.json.runs import Shape
 from bridge.codecs.scorebridge_v1.bounds import Bounds, check_labels, check_text, too_many
 from bridge.columns import Table
 from bridge.errors import InvalidRequest

@@ -3,15 +3,12 @@
 import json
 from typing import Any
 
-import numpy as np
-
 from bridge.calls import Call, Outcome
+from bridge.codecs.json.arrays import write_array
 from bridge.codecs.open_inference.datatypes import BY_TYPE
 from bridge.codecs.open_inference.inference import Form
 from bridge.codecs.open_inference.replies import asked_columns, missing_rows, reply_parameters
-from bridge.codecs.open_inference.tensors import RUN, shown, write_raw
-from bridge.columns import Column
-from bridge.errors import InvalidRequest
+from bridge.codecs.open_inference.tensors import write_raw
 
 __all__ = ["write_json_response"]
 
@@ -38,7 +35,7 @@ def write_json_response(call: Call, outcome: Outcome, form: Form) -> tuple[bytes
             binary.append(write_raw(column))
             parameters["binary_data_size"] = len(binary[-1])
         else:
-            data[len(outputs)] = _data(column)
+            data[len(outputs)] = write_array(column, nulls=False)
         if parameters:
             tensor["parameters"] = parameters
         outputs.append(tensor)
@@ -61,23 +58,3 @@ def _written(answer: dict[str, Any], data: dict[int, str]) -> str:
         for place, one in enumerate(answer.pop(last))
     ]
     return f'{json.dumps(answer)[:-1]}, "{last}": [{", ".join(outputs)}]}}'
-
-
-def _data(column: Column) -> str:
-    """Returns the values of an output as a JSON array: numbers with the digits that give back their bits, or null.
-
-    It is written in runs, so that other threads get on.
-    """
-    if column.type.is_floating and np.isinf(column.values).any():
-        raise InvalidRequest(
-            f"the output '{shown(column.name)}' has infinite scores, which JSON can't hold; ask for it as binary data"
-        )
-    runs = (column.slice(first, RUN) for first in range(0, len(column), RUN))
-    return f"[{', '.join(json.dumps(_run(run), allow_nan=False)[1:-1] for run in runs)}]"
-
-
-def _run(column: Column) -> list[Any]:
-    values: list[Any] = column.values.tolist()
-    if not column.type.is_floating or not column.any_missing():
-        return values
-    return [None if value != value else value for value in values]  # noqa: PLR0124 - only NaN differs from itself

@@ -10,7 +10,8 @@ import numpy as np
 from bridge.codecs.open_inference.batches import place_in
 from bridge.codecs.open_inference.datatypes import Datatype
 from bridge.codecs.open_inference.inference import Values
-from bridge.codecs.open_inference.tensors import RUN, Place, shown
+from bridge.codecs.open_inference.tensors import Place, shown
+from bridge.codecs.runs import RUN
 from bridge.columns import Array, Type
 from bridge.errors import InvalidRequest
 

@@ -9,15 +9,15 @@ import numpy as np
 from bridge.codecs.open_inference.datatypes import DATATYPES, Datatype
 from bridge.codecs.open_inference.inference_pb2 import InferTensorContents
 from bridge.codecs.protobuf import delimited, tag, varint
+from bridge.codecs.runs import RUN
 from bridge.columns import Array, Column, Type
 from bridge.errors import InvalidRequest
 from bridge.texts import brief
 
-__all__ = ["RUN", "Place", "decoded", "read_contents", "read_raw", "shown", "write_contents", "write_raw"]
+__all__ = ["Place", "decoded", "read_contents", "read_raw", "shown", "write_contents", "write_raw"]
 
 _LENGTH = struct.Struct("<I")  # before each text in raw bytes
 _BF16 = DATATYPES["BF16"]
-RUN = 8192  # values that are converted in one step, in less than a millisecond, so that other threads get on
 _MOST_SHOWN = 100  # characters of a caller's name
 # Fields whose values are all of one width are, packed, what they are in memory.
 _PACKED = {

@@ -30,7 +30,7 @@ def depth(value: Any) -> int:
 def test_an_object_is_what_the_standard_library_reads(document: Any, signs: tuple[str, str], around: str) -> None:
     text = around + json.dumps(document, separators=signs) + around
     if depth(document) > 8:
-        with pytest.raises(InvalidRequest, match="nested too deeply"):
+        with pytest.raises(InvalidRequest, match="nested deeper than 8"):
             read_object(text.encode(), WIDE)
         return
     assert repr(read_object(text.encode(), WIDE)) == repr(json.loads(text))
