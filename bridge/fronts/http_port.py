@@ -142,8 +142,7 @@ class HttpPort:
     async def _found(self, request: web.BaseRequest, conversation: Conversation) -> HttpAnswer:
         """Answers a request by the route that it names."""
         connection = conversation.connection
-        if request.version >= HttpVersion11 and len(request.headers.getall("Host", ())) != 1:
-            raise BodyRefused(HTTPStatus.BAD_REQUEST, "an HTTP/1.1 request must have one header Host")
+        _check_version(request)
         path = decoded_path(request.raw_path)
         found = self._routes.find(request.method, path)
         if isinstance(found, HttpAnswer):
@@ -211,6 +210,14 @@ class _Closed(asyncio.Protocol):
         """Called by asyncio: ends the connection."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
         transport.abort()
+
+
+def _check_version(request: web.BaseRequest) -> None:
+    """Checks that a head of HTTP/1.1 has its host, and one of HTTP/1.0 nothing that proxies read in another way."""
+    if request.version >= HttpVersion11 and len(request.headers.getall("Host", ())) != 1:
+        raise BodyRefused(HTTPStatus.BAD_REQUEST, "an HTTP/1.1 request must have one header Host")
+    if request.version < HttpVersion11 and "Transfer-Encoding" in request.headers:
+        raise BodyRefused(HTTPStatus.BAD_REQUEST, "an HTTP/1.0 request can't have a Transfer-Encoding")
 
 
 def _has_body(request: web.BaseRequest) -> bool:
