@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from http import HTTPStatus
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from bridge.callers.access import Access
 from bridge.calls import now
@@ -142,6 +142,7 @@ class HttpPort:
     async def _found(self, request: web.BaseRequest, conversation: Conversation) -> HttpAnswer:
         """Answers a request by the route that it names."""
         connection = conversation.connection
+        _check_version(request)
         path = decoded_path(request.raw_path)
         found = self._routes.find(request.method, path)
         if isinstance(found, HttpAnswer):
@@ -209,6 +210,14 @@ class _Closed(asyncio.Protocol):
         """Called by asyncio: ends the connection."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
         transport.abort()
+
+
+def _check_version(request: web.BaseRequest) -> None:
+    """Checks that a head of HTTP/1.1 has its host, and one of HTTP/1.0 nothing that proxies read in another way."""
+    if request.version >= HttpVersion11 and len(request.headers.getall("Host", ())) != 1:
+        raise BodyRefused(HTTPStatus.BAD_REQUEST, "an HTTP/1.1 request must have one header Host")
+    if request.version < HttpVersion11 and "Transfer-Encoding" in request.headers:
+        raise BodyRefused(HTTPStatus.BAD_REQUEST, "an HTTP/1.0 request can't have a Transfer-Encoding")
 
 
 def _has_body(request: web.BaseRequest) -> bool:

@@ -64,6 +64,7 @@ async def said(gateway: Gateway, *parts: bytes) -> bytes:
         (b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\n", 400),
         (b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n", 400),
         (b"POST /livez HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked, gzip\r\n\r\n", 400),
+        (b"POST /livez HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         (b"POST /livez HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\n\r\n", 400),
         (b"POST /livez HTTP/1.1\r\nHost: x\r\nX: y\r\n folded\r\n\r\n", 400),
         (b"GET /livez HTTP/1.1\nHost: x\n\r\n\r\n", 400),
