@@ -24,6 +24,7 @@ _POLICIES = tuple(pb.DefaultPolicy.keys())
 _UNSPECIFIED = "DEFAULT_POLICY_UNSPECIFIED"
 _DEPTH = 3  # the body, its columns or rows, and what these hold
 _SPARE = 8
+_MOST_ROW_OBJECTS = 100_000  # for more rows, columns: Python's own collector would go over so many objects
 _MOST_VALUES = 8 << 20
 _MOST_NAME = 64  # characters of an unknown field that is compared with the known ones
 
@@ -69,7 +70,8 @@ def read_body(raw: bytes, bounds: Bounds) -> ScoreBody:
     Raises:
         InvalidRequest: it is not JSON, holds more than it may, or a field is unknown or none that it may be.
     """
-    shape = Shape(bounds.columns + _SPARE, bounds.rows + _SPARE, _MOST_VALUES, _DEPTH)
+    objects = min(bounds.rows, _MOST_ROW_OBJECTS) + _SPARE
+    shape = Shape(bounds.columns + _SPARE, objects, _MOST_VALUES, _DEPTH)
     value, escaped = read_document(raw, shape)
     if not isinstance(value, Members):
         raise InvalidRequest(f"the body is {said(value)}: it must be an object with 'columns' or 'rows'")

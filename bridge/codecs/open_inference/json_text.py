@@ -10,7 +10,7 @@ from bridge.texts import brief
 
 __all__ = ["read_object"]
 
-_MOST_ROW_ARRAYS = 250_000  # for more rows, data that is not nested: Python's own collector would go over so many lists
+_MOST_ROW_ARRAYS = 100_000  # for more rows, data that is not nested: Python's own collector would go over so many lists
 _MOST_DEPTH = 8  # a request has six levels
 _OBJECTS_A_TENSOR = 2  # the tensor and its parameters
 _ARRAYS_A_TENSOR = 3  # its shape, its data, and one to spare
