@@ -26,6 +26,7 @@ from bridge.services.open_inference_models import (
     server_metadata,
     unload,
 )
+from bridge.services.open_inference_routes import describe_infer, describe_posted, describe_ready, describe_told
 from bridge.services.open_inference_wire import JsonInferWire
 from bridge.services.time_limits import read_time_limit
 
@@ -68,22 +69,30 @@ class InferenceHttp:
 
     def routes(self) -> list[Route]:
         """Returns the routes, each with its part of the OpenAPI document."""
-        told: list[tuple[str, str, _Tell, str]] = [
-            ("GET", "/v2", self._server_metadata, "Tells what the server is."),
-            ("POST", "/v2/repository/index", self._index, "Lists the versions of all models."),
-            ("POST", "/v2/repository/models/{model}/load", self._load, "Loads a model from the repository."),
-            ("POST", "/v2/repository/models/{model}/unload", self._unload, "Takes a model out of memory."),
+        load, unload = "Loads a model from the repository.", "Takes a model out of memory."
+        models, parameters = "/v2/repository/models/{model}", {"parameters": {"type": ["object", "null"]}}
+        index = describe_posted("Lists the versions of all models.", {"ready": {"type": "boolean"}}, "array")
+        told: list[tuple[str, str, _Tell, Mapping[str, Any]]] = [
+            ("GET", "/v2", self._server_metadata, describe_told("Tells what the server is.")),
+            ("POST", "/v2/repository/index", self._index, index),
+            ("POST", f"{models}/load", self._load, describe_posted(load, parameters)),
+            ("POST", f"{models}/unload", self._unload, describe_posted(unload, parameters)),
         ]
         for base in (_MODEL, _VERSION):
-            told.append(("GET", base, self._model_metadata, "Tells the inputs and outputs of a model."))
-            told.append(("GET", f"{base}/ready", self._model_ready, "Tells whether a model scores calls."))
-        routes = [
-            Route("GET", "/v2/health/live", self._live, _described("Tells whether the server lives.")),
-            Route("GET", "/v2/health/ready", self._server_ready, _described("Tells whether to send calls here.")),
+            told.append(("GET", base, self._model_metadata, describe_told("Tells a model's inputs and outputs.")))
+            told.append(("GET", f"{base}/ready", self._model_ready, describe_ready("Tells whether a model scores.")))
+        health = [
+            ("live", self._live, "Tells whether it lives."),
+            ("ready", self._server_ready, "Tells whether it takes calls."),
         ]
-        routes += [Route(method, path, self._told(tell), _described(what)) for method, path, tell, what in told]
-        infer = _described("Scores one batch, sent as tensors.")
-        return routes + [Route("POST", f"{base}/infer", self._infer, infer) for base in (_MODEL, _VERSION)]
+        return [
+            *(
+                Route("GET", f"/v2/health/{at}", tell, describe_ready(f"Tells whether it {it}."))
+                for at, tell, it in health
+            ),
+            *(Route(method, path, self._told(tell), described) for method, path, tell, described in told),
+            *(Route("POST", f"{base}/infer", self._infer, describe_infer()) for base in (_MODEL, _VERSION)),
+        ]
 
     async def _infer(self, request: HttpRequest) -> HttpAnswer:
         """Answers infer: scores one batch."""
@@ -231,11 +240,3 @@ def _parameters(request: HttpRequest) -> Mapping[str, Any]:
 
 def _answered(answer: Any, status: HTTPStatus = HTTPStatus.OK) -> HttpAnswer:
     return HttpAnswer(status, json.dumps(answer).encode())
-
-
-def _described(summary: str) -> Mapping[str, Any]:
-    return {
-        "summary": summary,
-        "tags": ["Open Inference Protocol"],
-        "responses": {"200": {"description": "The answer."}, "default": {"description": "A problem document."}},
-    }
