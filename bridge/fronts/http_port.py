@@ -14,7 +14,7 @@ from aiohttp import HttpVersion11, web
 from bridge.callers.access import Access
 from bridge.calls import now
 from bridge.config import GatewaySettings
-from bridge.errors import BridgeError, Draining, InternalError
+from bridge.errors import BridgeError, Draining, InternalError, PermissionDenied
 from bridge.fronts.address import cannot_listen, with_port
 from bridge.fronts.http_bodies import BodyRefused, check_head, take_body
 from bridge.fronts.http_connection import Connection
@@ -151,6 +151,8 @@ class HttpPort:
         if found.route.method == "GET":
             connection.take_no_more()
             return await found.route.answer(asked)
+        if "Origin" in request.headers:
+            raise PermissionDenied("the request comes from a web page, by its header Origin: pages may not call models")
         if self._draining:
             raise Draining("this gateway is going down and takes no new calls")
         self._calls += 1
