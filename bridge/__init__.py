@@ -1,4 +1,4 @@
-"""Serves scores of R and xgboost models over gRPC: before the caller's deadline, defaults marked as defaults.
+"""Serves scores of R and xgboost models over gRPC and HTTP: before the caller's deadline, defaults marked as such.
 
 A backend predicts; the bridge scores. A scorer is `async Call -> Outcome`, a layer is `(call, inner) -> Outcome`, and
 scoring is a backend with layers wrapped around it. A package imports only packages that are drawn below it:
