@@ -7,6 +7,7 @@ import subprocess
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fixtures import SCOREBRIDGE, Cancer, Pima, StartGateway, make_r_bundle, put
@@ -176,12 +177,12 @@ async def test_a_file_that_can_not_be_read_and_a_fault_of_our_own_refuse_one_ver
         put(pima.folder / "glm", repository, model)
     dangling = repository / "dangling" / "1" / "Pred.R"
 
-    async def accept_some(bundle: Bundle, cache_dir: Path) -> Accepted:
+    async def accept_some(bundle: Bundle, cache_dir: Path, **more: Any) -> Accepted:
         if bundle.path == dangling.parent:
             raise PermissionError(errno.EACCES, "Permission denied", str(dangling))
         if bundle.path.parent.name == "puzzling":
             raise ZeroDivisionError
-        return await accept(bundle, cache_dir)
+        return await accept(bundle, cache_dir, **more)
 
     monkeypatch.setattr("bridge.models.registry.accept", accept_some)
     gateway = await start_gateway(repository)

@@ -317,7 +317,9 @@ async def test_an_infinite_score_fails_the_call_in_json(
     gateway = await start_gateway(repository)
     said = await score(gateway, "infinite", {"columns": {"x": [1.0]}})
     assert (said.status, said.json["reason"]) == (400, "INVALID_REQUEST")
-    assert said.json["detail"] == "output 'score', row 0: infinite, which JSON can't say; ask by gRPC"
+    assert said.json["detail"] == (
+        "output 'score', row 0: an infinite score, which JSON can't hold; ask by gRPC, or for binary data"
+    )
 
 
 async def test_partial_calls_say_which_rows_failed(

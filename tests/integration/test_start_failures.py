@@ -190,10 +190,10 @@ def test_a_folder_for_whose_removal_there_is_no_descriptor_is_removed_before_the
     folder = make_folder("test")
 
     def lacking(*_: object, **__: object) -> None:
-        """As shutil.rmtree with ignore_errors, if it can't open the folder."""
+        """As remove_tree, if it can't open the folder."""
 
     with monkeypatch.context() as patch:
-        patch.setattr("bridge.private_folders.shutil.rmtree", lacking)
+        patch.setattr("bridge.private_folders.remove_tree", lacking)
         remove_folder(folder)
     assert folder.exists()
     other = make_folder("test")
