@@ -57,7 +57,7 @@ async def page(gateway: Gateway, path: str) -> tuple[int, str]:
     host, _, port = gateway.http_address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     try:
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         head, _, text = (await reader.read()).decode().partition("\r\n\r\n")
     finally:
         writer.close()
