@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bridge.codecs.json.numbers import read_numbers
 from bridge.codecs.open_inference.json_text import read_object
 from bridge.codecs.scorebridge_v1.bounds import Bounds
 from bridge.errors import InvalidRequest
@@ -49,6 +50,41 @@ def test_what_the_standard_library_refuses_is_refused(text: str) -> None:
         return
     assert isinstance(expected, list)
     assert len(found) == len(expected)
+
+
+digits = st.text(st.sampled_from("0123456789"), min_size=1, max_size=40)
+spelled = st.one_of(
+    st.floats(allow_nan=False, allow_infinity=False).map(repr),
+    st.floats(width=32, allow_nan=False, allow_infinity=False).map(repr),
+    st.integers(-(2**70), 2**70).map(str),
+    st.builds("{}{}.{}".format, st.sampled_from(["", "-"]), digits, digits),
+    st.builds("{}{}.{}e{}".format, st.sampled_from(["", "-"]), digits, digits, st.integers(-400, 400)),
+    st.sampled_from(
+        ["null", "true", "false", "-0", "-0.0", "0", "1e999", "5e-324", "2.2250738585072011e-308", "01", "NaN"]
+    ),
+)
+
+
+@given(st.lists(spelled, min_size=1, max_size=20))
+def test_numbers_read_quickly_are_those_of_the_standard_library(entries: list[str]) -> None:
+    text = f"[{','.join(entries)}]"
+    found = read_numbers(text)
+    if found is not None:
+        assert repr(found) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize(
+    "text", ["[-0]", "[1,-0,2]", "[18446744073709551616]", "[-9223372036854775809]", "[1e999]", "[NaN]"]
+)
+def test_what_would_be_read_in_another_way_is_left_to_the_standard_library(text: str) -> None:
+    assert read_numbers(text) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["[0.1]", "[123456789012345678]", "[-0.5]", "[null,true]", "[]", "[0.30447369813919067]"]
+)
+def test_what_callers_send_is_read_quickly(text: str) -> None:
+    assert read_numbers(text) == json.loads(text)
 
 
 @pytest.mark.parametrize("entry", ["0.25", "7", "null", '"text, with ] and \\" in it"', "[1, 2]", "[]", "-0.0", "true"])

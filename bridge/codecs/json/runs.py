@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from bridge.codecs.json.numbers import read_numbers
 from bridge.errors import InvalidRequest
 
 __all__ = ["RUN", "Hooks", "Shape", "read_in_runs", "too_deep", "too_many_of"]
@@ -17,7 +18,7 @@ __all__ = ["RUN", "Hooks", "Shape", "read_in_runs", "too_deep", "too_many_of"]
 RUN = 16 << 10  # characters; read in about half a millisecond
 _TEXTS = 4096
 _BLANKS = re.compile(r"[ \t\n\r]*")
-_SIGN = re.compile(r'["\[\]{}]')
+_SIGNS = '"[]{}'
 _NESTED = re.compile(r"[\[{]")
 
 
@@ -161,9 +162,9 @@ class _Reading:
 
     def _array(self) -> list[Any]:
         end = self._text.find("]", self.at, self.at + RUN)
-        if end >= 0 and _SIGN.search(self._text, self.at, end) is None:  # as the rows of a matrix are
+        if end >= 0 and self._sign(self.at, end) == end:  # as the rows of a matrix are
             self._count("values", self._text.count(",", self.at, end) + 1)
-            short: list[Any] = self._decode(self._text[self.at - 1 : end + 1])
+            short = self._numbers(self._text[self.at - 1 : end + 1])
             self.at = end + 1
             return short
         found: list[Any] = []
@@ -205,9 +206,8 @@ class _Reading:
     def _scalars(self, found: list[Any]) -> bool:
         """Adds a run of numbers, truth values and nulls to an array; returns whether that was its end."""
         text, at, behind = self._text, self.at, self.at + RUN
-        sign = _SIGN.search(text, at, behind)
-        last = sign is not None and sign[0] == "]"
-        end = behind if sign is None else sign.start()
+        end = self._sign(at, behind)
+        last = end < behind and text.startswith("]", end)
         if not last:
             end = text.rfind(",", at, end)
         if end <= at:
@@ -216,11 +216,28 @@ class _Reading:
         run = text[at:end]
         if run.isspace():
             raise IndexError
-        found += self._decode(f"[{run}]")
+        found += self._numbers(f"[{run}]")
         self.at = end + 1
         if not last:
             self._skip()
         return last
+
+    def _sign(self, first: int, behind: int) -> int:
+        """Returns the place of the first quotation mark or bracket; `behind` if there is none before it.
+
+        Each is looked for by itself, which takes a tenth of the time that a regular expression takes.
+        """
+        for sign in _SIGNS:
+            found = self._text.find(sign, first, behind)
+            behind = behind if found < 0 else found
+        return behind
+
+    def _numbers(self, array: str) -> list[Any]:
+        quick = read_numbers(array)
+        if quick is None:
+            slow: list[Any] = self._decode(array)
+            return slow
+        return quick
 
     def _count(self, what: str, count: int) -> None:
         self._left[what] -= count
