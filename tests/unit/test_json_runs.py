@@ -81,7 +81,16 @@ def test_what_would_be_read_in_another_way_is_left_to_the_standard_library(text:
 
 
 @pytest.mark.parametrize(
-    "text", ["[0.1]", "[123456789012345678]", "[-0.5]", "[null,true]", "[]", "[0.30447369813919067]"]
+    "text",
+    [
+        "[0.1]",
+        "[123456789012345678]",
+        "[-0.5]",
+        "[null,true]",
+        "[]",
+        "[0.30447369813919067]",
+        "[0.0012345678901234567,1]",
+    ],
 )
 def test_what_callers_send_is_read_quickly(text: str) -> None:
     assert read_numbers(text) == json.loads(text)

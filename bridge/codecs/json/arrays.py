@@ -1,9 +1,9 @@
 """Writes columns as arrays of JSON."""
 
-import json
 from typing import Any
 
 import numpy as np
+import orjson
 
 from bridge.codecs.json.documents import name_text
 from bridge.codecs.runs import RUN
@@ -41,4 +41,4 @@ def _run(column: Column, *, nulls: bool) -> str:
     if nulls and column.any_missing():
         for row in np.flatnonzero(column.missing()).tolist():
             values[row] = None
-    return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))[1:-1]
+    return orjson.dumps(values)[1:-1].decode()

@@ -9,7 +9,7 @@ import orjson
 __all__ = ["read_numbers"]
 
 _MOST_DIGITS = 18  # in a row: orjson takes whole numbers beyond 64 bits for floats
-_ZERO, _NINE = ord("0"), ord("9")
+_ZERO, _NINE, _POINT = ord("0"), ord("9"), ord(".")
 _NEGATIVE_ZERO = re.compile(r"-0(?![.0-9eE])")  # orjson takes it for 0
 
 
@@ -35,6 +35,8 @@ def read_numbers(text: str) -> list[Any] | None:
 
 
 def _has_many_digits(raw: bytes) -> bool:
+    """Whether there is a long row of digits that is not a fraction's, before which there would be a point."""
     signs = np.frombuffer(raw, np.uint8)
     others = np.flatnonzero((signs < _ZERO) | (signs > _NINE))  # the brackets are the first and the last of them
-    return len(others) == 0 or int(np.diff(others).max(initial=0)) > _MOST_DIGITS + 1
+    before = signs[others[:-1][np.diff(others) > _MOST_DIGITS + 1]]
+    return bool((before != _POINT).any())
