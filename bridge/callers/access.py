@@ -111,15 +111,15 @@ class Access:
             Unauthenticated: nobody in the file has them. The message is the same whatever is wrong with a token or
                 certificate.
         """
-        if shown.authorization and not shown.encrypted and not is_loopback(shown.peer):
-            raise self._refusal(_PLAIN)
-        if (caller := self.find(shown)) is None:
-            raise self._refusal(_UNKNOWN)
+        caller = self.find(shown)
+        if caller is None:
+            self.refused += 1
+            raise Unauthenticated(_PLAIN if _is_exposed(shown) else _UNKNOWN)
         return caller
 
     def find(self, shown: Credentials) -> Caller | None:
         """Returns the caller whom `identify` would return, or None; counts nothing."""
-        if shown.authorization and not shown.encrypted and not is_loopback(shown.peer):
+        if _is_exposed(shown):
             return None
         if self._directory is None:
             return _unlisted(shown)
@@ -177,9 +177,10 @@ class Access:
         expires = known.entry.expires
         return None if expires is not None and expires <= datetime.now(UTC) else known
 
-    def _refusal(self, sentence: str) -> Unauthenticated:
-        self.refused += 1
-        return Unauthenticated(sentence)
+
+def _is_exposed(shown: Credentials) -> bool:
+    """Whether a token came in plain text from another machine."""
+    return bool(shown.authorization) and not shown.encrypted and not is_loopback(shown.peer)
 
 
 def _token_of(authorization: tuple[str, ...]) -> str:

@@ -8,49 +8,25 @@ from typing import Any
 
 from bridge.callers.caller import Credentials
 from bridge.calls import ModelRef
-from bridge.errors import (
-    BridgeError,
-    CircuitOpen,
-    DeadlineExceeded,
-    Draining,
-    InvalidRequest,
-    LogUnavailable,
-    ModelNotFound,
-    ModelNotReady,
-    Overloaded,
-    PermissionDenied,
-    RateLimited,
-    RefusedLevel,
-    Unauthenticated,
-    UnfitRow,
-    UnknownLevel,
-    VersionRefused,
-    WorkerLost,
-)
+from bridge.errors import BridgeError, Unauthenticated
+from bridge.services.status import code_of
 from bridge.values import value
 
 __all__ = ["HttpAnswer", "HttpRequest", "Route", "http_status_of", "problem", "problem_of"]
 
 _MOST_DETAIL = 400  # characters: a message may name columns of any length
 
-# Errors that are not in this table become 500: they are the model's fault, or a bug of the gateway.
-_STATUS: dict[type[BridgeError], HTTPStatus] = {
-    InvalidRequest: HTTPStatus.BAD_REQUEST,
-    UnknownLevel: HTTPStatus.BAD_REQUEST,
-    UnfitRow: HTTPStatus.BAD_REQUEST,
-    RefusedLevel: HTTPStatus.BAD_REQUEST,
-    Unauthenticated: HTTPStatus.UNAUTHORIZED,
-    PermissionDenied: HTTPStatus.FORBIDDEN,
-    ModelNotFound: HTTPStatus.NOT_FOUND,
-    VersionRefused: HTTPStatus.CONFLICT,
-    Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
-    RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
-    CircuitOpen: HTTPStatus.SERVICE_UNAVAILABLE,
-    ModelNotReady: HTTPStatus.SERVICE_UNAVAILABLE,
-    Draining: HTTPStatus.SERVICE_UNAVAILABLE,
-    WorkerLost: HTTPStatus.SERVICE_UNAVAILABLE,
-    LogUnavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-    DeadlineExceeded: HTTPStatus.GATEWAY_TIMEOUT,
+# By the names of gRPC's status codes, so that an error fails in one way on every wire.
+_STATUS: dict[str, HTTPStatus] = {
+    "INVALID_ARGUMENT": HTTPStatus.BAD_REQUEST,
+    "UNAUTHENTICATED": HTTPStatus.UNAUTHORIZED,
+    "PERMISSION_DENIED": HTTPStatus.FORBIDDEN,
+    "NOT_FOUND": HTTPStatus.NOT_FOUND,
+    "FAILED_PRECONDITION": HTTPStatus.CONFLICT,
+    "RESOURCE_EXHAUSTED": HTTPStatus.TOO_MANY_REQUESTS,
+    "UNAVAILABLE": HTTPStatus.SERVICE_UNAVAILABLE,
+    "DEADLINE_EXCEEDED": HTTPStatus.GATEWAY_TIMEOUT,
+    "INTERNAL": HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
 
@@ -121,7 +97,7 @@ class Route:
 
 def http_status_of(error: BridgeError) -> HTTPStatus:
     """Returns the HTTP status of an error."""
-    return _STATUS.get(type(error), HTTPStatus.INTERNAL_SERVER_ERROR)
+    return _STATUS[code_of(error).name]
 
 
 def problem_of(error: BridgeError, ref: ModelRef | None = None, request_id: str = "") -> HttpAnswer:
