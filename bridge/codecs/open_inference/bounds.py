@@ -8,15 +8,13 @@ from bridge.codecs.open_inference import inference_pb2 as pb
 from bridge.codecs.protobuf import DELIMITED, NotAMessage, read_fields, tag
 from bridge.codecs.scorebridge_v1.bounds import MOST_TEXT_BYTES, Bounds, check_text, too_many
 from bridge.codecs.scorebridge_v1.shapes import Contents
-from bridge.errors import InvalidRequest
+from bridge.codecs.walk import Walk
 
 __all__ = ["MOST_PARAMETERS", "UNREADABLE", "check_message", "count_message", "read_named"]
 
 MOST_PARAMETERS = 64  # of the request, and of each of its tensors
 UNREADABLE = "the bytes are not an inference.ModelInferRequest"
-_MOST_OTHERS = 1024  # unknown or repeated fields
 _MOST_SHAPE_BYTES = 64  # two dimensions have 20 at most
-_FEW_STEPS = 4096  # fields of a walk; about half a millisecond
 _FIRST_FIELDS = 16
 _LEAST_TEXT_BYTES = 4  # of a text among raw bytes: its length
 _TAKEN_AS_THEY_ARE = (b"FP32", b"FP64")
@@ -59,15 +57,8 @@ def count_message(request: bytes, bounds: Bounds, *, few: bool) -> Contents | No
     Raises:
         InvalidRequest: the message holds more than it may (the error names the limit), or is not a ModelInferRequest.
     """
-    walk = _Walk(request, bounds, _FEW_STEPS if few else len(request) + 1)
-    try:
-        walk.request()
-    except _GivenUp:
-        return None
-    except (NotAMessage, IndexError) as error:
-        why = error if isinstance(error, NotAMessage) else "it ends within a field"
-        raise InvalidRequest(f"{UNREADABLE}: {why}") from None
-    return Contents(walk.columns, walk.items)
+    walk = _Walk(request, bounds, few=few)
+    return Contents(walk.columns, walk.items) if walk.counts(UNREADABLE) else None
 
 
 def check_message(request: pb.ModelInferRequest) -> None:
@@ -98,21 +89,14 @@ def read_named(request: bytes) -> tuple[str, str]:
         return "", ""
 
 
-class _GivenUp(Exception):
-    """The walk has used all the steps that it may take."""
-
-
-class _Walk:
+class _Walk(Walk):
     """One walk over a request, with its counts so far."""
 
-    def __init__(self, raw: bytes, bounds: Bounds, steps: int) -> None:
-        self._raw = raw
-        self._bounds = bounds
-        self._steps = steps
-        self._outputs = self._raws = self._others = self._parameters = 0
+    def __init__(self, raw: bytes, bounds: Bounds, *, few: bool) -> None:
+        super().__init__(raw, bounds, few=few)
+        self._outputs = self._raws = self._parameters = 0
         self._raw_bytes = self._singles = 0
         self._converted = False  # whether a tensor has to be converted: only FP32 and FP64 are taken as they are
-        self.columns = self.items = 0
 
     def request(self) -> None:
         """Counts the whole request."""
@@ -196,12 +180,3 @@ class _Walk:
     def _bound(self, count: int, most: int, what: str) -> None:
         if count > most:
             raise too_many(what, most)
-
-    def _other(self) -> None:
-        self._others += 1
-        self._bound(self._others, _MOST_OTHERS, "fields that are unknown or repeated")
-
-    def _step(self, count: int) -> None:
-        self._steps -= count
-        if self._steps <= 0:
-            raise _GivenUp

@@ -8,14 +8,12 @@ and no deeper; bytes that it can't follow are not a ScoreRequest.
 from bridge.codecs.protobuf import MOST_LENGTH, MOST_VARINT, NotAMessage, read_fields, read_varint, varint
 from bridge.codecs.scorebridge_v1.bounds import MOST_LABELS, UNREADABLE, Bounds, check_labels, check_text, too_many
 from bridge.codecs.scorebridge_v1.shapes import Contents
-from bridge.errors import InvalidRequest
+from bridge.codecs.walk import FEW_STEPS, Walk
 
 __all__ = ["count_contents"]
 
-_MOST_OTHERS = 1024  # unknown or repeated fields
 _HARMLESS_BYTES = 64 << 10  # of ASCII alone: the length of a text above 127 bytes begins with a byte that is not ASCII
 _SMALL_COLUMN_BYTES = 1024  # a column of this size can't hold a name that is too long
-_FEW_STEPS = 4096  # fields of a walk; about half a millisecond
 _RUN, _RUN_FROM_BYTES = 1024, 16 << 10
 _CONTINUES = 0x80  # a byte of at least this value is not the last one of its number
 _CONTINUED = bytes(range(_CONTINUES, 0x100))
@@ -45,32 +43,18 @@ def count_contents(request: bytes, bounds: Bounds, *, few: bool) -> Contents | N
     Raises:
         InvalidRequest: the message holds more than it may (the error names the limit), or is not a ScoreRequest.
     """
-    walk = _Walk(request, bounds, _FEW_STEPS if few else len(request) + 1)
-    try:
-        walk.request()
-    except _GivenUp:
-        return None
-    except (NotAMessage, IndexError) as error:
-        why = error if isinstance(error, NotAMessage) else "it ends within a field"
-        raise InvalidRequest(f"{UNREADABLE}: {why}") from None
-    return Contents(walk.columns, walk.items, tuple(walk.numbers))
+    walk = _Walk(request, bounds, few=few)
+    return Contents(walk.columns, walk.items, tuple(walk.numbers)) if walk.counts(UNREADABLE) else None
 
 
-class _GivenUp(Exception):
-    """The walk has used all the steps that it may take."""
-
-
-class _Walk:
+class _Walk(Walk):
     """One walk over a request, with its counts so far; messages that protobuf would merge are counted together."""
 
-    def __init__(self, raw: bytes, bounds: Bounds, steps: int) -> None:
-        self._raw = raw
-        self._bounds = bounds
-        self._steps = steps
+    def __init__(self, raw: bytes, bounds: Bounds, *, few: bool) -> None:
+        super().__init__(raw, bounds, few=few)
         self._rows = bounds.rows  # the rows of the batch, once its first column was counted
-        self._keys = self._labels = self._others = self._features = 0
+        self._keys = self._labels = self._features = 0
         self._merged = self._others_follow = False
-        self.columns = self.items = 0
         self.numbers: list[tuple[int, int]] = []
 
     def request(self) -> None:
@@ -138,7 +122,7 @@ class _Walk:
         """
         raw, count = self._raw, 0
         allowed = min(most, self._steps)
-        if self._steps > _FEW_STEPS and end - at > _RUN_FROM_BYTES:
+        if self._steps > FEW_STEPS and end - at > _RUN_FROM_BYTES:
             count, at = self._equal_texts(at, end, tag, allowed)
         while at < end and raw[at] == tag and count < allowed:
             length = raw[at + 1]
@@ -287,13 +271,3 @@ class _Walk:
         if not plain:
             self.items += count
         return count
-
-    def _other(self) -> None:
-        self._others += 1
-        if self._others > _MOST_OTHERS:
-            raise too_many("fields that are unknown or repeated", _MOST_OTHERS)
-
-    def _step(self, count: int) -> None:
-        self._steps -= count
-        if self._steps <= 0:
-            raise _GivenUp
