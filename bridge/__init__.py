@@ -3,8 +3,9 @@
 A backend predicts; the bridge scores. A scorer is `async Call -> Outcome`, a layer is `(call, inner) -> Outcome`, and
 scoring is a backend with layers wrapped around it. A package imports only packages that are drawn below it:
 
-    cli/             the commands: serve, check, deploy, promote, score, log, reconcile
+    cli/             the commands: serve, check, deploy, promote, score, batch, log, reconcile
     gateway/         one gateway process from its start to its end, and the pages that show its state
+    offline/         scores whole tables: runs over files that can be killed and resumed, and Spark
     fronts/          what listens: grpc.aio, pygrpc-native, the HTTP port; limits on what a connection may cost
     services/        the way from the bytes of a request to the bytes of its answer
     models/          a version from the trial of its bundle to serving and unloading
@@ -18,7 +19,7 @@ scoring is a backend with layers wrapped around it. A package imports only packa
     prediction_log/  what was answered: written before the answer leaves, read, verified, exported
     codecs/          bytes to batches, outcomes to bytes
     features/        the inputs of a model, and callers' columns converted to them
-    row_files/       files of rows: CSV
+    row_files/       files of rows: CSV, Parquet, Arrow, JSON lines, tables of DuckDB
 
 Below them is the ground, modules that every package may use. `calls`, `columns` and `defaults` hold the values that
 scoring works on, `errors` every way to fail, `config` the gateway's settings, `addresses` tells where callers are,
