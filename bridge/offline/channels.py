@@ -1,0 +1,163 @@
+"""Connections to gateways that take turns, and the failures of calls on them as events."""
+
+import re
+from collections.abc import Callable
+from itertools import cycle
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf.message import DecodeError
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.addresses import is_loopback_host
+from bridge.offline.call_events import TOO_LARGE
+from bridge.offline.scorer import CallFailed
+
+__all__ = ["Channels"]
+
+_SCORE = "/scorebridge.v1.ScoringService/Score"
+_GET_MODEL = "/scorebridge.v1.ScoringService/GetModel"
+_DETAILS_KEY = "grpc-status-details-bin"
+_DOMAIN = "scorebridge.io"
+_OPTIONS: list[tuple[str, Any]] = [
+    ("grpc.enable_retries", 0),  # the run asks again by itself, as long as its patience lasts
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+    ("grpc.min_reconnect_backoff_ms", 1_500),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
+]
+_NAMES_A_ROW = re.compile(r"column '.*', row \d+: (?P<level>not one of its )?")
+
+
+class Channels:
+    """A connection to each of several gateways.
+
+    Args:
+        target: "host:port" of a gateway, or several of them between commas.
+        credentials: TLS credentials; None for plain text.
+        token: a function that returns the token; None for no token.
+
+    Attributes:
+        target: the target.
+
+    Raises:
+        ValueError: the target is empty, or the token would be sent to another machine in plain text.
+    """
+
+    def __init__(
+        self, target: str, credentials: grpc.ChannelCredentials | None, token: Callable[[], str] | None
+    ) -> None:
+        self.target = target
+        self._token = token
+        places = [place.strip() for place in target.split(",")]
+        if not all(places):
+            raise ValueError(f"'{target}' is not where gateways are: give host:port, several of them between commas")
+        if token is not None and credentials is None and not all(map(_is_here, places)):
+            raise ValueError(f"a token is not sent to '{target}' in plain text, which others can read: use TLS")
+        options = list(_OPTIONS)
+        if token is not None and credentials is None:
+            options.append(("grpc.enable_http_proxy", 0))
+        self._channels = [
+            grpc.aio.insecure_channel(place, options)
+            if credentials is None
+            else grpc.aio.secure_channel(place, credentials, options)
+            for place in places
+        ]
+        self._turns = cycle(range(len(places)))
+
+    async def score(self, request: bytes, timeout_s: float) -> bytes:
+        """Returns the bytes of the ScoreResponse to a ScoreRequest.
+
+        Raises:
+            CallFailed: the call failed; its event is NO_ANSWER where no gateway answered within `timeout_s`.
+        """
+        answered: bytes = await self._call(_SCORE, request, timeout_s)
+        return answered
+
+    async def describe(self, request: pb.GetModelRequest, timeout_s: float) -> pb.GetModelResponse:
+        """Returns a gateway's description of a model.
+
+        Raises:
+            CallFailed: the call failed, as for `score`.
+        """
+        return pb.GetModelResponse.FromString(await self._call(_GET_MODEL, request.SerializeToString(), timeout_s))
+
+    async def close(self) -> None:
+        """Closes the connections and cancels the calls on them; may be called more than once."""
+        for channel in self._channels:
+            await channel.close(None)
+
+    async def _call(self, path: str, request: bytes, timeout_s: float) -> bytes:
+        """Calls the gateway whose turn it is, and the others if that one is away."""
+        for left in reversed(range(len(self._channels))):
+            channel = self._channels[next(self._turns)]
+            metadata = () if self._token is None else (("authorization", f"Bearer {self._token()}"),)
+            try:
+                response: bytes = await channel.unary_unary(path, None, None)(
+                    request, timeout=timeout_s, metadata=metadata
+                )
+            except grpc.aio.AioRpcError as error:
+                failed = _failed(error, timeout_s)
+                if failed.event != "UNAVAILABLE" or not left:
+                    raise failed from None
+            else:
+                return response
+        raise CallFailed("UNAVAILABLE", f"no gateway of {self.target} answers")
+
+
+def _is_here(place: str) -> bool:
+    return place.startswith("unix:") or is_loopback_host(place.rpartition(":")[0])
+
+
+def _failed(error: grpc.aio.AioRpcError, timeout_s: float) -> CallFailed:
+    code, said = error.code(), error.details() or error.code().name
+    info = _error_info(error.trailing_metadata())
+    if info is not None:
+        return CallFailed(_event(info, said), said)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:  # by the gateway's gRPC library, which refuses a large message
+        return CallFailed(TOO_LARGE, said)
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return CallFailed("NO_ANSWER", f"no answer within {timeout_s:g} s")
+    # Without details it was not a gateway that answered, but a connection that ended or something in between.
+    passes = (
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.CANCELLED,
+        grpc.StatusCode.INTERNAL,
+        grpc.StatusCode.UNKNOWN,
+        grpc.StatusCode.ABORTED,
+    )
+    return CallFailed("UNAVAILABLE" if code in passes else code.name, said)
+
+
+def _event(info: ErrorInfo, said: str) -> str:
+    """Returns the event that a gateway gave; a request that is wrong by a row or its size has one of its own."""
+    if info.reason != "INVALID_REQUEST":
+        return info.reason
+    if info.metadata.get("limit", "").endswith(" rows"):
+        return TOO_LARGE
+    if (named := _NAMES_A_ROW.search(said)) is None:
+        return info.reason
+    return "UNKNOWN_LEVEL" if named["level"] else "INVALID_VALUE"
+
+
+def _error_info(metadata: Any) -> ErrorInfo | None:
+    for key, raw in metadata or ():
+        if key != _DETAILS_KEY or isinstance(raw, str):
+            continue
+        try:
+            status = Status.FromString(raw)
+        except DecodeError:
+            return None
+        for detail in status.details:
+            info = ErrorInfo()
+            if detail.Unpack(info) and info.domain == _DOMAIN:
+                return info
+    return None

@@ -1,0 +1,83 @@
+"""Loads the one version of a repository that a run scores with."""
+
+import asyncio
+from pathlib import Path
+from typing import Any, Literal
+
+from bridge.bundles.bundle import read_bundle
+from bridge.bundles.repository import Repository, StoredVersion, check_model_name
+from bridge.errors import BundleError, ModelNotFound, PassingFailure, VersionRefused
+from bridge.layers.drain import Drain
+from bridge.models.acceptance import accept
+from bridge.models.version import Version
+from bridge.shortages import passing_failure
+
+__all__ = ["load_version"]
+
+
+async def load_version(
+    repository: Repository, model: str, number: int, drain: Drain, *, cache_dir: Path, r: Literal["rserve", "embedded"]
+) -> tuple[Version, str]:
+    """Loads a version, and returns it with a sentence about those that it was taken instead of; empty for none.
+
+    Args:
+        repository: the repository.
+        model: the model's name.
+        number: the version's number; 0 for the promoted one, else the highest that may serve.
+        drain: the deadline for all calls.
+        cache_dir: the folder that keeps compiled models.
+        r: which processes hold R for a bundle of an R model.
+
+    Raises:
+        ModelNotFound: there is no such model or version, or it is not deployed.
+        VersionRefused: the version did not pass its checks; with number 0, none did.
+        PassingFailure: the version can't be loaded now, but perhaps later.
+    """
+    refused: list[str] = []
+    for stored in await asyncio.to_thread(_candidates, repository, model, number):
+        version = Version(stored)
+        try:
+            await _load(version, drain, cache_dir, r)
+        except PassingFailure as error:
+            # A lower version would give other scores tonight than tomorrow, for a reason that nobody would look for.
+            raise PassingFailure(f"{version.ref}: {error}", private=error.private) from error
+        except BundleError as error:
+            refused.append(f"{version.ref} was refused: {error.in_full()}")
+        else:
+            return version, "; ".join(refused)
+    raise VersionRefused("; ".join(refused))
+
+
+def _candidates(repository: Repository, model: str, number: int) -> list[StoredVersion]:
+    """Returns the versions to try, in that order: as a gateway chooses the one that serves."""
+    where = repository.path
+    if not where.is_dir():
+        raise ModelNotFound(f"the repository {where} is not a folder, or does not exist")
+    try:
+        versions, promoted = repository.look(check_model_name(model))
+    except OSError as error:
+        raise ModelNotFound(f"the folder of '{model}' in {where} can't be read: {error.strerror}") from error
+    deployed = [stored for stored, is_deployed in versions.items() if is_deployed]
+    if not deployed:
+        raise ModelNotFound(f"{where} has no deployed version of '{model}'")
+    if not number:
+        return sorted(deployed, key=lambda one: (one.version != promoted, -one.version))
+    chosen = [one for one in deployed if one.version == number]
+    if not chosen:
+        has = ", ".join(str(one.version) for one in deployed)
+        raise ModelNotFound(f"{where} has no deployed version {number} of '{model}': it has {has}")
+    return chosen
+
+
+async def _load(version: Version, drain: Drain, cache_dir: Path, r: Literal["rserve", "embedded"]) -> None:
+    chosen: dict[str, Any] = {} if r == "rserve" else {"r": r}
+    try:
+        bundle = await asyncio.to_thread(read_bundle, version.stored.path)
+        if bundle.manifest is None:
+            raise BundleError("it is not deployed any more")
+        version.know(bundle)
+        version.begin_serving(await accept(bundle, cache_dir, **chosen), drain)
+    except OSError as error:
+        if (passing := passing_failure(error)) is not None:
+            raise passing from error
+        raise BundleError(f"a file of the bundle can't be read: {error.strerror}") from error
