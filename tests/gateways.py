@@ -20,9 +20,15 @@ class GatewayProcess:
     """
 
     def __init__(
-        self, repository: Path, config: Path | None = None, *, told: int = 0, stderr: IO[str] | None = None
+        self,
+        repository: Path,
+        config: Path | None = None,
+        *,
+        told: int = 0,
+        stderr: IO[str] | None = None,
+        port: int = 0,
     ) -> None:
-        command = [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", "0", "--http-port", "0"]
+        command = [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", str(port), "--http-port", "0"]
         command += ["--config", config] if config else []
         self.popen = subprocess.Popen(
             [str(part) for part in command],

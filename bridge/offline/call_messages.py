@@ -87,4 +87,4 @@ def answer_of(outcome: Outcome) -> Answer:
 
 
 def _ending(first: int, count: int, error: BridgeError, reason: DefaultReason | None) -> Ending:
-    return Ending(first, count, reason or error.reason, str(error))
+    return Ending(first, count, str(reason or error.reason), str(error))

@@ -18,7 +18,6 @@ from bridge.offline.scorer import Answer, CallFailed, Question, RunScorer
 __all__ = ["Gateways"]
 
 _MOST_BYTES = 3 << 20  # of a call that can be divided; a gateway takes messages of 4 MiB if it is not told otherwise
-_ASKED_S = 10.0
 _FIRST_PAUSE_S, _MOST_PAUSE_S = 0.05, 2.0
 _LOADING = frozenset({pb.VERSION_STATE_LOADING, pb.VERSION_STATE_WAITING})
 _AWAY = frozenset({"UNAVAILABLE", "DEADLINE", "MODEL_NOT_READY"})
@@ -29,11 +28,14 @@ class Gateways(RunScorer):
 
     Attributes:
         detail: the version, as the first gateway described it.
+        failures: the number of calls that failed so far.
     """
 
-    def __init__(self, channels: Channels, detail: pb.ModelDetail, timeout_s: float) -> None:
+    def __init__(self, channels: Channels, detail: pb.ModelDetail, timeout_s: float, answer_s: float) -> None:
         self._channels = channels
         self._timeout_s = timeout_s
+        self._answer_s = answer_s
+        self.failures = 0
         self.detail = detail
 
     @classmethod
@@ -48,6 +50,7 @@ class Gateways(RunScorer):
         timeout_s: float = 30.0,
         patience_s: float = 600.0,
         digest: str | None = None,
+        answer_s: float = 10.0,
     ) -> Self:
         """Connects, and waits until the version can score.
 
@@ -60,6 +63,7 @@ class Gateways(RunScorer):
             timeout_s: the most seconds that a call may take; the model's `max_timeout_s` if that is less.
             patience_s: how long to wait for a gateway that is away or a model that loads, seconds.
             digest: the digest that the version must have; None for any.
+            answer_s: the most seconds that a gateway takes to tell of a model; one that takes longer is away.
 
         Raises:
             CallFailed: there is no such version, it can't score, or no gateway answers; the message says why.
@@ -67,12 +71,12 @@ class Gateways(RunScorer):
         """
         channels = Channels(target, credentials, token)
         try:
-            detail = await _described(channels, model, version, patience_s)
+            detail = await _described(channels, model, version, patience_s, answer_s)
             _check_digest(detail.version, detail.version.digest, digest)
         except BaseException:
             await channels.close()
             raise
-        return cls(channels, detail, timeout_s)
+        return cls(channels, detail, timeout_s, answer_s)
 
     async def score(self, question: Question) -> Answer:
         """Scores rows; may be called several times at once.
@@ -87,6 +91,7 @@ class Gateways(RunScorer):
         try:
             raw = await self._channels.score(request, self._timeout_s)
         except CallFailed as error:
+            self.failures += 1
             raise await self._judged(error) from None
         return await asyncio.to_thread(self._read, raw, question.batch.rows)
 
@@ -129,17 +134,17 @@ class Gateways(RunScorer):
 
     async def _described_soon(self, model: str, version: int) -> pb.GetModelResponse | CallFailed:
         try:
-            return await self._channels.describe(pb.GetModelRequest(model=model, version=version), _ASKED_S)
+            return await self._channels.describe(pb.GetModelRequest(model=model, version=version), self._answer_s)
         except CallFailed as error:
             return error
 
 
-async def _described(channels: Channels, model: str, number: int, patience_s: float) -> pb.ModelDetail:
+async def _described(channels: Channels, model: str, number: int, patience_s: float, answer_s: float) -> pb.ModelDetail:
     """Returns the version to score with, as soon as it can."""
     until, pause_s = now() + patience_s, _FIRST_PAUSE_S
     while True:
         try:
-            response = await channels.describe(pb.GetModelRequest(model=model, version=number), _ASKED_S)
+            response = await channels.describe(pb.GetModelRequest(model=model, version=number), answer_s)
             return _ready(response, model, number)
         except CallFailed as error:
             if error.event not in _AWAY and error.event != "NO_ANSWER":
