@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Self
 
 import grpc
@@ -56,26 +57,25 @@ class Gateways(RunScorer):
 
         Args:
             target: "host:port" of a gateway, or several of them between commas.
-            credentials: what `grpc.ssl_channel_credentials` returns, for TLS; None for plain text.
+            credentials: TLS credentials; None for plain text.
             token: a function that returns the token; None for no token.
             model: the model's name.
             version: the version's number; 0 for the one that serves.
             timeout_s: the most seconds that a call may take; the model's `max_timeout_s` if that is less.
-            patience_s: how long to wait for a gateway that is away or a model that loads, seconds.
+            patience_s: seconds to wait for a gateway that is away or a model that loads.
             digest: the digest that the version must have; None for any.
-            answer_s: the most seconds that a gateway takes to tell of a model; one that takes longer is away.
+            answer_s: seconds in which a gateway that is there tells of a model.
 
         Raises:
-            CallFailed: there is no such version, it can't score, or no gateway answers; the message says why.
-            ValueError: the token would be sent to another machine in plain text.
+            CallFailed: there is no such version, it can't score, or no gateway answers.
+            ValueError: the token would go to another machine in plain text.
         """
         channels = Channels(target, credentials, token)
-        try:
+        async with AsyncExitStack() as opened:
+            opened.push_async_callback(channels.close)
             detail = await _described(channels, model, version, patience_s, answer_s)
             _check_digest(detail.version, detail.version.digest, digest)
-        except BaseException:
-            await channels.close()
-            raise
+            opened.pop_all()
         return cls(channels, detail, timeout_s, answer_s)
 
     async def score(self, question: Question) -> Answer:
