@@ -67,14 +67,12 @@ class Gateways(RunScorer):
             answer_s: seconds in which a gateway that is there tells of a model.
 
         Raises:
-            CallFailed: there is no such version, it can't score, or no gateway answers.
-            ValueError: the token would go to another machine in plain text.
+            CallFailed, ValueError: no version can score, or a token would go to another machine in plain text.
         """
         channels = Channels(target, credentials, token)
         async with AsyncExitStack() as opened:
             opened.push_async_callback(channels.close)
-            detail = await _described(channels, model, version, patience_s, answer_s)
-            _check_digest(detail.version, detail.version.digest, digest)
+            detail = await _described(channels, model, version, digest, patience_s=patience_s, answer_s=answer_s)
             opened.pop_all()
         return cls(channels, detail, timeout_s, answer_s)
 
@@ -139,13 +137,15 @@ class Gateways(RunScorer):
             return error
 
 
-async def _described(channels: Channels, model: str, number: int, patience_s: float, answer_s: float) -> pb.ModelDetail:
+async def _described(
+    channels: Channels, model: str, number: int, digest: str | None, *, patience_s: float, answer_s: float
+) -> pb.ModelDetail:
     """Returns the version to score with, as soon as it can."""
     until, pause_s = now() + patience_s, _FIRST_PAUSE_S
     while True:
         try:
             response = await channels.describe(pb.GetModelRequest(model=model, version=number), answer_s)
-            return _ready(response, model, number)
+            detail = _ready(response, model, number)
         except CallFailed as error:
             if error.event not in _AWAY and error.event != "NO_ANSWER":
                 raise
@@ -153,6 +153,9 @@ async def _described(channels: Channels, model: str, number: int, patience_s: fl
                 raise CallFailed(
                     error.event, f"{channels.target} can't score after {patience_s:g} s (--patience): {error}"
                 ) from None
+        else:
+            _check_digest(detail.version, detail.version.digest, digest)
+            return detail
         await asyncio.sleep(min(max(0.0, until - now()), pause_s * random.uniform(0.5, 1.0)))  # noqa: S311 - no secret
         pause_s = min(2 * pause_s, _MOST_PAUSE_S)
 

@@ -13,12 +13,11 @@ from bridge.config import default_cache_dir
 from bridge.defaults import default_scores
 from bridge.errors import BridgeError, DeadlineExceeded, InvalidRequest, LogUnavailable
 from bridge.layers.drain import Drain
-from bridge.models.version import Version
 from bridge.offline.call_events import TOO_LARGE
 from bridge.offline.call_messages import answer_of, write_request
 from bridge.offline.run_log import RunLog
 from bridge.offline.scorer import Answer, CallFailed, Question, RunScorer
-from bridge.offline.stored_models import load_version
+from bridge.offline.stored_models import LoadedVersion, load_version
 from bridge.services.answer import let_go
 from bridge.services.models import write_detail
 
@@ -38,12 +37,12 @@ class InProcess(RunScorer):
         max_batch_rows: the most rows of one call.
     """
 
-    def __init__(self, version: Version, drain: Drain, log: RunLog | None, timeout_s: float, note: str) -> None:
-        self._version = version
+    def __init__(self, loaded: LoadedVersion, drain: Drain, log: RunLog | None, timeout_s: float) -> None:
+        self._loaded = loaded
+        self._version = version = loaded.version
         self._drain = drain
         self._log = log
         self._timeout_s = timeout_s
-        self._note = note
         self.detail = write_detail(version, serving=True)
         self.max_batch_rows = version.settings.max_batch_rows
 
@@ -74,7 +73,7 @@ class InProcess(RunScorer):
             BridgeError: there is no such version, it may not serve, or the log can't be written; the message says why.
         """
         drain = Drain()
-        loaded, note = await load_version(
+        loaded = await load_version(
             Repository(repository), model, version, drain, cache_dir=cache_dir or default_cache_dir(), r=r
         )
         try:
@@ -82,7 +81,7 @@ class InProcess(RunScorer):
         except BaseException:
             await loaded.close()
             raise
-        return cls(loaded, drain, log, timeout_s, note)
+        return cls(loaded, drain, log, timeout_s)
 
     async def score(self, question: Question) -> Answer:
         """Scores rows; may be called several times at once.
@@ -116,13 +115,17 @@ class InProcess(RunScorer):
     async def close(self) -> None:
         """Ends the calls under way and frees the model; may be called more than once."""
         self._drain.end()
-        await self._version.close()
+        await self._loaded.close()
         if self._log is not None:
             await self._log.close()
 
     def told(self) -> Mapping[str, str]:
         """Returns how the scores were computed, and which version was passed over, for the run's summary."""
-        told = {"scored_by": "this process", "engine_reason": self.detail.engine_reason, "passed_over": self._note}
+        told = {
+            "scored_by": "this process",
+            "engine_reason": self.detail.engine_reason,
+            "passed_over": self._loaded.note,
+        }
         return {name: text for name, text in told.items() if text}
 
     async def _arrival(self, question: Question) -> Arrival:

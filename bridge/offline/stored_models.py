@@ -1,24 +1,48 @@
 """Loads the one version of a repository that a run scores with."""
 
 import asyncio
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from bridge.bundles.bundle import read_bundle
+from bridge.bundles.bundle import MANIFEST, Bundle, bundle_files, read_bundle
 from bridge.bundles.repository import Repository, StoredVersion, check_model_name
+from bridge.bundles.staging import copy_files
 from bridge.errors import BundleError, ModelNotFound, PassingFailure, VersionRefused
 from bridge.layers.drain import Drain
 from bridge.models.acceptance import accept
 from bridge.models.version import Version
+from bridge.private_folders import make_folder, remove_folder
 from bridge.shortages import passing_failure
 
-__all__ = ["load_version"]
+__all__ = ["LoadedVersion", "load_version"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedVersion:
+    """A version that is ready to score.
+
+    Attributes:
+        version: the version.
+        note: a sentence about the versions that it was taken instead of; empty if there are none.
+        folder: the private folder of the bundle's copy; None if the files are not needed any more.
+    """
+
+    version: Version
+    note: str
+    folder: Path | None
+
+    async def close(self) -> None:
+        """Frees the model and removes the copy; may be called more than once."""
+        await self.version.close()
+        if self.folder is not None:
+            await asyncio.to_thread(remove_folder, self.folder)
 
 
 async def load_version(
     repository: Repository, model: str, number: int, drain: Drain, *, cache_dir: Path, r: Literal["rserve", "embedded"]
-) -> tuple[Version, str]:
-    """Loads a version, and returns it with a sentence about those that it was taken instead of; empty for none.
+) -> LoadedVersion:
+    """Loads a version, which then needs the repository no more.
 
     Args:
         repository: the repository.
@@ -37,14 +61,14 @@ async def load_version(
     for stored in await asyncio.to_thread(_candidates, repository, model, number):
         version = Version(stored)
         try:
-            await _load(version, drain, cache_dir, r)
+            folder = await _load(version, drain, cache_dir, r)
         except PassingFailure as error:
             # A lower version would give other scores tonight than tomorrow, for a reason that nobody would look for.
             raise PassingFailure(f"{version.ref}: {error}", private=error.private) from error
         except BundleError as error:
             refused.append(f"{version.ref} was refused: {error.in_full()}")
         else:
-            return version, "; ".join(refused)
+            return LoadedVersion(version, "; ".join(refused), folder)
     raise VersionRefused("; ".join(refused))
 
 
@@ -69,15 +93,36 @@ def _candidates(repository: Repository, model: str, number: int) -> list[StoredV
     return chosen
 
 
-async def _load(version: Version, drain: Drain, cache_dir: Path, r: Literal["rserve", "embedded"]) -> None:
+async def _load(version: Version, drain: Drain, cache_dir: Path, r: Literal["rserve", "embedded"]) -> Path | None:
+    """Loads a version, and returns the private folder of its bundle's copy; None if it has none."""
     chosen: dict[str, Any] = {} if r == "rserve" else {"r": r}
+    folder = None
     try:
-        bundle = await asyncio.to_thread(read_bundle, version.stored.path)
-        if bundle.manifest is None:
-            raise BundleError("it is not deployed any more")
+        bundle = await asyncio.to_thread(_deployed, version.stored.path)
+        if bundle.backend == "rserve":  # R that has crashed reads the files again
+            folder = await asyncio.to_thread(make_folder, "bundle")
+            bundle = await asyncio.to_thread(_copied, bundle, folder / version.stored.model / version.stored.path.name)
         version.know(bundle)
         version.begin_serving(await accept(bundle, cache_dir, **chosen), drain)
-    except OSError as error:
+    except BaseException as error:
+        if folder is not None:
+            await asyncio.to_thread(remove_folder, folder)
+        if not isinstance(error, OSError):
+            raise
         if (passing := passing_failure(error)) is not None:
             raise passing from error
         raise BundleError(f"a file of the bundle can't be read: {error.strerror}") from error
+    return folder
+
+
+def _copied(bundle: Bundle, target: Path) -> Bundle:
+    target.mkdir(parents=True)
+    copy_files(bundle.path, target, [*bundle_files(bundle.path, links=False), MANIFEST])
+    return _deployed(target)
+
+
+def _deployed(path: Path) -> Bundle:
+    bundle = read_bundle(path)
+    if bundle.manifest is None:
+        raise BundleError("it is not deployed any more")
+    return bundle

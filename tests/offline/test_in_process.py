@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import pytest_asyncio
 from fixtures import Cancer, Pima, deploy, make_r_bundle, put
-from offline_chunks import question_of, table_of
+from offline_chunks import chunk_of, question_of, table_of
 
 from bridge.bundles.repository import Repository
 from bridge.errors import ModelNotFound, VersionRefused
+from bridge.offline.chunk_scoring import ChunkScoring
 from bridge.offline.in_process import InProcess
 from bridge.offline.scorer import CallFailed
 
@@ -106,6 +108,15 @@ async def test_the_version_stays_when_the_repository_changes(
     shutil.rmtree(stored.path)
     answer = await scorer.score(question_of(table_of({"x": [3.0]})))
     assert answer.columns[0].values.tolist() == [6.0]
+    for process in _all_of_r():
+        process.kill()
+    scoring = ChunkScoring(scorer, run_id="run", row_wise=True, default=False, workers=1, patience_s=60.0)
+    scored = await scoring.score(chunk_of(table_of({"x": [4.0, 5.0]})))
+    assert scored.columns[0].values.tolist() == [8.0, 10.0]
+
+
+def _all_of_r() -> list[psutil.Process]:
+    return [one for one in psutil.Process().children(recursive=True) if one.name() == "Rserve"]
 
 
 async def test_rows_that_fail_have_an_end_each_also_where_no_row_has_a_score(
