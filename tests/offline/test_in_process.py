@@ -13,6 +13,7 @@ import pytest_asyncio
 from fixtures import Cancer, Pima, deploy, make_r_bundle, put
 from offline_chunks import chunk_of, question_of, table_of
 
+from bridge.bundles.bundle import read_bundle
 from bridge.bundles.repository import Repository
 from bridge.errors import ModelNotFound, VersionRefused
 from bridge.offline.chunk_scoring import ChunkScoring
@@ -105,6 +106,7 @@ async def test_the_version_stays_when_the_repository_changes(
 ) -> None:
     stored = put(doubling(tmp_path / "1", 2), repository, "times", 1)
     scorer = await open_model("times")
+    assert scorer.detail.version.digest == read_bundle(stored.path).digest
     shutil.rmtree(stored.path)
     answer = await scorer.score(question_of(table_of({"x": [3.0]})))
     assert answer.columns[0].values.tolist() == [6.0]
