@@ -316,7 +316,7 @@ async def test_neither_programs_nor_files_of_a_child_stay(open_embedded: Open) -
 
 
 async def test_rpy2_that_is_not_installed_is_named(open_embedded: Open, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bridge.backends.embedded_r.spawner.importlib.util.find_spec", lambda _name: None)
+    monkeypatch.setattr("bridge.backends.embedded_r.spawner.has_rpy2", lambda: False)
     with pytest.raises(BundleError, match="rpy2 is not installed"):
         await open_embedded("Pred.R <- function(x) x")
 

@@ -32,12 +32,11 @@ class RSession:
         """Starts R.
 
         Args:
-            arguments: what `commandArgs(trailingOnly = TRUE)` gives.
+            arguments: further arguments of R's command line, which `commandArgs()` gives.
         """
         # R makes its own symbols visible to the libraries of packages; cffi opens it without.
         ctypes.CDLL(str(Path(_openrlib.R_HOME) / "lib" / "libR.so"), ctypes.RTLD_GLOBAL)
-        following = ("--args", *arguments) if arguments else ()
-        self._arguments = [_ffi.new("char[]", one.encode()) for one in (*_ARGUMENTS, *following)]
+        self._arguments = [_ffi.new("char[]", one.encode()) for one in (*_ARGUMENTS, *arguments)]
         _r.R_SignalHandlers = 0
         _r.Rf_initialize_R(_ffi.cast("int", len(self._arguments)), self._arguments)
         _r.R_Interactive = 0

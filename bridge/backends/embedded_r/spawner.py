@@ -1,7 +1,6 @@
 """Starts the workers of one version, each a fresh Python process that embeds R and loads the bundle."""
 
 import asyncio
-import importlib.util
 import shutil
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from bridge.backends.rserve.header import OUT_OF_REPLY_SPACE, R_ERROR
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.bundles.settings import ModelSettings
 from bridge.errors import BundleError
+from bridge.r_facts import has_rpy2
 from bridge.workers.user import WorkerUser
 
 __all__ = ["EmbeddedRSpawner"]
@@ -103,7 +103,7 @@ def _require_programs() -> None:
     """Raises BundleError where R or rpy2 is not installed."""
     if shutil.which("R") is None:
         raise BundleError("R is not installed: there is no R on the PATH")
-    if importlib.util.find_spec("rpy2") is None:
+    if not has_rpy2():
         raise BundleError(
             "rpy2 is not installed, which embeds R: install it by pip install 'scorebridge-gateway[embedded-r]', or "
             "take --r rserve"

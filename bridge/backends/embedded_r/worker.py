@@ -3,12 +3,10 @@
 import asyncio
 import os
 import socket
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-import bridge
 from bridge.backends import NICENESS
 from bridge.backends.r.environment import BEGUN, r_environment
 from bridge.backends.r.greeting import Greeting
@@ -16,6 +14,7 @@ from bridge.backends.r.worker import RWorker
 from bridge.backends.rserve.connection import Connection
 from bridge.bundles.settings import ModelSettings
 from bridge.private_folders import lend, make_folder, remove_folder, temporary_files
+from bridge.r_facts import embedding_command, embedding_environment
 from bridge.shortages import ended_from_outside
 from bridge.workers.background import to_the_end
 from bridge.workers.process_group import ProcessGroup
@@ -63,12 +62,10 @@ class EmbeddedRProcess:
         try:
             with theirs:
                 work = _prepare(folder, user)
-                # By `R CMD`, which sets what R's own start does: R_HOME, and where the loader finds R's libraries.
                 group = ProcessGroup.start(
-                    # -P: Python must not look for modules in the folder that Pred.R writes to.
-                    ["R", "CMD", sys.executable, "-P", "-m", _CHILD, str(theirs.fileno())],
+                    [*embedding_command(_CHILD), str(theirs.fileno())],
                     folder=work,
-                    environment=r_environment(bundle, digest, settings, folder) | _python_environment(),
+                    environment=r_environment(bundle, digest, settings, folder) | embedding_environment(),
                     niceness=NICENESS,
                     memory_limit_mb=settings.memory_limit_mb,
                     user=user,
@@ -188,14 +185,3 @@ def _prepare(folder: Path, user: WorkerUser | None) -> Path:
     if user is not None:
         lend(folder, (work, temporary_files(folder)), user.uid, user.gid)
     return work
-
-
-def _python_environment() -> dict[str, str]:
-    """Returns variables by which the child finds this package, and has the locale that R is told and no other."""
-    ours = str(Path(bridge.__file__).resolve().parents[1])
-    inherited = os.environ.get("PYTHONPATH", "")
-    return {
-        "PYTHONPATH": f"{ours}{os.pathsep}{inherited}" if inherited else ours,
-        "PYTHONCOERCECLOCALE": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
