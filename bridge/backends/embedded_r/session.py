@@ -1,19 +1,12 @@
 """R inside this process: started once, and asked by its only thread."""
 
-import ctypes
 from collections.abc import Sequence
-from importlib import import_module
-from pathlib import Path
-from typing import Any
 
+from bridge.backends.embedded_r.library import ffi, libr
 from bridge.backends.embedded_r.r_values import RObject, from_r, to_r
 from bridge.backends.rserve.rvalues import RString, RValue
 
 __all__ = ["RFailed", "RSession"]
-
-_openrlib: Any = import_module("rpy2.rinterface_lib.openrlib")
-_r: Any = _openrlib.rlib
-_ffi: Any = _openrlib.ffi
 
 # As Rserve starts R, so that both give the same scores: no profile, no saved session, nobody to ask.
 _ARGUMENTS = ("R", "--vanilla", "--no-echo")
@@ -34,13 +27,11 @@ class RSession:
         Args:
             arguments: further arguments of R's command line, which `commandArgs()` gives.
         """
-        # R makes its own symbols visible to the libraries of packages; cffi opens it without.
-        ctypes.CDLL(str(Path(_openrlib.R_HOME) / "lib" / "libR.so"), ctypes.RTLD_GLOBAL)
-        self._arguments = [_ffi.new("char[]", one.encode()) for one in (*_ARGUMENTS, *arguments)]
-        _r.R_SignalHandlers = 0
-        _r.Rf_initialize_R(_ffi.cast("int", len(self._arguments)), self._arguments)
-        _r.R_Interactive = 0
-        _r.setup_Rmainloop()
+        self._arguments = [ffi.new("char[]", one.encode()) for one in (*_ARGUMENTS, *arguments)]
+        libr.R_SignalHandlers = 0
+        libr.Rf_initialize_R(ffi.cast("int", len(self._arguments)), self._arguments)
+        libr.R_Interactive = 0
+        libr.setup_Rmainloop()
 
     def evaluate(self, code: str) -> RObject:
         """Returns the value of R code, which stays protected for good.
@@ -48,16 +39,16 @@ class RSession:
         Raises:
             RFailed: the code can't be parsed, or it raised.
         """
-        status = _ffi.new("ParseStatus *")
-        text = _r.Rf_protect(to_r(RString([code])))
-        parsed = _r.Rf_protect(_r.R_ParseVector(text, -1, status, _r.R_NilValue))
+        status = ffi.new("ParseStatus *")
+        text = libr.Rf_protect(to_r(RString([code])))
+        parsed = libr.Rf_protect(libr.R_ParseVector(text, -1, status, libr.R_NilValue))
         if int(status[0]) != _PARSED:
             raise RFailed
-        value = _r.R_NilValue
-        for at in range(_r.Rf_xlength(parsed)):
-            value = self._try(_r.VECTOR_ELT(parsed, at))
-        _r.R_PreserveObject(value)
-        _r.Rf_unprotect(2)
+        value = libr.R_NilValue
+        for at in range(libr.Rf_xlength(parsed)):
+            value = self._try(libr.VECTOR_ELT(parsed, at))
+        libr.R_PreserveObject(value)
+        libr.Rf_unprotect(2)
         return value
 
     def called(self, function: RObject, arguments: Sequence[RValue]) -> RValue | None:
@@ -66,29 +57,29 @@ class RSession:
         Raises:
             TypeError: the function gave something that is no value.
         """
-        call = _r.Rf_protect(_r.Rf_allocList(len(arguments) + 1))
+        call = libr.Rf_protect(libr.Rf_allocList(len(arguments) + 1))
         call.sxpinfo.type = _CALL
-        _r.SETCAR(call, function)
+        libr.SETCAR(call, function)
         place = call
         for argument in arguments:
-            place = _r.CDR(place)
-            _r.SETCAR(place, to_r(argument))
+            place = libr.CDR(place)
+            libr.SETCAR(place, to_r(argument))
         try:
             return from_r(self._try(call))
         except RFailed:
             return None
         finally:
-            _r.Rf_unprotect(1)
+            libr.Rf_unprotect(1)
 
     def parts(self, value: RObject) -> tuple[RValue, list[RObject]]:
         """Returns the first element of a list as a value, and the others as R's objects."""
-        first = from_r(_r.VECTOR_ELT(value, 0))
-        return first, [_r.VECTOR_ELT(value, at) for at in range(1, _r.Rf_xlength(value))]
+        first = from_r(libr.VECTOR_ELT(value, 0))
+        return first, [libr.VECTOR_ELT(value, at) for at in range(1, libr.Rf_xlength(value))]
 
     @staticmethod
     def _try(call: RObject) -> RObject:
-        failed = _ffi.new("int *", 0)
-        value = _r.R_tryEval(call, _r.R_GlobalEnv, failed)
+        failed = ffi.new("int *", 0)
+        value = libr.R_tryEval(call, libr.R_GlobalEnv, failed)
         if failed[0]:
             raise RFailed
         return value
