@@ -65,11 +65,8 @@ def reconcile(
     _check_numbers(tolerance, timeout)
     try:
         selection = Selection.parse(since, until, model)
-        summary = _run(
-            Options(
-                log, repository, selection, tolerance, output, against, key, tuple(client_defaults or ()), timeout, r=r
-            )
-        )
+        clients = tuple(client_defaults or ())
+        summary = _run(Options(log, repository, selection, tolerance, output, against, key, clients, timeout, r=r))
         _print(summary, output, as_json=as_json, joined=", client_defaults.parquet" if client_defaults else "")
     except (BridgeError, OSError) as error:
         typer.echo(printable(f"{error}"), err=True)
