@@ -20,7 +20,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 from world import World, free_port, wait_for_port
 
 from bridge.backends.rserve.process import RserveProcess
-from bridge.backends.rserve.qap import encode_call
+from bridge.backends.rserve.qap_encode import encode_call
 from bridge.backends.rserve.rvalues import RDouble, RInt, RList, RNull, RValue
 from bridge.backends.rserve.worker import Worker
 from bridge.bundles.bundle import read_bundle

@@ -13,7 +13,7 @@ scoring is a backend with layers wrapped around it. A package imports only packa
     callers/         who may call: names, tokens, certificates, and how much each may ask for
     reconcile/       scores a prediction log again, independently of the gateway, and compares
     testing/         test doubles: a backend, a clock, a proxy that causes faults
-    backends/        what predicts: R behind Rserve, xgboost in this process
+    backends/        what predicts: R behind Rserve or inside Python's children, xgboost in this process
     workers/         processes that are leased to one call at a time
     bundles/         what is deployed: files, model.toml, golden rows, the repository of versions
     prediction_log/  what was answered: written before the answer leaves, read, verified, exported

@@ -1,10 +1,13 @@
 """Facts that hold for every R process that this project starts, for serving and for reconciliation."""
 
+import importlib.util
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
-__all__ = ["ONE_THREAD", "rscripts"]
+__all__ = ["ONE_THREAD", "embedding_command", "embedding_environment", "has_rpy2", "rscripts"]
 
 # If OpenMP ran with threads in the parent before it forks, every worker hangs for ever.
 ONE_THREAD: Mapping[str, str] = MappingProxyType(
@@ -17,3 +20,31 @@ def rscripts() -> Path:
     package = Path(__file__).parent
     installed = package / "rscripts"
     return installed if installed.is_dir() else package.parent / "rscripts"
+
+
+def has_rpy2() -> bool:
+    """Whether rpy2 is installed, by which R runs inside a Python process. Whether it finds R, only its start tells."""
+    return importlib.util.find_spec("rpy2") is not None
+
+
+def embedding_command(module: str) -> list[str]:
+    """Returns the command of a Python process that is to embed R; `embedding_environment` belongs to it.
+
+    By `R CMD`, which sets what R's own start does: R_HOME, and where the loader finds R's libraries.
+
+    Args:
+        module: the module of this package that the process runs.
+    """
+    # -P: Python must not look for modules in the folder that the model's code writes to.
+    return ["R", "CMD", sys.executable, "-P", "-m", module]
+
+
+def embedding_environment() -> dict[str, str]:
+    """Returns variables by which a Python process finds this package, and takes no other locale than R is told."""
+    ours = str(Path(__file__).resolve().parents[1])
+    inherited = os.environ.get("PYTHONPATH", "")
+    return {
+        "PYTHONPATH": f"{ours}{os.pathsep}{inherited}" if inherited else ours,
+        "PYTHONCOERCECLOCALE": "0",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }

@@ -10,16 +10,10 @@
 # and makes the file `begun` in TMPDIR just before it loads the bundle: if R ends earlier, the bundle is not the cause.
 # Only the bundle's objects are left in the global environment.
 local({
-  scripts <- Sys.getenv("SCOREBRIDGE_RSCRIPTS")
-  seed <- suppressWarnings(as.integer(Sys.getenv("SCOREBRIDGE_SEED", "1")))
-  folder <- file.path(scripts, "R")
+  folder <- file.path(Sys.getenv("SCOREBRIDGE_RSCRIPTS"), "R")
   source(file.path(folder, "worker_attach.R"), local = TRUE, keep.source = FALSE)
   code <- bridge_attach(bridge_worker_code(folder))
   # Loaded before the fork, but not attached, so that the model's search path does not change.
   loadNamespace("Rserve")
-  file.create(file.path(Sys.getenv("TMPDIR"), "begun"))
-  code$bridge_start(
-    Sys.getenv("SCOREBRIDGE_BUNDLE"), Sys.getenv("SCOREBRIDGE_DIGEST"), if (is.na(seed)) 1L else seed,
-    Sys.getenv("SCOREBRIDGE_INPUT", "columns"), Sys.getenv("SCOREBRIDGE_ROW_BY_ROW") == "1"
-  )
+  code$bridge_start_as_told()
 })

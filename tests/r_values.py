@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from hypothesis import strategies as st
 
-from bridge.backends.rserve import header, qap
+from bridge.backends.rserve import header
+from bridge.backends.rserve.qap_encode import encode_value
 from bridge.backends.rserve.rvalues import Dim, RDouble, RFactor, RInt, RList, RLogical, RNull, RString, RValue
 from bridge.columns import Array, Mask
 
@@ -159,7 +160,7 @@ def _quoted(plain: str) -> str:
 
 def reply_body(value: RValue) -> bytes:
     """The value as the body of a message."""
-    return b"".join(qap._item(qap._DT_SEXP, qap._encode(value)))
+    return encode_value(header.RESPONSE_OK, value, 0)[header.HEADER_BYTES :]
 
 
 def message(body: bytes, msg_id: int = 0, command: int = header.RESPONSE_OK) -> bytes:

@@ -5,6 +5,7 @@ xgboost, and one without R bundles no R.
 """
 
 from pathlib import Path
+from typing import Literal
 
 from bridge.backends import Backend
 from bridge.bundles.bundle import Bundle
@@ -13,13 +14,20 @@ from bridge.workers.user import WorkerUser
 __all__ = ["load_backend"]
 
 
-async def load_backend(bundle: Bundle, cache_dir: Path | None = None, worker_user: WorkerUser | None = None) -> Backend:
+async def load_backend(
+    bundle: Bundle,
+    cache_dir: Path | None = None,
+    worker_user: WorkerUser | None = None,
+    *,
+    r: Literal["rserve", "embedded"] = "rserve",
+) -> Backend:
     """Loads a bundle's model with the backend that the bundle asks for.
 
     Args:
         bundle: the bundle to load.
         cache_dir: the folder where compiled trees are kept for the next start; None keeps none.
         worker_user: the user that worker processes run as; None for the gateway's own.
+        r: which processes hold R for a bundle of an R model: those that an Rserve forks, or Python's, which need rpy2.
 
     Raises:
         BundleError: the files are damaged or don't fit their settings, or a library or program is not installed.
@@ -28,6 +36,10 @@ async def load_backend(bundle: Bundle, cache_dir: Path | None = None, worker_use
         from bridge.backends.xgboost.backend import XgboostBackend  # noqa: PLC0415 - see the module's docstring
 
         return await XgboostBackend.open(bundle, cache_dir)
+    if r == "embedded":
+        from bridge.backends.embedded_r.backend import EmbeddedRBackend  # noqa: PLC0415
+
+        return await EmbeddedRBackend.open(bundle, worker_user)
     from bridge.backends.rserve.backend import RserveBackend  # noqa: PLC0415
 
     return await RserveBackend.open(bundle, worker_user)

@@ -3,7 +3,7 @@
 import logging
 import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
@@ -34,6 +34,12 @@ _ClientDefaultsOption = Annotated[
 _TimeoutOption = Annotated[
     float | None, typer.Option(help="Seconds to score one call again; by default the limit of its version's workers.")
 ]
+_ROption = Annotated[
+    Literal["embedded", "rscript"] | None,
+    typer.Option(
+        "--r", help="R inside a Python process, by rpy2, or Rscript; by default embedded where rpy2 is there."
+    ),
+]
 
 
 def reconcile(
@@ -49,6 +55,7 @@ def reconcile(
     key: Annotated[str, typer.Option(help="The column of row keys in the file of --against.")] = "row_key",
     client_defaults: _ClientDefaultsOption = None,
     timeout: _TimeoutOption = None,
+    r: _ROption = None,
     as_json: Json = False,
 ) -> None:
     """Score the logged calls again, independently of the gateway, and compare the scores row by row.
@@ -58,9 +65,8 @@ def reconcile(
     _check_numbers(tolerance, timeout)
     try:
         selection = Selection.parse(since, until, model)
-        summary = _run(
-            Options(log, repository, selection, tolerance, output, against, key, tuple(client_defaults or ()), timeout)
-        )
+        clients = tuple(client_defaults or ())
+        summary = _run(Options(log, repository, selection, tolerance, output, against, key, clients, timeout, r=r))
         _print(summary, output, as_json=as_json, joined=", client_defaults.parquet" if client_defaults else "")
     except (BridgeError, OSError) as error:
         typer.echo(printable(f"{error}"), err=True)

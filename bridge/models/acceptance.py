@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from bridge.backends import Backend, Description, Warned
 from bridge.backends.choice import load_backend
@@ -77,6 +78,7 @@ async def accept(
     *,
     worker_user: WorkerUser | None = None,
     thorough: bool = False,
+    r: Literal["rserve", "embedded"] = "rserve",
 ) -> Accepted:
     """Loads a bundle and scores its golden rows, or made-up rows if it has none; first verifies unverified files.
 
@@ -84,6 +86,7 @@ async def accept(
         bundle: the bundle to try.
         cache_dir: the folder that keeps compiled models for the next load; None keeps nothing.
         worker_user: the user that worker processes run as; None for the caller's own.
+        r: which processes hold R for a bundle of an R model; see `load_backend`.
         thorough: also try whether the scores change on another day, which only whoever deploys the bundle can mend.
 
     Raises:
@@ -93,7 +96,7 @@ async def accept(
     """
     if not bundle.verified:
         await _reads.run(bundle.subject, bundle.settings.load_timeout_s, partial(verify, bundle))
-    backend = await load_backend(bundle, cache_dir, worker_user)
+    backend = await load_backend(bundle, cache_dir, worker_user, r=r)
     try:
         return await _try_in_time(bundle, backend, thorough=thorough)
     except BaseException:

@@ -1,4 +1,4 @@
-"""Scores R models again in a new `Rscript` process, without Rserve; see rscripts/reconcile.R.
+"""Scores R models again in a new R process, without Rserve; see rscripts/reconcile.R.
 
 A call that ends the R process, or keeps it busy for too long, fails alone: a new process goes on with the next call.
 """
@@ -12,12 +12,13 @@ import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from bridge.bundles.bundle import Bundle
 from bridge.bundles.settings import CHUNK_ROWS
 from bridge.errors import BundleError
 from bridge.private_folders import make_folder, temporary_files
-from bridge.r_facts import ONE_THREAD, rscripts
+from bridge.r_facts import ONE_THREAD, embedding_command, embedding_environment, has_rpy2, rscripts
 from bridge.reconcile.calls import LoggedBatch
 from bridge.reconcile.compare import Failure, Rescored
 from bridge.reconcile.r_fit import why_unfit
@@ -38,20 +39,26 @@ class RPath:
 
     Attributes:
         engine: the program that computes, such as "R 4.2.2", as R says.
+        way: the program that R runs in, such as "Rscript", in words.
     """
 
-    def __init__(self, bundle: Bundle, timeout_s: float | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, timeout_s: float | None = None, r: Literal["embedded", "rscript"] | None = None
+    ) -> None:
         """Starts R and loads the model.
 
         Args:
             bundle: the version's bundle.
             timeout_s: how long scoring one batch may take, seconds; None for the time that the version's workers have.
+            r: the program that R runs in: a Python process, by rpy2, or Rscript; None for the first that is installed.
 
         Raises:
-            BundleError: R is not installed, or the model can't be loaded.
+            BundleError: R, or rpy2 where it is asked for, is not installed, or the model can't be loaded.
         """
         self._bundle = bundle
         self._timeout_s = timeout_s
+        self._embedded = r == "embedded" or (r is None and has_rpy2())
+        self.way = "R inside Python (rpy2)" if self._embedded else "Rscript"
         self._folder = make_folder("reconcile")
         self._process: subprocess.Popen[bytes] | None = None
         self._progress = -1
@@ -101,12 +108,10 @@ class RPath:
         remove_tree(self._folder)
 
     def _start(self) -> None:
-        program = shutil.which("Rscript")
-        if program is None:
-            raise BundleError("R is not installed: there is no Rscript on the PATH")
+        program, environment = _program(embedded=self._embedded)
         temporary = str(temporary_files(self._folder))
         self._progress, writing = os.pipe()
-        command = [program, "--vanilla", str(rscripts() / "reconcile.R"), str(self._bundle.path.resolve())]
+        command = [*program, str(rscripts() / "reconcile.R"), str(self._bundle.path.resolve())]
         settings = self._bundle.settings
         command += [str(settings.seed), str(self._declared), f"/dev/fd/{writing}"]
         command += [settings.input, str(int(settings.row_by_row))]
@@ -118,7 +123,7 @@ class RPath:
                 stderr=subprocess.DEVNULL,
                 pass_fds=[writing],
                 start_new_session=True,
-                env=os.environ | ONE_THREAD | settings.world_variables | {"TMPDIR": temporary},
+                env={**os.environ, **environment, **ONE_THREAD, **settings.world_variables, "TMPDIR": temporary},
             )
             self._limit_memory(self._process.pid)
         finally:
@@ -189,3 +194,19 @@ class RPath:
     @property
     def _declared(self) -> Path:
         return self._folder / "declared"
+
+
+def _program(*, embedded: bool) -> tuple[list[str], dict[str, str]]:
+    """Returns the command that runs an R script, without the script, and its environment variables."""
+    if embedded:
+        if not has_rpy2():
+            raise BundleError(
+                "rpy2 is not installed: install it by pip install 'scorebridge-gateway[embedded-r]', or say --r rscript"
+            )
+        if shutil.which("R") is None:
+            raise BundleError("R is not installed: there is no R on the PATH")
+        return embedding_command("bridge.reconcile.r_embedded"), embedding_environment()
+    program = shutil.which("Rscript")
+    if program is None:
+        raise BundleError("R is not installed: there is no Rscript on the PATH")
+    return [program, "--vanilla"], {}

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from bridge.bundles.bundle import Bundle, read_bundle, verify
 from bridge.bundles.repository import Repository
@@ -53,6 +54,8 @@ class Options:
         timeout_s: how long scoring one call again may take, seconds; None for the time that each version's workers
             have.
         chunk_rows: the most rows in memory at once.
+        r: the program that R models run in: "embedded", a Python process, or "rscript"; None for the first that is
+            installed.
     """
 
     log: Path
@@ -65,6 +68,7 @@ class Options:
     client_defaults: tuple[Path, ...] = ()
     timeout_s: float | None = None
     chunk_rows: int = CHUNK_ROWS
+    r: Literal["embedded", "rscript"] | None = None
 
 
 def _check_repository(repository: Path | None) -> None:
@@ -134,6 +138,8 @@ class _Version:
             return
         with closing(rescorer):
             self.result.notes += _engine_notes(self.logged.engines, rescorer.engine)
+            if isinstance(rescorer, RPath):
+                self.result.notes.append(f"scored again by {rescorer.way}")
             for comparison in self._comparisons(rescorer):
                 self.result.add(comparison)
                 self.observations.add(str(self.logged.key), comparison)
@@ -202,7 +208,7 @@ def _open(key: VersionKey, options: Options) -> Rescorer:
     if bundle.digest != key.digest:
         raise BundleError("the repository holds another bundle under this version: its digest is not the logged one")
     verify(bundle)
-    return XgboostPath(bundle) if bundle.backend == "xgboost" else RPath(bundle, options.timeout_s)
+    return XgboostPath(bundle) if bundle.backend == "xgboost" else RPath(bundle, options.timeout_s, options.r)
 
 
 def _log_notes(spool: Spool) -> list[str]:

@@ -55,10 +55,9 @@ class ProcessGroup:
         niceness: int,
         memory_limit_mb: int | None,
         user: WorkerUser | None = None,
+        pass_fds: Sequence[int] = (),
     ) -> Self:
-        """Starts a program with an empty standard input; its output is dropped, because it may hold input values.
-
-        The program and its descendants leave no core files.
+        """Starts a program with an empty standard input, and drops its output, which may hold values; no core files.
 
         Args:
             command: the program and its arguments.
@@ -67,6 +66,7 @@ class ProcessGroup:
             niceness: by how much the program's priority is lower than the gateway's, 0 to 19.
             memory_limit_mb: the most address space that each process of the group may have, MiB; None for no limit.
             user: the user that the program runs as; None for the gateway's own.
+            pass_fds: file descriptors that stay open in the program, under their numbers.
 
         Raises:
             OSError: no process could be started or no file descriptor is free; what had been started is killed.
@@ -75,7 +75,7 @@ class ProcessGroup:
         started = [shim]
         try:
             limited = _limited(command, niceness, memory_limit_mb)
-            started.append(_run(limited, folder, environment, shim.pid, user))
+            started.append(_run(limited, folder, environment, shim.pid, user, pass_fds=pass_fds))
             return cls(shim, started[-1], memory_limit_mb)
         except BaseException:
             _end(shim)
@@ -101,6 +101,10 @@ class ProcessGroup:
     def exit_code(self) -> int | None:
         """The program's exit code, or the negative number of the signal that killed it; None while it runs."""
         return self._program.returncode
+
+    async def exited(self) -> None:
+        """Waits until the program has ended, and its exit code is known."""
+        await self._exited.wait()
 
     def note_memory(self) -> float | None:
         """Returns how far the program's peak of memory so far was below its limit, MiB; None if there is no limit.
@@ -155,7 +159,13 @@ def _limited(command: Sequence[str], niceness: int, memory_limit_mb: int | None)
 
 
 def _run(
-    command: list[str], folder: Path, environment: Mapping[str, str], group: int, user: WorkerUser | None
+    command: list[str],
+    folder: Path,
+    environment: Mapping[str, str],
+    group: int,
+    user: WorkerUser | None,
+    *,
+    pass_fds: Sequence[int],
 ) -> subprocess.Popen[bytes]:
     inherited = dict(os.environ) if user is None else user.environment()
     return subprocess.Popen(  # noqa: S603 - the command is ours
@@ -166,6 +176,7 @@ def _run(
         cwd=folder,
         env={**inherited, **environment},
         process_group=group,
+        pass_fds=pass_fds,
     )
 
 

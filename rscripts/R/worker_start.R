@@ -37,6 +37,16 @@ bridge_start <- function(folder, digest, seed, input = "columns", row_by_row = F
   invisible(gc())
 }
 
+# Loads the bundle that the environment variables of serve.R name.
+bridge_start_as_told <- function() {
+  seed <- suppressWarnings(as.integer(Sys.getenv("SCOREBRIDGE_SEED", "1")))
+  file.create(file.path(Sys.getenv("TMPDIR"), "begun"))
+  bridge_start(
+    Sys.getenv("SCOREBRIDGE_BUNDLE"), Sys.getenv("SCOREBRIDGE_DIGEST"), if (is.na(seed)) 1L else seed,
+    Sys.getenv("SCOREBRIDGE_INPUT", "columns"), Sys.getenv("SCOREBRIDGE_ROW_BY_ROW") == "1"
+  )
+}
+
 # Returns the parts of the greeting that describe a loaded model.
 #   model  list: see bridge_model_of().
 bridge_greeting <- function(model) {
@@ -61,17 +71,18 @@ bridge_no_features <- function() {
 }
 
 # Rserve calls this in each new worker, and sends what it returns as the first packet of the connection.
+#   name_capability  function of a function and its name: returns the capability by which it is called.
 # Returns list: pid integer(1); digest character(1); error character(1) or NULL; feature_names character;
 # feature_required logical; notes character; known_texts and proposed_levels lists of character; proposed_types
 # character; proposed_ordered logical; frame_names, frame_types, frame_levels and frame_ordered, the parts of
 # bridge_propose_frame(); r_version character(1); packages character, "name version"; timezone, locale, collation,
 # installed: see bridge_world(); score and trial, capabilities of bridge_score() and bridge_try(), absent if there is an
 # error.
-oc.init <- function() {
+oc.init <- function(name_capability = Rserve::ocap) {
   # The first full collection after a fork copies the model's pages and can take seconds, so it is done before any call.
   gc()
   capability <- if (is.null(bridge_greeting_parts$error)) {
-    list(score = Rserve::ocap(bridge_score, "score"), trial = Rserve::ocap(bridge_try, "trial"))
+    list(score = name_capability(bridge_score, "score"), trial = name_capability(bridge_try, "trial"))
   }
   c(list(pid = Sys.getpid()), bridge_greeting_parts, capability)
 }

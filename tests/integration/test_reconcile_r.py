@@ -1,4 +1,4 @@
-"""`scorebridge reconcile` of R models: every type, seeds, and what goes wrong in R."""
+"""`scorebridge reconcile` of R models, by both kinds of R process: every type, seeds, and what goes wrong in R."""
 
 import asyncio
 from collections.abc import Sequence
@@ -34,6 +34,12 @@ level = {type = "factor", levels = ["low", "höh"]}
 rank = {type = "factor", levels = ["low", "höh"], ordered = true}
 """
 R_SCORES = "cat(sprintf('%a', {set.seed(11, 'Mersenne-Twister', 'Inversion', 'Rejection'); runif(3)}))"
+
+
+@pytest.fixture(autouse=True, params=["embedded", "rscript"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """R inside Python, which is taken where rpy2 is installed, and Rscript."""
+    monkeypatch.setattr("bridge.reconcile.r_path.has_rpy2", lambda: request.param == "embedded")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from r_echo import Echo, running_rserve
 from r_values import NA_BITS, code_of, same, texts, values, vectors
 
-from bridge.backends.rserve.qap import encode_call
+from bridge.backends.rserve.qap_encode import encode_call
 from bridge.backends.rserve.rvalues import RDouble, RFactor, RInt, RList, RLogical, RNull, RString, RValue
 
 # One worker answers all examples of a test: the connection must survive each of them anyway.

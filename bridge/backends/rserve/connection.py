@@ -16,7 +16,8 @@ from bridge.backends.rserve.header import (
     Header,
     parse_header,
 )
-from bridge.backends.rserve.qap import ProtocolError, decode, encode_call
+from bridge.backends.rserve.qap import ProtocolError, decode
+from bridge.backends.rserve.qap_encode import encode_call
 from bridge.backends.rserve.rvalues import RList, RValue
 from bridge.workers.user import WorkerUser
 

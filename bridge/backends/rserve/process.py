@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Self
 
 from bridge.backends import NICENESS
+from bridge.backends.r.environment import BEGUN, r_environment
 from bridge.backends.rserve.header import MAX_REPLY_BYTES, MAX_REQUEST_BYTES
 from bridge.bundles.settings import ModelSettings
 from bridge.errors import BundleError, PassingFailure
 from bridge.private_folders import lend, make_folder, remove_folder, temporary_files
-from bridge.r_facts import ONE_THREAD, rscripts
+from bridge.r_facts import rscripts
 from bridge.shortages import signal_name
 from bridge.workers.background import to_the_end
 from bridge.workers.process_group import ProcessGroup
@@ -20,7 +21,6 @@ from bridge.workers.user import WorkerUser
 
 __all__ = ["RserveProcess"]
 
-_BEGUN = "begun"  # the file that rscripts/serve.R makes before it loads the bundle
 _WORK, _CONF_NAME = "work", "conf"
 _SYSTEM_CONF = Path("/etc/Rserv.conf")
 # Rserve takes a boolean as true only if it begins with 1, y, e or T, and ignores unknown keys without a message.
@@ -113,7 +113,7 @@ class RserveProcess:
             group = ProcessGroup.start(
                 ["R", "CMD", binary, "--vanilla", "--RS-conf", str(folder / _CONF_NAME)],
                 folder=folder,
-                environment=_environment(bundle, digest, settings, folder),
+                environment=r_environment(bundle, digest, settings, folder),
                 niceness=NICENESS,
                 memory_limit_mb=settings.memory_limit_mb,
                 user=user,
@@ -136,7 +136,7 @@ class RserveProcess:
     @property
     def begun(self) -> bool:
         """Whether R has started, has read the gateway's R code, and has begun to load the bundle."""
-        return (temporary_files(self.folder) / _BEGUN).exists()
+        return (temporary_files(self.folder) / BEGUN).exists()
 
     def worker_folder(self, pid: int) -> Path:
         """Returns the working directory that Rserve made for the worker with this process id."""
@@ -166,17 +166,3 @@ def _prepare(folder: Path, user: WorkerUser | None) -> None:
     if user is not None:
         conf.chmod(0o644)  # whatever the gateway's umask is
         lend(folder, (work, temporary_files(folder)), user.uid, user.gid)
-
-
-def _environment(bundle: Path, digest: str, settings: ModelSettings, folder: Path) -> dict[str, str]:
-    return {
-        **ONE_THREAD,
-        "SCOREBRIDGE_RSCRIPTS": str(rscripts()),
-        "SCOREBRIDGE_BUNDLE": str(bundle.resolve()),
-        "SCOREBRIDGE_DIGEST": digest,
-        "SCOREBRIDGE_SEED": str(settings.seed),
-        "SCOREBRIDGE_INPUT": settings.input,
-        "SCOREBRIDGE_ROW_BY_ROW": "1" if settings.row_by_row else "",
-        "TMPDIR": str(temporary_files(folder)),
-        **settings.world_variables,
-    }

@@ -1,133 +1,44 @@
-"""QAP1, Rserve's protocol, for object-capability calls: R values to bytes and back.
+"""QAP1, Rserve's protocol, for object-capability calls: what its bytes mean, and how they are read as R values.
 
 Source of every fact: Rserve 1.8 (`Rsrv.h`, `src/qap_encode.c`, `src/qap_decode.c`). A message is a header of 16 bytes
 (command, low length, message id, high length; little-endian) and parameters. A parameter and an R value each begin with
 one byte of type and three bytes of length. From 0xfffff0 bytes on, the type's bit 0x40 is set and seven bytes of length
-follow. Rserve checks no length while it decodes, so only bytes that this module made may ever be sent.
+follow. `bridge.backends.rserve.qap_encode` writes them.
 
 Missing values: NA of a double is a bit pattern that travels unchanged (see `bridge.backends.rserve.rvalues`); NA of an
 int is -2^31, of a logical the byte 2, of a string the byte 0xff.
 """
 
-import struct
-from collections.abc import Iterable, Sequence
-from typing import Any
-
 import numpy as np
 
-from bridge.backends.rserve.header import OC_CALL, pack_header
+from bridge.backends.rserve.qap_types import (
+    CALL,
+    DOUBLES,
+    DT_SEXP,
+    HAS_ATTRIBUTES,
+    INTS,
+    LARGE,
+    LOGICALS,
+    NA_INT,
+    NA_LOGICAL,
+    NA_STRING,
+    NULL,
+    STRINGS,
+    SYMBOL_NAME,
+    TAGGED_LIST,
+    TYPE_BITS,
+    VECTOR,
+)
 from bridge.backends.rserve.rvalues import Dim, RDouble, RFactor, RInt, RList, RLogical, RNull, RString, RValue
 from bridge.columns import Array, Mask
 
-__all__ = ["ProtocolError", "decode", "encode_call"]
+__all__ = ["ProtocolError", "decode", "decode_call"]
 
-_DT_SEXP = 10
-_LARGE, _HAS_ATTRIBUTES, _TYPE_BITS = 0x40, 0x80, 0x3F
-_LARGE_FROM = 0xFFFFF0
-_NULL, _VECTOR, _SYMBOL_NAME, _TAGGED_LIST, _CALL = 0, 16, 19, 21, 22
-_INTS, _DOUBLES, _STRINGS, _LOGICALS = 32, 33, 34, 36
-_NA_INT = -(2**31)
-_NA_LOGICAL = 2
-_NA_STRING = b"\xff"
 _MAX_DEPTH = 32
 
 
 class ProtocolError(Exception):
     """Bytes that came from Rserve break the QAP1 protocol; their connection must not be used any more."""
-
-
-def encode_call(capability: str, arguments: Iterable[RValue], msg_id: int) -> bytes:
-    """Returns the message that calls the R function behind a capability; it must be sent by one write.
-
-    Args:
-        capability: the name that the worker's greeting gave the function.
-        arguments: the arguments of the function.
-        msg_id: the number that the reply repeats.
-
-    Raises:
-        ValueError: an int is -2^31, which is R's NA, or a text holds NUL or a lone surrogate.
-    """
-    values = [RString([capability]), *arguments]
-    call = _item(_CALL, [part for value in values for part in _encode(value)])
-    body = [_head(_DT_SEXP, _size(call)), *call]
-    length = _size(body)
-    return b"".join((pack_header(OC_CALL, length, msg_id), *body))
-
-
-_Parts = list[Any]  # bytes and views of arrays, joined only once: each copy of a big batch costs milliseconds
-
-
-def _size(parts: _Parts) -> int:
-    return sum(memoryview(part).nbytes for part in parts)
-
-
-def _head(kind: int, length: int) -> bytes:
-    if length < _LARGE_FROM:
-        return struct.pack("<I", kind | length << 8)
-    return struct.pack("<Q", kind | _LARGE | length << 8)
-
-
-def _item(kind: int, content: _Parts, attributes: Sequence[tuple[str, RValue]] = ()) -> _Parts:
-    if attributes:
-        tagged = [part for name, value in attributes for part in (*_encode(value), *_symbol(name))]
-        content = [*_item(_TAGGED_LIST, tagged), *content]
-        kind |= _HAS_ATTRIBUTES
-    return [_head(kind, _size(content)), *content]
-
-
-def _symbol(name: str) -> _Parts:
-    return _item(_SYMBOL_NAME, [_padded(name.encode() + b"\0", b"\0")])
-
-
-def _padded(raw: bytes, filler: bytes) -> bytes:
-    return raw + filler * (-len(raw) % 4)
-
-
-def _encode(value: RValue) -> _Parts:
-    attributes: list[tuple[str, RValue]] = []
-    content: _Parts
-    match value:
-        case RDouble(values, dim):
-            kind, content, attributes = _DOUBLES, [np.ascontiguousarray(values, "<f8").data], _dim(dim)
-        case RInt(values, missing, dim):
-            kind, content, attributes = _INTS, [_with_na(values, missing).data], _dim(dim)
-        case RLogical(values, missing, dim):
-            raw = np.asarray(values, np.uint8)
-            raw = raw if missing is None else np.where(missing, np.uint8(_NA_LOGICAL), raw)
-            kind, content = _LOGICALS, [struct.pack("<I", len(raw)), _padded(raw.tobytes(), b"\xff")]
-            attributes = _dim(dim)
-        case RString(strings, dim):
-            kind, content, attributes = _STRINGS, [_padded(_joined(strings), b"\x01")], _dim(dim)
-        case RFactor(codes, levels, missing, ordered):
-            kind, content = _INTS, [_with_na(np.asarray(codes, np.int32) + np.int32(1), missing).data]
-            classes = ["ordered", "factor"] if ordered else ["factor"]
-            attributes = [("levels", RString(levels)), ("class", RString(classes))]
-        case RList(elements, names):
-            kind, content = _VECTOR, [part for element in elements for part in _encode(element)]
-            attributes = [] if names is None else [("names", RString(names))]
-        case RNull():
-            kind, content = _NULL, []
-    return _item(kind, content, attributes)
-
-
-def _dim(dim: Dim | None) -> list[tuple[str, RValue]]:
-    return [] if dim is None else [("dim", RInt(np.array(dim, np.int32)))]
-
-
-def _with_na(values: Array, missing: Mask | None) -> Array:
-    values = np.ascontiguousarray(values, "<i4")
-    present = values if missing is None else values[~missing]
-    if (present == _NA_INT).any():
-        raise ValueError("the whole number -2147483648 can't be sent: R reads it as missing")
-    return values if missing is None else np.where(missing, np.int32(_NA_INT), values)
-
-
-def _joined(strings: Sequence[str | None]) -> bytes:
-    encoded = [_NA_STRING if text is None else text.encode() for text in strings]
-    joined = b"\0".join((*encoded, b"")) if encoded else b""
-    if joined.count(b"\0") != len(encoded):
-        raise ValueError("a text that holds NUL can't be sent: NUL ends a string in R")
-    return joined
 
 
 def decode(body: bytes | bytearray) -> RValue:
@@ -138,7 +49,7 @@ def decode(body: bytes | bytearray) -> RValue:
     """
     view = memoryview(body)
     kind, start, end = _read_head(view, 0, len(view))
-    if kind & ~_LARGE != _DT_SEXP or end != len(view):
+    if kind & ~LARGE != DT_SEXP or end != len(view):
         raise ProtocolError(f"a reply of {len(view)} bytes holds a parameter of type {kind}, {end - start} bytes long")
     value, after = _decode(view, start, end, 0)
     if after != end:
@@ -146,9 +57,28 @@ def decode(body: bytes | bytearray) -> RValue:
     return value
 
 
+def decode_call(body: bytes | bytearray) -> tuple[str, list[RValue]]:
+    """Returns the capability and the arguments in the body of a call, as `encode_call` writes it.
+
+    Raises:
+        ProtocolError: the body is not that of a call.
+    """
+    view = memoryview(body)
+    _, at, _ = _read_head(view, 0, len(view))
+    kind, at, end = _read_head(view, at, len(view))
+    values: list[RValue] = []
+    while kind & ~LARGE == CALL and at < end:
+        value, at = _decode(view, at, end, 0)
+        values.append(value)
+    match values:
+        case [RString([str(capability)]), *arguments]:
+            return capability, arguments
+    raise ProtocolError("a request is not the call of a capability")
+
+
 def _read_head(view: memoryview, at: int, end: int) -> tuple[int, int, int]:
     """Returns the type, start and end of the item at the offset `at`; raises if its end lies past `end`."""
-    size = 8 if at < end and view[at] & _LARGE else 4
+    size = 8 if at < end and view[at] & LARGE else 4
     if at + size > end:
         raise ProtocolError("a reply ends within the header of a value")
     start = at + size
@@ -163,10 +93,10 @@ def _decode(view: memoryview, at: int, end: int, depth: int) -> tuple[RValue, in
         raise ProtocolError(f"the values of a reply nest deeper than {_MAX_DEPTH} levels")
     head, start, stop = _read_head(view, at, end)
     attributes: dict[str, RValue] = {}
-    if head & _HAS_ATTRIBUTES:
+    if head & HAS_ATTRIBUTES:
         attributes, start = _decode_attributes(view, start, stop, depth + 1)
-    kind = head & _TYPE_BITS
-    if kind == _VECTOR:
+    kind = head & TYPE_BITS
+    if kind == VECTOR:
         values: list[RValue] = []
         while start < stop:
             value, start = _decode(view, start, stop, depth + 1)
@@ -176,24 +106,24 @@ def _decode(view: memoryview, at: int, end: int, depth: int) -> tuple[RValue, in
 
 
 def _decode_vector(kind: int, raw: memoryview, attributes: dict[str, RValue]) -> RValue:
-    if kind == _DOUBLES:
+    if kind == DOUBLES:
         values = _numbers(raw, "<f8")
         return RDouble(values, _shape(attributes, len(values)))
-    if kind == _INTS:
+    if kind == INTS:
         values = _numbers(raw, "<i4")
-        absent = values == _NA_INT
+        absent = values == NA_INT
         missing = absent if absent.any() else None
         if missing is not None:
             values[missing] = 0
         if isinstance(attributes.get("levels"), RString):
             return _factor(values, missing, attributes)
         return RInt(values, missing, _shape(attributes, len(values)))
-    if kind == _LOGICALS:
+    if kind == LOGICALS:
         return _decode_logicals(raw, attributes)
-    if kind == _STRINGS:
+    if kind == STRINGS:
         strings = _split(bytes(raw))
         return RString(strings, _shape(attributes, len(strings)))
-    if kind == _NULL and not raw:
+    if kind == NULL and not raw:
         return RNull()
     raise ProtocolError(f"a reply holds an R value of type {kind}, {len(raw)} bytes long, which R must not send")
 
@@ -202,22 +132,22 @@ def _decode_logicals(raw: memoryview, attributes: dict[str, RValue]) -> RLogical
     if len(raw) < 4 or (count := int.from_bytes(raw[:4], "little")) > len(raw) - 4:  # noqa: PLR2004 - the count's bytes
         raise ProtocolError("a logical vector in a reply is cut short")
     values = np.frombuffer(raw, np.uint8, count, 4)
-    if (values > _NA_LOGICAL).any():
+    if (values > NA_LOGICAL).any():
         raise ProtocolError("a logical in a reply is neither true nor false nor missing")
-    absent = values == _NA_LOGICAL
+    absent = values == NA_LOGICAL
     return RLogical(values == 1, absent if absent.any() else None, _shape(attributes, count))
 
 
 def _decode_attributes(view: memoryview, at: int, end: int, depth: int) -> tuple[dict[str, RValue], int]:
     """Reads a tagged list (value, symbol, value, symbol, …) and returns it, and where the value itself begins."""
     head, start, stop = _read_head(view, at, end)
-    if head & _TYPE_BITS != _TAGGED_LIST or head & _HAS_ATTRIBUTES:
+    if head & TYPE_BITS != TAGGED_LIST or head & HAS_ATTRIBUTES:
         raise ProtocolError(f"the attributes of a value in a reply have the type {head}")
     attributes: dict[str, RValue] = {}
     while start < stop:
         value, start = _decode(view, start, stop, depth)
         tag, first, start = _read_head(view, start, stop)
-        if tag & ~_LARGE != _SYMBOL_NAME:
+        if tag & ~LARGE != SYMBOL_NAME:
             raise ProtocolError(f"the name of an attribute in a reply has the type {tag}")
         attributes[_text(bytes(view[first:start]).rstrip(b"\0"))] = value
     return attributes, stop
@@ -235,9 +165,9 @@ def _split(raw: bytes) -> list[str | None]:
         raise ProtocolError("the last string of a vector in a reply is cut short")
     if end < 0:
         return []
-    if _NA_STRING not in raw:
+    if NA_STRING not in raw:
         return list(_text(raw[:end]).split("\0"))
-    return [None if one == _NA_STRING else _text(one) for one in raw[:end].split(b"\0")]
+    return [None if one == NA_STRING else _text(one) for one in raw[:end].split(b"\0")]
 
 
 def _text(raw: bytes) -> str:

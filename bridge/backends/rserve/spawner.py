@@ -4,11 +4,11 @@ import asyncio
 import logging
 from pathlib import Path
 
+from bridge.backends.r.start_failures import why_no_worker, why_not_loaded
 from bridge.backends.rserve.connection import ConnectionLost, RemoteError
 from bridge.backends.rserve.header import OUT_OF_REPLY_SPACE, R_ERROR
 from bridge.backends.rserve.process import RserveProcess
 from bridge.backends.rserve.qap import ProtocolError
-from bridge.backends.rserve.start_failures import why_no_worker, why_not_loaded
 from bridge.backends.rserve.worker import Worker
 from bridge.bundles.settings import ModelSettings
 from bridge.workers.background import Background

@@ -1,24 +1,42 @@
 """Finds out why R could not serve a bundle: a limit of the bundle's own, a shortage that may pass, or its files."""
 
+from typing import Protocol
+
 from bridge.backends.rserve.connection import ConnectionLost
-from bridge.backends.rserve.process import RserveProcess
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.errors import BundleError, PassingFailure
 from bridge.shortages import ended_from_outside, says_out_of_memory, says_short, signal_name
+from bridge.workers.process_group import ProcessGroup
 
-__all__ = ["why_no_worker", "why_not_loaded"]
+__all__ = ["LoadingProcess", "why_no_worker", "why_not_loaded"]
 
 _R_ITSELF_MB = 512  # R starts with a quarter of this; a larger limit is not what keeps R from starting
 _WORKER_MB = 32.0  # a fresh worker takes this much: its buffers, and a full garbage collection
 _NOTHING_MB = 4.0  # an R that failed to get memory, even a small piece, was this close to its limit
 
 
-def why_not_loaded(said: str, process: RserveProcess) -> BundleError:
+class LoadingProcess(Protocol):
+    """An R process that loads a bundle."""
+
+    @property
+    def group(self) -> ProcessGroup:
+        """The process group whose program it is."""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether it has loaded its bundle and given a worker."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether R has started, has read the gateway's R code, and has begun to load the bundle."""
+
+
+def why_not_loaded(said: str, process: LoadingProcess) -> BundleError:
     """Returns the error for a bundle that R refused to load.
 
     Args:
         said: R's sentence why it did not load the bundle.
-        process: the Rserve, which still runs.
+        process: the R process, which still runs.
     """
     left_mb = process.group.note_memory()
     if left_mb is not None and (says_out_of_memory(said) or left_mb < _NOTHING_MB):
@@ -26,17 +44,17 @@ def why_not_loaded(said: str, process: RserveProcess) -> BundleError:
     return PassingFailure(said) if says_short(said) else BundleError(said)
 
 
-def why_no_worker(what: ConnectionLost | ProtocolError, process: RserveProcess) -> BundleError:
-    """Returns the error for an Rserve that gave no worker, because it ended or because it ends each connection.
+def why_no_worker(what: ConnectionLost | ProtocolError, process: LoadingProcess) -> BundleError:
+    """Returns the error for an R process that gave no worker, because it ended or because it ends each connection.
 
     Args:
         what: the error of the last connection.
-        process: the Rserve that was to fork the worker.
+        process: the R process that was to give the worker.
     """
     return _why_none(what, process) if isinstance(what, ConnectionLost) else BundleError(f"{_died(process)}: {what}")
 
 
-def _why_none(what: ConnectionLost, process: RserveProcess) -> BundleError:
+def _why_none(what: ConnectionLost, process: LoadingProcess) -> BundleError:
     code, left_mb = process.group.exit_code, process.group.note_memory()
     tight = left_mb is not None and left_mb < _WORKER_MB
     if code is None:
@@ -54,10 +72,10 @@ def _why_none(what: ConnectionLost, process: RserveProcess) -> BundleError:
     return BundleError(ended)
 
 
-def _died(process: RserveProcess) -> str:
+def _died(process: LoadingProcess) -> str:
     return f"R died {'after it had' if process.loaded else 'while it'} loaded the bundle"
 
 
-def _too_little(what: str, process: RserveProcess, otherwise: str = "") -> BundleError:
+def _too_little(what: str, process: LoadingProcess, otherwise: str = "") -> BundleError:
     limit_mb = process.group.memory_limit_mb or 0
     return BundleError(f"{what}: memory_limit_mb = {limit_mb} was reached{otherwise}", limit=f"{limit_mb} MiB")
