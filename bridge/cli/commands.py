@@ -1,19 +1,22 @@
 """What all commands share: an error is printed as one sentence, with exit code 1, and SIGTERM cleans up."""
 
 import errno
+import inspect
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar
 
 import typer
 
 from bridge.errors import BridgeError
 
-__all__ = ["CommandFailed", "command", "sigterm_unwinds"]
+__all__ = ["CommandFailed", "command", "sigterm_unwinds", "with_options_of"]
+
+_Options = TypeVar("_Options")
 
 
 class CommandFailed(BridgeError):
@@ -37,6 +40,27 @@ def command(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., N
         return app.command()(run)
 
     return register
+
+
+def with_options_of(kind: type[_Options]) -> Callable[[Callable[[_Options], None]], Callable[..., None]]:
+    """Returns a decorator for a command whose arguments and options are the fields of a dataclass.
+
+    The command is called with one object of that class. A command with many options stays short in this way.
+    """
+
+    def give(function: Callable[[_Options], None]) -> Callable[..., None]:
+        def run(**given: Any) -> None:
+            function(kind(**given))
+
+        run.__name__, run.__doc__, run.__module__ = function.__name__, function.__doc__, function.__module__
+        described: Any = run  # typer reads the signature, and mypy knows none that can be set
+        described.__signature__ = inspect.signature(kind).replace(return_annotation=None)
+        described.__annotations__ = {
+            name: field.annotation for name, field in described.__signature__.parameters.items()
+        }
+        return run
+
+    return give
 
 
 @contextmanager

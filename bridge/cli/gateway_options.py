@@ -1,11 +1,13 @@
 """The options by which every command that calls a gateway learns where it is, and how to be known there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import grpc
 import typer
-from scorebridge import ScoringClient
+from scorebridge import ScoringClient, arguments_from_env
 
 from bridge.cli.commands import CommandFailed
 
@@ -83,3 +85,22 @@ class GatewayOptions:
             )
         except ValueError as error:
             raise CommandFailed(str(error)) from error
+
+    def way(self) -> tuple[str, grpc.ChannelCredentials | None, Callable[[], str] | None]:
+        """Returns the target, the TLS credentials and the function that returns the token; None for none.
+
+        Raises:
+            CommandFailed: an option, variable or file is not what it must be; the message names it.
+            OSError: a file can't be read.
+        """
+        try:
+            found = arguments_from_env(
+                target=self.url,
+                tls_ca=self.tls_ca,
+                client_cert=self.tls_cert,
+                client_key=self.tls_key,
+                token_file=self.token_file,
+            )
+        except ValueError as error:
+            raise CommandFailed(str(error)) from error
+        return found["target"], found["credentials"], found.get("token")

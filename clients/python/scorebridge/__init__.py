@@ -8,6 +8,7 @@
 from scorebridge.aio import AsyncScoringClient
 from scorebridge.call_events import CallEvent
 from scorebridge.client import ScoringClient
+from scorebridge.environment import arguments_from_env
 from scorebridge.errors import (
     CallerError,
     Cancelled,
@@ -55,4 +56,5 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "VersionRefused",
+    "arguments_from_env",
 ]

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Unpack
 
 import grpc
 
@@ -21,6 +21,7 @@ __all__ = [
     "URL",
     "FromEnv",
     "arguments",
+    "arguments_from_env",
 ]
 
 # None of them is a variable of the gateway's settings, which have the same prefix.
@@ -98,6 +99,21 @@ def arguments(environment: Mapping[str, str], given: Mapping[str, Any]) -> dict[
     if "timeout_s" not in made and (seconds := _timeout_s(environment)) is not None:
         made["timeout_s"] = seconds
     return made
+
+
+def arguments_from_env(**given: Unpack[FromEnv]) -> dict[str, Any]:
+    """Returns the arguments with which `from_env` would make a client, for programs that make channels of their own.
+
+    They are `target`, `credentials`, and `token` and `timeout_s` where the environment or the keywords give them.
+
+    Args:
+        given: a client's arguments by their names, each in place of its variable; `FromEnv` lists them.
+
+    Raises:
+        ValueError: a variable, file or argument is not valid; the message names it.
+        OSError: a file can't be read.
+    """
+    return arguments(os.environ, given)
 
 
 def _files(environment: Mapping[str, str], given: Mapping[str, Any]) -> dict[str, str | None]:

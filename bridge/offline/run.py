@@ -1,0 +1,251 @@
+"""One run: scores the rows of input files chunk by chunk, and can be killed at any time and goes on where it was."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.calls import Output
+from bridge.columns import Type
+from bridge.errors import BridgeError
+from bridge.offline.chunk_scoring import ChunkScoring
+from bridge.offline.output_rows import output_schema, output_table
+from bridge.offline.outputs import Publication, output_kind
+from bridge.offline.plan import Plan
+from bridge.offline.progress import Progress
+from bridge.offline.rejects import write_rejects
+from bridge.offline.run_folder import RunFolder
+from bridge.offline.run_options import RunOptions
+from bridge.offline.scorer import RunScorer
+from bridge.offline.summary import Summary
+from bridge.offline.whole_input import whole_input
+from bridge.row_files.input_chunk import InputChunk
+from bridge.row_files.sources import Source, open_source
+from bridge.row_files.wanted import Wanted, WantedFeature
+
+__all__ = ["RunStopped", "score_input"]
+
+_MOST_REJECTS_MORE = 100_000  # beyond the limit: so many are listed, and then the input is taken to be a wrong one
+_MOST_ROWS_WHOLE = (
+    1_000_000  # of a model that is not row-wise: what a gateway takes in one call, if it is not told less
+)
+_AHEAD = 2  # chunks that are read or written while others are scored
+
+
+class RunStopped(BridgeError):
+    """A run can't go on; what is finished stays in its run folder."""
+
+    reason = "RUN_STOPPED"
+
+
+async def score_input(options: RunOptions, scorer: RunScorer, progress: Progress) -> Summary:
+    """Scores the whole input and publishes the output; goes on where an earlier run on the same output was stopped.
+
+    Cancelling ends the run: finished chunks are kept, and the next run goes on behind them.
+
+    Args:
+        options: what to read, write and tolerate.
+        scorer: who scores; the caller closes it.
+        progress: is told how far the run is.
+
+    Raises:
+        BridgeError: the run could not begin or go on; the message says why, and what to do.
+    """
+    began = time.monotonic()
+    source = await asyncio.to_thread(open_source, options.inputs, options.dialect, _wanted(options, scorer.detail))
+    try:
+        folder = await asyncio.to_thread(RunFolder.open, options.run_folder, restart=options.restart)
+        try:
+            return await _Run(options, scorer, progress, source, folder, began=began).execute()
+        finally:
+            folder.close()
+    finally:
+        source.close()
+
+
+class _Run:
+    def __init__(
+        self,
+        options: RunOptions,
+        scorer: RunScorer,
+        progress: Progress,
+        source: Source,
+        folder: RunFolder,
+        *,
+        began: float,
+    ) -> None:
+        self._options = options
+        self._scorer = scorer
+        self._progress = progress
+        self._source = source
+        self._folder = folder
+        self._began = began
+        detail = scorer.detail
+        kind = output_kind(options.output)
+        self._constant = options.partition if kind != "folder" else {}
+        self._schema = output_schema(source.echo_schema, _outputs(detail), self._constant, constant=True)
+        self._workers = options.workers or max(2, 2 * detail.workers)
+
+    async def execute(self) -> Summary:
+        """Scores what is not finished, and publishes the output if the limits are kept."""
+        options, folder = self._options, self._folder
+        plan = await asyncio.to_thread(folder.begin, self._plan())
+        resumed = folder.finished_count
+        overwrite = options.overwrite or folder.publishing
+        publication = Publication(
+            options.output, options.partition, self._schema, overwrite=overwrite, about=_about(plan), work=folder.path
+        )
+        scoring = ChunkScoring(
+            self._scorer,
+            run_id=plan.run_id,
+            row_wise=self._scorer.detail.row_wise,
+            default=options.default,
+            workers=self._workers,
+            patience_s=options.patience_s,
+        )
+        await self._score_all(scoring)
+        self._progress.end()
+        await asyncio.to_thread(self._source.check)
+        over = self._over_the_limit()
+        await asyncio.to_thread(write_rejects, options.rejects_file, folder.rejects(self._source.counted))
+        if not over:
+            await asyncio.to_thread(self._publish, publication)
+        return self._summary(plan, resumed, over)
+
+    def _plan(self) -> Plan:
+        version = self._scorer.detail.version
+        return Plan(
+            model=version.model,
+            version=version.version,
+            digest=version.digest,
+            inputs=tuple(stamp.to_json() for stamp in self._source.stamps),
+            options=self._options.shaping(),
+            run_id=str(uuid.uuid4()),
+        )
+
+    async def _score_all(self, scoring: ChunkScoring) -> None:
+        """Scores every chunk that is not finished, several at once, and keeps each as soon as it is done."""
+        chunks = self._chunks()
+        room = asyncio.Semaphore(self._workers + _AHEAD)
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    await room.acquire()
+                    chunk = await asyncio.to_thread(next, chunks, None)
+                    if chunk is None:
+                        break
+                    self._check_rejects()
+                    task = group.create_task(self._finish(scoring, chunk))
+                    task.add_done_callback(lambda _: room.release())
+        except BaseExceptionGroup as errors:
+            raise _first(errors) from errors
+
+    def _chunks(self) -> Iterator[InputChunk]:
+        detail = self._scorer.detail
+        if not detail.row_wise:
+            most = getattr(self._scorer, "max_batch_rows", _MOST_ROWS_WHOLE)
+            return whole_input(self._source, most, detail, self._folder.finished)
+        return self._source.chunks(self._options.rows_of_a_chunk(len(detail.features)), self._folder.finished)
+
+    async def _finish(self, scoring: ChunkScoring, chunk: InputChunk) -> None:
+        scored = await scoring.score(chunk)
+        await asyncio.to_thread(self._keep, chunk, scored)
+        self._progress.update(self._folder.rows, self._folder.rejected, self._source.read_share())
+
+    def _keep(self, chunk: InputChunk, scored: Any) -> None:
+        version = self._scorer.detail.version.version
+        table = output_table(self._schema, chunk, scored, version, self._constant)
+        rejects = sorted((*chunk.rejects, *scored.rejects), key=lambda reject: reject.row)
+        self._folder.store(chunk.number, table, rejects, chunk.rows)
+
+    def _check_rejects(self) -> None:
+        most = self._options.max_rejects + _MOST_REJECTS_MORE
+        if self._folder.rejected > most:
+            raise RunStopped(
+                f"more than {most} rows got no score, which is far over --max-rejects {self._options.max_rejects}: the"
+                f" input may be the wrong one; {self._folder.path} keeps what is finished"
+            )
+
+    def _over_the_limit(self) -> str:
+        """Returns which limit the run has passed, in a sentence; empty if it has passed none."""
+        options, folder = self._options, self._folder
+        if folder.rejected > options.max_rejects:
+            return (
+                f"{folder.rejected} rows got no score, over --max-rejects {options.max_rejects}: they are in"
+                f" {options.rejects_file}, and nothing is published; mend the input, or run again with a higher limit,"
+                " which scores nothing twice"
+            )
+        if options.max_defaults is not None and folder.defaulted > options.max_defaults:
+            return (
+                f"{folder.defaulted} rows got default scores, over --max-defaults {options.max_defaults}: nothing is"
+                " published; run again with a higher limit, which scores nothing twice"
+            )
+        return ""
+
+    def _publish(self, publication: Publication) -> None:
+        publication.write(self._folder.tables(self._source.counted))
+        self._folder.mark_publishing()
+        publication.publish()
+        self._folder.remove()
+
+    def _summary(self, plan: Plan, resumed: int, over: str) -> Summary:
+        folder, seconds = self._folder, time.monotonic() - self._began
+        return Summary(
+            model=plan.model,
+            version=plan.version,
+            digest=plan.digest,
+            engine=self._scorer.detail.engine,
+            run_id=plan.run_id,
+            inputs=tuple(stamp.path for stamp in self._source.stamps),
+            rows=folder.rows,
+            scored=folder.rows - folder.rejected - folder.defaulted,
+            defaults=folder.defaulted,
+            rejects=folder.rejected,
+            output="" if over else str(self._options.output),
+            rejects_file=str(self._options.rejects_file) if folder.rejected else "",
+            seconds=seconds,
+            resumed_chunks=resumed,
+            over_limit=over,
+            told=dict(self._scorer.told()),
+        )
+
+
+def _wanted(options: RunOptions, detail: pb.ModelDetail) -> Wanted:
+    features = tuple(
+        WantedFeature(one.name, _type(one.type), tuple(one.levels), required=one.required) for one in detail.features
+    )
+    return Wanted(features, options.key, options.keep, ignore_extra=options.ignore_extra)
+
+
+def _type(number: int) -> Type | None:
+    return Type[pb.ColumnType.Name(number).removeprefix("COLUMN_TYPE_")] if number else None  # type: ignore[arg-type] # a number of a newer gateway raises
+
+
+def _outputs(detail: pb.ModelDetail) -> tuple[Output, ...]:
+    found = tuple(Output(one.name, _type(one.type) or Type.DOUBLE, one.additional) for one in detail.outputs)
+    if not found:
+        raise RunStopped(
+            f"nobody knows yet which outputs {detail.version.model}/{detail.version.version} has: give its bundle"
+            " golden rows or a section [outputs], or have a gateway score a row first"
+        )
+    return found
+
+
+def _about(plan: Plan) -> dict[str, str]:
+    return {
+        "scorebridge.model": plan.model,
+        "scorebridge.version": str(plan.version),
+        "scorebridge.digest": plan.digest,
+        "scorebridge.run_id": plan.run_id,
+    }
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Returns the first error in groups of errors; the others are mostly cancellations that it caused."""
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
