@@ -22,6 +22,7 @@ __all__ = [
     "place",
     "read_cells",
     "read_rows",
+    "split_rows",
 ]
 
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
@@ -115,6 +116,21 @@ def read_rows(lines: Iterable[str], separator: str = ",", *, header: bool = True
         if len(row.cells) != len(first):
             raise _wrong_width(scanner, first, row)
         yield row
+
+
+def split_rows(lines: Iterable[str], separator: str = ",", *, header: bool = True, before: int = 0) -> Iterator[Row]:
+    """Yields the rows of a CSV file, with the header, however many cells each has; an empty line is a row of one cell.
+
+    Args:
+        lines: the lines with their ends, which are LF, CRLF or CR.
+        separator: the character between cells.
+        header: whether the first row is a header; this only changes how messages count rows.
+        before: how many lines of the file come before these.
+
+    Raises:
+        CellError: a quote is out of place or never closed, or a row has more than 65,536 cells or 4 Mi characters.
+    """
+    return _Scanner(lines, separator, header=header, before=before).rows()
 
 
 def _is_empty(row: Sequence[Cell]) -> bool:

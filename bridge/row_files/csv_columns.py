@@ -2,7 +2,8 @@
 
 import math
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, MutableMapping, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -78,6 +79,8 @@ def read_column(
     where: Callable[[int], str],
     decimal: str = ".",
     levels: Sequence[str] = (),
+    quotes: bool | None = None,
+    refused: MutableMapping[int, str] | None = None,
 ) -> Column:
     r"""Returns the cells of a file that others wrote as a column; a factor is read as its strings, a float as a double.
 
@@ -91,20 +94,24 @@ def read_column(
         where: returns how messages name a row, from its number; 0 is the first row.
         decimal: the decimal mark.
         levels: the levels of a factor; if one of them is written like a missing value, texts must be in quotes.
+        quotes: whether the file has quotes in this column; None if these cells are all that it has.
+        refused: takes a sentence for each row without a value of the type, which then is missing; None to raise.
 
     Raises:
         CellError: a cell holds no value of the type; the message names column, row, likely cause and what to do.
     """
-    quotes = any(cell.quoted for cell in cells)
+    quotes = any(cell.quoted for cell in cells) if quotes is None else quotes
     chosen = column_type or (Type.STRING if quotes else Type.DOUBLE)
     chosen = Type.DOUBLE if chosen.is_floating else chosen
+    spelled = () if quotes else levels
+    read = partial(_lenient, chosen=chosen, declared=column_type, levels=spelled, decimal=decimal)
+    return _column(name, chosen, cells, read, where, refused=refused)
 
-    def read(cell: Cell) -> _Value:
-        if chosen in (Type.STRING, Type.FACTOR):
-            return _text(cell, () if quotes else levels)
-        return _number_or_truth(cell, chosen, column_type, decimal)
 
-    return _column(name, chosen, cells, read, where)
+def _lenient(cell: Cell, chosen: Type, declared: Type | None, levels: Sequence[str], decimal: str) -> _Value:
+    if chosen in (Type.STRING, Type.FACTOR):
+        return _text(cell, levels)
+    return _number_or_truth(cell, chosen, declared, decimal)
 
 
 def _number_or_truth(cell: Cell, column_type: Type, declared: Type | None, decimal: str) -> float | None:
@@ -161,6 +168,8 @@ def _column(
     cells: Sequence[Cell],
     read: Callable[[Cell], _Value],
     where: Callable[[int], str],
+    *,
+    refused: MutableMapping[int, str] | None = None,
 ) -> Column:
     column_type = Type.STRING if column_type is Type.FACTOR else column_type
     values = np.zeros(len(cells), column_type.dtype)
@@ -171,7 +180,9 @@ def _column(
         try:
             value = read(cell)
         except NoNumber as error:
-            raise CellError(f"column '{name}', {where(row)}: not of type {column_type}{error}") from error
+            if refused is None:
+                raise CellError(f"column '{name}', {where(row)}: not of type {column_type}{error}") from error
+            refused[row], value = f"not of type {column_type}{error}", None
         if value is None:
             mask[row] = True
         else:

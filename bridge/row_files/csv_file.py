@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import BinaryIO
 
 from bridge.row_files.csv_causes import separator_name
 from bridge.row_files.csv_cells import Cell, Row, place, read_rows
 from bridge.row_files.csv_dialect import Dialect
 from bridge.row_files.csv_text import TextError, read_lines
 
-__all__ = ["CsvFile", "read_csv", "stream_rows"]
+__all__ = ["CsvFile", "read_csv", "stream_rows", "text_lines"]
 
 _PIECE_BYTES = 1 << 16
 _SEP_LINE = re.compile(r'"?sep=([^\r\n])"?[\r\n]*', re.IGNORECASE)
@@ -62,11 +63,24 @@ def stream_rows(path: Path, dialect: Dialect) -> Iterator[Row]:
         OSError: the file can't be read.
     """
     with path.open("rb") as file:
-        lines = read_lines(iter(lambda: file.read(_PIECE_BYTES), b""), dialect.encoding)
-        first = next(lines, "")
-        said = _SEP_LINE.fullmatch(first)
-        if said and said[1] != dialect.separator:
-            option = f"--separator {separator_name(said[1])}"
-            raise TextError("line 1 is Excel's own sep= line", f"use {option}, and the line is ignored")
-        kept = lines if said or not first else chain([first], lines)
-        yield from read_rows(kept, dialect.separator, header=dialect.header, before=1 if said else 0)
+        lines, before = text_lines(file, dialect)
+        yield from read_rows(lines, dialect.separator, header=dialect.header, before=before)
+
+
+def text_lines(file: BinaryIO, dialect: Dialect) -> tuple[Iterator[str], int]:
+    """Returns the lines of a CSV file and how many come before them: Excel's line `sep=` is ignored.
+
+    Args:
+        file: the file, at its beginning.
+        dialect: how it is written.
+
+    Raises:
+        TextError: bytes are not text in the encoding, or Excel's line states another separator; the lines raise it too.
+    """
+    lines = read_lines(iter(lambda: file.read(_PIECE_BYTES), b""), dialect.encoding)
+    first = next(lines, "")
+    said = _SEP_LINE.fullmatch(first)
+    if said and said[1] != dialect.separator:
+        option = f"--separator {separator_name(said[1])}"
+        raise TextError("line 1 is Excel's own sep= line", f"use {option}, and the line is ignored")
+    return (lines if said or not first else chain([first], lines)), 1 if said else 0

@@ -1,0 +1,148 @@
+"""Reads the input of a run: files of any format and number, chunk by chunk, the same chunks each time."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+
+import pyarrow as pa
+
+from bridge.row_files.csv_dialect import Dialect
+from bridge.row_files.input_chunk import InputChunk
+from bridge.row_files.input_files import InputFile, find_files
+from bridge.row_files.row_file import RowFile, RowReader
+from bridge.row_files.row_formats import database_path, open_row_file
+from bridge.row_files.source_errors import SourceError
+from bridge.row_files.stamp import Stamp
+from bridge.row_files.wanted import Wanted
+
+__all__ = ["Source", "open_source"]
+
+
+def open_source(inputs: Sequence[str], dialect: Dialect, wanted: Wanted) -> "Source":
+    """Returns the input of a run, whose files were found and fit what is wanted.
+
+    Args:
+        inputs: files, folders, and `duckdb:FILE#QUERY`, in reading order.
+        dialect: how CSV files are written.
+        wanted: the columns to take.
+
+    Raises:
+        SourceError: an input is missing, can't be read, or has other columns than are wanted.
+    """
+    wanted.check()
+    files = find_files(inputs)
+    opened: list[RowFile] = []
+    stamps: list[Stamp] = []
+    for file in files:
+        stamp = Stamp.of(database_path(file), file.path)  # before it is read: a change in between is noticed
+        row_file = open_row_file(file, dialect, wanted)
+        if opened:
+            _check_alike(files[0].path, opened[0], file.path, row_file)
+        opened.append(row_file)
+        stamps.append(replace(stamp, row_groups=row_file.row_groups))
+    return Source(files, opened, stamps)
+
+
+def _check_alike(first_path: str, first: RowFile, path: str, other: RowFile) -> None:
+    for name in first.types.keys() | other.types.keys():
+        if name not in first.types or name not in other.types:
+            absent, there = (first_path, path) if name not in first.types else (path, first_path)
+            raise SourceError(f"{absent} has no column '{name}', but {there} has: all files must have the same columns")
+        one, two = first.types[name], other.types[name]
+        if one and two and one != two:
+            raise SourceError(
+                f"column '{name}' is {one} in {first_path} and {two} in {path}: write all files with the same types"
+            )
+    if first.echo_schema != other.echo_schema:
+        raise SourceError(
+            f"the columns to copy have other types in {first_path} than in {path}: write all files with the same types"
+        )
+
+
+class Source:
+    """The rows of all files of a run's input.
+
+    Attributes:
+        stamps: what each file was when the source was opened, in reading order.
+        echo_schema: the schema of the columns to copy, the key column first.
+        rows: the number of all rows, if every file states its own; else None.
+        counted: the number of chunks so far, finished ones too; exact once `chunks` is exhausted.
+        rows_read: the number of rows so far, those of finished chunks too; exact once `chunks` is exhausted.
+    """
+
+    def __init__(self, files: Sequence[InputFile], opened: Sequence[RowFile], stamps: Sequence[Stamp]) -> None:
+        self._files = files
+        self._opened = opened
+        self.stamps = tuple(stamps)
+        self.echo_schema: pa.Schema = opened[0].echo_schema
+        known = [one.rows for one in opened if one.rows is not None]
+        self.rows: int | None = sum(known) if len(known) == len(opened) else None
+        self.counted = 0
+        self.rows_read = 0
+        self._bytes_before = 0
+        self._reader: RowReader | None = None
+
+    def chunks(self, chunk_rows: int, finished: Callable[[int], bool]) -> Iterator[InputChunk]:
+        """Yields the chunks that are not finished; a chunk has the same number and rows each time.
+
+        Args:
+            chunk_rows: the rows of a chunk; the last one of each file may have fewer.
+            finished: whether a chunk is finished, by its number: then it is counted, and not yielded.
+
+        Raises:
+            SourceError: a file can't be read.
+            InputChanged: a file is not what it was when the source was opened.
+        """
+        self.counted = self.rows_read = self._bytes_before = 0
+        for at, stamp in enumerate(self.stamps):
+            path = database_path(self._files[at])
+            stamp.check(path)
+            with closing(self._opened[at].open()) as reader:
+                self._reader = reader
+                try:
+                    yield from self._of_file(reader, chunk_rows, finished)
+                except SourceError:
+                    stamp.check(path)  # a file that has changed may look corrupt
+                    raise
+                finally:
+                    self._reader = None
+            self._bytes_before += stamp.bytes
+            stamp.check(path)
+
+    def _of_file(self, reader: RowReader, chunk_rows: int, finished: Callable[[int], bool]) -> Iterator[InputChunk]:
+        first, rows = 0, chunk_rows
+        while rows == chunk_rows:
+            chunk = None
+            if finished(self.counted):
+                rows = reader.skip(chunk_rows)
+            else:
+                chunk = reader.read(chunk_rows, self.counted, first)
+                rows = chunk.rows if chunk else 0
+            first += rows
+            self.rows_read += rows
+            self.counted += bool(rows)
+            if chunk:
+                yield chunk
+
+    def read_share(self) -> float:
+        """Returns how much of the input was read, from 0 to 1: by rows if their number is known, else by bytes."""
+        if self.rows:
+            return min(1.0, self.rows_read / self.rows)
+        total = sum(stamp.bytes for stamp in self.stamps)
+        reader = self._reader
+        read = self._bytes_before + (reader.position() if reader else 0)
+        return min(1.0, read / total) if total else 1.0
+
+    def check(self) -> None:
+        """Checks that every file still is what it was when the source was opened.
+
+        Raises:
+            InputChanged: one of them is not.
+        """
+        for file, stamp in zip(self._files, self.stamps, strict=True):
+            stamp.check(database_path(file))
+
+    def close(self) -> None:
+        """Closes the file that is being read; may be called more than once."""
+        if self._reader is not None:
+            self._reader.close()
