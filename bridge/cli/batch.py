@@ -68,9 +68,9 @@ async def _in_process(options: BatchOptions) -> "RunScorer":
 async def _gateways(options: BatchOptions) -> "RunScorer":
     from bridge.offline.gateways import Gateways  # noqa: PLC0415 - only where there is no repository
 
-    way, limits = options.gateway.way(), {"timeout_s": options.timeout, "patience_s": options.patience}
+    way, named = options.gateway.way(), (options.model, options.version)
     try:
-        return await Gateways.open(*way, options.model, options.version, **limits)
+        return await Gateways.open(*way, *named, timeout_s=options.timeout, patience_s=options.patience)
     except ValueError as error:  # the target, or a token that would be sent in plain text
         raise CommandFailed(str(error)) from error
 

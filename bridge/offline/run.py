@@ -221,7 +221,7 @@ def _wanted(options: RunOptions, detail: pb.ModelDetail) -> Wanted:
 
 
 def _type(number: int) -> Type | None:
-    return Type[pb.ColumnType.Name(number).removeprefix("COLUMN_TYPE_")] if number else None  # type: ignore[arg-type] # a number of a newer gateway raises
+    return Type[pb.ColumnType.Name(number).removeprefix("COLUMN_TYPE_")] if number else None
 
 
 def _outputs(detail: pb.ModelDetail) -> tuple[Output, ...]:
