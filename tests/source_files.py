@@ -74,13 +74,13 @@ def _json(folder: Path, table: pa.Table) -> Path:
 
 
 def _arrow(folder: Path, table: pa.Table) -> Path:
-    with pa.ipc.new_file(folder / "rows.arrow", table.schema) as writer:
+    with pa.ipc.new_file(str(folder / "rows.arrow"), table.schema) as writer:
         writer.write_table(table, 9)
     return folder / "rows.arrow"
 
 
 def _stream(folder: Path, table: pa.Table) -> Path:
-    with pa.ipc.new_stream(folder / "rows.ipc", table.schema) as writer:
+    with pa.ipc.new_stream(str(folder / "rows.ipc"), table.schema) as writer:
         writer.write_table(table, 9)
     return folder / "rows.ipc"
 
