@@ -1,6 +1,7 @@
 """Files of the same rows in every format that a run reads, and what a source makes of them."""
 
 import gzip
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -65,10 +66,32 @@ def _parquet(folder: Path, table: pa.Table) -> Path:
     return folder / "rows.parquet"
 
 
+def _json(folder: Path, table: pa.Table) -> Path:
+    names = table.column_names
+    lines = [json.dumps({name: row[name] for name in names}) for row in table.to_pylist()]
+    (folder / "rows.jsonl").write_text("".join(f"{line}\n" for line in lines))
+    return folder / "rows.jsonl"
+
+
+def _arrow(folder: Path, table: pa.Table) -> Path:
+    with pa.ipc.new_file(str(folder / "rows.arrow"), table.schema) as writer:
+        writer.write_table(table, 9)
+    return folder / "rows.arrow"
+
+
+def _stream(folder: Path, table: pa.Table) -> Path:
+    with pa.ipc.new_stream(str(folder / "rows.ipc"), table.schema) as writer:
+        writer.write_table(table, 9)
+    return folder / "rows.ipc"
+
+
 WRITERS: dict[str, Callable[[Path, pa.Table], Path]] = {
     "csv": _csv,
     "csv.gz": _gzip,
     "parquet": _parquet,
+    "json lines": _json,
+    "arrow": _arrow,
+    "arrow stream": _stream,
 }
 
 

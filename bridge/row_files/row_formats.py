@@ -3,7 +3,9 @@
 from bridge.row_files.arrow_files import ArrowFile, ipc_content, parquet_content
 from bridge.row_files.csv_dialect import Dialect
 from bridge.row_files.csv_rows import CsvRows
+from bridge.row_files.duckdb_query import duckdb_content, split_query
 from bridge.row_files.input_files import InputFile
+from bridge.row_files.json_rows import JsonRows
 from bridge.row_files.row_file import RowFile
 from bridge.row_files.wanted import Wanted
 
@@ -18,9 +20,13 @@ def open_row_file(file: InputFile, dialect: Dialect, wanted: Wanted) -> RowFile:
     """
     if file.format == "csv":
         return CsvRows(file, dialect, wanted)
+    if file.format == "json":
+        return JsonRows(file, wanted)
+    if file.format == "duckdb":
+        return ArrowFile(file, wanted, duckdb_content)
     return ArrowFile(file, wanted, parquet_content if file.format == "parquet" else ipc_content)
 
 
 def database_path(file: InputFile) -> str:
     """Returns the path of the file on the disk, of a database without the query."""
-    return file.path
+    return split_query(file.path)[0] if file.format == "duckdb" else file.path

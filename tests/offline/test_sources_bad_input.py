@@ -1,0 +1,129 @@
+"""What can't be read ends a run with a sentence, or costs one row, and no value is repeated."""
+
+import json
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from source_files import CSV, all_of, values_of
+
+from bridge.columns import Type
+from bridge.row_files.source_errors import SourceError
+from bridge.row_files.sources import open_source
+from bridge.row_files.wanted import Wanted, WantedFeature
+
+X = Wanted((WantedFeature("x", Type.DOUBLE), WantedFeature("f", Type.STRING)), "id")
+
+
+def test_bad_rows_of_csv_are_rejects_and_the_others_stay(tmp_path: Path) -> None:
+    long = "k" * 1025
+    content = f'id,x,f\na,1,t\nb,secret,t\nc,2\n\n,3,t\nd,4,t\0\n{long},5,t\ne,6,"q"\n'
+    (tmp_path / "rows.csv").write_text(content)
+    (chunk,) = all_of(open_source([str(tmp_path / "rows.csv")], CSV, X), 100)
+    assert [(one.row, one.key, one.column, one.reason) for one in chunk.rejects] == [
+        (2, "b", "x", "INVALID_VALUE"),
+        (3, "", "", "MALFORMED_ROW"),
+        (4, "", "", "MALFORMED_ROW"),
+        (5, "", "id", "NO_KEY"),
+        (6, "d", "f", "INVALID_VALUE"),
+        (7, "", "id", "KEY_TOO_LONG"),
+    ]
+    assert (chunk.rows, chunk.keys, values_of([chunk], "x")) == (8, ("a", "e"), [1.0, 6.0])
+    assert not any("secret" in one.detail for one in chunk.rejects)
+
+
+def test_bad_rows_of_json_lines_are_rejects_and_the_others_stay(tmp_path: Path) -> None:
+    lines = [
+        '{"id": 12345678901234567890, "x": 0.1, "f": "t"}',
+        '{"id": "b", "x": NaN, "f": "t"}',
+        '{"id": "c", "x": 1, "x": 2}',
+        "[1]",
+        '{"id": "d"',
+        "",
+        '{"id": "e", "x": "7"}',
+        '{"id": "f", "x": 9007199254740993}',
+        '{"x": 1}',
+        '{"id": "g", "f": "\\ud800"}',
+        '{"id": "h"}',
+    ]
+    (tmp_path / "rows.jsonl").write_text("\n".join(lines) + "\n\n")
+    (chunk,) = all_of(open_source([str(tmp_path / "rows.jsonl")], CSV, X), 100)
+    assert [(one.row, one.reason) for one in chunk.rejects] == [
+        *((row, "MALFORMED_ROW") for row in (2, 3, 4, 5, 6)),
+        (7, "INVALID_VALUE"),
+        (8, "INVALID_VALUE"),
+        (9, "NO_KEY"),
+        (10, "MALFORMED_ROW"),
+    ]
+    assert chunk.keys == ("12345678901234567890", "h")
+    assert values_of([chunk], "x") == [0.1, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.csv", b'id,x,f\na,1,"t\n', "never closed"),
+        ("a.csv", b"id,x,f\na,1,\xff\n", "not utf-8"),
+        ("a.csv", b"id,x\na,1\n", "no column 'f'"),
+        ("a.csv", b"id,x,f,z\na,1,t,2\n", "--ignore-extra"),
+        ("a.csv", b"id,x,f,x\na,1,t,2\n", "'x' is there twice"),
+        ("a.csv", b"", "no header"),
+        ("a.csv.gz", b"id,x,f\n", "gzip"),
+        ("a.jsonl", b'{"id": "a", "x": 1, "f": "t", "z": 1}\n', "--ignore-extra"),
+        ("a.jsonl", b'{"id": "a", "x": 1}\n', "no column 'f'"),
+        ("a.jsonl", b'{"id": "a", "x": 1, "f": "\xff"}\n', "UTF-8"),
+        ("a.parquet", b"PAR1 nothing", "corrupt"),
+        ("a.arrow", b"nothing", "corrupt"),
+        ("a.xlsx", b"nothing", "format is not known"),
+    ],
+)
+def test_what_can_not_be_read_as_a_whole_is_refused_with_its_file(
+    tmp_path: Path, name: str, content: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(SourceError, match=said) as refused:
+        all_of(open_source([str(tmp_path / name)], CSV, X), 10)
+    assert name in str(refused.value)
+
+
+def test_a_corrupt_page_and_a_file_cut_short_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    table = pa.table({"id": [str(row) for row in range(50)], "x": [1.5] * 50, "f": ["t"] * 50})
+    pq.write_table(table, path, write_page_checksum=True, use_dictionary=False)
+    content = bytearray(path.read_bytes())
+    column = pq.ParquetFile(path).metadata.row_group(0).column(1)
+    content[column.data_page_offset + column.total_compressed_size - 5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match="corrupt"):
+        all_of(open_source([str(path)], CSV, X), 10)
+    path.write_bytes(content[:-20])
+    with pytest.raises(SourceError, match="corrupt"):
+        open_source([str(path)], CSV, X)
+
+
+def test_files_with_other_types_or_columns_and_types_that_no_model_takes_are_refused(tmp_path: Path) -> None:
+    wanted = Wanted((WantedFeature("x", Type.DOUBLE), WantedFeature("f", required=False)))
+    pq.write_table(pa.table({"x": [1.5]}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"x": [1]}), tmp_path / "b.parquet")
+    with pytest.raises(SourceError, match=r"'x' is double in .*a.parquet and int64 in .*b.parquet"):
+        open_source([str(tmp_path)], CSV, wanted)
+    pq.write_table(pa.table({"x": [1.5], "f": [1]}), tmp_path / "b.parquet")
+    with pytest.raises(SourceError, match="has no column 'f'"):
+        open_source([str(tmp_path)], CSV, wanted)
+    pq.write_table(pa.table({"x": [[1.5]]}), tmp_path / "b.parquet")
+    with pytest.raises(SourceError, match="'x' is of the Arrow type list"):
+        open_source([str(tmp_path / "b.parquet")], CSV, wanted)
+    (tmp_path / "c.jsonl").write_text(json.dumps({"x": 1}))
+    with pytest.raises(SourceError, match="several formats"):
+        open_source([str(tmp_path)], CSV, wanted)
+
+
+def test_only_regular_files_are_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", tmp_path, tmp_path / "none.csv"):
+        with pytest.raises(SourceError, match=path.name):
+            open_source([str(path)], CSV, X)
+    with pytest.raises(SourceError, match="no input"):
+        open_source([], CSV, X)
