@@ -2,7 +2,7 @@
 
 from enum import Enum, auto
 
-__all__ = ["NO_ROOM", "TOO_LARGE", "Course", "course_of"]
+__all__ = ["NO_ROOM", "TOO_LARGE", "Course", "course_of", "retries_of"]
 
 TOO_LARGE = "TOO_LARGE"  # the event of a call with more rows or bytes than a call may have
 NO_ROOM = "OVERLOADED"
@@ -21,6 +21,7 @@ _WAITS = frozenset(
     }
 )
 _OF_ROWS = frozenset({"INVALID_VALUE", "UNKNOWN_LEVEL"})
+_LOST = frozenset({"WORKER_LOST", "POISON_CALL"})
 _OF_THE_MODEL = frozenset({"MODEL_ERROR", "MALFORMED_PREDICTION"})
 
 
@@ -28,7 +29,7 @@ class Course(Enum):
     """What is done about rows without scores.
 
     END ends the run, WAIT asks for the same rows later, REJECT gives them up, DIVIDE asks for each half of them, and
-    RETRY asks for a single row once more, alone.
+    RETRY asks for a single row again, alone.
     """
 
     END = auto()
@@ -56,3 +57,12 @@ def course_of(event: str, rows: int, *, whole: bool) -> Course:
         return Course.DIVIDE
     # The model says the same of a row each time, but a worker or the time may be lost for another reason than the row.
     return Course.REJECT if event in _OF_ROWS | _OF_THE_MODEL else Course.RETRY
+
+
+def retries_of(event: str) -> int:
+    """Returns how often a single row is asked for again before it is given up.
+
+    Whoever ends all of a model's processes at once, as a machine short of memory does, takes one worker after the other
+    from the same row; each must have had the time to be replaced before the row is blamed.
+    """
+    return 3 if event in _LOST else 1

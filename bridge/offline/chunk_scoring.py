@@ -10,7 +10,7 @@ import numpy as np
 from bridge.calls import now
 from bridge.columns import Array, Table, take
 from bridge.errors import DefaultReason
-from bridge.offline.call_events import NO_ROOM, TOO_LARGE, Course, course_of
+from bridge.offline.call_events import NO_ROOM, TOO_LARGE, Course, course_of, retries_of
 from bridge.offline.call_slots import CallSlots
 from bridge.offline.gathered import Gathered
 from bridge.offline.scored_chunk import ScoredChunk
@@ -21,6 +21,7 @@ from bridge.services.asked import is_request_id
 __all__ = ["ChunkScoring"]
 
 _FIRST_PAUSE_S, _MOST_PAUSE_S = 0.05, 5.0
+_RECOVERING = 2  # pauses that are skipped before a single row is asked for a third time
 _DOUBLINGS = 7  # of the pause; by then it is the longest one
 _PAUSES_FOR_ROOM = 3  # then a call that finds no room is divided: it may never find as much
 _SLOW = frozenset({"DEADLINE", NO_ROOM, TOO_LARGE})  # events that fewer rows may avoid
@@ -44,7 +45,7 @@ class _Part:
         first: the position of the first row in the chunk's batch.
         count: the number of rows.
         halves: the call that this is a half of; None if it is none.
-        retried: whether this is a single row that is asked for once more.
+        retries: how often this single row was asked for again.
         waits: how often these rows were put off.
         since: when they were first put off, in seconds on the loop's clock.
     """
@@ -52,7 +53,7 @@ class _Part:
     first: int
     count: int
     halves: _Halves | None = None
-    retried: bool = False
+    retries: int = 0
     waits: int = 0
     since: float = 0.0
 
@@ -117,7 +118,7 @@ class ChunkScoring:
         parts = deque(self._cut(chunk.batch.rows))
         while parts:
             part = parts.popleft()
-            answer, whole = await self._ask(self._question(chunk, part.rows), alone=part.retried)
+            answer, whole = await self._ask(self._question(chunk, part.rows), alone=part.retries > 0)
             scored = gathered.keep(part.rows, answer)
             self._note(part, answer, scored)
             for ending in reversed(answer.failed):
@@ -142,8 +143,11 @@ class ChunkScoring:
             half = count // 2
             halves = _Halves(count, ending.reason in _SLOW)
             return [_Part(first, half, halves), _Part(first + half, count - half, halves)]
-        if course is Course.RETRY and not part.retried:
-            return [_Part(first, 1, part.halves, retried=True)]
+        if course is Course.RETRY and part.retries < retries_of(ending.reason):
+            since = part.since or now()
+            if part.retries:
+                await self._pause(_RECOVERING + part.retries, since, ending)
+            return [_Part(first, 1, part.halves, part.retries + 1, since=since)]
         gathered.reject(np.array([*range(first, first + count)]), ending)
         return []
 

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from bridge.bundles.bundle import MANIFEST, Bundle, bundle_files, read_bundle
 from bridge.bundles.repository import Repository, StoredVersion, check_model_name
@@ -95,7 +95,6 @@ def _candidates(repository: Repository, model: str, number: int) -> list[StoredV
 
 async def _load(version: Version, drain: Drain, cache_dir: Path, r: Literal["rserve", "embedded"]) -> Path | None:
     """Loads a version, and returns the private folder of its bundle's copy; None if it has none."""
-    chosen: dict[str, Any] = {} if r == "rserve" else {"r": r}
     folder = None
     try:
         bundle = await asyncio.to_thread(_deployed, version.stored.path)
@@ -103,7 +102,7 @@ async def _load(version: Version, drain: Drain, cache_dir: Path, r: Literal["rse
             folder = await asyncio.to_thread(make_folder, "bundle")
             bundle = await asyncio.to_thread(_copied, bundle, folder / version.stored.model / version.stored.path.name)
         version.know(bundle)
-        version.begin_serving(await accept(bundle, cache_dir, **chosen), drain)
+        version.begin_serving(await accept(bundle, cache_dir, r=r), drain)
     except BaseException as error:
         if folder is not None:
             await asyncio.to_thread(remove_folder, folder)

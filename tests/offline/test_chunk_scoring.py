@@ -247,11 +247,12 @@ async def test_one_bad_row_does_not_make_later_calls_small() -> None:
     assert scorer.sizes == [32]
 
 
-async def test_a_single_row_is_asked_for_once_more_while_no_other_call_is_under_way() -> None:
-    scorer = Told(lambda asked: CallFailed("WORKER_LOST", "gone") if asked.batch.rows else None)
+@pytest.mark.parametrize(("event", "calls"), [("DEADLINE", 2), ("WORKER_LOST", 4), ("MODEL_ERROR", 1)])
+async def test_a_single_row_is_asked_for_again_until_it_must_be_the_cause(event: str, calls: int) -> None:
+    scorer = Told(lambda asked: CallFailed(event, "gone") if asked.batch.rows else None)
     scored = await ChunkScoring(scorer, **FAST).score(chunk_of(table_of({"x": [1.0]})))
-    assert scorer.sizes == [1, 1]
-    assert [one.reason for one in scored.rejects] == ["WORKER_LOST"]
+    assert scorer.sizes == [1] * calls
+    assert [one.reason for one in scored.rejects] == [event]
 
 
 async def test_a_call_alone_waits_for_the_others_and_holds_up_later_ones() -> None:

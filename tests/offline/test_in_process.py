@@ -57,6 +57,15 @@ async def test_an_xgboost_model_gives_the_boosters_bits(cancer: Cancer, reposito
     assert scorer.told()["scored_by"] == "this process"
 
 
+async def test_embedded_r_gives_the_bits_that_rserve_gives(pima: Pima, repository: Path, open_model: Open) -> None:
+    await deploy(pima.folder / "glm", repository, "glm")
+    batch = table_of(pima.table())
+    answers = [await (await open_model("glm", r=r)).score(question_of(batch)) for r in ("rserve", "embedded")]
+    first, second = (answer.columns[0].values for answer in answers)
+    assert len(first) == len(pima.rows)
+    assert first.tobytes() == second.tobytes()
+
+
 async def test_an_r_model_gives_rs_bits(pima: Pima, repository: Path, open_model: Open) -> None:
     await deploy(pima.folder / "glm", repository, "glm")
     scorer = await open_model("glm")
