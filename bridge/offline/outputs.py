@@ -56,8 +56,7 @@ class Publication:
 
         Args:
             output: the file or folder; a link stands for what it leads to.
-            partition: the partition columns of the output and their values; where the output is one file, they are
-                among its columns and nothing else.
+            partition: the partition columns and their values; for one file, `schema` has these columns too.
             schema: the columns.
             overwrite: whether an output that exists is replaced.
             about: what the metadata of Parquet and Arrow files say of the run.
@@ -76,13 +75,7 @@ class Publication:
         self._overwrite = overwrite
         self._aside = work / _ASIDE
         self._replaced = work / _REPLACED
-        if parts:
-            _check_partition(self._root, partition, schema)
-        with said_of(output):
-            self._mend()
-            self._check()
-            _check_file_system(self._target, work)
-        self._check_form(output)
+        self._prepare(output, partition if parts else {})
 
     def write(self, tables: Iterator[pa.Table]) -> int:
         """Writes the rows aside, and waits until they are on the disk; returns how many there are.
@@ -132,6 +125,15 @@ class Publication:
             self._replaced.replace(self._target)
             raise
         clear(self._replaced)
+
+    def _prepare(self, output: Path, partition: Mapping[str, str]) -> None:
+        if partition:
+            _check_partition(self._root, partition, self._schema)
+        with said_of(output):
+            self._mend()
+            self._check()
+            _check_file_system(self._target, self._aside.parent)
+        self._check_form(output)
 
     def _mend(self) -> None:
         """Ends the replacing of a folder that a crash has interrupted."""

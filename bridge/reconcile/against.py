@@ -25,11 +25,11 @@ class Against:
         """Reads the file.
 
         Args:
-            path: the Parquet or CSV file of scores.
+            path: the file or folder of scores.
             key: the name of its column of row keys.
 
         Raises:
-            AgainstNotReadable: the file can't be read, or a column is missing, of another type, or there twice.
+            AgainstNotReadable: the file can't be read, or the keys are missing, of another type, or there twice.
         """
         self._file = OtherFile(path, key)
         self._met = np.zeros(len(self._file.rows) + self._file.without_key, np.bool_)
@@ -39,7 +39,7 @@ class Against:
         """Returns the file's scores for each batch; rows without a key, or with a key not in the file, are unknown.
 
         Raises:
-            AgainstNotReadable: a score in the file is not of the type of the model's output.
+            AgainstNotReadable: a column can't be read, or a score is not of the type of the model's output.
         """
         return [self._one(logged_batch) for logged_batch in logged_batches]
 

@@ -1,4 +1,4 @@
-"""Reads a Parquet or CSV file of scores that were made elsewhere: its row keys and its columns of scores."""
+"""Scores that were made elsewhere, in a file or folder: its row keys and its columns of scores."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -9,23 +9,16 @@ from typing import Any
 import numpy as np
 
 from bridge.columns import Array, Column, Mask, Type
-from bridge.errors import BridgeError
+from bridge.reconcile.other_tables import AgainstNotReadable, OtherTables
 
-__all__ = ["AgainstNotReadable", "OtherFile", "ScoreColumn"]
+__all__ = ["OtherFile", "ScoreColumn"]
 
 _PREFIX = "score."
 _ONE = "score"
-_CSV = ".csv"
-_HEADER_LINES = 1
+_MARKS = ("source", "reason", "version")  # what batch writes behind the scores
 _MISSING = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "NaN", "nan"})
 _TRUTHS = {"true": True, "false": False, "1": True, "0": False}
 _LONGS = range(-(2**63), 2**63)
-
-
-class AgainstNotReadable(BridgeError):
-    """The file of other scores can't be read or used; the message names the column and the line."""
-
-    reason = "AGAINST_NOT_READABLE"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,40 +90,39 @@ class ScoreColumn:
 
 
 class OtherFile:
-    """A Parquet or CSV file with one row for each key, and columns `score.<output>`, or `score` for a single output.
+    """A file or folder with one row for each key, and a column of scores for each output.
 
-    The used columns are held in memory.
+    The column of an output is `score.<output>`, or `score` for a single output, or has the output's own name, as in
+    what `scorebridge batch` writes. The used columns are held in memory.
 
     Attributes:
-        name: the name of the file.
+        name: the name of the file or folder.
         rows: the 0-based number of the row, by its key.
         without_key: the number of rows without a key.
     """
 
     def __init__(self, path: Path, key: str) -> None:
-        """Reads the file.
+        """Reads the keys.
 
         Args:
-            path: the file; it is read as CSV if its suffix is .csv, else as Parquet.
+            path: the file, whose suffix says its format, Parquet for an unknown one; or a folder of such files.
             key: the name of the column of row keys.
 
         Raises:
-            AgainstNotReadable: the file can't be read, a column is missing or has a type that can't be used, or a
-                column or key occurs twice.
+            AgainstNotReadable: the file can't be read, has no column but the key, or a column or key occurs twice.
         """
         self.name = path.name
-        table = _read(path, key)
-        first_line = 1 + (_HEADER_LINES if path.suffix.lower() == _CSV else 0)
-        keys = _keys(table.column(key), f"{path.name}: the column '{key}'")
+        self._tables = OtherTables(path)
+        self._key = key
+        names = self._tables.names
+        keys = _keys(self._tables.column(key), f"{path.name}: the column '{key}'")
+        if set(names) == {key}:
+            raise AgainstNotReadable(f"{path.name} has no column of scores")
         self.rows = {text: row for row, text in enumerate(keys) if text is not None}
         self.without_key = keys.count(None)
         if len(self.rows) + self.without_key != len(keys):
             raise AgainstNotReadable(f"{path.name}: a key occurs twice in the column '{key}': every row needs its own")
-        self._columns = {
-            name: _score_column(table.column(name), f"{path.name}: the column '{name}'", first_line)
-            for name in table.column_names
-            if name != key
-        }
+        self._columns: dict[str, ScoreColumn] = {}
 
     def column(self, output: str, *, alone: bool) -> ScoreColumn | None:
         """Returns the column of scores of an output; None if the file has none.
@@ -138,54 +130,25 @@ class OtherFile:
         Args:
             output: the name of the output.
             alone: whether the output is the model's only one, for which the column `score` will do.
+
+        Raises:
+            AgainstNotReadable: the column can't be read, is there twice, or has a type that no score has.
         """
-        column = self._columns.get(f"{_PREFIX}{output}")
-        return self._columns.get(_ONE) if column is None and alone else column
-
-
-def _read(path: Path, key: str) -> Any:
-    try:
-        import pyarrow as pa  # noqa: PLC0415 - an extra
-        import pyarrow.parquet as pq  # noqa: PLC0415
-        from pyarrow import csv  # noqa: PLC0415
-    except ImportError as error:
-        raise AgainstNotReadable("pyarrow is not installed: pip install 'scorebridge-gateway[log]'") from error
-    try:
-        if path.suffix.lower() != _CSV:
-            with pq.ParquetFile(path) as file:
-                used = _used(path.name, file.schema_arrow.names, key)
-                return file.read().select(used)
-        with csv.open_csv(path) as reader:
-            used = _used(path.name, reader.schema.names, key)
-        # Everything is read as text: which type it is depends on the model's output and not on how the text looks.
-        options = csv.ConvertOptions(
-            include_columns=used,
-            column_types=dict.fromkeys(used, pa.string()),
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        )
-        return csv.read_csv(path, convert_options=options)
-    except (OSError, pa.ArrowException) as error:
-        raise AgainstNotReadable(f"{path.name} can't be read: {str(error).splitlines()[0]}") from error
-
-
-def _used(file: str, names: Sequence[str], key: str) -> list[str]:
-    """Returns the names of the key column and of the score columns; the file's other columns may hold anything."""
-    scores = [name for name in names if name != key and (name == _ONE or name.startswith(_PREFIX))]
-    if key not in names:
-        raise AgainstNotReadable(f"{file} has no column '{key}'")
-    if not scores:
-        raise AgainstNotReadable(f"{file} has no column 'score' or 'score.<output>'")
-    for name in (key, *scores):
-        if names.count(name) > 1:
-            raise AgainstNotReadable(f"{file}: the column '{name}' is there twice")
-    return [key, *scores]
+        candidates = [f"{_PREFIX}{output}", *([_ONE] if alone else []), output]
+        if set(_MARKS) <= set(self._tables.names):  # `score` may be a column that batch has copied
+            candidates = [f"{_PREFIX}{output}", output, *([_ONE] if alone else [])]
+        name = next((name for name in candidates if name != self._key and name in self._tables.names), None)
+        if name is None:
+            return None
+        if name not in self._columns:
+            place = f"{self.name}: the column '{name}'"
+            self._columns[name] = _score_column(self._tables.column(name), place, 1 + self._tables.header_lines)
+        return self._columns[name]
 
 
 def _keys(column: Any, place: str) -> list[str | None]:
     """Returns the row keys as text; None for a row without a key."""
-    import pyarrow.types as kinds  # noqa: PLC0415 - `_read` has shown that it is there
+    import pyarrow.types as kinds  # noqa: PLC0415 - `OtherTables` has shown that it is there
 
     texts = _texts(column)
     if texts is not None:
@@ -205,7 +168,7 @@ def _keys(column: Any, place: str) -> list[str | None]:
 
 def _texts(column: Any) -> list[str | None] | None:
     """Returns the values of a column of text; None if the column is of another type."""
-    import pyarrow.types as kinds  # noqa: PLC0415 - `_read` has shown that it is there
+    import pyarrow.types as kinds  # noqa: PLC0415 - `OtherTables` has shown that it is there
 
     kind = column.type.value_type if kinds.is_dictionary(column.type) else column.type
     if not kinds.is_string(kind) and not kinds.is_large_string(kind) and not kinds.is_null(kind):
@@ -215,7 +178,7 @@ def _texts(column: Any) -> list[str | None] | None:
 
 
 def _score_column(column: Any, place: str, first_line: int) -> ScoreColumn:
-    import pyarrow as pa  # noqa: PLC0415 - `_read` has shown that it is there
+    import pyarrow as pa  # noqa: PLC0415 - `OtherTables` has shown that it is there
     import pyarrow.types as kinds  # noqa: PLC0415
 
     missing = np.array(column.is_null().to_pylist(), np.bool_)

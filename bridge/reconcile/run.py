@@ -27,7 +27,7 @@ from bridge.reconcile.client_defaults import ClientDefaults
 from bridge.reconcile.compare import Comparison, Rescorer, compare
 from bridge.reconcile.differences import DifferenceFiles
 from bridge.reconcile.observations import Observations
-from bridge.reconcile.other_file import AgainstNotReadable
+from bridge.reconcile.other_tables import AgainstNotReadable
 from bridge.reconcile.r_path import RPath
 from bridge.reconcile.report import write_report
 from bridge.reconcile.summary import Summary, VersionSummary

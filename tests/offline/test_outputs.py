@@ -34,7 +34,7 @@ from bridge.offline.scored_chunk import ScoredChunk
 from bridge.row_files.csv_cells import Cell, format_cells, read_cells
 from bridge.row_files.input_chunk import Reject
 
-SCHEMA = pa.schema([pa.field("id", pa.string()), pa.field("score", pa.float64())])
+SCHEMA = pa.table({"id": [""], "score": [0.0]}).schema
 
 
 def table(first: int = 0, rows: int = 3) -> pa.Table:

@@ -1,0 +1,192 @@
+"""Reads single columns of files of scores that were made elsewhere: Parquet, Arrow, CSV, JSON lines, and folders."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from bridge.errors import BridgeError
+
+__all__ = ["AgainstNotReadable", "OtherTables"]
+
+_HIDDEN = ("_", ".")  # as _SUCCESS, and what is still being written
+_CSV = (".csv",)
+_LINES = (".jsonl", ".ndjson")
+_ARROW = (".arrow", ".feather", ".ipc")
+
+
+class AgainstNotReadable(BridgeError):
+    """The file of other scores can't be read or used; the message names the column and the line."""
+
+    reason = "AGAINST_NOT_READABLE"
+
+
+class OtherTables:
+    """A file, or all files of a folder and its partitions, as one table of which columns are read one by one.
+
+    Values of CSV files and of JSON lines are read as text: which type they are depends on the model's output and not on
+    how the text looks.
+
+    Attributes:
+        name: the name of the file or folder.
+        names: the names of the columns, in order; those of a folder's first file.
+        header_lines: how many lines come before the first row, in messages.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Finds the files and the names of their columns.
+
+        Raises:
+            AgainstNotReadable: a file can't be read, the folder has none, or pyarrow is not installed.
+        """
+        self.name = path.name
+        self._files = [_reader(file) for file in _files(path)]
+        self.names = list(self._guarded(self._files[0].names))
+        self.header_lines = int(self._files[0].kind in _CSV)
+
+    def column(self, name: str) -> Any:
+        """Returns a column of all files, in the order of their paths, as a `pyarrow.ChunkedArray`.
+
+        Raises:
+            AgainstNotReadable: a file can't be read, has no such column, has it twice, or has another type in it.
+        """
+        import pyarrow as pa  # noqa: PLC0415 - `__init__` has shown that it is there
+
+        parts: list[Any] = []
+        for file in self._files:
+            count = self._guarded(file.names).count(name)
+            if count != 1:
+                said = f"has no column '{name}'" if not count else f"the column '{name}' is there twice"
+                raise AgainstNotReadable(f"{file.name}{' ' if not count else ': '}{said}")
+            parts.append(self._guarded(lambda file=file: file.column(name)))  # type: ignore[misc] # mypy can't infer it
+        kinds = {part.type for part in parts}
+        if len(kinds) > 1:
+            raise AgainstNotReadable(f"{self.name}: the column '{name}' has not the same type in all files")
+        return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
+
+    def _guarded(self, read: Callable[[], Any]) -> Any:
+        import pyarrow as pa  # noqa: PLC0415 - `__init__` has shown that it is there
+
+        try:
+            return read()
+        except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+            raise AgainstNotReadable(f"{self.name} can't be read: {str(error).splitlines()[0]}") from error
+
+
+class _File(Protocol):
+    name: str
+    kind: str
+
+    def names(self) -> Sequence[str]: ...
+
+    def column(self, name: str) -> Any: ...
+
+
+def _files(path: Path) -> list[Path]:
+    if not path.is_dir():
+        return [path]
+    found = [file for file in sorted(path.rglob("*")) if file.is_file() and not _is_hidden(file.relative_to(path))]
+    if not found:
+        raise AgainstNotReadable(f"{path.name} has no files of scores")
+    if len({file.suffix.lower() for file in found}) > 1:
+        raise AgainstNotReadable(f"{path.name} has files of several formats: name one of its folders or files")
+    return found
+
+
+def _is_hidden(inside: Path) -> bool:
+    return any(part.startswith(_HIDDEN) for part in inside.parts)
+
+
+def _reader(path: Path) -> _File:
+    try:
+        import pyarrow  # noqa: F401, ICN001, PLC0415 - an extra
+    except ImportError as error:
+        raise AgainstNotReadable("pyarrow is not installed: pip install 'scorebridge-gateway[log]'") from error
+    kind = path.suffix.lower()
+    if kind in _LINES:
+        return _Lines(path, kind)
+    return _Csv(path, kind) if kind in _CSV else _Arrow(path, kind) if kind in _ARROW else _Parquet(path, kind)
+
+
+class _Named:
+    def __init__(self, path: Path, kind: str) -> None:
+        self.name = path.name
+        self.kind = kind
+        self._path = path
+
+
+class _Parquet(_Named):
+    def names(self) -> Sequence[str]:
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        with pq.ParquetFile(self._path) as file:
+            return list(file.schema_arrow.names)
+
+    def column(self, name: str) -> Any:
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        with pq.ParquetFile(self._path) as file:
+            return file.read([name]).column(name)
+
+
+class _Arrow(_Named):
+    def names(self) -> Sequence[str]:
+        import pyarrow as pa  # noqa: PLC0415
+
+        with pa.memory_map(str(self._path)) as mapped, pa.ipc.open_file(mapped) as file:
+            return list(file.schema.names)
+
+    def column(self, name: str) -> Any:
+        import pyarrow as pa  # noqa: PLC0415
+
+        with pa.memory_map(str(self._path)) as mapped, pa.ipc.open_file(mapped) as file:
+            return file.read_all().column(name)
+
+
+class _Csv(_Named):
+    def names(self) -> Sequence[str]:
+        from pyarrow import csv  # noqa: PLC0415
+
+        with csv.open_csv(self._path, parse_options=csv.ParseOptions(newlines_in_values=True)) as reader:
+            return list(reader.schema.names)
+
+    def column(self, name: str) -> Any:
+        import pyarrow as pa  # noqa: PLC0415
+        from pyarrow import csv  # noqa: PLC0415
+
+        options = csv.ConvertOptions(
+            include_columns=[name],
+            column_types={name: pa.string()},
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        )
+        parsing = csv.ParseOptions(newlines_in_values=True)  # a column that is copied may hold anything
+        return csv.read_csv(self._path, convert_options=options, parse_options=parsing).column(name)
+
+
+class _Lines(_Named):
+    def names(self) -> Sequence[str]:
+        return list(next(self._objects(), {}))
+
+    def column(self, name: str) -> Any:
+        import pyarrow as pa  # noqa: PLC0415
+
+        return pa.chunked_array([pa.array([_text(one.get(name)) for one in self._objects()], pa.string())])
+
+    def _objects(self) -> Iterator[dict[str, Any]]:
+        with self._path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, 1):
+                try:
+                    found = json.loads(line, parse_float=str, parse_int=str)  # all digits, as they stand there
+                except ValueError:
+                    found = None
+                if not isinstance(found, dict):
+                    raise AgainstNotReadable(f"{self.name}, line {number}: it is no JSON object") from None
+                yield found
+
+
+def _text(found: Any) -> str | None:
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    return found if found is None or isinstance(found, str) else json.dumps(found)
