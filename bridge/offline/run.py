@@ -86,14 +86,15 @@ class _Run:
         detail = scorer.detail
         kind = output_kind(options.output)
         self._constant = options.partition if kind != "folder" else {}
-        self._schema = output_schema(source.echo_schema, _outputs(detail), self._constant, constant=True)
+        self._schema = output_schema(source.echo_schema, _outputs(detail), self._constant)
         self._workers = options.workers or max(2, 2 * detail.workers)
 
     async def execute(self) -> Summary:
         """Scores what is not finished, and publishes the output if the limits are kept."""
         options, folder = self._options, self._folder
         plan = await asyncio.to_thread(folder.begin, self._plan())
-        resumed = folder.finished_count
+        resumed, resumed_rows = folder.finished_count, folder.rows
+        self._progress.begin(resumed_rows, self._source.read_share())
         overwrite = options.overwrite or folder.publishing
         publication = Publication(
             options.output, options.partition, self._schema, overwrite=overwrite, about=_about(plan), work=folder.path
@@ -113,7 +114,7 @@ class _Run:
         await asyncio.to_thread(write_rejects, options.rejects_file, folder.rejects(self._source.counted))
         if not over:
             await asyncio.to_thread(self._publish, publication)
-        return self._summary(plan, resumed, over)
+        return self._summary(plan, over, resumed, resumed_rows)
 
     def _plan(self) -> Plan:
         version = self._scorer.detail.version
@@ -191,7 +192,7 @@ class _Run:
         publication.publish()
         self._folder.remove()
 
-    def _summary(self, plan: Plan, resumed: int, over: str) -> Summary:
+    def _summary(self, plan: Plan, over: str, resumed: int, resumed_rows: int) -> Summary:
         folder, seconds = self._folder, time.monotonic() - self._began
         return Summary(
             model=plan.model,
@@ -208,6 +209,7 @@ class _Run:
             rejects_file=str(self._options.rejects_file) if folder.rejected else "",
             seconds=seconds,
             resumed_chunks=resumed,
+            resumed_rows=resumed_rows,
             over_limit=over,
             told=dict(self._scorer.told()),
         )

@@ -62,7 +62,7 @@ def batch(*arguments: object, code: int = 0) -> Any:
 def rows_file(path: Path, rows: int = ROWS) -> np.ndarray[Any, Any]:
     """Writes rows of the booster with an id, in row groups of 1,000."""
     values = some_rows(rows)
-    columns = {"id": np.arange(rows), **{name: values[:, at] for at, name in enumerate(NAMES)}}
+    columns: dict[str, Any] = {"id": np.arange(rows), **{name: values[:, at] for at, name in enumerate(NAMES)}}
     pq.write_table(pa.table(columns), path, row_group_size=1000)
     return values
 
@@ -101,10 +101,10 @@ def scores_in(path: Path) -> list[float]:
     if path.suffix == ".jsonl":
         return [json.loads(line)["score"] for line in path.read_text().splitlines()]
     if path.suffix == ".arrow":
-        with pa.ipc.open_file(path) as file:
-            return [float(score) for score in file.read_all()["score"].to_pylist()]
+        with pa.ipc.open_file(str(path)) as file:
+            return file.read_all()["score"].to_numpy().astype(float).tolist()
     assert path.suffix == ".parquet" or (path / "_SUCCESS").is_file()
-    return [float(score) for score in pq.read_table(path)["score"].to_pylist()]
+    return pq.read_table(path)["score"].to_numpy().astype(float).tolist()
 
 
 def test_a_partition_is_a_folder_of_its_own(models: Path, tmp_path: Path) -> None:
