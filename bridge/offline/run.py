@@ -4,6 +4,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from scorebridge.v1 import scoring_pb2 as pb
@@ -55,6 +56,7 @@ async def score_input(options: RunOptions, scorer: RunScorer, progress: Progress
         BridgeError: the run could not begin or go on; the message says why, and what to do.
     """
     began = time.monotonic()
+    _check_output(options)
     source = await asyncio.to_thread(open_source, options.inputs, options.dialect, _wanted(options, scorer.detail))
     try:
         folder = await asyncio.to_thread(RunFolder.open, options.run_folder, restart=options.restart)
@@ -213,6 +215,12 @@ class _Run:
             over_limit=over,
             told=dict(self._scorer.told()),
         )
+
+
+def _check_output(options: RunOptions) -> None:
+    output = options.output.resolve()
+    if any(Path(one).resolve() == output for one in options.inputs):
+        raise RunStopped(f"--output {options.output} is also an input: name another file or folder for the scores")
 
 
 def _wanted(options: RunOptions, detail: pb.ModelDetail) -> Wanted:

@@ -102,9 +102,9 @@ def scores_in(path: Path) -> list[float]:
         return [json.loads(line)["score"] for line in path.read_text().splitlines()]
     if path.suffix == ".arrow":
         with pa.ipc.open_file(str(path)) as file:
-            return file.read_all()["score"].to_numpy().astype(float).tolist()
+            return [float(score) for score in file.read_all()["score"].to_numpy()]
     assert path.suffix == ".parquet" or (path / "_SUCCESS").is_file()
-    return pq.read_table(path)["score"].to_numpy().astype(float).tolist()
+    return [float(score) for score in pq.read_table(path)["score"].to_numpy()]
 
 
 def test_a_partition_is_a_folder_of_its_own(models: Path, tmp_path: Path) -> None:
@@ -253,3 +253,11 @@ def test_a_run_on_record_has_each_row_once_and_can_be_reconciled(models: Path, t
     against = ["--against", tmp_path / "o.parquet", "--key", "id"]
     done = subprocess.run([str(one) for one in (*command, *against)], capture_output=True, text=True, check=False)
     assert (done.returncode, "all 500 rows are equal" in done.stdout) == (0, True), done.stdout + done.stderr
+
+
+def test_an_output_that_is_also_an_input_is_refused(models: Path, tmp_path: Path) -> None:
+    rows_file(tmp_path / "rows.parquet", 10)
+    path = tmp_path / "rows.parquet"
+    said = batch("xgb", "--input", path, "--output", path, "--repository", models, "--overwrite", code=2)
+    assert "is also an input" in said
+    assert pq.read_table(path).num_rows == 10
