@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -20,6 +21,7 @@ _ASIDE = "output.partial"  # the run folder's next start removes what ends so
 _REPLACED = "replaced"
 _SUCCESS = "_SUCCESS"
 _PART = "part-"
+_OURS = re.compile(rf"{_PART}[0-9]{{5,}}\.parquet|_SUCCESS")
 _PART_ROWS = 1_000_000
 _KINDS: dict[str, Kind] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".arrow": "arrow"}
 
@@ -233,7 +235,7 @@ def _check_replaceable(folder: Path) -> None:
         raise OutputError(f"{folder} is a file, and a name without a known ending is that of a folder: name another")
     with os.scandir(folder) as entries:
         for entry in entries:
-            if not entry.is_file() or not entry.name.startswith((_PART, "_", ".")):
+            if not entry.is_file() or not _OURS.fullmatch(entry.name):
                 raise OutputError(
                     f"{folder} holds '{entry.name}', which is no part of an output: name another folder, or remove it"
                     " yourself"

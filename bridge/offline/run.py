@@ -109,8 +109,10 @@ class _Run:
             workers=self._workers,
             patience_s=options.patience_s,
         )
-        await self._score_all(scoring)
-        self._progress.end()
+        try:
+            await self._score_all(scoring)
+        finally:
+            self._progress.end()
         await asyncio.to_thread(self._source.check)
         over = self._over_the_limit()
         await asyncio.to_thread(write_rejects, options.rejects_file, folder.rejects(self._source.counted))
@@ -125,9 +127,17 @@ class _Run:
             version=version.version,
             digest=version.digest,
             inputs=tuple(stamp.to_json() for stamp in self._source.stamps),
-            options=self._options.shaping(),
+            options=self._options.shaping() | self._boundaries(),
             run_id=str(uuid.uuid4()),
         )
+
+    def _boundaries(self) -> dict[str, object]:
+        """Returns what decides which rows a chunk has: a resumed run must find the same chunks."""
+        detail = self._scorer.detail
+        return {
+            "rows of a chunk": self._options.rows_of_a_chunk(len(detail.features)),
+            "whether rows are independent": detail.row_wise,
+        }
 
     async def _score_all(self, scoring: ChunkScoring) -> None:
         """Scores every chunk that is not finished, several at once, and keeps each as soon as it is done."""
