@@ -75,14 +75,7 @@ class GatewayOptions:
             OSError: a file can't be read.
         """
         try:
-            return ScoringClient.from_env(
-                target=self.url,
-                tls_ca=self.tls_ca,
-                client_cert=self.tls_cert,
-                client_key=self.tls_key,
-                token_file=self.token_file,
-                **more,
-            )
+            return ScoringClient.from_env(**self._given(), **more)
         except ValueError as error:
             raise CommandFailed(str(error)) from error
 
@@ -94,13 +87,16 @@ class GatewayOptions:
             OSError: a file can't be read.
         """
         try:
-            found = arguments_from_env(
-                target=self.url,
-                tls_ca=self.tls_ca,
-                client_cert=self.tls_cert,
-                client_key=self.tls_key,
-                token_file=self.token_file,
-            )
+            found = arguments_from_env(**self._given())
         except ValueError as error:
             raise CommandFailed(str(error)) from error
         return found["target"], found["credentials"], found.get("token")
+
+    def _given(self) -> dict[str, Any]:
+        return {
+            "target": self.url,
+            "tls_ca": self.tls_ca,
+            "client_cert": self.tls_cert,
+            "client_key": self.tls_key,
+            "token_file": self.token_file,
+        }
