@@ -27,14 +27,14 @@ class ScoreColumn:
 
     Attributes:
         place: the names of the file and the column, for messages.
-        first_line: the line of the first row, counted from 1; behind the header in a CSV file.
+        where: returns the place of a row, from its number, for messages.
         type: the type of the values; strings are parsed later, as the type of the model's output.
         values: the values, shape (rows,).
         missing: which values are missing, shape (rows,).
     """
 
     place: str
-    first_line: int
+    where: Callable[[int], str]
     type: Type
     values: Array
     missing: Mask
@@ -82,9 +82,8 @@ class ScoreColumn:
             try:
                 found.append(parse(self.values[row]))
             except (ValueError, KeyError):
-                line = self.first_line + row
                 raise AgainstNotReadable(
-                    f"{self.place}, line {line}: the score is not of type {column_type}"
+                    f"{self.place}, {self.where(row)}: the score is not of type {column_type}"
                 ) from None  # the original error holds the value
         return found
 
@@ -142,7 +141,7 @@ class OtherFile:
             return None
         if name not in self._columns:
             place = f"{self.name}: the column '{name}'"
-            self._columns[name] = _score_column(self._tables.column(name), place, 1 + self._tables.header_lines)
+            self._columns[name] = _score_column(self._tables.column(name), place, self._tables.where)
         return self._columns[name]
 
 
@@ -177,7 +176,7 @@ def _texts(column: Any) -> list[str | None] | None:
     return texts
 
 
-def _score_column(column: Any, place: str, first_line: int) -> ScoreColumn:
+def _score_column(column: Any, place: str, where: Callable[[int], str]) -> ScoreColumn:
     import pyarrow as pa  # noqa: PLC0415 - `OtherTables` has shown that it is there
     import pyarrow.types as kinds  # noqa: PLC0415
 
@@ -186,7 +185,7 @@ def _score_column(column: Any, place: str, first_line: int) -> ScoreColumn:
     if texts is not None:
         values = np.empty(len(texts), object)
         values[:] = texts
-        return ScoreColumn(place, first_line, Type.STRING, values, missing)
+        return ScoreColumn(place, where, Type.STRING, values, missing)
     if kinds.is_floating(kind):
         column_type = Type.DOUBLE if kinds.is_float64(kind) else Type.FLOAT
     elif kinds.is_integer(kind) and not kinds.is_uint64(kind):
@@ -196,7 +195,7 @@ def _score_column(column: Any, place: str, first_line: int) -> ScoreColumn:
     else:
         raise AgainstNotReadable(f"{place} is {kind}: scores are floats, integers up to int64, truth values or text")
     filled = column.cast(pa.from_numpy_dtype(column_type.dtype)).fill_null(False if column_type is Type.BOOL else 0)
-    return ScoreColumn(place, first_line, column_type, filled.to_numpy(), missing)
+    return ScoreColumn(place, where, column_type, filled.to_numpy(), missing)
 
 
 def _number(text: str) -> float:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bridge.errors import BridgeError
+from bridge.row_files.json_lines import BadLine, read_object
 
 __all__ = ["AgainstNotReadable", "OtherTables"]
 
@@ -30,7 +31,6 @@ class OtherTables:
     Attributes:
         name: the name of the file or folder.
         names: the names of the columns, in order; those of a folder's first file.
-        header_lines: how many lines come before the first row, in messages.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,9 +40,10 @@ class OtherTables:
             AgainstNotReadable: a file can't be read, the folder has none, or pyarrow is not installed.
         """
         self.name = path.name
+        self._path = path
         self._files = [_reader(file) for file in _files(path)]
+        self._rows: list[int] = []
         self.names = list(self._guarded(self._files[0].names))
-        self.header_lines = int(self._files[0].kind in _CSV)
 
     def column(self, name: str) -> Any:
         """Returns a column of all files, in the order of their paths, as a `pyarrow.ChunkedArray`.
@@ -59,10 +60,25 @@ class OtherTables:
                 said = f"has no column '{name}'" if not count else f"the column '{name}' is there twice"
                 raise AgainstNotReadable(f"{file.name}{' ' if not count else ': '}{said}")
             parts.append(self._guarded(lambda file=file: file.column(name)))  # type: ignore[misc] # mypy can't infer it
+        self._rows = [len(part) for part in parts]
         kinds = {part.type for part in parts}
         if len(kinds) > 1:
             raise AgainstNotReadable(f"{self.name}: the column '{name}' has not the same type in all files")
         return pa.chunked_array([chunk for part in parts for chunk in part.chunks], parts[0].type)
+
+    def where(self, row: int) -> str:
+        """Returns the place of a row, for messages: the line of its file, and which file of a folder.
+
+        Args:
+            row: the number of the row, from 0, all files of a folder counted together; a column was read before.
+        """
+        at = 0
+        while row >= self._rows[at]:
+            row -= self._rows[at]
+            at += 1
+        file = self._files[at]
+        line = f"line {1 + (file.kind in _CSV) + row}"
+        return line if file.path == self._path else f"{file.path.relative_to(self._path)}, {line}"
 
     def _guarded(self, read: Callable[[], Any]) -> Any:
         import pyarrow as pa  # noqa: PLC0415 - `__init__` has shown that it is there
@@ -76,6 +92,7 @@ class OtherTables:
 class _File(Protocol):
     name: str
     kind: str
+    path: Path
 
     def names(self) -> Sequence[str]: ...
 
@@ -112,20 +129,20 @@ class _Named:
     def __init__(self, path: Path, kind: str) -> None:
         self.name = path.name
         self.kind = kind
-        self._path = path
+        self.path = path
 
 
 class _Parquet(_Named):
     def names(self) -> Sequence[str]:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        with pq.ParquetFile(self._path) as file:
+        with pq.ParquetFile(self.path) as file:
             return list(file.schema_arrow.names)
 
     def column(self, name: str) -> Any:
         import pyarrow.parquet as pq  # noqa: PLC0415
 
-        with pq.ParquetFile(self._path) as file:
+        with pq.ParquetFile(self.path) as file:
             return file.read([name]).column(name)
 
 
@@ -133,13 +150,13 @@ class _Arrow(_Named):
     def names(self) -> Sequence[str]:
         import pyarrow as pa  # noqa: PLC0415
 
-        with pa.memory_map(str(self._path)) as mapped, pa.ipc.open_file(mapped) as file:
+        with pa.memory_map(str(self.path)) as mapped, pa.ipc.open_file(mapped) as file:
             return list(file.schema.names)
 
     def column(self, name: str) -> Any:
         import pyarrow as pa  # noqa: PLC0415
 
-        with pa.memory_map(str(self._path)) as mapped, pa.ipc.open_file(mapped) as file:
+        with pa.memory_map(str(self.path)) as mapped, pa.ipc.open_file(mapped) as file:
             return file.read_all().column(name)
 
 
@@ -147,7 +164,7 @@ class _Csv(_Named):
     def names(self) -> Sequence[str]:
         from pyarrow import csv  # noqa: PLC0415
 
-        with csv.open_csv(self._path, parse_options=csv.ParseOptions(newlines_in_values=True)) as reader:
+        with csv.open_csv(self.path, parse_options=csv.ParseOptions(newlines_in_values=True)) as reader:
             return list(reader.schema.names)
 
     def column(self, name: str) -> Any:
@@ -162,12 +179,12 @@ class _Csv(_Named):
             quoted_strings_can_be_null=False,
         )
         parsing = csv.ParseOptions(newlines_in_values=True)  # a column that is copied may hold anything
-        return csv.read_csv(self._path, convert_options=options, parse_options=parsing).column(name)
+        return csv.read_csv(self.path, convert_options=options, parse_options=parsing).column(name)
 
 
 class _Lines(_Named):
     def names(self) -> Sequence[str]:
-        return list(next(self._objects(), {}))
+        return list(dict.fromkeys(name for one in self._objects() for name in one))  # a line may leave one out
 
     def column(self, name: str) -> Any:
         import pyarrow as pa  # noqa: PLC0415
@@ -175,15 +192,12 @@ class _Lines(_Named):
         return pa.chunked_array([pa.array([_text(one.get(name)) for one in self._objects()], pa.string())])
 
     def _objects(self) -> Iterator[dict[str, Any]]:
-        with self._path.open(encoding="utf-8") as file:
+        with self.path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, 1):
                 try:
-                    found = json.loads(line, parse_float=str, parse_int=str)  # all digits, as they stand there
-                except ValueError:
-                    found = None
-                if not isinstance(found, dict):
-                    raise AgainstNotReadable(f"{self.name}, line {number}: it is no JSON object") from None
-                yield found
+                    yield read_object(line)
+                except BadLine as error:
+                    raise AgainstNotReadable(f"{self.name}, line {number}: {error}") from None
 
 
 def _text(found: Any) -> str | None:

@@ -86,8 +86,10 @@ def test_numbers_of_json_lines_keep_all_digits_and_infinities(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("o.jsonl", '{"id": 1, "p": 2}\nno\n', "line 2: it is no JSON object"),
-        ("o.jsonl", "[1]\n", "line 1: it is no JSON object"),
+        ("o.jsonl", '{"id": 1, "p": 2}\nno\n', "line 2: the line is not JSON"),
+        ("o.jsonl", "[1]\n", "line 1: the line is not a JSON object"),
+        ("o.jsonl", '{"id": 1, "p": NaN}\n', "line 1: the line has NaN"),
+        ("o.jsonl", '{"id": 1, "p": 1, "p": 2}\n', "line 1: the object has a name twice"),
         ("o.jsonl", "", "has no column 'id'"),
         ("o.arrow", "nothing", "can't be read"),
         ("o.parquet", "nothing", "can't be read"),
@@ -109,3 +111,16 @@ def test_a_folder_without_files_or_with_several_formats_is_refused(tmp_path: Pat
     (tmp_path / "b.jsonl").write_text("")
     with pytest.raises(AgainstNotReadable, match="several formats"):
         OtherFile(tmp_path, "id")
+
+
+def test_a_bad_score_in_a_folder_is_named_with_its_file_and_line(tmp_path: Path) -> None:
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "a.csv").write_text("id,p\na,1\nb,2\n")
+    (tmp_path / "o" / "b.csv").write_text("id,p\nc,3\nd,bad\n")
+    with pytest.raises(AgainstNotReadable, match=r"column 'p', b\.csv, line 3: the score is not"):
+        scores(OtherFile(tmp_path / "o", "id"), "p", Type.DOUBLE, "abcd")
+
+
+def test_an_output_that_the_first_json_line_leaves_out_is_compared(tmp_path: Path) -> None:
+    (tmp_path / "o.jsonl").write_text('{"id": "a"}\n{"id": "b", "p": 2.5}\n')
+    assert scores(OtherFile(tmp_path / "o.jsonl", "id"), "p", Type.DOUBLE, "ab") == [None, 2.5]
