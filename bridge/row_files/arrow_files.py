@@ -210,7 +210,10 @@ def reading(path: str, where: str = "") -> Iterator[None]:
 
 
 def _narrowed(read: Callable[[], Iterable[pa.RecordBatch]], names: list[str]) -> Iterator[pa.RecordBatch]:
-    return (batch.select(names) for batch in read())
+    for batch in read():
+        chosen = batch.select(names)
+        chosen.validate(full=True)  # the offsets of a damaged file would be read beyond their buffers
+        yield chosen
 
 
 def _value_type(kind: pa.DataType) -> pa.DataType:

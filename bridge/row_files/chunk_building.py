@@ -86,5 +86,5 @@ def _without(chunk: InputChunk, faults: Faults) -> InputChunk:
 
 
 def _shown(key: str) -> str:
-    """Returns a key for the list of rejects; empty if it is longer than keys may be."""
-    return key if len(key.encode()) <= MOST_KEY_BYTES else ""
+    """Returns a key for the list of rejects; empty if no key may be like that."""
+    return key if key_fault("", key) is None else ""

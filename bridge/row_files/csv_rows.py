@@ -34,7 +34,8 @@ class CsvRows:
     """A CSV file whose columns fit what the run wants.
 
     Attributes:
-        types: "CSV" for each column that the run takes: cells have the types of the features.
+        types: "CSV" for each column that the run takes: cells have the types of the features. Of a column without a
+            declared type, whether cells are in quotes.
         echo_schema: the schema of the columns to copy: text.
         rows: None, because it is not known before all are read.
         row_groups: empty.
@@ -55,7 +56,12 @@ class CsvRows:
         self.names = [cell.text for cell in self.header] if dialect.header else [one.name for one in wanted.features]
         self._sent = self._checked_names()
         self._quoted = self._columns_with_quotes()
-        self.types: Mapping[str, str] = dict.fromkeys((*self._sent, *wanted.echoed), "CSV")
+        # A column that the model declares no type for is text where a cell is in quotes: in all files, or in none.
+        self.types: Mapping[str, str] = dict.fromkeys((*self._sent, *wanted.echoed), "CSV") | {
+            name: "text (cells in quotes)" if quoted else "numbers (no cell in quotes)"
+            for name, quoted in self._quoted.items()
+            if wanted.feature(name).type is None
+        }
         self.echo_schema = pa.schema([pa.field(name, pa.string()) for name in wanted.echoed])
 
     def _checked_names(self) -> tuple[str, ...]:

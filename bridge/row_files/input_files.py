@@ -63,17 +63,25 @@ def find_files(inputs: Sequence[str]) -> list[InputFile]:
             found.append(InputFile(one, _format(one)))
     if not found:
         raise SourceError("there is no input: name files or folders by --input")
-    paths = [one.path for one in found]
-    if len(set(paths)) < len(paths):
-        twice = next(path for path in paths if paths.count(path) > 1)
-        raise SourceError(f"input {twice} is named twice: its rows would be scored twice")
+    seen = set[str]()
+    for file in found:
+        real = file.path if file.format == "duckdb" else os.path.realpath(file.path)
+        if real in seen:
+            raise SourceError(f"input {file.path} is there twice, perhaps by a link: its rows would be scored twice")
+        seen.add(real)
     return found
 
 
 def _of_folder(folder: str) -> list[InputFile]:
     found: list[InputFile] = []
-    for at, folders, names in os.walk(folder, onerror=_unreadable):
+    seen = {os.path.realpath(folder)}
+    for at, folders, names in os.walk(folder, onerror=_unreadable, followlinks=True):
         folders[:] = [name for name in folders if not _hidden(name)]
+        for name in folders:
+            real = os.path.realpath(Path(at, name))
+            if real in seen:
+                raise SourceError(f"input {Path(at, name)} is a link to a folder that is read already: remove the link")
+            seen.add(real)
         parts = Path(at).relative_to(folder).parts
         for name in names:
             if _hidden(name):

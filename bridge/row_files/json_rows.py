@@ -51,9 +51,8 @@ class JsonRows:
         there = dict.fromkeys(name for one in begin for name in one)
         expected = (*wanted.echoed, *(one.name for one in wanted.features))
         names = (*there, *self._partition.texts) if any(begin) else dict.fromkeys(expected)
-        wanted.sent([*names], self.path)
-        features = tuple(one.name for one in wanted.features)
-        self._sent = features or tuple(name for name in names if name not in wanted.echoed)
+        # A feature that is in no row is not sent: the model has a default for it, and missing is something else.
+        self._sent = wanted.sent([*names], self.path)
         self._types = {name: wanted.feature(name).type or _type_in(begin, name) for name in self._sent}
         self.types: Mapping[str, str] = dict.fromkeys((*self._sent, *wanted.echoed), "JSON") | {
             name: f"JSON's {kind}" for name, kind in self._types.items()
@@ -69,10 +68,11 @@ class JsonRows:
         faults: Faults = {}
         objects = [self._object(line, faults, row) for row, line in enumerate(lines)]
         known = {*self._sent, *self.echo_schema.names}
-        extra = next((name for one in objects for name in one if name not in known), None)
-        if extra is not None and not self._wanted.ignore_extra:
-            remedy = "--keep copies such a column to the output, --ignore-extra ignores all of them"
-            raise SourceError(f"{self.path}, near row {first + 1}: the model does not know '{extra}': {remedy}")
+        unknown = dict.fromkeys(name for one in objects for name in one if name not in known)
+        features = {one.name for one in self._wanted.features}
+        extra = next((name for name in unknown if name in features or not self._wanted.ignore_extra), None)
+        if extra is not None:
+            raise SourceError(f"{self.path}, near row {first + 1}: {self._why_extra(extra)}")
         columns = [self._column(name, objects, faults) for name in self._sent]
         texts = {name: self._texts(name, objects, faults) for name in self.echo_schema.names}
         copied = [pa.array(texts[name], pa.string()) for name in self.echo_schema.names]
@@ -81,6 +81,12 @@ class JsonRows:
         key = self._wanted.key
         keys = None if key is None else [text or "" for text in texts[key]]
         return build_chunk((number, self.path, first), columns, echoed, keys=keys, key_column=key, faults=faults)
+
+    def _why_extra(self, name: str) -> str:
+        if any(one.name == name for one in self._wanted.features):
+            return f"none of the first {_BEGIN_ROWS} rows has '{name}': write it there too, as null where it is missing"
+        remedy = "--keep copies such a column to the output, --ignore-extra ignores all of them"
+        return f"the model does not know '{name}': {remedy}"
 
     def _object(self, line: str, faults: Faults, row: int) -> dict[str, Any]:
         try:
@@ -120,6 +126,8 @@ class JsonRows:
             if isinstance(given, dict | list):
                 faults.setdefault(row, Fault(name, INVALID_VALUE, "an array or an object can't be copied"))
                 given = None
+            elif name == self._wanted.key and not _may_be_key(given):
+                faults.setdefault(row, Fault(name, INVALID_VALUE, "a key must be text or a whole number"))
             texts.append(str(given).lower() if isinstance(given, bool) else None if given is None else str(given))
         return texts
 
@@ -130,6 +138,12 @@ def _type_in(objects: Sequence[Mapping[str, Any]], name: str) -> Type:
     if isinstance(given, bool):
         return Type.BOOL
     return Type.STRING if isinstance(given, str) and not isinstance(given, JsonNumber) else Type.DOUBLE
+
+
+def _may_be_key(given: Any) -> bool:
+    if isinstance(given, JsonNumber):
+        return given.removeprefix("-").isdecimal()
+    return given is None or isinstance(given, str)
 
 
 def _value(given: Any, kind: Type) -> float | bool | str:

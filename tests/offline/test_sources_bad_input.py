@@ -127,3 +127,62 @@ def test_only_regular_files_are_read(tmp_path: Path) -> None:
             open_source([str(path)], CSV, X)
     with pytest.raises(SourceError, match="no input"):
         open_source([], CSV, X)
+
+
+def test_a_linked_folder_is_read_and_a_circle_of_links_or_a_file_twice_is_refused(tmp_path: Path) -> None:
+    wanted = Wanted((WantedFeature("x", Type.DOUBLE),))
+    for folder, value in (("rows", 1), ("elsewhere", 2)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "a.csv").write_text(f"x\n{value}\n")
+    (tmp_path / "rows" / "more").symlink_to(tmp_path / "elsewhere")
+    rows = str(tmp_path / "rows")
+    assert values_of(all_of(open_source([rows], CSV, wanted), 10), "x") == [1.0, 2.0]
+    again = f"{rows}/../rows/a.csv"
+    with pytest.raises(SourceError, match="there twice"):
+        open_source([rows, again], CSV, wanted)
+    (tmp_path / "elsewhere" / "back").symlink_to(rows)
+    with pytest.raises(SourceError, match="read already"):
+        open_source([rows], CSV, wanted)
+
+
+def test_arrow_texts_whose_offsets_are_damaged_are_refused_also_where_they_are_only_copied(tmp_path: Path) -> None:
+    table = pa.table({"x": [1.5, 2.5], "note": ["abc", "def"]})
+    path = tmp_path / "rows.arrow"
+    with pa.ipc.new_file(str(path), table.schema) as writer:
+        writer.write_table(table)
+    content = path.read_bytes()
+    offsets = b"".join(number.to_bytes(4, "little") for number in (0, 3, 6))
+    assert content.count(offsets) == 1
+    path.write_bytes(content.replace(offsets, offsets[:8] + (1 << 30).to_bytes(4, "little")))
+    source = open_source([str(path)], CSV, Wanted((WantedFeature("x", Type.DOUBLE),), keep=("note",)))
+    with pytest.raises(SourceError, match="corrupt"):
+        all_of(source, 10)
+
+
+def test_a_feature_that_no_json_line_has_is_not_sent_and_one_that_begins_late_is_refused(tmp_path: Path) -> None:
+    wanted = Wanted((WantedFeature("x", Type.DOUBLE), WantedFeature("y", Type.DOUBLE, required=False)))
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"x": 1}\n' * 1001)
+    (chunk,) = all_of(open_source([str(path)], CSV, wanted), 2000)
+    assert [column.name for column in chunk.batch.columns] == ["x"]
+    path.write_text('{"x": 1}\n' * 1001 + '{"x": 1, "y": 2}\n')
+    with pytest.raises(SourceError, match="none of the first 1000 rows has 'y'"):
+        all_of(open_source([str(path)], CSV, wanted), 2000)
+
+
+def test_a_column_without_a_type_is_numbers_or_text_in_all_csv_files(tmp_path: Path) -> None:
+    wanted = Wanted((WantedFeature("x"),))
+    (tmp_path / "a.csv").write_text("x\n1\n")
+    (tmp_path / "b.csv").write_text('x\n"5"\n')
+    with pytest.raises(SourceError, match=r"'x' is numbers .* in .*a\.csv and text .* in .*b\.csv"):
+        open_source([str(tmp_path)], CSV, wanted)
+
+
+@pytest.mark.parametrize("key", ["1.5", "true", '"a\\u0000b"'])
+def test_a_key_that_is_none_costs_its_row_and_is_not_repeated(tmp_path: Path, key: str) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text(f'{{"id": {key}, "x": 1}}\n{{"id": 7, "x": 2}}\n')
+    (chunk,) = all_of(open_source([str(path)], CSV, Wanted((WantedFeature("x", Type.DOUBLE),), "id")), 10)
+    assert [one.reason for one in chunk.rejects] == ["INVALID_VALUE"]
+    assert "\0" not in chunk.rejects[0].key
+    assert chunk.keys == ("7",)

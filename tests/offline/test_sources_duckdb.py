@@ -23,6 +23,33 @@ def test_the_answer_of_an_ordered_query_is_read_and_any_other_is_refused(tmp_pat
     assert [chunk.number for chunk in source.chunks(20, {0, 1}.__contains__)] == [2]
     source.check()
     assert source.stamps[0].path.endswith("ORDER BY id DESC")
-    for query, said in (("SELECT id, x FROM t", "ORDER BY"), ("SELECT nothing FROM t ORDER BY 1", "refuses")):
-        with pytest.raises(SourceError, match=said):
-            open_source([f"duckdb:{path}#{query}"], CSV, WANTED)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELECT * FROM t", "ORDER BY"),
+        ("SELECT * FROM (SELECT * FROM t ORDER BY id)", "ORDER BY"),
+        ("SELECT * FROM t -- order by id", "ORDER BY"),
+        ("DELETE FROM t", "one SELECT"),
+        ("SELECT 1 AS x ORDER BY 1; SELECT id, x FROM t ORDER BY 1", "one SELECT"),
+        ("", "one SELECT"),
+        ("SELECT nothing FROM t ORDER BY 1", "refuses"),
+        ("SELECT content AS x FROM read_text('/etc/hostname') ORDER BY 1", "refuses"),
+    ],
+)
+def test_a_query_that_may_give_other_rows_the_next_time_is_refused(tmp_path: Path, query: str, said: str) -> None:
+    path = tmp_path / "rows.db"
+    with duckdb.connect(path) as connection:
+        connection.execute("CREATE TABLE t AS SELECT i AS id, i / 2 AS x FROM range(50) r(i)")
+    with pytest.raises(SourceError, match=said):
+        open_source([f"duckdb:{path}#{query}"], CSV, WANTED)
+
+
+def test_a_database_with_changes_outside_its_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "rows.db"
+    with duckdb.connect(path) as connection:
+        connection.execute("CREATE TABLE t AS SELECT i AS id, i / 2 AS x FROM range(50) r(i)")
+    (tmp_path / "rows.db.wal").write_bytes(b"changes")
+    with pytest.raises(SourceError, match="CHECKPOINT"):
+        open_source(["#".join((f"duckdb:{path}", "SELECT id, x FROM t ORDER BY id"))], CSV, WANTED)
