@@ -18,10 +18,11 @@ from bridge.features.feature import Feature, UnknownLevelRule
 from bridge.files import read_regular
 from bridge.validation import describe_invalid
 
-__all__ = ["CHUNK_ROWS", "FILE_NAME", "ModelSettings", "read_model_settings"]
+__all__ = ["CHUNK_ROWS", "FILE_NAME", "MAX_BATCH_ROWS", "ModelSettings", "read_model_settings"]
 
 FILE_NAME = "model.toml"
 _MOST_BYTES = 1 << 20
+MAX_BATCH_ROWS = 1_000_000  # of a call, unless model.toml states another number
 CHUNK_ROWS = 10_000  # rows of a chunk, unless model.toml or the backend states another number
 _MOST_LEVEL = {"int": INT_MAX, "int64": 2**63 - 1}
 _MOST_REASONS = 64
@@ -182,7 +183,7 @@ class ModelSettings(_Section):
     row_wise: bool | None = None
     row_by_row: bool = False
     coalesce: bool | None = None
-    max_batch_rows: _Count = 1_000_000
+    max_batch_rows: _Count = MAX_BATCH_ROWS
     chunk_rows: _Count | None = None
     workers: _Count = len(os.sched_getaffinity(0))  # the cores that this process may use
     worker_recycle_calls: _Count = 100_000

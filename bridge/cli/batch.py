@@ -1,6 +1,7 @@
 """`scorebridge batch`: scores files of any size, through gateways or in this process, and can be killed and resumed."""
 
 import asyncio
+import logging
 import signal
 import sys
 from collections.abc import Coroutine
@@ -12,6 +13,7 @@ from bridge.cli.batch_options import BatchOptions
 from bridge.cli.commands import CommandFailed, with_options_of
 from bridge.cli.json_output import print_json
 from bridge.errors import BridgeError
+from bridge.offline.run_options import RunOptions
 from bridge.texts import printable
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from bridge.offline.summary import Summary
 
 __all__ = ["batch"]
+
+_log = logging.getLogger(__name__)
 
 _OVER_A_LIMIT = 1
 _COULD_NOT_RUN = 2
@@ -33,7 +37,7 @@ def batch(options: BatchOptions) -> None:
     could not begin or go on, 130 if it was interrupted.
     """
     options.check()
-    summary = _run(_scored(options))
+    summary = _run(_scored(options, options.run()))
     if options.as_json:
         print_json(summary.listing())
     else:
@@ -43,13 +47,12 @@ def batch(options: BatchOptions) -> None:
         raise typer.Exit(_OVER_A_LIMIT)
 
 
-async def _scored(options: BatchOptions) -> "Summary":
+async def _scored(options: BatchOptions, run: RunOptions) -> "Summary":
     try:
         from bridge.offline.progress import Progress  # noqa: PLC0415 - pyarrow is an extra
         from bridge.offline.run import score_input  # noqa: PLC0415
     except ImportError as error:
         raise CommandFailed(f"{error.name} is not installed: pip install 'scorebridge-gateway[batch]'") from error
-    run = options.run()
     scorer = await (_gateways(options) if options.repository is None else _in_process(options))
     try:
         return await score_input(run, scorer, Progress(sys.stderr))
@@ -88,6 +91,12 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
         raise typer.Exit(_INTERRUPTED) from error
     except (BridgeError, OSError) as error:
         raise _failed(error) from error
+    except Exception as error:
+        # Python would end with exit code 1 here, which would say that rows got no score.
+        said = "batch failed because of a bug in scorebridge"
+        _log.error(said, exc_info=error)
+        typer.echo(f"{said} ({type(error).__name__}): please report it", err=True)
+        raise typer.Exit(_COULD_NOT_RUN) from error
 
 
 async def _interruptible(work: Coroutine[Any, Any, Any]) -> Any:

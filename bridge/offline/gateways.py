@@ -9,6 +9,7 @@ from typing import Self
 import grpc
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.bundles.settings import MAX_BATCH_ROWS
 from bridge.calls import now
 from bridge.errors import InvalidRequest
 from bridge.offline.call_events import TOO_LARGE
@@ -29,6 +30,7 @@ class Gateways(RunScorer):
 
     Attributes:
         detail: the version, as the first gateway described it.
+        max_batch_rows: the most rows of one call where gateways say nothing else.
         failures: the number of calls that failed so far.
     """
 
@@ -38,6 +40,7 @@ class Gateways(RunScorer):
         self._answer_s = answer_s
         self.failures = 0
         self.detail = detail
+        self.max_batch_rows = MAX_BATCH_ROWS
 
     @classmethod
     async def open(

@@ -30,9 +30,6 @@ from bridge.row_files.wanted import Wanted, WantedFeature
 __all__ = ["RunStopped", "score_input"]
 
 _MOST_REJECTS_MORE = 100_000  # beyond the limit: so many are listed, and then the input is taken to be a wrong one
-_MOST_ROWS_WHOLE = (
-    1_000_000  # of a model that is not row-wise: what a gateway takes in one call, if it is not told less
-)
 _AHEAD = 2  # chunks that are read or written while others are scored
 
 
@@ -114,6 +111,7 @@ class _Run:
         finally:
             self._progress.end()
         await asyncio.to_thread(self._source.check)
+        folder.check(self._source.counted, self._source.rows_read)
         over = self._over_the_limit()
         await asyncio.to_thread(write_rejects, options.rejects_file, folder.rejects(self._source.counted))
         if not over:
@@ -121,23 +119,17 @@ class _Run:
         return self._summary(plan, over, resumed, resumed_rows)
 
     def _plan(self) -> Plan:
-        version = self._scorer.detail.version
+        detail = self._scorer.detail
+        version = detail.version
         return Plan(
             model=version.model,
             version=version.version,
             digest=version.digest,
             inputs=tuple(stamp.to_json() for stamp in self._source.stamps),
-            options=self._options.shaping() | self._boundaries(),
+            # Whether chunks are cut at all is the model's: a resumed run must find the same ones.
+            options=self._options.shaping(len(detail.features)) | {"row-wise": detail.row_wise},
             run_id=str(uuid.uuid4()),
         )
-
-    def _boundaries(self) -> dict[str, object]:
-        """Returns what decides which rows a chunk has: a resumed run must find the same chunks."""
-        detail = self._scorer.detail
-        return {
-            "rows of a chunk": self._options.rows_of_a_chunk(len(detail.features)),
-            "whether rows are independent": detail.row_wise,
-        }
 
     async def _score_all(self, scoring: ChunkScoring) -> None:
         """Scores every chunk that is not finished, several at once, and keeps each as soon as it is done."""
@@ -159,8 +151,7 @@ class _Run:
     def _chunks(self) -> Iterator[InputChunk]:
         detail = self._scorer.detail
         if not detail.row_wise:
-            most = getattr(self._scorer, "max_batch_rows", _MOST_ROWS_WHOLE)
-            return whole_input(self._source, most, detail, self._folder.finished)
+            return whole_input(self._source, self._scorer.max_batch_rows, detail, self._folder.finished)
         return self._source.chunks(self._options.rows_of_a_chunk(len(detail.features)), self._folder.finished)
 
     async def _finish(self, scoring: ChunkScoring, chunk: InputChunk) -> None:
@@ -241,12 +232,20 @@ def _wanted(options: RunOptions, detail: pb.ModelDetail) -> Wanted:
 
 
 def _type(number: int) -> Type | None:
-    return Type[pb.ColumnType.Name(number).removeprefix("COLUMN_TYPE_")] if number else None
+    if not number:
+        return None
+    if number not in pb.ColumnType.values():
+        raise RunStopped(
+            "the model has a feature or output of a type that this scorebridge does not know: use one as new as the"
+            " gateway"
+        )
+    return Type[pb.ColumnType.Name(pb.ColumnType.ValueType(number)).removeprefix("COLUMN_TYPE_")]
 
 
 def _outputs(detail: pb.ModelDetail) -> tuple[Output, ...]:
-    found = tuple(Output(one.name, _type(one.type) or Type.DOUBLE, one.additional) for one in detail.outputs)
-    if not found:
+    typed = [(one, _type(one.type)) for one in detail.outputs]
+    found = tuple(Output(one.name, kind, one.additional) for one, kind in typed if kind is not None)
+    if not found or len(found) < len(typed):
         raise RunStopped(
             f"nobody knows yet which outputs {detail.version.model}/{detail.version.version} has: give its bundle"
             " golden rows or a section [outputs], or have a gateway score a row first"

@@ -143,6 +143,22 @@ class RunFolder:
         with self._counting:
             self._count(chunk)
 
+    def check(self, total: int, rows: int) -> None:
+        """Checks that the finished chunks are those of the whole input, before they are published.
+
+        Args:
+            total: the number of chunks of the whole input.
+            rows: the number of its rows.
+
+        Raises:
+            RunRefused: chunks are missing or belong to another input.
+        """
+        if sorted(self._chunks) != list(range(total)) or self.rows != rows:
+            raise RunRefused(
+                f"{self.path} has {len(self._chunks)} chunks of {self.rows} rows, but the input has {total} of {rows}:"
+                " --restart throws them away and begins anew"
+            )
+
     def tables(self, total: int) -> Iterator[pa.Table]:
         """Yields the rows of the output, chunk by chunk, in the order of the input.
 

@@ -67,14 +67,18 @@ class RunOptions:
         """Returns the rows of a chunk for a model with this many features."""
         return self.chunk_rows or max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // max(1, columns)))
 
-    def shaping(self) -> dict[str, object]:
-        """Returns the options that change what is written, by their names on the command line."""
+    def shaping(self, columns: int) -> dict[str, object]:
+        """Returns the options that change what is written, by their names on the command line.
+
+        Args:
+            columns: the number of the model's features.
+        """
         dialect = self.dialect
         return {
             "--key": self.key,
             "--keep": list(self.keep),
             "--ignore-extra": self.ignore_extra,
-            "--batch-size": self.chunk_rows,
+            "--batch-size": self.rows_of_a_chunk(columns),
             "--default": self.default,
             "--partition": [f"{name}={value}" for name, value in self.partition.items()],
             "--separator": dialect.separator,

@@ -83,9 +83,11 @@ class RunScorer(Protocol):
 
     Attributes:
         detail: the version, with its number, digest, features and outputs.
+        max_batch_rows: the most rows that one call may have; a gateway may take fewer, and says so.
     """
 
     detail: pb.ModelDetail
+    max_batch_rows: int
 
     async def score(self, question: Question) -> Answer:
         """Scores rows; may be called several times at once.

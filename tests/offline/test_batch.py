@@ -16,7 +16,10 @@ import pytest
 from boosters import BINARY, NAMES, Model, some_rows, train, write
 from fixtures import SCOREBRIDGE, deploy, make_r_bundle
 from gateways import GatewayProcess
+from typer.testing import CliRunner
 from waiting import eventually
+
+from bridge.cli.app import app
 
 ROWS = 3000
 
@@ -261,3 +264,19 @@ def test_an_output_that_is_also_an_input_is_refused(models: Path, tmp_path: Path
     said = batch("xgb", "--input", path, "--output", path, "--repository", models, "--overwrite", code=2)
     assert "is also an input" in said
     assert pq.read_table(path).num_rows == 10
+
+
+def test_a_bug_is_never_taken_for_rows_without_a_score(
+    models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def broken(*_: object) -> None:
+        raise KeyError("secret")
+
+    monkeypatch.setattr("bridge.offline.run.score_input", broken)
+    rows_file(tmp_path / "rows.parquet", 10)
+    arguments = ["batch", "xgb", "--input", tmp_path / "rows.parquet", "--output", tmp_path / "o.csv"]
+    done = CliRunner().invoke(app, [str(one) for one in (*arguments, "--repository", models)])
+    assert done.exit_code == 2
+    assert "because of a bug in scorebridge (KeyError): please report it" in done.stderr
+    assert len(caplog.records) == 1
+    caplog.clear()

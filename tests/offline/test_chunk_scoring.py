@@ -67,6 +67,7 @@ class Told(RunScorer):
             outputs=[pb.OutputColumn(name="score", type=pb.COLUMN_TYPE_DOUBLE)],
             row_wise_reason="its author says so",
         )
+        self.max_batch_rows = 1_000_000
         self.fail = fail
         self.asked: list[Question] = []
 

@@ -160,6 +160,11 @@ def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "o" / "photos").mkdir(parents=True)
     with pytest.raises(OutputError, match="photos"):
         publication(tmp_path / "o", overwrite=True)
+    for name in (".env", "_notes", "part-notes.txt"):
+        publish(tmp_path / name.strip("."), table())
+        (tmp_path / name.strip(".") / name).write_text("mine")
+        with pytest.raises(OutputError, match=name):
+            publication(tmp_path / name.strip("."), overwrite=True)
     publish(tmp_path / "flat", table())
     with pytest.raises(OutputError, match="no partition"):
         publication(tmp_path / "flat", dt="1")

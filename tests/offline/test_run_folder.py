@@ -137,6 +137,18 @@ def test_a_run_that_began_with_something_else_is_refused_until_restarted(
     again.close()
 
 
+@pytest.mark.parametrize(("total", "rows"), [(1, 4), (3, 4), (2, 5)])
+def test_chunks_that_are_not_those_of_the_input_are_refused(tmp_path: Path, total: int, rows: int) -> None:
+    folder = RunFolder.open(tmp_path / "o.run", restart=False)
+    folder.begin(PLAN)
+    for number in (0, 1):
+        folder.store(number, table_of(1.0, 2.0), (), 2)
+    folder.check(2, 4)
+    with pytest.raises(RunRefused, match="--restart"):
+        folder.check(total, rows)
+    folder.close()
+
+
 def test_a_default_of_one_is_not_that_of_the_model() -> None:
     assert replace(PLAN, options={"--default": 1}).difference(replace(PLAN, options={"--default": True}))
     assert not PLAN.difference(Plan.from_json(replace(PLAN, run_id="two").to_json()))
