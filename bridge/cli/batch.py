@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from bridge.cli.batch_options import BatchOptions
+from bridge.cli.batch_options import BatchOptions, RProcess
 from bridge.cli.commands import CommandFailed, with_options_of
 from bridge.cli.json_output import print_json
 from bridge.errors import BridgeError
@@ -65,7 +65,12 @@ async def _in_process(options: BatchOptions) -> "RunScorer":
 
     assert options.repository is not None  # noqa: S101 - for mypy
     named = options.repository, options.model, options.version
-    return await InProcess.open(*named, timeout_s=options.timeout, r=options.r, log_dir=options.log_dir)
+    return await InProcess.open(
+        *named,
+        timeout_s=options.timeout,
+        r="embedded" if options.r is RProcess.EMBEDDED else "rserve",
+        log_dir=options.log_dir,
+    )
 
 
 async def _gateways(options: BatchOptions) -> "RunScorer":

@@ -4,8 +4,9 @@ import math
 import re
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -15,10 +16,18 @@ from bridge.cli.gateway_options import ClientCert, ClientKey, GatewayOptions, Tl
 from bridge.cli.json_output import Json
 from bridge.offline.run_options import RunOptions
 
-__all__ = ["BatchOptions"]
+__all__ = ["BatchOptions", "RProcess"]
 
 _MAX_VERSION = 10**9 - 1
 _PARTITION = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)=([^/=\0\x01-\x1f]+)")
+
+
+class RProcess(StrEnum):
+    """What runs R models. An enum, because the oldest typer that we take knows no literals."""
+
+    RSERVE = "rserve"
+    EMBEDDED = "embedded"
+
 
 _Inputs = Annotated[
     list[str],
@@ -56,9 +65,7 @@ _PartitionOption = Annotated[
     list[str] | None,
     typer.Option("--partition", metavar="NAME=VALUE", help="Partition of the output to write; repeatable."),
 ]
-_ROption = Annotated[
-    Literal["rserve", "embedded"], typer.Option("--r", help="What runs R models with --repository.", show_default=True)
-]
+_ROption = Annotated[RProcess, typer.Option("--r", help="What runs R models with --repository.")]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +96,7 @@ class BatchOptions:
     batch_size: Annotated[int | None, typer.Option(min=1, max=1_000_000, help="Rows of a chunk.")] = None
     patience: Annotated[float, typer.Option(help="Seconds to wait for a gateway that can't score now.")] = 600.0
     log_dir: Annotated[Path | None, typer.Option(help="Folder of a prediction log, with --repository.")] = None
-    r: _ROption = "rserve"
+    r: _ROption = RProcess.RSERVE
     separator: Separator = ","
     decimal: Decimal = "."
     encoding: Encoding = "utf-8"
@@ -111,7 +118,7 @@ class BatchOptions:
         _check_seconds("--patience", self.patience)
         if self.log_dir is not None and self.repository is None:
             raise typer.BadParameter("needs --repository: a gateway keeps its own log", param_hint="--log-dir")
-        if self.r != "rserve" and self.repository is None:
+        if self.r is not RProcess.RSERVE and self.repository is None:
             raise typer.BadParameter("needs --repository: a gateway runs R itself", param_hint="--r")
 
     def run(self) -> RunOptions:

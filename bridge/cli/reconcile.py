@@ -2,6 +2,7 @@
 
 import logging
 import math
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,7 +17,7 @@ from bridge.reconcile.run import Options, reconcile_log
 from bridge.reconcile.summary import NOT_RUN, Summary
 from bridge.texts import printable
 
-__all__ = ["reconcile"]
+__all__ = ["RProgram", "reconcile"]
 
 _ANY_WIDTH = 1_000_000  # columns: so wide that rich cuts no table
 
@@ -34,8 +35,17 @@ _ClientDefaultsOption = Annotated[
 _TimeoutOption = Annotated[
     float | None, typer.Option(help="Seconds to score one call again; by default the limit of its version's workers.")
 ]
+
+
+class RProgram(StrEnum):
+    """What R models are scored again in. An enum, because the oldest typer that we take knows no literals."""
+
+    EMBEDDED = "embedded"
+    RSCRIPT = "rscript"
+
+
 _ROption = Annotated[
-    Literal["embedded", "rscript"] | None,
+    RProgram | None,
     typer.Option(
         "--r", help="R inside a Python process, by rpy2, or Rscript; by default embedded where rpy2 is there."
     ),
@@ -66,7 +76,9 @@ def reconcile(
     try:
         selection = Selection.parse(since, until, model)
         clients = tuple(client_defaults or ())
-        summary = _run(Options(log, repository, selection, tolerance, output, against, key, clients, timeout, r=r))
+        summary = _run(
+            Options(log, repository, selection, tolerance, output, against, key, clients, timeout, r=_way(r))
+        )
         _print(summary, output, as_json=as_json, joined=", client_defaults.parquet" if client_defaults else "")
     except (BridgeError, OSError) as error:
         typer.echo(printable(f"{error}"), err=True)
@@ -76,6 +88,10 @@ def reconcile(
         _say_bug(error)
         raise typer.Exit(NOT_RUN) from error
     raise typer.Exit(summary.exit_code)
+
+
+def _way(r: RProgram | None) -> Literal["embedded", "rscript"] | None:
+    return None if r is None else "embedded" if r is RProgram.EMBEDDED else "rscript"
 
 
 def _say_bug(error: Exception) -> None:
