@@ -75,10 +75,8 @@ def reconcile(
     _check_numbers(tolerance, timeout)
     try:
         selection = Selection.parse(since, until, model)
-        clients = tuple(client_defaults or ())
-        summary = _run(
-            Options(log, repository, selection, tolerance, output, against, key, clients, timeout, r=_way(r))
-        )
+        files = tuple(client_defaults or ())
+        summary = _run(Options(log, repository, selection, tolerance, output, against, key, files, timeout, r=_way(r)))
         _print(summary, output, as_json=as_json, joined=", client_defaults.parquet" if client_defaults else "")
     except (BridgeError, OSError) as error:
         typer.echo(printable(f"{error}"), err=True)
