@@ -60,8 +60,9 @@ else
   # At noon: there are days that have no midnight, and hours that are there twice.
   day=$(date -d '12:00 yesterday' +%F)
 fi
-[[ $day =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ ]] && [ "$(date -u -d "$day" +%F 2>/dev/null)" = "$day" ] ||
+if ! [[ $day =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ ]] || [ "$(date -u -d "$day" +%F 2>/dev/null)" != "$day" ]; then
   refuse "'$day' is no day: write it as 2026-11-22"
+fi
 
 for name in NIGHTLY_MODEL NIGHTLY_INPUT NIGHTLY_OUTPUT; do
   [ -n "${!name-}" ] || refuse "$name is not set: '$0 --help' lists the settings"
