@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,7 @@ class Nights:
     folder: Path
     repository: Path
     settings: dict[str, str | None] = field(default_factory=dict)
+    _started: list["subprocess.Popen[bytes]"] = field(default_factory=list, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Sets what every night needs."""
@@ -81,13 +84,22 @@ class Nights:
         self, *arguments: str, command: Sequence[str | Path] = (SCRIPT,), **settings: str
     ) -> "subprocess.Popen[bytes]":
         """Starts the script in a process group of its own."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [*command, *arguments],
             env=self.environment(settings),
             start_new_session=True,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
+        self._started.append(process)
+        return process
+
+    def end(self) -> None:
+        """Ends what was started, with all that it has started, also where a test has failed in its midst."""
+        for process in self._started:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
     @property
     def scores(self) -> Path:

@@ -5,6 +5,7 @@ import datetime as dt
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,9 +44,11 @@ def of_two_days(folder: Path, repository: Path, *, write: bool = True) -> Nights
 
 
 @pytest.fixture
-def nights(repository: Path, tmp_path: Path) -> Nights:
+def nights(repository: Path, tmp_path: Path) -> Iterator[Nights]:
     """Two days of rows, and DuckDB's loader."""
-    return of_two_days(tmp_path, repository)
+    nights = of_two_days(tmp_path, repository)
+    yield nights
+    nights.end()
 
 
 @pytest.fixture(scope="module")
@@ -57,20 +60,23 @@ def first_night(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture
-def scored(repository: Path, first_night: Path, tmp_path: Path) -> Nights:
+def scored(repository: Path, first_night: Path, tmp_path: Path) -> Iterator[Nights]:
     """The morning after the first night."""
     shutil.copytree(first_night, tmp_path, dirs_exist_ok=True)
     (tmp_path / "scores" / f"dt={DAY}" / "_SUCCESS").touch()  # the copied rows are no newer than the scores
-    return of_two_days(tmp_path, repository, write=False)
+    nights = of_two_days(tmp_path, repository, write=False)
+    yield nights
+    nights.end()
 
 
 @pytest.fixture
-def many(repository: Path, tmp_path: Path) -> Nights:
+def many(repository: Path, tmp_path: Path) -> Iterator[Nights]:
     """A day of so many chunks that it can be stopped in their midst."""
     options = f"--key id --repository {repository} --batch-size 10 --workers 1"
     nights = Nights(tmp_path, repository, {"NIGHTLY_MODEL": "xgb", "NIGHTLY_OPTIONS": options})
     wide_rows(nights, DAY, MANY)
-    return nights
+    yield nights
+    nights.end()
 
 
 def query(nights: Nights, sql: str) -> list[Any]:

@@ -75,7 +75,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def nights(repository: Path, server: Server, tmp_path: Path) -> Nights:
+def nights(repository: Path, server: Server, tmp_path: Path) -> Iterator[Nights]:
     """Two days of rows, the loader, and an empty table."""
     settings = {
         "NIGHTLY_OUTPUT": f"{tmp_path}/{{day}}.csv",
@@ -87,7 +87,8 @@ def nights(repository: Path, server: Server, tmp_path: Path) -> Nights:
     nights = Nights(tmp_path, repository, dict(settings))
     server.sql("DROP TABLE IF EXISTS scores")
     server.sql((NIGHTLY / "create_postgresql.sql").read_text())
-    return nights
+    yield nights
+    nights.end()
 
 
 def load(nights: Nights, lines: list[str], code: int = 0, day: str = DAY, **settings: str) -> str:
