@@ -16,6 +16,7 @@ PACKAGES = {
     "mvn": "default-jdk-headless maven",
     "openssl": "openssl",
     "curl": "curl",
+    "psql": "postgresql",
 }
 
 
@@ -39,7 +40,7 @@ def setup(machine: Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.parametrize(
-    "lacking", [["Rscript"], ["mvn"], ["openssl"], ["curl"], ["Rscript", "mvn", "openssl", "curl"]]
+    "lacking", [["Rscript"], ["mvn"], ["openssl"], ["curl"], ["psql"], ["Rscript", "mvn", "openssl", "curl", "psql"]]
 )
 def test_it_names_every_package_and_stops(machine: Path, lacking: list[str]) -> None:
     for name in lacking:
