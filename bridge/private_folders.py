@@ -1,4 +1,4 @@
-"""Private folders of the gateway, which name their owner, so that the next gateway can clean up after a sudden end."""
+"""Private folders, which name their owner, so that the next process can clean up after one that ended suddenly."""
 
 import json
 import logging
@@ -21,10 +21,16 @@ _log = logging.getLogger(__name__)
 _PREFIX = "scorebridge-"
 _OWNER = "owner"
 _unremoved: set[Path] = set()
+_swept: list[bool] = []  # holds something once this process has looked
 
 
 def make_folder(use: str) -> Path:
-    """Makes a private folder (mode 0700) that names this process as its owner; `use` becomes a part of its name."""
+    """Makes a private folder (mode 0700) that names this process as its owner; `use` becomes a part of its name.
+
+    The first time, removes those of processes that are gone: a command that was killed may be the last one for long.
+    """
+    if not _swept:
+        sweep()
     _remove_what_is_left()
     folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{use}-"))
     try:
@@ -85,7 +91,8 @@ def temporary_files(folder: Path) -> Path:
 
 
 def sweep() -> None:
-    """Kills the R processes and removes the folders of gateways that are gone; blocks for some milliseconds."""
+    """Kills the R processes and removes the folders of processes that are gone; blocks for some milliseconds."""
+    _swept.append(True)
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:
             found = folder.lstat()
@@ -100,7 +107,7 @@ def sweep() -> None:
             pass
         _kill_all(folder)
         remove_tree(folder)
-        _log.warning("a gateway had ended suddenly: its folder %s and its R processes were removed", folder)
+        _log.warning("a process had ended suddenly: its folder %s and its R processes were removed", folder)
 
 
 def _identity(process: psutil.Process) -> dict[str, float]:

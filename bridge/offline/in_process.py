@@ -57,6 +57,7 @@ class InProcess(RunScorer):
         r: Literal["rserve", "embedded"] = "rserve",
         log_dir: Path | None = None,
         cache_dir: Path | None = None,
+        workers: int | None = None,
     ) -> Self:
         """Loads a version, after the trial that a gateway makes.
 
@@ -68,13 +69,20 @@ class InProcess(RunScorer):
             r: which processes hold R for a bundle of an R model.
             log_dir: the folder of the prediction log to write; None writes none.
             cache_dir: the folder that keeps compiled models; None for the user's cache folder.
+            workers: how many calls are scored at once, each by a thread or R process; None for the model's setting.
 
         Raises:
             BridgeError: there is no such version, it may not serve, or the log can't be written; the message says why.
         """
         drain = Drain()
         loaded = await load_version(
-            Repository(repository), model, version, drain, cache_dir=cache_dir or default_cache_dir(), r=r
+            Repository(repository),
+            model,
+            version,
+            drain,
+            cache_dir=cache_dir or default_cache_dir(),
+            r=r,
+            workers=workers,
         )
         try:
             log = None if log_dir is None else await RunLog.open(log_dir)

@@ -7,12 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from scorebridge.v1 import scoring_pb2 as pb
-
-from bridge.calls import Output
-from bridge.columns import Type
 from bridge.errors import BridgeError
 from bridge.offline.chunk_scoring import ChunkScoring
+from bridge.offline.model_columns import outputs_of, wanted_of
 from bridge.offline.output_rows import output_schema, output_table
 from bridge.offline.outputs import Publication, output_kind
 from bridge.offline.plan import Plan
@@ -25,7 +22,6 @@ from bridge.offline.summary import Summary
 from bridge.offline.whole_input import whole_input
 from bridge.row_files.input_chunk import InputChunk
 from bridge.row_files.sources import Source, open_source
-from bridge.row_files.wanted import Wanted, WantedFeature
 
 __all__ = ["RunStopped", "score_input"]
 
@@ -54,7 +50,8 @@ async def score_input(options: RunOptions, scorer: RunScorer, progress: Progress
     """
     began = time.monotonic()
     _check_output(options)
-    source = await asyncio.to_thread(open_source, options.inputs, options.dialect, _wanted(options, scorer.detail))
+    wanted = wanted_of(scorer.detail, options.key, options.keep, ignore_extra=options.ignore_extra)
+    source = await asyncio.to_thread(open_source, options.inputs, options.dialect, wanted)
     try:
         folder = await asyncio.to_thread(RunFolder.open, options.run_folder, restart=options.restart)
         try:
@@ -85,7 +82,7 @@ class _Run:
         detail = scorer.detail
         kind = output_kind(options.output)
         self._constant = options.partition if kind != "folder" else {}
-        self._schema = output_schema(source.echo_schema, _outputs(detail), self._constant)
+        self._schema = output_schema(source.echo_schema, outputs_of(detail), self._constant)
         self._workers = options.workers or max(2, 2 * detail.workers)
 
     async def execute(self) -> Summary:
@@ -222,35 +219,6 @@ def _check_output(options: RunOptions) -> None:
     output = options.output.resolve()
     if any(Path(one).resolve() == output for one in options.inputs):
         raise RunStopped(f"--output {options.output} is also an input: name another file or folder for the scores")
-
-
-def _wanted(options: RunOptions, detail: pb.ModelDetail) -> Wanted:
-    features = tuple(
-        WantedFeature(one.name, _type(one.type), tuple(one.levels), required=one.required) for one in detail.features
-    )
-    return Wanted(features, options.key, options.keep, ignore_extra=options.ignore_extra)
-
-
-def _type(number: int) -> Type | None:
-    if not number:
-        return None
-    if number not in pb.ColumnType.values():
-        raise RunStopped(
-            "the model has a feature or output of a type that this scorebridge does not know: use one as new as the"
-            " gateway"
-        )
-    return Type[pb.ColumnType.Name(pb.ColumnType.ValueType(number)).removeprefix("COLUMN_TYPE_")]
-
-
-def _outputs(detail: pb.ModelDetail) -> tuple[Output, ...]:
-    typed = [(one, _type(one.type)) for one in detail.outputs]
-    found = tuple(Output(one.name, kind, one.additional) for one, kind in typed if kind is not None)
-    if not found or len(found) < len(typed):
-        raise RunStopped(
-            f"nobody knows yet which outputs {detail.version.model}/{detail.version.version} has: give its bundle"
-            " golden rows or a section [outputs], or have a gateway score a row first"
-        )
-    return found
 
 
 def _about(plan: Plan) -> dict[str, str]:

@@ -6,10 +6,15 @@ from pathlib import Path
 
 from bridge.row_files.csv_dialect import Dialect
 
-__all__ = ["RunOptions"]
+__all__ = ["RunOptions", "usual_chunk_rows"]
 
 _CHUNK_ROWS = 10_000
 _CHUNK_VALUES = 1_000_000  # 8 MB of numbers: a few chunks at once take little memory, however many columns they have
+
+
+def usual_chunk_rows(columns: int) -> int:
+    """Returns the rows of a chunk, where nobody asks for another number, for a model with this many features."""
+    return max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // max(1, columns)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,7 @@ class RunOptions:
 
     def rows_of_a_chunk(self, columns: int) -> int:
         """Returns the rows of a chunk for a model with this many features."""
-        return self.chunk_rows or max(1, min(_CHUNK_ROWS, _CHUNK_VALUES // max(1, columns)))
+        return self.chunk_rows or usual_chunk_rows(columns)
 
     def shaping(self, columns: int) -> dict[str, object]:
         """Returns the options that change what is written, by their names on the command line.

@@ -1,7 +1,7 @@
 """Loads the one version of a repository that a run scores with."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -40,7 +40,14 @@ class LoadedVersion:
 
 
 async def load_version(
-    repository: Repository, model: str, number: int, drain: Drain, *, cache_dir: Path, r: Literal["rserve", "embedded"]
+    repository: Repository,
+    model: str,
+    number: int,
+    drain: Drain,
+    *,
+    cache_dir: Path,
+    r: Literal["rserve", "embedded"],
+    workers: int | None = None,
 ) -> LoadedVersion:
     """Loads a version, which then needs the repository no more.
 
@@ -51,6 +58,7 @@ async def load_version(
         drain: the deadline for all calls.
         cache_dir: the folder that keeps compiled models.
         r: which processes hold R for a bundle of an R model.
+        workers: how many calls the model scores at once, each by a thread or R process; None for its own setting.
 
     Raises:
         ModelNotFound: there is no such model or version, or it is not deployed.
@@ -61,7 +69,7 @@ async def load_version(
     for stored in await asyncio.to_thread(_candidates, repository, model, number):
         version = Version(stored)
         try:
-            folder = await _load(version, drain, cache_dir, r)
+            folder = await _load(version, drain, cache_dir, r, workers)
         except PassingFailure as error:
             # A lower version would give other scores tonight than tomorrow, for a reason that nobody would look for.
             raise PassingFailure(f"{version.ref}: {error}", private=error.private) from error
@@ -93,7 +101,9 @@ def _candidates(repository: Repository, model: str, number: int) -> list[StoredV
     return chosen
 
 
-async def _load(version: Version, drain: Drain, cache_dir: Path, r: Literal["rserve", "embedded"]) -> Path | None:
+async def _load(
+    version: Version, drain: Drain, cache_dir: Path, r: Literal["rserve", "embedded"], workers: int | None
+) -> Path | None:
     """Loads a version, and returns the private folder of its bundle's copy; None if it has none."""
     folder = None
     try:
@@ -101,6 +111,8 @@ async def _load(version: Version, drain: Drain, cache_dir: Path, r: Literal["rse
         if bundle.backend == "rserve":  # R that has crashed reads the files again
             folder = await asyncio.to_thread(make_folder, "bundle")
             bundle = await asyncio.to_thread(_copied, bundle, folder / version.stored.model / version.stored.path.name)
+        if workers is not None:
+            bundle = replace(bundle, settings=bundle.settings.model_copy(update={"workers": workers}))
         version.know(bundle)
         version.begin_serving(await accept(bundle, cache_dir, r=r), drain)
     except BaseException as error:

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from bridge.columns import DOUBLE_EXACT, Array, Column, Mask, Type, all_missing
 from bridge.errors import BridgeError
 
-__all__ = ["ArrowRefused", "columns_of", "plain_array", "plain_type"]
+__all__ = ["ArrowRefused", "columns_of", "key_texts", "plain_array", "plain_type"]
 
 _EXACT_DIGITS = 15  # so many digits are below 2^53
 _EXACT_POWER = 22  # the largest power of ten that a double holds
@@ -107,6 +107,11 @@ def plain_array(column: Any) -> Any:
     if _is_text(column.type) and not pa.types.is_string(column.type):
         column = column.cast(pa.large_string())
     return column
+
+
+def key_texts(column: Any) -> list[str]:
+    """Returns the row keys in a column of text or whole numbers, empty where a row has none."""
+    return [key or "" for key in column.cast(pa.large_string()).to_pylist()]
 
 
 def _combined(column: Any) -> Any:

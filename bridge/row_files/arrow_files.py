@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bridge.row_files.arrow_columns import ArrowRefused, columns_of, plain_array, plain_type
+from bridge.row_files.arrow_columns import ArrowRefused, columns_of, key_texts, plain_array, plain_type
 from bridge.row_files.arrow_cursor import ArrowCursor, Group
 from bridge.row_files.chunk_building import INVALID_VALUE, Fault, Faults, build_chunk
 from bridge.row_files.input_chunk import InputChunk
@@ -158,7 +158,7 @@ class ArrowFile:
             for name, kind in zip(self.echo_schema.names, self.echo_schema.types, strict=True)
         ]
         echoed = pa.Table.from_arrays(copied, schema=self.echo_schema) if copied else table.select([])
-        keys = None if self._key is None else _keys(echoed.column(self._key))
+        keys = None if self._key is None else key_texts(echoed.column(self._key))
         return build_chunk((number, self.path, first), columns, echoed, keys=keys, key_column=self._key, faults=faults)
 
     def used(self) -> list[str]:
@@ -226,7 +226,3 @@ def _value_type(kind: pa.DataType) -> pa.DataType:
 def _echo(column: Any, kind: pa.DataType) -> Any:
     array = plain_array(column)
     return array if array.type == kind else array.cast(kind)
-
-
-def _keys(column: Any) -> list[str]:
-    return [key or "" for key in column.cast(pa.large_string()).to_pylist()]

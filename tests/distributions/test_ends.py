@@ -18,9 +18,13 @@ HERE = Path(__file__).parent
 
 
 def floors(project: Path) -> dict[str, str]:
-    """The lowest release that a project's pyproject.toml says of each that it needs, extras too."""
+    """The lowest release that a project's pyproject.toml says of each that it needs, extras too.
+
+    Without Spark, which has an environment of its own, in one release.
+    """
     declared = tomllib.loads((project / "pyproject.toml").read_text())["project"]
-    needed = map(Requirement, chain(declared["dependencies"], *declared.get("optional-dependencies", {}).values()))
+    extras = [needed for name, needed in declared.get("optional-dependencies", {}).items() if name != "spark"]
+    needed = map(Requirement, chain(declared["dependencies"], *extras))
     return {one.name: bound.version for one in needed for bound in one.specifier if bound.operator in (">=", "==")}
 
 

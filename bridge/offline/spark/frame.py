@@ -1,0 +1,204 @@
+"""Scores a Spark frame: what is checked before a job begins, and the frame that comes of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import pyarrow as pa
+from scorebridge.v1 import scoring_pb2 as pb
+
+from bridge.calls import Output
+from bridge.columns import Type
+from bridge.errors import BridgeError
+from bridge.offline.in_process import InProcess
+from bridge.offline.loop_thread import LoopThread
+from bridge.offline.model_columns import outputs_of, wanted_of
+from bridge.offline.output_rows import output_schema
+from bridge.offline.spark.archive import pack
+from bridge.offline.spark.partition import DETAIL, PartitionScoring
+from bridge.offline.spark.resident import Bundled
+from bridge.row_files.arrow_columns import plain_type
+from bridge.row_files.wanted import Wanted
+
+__all__ = ["FrameRefused", "score"]
+
+_FRAME = "the frame"
+
+
+class FrameRefused(BridgeError):
+    """A frame can't be scored by this model; the message says why, and what to do. No job was begun."""
+
+    reason = "FRAME_REFUSED"
+
+
+def score(
+    frame: Any,
+    model: str,
+    repository: str | Path,
+    *,
+    version: int = 0,
+    key: str | None = None,
+    keep: Sequence[str] = (),
+    ignore_extra: bool = False,
+    default: float | bool = False,
+    rejects: Literal["fail", "keep"] = "fail",
+    timeout_s: float = 30.0,
+    patience_s: float = 600.0,
+    r: Literal["rserve", "embedded"] = "rserve",
+) -> Any:
+    """Returns the scores of a frame's rows as another frame, which Spark computes where the rows are.
+
+    The version is loaded here once, to know its columns, and Spark brings its bundle to the executors; each of their
+    Python processes loads it once, makes its trial, and scores with the digest that was found here, whatever happens
+    to the repository meanwhile. Executors need this package and, for R models, R with Rserve or rpy2.
+
+    Args:
+        frame: the rows, a `pyspark.sql.DataFrame` with a column for each feature; null and NaN are missing values.
+        model: the model's name.
+        repository: the folder of bundles, which only the driver must see.
+        version: the version's number; 0 for the promoted one, else the highest that may serve.
+        key: the column of row keys, of text or whole numbers, which is copied; rows without a key are rejects.
+        keep: further columns to copy, such as those that a table is partitioned by.
+        ignore_extra: whether columns that are neither features nor copied are ignored; if not, they are refused.
+        default: whether rows that can't be scored get default scores, marked in `source`: False for none, True for
+            the model's own, a number for this one. Rows with values that no model could take stay rejects.
+        rejects: what is done with rows that get no score: "fail" ends the job with a sentence about the first, "keep"
+            keeps them with `source` 'FAILED', no scores, the `reason`, and a column `detail` with a sentence.
+        timeout_s: the most seconds that one call may take; the model's `max_timeout_s` and `kill_after_s` hold too.
+        patience_s: how long to wait while the model can't score, before the job ends, seconds.
+        r: which processes hold R for a bundle of an R model: those of Rserve, or Python's own, by rpy2.
+
+    Returns:
+        A `pyspark.sql.DataFrame` with the rows in their order and partitions: the columns that are copied, the key
+        first; the model's outputs, null where a score is missing; `source` ('MODEL' or 'DEFAULT'), `reason`,
+        `version`; and `detail` if rejects are kept.
+
+    Raises:
+        BridgeError: there is no such version or it may not serve, its rows depend on each other, or the frame's
+            columns don't fit it; the message says which.
+        ValueError: an option has no such value.
+    """
+    if rejects not in {"fail", "keep"} or r not in {"rserve", "embedded"}:
+        raise ValueError('rejects must be "fail" or "keep", and r "rserve" or "embedded"')
+    repository = Path(repository)
+    detail = _described(repository, model, version, r)
+    columns = _Columns.of(frame, wanted_of(detail, key, keep, ignore_extra=ignore_extra))
+    outputs = outputs_of(detail)
+    schema = _schema(columns, outputs, detail=rejects == "keep")
+    found = detail.version
+    archive = pack(repository, model, found.version, found.digest)
+    frame.sparkSession.addArtifacts(str(archive), file=True)
+    scoring = PartitionScoring(
+        bundled=Bundled(archive.name, model, found.version, found.digest, r, timeout_s),
+        names=columns.names,
+        sent=columns.sent,
+        echoed=columns.echoed,
+        key=key,
+        default=default,
+        keep_rejects=rejects == "keep",
+        patience_s=patience_s,
+    )
+    return columns.taken.mapInArrow(scoring, schema)
+
+
+def _described(repository: Path, model: str, version: int, r: Literal["rserve", "embedded"]) -> pb.ModelDetail:
+    """Returns what a version says of itself once it is loaded; it is closed again."""
+    loop = LoopThread()  # a notebook's own loop is busy with the cell that calls this
+    try:
+        scorer = loop.run(InProcess.open(repository, model, version, r=r, workers=1))
+        loop.run(scorer.close())
+    finally:
+        loop.close()
+    detail = scorer.detail
+    if not detail.row_wise:
+        raise FrameRefused(
+            f"{model}/{detail.version.version} is not row-wise ({detail.row_wise_reason}), so all rows must be scored"
+            " in one call, and Spark divides them: write the frame to Parquet and score it with 'scorebridge batch'"
+        )
+    return detail
+
+
+class _Columns(NamedTuple):
+    """The columns that are taken of a frame.
+
+    Attributes:
+        taken: the frame with these columns alone, named by their places, as Spark confuses names that differ in case.
+        names: their names.
+        fields: their fields in Spark's schema, by name.
+        arrow: their types as Arrow brings them, by name.
+        sent: those that are sent to the model.
+        echoed: those that are copied, the key column first.
+    """
+
+    taken: Any
+    names: tuple[str, ...]
+    fields: dict[str, Any]
+    arrow: dict[str, pa.DataType]
+    sent: tuple[str, ...]
+    echoed: tuple[str, ...]
+
+    @classmethod
+    def of(cls, frame: Any, wanted: Wanted) -> "_Columns":
+        wanted.check()
+        fields = list(frame.schema.fields)
+        names = [field.name for field in fields]
+        sent, echoed = wanted.sent(names, _FRAME), wanted.echoed
+        places = [place for place, name in enumerate(names) if name in sent or name in echoed]
+        renamed = frame.toDF(*(f"c{place}" for place in range(len(names))))
+        found = cls(
+            taken=renamed.select(*(f"c{place}" for place in places)),
+            names=tuple(names[place] for place in places),
+            fields={names[place]: fields[place] for place in places},
+            arrow={names[place]: _arrow_type(fields[place]) for place in places},
+            sent=sent,
+            echoed=echoed,
+        )
+        for name in sent:
+            plain_type(name, found.arrow[name])
+        _check_key(wanted.key, found.arrow)
+        return found
+
+
+def _arrow_type(field: Any) -> pa.DataType:
+    from pyspark.errors import PySparkException  # noqa: PLC0415 - an extra, which only users of Spark have
+    from pyspark.sql.pandas.types import to_arrow_type  # noqa: PLC0415
+
+    try:
+        kind: pa.DataType = to_arrow_type(field.dataType, timezone="UTC")
+    except PySparkException as error:
+        raise FrameRefused(
+            f"column '{field.name}' is of Spark's type {field.dataType.simpleString()}, which Arrow does not bring:"
+            " cast it to a number, a truth value or text"
+        ) from error
+    return kind
+
+
+def _check_key(key: str | None, kinds: dict[str, pa.DataType]) -> None:
+    if key is None:
+        return
+    kind = kinds[key]
+    if not (pa.types.is_string(kind) or pa.types.is_integer(kind)):
+        raise FrameRefused(f"the key column '{key}' is of Arrow's type {kind}: cast it to text or a whole number")
+
+
+def _schema(columns: _Columns, outputs: Sequence[Output], *, detail: bool) -> Any:
+    from pyspark.sql import types  # noqa: PLC0415 - an extra, which only users of Spark have
+
+    echoed = [pa.field(name, columns.arrow[name]) for name in columns.echoed]
+    names = output_schema(pa.schema(echoed), outputs, {}).names  # which checks that none occurs twice
+    if detail and DETAIL in names:
+        raise FrameRefused(f"rejects are kept with a column '{DETAIL}', and there is another of that name: rename it")
+    kinds = {
+        Type.DOUBLE: types.DoubleType,
+        Type.FLOAT: types.FloatType,
+        Type.INT: types.IntegerType,
+        Type.INT64: types.LongType,
+        Type.BOOL: types.BooleanType,
+    }
+    fields = [types.StructField(name, columns.fields[name].dataType) for name in columns.echoed]
+    fields += [types.StructField(one.name, kinds.get(one.type, types.StringType)()) for one in outputs]
+    texts = ["source", "reason"]
+    fields += [types.StructField(name, types.StringType()) for name in texts]
+    fields += [types.StructField("version", types.LongType())]
+    fields += [types.StructField(DETAIL, types.StringType())] if detail else []
+    return types.StructType(fields)
