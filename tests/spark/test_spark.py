@@ -236,7 +236,8 @@ async def test_r_gives_the_gateways_scores_and_missing_values(
     shutil.copytree(found.folder / "models" / "people", repository / "people")
     rows = people_rows().sort_by("id")
     rows = rows.filter(rows.column("good"))
-    expected = await answer(await start_gateway(repository), "people", rows.select(["town", "age", "member", "income"]))
+    features = rows.select(["town", "age", "member", "income"])
+    expected = await answer(await start_gateway(repository), "people", features, allow_default=False)
     assert scored.column("id").to_pylist() == rows.column("id").to_pylist()
     np.testing.assert_array_equal(scored.column("rate").to_numpy(), expected.columns["rate"])
     for name in ("label", "ok"):
