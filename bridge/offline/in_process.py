@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -94,7 +94,8 @@ class InProcess(RunScorer):
             call = await self._bound(question, arrival)
         except BridgeError as error:
             if self._log is not None:
-                await self._recorded(self._log.refused(arrival, error, question.request_id, self._version.ref))
+                writing = self._log.refused(arrival, error, question.request_id, self._version.ref)
+                await _recorded(self._log, writing)
             raise _failed(error) from None
         try:
             outcome = await self._version.score(call)
@@ -106,7 +107,7 @@ class InProcess(RunScorer):
             outcome = Outcome.failed(call.rows, let_go(error))
         failure = outcome.first_failure()
         if self._log is not None:
-            await self._recorded(self._log.ended(arrival, call, outcome, failure, self._version.engine))
+            await _recorded(self._log, self._log.ended(arrival, call, outcome, failure, self._version.engine))
         # A call of which no row has a score fails, but where rows are scored apart, each of them has an end of its own.
         if failure is not None and not (call.partial and all(_is_of_rows(part.error) for part in outcome.ranges)):
             raise _failed(failure)
@@ -161,11 +162,12 @@ class InProcess(RunScorer):
             return ()
         return self._version.defaults if asked is True else default_scores(asked, self._version.outputs)
 
-    async def _recorded(self, writing: Any) -> None:
-        try:
-            await writing
-        except LogUnavailable as error:
-            raise _failed(error) from None
+
+async def _recorded(log: RunLog, writing: Coroutine[Any, Any, None]) -> None:
+    try:
+        await writing
+    except LogUnavailable as error:
+        raise CallFailed(error.reason, log.sentence_of(error)) from None
 
 
 def _is_of_rows(error: BridgeError | None) -> bool:

@@ -53,8 +53,9 @@ def locked(path: Path) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _stands(path / LOCK, lock):
-                os.ftruncate(lock, 0)
-                os.pwrite(lock, str(os.getpid()).encode(), 0)
+                with suppress(OSError):  # a disk may be full; then a second run does not know the process, and no more
+                    os.ftruncate(lock, 0)
+                    os.pwrite(lock, str(os.getpid()).encode(), 0)
                 sync_folder(path.parent)
                 return lock
         except BlockingIOError as error:
