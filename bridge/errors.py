@@ -120,9 +120,31 @@ class CallerError(BridgeError):
 
 
 class InvalidRequest(CallerError):
-    """The request can't be scored as it is; the message names the column, the row or the limit."""
+    """The request can't be scored as it is; the message names the column, the row or the limit.
+
+    Attributes:
+        column: the name of the column with the value that can't be taken; empty if it is no value of a row.
+        row: the number of the row with that value, from 0, as in the message; None if it is none of a row.
+        rows: how many neighbouring rows, from this one on, can't be taken for the same reason; at least 1.
+    """
 
     reason = "INVALID_REQUEST"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        limit: str = "",
+        private: str = "",
+        condition_class: str = "",
+        column: str = "",
+        row: int | None = None,
+        rows: int = 1,
+    ) -> None:
+        super().__init__(message, limit=limit, private=private, condition_class=condition_class)
+        self.column = column
+        self.row = row
+        self.rows = rows
 
 
 class UnknownLevel(InvalidRequest):

@@ -11,10 +11,10 @@ from bridge.bundles.repository import Repository
 from bridge.calls import Arrival, Call, Deadline, Outcome, now
 from bridge.config import default_cache_dir
 from bridge.defaults import default_scores
-from bridge.errors import BridgeError, DeadlineExceeded, InvalidRequest, LogUnavailable
+from bridge.errors import BridgeError, DeadlineExceeded, DefaultReason, InvalidRequest, LogUnavailable
 from bridge.layers.drain import Drain
 from bridge.offline.call_events import TOO_LARGE
-from bridge.offline.call_messages import answer_of, write_request
+from bridge.offline.call_messages import answer_of, without_row, write_request
 from bridge.offline.run_log import RunLog
 from bridge.offline.scorer import Answer, CallFailed, Question, RunScorer
 from bridge.offline.stored_models import LoadedVersion, load_version
@@ -175,5 +175,12 @@ def _is_of_rows(error: BridgeError | None) -> bool:
 
 
 def _failed(error: BridgeError) -> CallFailed:
-    too_large = isinstance(error, InvalidRequest) and error.limit.endswith(" rows")
-    return CallFailed(TOO_LARGE if too_large else error.reason, str(error))
+    if not isinstance(error, InvalidRequest):
+        return CallFailed(error.reason, str(error))
+    if error.limit.endswith(" rows"):
+        return CallFailed(TOO_LARGE, str(error))
+    if error.row is None:
+        return CallFailed(error.reason, str(error))
+    event = str(error.failed_reason or DefaultReason.INVALID_VALUE)
+    said = without_row(str(error), error.column, error.row)
+    return CallFailed(event, said, column=error.column, row=error.row, rows=error.rows)
