@@ -80,12 +80,8 @@ class RowFaults:
             if len(self._found) <= _MOST_ALONE:
                 return True
         row = int(rows.argmax())
-        raise InvalidRequest(
-            f"{unfit.of(row)}; a partial call may have at most {_MOST_ALONE} such rows",
-            limit=f"{_MOST_ALONE} rows",
-            column=column,
-            row=row,
-        )
+        said = f"{unfit.of(row)}; a partial call may have at most {_MOST_ALONE} such rows"
+        raise InvalidRequest(said, limit=f"{_MOST_ALONE} rows", column=column, row=row)
 
     def settle(self, feature: Feature, rows: Mask) -> None:
         """Applies a feature's `unknown_level` rule to rows with an unknown level.
