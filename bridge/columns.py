@@ -137,9 +137,10 @@ class Unfit:
     error: type[InvalidRequest]
     limit: str = ""
 
-    def of(self, row: int, where: str = "") -> InvalidRequest:
-        """Returns the error of one row; its message begins with the text `where`."""
-        return self.error(f"{where}column '{self.column}', row {row}: {self.problem}", limit=self.limit)
+    def of(self, row: int, where: str = "", *, rows: int = 1) -> InvalidRequest:
+        """Returns the error of a row, and of as many as `rows` from it on; its message begins with the text `where`."""
+        message = f"{where}column '{self.column}', row {row}: {self.problem}"
+        return self.error(message, limit=self.limit, column=self.column, row=row, rows=rows)
 
 
 @value

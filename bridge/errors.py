@@ -29,8 +29,7 @@
     |   `-- PassingFailure         not the files' fault: time, memory or descriptors ran short, and may be there later
     `-- InternalError            a bug of the bridge
 
-Messages name model, column, row number, limit and elapsed time, never input values. Nothing here depends on gRPC: the
-table from errors to statuses is in `bridge.services.status`.
+Messages name model, column, row number, limit and elapsed time, never input values. Nothing here depends on gRPC.
 """
 
 from enum import StrEnum
@@ -101,9 +100,7 @@ class BridgeError(Exception):
 
     def __init__(self, message: str, *, limit: str = "", private: str = "", condition_class: str = "") -> None:
         super().__init__(message)
-        self.limit = limit
-        self.private = private
-        self.condition_class = condition_class
+        self.limit, self.private, self.condition_class = limit, private, condition_class
 
     def in_full(self) -> str:
         """Returns the message with `private` behind it; only for whoever deploys the bundle or reads the log."""
@@ -120,9 +117,19 @@ class CallerError(BridgeError):
 
 
 class InvalidRequest(CallerError):
-    """The request can't be scored as it is; the message names the column, the row or the limit."""
+    """The request can't be scored as it is; the message names the column, the row or the limit.
+
+    Attributes:
+        column: the column with the value that can't be taken; empty if it is no value of a row.
+        row: the number of its row, from 0; None if it is no value of a row.
+        rows: how many rows, from this one on, can't be taken for the same reason.
+    """
 
     reason = "INVALID_REQUEST"
+
+    def __init__(self, text: str, *, limit: str = "", column: str = "", row: int | None = None, rows: int = 1) -> None:
+        super().__init__(text, limit=limit)
+        self.column, self.row, self.rows = column, row, rows
 
 
 class UnknownLevel(InvalidRequest):

@@ -71,7 +71,7 @@ class RowFaults:
             return False
         unfit = Unfit(column, problem, error, limit)
         if not self._alone:
-            raise InvalidRequest(str(unfit.of(int(rows.argmax()))), limit=limit)
+            raise unfit.of(int(rows.argmax()))
         if np.count_nonzero(rows) <= _MOST_ALONE:
             for row in np.flatnonzero(rows).tolist():
                 # A row with an unknown level may get a default score, but not if it also has a wrong value.
@@ -79,10 +79,9 @@ class RowFaults:
                     self._found[row] = unfit
             if len(self._found) <= _MOST_ALONE:
                 return True
-        first = unfit.of(int(rows.argmax()))
-        raise InvalidRequest(
-            f"{first}; a partial call may have at most {_MOST_ALONE} such rows", limit=f"{_MOST_ALONE} rows"
-        )
+        row = int(rows.argmax())
+        said = f"{unfit.of(row)}; a partial call may have at most {_MOST_ALONE} such rows"
+        raise InvalidRequest(said, limit=f"{_MOST_ALONE} rows", column=column, row=row)
 
     def settle(self, feature: Feature, rows: Mask) -> None:
         """Applies a feature's `unknown_level` rule to rows with an unknown level.

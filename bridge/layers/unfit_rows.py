@@ -77,8 +77,8 @@ def _joined(call: Call, unfit: Mapping[int, Unfit], kept: _Kept | None, outcome:
     return Outcome(tuple(sorted((*spread, *_failed(call, unfit)), key=lambda one: one.first)))
 
 
-def _error(call: Call, row: int, unfit: Unfit) -> InvalidRequest:
-    return unfit.of(row, f"{call.model}: ")
+def _error(call: Call, row: int, unfit: Unfit, rows: int = 1) -> InvalidRequest:
+    return unfit.of(row, f"{call.model}: ", rows=rows)
 
 
 def _spread(outcome: Outcome, kept: Array) -> list[Range]:
@@ -100,5 +100,5 @@ def _failed(call: Call, unfit: Mapping[int, Unfit]) -> list[Range]:
     ranges: list[Range] = []
     for _, run in runs:
         rows = [row for _, row in run]
-        ranges.append(Range(rows[0], len(rows), error=_error(call, rows[0], unfit[rows[0]])))
+        ranges.append(Range(rows[0], len(rows), error=_error(call, rows[0], unfit[rows[0]], len(rows))))
     return ranges

@@ -7,10 +7,10 @@ from bridge.codecs.protobuf import delimited, tag
 from bridge.codecs.scorebridge_v1.replies import scores_of, write_column
 from bridge.codecs.scorebridge_v1.requests import read_batch
 from bridge.columns import Column, Type
-from bridge.errors import BridgeError, DefaultReason
+from bridge.errors import BridgeError, DefaultReason, InvalidRequest
 from bridge.offline.scorer import Answer, Ending, Question
 
-__all__ = ["answer_of", "read_answer", "write_request"]
+__all__ = ["answer_of", "read_answer", "without_row", "write_request"]
 
 _TABLE = tag(pb.ScoreRequest.TABLE_FIELD_NUMBER)
 _COLUMNS = tag(pb.Table.COLUMNS_FIELD_NUMBER)
@@ -59,9 +59,23 @@ def read_answer(response: pb.ScoreResponse) -> Answer:
         columns = getattr(batch, "columns", ())
     return Answer(
         columns,
-        tuple(Ending(one.first, one.count, _reason(one.reason), one.detail) for one in response.defaulted_rows),
-        tuple(Ending(one.first, one.count, _reason(one.reason), one.detail) for one in response.failed_rows),
+        tuple(map(_read_ending, response.defaulted_rows)),
+        tuple(map(_read_ending, response.failed_rows)),
     )
+
+
+def _read_ending(rows: pb.DefaultedRows | pb.FailedRows) -> Ending:
+    # The message has no field for the column: the sentence names the first of the rows, and in front of it the column.
+    behind = f"', row {rows.first}: "
+    column = ""
+    if behind in rows.detail:
+        column = rows.detail[: rows.detail.index(behind)].partition("column '")[2]
+    return Ending(rows.first, rows.count, _reason(rows.reason), without_row(rows.detail, column, rows.first), column)
+
+
+def without_row(sentence: str, column: str, row: int) -> str:
+    """Returns a sentence on a value without the number of its row, which counts within one call."""
+    return sentence.replace(f"column '{column}', row {row}: ", f"column '{column}': ", 1)
 
 
 def _reason(number: int) -> str:
@@ -87,4 +101,7 @@ def answer_of(outcome: Outcome) -> Answer:
 
 
 def _ending(first: int, count: int, error: BridgeError, reason: DefaultReason | None) -> Ending:
-    return Ending(first, count, str(reason or error.reason), str(error))
+    column, said = "", str(error)
+    if isinstance(error, InvalidRequest) and error.row is not None:
+        column, said = error.column, without_row(said, error.column, error.row)
+    return Ending(first, count, str(reason or error.reason), said, column)

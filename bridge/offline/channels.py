@@ -7,21 +7,19 @@ from typing import Any
 
 import grpc
 import grpc.aio
-from google.protobuf.message import DecodeError
 from google.rpc.error_details_pb2 import ErrorInfo
-from google.rpc.status_pb2 import Status
+from scorebridge import error_info_of
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.addresses import is_loopback_host
 from bridge.offline.call_events import TOO_LARGE
+from bridge.offline.call_messages import without_row
 from bridge.offline.scorer import CallFailed
 
-__all__ = ["Channels"]
+__all__ = ["Channels", "failure_of"]
 
 _SCORE = "/scorebridge.v1.ScoringService/Score"
 _GET_MODEL = "/scorebridge.v1.ScoringService/GetModel"
-_DETAILS_KEY = "grpc-status-details-bin"
-_DOMAIN = "scorebridge.io"
 _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.enable_retries", 0),  # the run asks again by itself, as long as its patience lasts
     ("grpc.max_receive_message_length", -1),
@@ -34,7 +32,7 @@ _OPTIONS: list[tuple[str, Any]] = [
     ("grpc.use_local_subchannel_pool", 1),
     ("grpc.service_config", '{"loadBalancingConfig": [{"round_robin": {}}]}'),
 ]
-_NAMES_A_ROW = re.compile(r"column '.*', row \d+: (?P<level>not one of its )?")
+_NAMES_A_ROW = re.compile(r"column '.*', row \d+: (?P<level>not one of its )?")  # by a gateway of an older version
 
 
 class Channels:
@@ -105,7 +103,7 @@ class Channels:
                     request, timeout=timeout_s, metadata=metadata
                 )
             except grpc.aio.AioRpcError as error:
-                failed = _failed(error, timeout_s)
+                failed = failure_of(error, timeout_s)
                 if failed.event != "UNAVAILABLE" or not left:
                     raise failed from None
             else:
@@ -117,11 +115,17 @@ def _is_here(place: str) -> bool:
     return place.startswith("unix:") or is_loopback_host(place.rpartition(":")[0])
 
 
-def _failed(error: grpc.aio.AioRpcError, timeout_s: float) -> CallFailed:
+def failure_of(error: grpc.aio.AioRpcError, timeout_s: float) -> CallFailed:
+    """Returns the failure of a call on a connection.
+
+    Args:
+        error: the error of gRPC.
+        timeout_s: the time that the call had, seconds.
+    """
     code, said = error.code(), error.details() or error.code().name
-    info = _error_info(error.trailing_metadata())
+    info = error_info_of(error)
     if info is not None:
-        return CallFailed(_event(info, said), said)
+        return _said_by_gateway(info, said)
     if code is grpc.StatusCode.RESOURCE_EXHAUSTED:  # by the gateway's gRPC library, which refuses a large message
         return CallFailed(TOO_LARGE, said)
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
@@ -137,27 +141,17 @@ def _failed(error: grpc.aio.AioRpcError, timeout_s: float) -> CallFailed:
     return CallFailed("UNAVAILABLE" if code in passes else code.name, said)
 
 
-def _event(info: ErrorInfo, said: str) -> str:
-    """Returns the event that a gateway gave; a request that is wrong by a row or its size has one of its own."""
-    if info.reason != "INVALID_REQUEST":
-        return info.reason
-    if info.metadata.get("limit", "").endswith(" rows"):
-        return TOO_LARGE
-    if (named := _NAMES_A_ROW.search(said)) is None:
-        return info.reason
-    return "UNKNOWN_LEVEL" if named["level"] else "INVALID_VALUE"
-
-
-def _error_info(metadata: Any) -> ErrorInfo | None:
-    for key, raw in metadata or ():
-        if key != _DETAILS_KEY or isinstance(raw, str):
-            continue
-        try:
-            status = Status.FromString(raw)
-        except DecodeError:
-            return None
-        for detail in status.details:
-            info = ErrorInfo()
-            if detail.Unpack(info) and info.domain == _DOMAIN:
-                return info
-    return None
+def _said_by_gateway(info: ErrorInfo, said: str) -> CallFailed:
+    """Returns the failure that a gateway gave; a request that is wrong by a row or its size has an event of its own."""
+    metadata = info.metadata
+    if info.reason not in ("INVALID_REQUEST", "UNKNOWN_LEVEL"):
+        return CallFailed(info.reason, said)
+    if metadata.get("limit", "").endswith(" rows"):
+        return CallFailed(TOO_LARGE, said)
+    row, rows = metadata.get("row", ""), metadata.get("rows", "1")
+    if row.isdecimal() and rows.isdecimal():
+        event, column = metadata.get("row_reason", "INVALID_VALUE"), metadata.get("column", "")
+        return CallFailed(event, without_row(said, column, int(row)), column=column, row=int(row), rows=int(rows))
+    if info.reason == "INVALID_REQUEST" and (named := _NAMES_A_ROW.search(said)):
+        return CallFailed("UNKNOWN_LEVEL" if named["level"] else "INVALID_VALUE", said)
+    return CallFailed(info.reason, said)

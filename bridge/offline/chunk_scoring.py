@@ -25,6 +25,7 @@ _RECOVERING = 2  # pauses that are skipped before a single row is asked for a th
 _DOUBLINGS = 7  # of the pause; by then it is the longest one
 _PAUSES_FOR_ROOM = 3  # then a call that finds no room is divided: it may never find as much
 _SLOW = frozenset({"DEADLINE", NO_ROOM, TOO_LARGE})  # events that fewer rows may avoid
+_MOST_NAMED = 3  # calls that each name a bad row, one after the other: then they may all be bad, and calls are halved
 _LONGEST_ID = "/999999999/999999999"
 
 
@@ -48,6 +49,7 @@ class _Part:
         retries: how often this single row was asked for again.
         waits: how often these rows were put off.
         since: when they were first put off, in seconds on the loop's clock.
+        named: in how many calls, one after the other, the scorer named rows that it can't take beside these.
     """
 
     first: int
@@ -56,6 +58,7 @@ class _Part:
     retries: int = 0
     waits: int = 0
     since: float = 0.0
+    named: int = 0
 
     @property
     def rows(self) -> Array:
@@ -118,11 +121,14 @@ class ChunkScoring:
         parts = deque(self._cut(chunk.batch.rows))
         while parts:
             part = parts.popleft()
-            answer, whole = await self._ask(self._question(chunk, part.rows), alone=part.retries > 0)
+            answer, failure = await self._ask(self._question(chunk, part.rows), alone=part.retries > 0)
             scored = gathered.keep(part.rows, answer)
             self._note(part, answer, scored)
+            if failure is not None and failure.row is not None and 0 <= failure.row < part.count:
+                parts.extendleft(reversed(_without_named(gathered, part, failure, failure.row)))
+                continue
             for ending in reversed(answer.failed):
-                parts.extendleft(reversed(await self._left(gathered, part, ending, whole=whole)))
+                parts.extendleft(reversed(await self._left(gathered, part, ending, whole=failure is not None)))
         if self._default is not False:
             await self._fill(chunk, gathered)
         return gathered.result()
@@ -140,9 +146,7 @@ class ChunkScoring:
                 return [replace(part, first=first, count=count, waits=part.waits + 1, since=since)]
             course = Course.DIVIDE
         if course is Course.DIVIDE:
-            half = count // 2
-            halves = _Halves(count, ending.reason in _SLOW)
-            return [_Part(first, half, halves), _Part(first + half, count - half, halves)]
+            return _halves(replace(part, first=first, count=count), slow=ending.reason in _SLOW)
         if course is Course.RETRY and part.retries < retries_of(ending.reason):
             since = part.since or now()
             if part.retries:
@@ -179,10 +183,10 @@ class ChunkScoring:
         """Asks until the scorer can score; returns the answer, or why the whole call failed."""
         waits, since = 0, 0.0
         while True:
-            answer, whole = await self._ask(question)
-            ending = answer.failed[0] if whole else None
-            if ending is None:
+            answer, failure = await self._ask(question)
+            if failure is None:
                 return answer
+            ending = answer.failed[0]
             course = course_of(ending.reason, ending.count, whole=True)
             if course is Course.END:
                 raise CallFailed(ending.reason, ending.detail)
@@ -192,13 +196,14 @@ class ChunkScoring:
             await self._pause(waits, since, ending)
             waits += 1
 
-    async def _ask(self, question: Question, *, alone: bool = False) -> tuple[Answer, bool]:
-        """Makes one call; returns its answer, and whether the call failed as a whole."""
+    async def _ask(self, question: Question, *, alone: bool = False) -> tuple[Answer, CallFailed | None]:
+        """Makes one call; returns its answer, and how the call failed if it did as a whole."""
         async with self._slots.alone() if alone else self._slots.one():
             try:
-                return await self._scorer.score(question), False
+                return await self._scorer.score(question), None
             except CallFailed as error:
-                return Answer((), failed=(Ending(0, question.batch.rows, error.event, str(error)),)), True
+                ending = Ending(0, question.batch.rows, error.event, str(error), error.column)
+                return Answer((), failed=(ending,)), error
 
     def _question(self, chunk: InputChunk, rows: Array) -> Question:
         batch, keys = chunk.batch, chunk.keys
@@ -240,3 +245,25 @@ class ChunkScoring:
                 self._most_rows = max(1, halves.rows // 2)
         elif self._most_rows is not None and part.count == self._most_rows:
             self._most_rows += max(1, self._most_rows // 8)
+
+
+def _halves(part: _Part, *, slow: bool) -> list[_Part]:
+    half, halves = part.count // 2, _Halves(part.count, slow)
+    return [
+        _Part(part.first, half, halves, named=part.named),
+        _Part(part.first + half, part.count - half, halves, named=part.named),
+    ]
+
+
+def _without_named(gathered: Gathered, part: _Part, failure: CallFailed, row: int) -> list[_Part]:
+    """Gives up the rows that a failed call has named; returns the others, which are still to be asked for."""
+    first, end = part.first + row, part.first + min(part.count, row + max(1, failure.rows))
+    gathered.reject(np.arange(first, end), Ending(row, end - first, failure.event, str(failure), failure.column))
+    rest = [
+        _Part(start, count, named=part.named + 1)
+        for start, count in ((part.first, row), (end, part.first + part.count - end))
+        if count
+    ]
+    if part.named < _MOST_NAMED:
+        return rest
+    return [half for one in rest for half in (_halves(one, slow=False) if one.count > 1 else [one])]

@@ -10,7 +10,7 @@ from typing import BinaryIO
 from bridge.errors import BridgeError
 from bridge.removal import remove_tree
 
-__all__ = ["NotWritten", "clear", "durable_file", "rename_durably", "said_of", "sync_folder"]
+__all__ = ["NotWritten", "clear", "durable_file", "rename_durably", "said_of", "sentence_of", "sync_folder"]
 
 _FULL = "free some space; the same command then goes on behind what is finished"
 _FORBIDDEN = "choose a place where this process may write"
@@ -47,9 +47,14 @@ def said_of(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        cause = error.strerror or str(error).splitlines()[0]
-        remedy = _REMEDIES.get(error.errno or 0)
-        raise NotWritten(f"{path}: {cause}{f': {remedy}' if remedy else ''}") from error
+        raise NotWritten(sentence_of(path, error)) from error
+
+
+def sentence_of(path: Path, error: OSError) -> str:
+    """Returns a sentence that names the path, the cause and, where one is known, the remedy."""
+    cause = error.strerror or str(error).splitlines()[0]
+    remedy = _REMEDIES.get(error.errno or 0)
+    return f"{path}: {cause}{f': {remedy}' if remedy else ''}"
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The scores and rejects of one chunk, gathered from the answers to its calls."""
 
-import re
 from collections.abc import Iterator
 from itertools import groupby
 
@@ -13,9 +12,6 @@ from bridge.offline.scorer import Answer, CallFailed, Ending
 from bridge.row_files.input_chunk import InputChunk, Reject
 
 __all__ = ["Gathered"]
-
-# How messages name a value that does not fit; the row is counted within its call.
-_PLACE = re.compile(r"column '(?P<column>.*)', row \d+: ")
 
 
 class Gathered:
@@ -31,7 +27,7 @@ class Gathered:
         self._detail = detail
         self._parts: list[tuple[Array, tuple[Column, ...]]] = []
         self._reasons: dict[int, str] = {}
-        self._rejected: dict[int, tuple[str, str]] = {}
+        self._rejected: dict[int, Ending] = {}
 
     def keep(self, rows: Array, answer: Answer) -> int:
         """Takes over the scores of an answer, and returns their number.
@@ -59,7 +55,8 @@ class Gathered:
         self._parts.append((kept, columns))
         for part in answer.defaulted:
             for row in rows[part.first : part.first + part.count].tolist():
-                self._reasons[row] = self._rejected.get(row, ("", ""))[0] or part.reason
+                before = self._rejected.get(row)
+                self._reasons[row] = before.reason if before else part.reason
         for row in kept.tolist() if self._rejected else ():
             self._rejected.pop(row, None)
         return len(kept)
@@ -67,11 +64,11 @@ class Gathered:
     def reject(self, rows: Array, ending: Ending) -> None:
         """Notes that rows get no score, and why."""
         for row in rows.tolist():
-            self._rejected[row] = ending.reason, ending.detail
+            self._rejected[row] = ending
 
     def rejected(self) -> Iterator[tuple[str, Array]]:
         """Yields the positions of the rows without a score, ascending, for each reason."""
-        by_reason = sorted((reason, row) for row, (reason, _) in self._rejected.items())
+        by_reason = sorted((ending.reason, row) for row, ending in self._rejected.items())
         for reason, found in groupby(by_reason, key=lambda one: one[0]):
             yield reason, np.array([row for _, row in found], np.int64)
 
@@ -90,15 +87,14 @@ class Gathered:
 
     def _reject(self, row: int) -> Reject:
         chunk = self._chunk
-        reason, detail = self._rejected[row]
-        place = _PLACE.search(detail)
+        ending = self._rejected[row]
         return Reject(
             file=chunk.file,
             row=int(chunk.places[row]) + 1,
             key=chunk.keys[row] if chunk.keys else "",
-            column=place["column"] if place else "",
-            reason=reason,
-            detail=_PLACE.sub(r"column '\g<column>': ", detail, count=1),
+            column=ending.column,
+            reason=ending.reason,
+            detail=ending.detail,
         )
 
     def _check_outputs(self, columns: tuple[Column, ...]) -> None:

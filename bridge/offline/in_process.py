@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -11,10 +11,10 @@ from bridge.bundles.repository import Repository
 from bridge.calls import Arrival, Call, Deadline, Outcome, now
 from bridge.config import default_cache_dir
 from bridge.defaults import default_scores
-from bridge.errors import BridgeError, DeadlineExceeded, InvalidRequest, LogUnavailable
+from bridge.errors import BridgeError, DeadlineExceeded, DefaultReason, InvalidRequest, LogUnavailable
 from bridge.layers.drain import Drain
 from bridge.offline.call_events import TOO_LARGE
-from bridge.offline.call_messages import answer_of, write_request
+from bridge.offline.call_messages import answer_of, without_row, write_request
 from bridge.offline.run_log import RunLog
 from bridge.offline.scorer import Answer, CallFailed, Question, RunScorer
 from bridge.offline.stored_models import LoadedVersion, load_version
@@ -102,7 +102,8 @@ class InProcess(RunScorer):
             call = await self._bound(question, arrival)
         except BridgeError as error:
             if self._log is not None:
-                await self._recorded(self._log.refused(arrival, error, question.request_id, self._version.ref))
+                writing = self._log.refused(arrival, error, question.request_id, self._version.ref)
+                await _recorded(self._log, writing)
             raise _failed(error) from None
         try:
             outcome = await self._version.score(call)
@@ -114,7 +115,7 @@ class InProcess(RunScorer):
             outcome = Outcome.failed(call.rows, let_go(error))
         failure = outcome.first_failure()
         if self._log is not None:
-            await self._recorded(self._log.ended(arrival, call, outcome, failure, self._version.engine))
+            await _recorded(self._log, self._log.ended(arrival, call, outcome, failure, self._version.engine))
         # A call of which no row has a score fails, but where rows are scored apart, each of them has an end of its own.
         if failure is not None and not (call.partial and all(_is_of_rows(part.error) for part in outcome.ranges)):
             raise _failed(failure)
@@ -169,11 +170,12 @@ class InProcess(RunScorer):
             return ()
         return self._version.defaults if asked is True else default_scores(asked, self._version.outputs)
 
-    async def _recorded(self, writing: Any) -> None:
-        try:
-            await writing
-        except LogUnavailable as error:
-            raise _failed(error) from None
+
+async def _recorded(log: RunLog, writing: Coroutine[Any, Any, None]) -> None:
+    try:
+        await writing
+    except LogUnavailable as error:
+        raise CallFailed(error.reason, log.sentence_of(error)) from None
 
 
 def _is_of_rows(error: BridgeError | None) -> bool:
@@ -181,5 +183,12 @@ def _is_of_rows(error: BridgeError | None) -> bool:
 
 
 def _failed(error: BridgeError) -> CallFailed:
-    too_large = isinstance(error, InvalidRequest) and error.limit.endswith(" rows")
-    return CallFailed(TOO_LARGE if too_large else error.reason, str(error))
+    if not isinstance(error, InvalidRequest):
+        return CallFailed(error.reason, str(error))
+    if error.limit.endswith(" rows"):
+        return CallFailed(TOO_LARGE, str(error))
+    if error.row is None:
+        return CallFailed(error.reason, str(error))
+    event = str(error.failed_reason or DefaultReason.INVALID_VALUE)
+    said = without_row(str(error), error.column, error.row)
+    return CallFailed(event, said, column=error.column, row=error.row, rows=error.rows)

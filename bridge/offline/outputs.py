@@ -14,8 +14,9 @@ from bridge.errors import BridgeError
 from bridge.offline.durable import clear, durable_file, rename_durably, said_of, sync_folder
 from bridge.offline.output_files import Kind, table_writer
 from bridge.offline.output_rows import OutputError
+from bridge.offline.publication_mark import OutputStamp
 
-__all__ = ["OutputExists", "Publication", "output_kind"]
+__all__ = ["OutputExists", "Publication", "output_kind", "standing"]
 
 _ASIDE = "output.partial"  # the run folder's next start removes what ends so
 _REPLACED = "replaced"
@@ -29,6 +30,25 @@ _KINDS: dict[str, Kind] = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json
 def output_kind(path: Path) -> Kind:
     """Returns in which form an output is written, by the end of its name; "folder" for any other name."""
     return _KINDS.get(path.suffix.lower(), "folder")
+
+
+def standing(output: Path, partition: Mapping[str, str], work: Path) -> OutputStamp | None:
+    """Returns by what the output that is in its place is recognised; None if there is none.
+
+    Ends the replacing of an output that a crash has interrupted.
+
+    Args:
+        output: the file or folder.
+        partition: the partition columns and their values.
+        work: the folder in which the replacing was prepared.
+
+    Raises:
+        NotWritten: what is there can't be read, or the replacing can't be ended.
+    """
+    with said_of(output):
+        target = _target(output, partition)
+        _mend(target, work / _REPLACED)
+        return _stamp(target)
 
 
 class OutputExists(BridgeError):
@@ -71,13 +91,22 @@ class Publication:
         """
         self._kind: Kind = output_kind(output)
         self._root = Path(os.path.realpath(output))
-        parts = [f"{name}={value}" for name, value in partition.items()] if self._kind == "folder" else []
-        self._target = self._root.joinpath(*parts)
+        self._target = _target(output, partition)
         self._schema = schema.with_metadata(dict(about))
         self._overwrite = overwrite
         self._aside = work / _ASIDE
         self._replaced = work / _REPLACED
-        self._prepare(output, partition if parts else {})
+        self._prepare(output, partition if self._kind == "folder" else {})
+
+    @property
+    def stamp(self) -> OutputStamp:
+        """By what the output is recognised that was written aside, also once it has its name.
+
+        Raises:
+            NotWritten: there is none.
+        """
+        with said_of(self._aside):
+            return _stamp(self._aside) or (0, 0)
 
     def write(self, tables: Iterator[pa.Table]) -> int:
         """Writes the rows aside, and waits until they are on the disk; returns how many there are.
@@ -132,18 +161,10 @@ class Publication:
         if partition:
             _check_partition(self._root, partition, self._schema)
         with said_of(output):
-            self._mend()
+            _mend(self._target, self._replaced)
             self._check()
             _check_file_system(self._target, self._aside.parent)
         self._check_form(output)
-
-    def _mend(self) -> None:
-        """Ends the replacing of a folder that a crash has interrupted."""
-        if self._replaced.exists():
-            if self._target.exists():
-                clear(self._replaced)
-            else:
-                rename_durably(self._replaced, self._target)
 
     def _check(self) -> None:
         target = self._target
@@ -203,6 +224,30 @@ class Publication:
         if not table.schema.equals(self._schema):
             raise OutputError("a finished chunk has other columns than the output: --restart begins anew")
         return table.replace_schema_metadata(self._schema.metadata)
+
+
+def _target(output: Path, partition: Mapping[str, str]) -> Path:
+    root = Path(os.path.realpath(output))
+    parts = [f"{name}={value}" for name, value in partition.items()] if output_kind(output) == "folder" else []
+    return root.joinpath(*parts)
+
+
+def _mend(target: Path, replaced: Path) -> None:
+    """Ends the replacing of a folder that a crash has interrupted."""
+    if replaced.exists():
+        if target.exists():
+            clear(replaced)
+        else:
+            rename_durably(replaced, target)
+
+
+def _stamp(path: Path) -> OutputStamp | None:
+    """Returns what no rename of an output changes; for a folder, that of the mark of success that is made with it."""
+    try:
+        found = (path / _SUCCESS if path.is_dir() else path).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_size, found.st_mtime_ns
 
 
 def _behind(first: pa.Table | None, rest: Iterator[pa.Table]) -> Iterator[pa.Table]:

@@ -11,9 +11,10 @@ from bridge.errors import BridgeError
 from bridge.offline.chunk_scoring import ChunkScoring
 from bridge.offline.model_columns import outputs_of, wanted_of
 from bridge.offline.output_rows import output_schema, output_table
-from bridge.offline.outputs import Publication, output_kind
+from bridge.offline.outputs import Publication, output_kind, standing
 from bridge.offline.plan import Plan
 from bridge.offline.progress import Progress
+from bridge.offline.publication_mark import PublicationMark
 from bridge.offline.rejects import write_rejects
 from bridge.offline.run_folder import RunFolder
 from bridge.offline.run_options import RunOptions
@@ -87,14 +88,13 @@ class _Run:
 
     async def execute(self) -> Summary:
         """Scores what is not finished, and publishes the output if the limits are kept."""
-        options, folder = self._options, self._folder
-        plan = await asyncio.to_thread(folder.begin, self._plan())
+        options, folder, plan = self._options, self._folder, self._plan()
+        if mark := await asyncio.to_thread(self._published_before, plan):
+            return self._summary(mark.plan, "", mark.chunks, mark.rows)
+        plan = await asyncio.to_thread(folder.begin, plan)
         resumed, resumed_rows = folder.finished_count, folder.rows
         self._progress.begin(resumed_rows, self._source.read_share())
-        overwrite = options.overwrite or folder.publishing
-        publication = Publication(
-            options.output, options.partition, self._schema, overwrite=overwrite, about=_about(plan), work=folder.path
-        )
+        publication = self._publication(plan)
         scoring = ChunkScoring(
             self._scorer,
             run_id=plan.run_id,
@@ -112,7 +112,7 @@ class _Run:
         over = self._over_the_limit()
         await asyncio.to_thread(write_rejects, options.rejects_file, folder.rejects(self._source.counted))
         if not over:
-            await asyncio.to_thread(self._publish, publication)
+            await asyncio.to_thread(self._publish, plan, publication)
         return self._summary(plan, over, resumed, resumed_rows)
 
     def _plan(self) -> Plan:
@@ -126,6 +126,25 @@ class _Run:
             # Whether chunks are cut at all is the model's: a resumed run must find the same ones.
             options=self._options.shaping(len(detail.features)) | {"row-wise": detail.row_wise},
             run_id=str(uuid.uuid4()),
+        )
+
+    def _published_before(self, plan: Plan) -> PublicationMark | None:
+        """Ends a run that was killed behind its publication, and returns its mark; None if there is none."""
+        options, folder = self._options, self._folder
+        mark = folder.published_before(plan, standing(options.output, options.partition, folder.path))
+        if mark is not None:
+            folder.remove()
+        return mark
+
+    def _publication(self, plan: Plan) -> Publication:
+        options, work = self._options, self._folder.path
+        return Publication(
+            options.output,
+            options.partition,
+            self._schema,
+            overwrite=options.overwrite,
+            about=_about(plan),
+            work=work,
         )
 
     async def _score_all(self, scoring: ChunkScoring) -> None:
@@ -186,9 +205,9 @@ class _Run:
             )
         return ""
 
-    def _publish(self, publication: Publication) -> None:
+    def _publish(self, plan: Plan, publication: Publication) -> None:
         publication.write(self._folder.tables(self._source.counted))
-        self._folder.mark_publishing()
+        self._folder.mark_publishing(plan, publication.stamp)
         publication.publish()
         self._folder.remove()
 

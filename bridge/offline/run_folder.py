@@ -1,7 +1,5 @@
 """The folder in which a run keeps its plan and its finished chunks, so that it can be killed at any time and go on."""
 
-import errno
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -15,24 +13,17 @@ from bridge.errors import BridgeError
 from bridge.offline.chunk_file import PARTIAL, ChunkDamaged, ChunkFile
 from bridge.offline.durable import clear, durable_file, rename_durably, said_of, sync_folder
 from bridge.offline.plan import Plan, PlanNotReadable
+from bridge.offline.publication_mark import OutputStamp, PublicationMark
+from bridge.offline.run_lock import LOCK, locked, own_folders
 from bridge.row_files.input_chunk import Reject
 
-__all__ = ["RunBusy", "RunFolder", "RunRefused"]
+__all__ = ["RunFolder", "RunRefused"]
 
-_RUN = ".run"
-_LOCK = "lock"
 _PLAN = "plan.json"
-_PUBLISHING = "publishing"
+_PUBLISHING, _PUBLISHED = "publishing", "published"  # the names of one mark, before and after the output has its name
 _NOTHING = -1
 _AGAIN = "run the same command again, which scores the chunk anew"
 _Part = TypeVar("_Part")
-_TRIES = 100  # of a folder that another run removes while this one opens it
-
-
-class RunBusy(BridgeError):
-    """Another run on the same output is under way."""
-
-    reason = "RUN_BUSY"
 
 
 class RunRefused(BridgeError):
@@ -52,15 +43,15 @@ class RunFolder:
         rows: the rows of the input in finished chunks.
         rejected: how many of them have no score.
         defaulted: how many of them have default scores.
-        publishing: whether the run may have begun to put its output in place.
     """
 
     def __init__(self, path: Path, lock: int) -> None:
         """Takes over a folder that `open` has made and locked; `lock` is the descriptor that holds the lock."""
         self.path = path
         self.rows = self.rejected = self.defaulted = 0
-        self.publishing = (path / _PUBLISHING).exists()
         self._lock = lock
+        self._published = (path / _PUBLISHED).exists()
+        self._mark = PublicationMark.read(path / (_PUBLISHED if self._published else _PUBLISHING))
         self._chunks: dict[int, ChunkFile] = {}
         self._counting = threading.Lock()
         for file in sorted(path.iterdir()):
@@ -82,9 +73,9 @@ class RunFolder:
             NotWritten: it can't be made, locked or read.
         """
         with said_of(path):
-            lock = _locked(path)
+            lock = locked(path)
             try:
-                if restart or not (path / _PLAN).exists():
+                if restart or not any((path / name).exists() for name in (_PLAN, _PUBLISHED)):
                     _forget(path)
                 return cls(path, lock)
             except BaseException:
@@ -99,6 +90,31 @@ class RunFolder:
     def finished(self, number: int) -> bool:
         """Whether the chunk with this number is finished."""
         return number in self._chunks
+
+    def published_before(self, plan: Plan, stands: OutputStamp | None) -> PublicationMark | None:
+        """Returns the mark of a run that has published before, so that nothing is left but to remove the folder.
+
+        The counts of rows are those that it had then. None if the run is still to publish. What a run has left that
+        published something else, or whose output is no longer there, is thrown away.
+
+        Args:
+            plan: the plan of this run.
+            stands: by what the output that is in its place is recognised; None if there is none.
+
+        Raises:
+            NotWritten: what is left can't be thrown away.
+        """
+        mark = self._mark
+        if mark is None or not (self._published or mark.output == stands):
+            return None
+        if mark.output == stands and not mark.plan.difference(plan):
+            self.rows, self.rejected, self.defaulted = mark.rows, mark.rejected, mark.defaulted
+            return mark
+        with said_of(self.path):
+            _forget(self.path)
+        self._chunks, self._mark, self._published = {}, None, False
+        self.rows = self.rejected = self.defaulted = 0
+        return None
 
     def begin(self, plan: Plan) -> Plan:
         """Notes the plan of a new run; returns the noted one, with its run id, if the run goes on.
@@ -180,28 +196,42 @@ class RunFolder:
         for number in range(total):
             yield from self._whole(number, ChunkFile.rejects)
 
-    def mark_publishing(self) -> None:
-        """Notes that the output is about to be put in place: after a crash, an output that exists is this run's own.
+    def mark_publishing(self, plan: Plan, output: OutputStamp) -> None:
+        """Notes that the output is about to be put in place: after a crash, this run's own output is recognised.
+
+        Args:
+            plan: the plan of the run.
+            output: by what the output is recognised.
 
         Raises:
             NotWritten: the note can't be written.
         """
+        mark = PublicationMark(plan, output, self.finished_count, self.rows, self.rejected, self.defaulted)
         with said_of(self.path):
-            self._write(_PUBLISHING, b"")
-        self.publishing = True
+            self._write(_PUBLISHING, mark.to_json().encode())
+        self._mark = mark
 
     def remove(self) -> None:
-        """Removes the folder, once the output is published; what can't be removed stays. The counts stay known."""
+        """Removes the folder, once the output is published; what can't be removed stays. The counts stay known.
+
+        The mark goes last: a run that is killed before is recognised as one that has published.
+        """
         with suppress(OSError):
-            _forget(self.path)
-            (self.path / _LOCK).unlink()
-            for folder in _own_folders(self.path):
+            if self._mark is not None and not self._published:
+                rename_durably(self.path / _PUBLISHING, self.path / _PUBLISHED)
+                self._published = True
+            for file in (*_chunk_files(self.path), self.path / _PLAN):
+                clear(file)
+            sync_folder(self.path)
+            (self.path / _PUBLISHED).unlink(missing_ok=True)
+            (self.path / LOCK).unlink()
+            for folder in own_folders(self.path):
                 folder.rmdir()
 
     def close(self) -> None:
         """Lets other runs have the folder; removes it if nothing is finished. May be called more than once."""
         if self._lock != _NOTHING:
-            if not self._chunks and not self.publishing:
+            if not self._chunks and self._mark is None:
                 self.remove()
             os.close(self._lock)
             self._lock = _NOTHING
@@ -237,59 +267,14 @@ class RunFolder:
         rename_durably(aside, self.path / name)
 
 
-def _own_folders(path: Path) -> list[Path]:
-    """Returns the folder of a run and those above it up to the one that ends in `.run`, the innermost first."""
-    chain = [path, *path.parents]
-    for at, folder in enumerate(chain):
-        above = folder.parent.name
-        # The value of a partition may end in `.run` as well.
-        if folder.name.endswith(_RUN) and "=" not in above and not above.endswith(_RUN):
-            return chain[: at + 1]
-    return [path]
-
-
-def _locked(path: Path) -> int:
-    """Makes the folder and returns the descriptor that holds its lock; others' folders are never made."""
-    for _ in range(_TRIES):
-        for folder in reversed(_own_folders(path)):
-            with suppress(FileExistsError):
-                folder.mkdir(0o700)
-        try:
-            lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:
-            if not path.parent.exists():
-                raise
-            continue  # its last run has just removed it
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if _stands(path / _LOCK, lock):
-                os.ftruncate(lock, 0)
-                os.pwrite(lock, str(os.getpid()).encode(), 0)
-                sync_folder(path.parent)
-                return lock
-        except BlockingIOError as error:
-            holder = os.pread(lock, 20, 0).decode(errors="replace") or "unknown"
-            os.close(lock)
-            raise RunBusy(f"another run on the same output is under way, process {holder}: {path}") from error
-        except BaseException:
-            os.close(lock)
-            raise
-        os.close(lock)
-    raise OSError(errno.EBUSY, os.strerror(errno.EBUSY), str(path))
-
-
-def _stands(file: Path, opened: int) -> bool:
-    """Whether an open file still has its name; its last run may have removed it since."""
-    try:
-        return file.stat().st_ino == os.fstat(opened).st_ino
-    except FileNotFoundError:
-        return False
-
-
 def _forget(path: Path) -> None:
-    """Removes the plan and then all chunks, so that what a kill leaves of them counts as nothing."""
-    for name in (_PLAN, _PUBLISHING):
+    """Removes the marks, the plan and then all chunks, so that what a kill leaves of them counts as nothing."""
+    for name in (_PUBLISHED, _PUBLISHING, _PLAN):
         (path / name).unlink(missing_ok=True)
-    for file in list(path.iterdir()):
-        if file.name.endswith(PARTIAL) or ChunkFile.of(file.name) is not None:
-            clear(file)
+    for file in _chunk_files(path):
+        clear(file)
+
+
+def _chunk_files(path: Path) -> list[Path]:
+    """Returns the chunks in a run's folder, and what is half written there."""
+    return [file for file in path.iterdir() if file.name.endswith(PARTIAL) or ChunkFile.of(file.name) is not None]

@@ -12,6 +12,7 @@ from bridge.calls import Arrival, Call, ModelRef, Outcome, now
 from bridge.codecs.scorebridge_v1.replies import write_reply
 from bridge.config import LogSettings
 from bridge.errors import BridgeError, LogUnavailable
+from bridge.offline.durable import sentence_of
 from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.record import record_of
 from bridge.prediction_log.recorder import LogRecorder
@@ -24,8 +25,9 @@ __all__ = ["RunLog"]
 class RunLog:
     """Puts the calls of a run on record; scores that can't be recorded are not used."""
 
-    def __init__(self, log: PredictionLog) -> None:
+    def __init__(self, log: PredictionLog, folder: Path) -> None:
         self._log = log
+        self._folder = folder
         self._recorder = LogRecorder(log)
         self._closed = False
 
@@ -41,7 +43,7 @@ class RunLog:
         log = PredictionLog(folder, settings, writer, describe_environment())
         await asyncio.to_thread(log.open)
         log.start()
-        return cls(log)
+        return cls(log, folder)
 
     async def ended(
         self, arrival: Arrival, call: Call, outcome: Outcome, failure: BridgeError | None, engine: str
@@ -71,6 +73,11 @@ class RunLog:
         """Puts a call on record that the run gave up."""
         with suppress(LogUnavailable):  # the log has counted it, and there is nobody left to be told
             await self._recorder.cancelled(arrival, call, engine)
+
+    def sentence_of(self, error: LogUnavailable) -> str:
+        """Returns why a call could not be recorded, with the folder and the remedy."""
+        cause = error.__cause__
+        return sentence_of(self._folder, cause) if isinstance(cause, OSError) else f"{self._folder}: {error}"
 
     async def close(self) -> None:
         """Writes what is left, and lets others write to the folder; may be called more than once."""

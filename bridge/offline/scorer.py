@@ -17,13 +17,19 @@ class CallFailed(BridgeError):
 
     Attributes:
         event: the UPPER_SNAKE reason that the gateway gave, or the name of the gRPC status where it gave none.
+        column: the name of the column with a value that can't be taken; empty if no value is the cause.
+        row: the number of the question's row with that value, from 0; None if the scorer has named none.
+        rows: how many neighbouring rows, from this one on, can't be taken for the same reason.
     """
 
     reason = "CALL_FAILED"
 
-    def __init__(self, event: str, message: str) -> None:
+    def __init__(self, event: str, message: str, *, column: str = "", row: int | None = None, rows: int = 1) -> None:
         super().__init__(message)
         self.event = event
+        self.column = column
+        self.row = row
+        self.rows = rows
 
 
 @value
@@ -55,12 +61,14 @@ class Ending:
         count: the number of rows.
         reason: the name of a DefaultReason.
         detail: the event in a sentence, without values of the rows.
+        column: the name of the column with a value that can't be taken; empty if no value is the cause.
     """
 
     first: int
     count: int
     reason: str
     detail: str
+    column: str = ""
 
 
 @value

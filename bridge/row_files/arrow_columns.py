@@ -47,10 +47,11 @@ def columns_of(
             None if such a value is to raise.
 
     Raises:
-        ArrowRefused: a column has a type that no model takes, or `refused` is None and a value can't be kept.
+        ArrowRefused: there is no such column, or several; one has a type that no model takes; or `refused` is None and
+            a value can't be kept.
     """
     found: _Refusals = {} if refused is None else refused
-    columns = tuple(_column(name, batch.column(name), found) for name in names)
+    columns = tuple(_column(name, _only(batch, name), found) for name in names)
     if refused is None and found:
         row = min(found)
         column, sentence = found[row]
@@ -117,6 +118,15 @@ def key_texts(column: Any) -> list[str]:
 def _combined(column: Any) -> Any:
     joined = column.combine_chunks()
     return pa.concat_arrays(joined.chunks) if isinstance(joined, pa.ChunkedArray) else joined
+
+
+def _only(batch: pa.RecordBatch | pa.Table, name: str) -> Any:
+    places = batch.schema.get_all_field_indices(name)
+    if len(places) > 1:
+        raise ArrowRefused(f"two columns have the name '{name}': rename one of them")
+    if not places:
+        raise ArrowRefused(f"there is no column '{name}'")
+    return batch.column(places[0])
 
 
 def _column(name: str, column: Any, refused: _Refusals) -> Column:

@@ -17,6 +17,8 @@ from bridge.row_files.wanted import Wanted
 
 __all__ = ["Source", "open_source"]
 
+_NO_TYPE = ("", str(pa.null()))  # of columns without any value, as pandas writes them
+
 
 def open_source(inputs: Sequence[str], dialect: Dialect, wanted: Wanted) -> "Source":
     """Returns the input of a run, whose files were found and fit what is wanted.
@@ -33,30 +35,62 @@ def open_source(inputs: Sequence[str], dialect: Dialect, wanted: Wanted) -> "Sou
     files = find_files(inputs)
     opened: list[RowFile] = []
     stamps: list[Stamp] = []
+    known: dict[str, tuple[str, str]] = {}
     for file in files:
         stamp = Stamp.of(database_path(file), file.path)  # before it is read: a change in between is noticed
         row_file = open_row_file(file, dialect, wanted)
         if opened:
-            _check_alike(files[0].path, opened[0], file.path, row_file)
+            _check_names(files[0].path, opened[0], file.path, row_file)
+        _check_types(known, file.path, row_file)
         opened.append(row_file)
         stamps.append(replace(stamp, row_groups=row_file.row_groups))
+    _make_echoes_alike(files, opened)
     return Source(files, opened, stamps)
 
 
-def _check_alike(first_path: str, first: RowFile, path: str, other: RowFile) -> None:
+def _check_names(first_path: str, first: RowFile, path: str, other: RowFile) -> None:
     for name in first.types.keys() | other.types.keys():
         if name not in first.types or name not in other.types:
             absent, there = (first_path, path) if name not in first.types else (path, first_path)
             raise SourceError(f"{absent} has no column '{name}', but {there} has: all files must have the same columns")
-        one, two = first.types[name], other.types[name]
-        if one and two and one != two:
+
+
+def _check_types(known: dict[str, tuple[str, str]], path: str, file: RowFile) -> None:
+    """Checks the types of a file's columns against those before; a column without any value may have any type.
+
+    Args:
+        known: for each column its type, and the path of the file that has it; takes those of this file too.
+        path: the path of the file.
+        file: the file.
+    """
+    for name, kind in file.types.items():
+        if kind in _NO_TYPE:
+            continue
+        before, where = known.setdefault(name, (kind, path))
+        if before != kind:
             raise SourceError(
-                f"column '{name}' is {one} in {first_path} and {two} in {path}: write all files with the same types"
+                f"column '{name}' is {before} in {where} and {kind} in {path}: write all files with the same types"
             )
-    if first.echo_schema != other.echo_schema:
-        raise SourceError(
-            f"the columns to copy have other types in {first_path} than in {path}: write all files with the same types"
-        )
+
+
+def _make_echoes_alike(files: Sequence[InputFile], opened: Sequence[RowFile]) -> None:
+    """Gives all files one schema of the columns to copy: a column without any value gets the type of the others."""
+    first = opened[0].echo_schema
+    if all(one.echo_schema == first for one in opened):
+        return
+    fields = []
+    for at, field in enumerate(first):
+        kinds = [one.echo_schema.field(at).type for one in opened]
+        fields.append(field.with_type(next((kind for kind in kinds if not pa.types.is_null(kind)), field.type)))
+    schema = pa.schema(fields)
+    for file, one in zip(files, opened, strict=True):
+        for mine, common in zip(one.echo_schema, schema, strict=True):
+            if mine.type != common.type and not pa.types.is_null(mine.type):
+                raise SourceError(
+                    f"column '{mine.name}', which is to be copied, is {mine.type} in {file.path} and {common.type} in"
+                    " another file: write all files with the same types"
+                )
+        one.echo_schema = schema
 
 
 class Source:

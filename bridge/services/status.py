@@ -12,6 +12,7 @@ from bridge.errors import (
     BridgeError,
     CircuitOpen,
     DeadlineExceeded,
+    DefaultReason,
     Draining,
     InvalidRequest,
     LogUnavailable,
@@ -84,10 +85,20 @@ class Status(NamedTuple):
                 info.metadata["version"] = str(ref.version)
         if error.limit:
             info.metadata["limit"] = error.limit
+        if isinstance(error, InvalidRequest):
+            info.metadata.update(_place(error))
         detail = AnyMessage()
         detail.Pack(info)
         rich = RichStatus(code=code.value[0], message=message, details=[detail])
         return cls(code, message, ((_DETAILS_KEY, rich.SerializeToString()),))
+
+
+def _place(error: InvalidRequest) -> dict[str, str]:
+    """Returns which value of which row can't be taken, and what becomes of such a row in a partial call."""
+    if error.row is None:
+        return {}
+    place = {"column": _short(error.column), "row": str(error.row), "rows": str(error.rows)}
+    return place | {"row_reason": str(error.failed_reason or DefaultReason.INVALID_VALUE)}
 
 
 def _short(message: str) -> str:

@@ -15,7 +15,8 @@ from sick import Sick, StartSick, make_sick_bundle
 from bridge.gateway.server import Gateway
 
 # Only root can become another user; that others are refused is tested in tests/unit/test_worker_user.py.
-collect_ignore = [] if os.geteuid() == 0 else ["test_worker_user.py", "test_worker_user_rights.py"]
+_AS_ROOT = ["test_worker_user.py", "test_worker_user_embedded_r.py", "test_worker_user_rights.py"]
+collect_ignore = [] if os.geteuid() == 0 else _AS_ROOT
 
 
 @pytest.fixture

@@ -15,7 +15,8 @@ import pytest
 
 from bridge.offline.durable import NotWritten
 from bridge.offline.plan import Plan
-from bridge.offline.run_folder import RunBusy, RunFolder, RunRefused
+from bridge.offline.run_folder import RunFolder, RunRefused
+from bridge.offline.run_lock import RunBusy
 from bridge.row_files.input_chunk import Reject
 
 STORING = """
@@ -258,7 +259,8 @@ TAKING = """
 import sys
 from pathlib import Path
 from bridge.offline.plan import Plan
-from bridge.offline.run_folder import RunBusy, RunFolder
+from bridge.offline.run_folder import RunFolder
+from bridge.offline.run_lock import RunBusy
 path, taken = Path(sys.argv[1]), 0
 while taken < 50:
     try:

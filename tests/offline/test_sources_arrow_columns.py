@@ -89,3 +89,13 @@ def test_numbers_without_nulls_are_not_copied_and_no_value_at_all_says_nothing()
 def test_types_that_no_model_takes_are_refused_with_a_remedy(kind: pa.DataType) -> None:
     with pytest.raises(ArrowRefused, match=r"column 'x' is of the Arrow type .*: (write|cast)"):
         columns_of(pa.table({"x": pa.array([None], kind)}), ["x"])
+
+
+def test_a_column_that_is_there_twice_or_not_at_all_is_refused() -> None:
+    table = pa.table([pa.array([1.5]), pa.array([2.5]), pa.array(["a"])], names=["x", "x", "f"])
+    for batch in (table, table.to_batches()[0]):
+        with pytest.raises(ArrowRefused, match="two columns have the name 'x': rename one of them"):
+            columns_of(batch, ["f", "x"])
+        with pytest.raises(ArrowRefused, match="there is no column 'z'"):
+            columns_of(batch, ["z"])
+        assert [one.name for one in columns_of(batch, ["f"])] == ["f"]

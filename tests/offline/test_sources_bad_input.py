@@ -2,7 +2,9 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -86,6 +88,68 @@ def test_what_can_not_be_read_as_a_whole_is_refused_with_its_file(
     with pytest.raises(SourceError, match=said) as refused:
         all_of(open_source([str(tmp_path / name)], CSV, X), 10)
     assert name in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "a.arrow"])
+@pytest.mark.parametrize("twice", ["id", "x", "z"])
+def test_two_columns_of_one_name_are_refused_whoever_needs_them(tmp_path: Path, name: str, twice: str) -> None:
+    columns: dict[str, Any] = {"id": ["a"], "x": [1.5], "f": ["t"], "z": ["u"]}
+    columns = {key: pa.array(values) for key, values in columns.items()}
+    table = pa.table([*columns.values(), columns[twice]], names=[*columns, twice])
+    if name == "a.parquet":
+        pq.write_table(table, tmp_path / name)
+    else:
+        with pa.ipc.new_file(str(tmp_path / name), table.schema) as writer:
+            writer.write_table(table)
+    wanted = replace(X, ignore_extra=True)
+    with pytest.raises(SourceError, match=f"{name}: two columns have the name '{twice}': rename one of them"):
+        open_source([str(tmp_path / name)], CSV, wanted)
+
+
+@pytest.mark.parametrize(
+    "kinds",
+    [
+        (pa.null(), pa.string()),
+        (pa.string(), pa.null()),
+        (pa.null(), pa.int64()),
+        (pa.null(), pa.timestamp("us")),
+        (pa.null(), pa.null()),
+    ],
+    ids=str,
+)
+def test_a_column_without_values_is_kept_as_the_type_that_it_has_elsewhere(
+    tmp_path: Path, kinds: tuple[Any, Any]
+) -> None:
+    for at, kind in enumerate(kinds):
+        note: Any = pa.array([None, None] if kind == pa.null() else [None, 5]).cast(kind)
+        x: Any = pa.nulls(2) if kind == pa.null() else pa.array([1.5, 2.5])
+        pq.write_table(pa.table({"x": x, "note": note}), tmp_path / f"{at}.parquet")
+    source = open_source([str(tmp_path)], CSV, Wanted((WantedFeature("x", Type.DOUBLE),), keep=("note",)))
+    other = next((kind for kind in kinds if kind != pa.null()), pa.null())
+    assert source.echo_schema.types == [other]
+    chunks = all_of(source, 10)
+    echoed = [chunk.echoed for chunk in chunks]
+    assert all(one is not None and one.schema == source.echo_schema for one in echoed)
+    values = [value for one in echoed if one is not None for value in one["note"].cast(pa.string()).to_pylist()]
+    assert [value is not None for value in values] == [kind != pa.null() and row for kind in kinds for row in (0, 1)]
+
+
+def test_an_object_with_a_name_twice_is_a_row_that_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text(
+        '{"id": "a", "x": 1, "f": "t"}\n{"id": "b", "x": 1, "f": "t", "x": 2}\n{"id": "c", "x": 3, "f": "t"}\n'
+    )
+    (chunk,) = all_of(open_source([str(tmp_path / "a.jsonl")], CSV, X), 10)
+    assert [(one.row, one.detail) for one in chunk.rejects] == [(2, "the object has a name twice")]
+    assert values_of([chunk], "x") == [1.0, 3.0]
+
+
+def test_types_differ_whatever_file_without_values_is_before_them(tmp_path: Path) -> None:
+    notes: list[Any] = [pa.nulls(1), pa.array(["a"]), pa.array([1])]
+    for at, note in enumerate(notes):
+        pq.write_table(pa.table({"x": [1.5], "note": note}), tmp_path / f"{at}.parquet")
+    wanted = Wanted((WantedFeature("x", Type.DOUBLE),), keep=("note",))
+    with pytest.raises(SourceError, match=r"'note' is string in .*1.parquet and int64 in .*2.parquet"):
+        open_source([str(tmp_path)], CSV, wanted)
 
 
 def test_a_corrupt_page_and_a_file_cut_short_are_refused(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def test_the_answer_of_an_ordered_query_is_read_and_any_other_is_refused(tmp_pat
         ("SELECT 1 AS x ORDER BY 1; SELECT id, x FROM t ORDER BY 1", "one SELECT"),
         ("", "one SELECT"),
         ("SELECT nothing FROM t ORDER BY 1", "refuses"),
+        ("SELECT id, x, x FROM t ORDER BY 1", "two columns have the name 'x'"),
         ("SELECT content AS x FROM read_text('/etc/hostname') ORDER BY 1", "refuses"),
     ],
 )

@@ -25,6 +25,7 @@ from scorebridge import (
     Unauthenticated,
     Unavailable,
     VersionRefused,
+    error_info_of,
 )
 from scorebridge.errors import translate
 from scorebridge.fallback import falls_back
@@ -92,6 +93,15 @@ def test_a_gateway_s_error_has_its_class_and_all_that_was_said(
     assert str(error) == "what happened"
     assert (error.reason, error.model, error.version, error.limit) == ("SOME_REASON", "m", "7", "10 rows")
     assert str(translate(FakeRpcError(status, "", metadata))) == "SOME_REASON"
+
+
+def test_what_a_gateway_said_is_there_for_programs_with_stubs_of_their_own() -> None:
+    metadata: Metadata = [("other", "x"), (KEY, packed(Duration(seconds=1), info()))]
+    found = error_info_of(FakeRpcError(grpc.StatusCode.INTERNAL, "what happened", metadata))
+    assert found == info()
+    others: list[Metadata] = [[], [(KEY, packed(info(domain="elsewhere.example")))]]
+    for other in others:
+        assert error_info_of(FakeRpcError(grpc.StatusCode.INTERNAL, "what happened", other)) is None
 
 
 @pytest.mark.parametrize(("status", "kind"), KINDS)

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sys
 from pathlib import Path
 
 from bridge.backends.embedded_r.child import CANNOT_EMBED
@@ -18,6 +19,7 @@ from bridge.workers.user import WorkerUser
 __all__ = ["EmbeddedRSpawner"]
 
 _END_S = 1.0  # how long a process may take to end after its connection has ended
+_MAY_NOT_RUN = 126  # the exit code of a shell whose user may not run a program
 
 
 class EmbeddedRSpawner:
@@ -84,6 +86,11 @@ class EmbeddedRSpawner:
             worker = await EmbeddedRWorker.greeted(process)
         except (ConnectionLost, ProtocolError) as error:
             await _ended(process)
+            if self._user is not None and process.group.exit_code == _MAY_NOT_RUN:
+                raise BundleError(
+                    f"worker_user '{self._user.name}' can't run {sys.executable}, in which R is embedded: install it "
+                    "where that user can"
+                ) from error
             if process.group.exit_code == CANNOT_EMBED:
                 raise BundleError(
                     "R could not be started inside Python: 'python -m rpy2.situation' shows which R was found; it "

@@ -120,13 +120,11 @@ def _doubles(name: str, values: Sequence[Any], *, mixed: bool) -> Column:
     if mixed:
         for row, number in enumerate(values):
             if type(number) is int and not _is_double(number):
-                raise InvalidRequest(
-                    f"column {name_text(name)}, row {row}: a whole number that no double holds exactly"
-                )
+                raise _in_row(name, row, ": a whole number that no double holds exactly")
     array = np.concatenate([np.array(run, np.float64) for run in _runs(values)])
     if (infinite := np.isinf(array)).any():
         row = int(infinite.argmax())
-        raise InvalidRequest(f"column {name_text(name)}, row {row}: a number that is too large for a double")
+        raise _in_row(name, row, ": a number that is too large for a double")
     return Column(name, Type.DOUBLE, array)
 
 
@@ -155,11 +153,15 @@ def _check_texts(name: str, values: Sequence[Any]) -> None:
         if text is None:
             continue
         if "\0" in text:
-            raise InvalidRequest(f"column {name_text(name)}, row {row}: holds a NUL character")
+            raise _in_row(name, row, ": holds a NUL character")
         try:
             text.encode()
         except UnicodeEncodeError:
-            raise InvalidRequest(f"column {name_text(name)}, row {row}: holds half of a surrogate pair") from None
+            raise _in_row(name, row, ": holds half of a surrogate pair") from None
+
+
+def _in_row(name: str, row: int, fault: str) -> InvalidRequest:
+    return InvalidRequest(f"column {name_text(name)}, row {row}{fault}", column=name, row=row)
 
 
 def _mixed(name: str, values: Sequence[Any]) -> InvalidRequest:
@@ -168,7 +170,7 @@ def _mixed(name: str, values: Sequence[Any]) -> InvalidRequest:
     for row, value in present:
         if isinstance(value, list | Members):
             expected = "a value is a number, true, false, text or null"
-            return InvalidRequest(f"column {name_text(name)}, row {row} is {said(value)}: {expected}")
+            return _in_row(name, row, f" is {said(value)}: {expected}")
     first, kind = present[0][0], said(present[0][1])
     row, other = next((row, said(value)) for row, value in present if said(value) != kind)
     return InvalidRequest(

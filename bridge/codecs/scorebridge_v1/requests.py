@@ -39,7 +39,7 @@ def parse_request(request: bytes) -> pb.ScoreRequest:
     try:
         return pb.ScoreRequest.FromString(request)
     except DecodeError as error:
-        raise InvalidRequest(_why_unreadable(request)) from error
+        raise _unreadable(request) from error
 
 
 def check_short(raw: bytes, request: pb.ScoreRequest) -> None:
@@ -63,22 +63,23 @@ def check_short(raw: bytes, request: pb.ScoreRequest) -> None:
                 check_text("a name, row key or label", len(text.encode()))
 
 
-def _why_unreadable(request: bytes) -> str:
-    """Returns why protobuf refused a request.
+def _unreadable(request: bytes) -> InvalidRequest:
+    """Returns the error of a request that protobuf refused.
 
     Protobuf does not say where text is not UTF-8, so the request is parsed again with bytes in the place of strings.
     """
     try:
         twin = _bytes_twin().FromString(request)
     except DecodeError:
-        return UNREADABLE
+        return InvalidRequest(UNREADABLE)
     for column in twin.table.columns:
         for row, value in enumerate(column.strings.values):
             if not _is_utf8(value):
-                return f"column '{column.name.decode(errors='replace')}', row {row}: not UTF-8"
+                name = column.name.decode(errors="replace")
+                return InvalidRequest(f"column '{name}', row {row}: not UTF-8", column=name, row=row)
         if not _is_utf8(column.name):
-            return "the name of a column is not UTF-8"
-    return "a text in the request is not UTF-8"
+            return InvalidRequest("the name of a column is not UTF-8")
+    return InvalidRequest("a text in the request is not UTF-8")
 
 
 def _is_utf8(value: bytes) -> bool:
@@ -170,7 +171,8 @@ def _read_column(column: pb.Column) -> Column:
     if column_type is Type.STRING:
         for row, text in enumerate(entries):
             if "\0" in text:
-                raise InvalidRequest(f"column '{column.name}', row {row}: holds a NUL character")
+                message = f"column '{column.name}', row {row}: holds a NUL character"
+                raise InvalidRequest(message, column=column.name, row=row)
         values = np.empty(len(entries), object)
         values[:] = entries
     else:

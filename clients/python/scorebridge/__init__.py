@@ -24,6 +24,7 @@ from scorebridge.errors import (
     Unauthenticated,
     Unavailable,
     VersionRefused,
+    error_info_of,
 )
 from scorebridge.models import BoosterDetail, DefaultScore, Feature, ModelDetail, ModelVersion, Output
 from scorebridge.result import DefaultedRows, FailedRows, Scores, Source
@@ -57,4 +58,5 @@ __all__ = [
     "Unavailable",
     "VersionRefused",
     "arguments_from_env",
+    "error_info_of",
 ]

@@ -17,7 +17,6 @@
 ScoringError: the program has to be mended, as it has when it uses a closed client.
 """
 
-from collections.abc import Iterable
 from typing import Any
 
 import grpc
@@ -40,6 +39,7 @@ __all__ = [
     "Unauthenticated",
     "Unavailable",
     "VersionRefused",
+    "error_info_of",
     "senseless_answer",
     "translate",
     "translate_closed",
@@ -164,7 +164,7 @@ def translate(error: grpc.RpcError) -> ScoringError:
     """Returns the client's error for an error of gRPC, with the details that the gateway gave."""
     call: Any = error
     status: grpc.StatusCode = call.code()
-    info = _error_info(call.trailing_metadata() or ())
+    info = error_info_of(error)
     kind = _BY_STATUS.get(status, ScoringError)
     if status is grpc.StatusCode.RESOURCE_EXHAUSTED and info is None:
         kind = MessageTooLarge  # raised by the gRPC library of the client or of the gateway
@@ -205,8 +205,18 @@ def senseless_answer(what: str) -> PredictionFailed:
     )
 
 
-def _error_info(metadata: Iterable[tuple[str, str | bytes]]) -> ErrorInfo | None:
-    for key, value in metadata:
+def error_info_of(error: grpc.RpcError) -> ErrorInfo | None:
+    """Returns what a gateway says of a call that failed, for programs that call gateways by gRPC's own stubs.
+
+    Args:
+        error: the error of gRPC, blocking or asyncio.
+
+    Returns:
+        The google.rpc.ErrorInfo: its `reason`, and by their names in `metadata` the model, version and limit, and for a
+        value that can't be taken its `column` and `row`. None if no gateway has ended the call.
+    """
+    call: Any = error
+    for key, value in call.trailing_metadata() or ():
         if key != _DETAILS_KEY or isinstance(value, str):
             continue
         try:
