@@ -136,6 +136,13 @@ def test_every_double_that_is_printed_comes_back_the_same(folder: Path, doubles:
     assert chunk.batch.columns[0].values.tobytes() == np.array(doubles).tobytes()
 
 
+def test_a_row_with_too_few_cells_before_one_with_as_many_too_many_costs_both(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_text("id,x,n,f\nk,1,2\nk,1,2,a,b\nk,1,2,a\n")
+    (chunk,) = open_source([str(tmp_path / "rows.csv")], Dialect(), WANTED).chunks(10, lambda _: False)
+    assert [(reject.row, reject.reason) for reject in chunk.rejects] == [(1, "MALFORMED_ROW"), (2, "MALFORMED_ROW")]
+    assert chunk.places.tolist() == [2]
+
+
 @pytest.mark.parametrize("chunk_rows", [1, 3, 10])
 @pytest.mark.parametrize(
     ("line", "said"),
