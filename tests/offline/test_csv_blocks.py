@@ -143,6 +143,14 @@ def test_a_row_with_too_few_cells_before_one_with_as_many_too_many_costs_both(tm
     assert chunk.places.tolist() == [2]
 
 
+@pytest.mark.parametrize("separator", [",", "\u00a6"])
+def test_rows_behind_empty_lines_come_in_their_order(tmp_path: Path, separator: str) -> None:
+    lines = ["id,x,n,f", "a,1,2,a", "", "", "b,1,2,a", "c,1,2,a"]
+    (tmp_path / "rows.csv").write_text("\n".join(lines).replace(",", separator))
+    chunks = list(open_source([str(tmp_path / "rows.csv")], Dialect(separator), WANTED).chunks(1, lambda _: False))
+    assert [chunk.keys for chunk in chunks] == [("a",), (), (), ("b",), ("c",)]
+
+
 @pytest.mark.parametrize("chunk_rows", [1, 3, 10])
 @pytest.mark.parametrize(
     ("line", "said"),
