@@ -17,12 +17,12 @@ __all__ = [
     "Cell",
     "CellError",
     "Row",
+    "RowScanner",
     "column_names",
     "format_cells",
     "place",
     "read_cells",
     "read_rows",
-    "split_rows",
 ]
 
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
@@ -102,7 +102,7 @@ def read_rows(lines: Iterable[str], separator: str = ",", *, header: bool = True
         CellError: a quote is out of place or never closed, a row has more or fewer cells than the first, or more
             than 65,536, or more than 4 Mi characters.
     """
-    scanner = _Scanner(lines, separator, header=header, before=before)
+    scanner = RowScanner(lines, separator, header=header, before=before)
     first: list[Cell] = []
     empty = skipped = 0
     for row in scanner.rows():
@@ -118,28 +118,20 @@ def read_rows(lines: Iterable[str], separator: str = ",", *, header: bool = True
         yield row
 
 
-def split_rows(lines: Iterable[str], separator: str = ",", *, header: bool = True, before: int = 0) -> Iterator[Row]:
-    """Yields the rows of a CSV file, with the header, however many cells each has; an empty line is a row of one cell.
+def _is_empty(row: Sequence[Cell]) -> bool:
+    """Whether the line of a row is empty; in a file of one column that is a missing cell."""
+    return len(row) == 1 and row[0].missing
+
+
+class RowScanner:
+    """Splits lines into rows of cells, however many each has, and counts rows and lines for messages.
 
     Args:
         lines: the lines with their ends, which are LF, CRLF or CR.
         separator: the character between cells.
         header: whether the first row is a header; this only changes how messages count rows.
         before: how many lines of the file come before these.
-
-    Raises:
-        CellError: a quote is out of place or never closed, or a row has more than 65,536 cells or 4 Mi characters.
     """
-    return _Scanner(lines, separator, header=header, before=before).rows()
-
-
-def _is_empty(row: Sequence[Cell]) -> bool:
-    """Whether the line of a row is empty; in a file of one column that is a missing cell."""
-    return len(row) == 1 and row[0].missing
-
-
-class _Scanner:
-    """Splits lines into rows of cells, and counts rows and lines for messages."""
 
     def __init__(self, lines: Iterable[str], separator: str, *, header: bool, before: int) -> None:
         self.separator = separator
@@ -154,7 +146,11 @@ class _Scanner:
         return place(self._row + further, line, header=self.header)
 
     def rows(self) -> Iterator[Row]:
-        """Yields all rows, however many cells they have."""
+        """Yields all rows; an empty line is a row of one cell.
+
+        Raises:
+            CellError: a quote is out of place or never closed, or a row has more than 65,536 cells or 4 Mi characters.
+        """
         while line := self._next_line():
             self._row += 1
             begin, self._size = self._line, 0
@@ -165,6 +161,11 @@ class _Scanner:
             if len(cells) > MOST_CELLS:
                 raise CellError(f"{self.place_of(begin)}: it has more than {MOST_CELLS} cells")
             yield Row(cells, begin)
+
+    def pass_over(self, rows: int) -> None:
+        """Counts rows of one line each that were taken from the lines before they came here."""
+        self._line += rows
+        self._row += rows
 
     def _next_line(self) -> str:
         line = next(self._lines, "")
@@ -213,7 +214,7 @@ class _Scanner:
                 raise CellError(f"{self.place_of(begin)}: a quote is out of place", remedy)
 
 
-def _wrong_width(scanner: _Scanner, first: Sequence[Cell], row: Row) -> CellError:
+def _wrong_width(scanner: RowScanner, first: Sequence[Cell], row: Row) -> CellError:
     texts = [cell.text for cell in row.cells]
     remedy = width_cause(
         [cell.text for cell in first],

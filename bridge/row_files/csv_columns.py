@@ -12,7 +12,7 @@ from bridge.row_files.csv_causes import number_cause, truth_cause
 from bridge.row_files.csv_cells import Cell, CellError, place
 from bridge.row_files.csv_numbers import NoNumber, is_nan, read_double, read_whole
 
-__all__ = ["parse_column", "read_column"]
+__all__ = ["parse_column", "read_column", "whole_range"]
 
 _Value = float | bool | str | None
 
@@ -62,10 +62,10 @@ def _strict(cell: Cell, column_type: Type) -> float | bool | str:
         return value
     if not _WHOLE.fullmatch(cell.text):
         raise NoNumber
-    return read_whole(cell.text, *_range(column_type))
+    return read_whole(cell.text, *whole_range(column_type))
 
 
-def _range(column_type: Type) -> tuple[int, int]:
+def whole_range(column_type: Type) -> tuple[int, int]:
     """Returns the least and the largest number of an integer type; for int without -2147483648, which is R's NA."""
     limits = np.iinfo(column_type.dtype)
     return int(limits.min) + (column_type is Type.INT), int(limits.max)
@@ -150,7 +150,11 @@ def _truth(cell: Cell) -> bool:
 
 def _number(cell: Cell, column_type: Type, decimal: str) -> float:
     text = cell.text.strip(_BLANKS)
-    return read_double(text, decimal) if column_type is Type.DOUBLE else read_whole(text, *_range(column_type), decimal)
+    return (
+        read_double(text, decimal)
+        if column_type is Type.DOUBLE
+        else read_whole(text, *whole_range(column_type), decimal)
+    )
 
 
 def _cause(cell: Cell, error: NoNumber, declared: Type | None, decimal: str) -> str:

@@ -7,15 +7,18 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import BinaryIO, cast
 
+import numpy as np
 import pyarrow as pa
 
-from bridge.columns import Column, Type
 from bridge.row_files.chunk_building import INVALID_VALUE, MALFORMED_ROW, Fault, Faults, build_chunk
+from bridge.row_files.csv_block import Block
 from bridge.row_files.csv_causes import header_cause, may_be_values, width_cause
-from bridge.row_files.csv_cells import Cell, Row, column_names, split_rows
-from bridge.row_files.csv_columns import read_column
+from bridge.row_files.csv_cells import Cell, Row, column_names
 from bridge.row_files.csv_dialect import Dialect
+from bridge.row_files.csv_field import Field
 from bridge.row_files.csv_file import text_lines
+from bridge.row_files.csv_part import CsvPart, block_part, scanned_part
+from bridge.row_files.csv_stream import RowStream
 from bridge.row_files.csv_text import TextError
 from bridge.row_files.input_chunk import InputChunk
 from bridge.row_files.input_files import InputFile
@@ -25,7 +28,7 @@ from bridge.row_files.wanted import Wanted
 
 __all__ = ["CsvRows"]
 
-_NO_KEY = ("", "NA", "\\N")
+_LOOK_ROWS = 1000
 _ABSENT = Cell("", quoted=False)
 _LIKE_MISSING = ("NA", "\\N")
 
@@ -55,11 +58,17 @@ class CsvRows:
             self.header = reader.header
         self.names = [cell.text for cell in self.header] if dialect.header else [one.name for one in wanted.features]
         self._sent = self._checked_names()
-        self._quoted = self._columns_with_quotes()
+        self._places = {name: at for at, name in enumerate(self.names)}
+        quoted = self._columns_with_quotes()
+        self._fields = [
+            Field(self._places[name], wanted.feature(name), quoted.get(name), dialect.decimal)
+            for name in self._sent
+            if name in self._places
+        ]
         # A column that the model declares no type for is text where a cell is in quotes: in all files, or in none.
         self.types: Mapping[str, str] = dict.fromkeys((*self._sent, *wanted.echoed), "CSV") | {
             name: "text (cells in quotes)" if quoted else "numbers (no cell in quotes)"
-            for name, quoted in self._quoted.items()
+            for name, quoted in quoted.items()
             if wanted.feature(name).type is None
         }
         self.echo_schema = pa.schema([pa.field(name, pa.string()) for name in wanted.echoed])
@@ -100,12 +109,12 @@ class CsvRows:
             feature = self._wanted.feature(name)
             if name in self.names and (feature.type is None or any(level in _LIKE_MISSING for level in feature.levels)):
                 found[name] = False
-        places = {name: self.names.index(name) for name in found}
+        places = {name: self._places[name] for name in found}
         if places:
             with _reading(self.path), closing(self.open()) as reader:
-                for row in reader.rows:
+                for quoted in reader.quotes():
                     for name, at in list(places.items()):
-                        if at < len(row.cells) and row.cells[at].quoted:
+                        if at < len(quoted) and quoted[at]:
                             found[name] = True
                             del places[name]
                     if not places:
@@ -116,32 +125,34 @@ class CsvRows:
         """Opens the file to read its rows."""
         return _CsvReader(self)
 
-    def chunk(self, rows: list[Row], number: int, first: int) -> InputChunk:
+    def chunk(self, read: Block | list[Row], number: int, first: int) -> InputChunk:
         """Returns rows of the file as a chunk."""
         faults: Faults = {}
-        width = len(self.names)
-        cells = []
-        for at, row in enumerate(rows):
-            if len(row.cells) != width:
-                faults[at] = self._malformed(row)
-            cells.append(row.cells if len(row.cells) == width else [_ABSENT] * width)
-        by_name = dict(zip(self.names, zip(*cells, strict=True), strict=True))
-        columns = [self._column(name, by_name, len(rows), faults) for name in self._sent]
-        key = self._wanted.key
+        part = block_part(read) if isinstance(read, Block) else self._scanned(read, faults)
+        read_columns = dict(zip([one.feature.name for one in self._fields], part.columns(self._fields), strict=True))
+        columns = []
+        for name in self._sent:
+            column, refused = read_columns.get(name) or (self._partition.column(name, part.rows), {})
+            columns.append(column)
+            for at, sentence in refused.items():
+                faults.setdefault(at, Fault(name, INVALID_VALUE, sentence))
         echoed = [
-            self._partition.texts_of(name, len(rows))
-            if name not in by_name
-            else pa.array([None if cell.missing else cell.text for cell in by_name[name]], pa.string())
+            part.copied(self._places[name]) if name in self._places else self._partition.texts_of(name, part.rows)
             for name in self.echo_schema.names
         ]
-        table = pa.table({"": pa.nulls(len(rows))}).select([])
+        table = pa.table({"": pa.nulls(part.rows)}).select([])
         table = pa.Table.from_arrays(echoed, schema=self.echo_schema) if echoed else table
-        keys = None
-        if key is not None and key in by_name:
-            keys = ["" if cell.text in _NO_KEY and not cell.quoted else cell.text for cell in by_name[key]]
+        keys, key = None, self._wanted.key
+        if key is not None and key in self._places:
+            keys = part.keys(self._places[key])
         elif key is not None:
-            keys = [self._partition.texts[key] or ""] * len(rows)
+            keys = [self._partition.texts[key] or ""] * part.rows
         return build_chunk((number, self.path, first), columns, table, keys=keys, key_column=key, faults=faults)
+
+    def _scanned(self, rows: list[Row], faults: Faults) -> CsvPart:
+        width = len(self.names)
+        faults.update({at: self._malformed(row) for at, row in enumerate(rows) if len(row.cells) != width})
+        return scanned_part([[_ABSENT] * width if at in faults else row.cells for at, row in enumerate(rows)])
 
     def _malformed(self, row: Row) -> Fault:
         if len(row.cells) == 1 and row.cells[0].missing:
@@ -157,26 +168,6 @@ class CsvRows:
         of = "header" if self.dialect.header else "first row"
         sentence = f"line {row.line}: the row has {len(texts)} cells, the {of} has {len(self.names)}"
         return Fault("", MALFORMED_ROW, f"{sentence}; {cause}" if cause else sentence)
-
-    def _column(self, name: str, cells: dict[str, tuple[Cell, ...]], rows: int, faults: Faults) -> Column:
-        if name not in cells:
-            return self._partition.column(name, rows)
-        feature, refused = self._wanted.feature(name), dict[int, str]()
-        column = read_column(
-            name,
-            feature.type,
-            cells[name],
-            where=str,
-            decimal=self.dialect.decimal,
-            levels=feature.levels,
-            quotes=self._quoted.get(name),
-            refused=refused,
-        )
-        if column.type is Type.STRING:
-            refused |= {at: "the text holds a NUL character" for at, text in enumerate(column.values) if "\0" in text}
-        for at, sentence in refused.items():
-            faults.setdefault(at, Fault(name, INVALID_VALUE, sentence))
-        return column
 
 
 class _CsvReader:
@@ -197,21 +188,32 @@ class _CsvReader:
         compressed = self._file.path.lower().endswith(".gz")
         text = cast("BinaryIO", gzip.GzipFile(fileobj=self._raw)) if compressed else self._raw
         lines, before = text_lines(text, dialect)
-        rows = split_rows(lines, dialect.separator, header=dialect.header, before=before)
-        first = next(rows, None)
-        if first is None and dialect.header:
+        self._stream = RowStream(lines, dialect, before)
+        self.header: list[Cell] = self._stream.first
+        if not self.header and dialect.header:
             raise TextError("there is no header in it")
-        self.header: list[Cell] = first.cells if first else []
-        begin = [] if dialect.header or first is None else [first]
-        self.rows = _without_last_empty(begin, rows, len(self.header))
+
+    def quotes(self) -> Iterator[list[bool]]:
+        """Yields which cells of the next rows are in quotes, by column: for each row, or for several at once."""
+        while True:
+            if block := self._stream.block(_LOOK_ROWS, len(self.header)):
+                yield np.logical_or.reduce(block.quoted).tolist()
+                continue
+            row = None
+            for row in self._stream.scan(_LOOK_ROWS):
+                yield [cell.quoted for cell in row.cells]
+            if row is None:
+                return
 
     def skip(self, rows: int) -> int:
         with _reading(self._file.path):
-            return sum(1 for _ in zip(range(rows), self.rows, strict=False))
+            if block := self._stream.block(rows, len(self._file.names)):
+                return block.rows
+            return sum(1 for _ in self._stream.scan(rows))
 
     def read(self, rows: int, number: int, first: int) -> InputChunk | None:
         with _reading(self._file.path):
-            read = [row for _, row in zip(range(rows), self.rows, strict=False)]
+            read = self._stream.block(rows, len(self._file.names)) or list(self._stream.scan(rows))
         return self._file.chunk(read, number, first) if read else None
 
     def position(self) -> int:
@@ -219,19 +221,6 @@ class _CsvReader:
 
     def close(self) -> None:
         self._raw.close()
-
-
-def _without_last_empty(begin: list[Row], rows: Iterator[Row], width: int) -> Iterator[Row]:
-    """Yields rows, but not the empty lines at the end of a file that has more than one column."""
-    yield from begin
-    empty: list[Row] = []
-    for row in rows:
-        if width > 1 and len(row.cells) == 1 and row.cells[0].missing:
-            empty.append(row)
-            continue
-        yield from empty
-        empty.clear()
-        yield row
 
 
 @contextmanager

@@ -3,12 +3,12 @@
 import codecs
 import re
 from collections.abc import Iterable, Iterator
+from io import StringIO
 
 __all__ = ["LONGEST_LINE", "TextError", "read_lines"]
 
 LONGEST_LINE = 4 << 20  # characters; a longer row would not fit into a message to a gateway either
 
-_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _MARK = "\ufeff"
 _UTF_16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _MARKED = ("utf-16", "utf-32")  # these need a byte order mark; their forms with -le and -be don't
@@ -53,13 +53,17 @@ def read_lines(pieces: Iterable[bytes], encoding: str) -> Iterator[str]:
             raise _undecodable(decoder, error, rest, number, encoding) from None  # the codec's error holds the bytes
         if text and not begun:
             text, begun = text.removeprefix(_MARK), True
-        lines = _LINE.findall(rest + text)
+        lines = _split(rest + text)
         # The last line may go on in the next piece, and a CR at its end may be the first half of a CRLF.
         rest = lines.pop() if lines and not last and not lines[-1].endswith("\n") else ""
         if len(rest) > LONGEST_LINE:
             raise TextError(f"line {number + len(lines) + 1} is longer than {LONGEST_LINE} characters")
         number += len(lines)
         yield from lines
+
+
+def _split(text: str) -> list[str]:
+    return StringIO(text, newline="").readlines()  # which knows no other ends, and leaves them as they are
 
 
 def _with_last(pieces: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
@@ -82,7 +86,7 @@ def _undecodable(
         return TextError(
             f"line {number + 1} is not {encoding}", f"it has no byte order mark: use {which}" if wide else ""
         )
-    line = number + len(_LINE.findall(rest + good + "?"))
+    line = number + len(_split(rest + good + "?"))
     likely = _likely(read, encoding)
     remedy = f"it may be {likely}: then use --encoding {likely}" if likely else "name its encoding with --encoding"
     return TextError(f"line {line} is not {encoding}", remedy)
