@@ -17,7 +17,7 @@ from bridge.offline.call_events import TOO_LARGE
 from bridge.offline.call_messages import answer_of, without_row, write_request
 from bridge.offline.run_log import RunLog
 from bridge.offline.scorer import Answer, CallFailed, Question, RunScorer
-from bridge.offline.stored_models import LoadedVersion, load_version
+from bridge.offline.stored_models import LoadedVersion, Loading, load_version
 from bridge.services.answer import let_go
 from bridge.services.models import write_detail
 
@@ -56,7 +56,6 @@ class InProcess(RunScorer):
         timeout_s: float = 30.0,
         r: Literal["rserve", "embedded"] = "rserve",
         log_dir: Path | None = None,
-        cache_dir: Path | None = None,
         workers: int | None = None,
     ) -> Self:
         """Loads a version, after the trial that a gateway makes.
@@ -68,22 +67,14 @@ class InProcess(RunScorer):
             timeout_s: the most seconds that a call may take; the model's `max_timeout_s` if that is less.
             r: which processes hold R for a bundle of an R model.
             log_dir: the folder of the prediction log to write; None writes none.
-            cache_dir: the folder that keeps compiled models; None for the user's cache folder.
             workers: how many calls are scored at once, each by a thread or R process; None for the model's setting.
 
         Raises:
             BridgeError: there is no such version, it may not serve, or the log can't be written; the message says why.
         """
         drain = Drain()
-        loaded = await load_version(
-            Repository(repository),
-            model,
-            version,
-            drain,
-            cache_dir=cache_dir or default_cache_dir(),
-            r=r,
-            workers=workers,
-        )
+        how = Loading(default_cache_dir(), r, workers)
+        loaded = await load_version(Repository(repository), model, version, drain, how)
         try:
             log = None if log_dir is None else await RunLog.open(log_dir)
         except BaseException:

@@ -15,7 +15,22 @@ from bridge.models.version import Version
 from bridge.private_folders import make_folder, remove_folder
 from bridge.shortages import passing_failure
 
-__all__ = ["LoadedVersion", "load_version"]
+__all__ = ["LoadedVersion", "Loading", "load_version"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """How a version is loaded.
+
+    Attributes:
+        cache_dir: the folder that keeps compiled models.
+        r: which processes hold R for a bundle of an R model.
+        workers: how many calls the model scores at once, each by a thread or R process; None for its own setting.
+    """
+
+    cache_dir: Path
+    r: Literal["rserve", "embedded"] = "rserve"
+    workers: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +59,7 @@ async def load_version(
     model: str,
     number: int,
     drain: Drain,
-    *,
-    cache_dir: Path,
-    r: Literal["rserve", "embedded"],
-    workers: int | None = None,
+    how: Loading,
 ) -> LoadedVersion:
     """Loads a version, which then needs the repository no more.
 
@@ -56,9 +68,7 @@ async def load_version(
         model: the model's name.
         number: the version's number; 0 for the promoted one, else the highest that may serve.
         drain: the deadline for all calls.
-        cache_dir: the folder that keeps compiled models.
-        r: which processes hold R for a bundle of an R model.
-        workers: how many calls the model scores at once, each by a thread or R process; None for its own setting.
+        how: how it is loaded.
 
     Raises:
         ModelNotFound: there is no such model or version, or it is not deployed.
@@ -69,7 +79,7 @@ async def load_version(
     for stored in await asyncio.to_thread(_candidates, repository, model, number):
         version = Version(stored)
         try:
-            folder = await _load(version, drain, cache_dir, r, workers)
+            folder = await _load(version, drain, how)
         except PassingFailure as error:
             # A lower version would give other scores tonight than tomorrow, for a reason that nobody would look for.
             raise PassingFailure(f"{version.ref}: {error}", private=error.private) from error
@@ -101,9 +111,7 @@ def _candidates(repository: Repository, model: str, number: int) -> list[StoredV
     return chosen
 
 
-async def _load(
-    version: Version, drain: Drain, cache_dir: Path, r: Literal["rserve", "embedded"], workers: int | None
-) -> Path | None:
+async def _load(version: Version, drain: Drain, how: Loading) -> Path | None:
     """Loads a version, and returns the private folder of its bundle's copy; None if it has none."""
     folder = None
     try:
@@ -111,10 +119,10 @@ async def _load(
         if bundle.backend == "rserve":  # R that has crashed reads the files again
             folder = await asyncio.to_thread(make_folder, "bundle")
             bundle = await asyncio.to_thread(_copied, bundle, folder / version.stored.model / version.stored.path.name)
-        if workers is not None:
-            bundle = replace(bundle, settings=bundle.settings.model_copy(update={"workers": workers}))
+        if how.workers is not None:
+            bundle = replace(bundle, settings=bundle.settings.model_copy(update={"workers": how.workers}))
         version.know(bundle)
-        version.begin_serving(await accept(bundle, cache_dir, r=r), drain)
+        version.begin_serving(await accept(bundle, how.cache_dir, r=how.r), drain)
     except BaseException as error:
         if folder is not None:
             await asyncio.to_thread(remove_folder, folder)

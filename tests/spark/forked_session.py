@@ -13,10 +13,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
-from bridge.offline.spark import score
-from bridge.offline.spark.archive import pack
-from bridge.offline.spark.frame import _described
-from bridge.offline.spark.resident import Bundled
+from bridge.offline.executors.archive import pack
+from bridge.offline.executors.resident import Bundled
+from bridge.offline.spark import _described, score
 
 HERE = Path(sys.argv[1])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pyspark import SparkFiles, daemon
 
-from bridge.offline.spark.resident import Bundled, resident
+from bridge.offline.executors.resident import Bundled, resident
 
 if __name__ == "__main__":
     folder = Path(os.environ["PRELOAD"])

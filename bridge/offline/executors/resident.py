@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from bridge.errors import BundleError
+from bridge.offline.executors.archive import unpack
 from bridge.offline.in_process import InProcess
 from bridge.offline.loop_thread import LoopThread
-from bridge.offline.spark.archive import unpack
 from bridge.private_folders import make_folder, remove_folder
 
 __all__ = ["Bundled", "Resident", "resident"]

@@ -11,11 +11,11 @@ import pyarrow as pa
 from bridge.calls import Output
 from bridge.errors import BridgeError
 from bridge.offline.chunk_scoring import ChunkScoring
+from bridge.offline.executors.resident import Bundled, resident
 from bridge.offline.model_columns import outputs_of
 from bridge.offline.output_rows import output_schema, output_table
 from bridge.offline.run_options import usual_chunk_rows
 from bridge.offline.scored_chunk import ScoredChunk
-from bridge.offline.spark.resident import Bundled, resident
 from bridge.row_files.arrow_columns import columns_of, key_texts
 from bridge.row_files.chunk_building import INVALID_VALUE, Fault, Faults, build_chunk
 from bridge.row_files.input_chunk import InputChunk, Reject

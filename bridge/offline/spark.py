@@ -1,6 +1,7 @@
 """Scores a Spark frame: what is checked before a job begins, and the frame that comes of it."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -10,17 +11,17 @@ from scorebridge.v1 import scoring_pb2 as pb
 from bridge.calls import Output
 from bridge.columns import Type
 from bridge.errors import BridgeError
+from bridge.offline.executors.archive import pack
+from bridge.offline.executors.partition import DETAIL, PartitionScoring
+from bridge.offline.executors.resident import Bundled
 from bridge.offline.in_process import InProcess
 from bridge.offline.loop_thread import LoopThread
 from bridge.offline.model_columns import outputs_of, wanted_of
 from bridge.offline.output_rows import output_schema
-from bridge.offline.spark.archive import pack
-from bridge.offline.spark.partition import DETAIL, PartitionScoring
-from bridge.offline.spark.resident import Bundled
 from bridge.row_files.arrow_columns import plain_type
 from bridge.row_files.wanted import Wanted
 
-__all__ = ["FrameRefused", "score"]
+__all__ = ["FrameRefused", "ScoreOptions", "score"]
 
 _FRAME = "the frame"
 
@@ -31,31 +32,11 @@ class FrameRefused(BridgeError):
     reason = "FRAME_REFUSED"
 
 
-def score(
-    frame: Any,
-    model: str,
-    repository: str | Path,
-    *,
-    version: int = 0,
-    key: str | None = None,
-    keep: Sequence[str] = (),
-    ignore_extra: bool = False,
-    default: float | bool = False,
-    rejects: Literal["fail", "keep"] = "fail",
-    timeout_s: float = 30.0,
-    patience_s: float = 600.0,
-    r: Literal["rserve", "embedded"] = "rserve",
-) -> Any:
-    """Returns the scores of a frame's rows as another frame, which Spark computes where the rows are.
+@dataclass(frozen=True, kw_only=True)
+class ScoreOptions:
+    """The options of `score`.
 
-    The version is loaded here once, to know its columns, and Spark brings its bundle to the executors; each of their
-    Python processes loads it once, makes its trial, and scores with the digest that was found here, whatever happens
-    to the repository meanwhile. Executors need this package and, for R models, R with Rserve or rpy2.
-
-    Args:
-        frame: the rows, a `pyspark.sql.DataFrame` with a column for each feature; null and NaN are missing values.
-        model: the model's name.
-        repository: the folder of bundles, which only the driver must see.
+    Attributes:
         version: the version's number; 0 for the promoted one, else the highest that may serve.
         key: the column of row keys, of text or whole numbers, which is copied; rows without a key are rejects.
         keep: further columns to copy, such as those that a table is partitioned by.
@@ -68,6 +49,38 @@ def score(
         patience_s: how long to wait while the model can't score, before the job ends, seconds.
         r: which processes hold R for a bundle of an R model: those of Rserve, or Python's own, by rpy2.
 
+    Raises:
+        ValueError: `rejects` or `r` has no such value.
+    """
+
+    version: int = 0
+    key: str | None = None
+    keep: Sequence[str] = ()
+    ignore_extra: bool = False
+    default: float | bool = False
+    rejects: Literal["fail", "keep"] = "fail"
+    timeout_s: float = 30.0
+    patience_s: float = 600.0
+    r: Literal["rserve", "embedded"] = "rserve"
+
+    def __post_init__(self) -> None:
+        if self.rejects not in {"fail", "keep"} or self.r not in {"rserve", "embedded"}:
+            raise ValueError('rejects must be "fail" or "keep", and r "rserve" or "embedded"')
+
+
+def score(frame: Any, model: str, repository: str | Path, **options: Any) -> Any:
+    """Returns the scores of a frame's rows as another frame, which Spark computes where the rows are.
+
+    The version is loaded here once, to know its columns, and Spark brings its bundle to the executors; each of their
+    Python processes loads it once, makes its trial, and scores with the digest that was found here, whatever happens
+    to the repository meanwhile. Executors need this package and, for R models, R with Rserve or rpy2.
+
+    Args:
+        frame: the rows, a `pyspark.sql.DataFrame` with a column for each feature; null and NaN are missing values.
+        model: the model's name.
+        repository: the folder of bundles, which only the driver must see.
+        options: the fields of `ScoreOptions`, such as `key`, `keep`, `default` and `rejects`.
+
     Returns:
         A `pyspark.sql.DataFrame` with the rows in their order and partitions: the columns that are copied, the key
         first; the model's outputs, null where a score is missing; `source` ('MODEL' or 'DEFAULT'), `reason`,
@@ -76,29 +89,30 @@ def score(
     Raises:
         BridgeError: there is no such version or it may not serve, its rows depend on each other, or the frame's
             columns don't fit it; the message says which.
-        ValueError: an option has no such value.
+        TypeError, ValueError: there is no such option, or it has no such value.
     """
-    if rejects not in {"fail", "keep"} or r not in {"rserve", "embedded"}:
-        raise ValueError('rejects must be "fail" or "keep", and r "rserve" or "embedded"')
+    asked = ScoreOptions(**options)
     repository = Path(repository)
-    detail = _described(repository, model, version, r)
-    columns = _Columns.of(frame, wanted_of(detail, key, keep, ignore_extra=ignore_extra))
-    outputs = outputs_of(detail)
-    schema = _schema(columns, outputs, detail=rejects == "keep")
-    found = detail.version
-    archive = pack(repository, model, found.version, found.digest)
+    detail = _described(repository, model, asked.version, asked.r)
+    columns = _Columns.of(frame, wanted_of(detail, asked.key, asked.keep, ignore_extra=asked.ignore_extra))
+    schema = _schema(columns, outputs_of(detail), detail=asked.rejects == "keep")
+    archive = pack(repository, model, detail.version.version, detail.version.digest)
     frame.sparkSession.addArtifacts(str(archive), file=True)
-    scoring = PartitionScoring(
-        bundled=Bundled(archive.name, model, found.version, found.digest, r, timeout_s),
+    return columns.taken.mapInArrow(_scoring(asked, columns, detail, archive.name), schema)
+
+
+def _scoring(asked: ScoreOptions, columns: "_Columns", detail: pb.ModelDetail, archive: str) -> PartitionScoring:
+    found = detail.version
+    return PartitionScoring(
+        bundled=Bundled(archive, found.model, found.version, found.digest, asked.r, asked.timeout_s),
         names=columns.names,
         sent=columns.sent,
         echoed=columns.echoed,
-        key=key,
-        default=default,
-        keep_rejects=rejects == "keep",
-        patience_s=patience_s,
+        key=asked.key,
+        default=asked.default,
+        keep_rejects=asked.rejects == "keep",
+        patience_s=asked.patience_s,
     )
-    return columns.taken.mapInArrow(scoring, schema)
 
 
 def _described(repository: Path, model: str, version: int, r: Literal["rserve", "embedded"]) -> pb.ModelDetail:
