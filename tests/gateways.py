@@ -1,18 +1,33 @@
 """Gateways in processes of their own."""
 
 import resource
+import signal
 import subprocess
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol, Self
 
 import psutil
 from fixtures import SCOREBRIDGE
 
-__all__ = ["GatewayProcess"]
+__all__ = ["Addressed", "GatewayProcess"]
+
+
+class Addressed(Protocol):
+    """A gateway in this process or another, as its callers know it."""
+
+    @property
+    def grpc_address(self) -> str:
+        """Where it answers gRPC calls, HOST:PORT."""
+
+    @property
+    def http_address(self) -> str:
+        """Where it answers HTTP requests, HOST:PORT."""
 
 
 class GatewayProcess:
     """A gateway in a process of its own; what it says on standard error is dropped unless there is a file for it.
+
+    As a context manager, it is ended in the end, and must end well.
 
     Attributes:
         url, http_url: of its two ports.
@@ -42,6 +57,22 @@ class GatewayProcess:
         assert line.startswith("ready "), line
         self.url = line.split()[1].removeprefix("grpc=")
         self.http_url = line.split()[2].removeprefix("http=")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self.end(signal.SIGTERM) == 0
+
+    @property
+    def grpc_address(self) -> str:
+        """The first of its two ports."""
+        return self.url
+
+    @property
+    def http_address(self) -> str:
+        """The second."""
+        return self.http_url
 
     def family(self) -> set[int]:
         """Everything it started."""
