@@ -5,7 +5,7 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -121,6 +121,18 @@ def front(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+class Addressed(Protocol):
+    """A gateway in this process or another, as its callers know it."""
+
+    @property
+    def grpc_address(self) -> str:
+        """Where it answers gRPC calls, HOST:PORT."""
+
+    @property
+    def http_address(self) -> str:
+        """Where it answers HTTP requests, HOST:PORT."""
+
+
 StartGateway = Callable[..., Any]
 
 
@@ -143,11 +155,11 @@ async def start_gateway(front: str) -> AsyncIterator[StartGateway]:
 
 
 @pytest_asyncio.fixture
-async def connect() -> AsyncIterator[Callable[[Gateway], AsyncScoringClient]]:
+async def connect() -> AsyncIterator[Callable[[Addressed], AsyncScoringClient]]:
     """Makes clients that are closed at the end of the test."""
     clients: list[AsyncScoringClient] = []
 
-    def make(gateway: Gateway) -> AsyncScoringClient:
+    def make(gateway: Addressed) -> AsyncScoringClient:
         clients.append(AsyncScoringClient(gateway.grpc_address, options=NO_RETRIES, circuit_failures=0))
         return clients[-1]
 

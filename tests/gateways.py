@@ -1,33 +1,23 @@
 """Gateways in processes of their own."""
 
+import os
 import resource
 import signal
 import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Protocol, Self
+from typing import IO
 
 import psutil
-from fixtures import SCOREBRIDGE
+import pytest
+from fixtures import SCOREBRIDGE, Cancer, put
 
-__all__ = ["Addressed", "GatewayProcess"]
-
-
-class Addressed(Protocol):
-    """A gateway in this process or another, as its callers know it."""
-
-    @property
-    def grpc_address(self) -> str:
-        """Where it answers gRPC calls, HOST:PORT."""
-
-    @property
-    def http_address(self) -> str:
-        """Where it answers HTTP requests, HOST:PORT."""
+__all__ = ["GatewayProcess", "cancer_gateway", "shared"]
 
 
 class GatewayProcess:
     """A gateway in a process of its own; what it says on standard error is dropped unless there is a file for it.
-
-    As a context manager, it is ended in the end, and must end well.
 
     Attributes:
         url, http_url: of its two ports.
@@ -42,6 +32,7 @@ class GatewayProcess:
         told: int = 0,
         stderr: IO[str] | None = None,
         port: int = 0,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         command = [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", str(port), "--http-port", "0"]
         command += ["--config", config] if config else []
@@ -50,6 +41,7 @@ class GatewayProcess:
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL if stderr is None else stderr,
             text=True,
+            env=os.environ | (environment or {}),
         )
         assert self.popen.stdout is not None
         self.told = [self.popen.stdout.readline().rstrip("\n") for _ in range(told)]
@@ -57,12 +49,6 @@ class GatewayProcess:
         assert line.startswith("ready "), line
         self.url = line.split()[1].removeprefix("grpc=")
         self.http_url = line.split()[2].removeprefix("http=")
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        assert self.end(signal.SIGTERM) == 0
 
     @property
     def grpc_address(self) -> str:
@@ -95,3 +81,36 @@ class GatewayProcess:
         if self.popen.stdout is not None:
             self.popen.stdout.close()
         return code
+
+
+@contextmanager
+def shared(repository: Path, folder: Path, **settings: object) -> Iterator[GatewayProcess]:
+    """A gateway for several tests that change nothing of it. It is held to what one in a test's own process is.
+
+    Its warnings are errors, it complains of nothing that was not foreseen, and it ends well.
+
+    Args:
+        repository: what it serves.
+        folder: where its configuration and its log are put.
+        settings: other than the defaults.
+    """
+    config, log = folder / "gateway.toml", folder / "stderr"
+    config.write_text("front = 'grpc'\n" + "".join(f"{name} = '{value}'\n" for name, value in settings.items()))
+    with log.open("w") as stderr:
+        gateway = GatewayProcess(repository, config, stderr=stderr, environment={"PYTHONWARNINGS": "error"})
+    try:
+        yield gateway
+    finally:
+        code = gateway.end(signal.SIGTERM)
+    assert code == 0
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def cancer_gateway(cancer: Cancer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """Serves the model `cancer` to the tests of a module: its start takes some seconds."""
+    folder = tmp_path_factory.mktemp("cancer-gateway")
+    (folder / "repository").mkdir()
+    put(cancer.folder, folder / "repository", "cancer")
+    with shared(folder / "repository", folder) as gateway:
+        yield gateway

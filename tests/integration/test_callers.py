@@ -13,8 +13,8 @@ import grpc.aio
 import numpy as np
 import pytest
 from certificates import Authority, Pair
-from fixtures import Cancer, StartGateway, put
-from gateways import Addressed, GatewayProcess
+from fixtures import Addressed, Cancer, StartGateway, put
+from gateways import GatewayProcess, shared
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status as RichStatus
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -26,7 +26,6 @@ from bridge.config import ConfigError, GatewaySettings
 from bridge.prediction_log.reader import read_log
 
 SERVICE = "/scorebridge.v1.ScoringService/"
-LOCAL = "DNS:localhost"
 TOKENS = {name: f"{name}-0123456789abcdefghijklmnopqrstuvwxyzABCDEFG" for name in ("shop", "risk", "ops")}
 Metadata = Sequence[tuple[str, str]]
 
@@ -73,9 +72,7 @@ def write_three(path: Path) -> Path:
 def known(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """A gateway that those three may call; nothing that a test asks of it changes it."""
     folder = tmp_path_factory.mktemp("known")
-    config = folder / "gateway.toml"
-    config.write_text(f"callers = '{write_three(folder / 'callers.toml')}'\nfront = 'grpc'\n")
-    with GatewayProcess(models, config) as gateway:
+    with shared(models, folder, callers=write_three(folder / "callers.toml")) as gateway:
         yield gateway
 
 
@@ -293,14 +290,12 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 def shown_to(models: Path, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     """A gateway that two know by their certificates and one by its token; nothing that a test asks changes it."""
     folder = tmp_path_factory.mktemp("shown")
-    callers, config, served = folder / "callers.toml", folder / "gateway.toml", authority.issue("localhost", LOCAL)
+    callers, served = folder / "callers.toml", authority.issue("localhost", "DNS:localhost")
     shop = '[callers.shop]\ncertificate = "shop.example"\nmodels = ["cancer"]\n'
     risk = '[callers.risk]\ncertificate = "spiffe://corp/risk"\nmodels = ["fraud-*"]\n'
     write(callers, shop, risk, line_of("ops"))
     files = {"callers": callers, "tls_certificate": served.certificate, "tls_key": served.key}
-    files["tls_client_ca"] = authority.certificate
-    config.write_text("".join(f"{name} = '{path}'\n" for name, path in files.items()) + "front = 'grpc'\n")
-    with GatewayProcess(models, config) as gateway:
+    with shared(models, folder, **files, tls_client_ca=authority.certificate) as gateway:
         yield gateway
 
 
