@@ -13,7 +13,7 @@ import psutil
 import pytest
 from fixtures import SCOREBRIDGE, Cancer, put
 
-__all__ = ["GatewayProcess", "cancer_gateway", "shared"]
+__all__ = ["BOTH_FRONTS", "GatewayProcess", "cancer_gateway", "shared"]
 
 
 class GatewayProcess:
@@ -84,7 +84,7 @@ class GatewayProcess:
 
 
 @contextmanager
-def shared(repository: Path, folder: Path, **settings: object) -> Iterator[GatewayProcess]:
+def shared(repository: Path, folder: Path, front: str = "grpc", **settings: Path) -> Iterator[GatewayProcess]:
     """A gateway for several tests that change nothing of it. It is held to what one in a test's own process is.
 
     Its warnings are errors, it complains of nothing that was not foreseen, and it ends well.
@@ -92,10 +92,11 @@ def shared(repository: Path, folder: Path, **settings: object) -> Iterator[Gatew
     Args:
         repository: what it serves.
         folder: where its configuration and its log are put.
+        front: which speaks gRPC.
         settings: other than the defaults.
     """
     config, log = folder / "gateway.toml", folder / "stderr"
-    config.write_text("front = 'grpc'\n" + "".join(f"{name} = '{value}'\n" for name, value in settings.items()))
+    config.write_text(f"front = '{front}'\n" + "".join(f"{name} = '{value}'\n" for name, value in settings.items()))
     with log.open("w") as stderr:
         gateway = GatewayProcess(repository, config, stderr=stderr, environment={"PYTHONWARNINGS": "error"})
     try:
@@ -107,10 +108,15 @@ def shared(repository: Path, folder: Path, **settings: object) -> Iterator[Gatew
 
 
 @pytest.fixture(scope="module")
-def cancer_gateway(cancer: Cancer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
-    """Serves the model `cancer` to the tests of a module: its start takes some seconds."""
+def cancer_gateway(
+    request: pytest.FixtureRequest, cancer: Cancer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
+    """Serves the model `cancer` to the tests of a module: its start takes some seconds. Its parameter is the front."""
     folder = tmp_path_factory.mktemp("cancer-gateway")
     (folder / "repository").mkdir()
     put(cancer.folder, folder / "repository", "cancer")
-    with shared(folder / "repository", folder) as gateway:
+    with shared(folder / "repository", folder, getattr(request, "param", "grpc")) as gateway:
         yield gateway
+
+
+BOTH_FRONTS = pytest.mark.parametrize("cancer_gateway", ["native", "grpc"], indirect=True)

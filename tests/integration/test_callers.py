@@ -294,8 +294,8 @@ def shown_to(models: Path, authority: Authority, tmp_path_factory: pytest.TempPa
     shop = '[callers.shop]\ncertificate = "shop.example"\nmodels = ["cancer"]\n'
     risk = '[callers.risk]\ncertificate = "spiffe://corp/risk"\nmodels = ["fraud-*"]\n'
     write(callers, shop, risk, line_of("ops"))
-    files = {"callers": callers, "tls_certificate": served.certificate, "tls_key": served.key}
-    with shared(models, folder, **files, tls_client_ca=authority.certificate) as gateway:
+    files = {"tls_certificate": served.certificate, "tls_key": served.key, "tls_client_ca": authority.certificate}
+    with shared(models, folder, "grpc", callers=callers, **files) as gateway:
         yield gateway
 
 
