@@ -1,9 +1,12 @@
 """Real models, trained once, and gateways on either front."""
 
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -38,12 +41,21 @@ def make_r_bundle(folder: Path, code: str, objects: str = "k <- 2", settings: st
     """
     folder.mkdir(parents=True)
     (folder / "Pred.R").write_text(code)
-    target = folder / "model.RData"
-    script = f'local({{ {objects}\nsave(list = ls(), file = "{target}") }})'
-    subprocess.run(["Rscript", "--vanilla", "-e", script], check=True, capture_output=True)
+    world = frozenset(os.environ.items() - {("PYTEST_CURRENT_TEST", os.environ.get("PYTEST_CURRENT_TEST"))})
+    (folder / "model.RData").write_bytes(_saved(objects, world))
     if settings:
         (folder / "model.toml").write_text(settings)
     return folder
+
+
+@cache
+def _saved(objects: str, _: frozenset[tuple[str, str]]) -> bytes:
+    """What R saves in a world: hundreds of tests have the same few objects, and R takes a moment to start."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = f"{folder}/model.RData"
+        script = f'local({{ {objects}\nsave(list = ls(), file = "{target}") }})'
+        subprocess.run(["Rscript", "--vanilla", "-e", script], check=True, capture_output=True)
+        return Path(target).read_bytes()
 
 
 async def deploy(bundle: Path, repository: Path, model: str, version: int | None = None) -> StoredVersion:
