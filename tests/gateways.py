@@ -84,7 +84,7 @@ class GatewayProcess:
 
 
 @contextmanager
-def shared(repository: Path, folder: Path, front: str = "grpc", **settings: Path) -> Iterator[GatewayProcess]:
+def shared(repository: Path, folder: Path, front: str = "grpc", **settings: Path | float) -> Iterator[GatewayProcess]:
     """A gateway for several tests that change nothing of it. It is held to what one in a test's own process is.
 
     Its warnings are errors, it complains of nothing that was not foreseen, and it ends well.
@@ -96,7 +96,8 @@ def shared(repository: Path, folder: Path, front: str = "grpc", **settings: Path
         settings: other than the defaults.
     """
     config, log = folder / "gateway.toml", folder / "stderr"
-    config.write_text(f"front = '{front}'\n" + "".join(f"{name} = '{value}'\n" for name, value in settings.items()))
+    said = {name: repr(value if isinstance(value, float) else str(value)) for name, value in settings.items()}
+    config.write_text(f"front = '{front}'\n" + "".join(f"{name} = {value}\n" for name, value in said.items()))
     with log.open("w") as stderr:
         gateway = GatewayProcess(repository, config, stderr=stderr, environment={"PYTHONWARNINGS": "error"})
     try:
