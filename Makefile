@@ -21,11 +21,13 @@ setup:
 demo: setup
 	@$(BIN)/python examples/demo.py
 
-# Most of a test is waiting, so two processes take the files in turns. Faults and attacks have the machine to themselves:
-# they look at deadlines, and at what a gateway's memory and event loop go through.
+# A third of a test is waiting, so three processes take the files in turns on two cores. Faults look at deadlines, and
+# wait for most of their time: two processes. Attacks have the machine to themselves: they take all of it, and look at
+# what a gateway's memory and event loop go through.
 test: setup
-	@$(BIN)/pytest -n 2 --dist loadfile --ignore tests/faults --ignore tests/attacks
-	@$(BIN)/pytest tests/faults tests/attacks
+	@$(BIN)/pytest -n 3 --dist loadfile --ignore tests/faults --ignore tests/attacks
+	@$(BIN)/pytest -n 2 --dist loadfile tests/faults
+	@$(BIN)/pytest tests/attacks
 	@$(MAKE) --no-print-directory -j2 --output-sync=target test-java test-xgboost-oldest test-xgboost-newest
 
 test-java: setup

@@ -14,9 +14,10 @@ import psutil
 import pytest
 import pytest_asyncio
 from fixtures import cancer, connect, front, pima, repository, start_gateway
+from gateways import cancer_gateway
 from locales import locales
 
-__all__ = ["cancer", "connect", "front", "locales", "pima", "repository", "start_gateway"]
+__all__ = ["cancer", "cancer_gateway", "connect", "front", "locales", "pima", "repository", "start_gateway"]
 
 
 # A folder for everything temporary: it names this session's R processes, and shows what they leave.
@@ -46,14 +47,22 @@ class _Errors(logging.Handler):
         self.messages.append(record.getMessage())
 
 
-def _workers() -> set[int]:
-    """Live R processes of this session, whoever their parent is."""
+def _new(before: set[int]) -> Iterator[psutil.Process]:
+    """Live processes that were not there before: to look at each one of the machine takes longer than most tests."""
+    for pid in set(psutil.pids()) - before:
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(pid)
+            if process.status() != psutil.STATUS_ZOMBIE:
+                yield process
+
+
+def _workers(before: set[int]) -> set[int]:
+    """New R processes of this session, whoever their parent is."""
     found = set()
-    for process in psutil.process_iter(["name", "status"]):
-        if process.info["name"] == "Rserve" and process.info["status"] != psutil.STATUS_ZOMBIE:
-            with suppress(psutil.NoSuchProcess):
-                if process.environ().get("TMPDIR", "").startswith(_SESSION):
-                    found.add(process.pid)
+    for process in _new(before):
+        with suppress(psutil.NoSuchProcess):
+            if process.name() == "Rserve" and process.environ().get("TMPDIR", "").startswith(_SESSION):
+                found.add(process.pid)
     return found
 
 
@@ -67,8 +76,13 @@ def _staying(workers: set[int]) -> set[int]:
     return {process.pid for process in alive if process.status() != psutil.STATUS_ZOMBIE}
 
 
-def _children() -> set[int]:
-    return {child.pid for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE}
+def _children(before: set[int]) -> set[int]:
+    found = set()
+    for process in _new(before):
+        with suppress(psutil.NoSuchProcess):
+            if process.ppid() == os.getpid():
+                found.add(process.pid)
+    return found
 
 
 def _folders() -> set[str]:
@@ -88,15 +102,15 @@ def _no_leaks() -> Iterator[None]:
     """No R process, child, pidfd or temporary folder is left, and the event loop had nothing to complain of."""
     errors = _Errors()
     logging.getLogger("asyncio").addHandler(errors)
-    before = _workers(), _children(), _folders(), _pidfds()
+    before = set(psutil.pids()), _folders(), _pidfds()
     yield
     gc.collect()
     logging.getLogger("asyncio").removeHandler(errors)
     after = (
-        _staying(_workers() - before[0]),
-        _children() - before[1],
-        _folders() - before[2],
-        max(0, _pidfds() - before[3]),
+        _staying(_workers(before[0])),
+        _children(before[0]),
+        _folders() - before[1],
+        max(0, _pidfds() - before[2]),
     )
     assert after == (set(), set(), set(), 0), "left behind: R processes, children, folders, pidfds"
     assert not errors.messages

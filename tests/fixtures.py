@@ -1,11 +1,14 @@
 """Real models, trained once, and gateways on either front."""
 
+import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pytest
@@ -38,12 +41,21 @@ def make_r_bundle(folder: Path, code: str, objects: str = "k <- 2", settings: st
     """
     folder.mkdir(parents=True)
     (folder / "Pred.R").write_text(code)
-    target = folder / "model.RData"
-    script = f'local({{ {objects}\nsave(list = ls(), file = "{target}") }})'
-    subprocess.run(["Rscript", "--vanilla", "-e", script], check=True, capture_output=True)
+    world = frozenset(os.environ.items() - {("PYTEST_CURRENT_TEST", os.environ.get("PYTEST_CURRENT_TEST"))})
+    (folder / "model.RData").write_bytes(_saved(objects, world))
     if settings:
         (folder / "model.toml").write_text(settings)
     return folder
+
+
+@cache
+def _saved(objects: str, _: frozenset[tuple[str, str]]) -> bytes:
+    """What R saves in a world: hundreds of tests have the same few objects, and R takes a moment to start."""
+    with tempfile.TemporaryDirectory() as folder:
+        target = f"{folder}/model.RData"
+        script = f'local({{ {objects}\nsave(list = ls(), file = "{target}") }})'
+        subprocess.run(["Rscript", "--vanilla", "-e", script], check=True, capture_output=True)
+        return Path(target).read_bytes()
 
 
 async def deploy(bundle: Path, repository: Path, model: str, version: int | None = None) -> StoredVersion:
@@ -121,6 +133,18 @@ def front(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+class Addressed(Protocol):
+    """A gateway in this process or another, as its callers know it."""
+
+    @property
+    def grpc_address(self) -> str:
+        """Where it answers gRPC calls, HOST:PORT."""
+
+    @property
+    def http_address(self) -> str:
+        """Where it answers HTTP requests, HOST:PORT."""
+
+
 StartGateway = Callable[..., Any]
 
 
@@ -143,11 +167,11 @@ async def start_gateway(front: str) -> AsyncIterator[StartGateway]:
 
 
 @pytest_asyncio.fixture
-async def connect() -> AsyncIterator[Callable[[Gateway], AsyncScoringClient]]:
+async def connect() -> AsyncIterator[Callable[[Addressed], AsyncScoringClient]]:
     """Makes clients that are closed at the end of the test."""
     clients: list[AsyncScoringClient] = []
 
-    def make(gateway: Gateway) -> AsyncScoringClient:
+    def make(gateway: Addressed) -> AsyncScoringClient:
         clients.append(AsyncScoringClient(gateway.grpc_address, options=NO_RETRIES, circuit_failures=0))
         return clients[-1]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from bridge.gateway.server import Gateway
+from fixtures import Addressed
 
 __all__ = ["Said", "ask", "dialed", "exchange", "request_bytes"]
 
@@ -52,7 +52,7 @@ def request_bytes(method: str, path: str, body: Any = None, **headers: str) -> b
 
 
 async def ask(
-    gateway: Gateway,
+    gateway: Addressed,
     method: str,
     path: str,
     body: Any = None,
@@ -63,7 +63,7 @@ async def ask(
     return Said.of(await exchange(gateway, request_bytes(method, path, body, **(headers or {})), tls))
 
 
-async def exchange(gateway: Gateway, raw: bytes, tls: ssl.SSLContext | None = None) -> bytes:
+async def exchange(gateway: Addressed, raw: bytes, tls: ssl.SSLContext | None = None) -> bytes:
     """All that comes back for some bytes, until the other side hangs up."""
     reader, writer = await dialed(gateway.http_address, tls)
     got = b""

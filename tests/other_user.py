@@ -5,16 +5,20 @@ from pathlib import Path
 
 __all__ = ["USER", "make_key", "make_open"]
 
+_SESSION = "sb-"  # as conftest.py names it
 USER = "nobody"  # every machine has one
 EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]  # RSA keys take long to make
 
 
-def make_open(folder: Path, top: Path) -> None:
-    """Lets everybody enter a folder and those above it up to `top`, which pytest closes."""
-    for one in (folder, *folder.parents):
+def make_open(folder: Path) -> None:
+    """Lets everybody enter a temporary folder of the tests and all above it, which pytest and conftest.py close.
+
+    The outermost is the session's; where several processes run the tests, each has a session within the first one's.
+    """
+    path = [folder, *folder.parents]
+    outermost = max(place for place, one in enumerate(path) if one.name.startswith(_SESSION))
+    for one in path[: outermost + 1]:
         one.chmod(one.stat().st_mode | 0o111)
-        if one == top:
-            return
 
 
 def make_key(folder: Path) -> dict[str, Path]:

@@ -30,7 +30,6 @@ from bridge.cli.score import score_csv
 from bridge.cli.token import token
 from bridge.cli.trial_listing import ListedReport
 from bridge.config import read_settings
-from bridge.gateway.server import serve as run_gateway
 from bridge.models import deploy as deploying
 
 __all__ = [
@@ -118,6 +117,8 @@ def serve(
     each version that could not be loaded yet and is tried again. Then prints `ready grpc=HOST:PORT http=HOST:PORT`;
     with the native front, that line ends with a warning of what this front does not limit.
     """
+    from bridge.gateway.server import serve as run_gateway  # noqa: PLC0415 - without it, others start in half the time
+
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = read_settings(
         config, repository=repository, log_dir=log_dir, host=host, grpc_port=grpc_port, http_port=http_port, front=front

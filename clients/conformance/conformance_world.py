@@ -1,7 +1,8 @@
 """What the conformance cases call: real gateways, and everything that can go wrong on the way to one.
 
-Run by both test suites as a program. Prints one line of JSON (targets, process ids, files) when all is up, and ends
-when its input does.
+Run by both test suites as a program. Prints one line of JSON (targets, process ids, files) for each client of the suite
+when all is up, and ends when its input does. The number of clients is its argument, one without it: cases kill a
+gateway and use up a connection, so each client has those of its own, and shares the rest.
 """
 
 import contextlib
@@ -160,8 +161,8 @@ _servers: list[grpc.Server] = []
 
 
 @contextlib.contextmanager
-def world() -> Iterator[dict[str, Any]]:
-    """Everything, as what the suites are told."""
+def world(clients: int) -> Iterator[list[dict[str, Any]]]:
+    """Everything, as what the suites are told; once for each client."""
     folder = Path(tempfile.mkdtemp(prefix="conformance-"))
     gateways: list[Gateway] = []
     try:
@@ -169,30 +170,31 @@ def world() -> Iterator[dict[str, Any]]:
         # Only the first is asked for the other models, and starting R takes its time.
         faulty = folder / "faulty"
         shutil.copytree(repository / "affine", faulty / "affine")
-        gateways += [Gateway(repository, folder / "log"), *(Gateway(faulty) for _ in range(3))]
-        healthy, drained, first, second = [gateway.target() for gateway in gateways]
+        gateways += [Gateway(repository, folder / "log"), *(Gateway(faulty) for _ in range(1 + 2 * clients))]
+        healthy, drained, *paired = [gateway.target() for gateway in gateways]
         kept = drain(gateways[1], drained)
         says, secure, certificate, key = say_status(folder)
-        yield {
-            "targets": {
-                "healthy": healthy,
-                "drained": drained,
-                "pair": f"{first},{second}",
-                "refused": refused(),
-                "black_hole": serve_connections(swallow),
-                "reset": serve_connections(resets(healthy)),
-                "slow_drip": serve_connections(drips(healthy)),
-                "goes_silent": serve_connections(goes_silent(healthy)),
-                "status": says,
-                "secure": secure,
-            },
-            "first_pid": gateways[2].process.pid,
-            "certificate": certificate,
-            "key": key,
-            "token": TOKEN,
-            "log": str(folder / "log"),
-            "repository": str(repository),
+        shared = {
+            "healthy": healthy,
+            "drained": drained,
+            "refused": refused(),
+            "black_hole": serve_connections(swallow),
+            "reset": serve_connections(resets(healthy)),
+            "slow_drip": serve_connections(drips(healthy)),
+            "status": says,
+            "secure": secure,
         }
+        files = {"certificate": certificate, "key": key, "log": str(folder / "log"), "repository": str(repository)}
+        yield [
+            {
+                "targets": shared
+                | {"pair": f"{first},{second}", "goes_silent": serve_connections(goes_silent(healthy))},
+                "first_pid": killed.process.pid,
+                "token": TOKEN,
+                **files,
+            }
+            for first, second, killed in zip(paired[::2], paired[1::2], gateways[2::2], strict=True)
+        ]
         kept.close()
     finally:
         for gateway in gateways:
@@ -202,8 +204,9 @@ def world() -> Iterator[dict[str, Any]]:
 
 def main() -> None:
     """The script."""
-    with world() as told:
-        print(json.dumps(told), flush=True)
+    with world(int((sys.argv[1:] or ["1"])[0])) as told:
+        for one in told:
+            print(json.dumps(one), flush=True)
         sys.stdin.read()
 
 

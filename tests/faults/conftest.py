@@ -21,8 +21,9 @@ collect_ignore = [] if os.geteuid() == 0 else _AS_ROOT
 
 @pytest.fixture
 def open_folders(tmp_path: Path) -> None:
-    """Lets everybody enter the test's folder, as they can enter the folders of a real machine."""
-    make_open(tmp_path, Path(tempfile.gettempdir()))
+    """Lets everybody enter the test's folder and the one for temporary files, as they can on a real machine."""
+    make_open(tmp_path)
+    make_open(Path(tempfile.gettempdir()))
 
 
 @pytest.fixture

@@ -1,5 +1,8 @@
 """An Rserve that misbehaves on the wire: it never greets, greets half, answers late, or with a lie."""
 
+import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -90,19 +93,27 @@ async def test_a_late_answer_never_reaches_the_next_call(proxies: Proxies, proxi
     assert proxied.workers() == before
 
 
+async def _kill_whoever_naps(sick: Sick) -> None:
+    await eventually(lambda: sick.snapshot().leased)
+    (busy,) = sick.snapshot().pids - sick.snapshot().idle_pids
+    os.kill(busy, signal.SIGKILL)
+
+
 @pytest.mark.parametrize("fault", [Fault.SILENT, Fault.HALF_GREETING])
 async def test_a_worker_that_never_greets_holds_up_no_other(proxies: Proxies, proxied: Sick, fault: Fault) -> None:
     proxies.set(fault)
-    (lost, kept) = sorted(proxied.workers())
-    await proxied.call("quit", timeout_s=0.3)
-    await eventually(lambda: len(proxied.workers()) < 2)
-    if proxied.workers():
-        assert (await proxied.call("score", [3.0])).source is Source.MODEL
-    else:
-        assert (await proxied.call("score", [3.0], timeout_s=0.3)).reasons[0] in ("DEADLINE", "WORKER_LOST")
+    before = proxied.workers()
+    call = asyncio.create_task(proxied.call("nap", [0.3]))
+    await _kill_whoever_naps(proxied)
+    assert (await call).source is Source.MODEL
+    assert (await proxied.call("score", [3.0])).source is Source.MODEL
+    assert len(proxied.workers() & before) == 1
+    call = asyncio.create_task(proxied.call("nap", [5.0], timeout_s=1))
+    await _kill_whoever_naps(proxied)
+    assert (await call).reasons[0] in ("DEADLINE", "WORKER_LOST")
     proxies.set(Fault.NONE)
     await eventually(lambda: len(proxied.workers()) == 2, timeout_s=40)
-    await proxied.recovers({lost, kept} - proxied.workers())
+    await proxied.recovers(before)
 
 
 @pytest.mark.parametrize("fault", [Fault.SILENT, Fault.HALF_GREETING])

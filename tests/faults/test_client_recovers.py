@@ -27,10 +27,29 @@ Ask = Callable[..., Awaitable[Source]]
 Make = Callable[..., Awaitable[Ask]]
 
 
-@pytest.fixture
-def gateway(cancer: Cancer, tmp_path: Path) -> Iterator[GatewayProcess]:
-    put(cancer.folder, tmp_path / "repository", "cancer")
-    process = GatewayProcess(tmp_path / "repository")
+@pytest.fixture(scope="module")
+def repository(cancer: Cancer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("repository")
+    put(cancer.folder, folder, "cancer")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def gateway(repository: Path) -> Iterator[GatewayProcess]:
+    """One for all tests, which do no harm to it but to the ways that lead there."""
+    process = GatewayProcess(repository)
+    yield process
+    process.end(signal.SIGTERM)
+
+
+@pytest.fixture(scope="module", params=["grpc", "native"])
+def pinged(
+    request: pytest.FixtureRequest, repository: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayProcess]:
+    """A gateway on each front that is not to be pinged too often."""
+    config = tmp_path_factory.mktemp("pinged") / "config.toml"
+    config.write_text(f'front = "{request.param}"\nmin_ping_interval_s = 0.05\n')
+    process = GatewayProcess(repository, config)
     yield process
     process.end(signal.SIGTERM)
 
@@ -139,16 +158,15 @@ async def test_deadlines_that_no_gateway_could_meet_leave_the_connection_alone(
 
 
 @pytest.mark.parametrize("front", ["grpc", "native"])
-async def test_a_gateway_that_is_started_again(cancer: Cancer, make: Make, tmp_path: Path, front: str) -> None:
-    put(cancer.folder, tmp_path / "repository", "cancer")
+async def test_a_gateway_that_is_started_again(repository: Path, make: Make, tmp_path: Path, front: str) -> None:
     config = tmp_path / "config.toml"
     config.write_text(f'front = "{front}"\n')
-    first = GatewayProcess(tmp_path / "repository", config)
+    first = GatewayProcess(repository, config)
     ask = await make(first.url)
     first.end(signal.SIGKILL)
     await comes(ask, Source.CLIENT_DEFAULT)
     port = first.url.rpartition(":")[2]
-    options = ["--repository", tmp_path / "repository", "--config", config, "--grpc-port", port, "--http-port", "0"]
+    options = ["--repository", repository, "--config", config, "--grpc-port", port, "--http-port", "0"]
     command = [str(part) for part in (SCOREBRIDGE, "serve", *options)]
     again = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     assert again.stdout is not None
@@ -159,22 +177,14 @@ async def test_a_gateway_that_is_started_again(cancer: Cancer, make: Make, tmp_p
 
 
 @pytest.mark.parametrize("keepalive_s", [None, 6.0])
-@pytest.mark.parametrize("front", ["grpc", "native"])
-async def test_a_gateway_takes_the_pings(
-    cancer: Cancer, make: Make, tmp_path: Path, front: str, keepalive_s: float | None
-) -> None:
-    put(cancer.folder, tmp_path / "repository", "cancer")
-    config = tmp_path / "config.toml"
-    config.write_text(f'front = "{front}"\nmin_ping_interval_s = 0.05\n')
-    process = GatewayProcess(tmp_path / "repository", config)
-    with Road(process.url) as road:
+async def test_a_gateway_takes_the_pings(pinged: GatewayProcess, make: Make, keepalive_s: float | None) -> None:
+    with Road(pinged.url) as road:
         ask = await make(road.url, keepalive_s=0.1 if keepalive_s is None else keepalive_s)
         async with asyncio.timeout(60):
             for _ in range(100):
                 assert await ask(5.0) == Source.MODEL
                 await moment()
         assert road.connections == 1
-    process.end(signal.SIGTERM)
 
 
 @pytest.fixture

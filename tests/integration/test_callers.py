@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import grpc.aio
 import numpy as np
 import pytest
 from certificates import Authority, Pair
-from fixtures import Cancer, StartGateway, put
+from fixtures import Addressed, Cancer, StartGateway, put
+from gateways import GatewayProcess, shared
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status as RichStatus
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -22,7 +23,6 @@ from scorebridge.v1 import scoring_pb2 as pb
 from waiting import eventually
 
 from bridge.config import ConfigError, GatewaySettings
-from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import read_log
 
 SERVICE = "/scorebridge.v1.ScoringService/"
@@ -48,9 +48,10 @@ def front() -> str:
     return "grpc"
 
 
-@pytest.fixture
-def models(cancer: Cancer, repository: Path) -> Path:
+@pytest.fixture(scope="module")
+def models(cancer: Cancer, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A repository in which one bundle is two models."""
+    repository = tmp_path_factory.mktemp("repository")
     put(cancer.folder, repository, "cancer")
     put(cancer.folder, repository, "fraud-1")
     return repository
@@ -58,10 +59,21 @@ def models(cancer: Cancer, repository: Path) -> Path:
 
 @pytest.fixture
 def callers(tmp_path: Path) -> Path:
-    path = tmp_path / "callers.toml"
+    return write_three(tmp_path / "callers.toml")
+
+
+def write_three(path: Path) -> Path:
     shop = line_of("shop", 'models = ["cancer"]')
-    path.write_text(shop + line_of("risk", 'models = ["fraud-*"]') + line_of("ops", 'role = "operate"'))
+    write(path, shop, line_of("risk", 'models = ["fraud-*"]'), line_of("ops", 'role = "operate"'))
     return path
+
+
+@pytest.fixture(scope="module")
+def known(models: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """A gateway that those three may call; nothing that a test asks of it changes it."""
+    folder = tmp_path_factory.mktemp("known")
+    with shared(models, folder, callers=write_three(folder / "callers.toml")) as gateway:
+        yield gateway
 
 
 def request_for(cancer: Cancer, model: str = "cancer", rows: int = 1) -> bytes:
@@ -71,7 +83,7 @@ def request_for(cancer: Cancer, model: str = "cancer", rows: int = 1) -> bytes:
 
 
 async def ask(
-    gateway: Gateway, request: bytes, metadata: Metadata = (), method: str = "Score", channel: Any = None
+    gateway: Addressed, request: bytes, metadata: Metadata = (), method: str = "Score", channel: Any = None
 ) -> tuple[str, str]:
     """The status code and reason of a call; "OK" and the source of its scores where it is answered."""
     made = channel or grpc.aio.insecure_channel(gateway.grpc_address)
@@ -119,25 +131,19 @@ UNKNOWN, DENIED = ("UNAUTHENTICATED", "UNAUTHENTICATED"), ("PERMISSION_DENIED", 
     ],
 )
 async def test_only_known_callers_score_and_only_their_models(
-    models: Path, callers: Path, cancer: Cancer, start_gateway: StartGateway, metadata: Metadata, model: str, ends: Any
+    known: GatewayProcess, cancer: Cancer, metadata: Metadata, model: str, ends: Any
 ) -> None:
-    gateway = await start_gateway(models, callers=callers)
-    assert await ask(gateway, request_for(cancer, model), metadata) == ends
+    assert await ask(known, request_for(cancer, model), metadata) == ends
 
 
 @pytest.mark.parametrize("request_bytes", [b"", b"\xff\xff", b"x" * 100_000])
-async def test_an_unknown_caller_learns_nothing_of_its_request(
-    models: Path, callers: Path, start_gateway: StartGateway, request_bytes: bytes
-) -> None:
-    gateway = await start_gateway(models, callers=callers)
-    assert await ask(gateway, request_bytes) == UNKNOWN
+async def test_an_unknown_caller_learns_nothing_of_its_request(known: GatewayProcess, request_bytes: bytes) -> None:
+    assert await ask(known, request_bytes) == UNKNOWN
 
 
-async def test_callers_see_their_models_only(models: Path, callers: Path, start_gateway: StartGateway) -> None:
-    gateway = await start_gateway(models, callers=callers)
-
+async def test_callers_see_their_models_only(known: GatewayProcess) -> None:
     async def listed(name: str) -> list[str]:
-        async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
+        async with grpc.aio.insecure_channel(known.grpc_address) as channel:
             call = channel.unary_unary(f"{SERVICE}ListModels", bytes, pb.ListModelsResponse.FromString)
             return [version.model for version in (await call(b"", metadata=bearer(name), timeout=20)).versions]
 
@@ -145,18 +151,15 @@ async def test_callers_see_their_models_only(models: Path, callers: Path, start_
     assert await listed("risk") == ["fraud-1"]
     assert await listed("ops") == ["cancer", "fraud-1"]
     named = {model: pb.GetModelRequest(model=model).SerializeToString() for model in ("cancer", "fraud-1", "none")}
-    assert (await ask(gateway, named["cancer"], bearer("shop"), "GetModel"))[0] == "OK"
-    assert await ask(gateway, named["fraud-1"], bearer("shop"), "GetModel") == DENIED
-    assert await ask(gateway, named["none"], bearer("shop"), "GetModel") == DENIED
-    assert await ask(gateway, named["cancer"], (), "GetModel") == UNKNOWN
-    assert await ask(gateway, b"", (), "ListModels") == UNKNOWN
+    assert (await ask(known, named["cancer"], bearer("shop"), "GetModel"))[0] == "OK"
+    assert await ask(known, named["fraud-1"], bearer("shop"), "GetModel") == DENIED
+    assert await ask(known, named["none"], bearer("shop"), "GetModel") == DENIED
+    assert await ask(known, named["cancer"], (), "GetModel") == UNKNOWN
+    assert await ask(known, b"", (), "ListModels") == UNKNOWN
 
 
-async def test_health_names_models_to_those_who_may_ask_for_them(
-    models: Path, callers: Path, start_gateway: StartGateway
-) -> None:
-    gateway = await start_gateway(models, callers=callers)
-    async with grpc.aio.insecure_channel(gateway.grpc_address) as channel:
+async def test_health_names_models_to_those_who_may_ask_for_them(known: GatewayProcess) -> None:
+    async with grpc.aio.insecure_channel(known.grpc_address) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
 
         async def health(service: str, metadata: Metadata = ()) -> str:
@@ -266,7 +269,7 @@ async def test_a_token_over_plain_text_from_another_machine_is_refused(
 
 
 @asynccontextmanager
-async def secure(gateway: Gateway, authority: Authority, shown: Pair | None) -> Any:
+async def secure(gateway: Addressed, authority: Authority, shown: Pair | None) -> Any:
     """A channel of a caller that trusts this authority and shows this certificate."""
     pair = (shown.key.read_bytes(), shown.certificate.read_bytes()) if shown else (None, None)
     credentials = grpc.ssl_channel_credentials(authority.certificate.read_bytes(), *pair)
@@ -276,6 +279,24 @@ async def secure(gateway: Gateway, authority: Authority, shown: Pair | None) -> 
         yield channel
     finally:
         await channel.close(None)
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("ca"))
+
+
+@pytest.fixture(scope="module")
+def shown_to(models: Path, authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
+    """A gateway that two know by their certificates and one by its token; nothing that a test asks changes it."""
+    folder = tmp_path_factory.mktemp("shown")
+    callers, served = folder / "callers.toml", authority.issue("localhost", "DNS:localhost")
+    shop = '[callers.shop]\ncertificate = "shop.example"\nmodels = ["cancer"]\n'
+    risk = '[callers.risk]\ncertificate = "spiffe://corp/risk"\nmodels = ["fraud-*"]\n'
+    write(callers, shop, risk, line_of("ops"))
+    files = {"tls_certificate": served.certificate, "tls_key": served.key, "tls_client_ca": authority.certificate}
+    with shared(models, folder, "grpc", callers=callers, **files) as gateway:
+        yield gateway
 
 
 @pytest.mark.parametrize(
@@ -292,32 +313,23 @@ async def secure(gateway: Gateway, authority: Authority, shown: Pair | None) -> 
     ],
 )
 async def test_callers_are_known_by_their_certificates(
-    tmp_path: Path, models: Path, cancer: Cancer, start_gateway: StartGateway, shown: Any, metadata: Any, ends: Any
+    shown_to: GatewayProcess, authority: Authority, cancer: Cancer, shown: Any, metadata: Any, ends: Any
 ) -> None:
-    path = tmp_path / "callers.toml"
-    shop = '[callers.shop]\ncertificate = "shop.example"\nmodels = ["cancer"]\n'
-    risk = '[callers.risk]\ncertificate = "spiffe://corp/risk"\nmodels = ["fraud-*"]\n'
-    path.write_text(shop + risk + line_of("ops"))
-    authority = Authority(tmp_path / "ca")
-    served = authority.issue("localhost", "DNS:localhost")
-    files = {"tls_certificate": served.certificate, "tls_key": served.key, "tls_client_ca": authority.certificate}
-    gateway = await start_gateway(models, callers=path, **files)
-    async with secure(gateway, authority, authority.issue(*shown)) as channel:
-        assert await ask(gateway, request_for(cancer), metadata, channel=channel) == ends
+    async with secure(shown_to, authority, authority.issue(*shown)) as channel:
+        assert await ask(shown_to, request_for(cancer), metadata, channel=channel) == ends
 
 
 @pytest.mark.parametrize("kind", ["none", "expired", "of another authority"])
 async def test_a_certificate_that_is_not_valid_makes_no_connection(
-    tmp_path: Path, models: Path, callers: Path, cancer: Cancer, start_gateway: StartGateway, kind: str
+    tmp_path: Path, shown_to: GatewayProcess, authority: Authority, cancer: Cancer, kind: str
 ) -> None:
-    authority, other = Authority(tmp_path / "ca"), Authority(tmp_path / "other", "other")
-    shown = {"none": lambda: None, "expired": lambda: authority.issue("shop", days=-1)}
-    served = authority.issue("localhost", "DNS:localhost")
-    files = {"tls_certificate": served.certificate, "tls_key": served.key, "tls_client_ca": authority.certificate}
-    gateway = await start_gateway(models, callers=callers, **files)
-    make: Callable[[], Pair | None] = shown.get(kind, lambda: other.issue("shop"))
-    async with secure(gateway, authority, make()) as channel:
-        assert await ask(gateway, request_for(cancer), bearer("shop"), channel=channel) == ("UNAVAILABLE", "")
+    shown: Pair | None = None
+    if kind == "expired":
+        shown = authority.issue("shop.example", days=-1)
+    elif kind == "of another authority":
+        shown = Authority(tmp_path / "other", "other").issue("shop.example")
+    async with secure(shown_to, authority, shown) as channel:
+        assert await ask(shown_to, request_for(cancer), bearer("ops"), channel=channel) == ("UNAVAILABLE", "")
 
 
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - what must be refused

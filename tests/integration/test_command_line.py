@@ -48,27 +48,36 @@ NOTES = {
 }
 
 
-@pytest.mark.parametrize("front", NOTES)
-def test_check_deploy_serve_models_score(pima: Pima, tmp_path: Path, front: str) -> None:
-    repository = tmp_path / "repository"
+@pytest.fixture(scope="module")
+def deployed(pima: Pima, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A repository of two versions that serve, and one that does not."""
+    repository = tmp_path_factory.mktemp("deployed") / "repository"
+    assert "deployed glm/1" in run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm")
+    assert "deployed glm/2" in run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm")
+    broken = repository / "broken" / "1"
+    broken.mkdir(parents=True)
+    (broken / "manifest.json").write_text("{}")
+    return repository
+
+
+def test_check_and_deploy(pima: Pima, deployed: Path) -> None:
     checked = run("check", pima.folder / "glm")
     assert "outputs: score (double)" in checked
     assert "20 golden rows came out" in checked
     assert "age: double" in checked
-    assert "deployed glm/1" in run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm")
-    assert "deployed glm/2" in run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm")
-    again = run("deploy", pima.folder / "glm", "--repository", repository, "--model", "glm", "--version", 2, code=1)
+    again = run("deploy", pima.folder / "glm", "--repository", deployed, "--model", "glm", "--version", 2, code=1)
     assert again.strip() == "glm/2 exists already, and a version is never replaced: deploy under another number"
     assert "is not a model's name" in run(
-        "deploy", pima.folder / "glm", "--repository", repository, "--model", "GLM", code=1
+        "deploy", pima.folder / "glm", "--repository", deployed, "--model", "GLM", code=1
     )
-    broken = repository / "broken" / "1"
-    broken.mkdir(parents=True)
-    (broken / "manifest.json").write_text("{}")
+
+
+@pytest.mark.parametrize("front", NOTES)
+def test_serve_models_score(pima: Pima, deployed: Path, tmp_path: Path, front: str) -> None:
     source, target = tmp_path / "in.csv", tmp_path / "out.csv"
     rows = [",".join(f"{value:.17g}" for value in row) for row in pima.rows]
     source.write_text("\n".join([",".join(pima.names), *rows]) + "\n")
-    with serving(repository, "--front", front) as (process, lines):
+    with serving(deployed, "--front", front) as (process, lines):
         assert lines[0].startswith("refused broken/1: ")
         _, grpc_part, http_part, *note = lines[-1].split()
         assert " ".join(note) == NOTES[front]
@@ -82,9 +91,7 @@ def test_check_deploy_serve_models_score(pima: Pima, tmp_path: Path, front: str)
         assert scored == pima.direct["glm"].tolist()
         assert urllib.request.urlopen(f"http://{http}/livez").read() == b"ok\n"
         assert b"glm/2 ready serving" in urllib.request.urlopen(f"http://{http}/readyz").read()
-        taken = run(
-            "serve", "--repository", repository, "--grpc-port", url.rpartition(":")[2], "--front", front, code=1
-        )
+        taken = run("serve", "--repository", deployed, "--grpc-port", url.rpartition(":")[2], "--front", front, code=1)
         assert "is the port taken?" in taken
         assert "NOT_FOUND" in run("score", "nobody", "--url", url, "--input", source, "--output", target, code=1)
         process.send_signal(signal.SIGTERM)

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures import Cancer, StartGateway, put
+from fixtures import StartGateway
+from gateways import GatewayProcess
 from http_calls import ask
 
 from bridge.callers.caller import Credentials
@@ -184,11 +185,7 @@ async def test_names_and_reasons_are_for_this_machine_alone(
 
 @pytest.mark.parametrize("origin", ["https://example.com", "http://localhost:8082", "null", ""])
 @pytest.mark.parametrize("path", ["/v2/repository/models/cancer/unload", "/v1/models/cancer:score"])
-async def test_a_web_page_may_not_call(
-    repository: Path, cancer: Cancer, start_gateway: StartGateway, path: str, origin: str
-) -> None:
-    put(cancer.folder, repository, "cancer")
-    gateway = await start_gateway(repository)
-    said = await ask(gateway, "POST", path, b"", {"Origin": origin})
+async def test_a_web_page_may_not_call(cancer_gateway: GatewayProcess, path: str, origin: str) -> None:
+    said = await ask(cancer_gateway, "POST", path, b"", {"Origin": origin})
     assert (said.status, said.json["reason"]) == (403, "PERMISSION_DENIED")
-    assert (await ask(gateway, "GET", "/v2/models/cancer/ready")).status == 200
+    assert (await ask(cancer_gateway, "GET", "/v2/models/cancer/ready")).status == 200

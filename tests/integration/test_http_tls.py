@@ -5,7 +5,7 @@ import hashlib
 import socket
 import ssl
 import subprocess
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import grpc.aio
 import pytest
 from certificates import Authority, Pair
 from fixtures import Cancer, StartGateway, put
+from gateways import GatewayProcess, shared
 from http_calls import Said, ask, dialed, exchange, request_bytes
 from scorebridge.v1 import scoring_pb2 as pb
 from waiting import eventually, moment
@@ -33,10 +34,27 @@ def front() -> str:
     return "grpc"
 
 
-@pytest.fixture
-def authority(tmp_path: Path) -> Authority:
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
     """One's own, for servers and clients."""
-    return Authority(tmp_path / "authority")
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the gateway that is shared."""
+    return tmp_path_factory.mktemp("mutual") / "log"
+
+
+@pytest.fixture(scope="module")
+def mutual(cancer: Cancer, authority: Authority, log: Path) -> Iterator[GatewayProcess]:
+    """A gateway that wants certificates, for tests that change nothing of it; its log grows."""
+    repository = log.with_name("repository")
+    repository.mkdir()
+    put(cancer.folder, repository, "cancer")
+    files = served_by(authority.issue("gateway", *LOCAL)) | {"tls_client_ca": authority.certificate, "log_dir": log}
+    with shared(repository, log.parent, "grpc", **files) as gateway:
+        yield gateway
 
 
 def served_by(pair: Pair) -> dict[str, Path]:
@@ -150,25 +168,21 @@ async def test_files_that_are_not_whole_leave_what_is_served_as_it_is(
     ],
 )
 async def test_a_certificate_has_the_same_names_on_both_ports(
-    repository: Path,
     cancer: Cancer,
-    start_gateway: StartGateway,
     authority: Authority,
-    tmp_path: Path,
+    log: Path,
+    mutual: GatewayProcess,
     common_name: str,
     alternative: tuple[str, ...],
 ) -> None:
-    put(cancer.folder, repository, "cancer")
     own = authority.issue(common_name, *alternative)
-    settings = served_by(authority.issue("gateway", *LOCAL))
-    log = tmp_path / "log"
-    gateway = await start_gateway(repository, **settings, tls_client_ca=authority.certificate, log_dir=log)
+    before = len(list(read_log(log)))
     body = {"columns": {name: [0.5] for name in cancer.names}}
-    said = await ask(gateway, "POST", "/v1/models/cancer:score", body, tls=trusting(authority, own))
+    said = await ask(mutual, "POST", "/v1/models/cancer:score", body, tls=trusting(authority, own))
     assert said.status == 200
     pem = [path.read_bytes() for path in (authority.certificate, own.key, own.certificate)]
     credentials = grpc.ssl_channel_credentials(pem[0], pem[1], pem[2])
-    address = f"localhost:{gateway.grpc_address.rpartition(':')[2]}"
+    address = f"localhost:{mutual.grpc_address.rpartition(':')[2]}"
     request = pb.ScoreRequest(model="cancer")
     request.matrix.columns.extend(cancer.names)
     request.matrix.rows = 1
@@ -176,8 +190,8 @@ async def test_a_certificate_has_the_same_names_on_both_ports(
     async with grpc.aio.secure_channel(address, credentials) as channel:
         call = channel.unary_unary("/scorebridge.v1.ScoringService/Score", bytes, bytes)
         await call(request.SerializeToString())
-    await gateway.close()
-    by_http, by_grpc = (entry.record.caller for entry in read_log(log))
+    await eventually(lambda: len(list(read_log(log))) == before + 2)
+    by_http, by_grpc = [entry.record.caller for entry in read_log(log)][before:]
     assert by_http == by_grpc
     assert common_name[:2] in by_http
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fixtures import Cancer, Pima, StartGateway, deploy, make_r_bundle, put
+from fixtures import Addressed, Cancer, Pima, StartGateway, deploy, make_r_bundle, put
+from gateways import GatewayProcess
 from http_calls import Said, ask, dialed, request_bytes
 from scorebridge import AsyncScoringClient
 from scorebridge.v1 import prediction_log_pb2 as log_pb
@@ -16,10 +17,9 @@ from waiting import eventually
 
 from bridge.cli.app import app
 from bridge.codecs.logged import request_of, response_of
-from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import read_log
 
-Connect = Callable[[Gateway], AsyncScoringClient]
+Connect = Callable[[Addressed], AsyncScoringClient]
 
 
 @pytest.fixture
@@ -28,7 +28,7 @@ def front() -> str:
     return "grpc"
 
 
-async def score(gateway: Gateway, model: str, body: Any, **headers: str) -> Said:
+async def score(gateway: Addressed, model: str, body: Any, **headers: str) -> Said:
     """What the gateway answers to a request for scores."""
     return await ask(gateway, "POST", f"/v1/models/{model}:score", body, headers)
 
@@ -44,15 +44,13 @@ def records(log: Path) -> list[log_pb.LogRecord]:
 
 
 async def test_columns_and_rows_are_the_two_shapes_of_a_request(
-    repository: Path, cancer: Cancer, start_gateway: StartGateway, connect: Connect
+    cancer_gateway: GatewayProcess, cancer: Cancer, connect: Connect
 ) -> None:
-    put(cancer.folder, repository, "cancer")
-    gateway = await start_gateway(repository)
     columns = columns_of(cancer.rows[:3], cancer.names)
     rows = [dict(zip(cancer.names, row, strict=True)) for row in cancer.rows[:3].tolist()]
-    by_grpc = await connect(gateway).score("cancer", cancer.rows[:3])
+    by_grpc = await connect(cancer_gateway).score("cancer", cancer.rows[:3])
     for body in ({"columns": columns}, {"rows": rows}):
-        said = await score(gateway, "cancer", body)
+        said = await score(cancer_gateway, "cancer", body)
         assert said.status == 200
         assert said.headers["content-type"] == "application/json"
         answer = said.json
@@ -225,9 +223,7 @@ FAILURES: list[tuple[str, str, Any, dict[str, str], int, str]] = [
 
 @pytest.mark.parametrize(("method", "path", "body", "headers", "status", "reason"), FAILURES)
 async def test_a_failed_request_gets_a_problem_document(
-    repository: Path,
-    cancer: Cancer,
-    start_gateway: StartGateway,
+    cancer_gateway: GatewayProcess,
     method: str,
     path: str,
     body: Any,
@@ -235,9 +231,7 @@ async def test_a_failed_request_gets_a_problem_document(
     status: int,
     reason: str,
 ) -> None:
-    put(cancer.folder, repository, "cancer")
-    gateway = await start_gateway(repository)
-    said = await ask(gateway, method, path, body, headers)
+    said = await ask(cancer_gateway, method, path, body, headers)
     assert said.headers["content-type"] == "application/problem+json"
     problem = said.json
     assert (said.status, problem["status"], problem["reason"]) == (status, status, reason)
@@ -246,26 +240,22 @@ async def test_a_failed_request_gets_a_problem_document(
     assert "Traceback" not in problem["detail"]
 
 
-async def test_facts_of_models_are_those_of_get_model(
-    repository: Path, cancer: Cancer, start_gateway: StartGateway
-) -> None:
-    put(cancer.folder, repository, "cancer")
-    gateway = await start_gateway(repository)
-    (listed,) = (await ask(gateway, "GET", "/v1/models")).json["versions"]
+async def test_facts_of_models_are_those_of_get_model(cancer_gateway: GatewayProcess, cancer: Cancer) -> None:
+    (listed,) = (await ask(cancer_gateway, "GET", "/v1/models")).json["versions"]
     assert (listed["model"], listed["version"], listed["state"], listed["serving"]) == (
         "cancer",
         1,
         "VERSION_STATE_READY",
         True,
     )
-    (by_model,) = (await ask(gateway, "GET", "/v1/models/cancer")).json["versions"]
-    (by_version,) = (await ask(gateway, "GET", "/v1/models/cancer/versions/1")).json["versions"]
+    (by_model,) = (await ask(cancer_gateway, "GET", "/v1/models/cancer")).json["versions"]
+    (by_version,) = (await ask(cancer_gateway, "GET", "/v1/models/cancer/versions/1")).json["versions"]
     assert by_model == by_version
     assert [one["name"] for one in by_model["features"]] == cancer.names
     assert by_model["outputs"] == [{"name": "score", "type": "COLUMN_TYPE_FLOAT", "additional": False}]
     assert by_model["version"] == listed
     assert by_model["timeout"].endswith("s")
-    head = await ask(gateway, "HEAD", "/v1/models")
+    head = await ask(cancer_gateway, "HEAD", "/v1/models")
     assert head.status == 200
     assert head.body == b""
 
@@ -337,13 +327,11 @@ async def test_partial_calls_say_which_rows_failed(
 
 
 async def test_many_calls_on_one_connection_are_answered_in_turn(
-    repository: Path, cancer: Cancer, start_gateway: StartGateway
+    cancer_gateway: GatewayProcess, cancer: Cancer
 ) -> None:
-    put(cancer.folder, repository, "cancer")
-    gateway = await start_gateway(repository)
     bodies = [{"columns": columns_of(cancer.rows[row : row + 1], cancer.names)} for row in range(40)]
     raw = b"".join(request_bytes("POST", "/v1/models/cancer:score", body, Connection="keep-alive") for body in bodies)
-    reader, writer = await dialed(gateway.http_address)
+    reader, writer = await dialed(cancer_gateway.http_address)
     writer.write(raw)
     found = []
     async with asyncio.timeout(20):
@@ -352,7 +340,9 @@ async def test_many_calls_on_one_connection_are_answered_in_turn(
             length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
             found.append(Said.of(head + await reader.readexactly(length)).json["scores"]["score"][0])
     writer.transport.abort()
-    expected = (await score(gateway, "cancer", {"columns": columns_of(cancer.rows[:40], cancer.names)})).json["scores"]
+    expected = (await score(cancer_gateway, "cancer", {"columns": columns_of(cancer.rows[:40], cancer.names)})).json[
+        "scores"
+    ]
     assert found == expected["score"]
 
 

@@ -11,7 +11,8 @@ import grpc
 import grpc.aio
 import numpy as np
 import pytest
-from fixtures import Cancer, StartGateway, make_r_bundle, put
+from fixtures import Addressed, Cancer, StartGateway, make_r_bundle, put
+from gateways import BOTH_FRONTS, GatewayProcess
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status as RichStatus
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -28,7 +29,6 @@ from bridge.codecs.open_inference import inference_pb2 as pb
 from bridge.codecs.open_inference.datatypes import DATATYPES
 from bridge.codecs.open_inference.tensors import write_contents
 from bridge.columns import Column, Type
-from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import read_log
 
 SERVICE = "inference.GRPCInferenceService"
@@ -58,7 +58,7 @@ rate = "double"
 class Caller:
     """Asks one gateway by messages."""
 
-    def __init__(self, gateway: Gateway, metadata: Metadata = ()) -> None:
+    def __init__(self, gateway: Addressed, metadata: Metadata = ()) -> None:
         self.channel = grpc.aio.insecure_channel(gateway.grpc_address)
         self._metadata = metadata
 
@@ -265,12 +265,9 @@ async def test_a_call_has_no_more_time_than_its_parameter_says_and_tells_which_r
     assert [[(part.first, part.count) for part in one.defaulted] for one in shown] == [[(0, 5)], [(0, 5)]]
 
 
-async def test_the_server_and_its_models_are_described(
-    cancer: Cancer, repository: Path, start_gateway: StartGateway
-) -> None:
-    put(cancer.folder, repository, "cancer")
-    gateway = await start_gateway(repository)
-    async with Caller(gateway) as caller:
+@BOTH_FRONTS
+async def test_the_server_and_its_models_are_described(cancer_gateway: GatewayProcess, cancer: Cancer) -> None:
+    async with Caller(cancer_gateway) as caller:
         assert (await caller.ask("ServerLive", pb.ServerLiveRequest(), pb.ServerLiveResponse)).live
         assert (await caller.ask("ServerReady", pb.ServerReadyRequest(), pb.ServerReadyResponse)).ready
         server = await caller.ask("ServerMetadata", pb.ServerMetadataRequest(), pb.ServerMetadataResponse)
@@ -376,6 +373,7 @@ async def test_an_unload_waits_for_the_calls_of_the_model(
         assert gateway.registry.resident() == []
 
 
+@BOTH_FRONTS
 @pytest.mark.parametrize(
     ("method", "request_", "code", "sentence"),
     [
@@ -429,21 +427,14 @@ async def test_an_unload_waits_for_the_calls_of_the_model(
     ],
 )
 async def test_what_a_repository_can_not_do_is_refused(
-    cancer: Cancer,
-    repository: Path,
-    start_gateway: StartGateway,
-    method: str,
-    request_: Any,
-    code: grpc.StatusCode,
-    sentence: str,
+    cancer_gateway: GatewayProcess, method: str, request_: Any, code: grpc.StatusCode, sentence: str
 ) -> None:
-    put(cancer.folder, repository, "cancer")
-    gateway = await start_gateway(repository)
-    async with Caller(gateway) as caller:
+    async with Caller(cancer_gateway) as caller:
         found, _, details = await caller.refused(method, request_)
         assert found is code
         assert sentence in details
-    assert [str(one.ref) for one in gateway.registry.resident()] == ["cancer/1"]
+        index = await caller.ask("RepositoryIndex", pb.RepositoryIndexRequest(), pb.RepositoryIndexResponse)
+    assert [(one.name, one.version, one.state) for one in index.models] == [("cancer", "1", "READY")]
 
 
 async def test_bad_input_is_refused_before_a_worker_is_touched_and_is_on_record_without_an_answer(

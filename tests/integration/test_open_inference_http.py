@@ -2,21 +2,22 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import http_calls
 import numpy as np
 import pytest
-from fixtures import Cancer, StartGateway, make_r_bundle, put
+from fixtures import Addressed, Cancer, StartGateway, make_r_bundle, put
+from gateways import GatewayProcess, shared
 from http_calls import Said
 from logged import run, said
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from typer.testing import CliRunner
+from waiting import eventually
 
 from bridge.cli.app import app
-from bridge.gateway.server import Gateway
 from bridge.prediction_log.reader import read_log
 
 MANY_ROWS, CALL_ROWS, JSON_ROWS = 100_000, 20_000, 2_000
@@ -29,8 +30,25 @@ def front() -> str:
     return "grpc"
 
 
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of the gateway that is shared."""
+    return tmp_path_factory.mktemp("served") / "log"
+
+
+@pytest.fixture(scope="module")
+def served(cancer: Cancer, log: Path) -> Iterator[GatewayProcess]:
+    """A gateway for tests that change nothing of it; its log grows."""
+    repository = log.with_name("repository")
+    repository.mkdir()
+    put(cancer.folder, repository, "cancer")
+    # Every refusal is to be on record, however quickly the tests come.
+    with shared(repository, log.parent, log_dir=log, log_refusals_per_s=1e6) as gateway:
+        yield gateway
+
+
 async def ask(
-    gateway: Gateway, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+    gateway: Addressed, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
 ) -> Said:
     """What the port answers."""
     return await http_calls.ask(gateway, method, path, body if method == "POST" else None, headers)
@@ -196,26 +214,24 @@ LENGTH = "inference-header-content-length"
 )
 async def test_a_failed_call_is_a_problem_document_that_its_clients_read_and_is_on_record(
     cancer: Cancer,
-    repository: Path,
-    tmp_path: Path,
-    start_gateway: StartGateway,
+    log: Path,
+    served: GatewayProcess,
     path: str,
     body: bytes,
     headers: dict[str, str],
     status: int,
     sentence: str,
 ) -> None:
-    put(cancer.folder, repository, "cancer")
-    gateway = await start_gateway(repository, log_dir=tmp_path / "log")
+    before = len(records(log))
     sent = body or infer_json(cancer.rows[:1], "FP64", id="call-1")
-    answer = await ask(gateway, "POST", f"/v2/models/{path}", sent, headers)
+    answer = await ask(served, "POST", f"/v2/models/{path}", sent, headers)
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json")
     document = json.loads(answer.body)
     assert sentence in document["detail"]
     assert document["error"] == document["detail"]
     assert document["status"] == status
-    await gateway.close()
-    (record,) = records(tmp_path / "log")
+    await eventually(lambda: len(records(log)) > before)
+    (record,) = records(log)[before:]
     assert record.method == f"POST /v2/models/{path}"
     assert record.model == path.split("/", maxsplit=1)[0]
     assert sent.startswith(record.request)
@@ -266,14 +282,13 @@ async def test_nobody_without_a_name_scores(
     ],
 )
 async def test_what_the_repository_is_not_asked_is_refused(
-    cancer: Cancer, repository: Path, start_gateway: StartGateway, path: str, body: bytes, sentence: str
+    served: GatewayProcess, path: str, body: bytes, sentence: str
 ) -> None:
-    put(cancer.folder, repository, "cancer")
-    gateway = await start_gateway(repository)
-    answer = await ask(gateway, "POST", f"/v2/repository/{path}", body)
+    answer = await ask(served, "POST", f"/v2/repository/{path}", body)
     assert answer.status == 400
     assert sentence in json.loads(answer.body)["error"]
-    assert len(gateway.registry.resident()) == 1
+    index = parsed(await ask(served, "POST", "/v2/repository/index", b'{"ready": true}'))
+    assert [one["name"] for one in index] == ["cancer"]
 
 
 async def test_a_call_takes_no_longer_than_it_says(
