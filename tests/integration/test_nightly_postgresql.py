@@ -39,7 +39,7 @@ class Server:
         self._who: dict[str, Any] = {}
         if os.geteuid() == 0:
             shutil.chown(folder, USER)
-            make_open(folder, Path(*folder.parts[:2]))  # a process of several has its folder in that of another one
+            make_open(folder)
             self._who = {"user": USER, "group": folder.stat().st_gid, "extra_groups": []}
         self._run("initdb", "-D", "data", "-U", "owner", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
         options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
