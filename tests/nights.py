@@ -83,9 +83,9 @@ class Nights:
     def start(
         self, *arguments: str, command: Sequence[str | Path] = (SCRIPT,), **settings: str
     ) -> "subprocess.Popen[bytes]":
-        """Starts the script in a process group of its own."""
+        """Starts the script in a process group of its own, with no signal ignored, as under nohup some are."""
         process = subprocess.Popen(
-            [*command, *arguments],
+            ["env", "--default-signal=HUP,INT,TERM", *command, *arguments],
             env=self.environment(settings),
             start_new_session=True,
             stdout=subprocess.DEVNULL,

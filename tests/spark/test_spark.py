@@ -28,7 +28,8 @@ PEOPLE = """
 Pred.R <- function(town, age, member, income) {
   if (any(income < 0, na.rm = TRUE)) stop("no such income")
   if (any(income == 99, na.rm = TRUE)) Sys.sleep(60)
-  list(label = paste0(town, ":", age), points = 2L * age, ok = !member, rate = income / 4, process = Sys.getpid())
+  process <- rep(Sys.getpid(), length(town))
+  list(label = paste0(town, ":", age), points = 2L * age, ok = !member, rate = income / 4, process = process)
 }
 """
 SETTINGS = """
