@@ -1,7 +1,7 @@
 """Offline scoring beside plain scripts: python benchmarks/offline.py FOLDER [--rows N] [--r-rows N] [--curve-gb N].
 
 Makes a Parquet file of 30 columns and two models in FOLDER, and scores the file in each of the ways, in turns: rows a
-second, the most memory of all processes of a way (shared pages once), and how many scores differ from a plain script's.
+second, the most memory of all processes of a way (shared pages once), and how many scores are not the library's own.
 R's plain script needs Debian's r-cran-data.table.
 """
 
@@ -36,7 +36,7 @@ booster = xgboost.Booster(model_file=model)
 names = booster.feature_names
 with pq.ParquetWriter(target, pa.schema([("id", pa.int64()), ("score", pa.float32())])) as writer:
     for batch in pq.ParquetFile(source).iter_batches(100_000):
-        rows = np.column_stack([batch.column(name).to_numpy() for name in names])
+        rows = np.column_stack([batch.column(name).to_numpy(zero_copy_only=False) for name in names])
         writer.write_table(pa.table({"id": batch.column("id"), "score": booster.inplace_predict(rows)}))
 """
 PLAIN_R = """
@@ -46,6 +46,16 @@ source(asked[2])
 rows <- data.table::fread(asked[3])
 score <- do.call(Pred.R, as.list(rows)[names(rows) != "id"])
 data.table::fwrite(data.table::data.table(id = rows$id, score = score), asked[4])
+"""
+EXACT_R = """
+asked <- commandArgs(trailingOnly = TRUE)
+load(asked[1])
+source(asked[2])
+count <- as.integer(asked[4])
+values <- matrix(readBin(asked[3], "double", count * length(formals(Pred.R))), count)
+values[is.nan(values)] <- NA
+rows <- setNames(as.list(as.data.frame(values)), names(formals(Pred.R)))
+writeBin(do.call(Pred.R, rows), asked[5])
 """
 ON_SPARK = """
 import sys
@@ -171,11 +181,27 @@ def gateway(models: Path) -> Iterator[tuple[str, psutil.Process]]:
 
 
 def scores(path: Path) -> Any:
-    """The scores of a file or folder, by ascending key, as their bits."""
-    table = pcsv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path, columns=["id", "score"])
-    order = np.argsort(table.column("id").to_numpy(), kind="stable")
-    found = table.column("score").to_numpy()[order]
+    """The scores of a file or folder, by ascending key, as their bits; missing ones are all alike."""
+    if path.suffix == ".bits":
+        found = np.fromfile(path)
+    else:
+        table = pcsv.read_csv(path) if path.suffix == ".csv" else pq.read_table(path, columns=["id", "score"])
+        order = np.argsort(table.column("id").cast(pa.int64()).to_numpy(), kind="stable")  # keys of CSV are text
+        found = table.column("score").to_numpy()[order]
+    found = np.where(np.isnan(found), found.dtype.type(np.nan), found)
     return found.view(np.uint32 if found.dtype == np.float32 else np.uint64)
+
+
+def exact_scores(source: Path, folder: Path) -> Path:
+    """R's own scores of the numbers themselves: fread rounds some of them, and fwrite keeps 15 digits."""
+    table, values, target = pq.read_table(source), folder / "values.bin", folder / "exact.bits"
+    np.concatenate([table.column(name).to_numpy() for name in NAMES]).tofile(values)
+    (folder / "exact.R").write_text(EXACT_R)
+    model = [folder / "glm" / "model.RData", folder / "glm" / "Pred.R"]
+    command = ["Rscript", "--vanilla", folder / "exact.R", *model, values, table.num_rows, target]
+    subprocess.run([str(part) for part in command], check=True)
+    values.unlink()
+    return target
 
 
 def told(ways: dict[str, list[Measured]], differing: dict[str, str], rows: int) -> None:
@@ -189,14 +215,13 @@ def told(ways: dict[str, list[Measured]], differing: dict[str, str], rows: int) 
         print(f"{name:24}{best:9.1f}{rows / best:10,.0f}{ratio:10.2f}{memory:8,.0f}  {differing.get(name, '')}")
 
 
-def compare(commands: dict[str, tuple[list[Any], Path]], rows: int, rounds: int) -> None:
-    """Runs each way in turns, and compares their scores with the first one's."""
+def compare(commands: dict[str, tuple[list[Any], Path]], rows: int, rounds: int, exact: Path | None = None) -> None:
+    """Runs each way in turns, and compares their scores with those of a file, or with the first way's."""
     runs: dict[str, list[Measured]] = {name: [] for name in commands}
     for _ in range(rounds):
         for name, (command, _) in commands.items():
             runs[name].append(measure(command))
-    targets = [target for _, target in commands.values()]
-    expected = scores(targets[0])
+    expected = scores(exact or next(iter(commands.values()))[1])
     differing = {
         name: f"{np.count_nonzero(scores(target) != expected):,} of {len(expected):,}"
         for name, (_, target) in commands.items()
@@ -241,7 +266,7 @@ def by_r(folder: Path, rows: int, rounds: int) -> None:
             command = [SCOREBRIDGE, "batch", "glm", "--input", given, "--key", "id", "--overwrite", "--output", target]
             command += ["--repository", folder / "models", "--r", r]
             ways[f"batch --r {r}, {given.suffix[1:]}"] = command, target
-    compare(ways, rows, rounds)
+    compare(ways, rows, rounds, exact_scores(source, folder))
 
 
 def memory_curve(folder: Path, size_gb: float) -> None:
