@@ -148,7 +148,7 @@ def forked(models: Path) -> Found:
 
 @pytest.fixture(scope="module")
 def tables(models: Path) -> Found:
-    """Of the example, which is run for two days, and by spark-submit for the second once more."""
+    """Of the example, which is run for two days, and for the second once more on two executors, by spark-submit."""
     folder, example = models.parent, ROOT / "examples" / "spark" / "score_table.py"
     metastore = f"jdbc:derby:;databaseName={folder / 'metastore'};create=true"
     conf = {
@@ -161,7 +161,7 @@ def tables(models: Path) -> Found:
     submit = [
         PYTHON.with_name("spark-submit"),
         "--master",
-        "local[2]",
+        "local-cluster[2,1,1024]",
         *(part for one in given for part in ("--conf", one)),
         example,
     ]
