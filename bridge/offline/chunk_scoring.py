@@ -21,7 +21,7 @@ from bridge.services.asked import is_request_id
 __all__ = ["ChunkScoring"]
 
 _FIRST_PAUSE_S, _MOST_PAUSE_S = 0.05, 5.0
-_RECOVERING = 2  # pauses that are skipped before a single row is asked for a third time
+_RECOVERING = 3  # pauses that are skipped before a single row is asked for a third time
 _DOUBLINGS = 7  # of the pause; by then it is the longest one
 _PAUSES_FOR_ROOM = 3  # then a call that finds no room is divided: it may never find as much
 _SLOW = frozenset({"DEADLINE", NO_ROOM, TOO_LARGE})  # events that fewer rows may avoid

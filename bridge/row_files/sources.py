@@ -113,7 +113,7 @@ class Source:
         self.rows: int | None = sum(known) if len(known) == len(opened) else None
         self.counted = 0
         self.rows_read = 0
-        self._bytes_before = 0
+        self._bytes_read = 0
         self._reader: RowReader | None = None
 
     def chunks(self, chunk_rows: int, finished: Callable[[int], bool]) -> Iterator[InputChunk]:
@@ -127,20 +127,22 @@ class Source:
             SourceError: a file can't be read.
             InputChanged: a file is not what it was when the source was opened.
         """
-        self.counted = self.rows_read = self._bytes_before = 0
+        self.counted = self.rows_read = self._bytes_read = bytes_before = 0
         for at, stamp in enumerate(self.stamps):
             path = database_path(self._files[at])
             stamp.check(path)
             with closing(self._opened[at].open()) as reader:
                 self._reader = reader
                 try:
-                    yield from self._of_file(reader, chunk_rows, finished)
+                    for chunk in self._of_file(reader, chunk_rows, finished):
+                        self._bytes_read = bytes_before + reader.position()
+                        yield chunk
                 except SourceError:
                     stamp.check(path)  # a file that has changed may look corrupt
                     raise
                 finally:
                     self._reader = None
-            self._bytes_before += stamp.bytes
+            self._bytes_read = bytes_before = bytes_before + stamp.bytes
             stamp.check(path)
 
     def _of_file(self, reader: RowReader, chunk_rows: int, finished: Callable[[int], bool]) -> Iterator[InputChunk]:
@@ -159,13 +161,14 @@ class Source:
                 yield chunk
 
     def read_share(self) -> float:
-        """Returns how much of the input was read, from 0 to 1: by rows if their number is known, else by bytes."""
+        """Returns how much of the input was read, from 0 to 1: by rows if their number is known, else by bytes.
+
+        May be called by any thread: the files are left alone, which the thread that reads may be closing.
+        """
         if self.rows:
             return min(1.0, self.rows_read / self.rows)
         total = sum(stamp.bytes for stamp in self.stamps)
-        reader = self._reader
-        read = self._bytes_before + (reader.position() if reader else 0)
-        return min(1.0, read / total) if total else 1.0
+        return min(1.0, self._bytes_read / total) if total else 1.0
 
     def check(self) -> None:
         """Checks that every file still is what it was when the source was opened.

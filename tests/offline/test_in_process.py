@@ -12,6 +12,7 @@ import pytest
 import pytest_asyncio
 from fixtures import Cancer, Pima, deploy, make_r_bundle, put
 from offline_chunks import chunk_of, question_of, table_of
+from waiting import eventually
 
 from bridge.bundles.bundle import read_bundle
 from bridge.bundles.repository import Repository
@@ -119,8 +120,10 @@ async def test_the_version_stays_when_the_repository_changes(
     shutil.rmtree(stored.path)
     answer = await scorer.score(question_of(table_of({"x": [3.0]})))
     assert answer.columns[0].values.tolist() == [6.0]
-    for process in _all_of_r():
+    before = _all_of_r()
+    for process in before:
         process.kill()
+    await eventually(lambda: len(set(_all_of_r()) - set(before)) >= len(before))
     scoring = ChunkScoring(scorer, run_id="run", row_wise=True, default=False, workers=1, patience_s=60.0)
     scored = await scoring.score(chunk_of(table_of({"x": [4.0, 5.0]})))
     assert scored.columns[0].values.tolist() == [8.0, 10.0]

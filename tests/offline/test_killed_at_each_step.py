@@ -28,7 +28,8 @@ FOLDER = (
     " overwrite=True)"
 )
 
-# Makes a folder for each change that a run makes, and runs there until just before that change.
+# Makes a folder for each change that a run makes in it, and runs there until just before that change. Elsewhere Python
+# itself renames files, such as those of compiled modules, in one of the processes and not in the next.
 KILLED = """
 import asyncio, io, os, signal, sys
 from itertools import count
@@ -39,9 +40,11 @@ from bridge.offline.run import score_input
 from bridge.offline.run_options import RunOptions
 
 def killed(at):
-    changes = []
+    changes, here = [], Path(f"{at}").resolve()
     def hook(event, arguments):
         if event not in ("os.remove", "os.rename", "os.rmdir", "os.mkdir"):
+            return
+        if here not in Path(os.fspath(arguments[0])).absolute().parents:
             return
         if len(changes) == at:
             Path(f"{at}/killed").write_text(f"{event} {Path(os.fspath(arguments[0])).name}")
@@ -60,8 +63,9 @@ for at in count():
     if not child:
         killed(at)
         os._exit(0)
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != -signal.SIGKILL:
-        break
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code != -signal.SIGKILL:
+        sys.exit(code)
 """
 
 

@@ -48,6 +48,26 @@ def test_every_format_gives_the_same_rows_whatever_the_size_of_chunks(
 
 
 @pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
+def test_how_much_was_read_is_told_while_another_thread_closes_the_file(
+    tmp_path: Path, write: Callable[[Path, pa.Table], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A reader is asked for its position by the thread that reads alone: a file that is being closed has none."""
+    source = open_source([str(write(tmp_path, table_of_rows(100)))], CSV, WANTED)
+    chunks = source.chunks(7, lambda _: False)
+    next(chunks)
+
+    def closing() -> int:
+        raise ValueError("I/O operation on closed file")
+
+    monkeypatch.setattr(source._reader, "position", closing)
+    assert 0 <= source.read_share() <= 1  # Arrow's files of the one form are read without moving
+    monkeypatch.undo()
+    assert len(list(chunks)) == 14
+    assert source.read_share() == 1
+    source.close()
+
+
+@pytest.mark.parametrize("write", WRITERS.values(), ids=WRITERS)
 @pytest.mark.parametrize("done", [{0}, {1, 2}, {0, 1, 2, 5}, set(range(15)), {14}], ids=str)
 def test_a_resumed_run_gets_the_same_chunks_without_the_finished_ones(
     tmp_path: Path, write: Callable[[Path, pa.Table], Path], done: set[int]
