@@ -9,7 +9,6 @@ import pyarrow as pa
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Output
-from bridge.columns import Type
 from bridge.errors import BridgeError
 from bridge.offline.executors.archive import pack
 from bridge.offline.executors.partition import DETAIL, PartitionScoring
@@ -18,7 +17,7 @@ from bridge.offline.in_process import InProcess
 from bridge.offline.loop_thread import LoopThread
 from bridge.offline.model_columns import outputs_of, wanted_of
 from bridge.offline.output_rows import output_schema
-from bridge.row_files.arrow_columns import plain_type
+from bridge.row_files.arrow_columns import may_be_keys, plain_type
 from bridge.row_files.wanted import Wanted
 
 __all__ = ["FrameRefused", "ScoreOptions", "score"]
@@ -188,31 +187,23 @@ def _arrow_type(field: Any) -> pa.DataType:
 
 
 def _check_key(key: str | None, kinds: dict[str, pa.DataType]) -> None:
-    if key is None:
-        return
-    kind = kinds[key]
-    if not (pa.types.is_string(kind) or pa.types.is_integer(kind)):
-        raise FrameRefused(f"the key column '{key}' is of Arrow's type {kind}: cast it to text or a whole number")
+    if key is not None and not may_be_keys(kinds[key]):
+        raise FrameRefused(f"the key column '{key}' is of Arrow's type {kinds[key]}: cast it to text or a whole number")
 
 
 def _schema(columns: _Columns, outputs: Sequence[Output], *, detail: bool) -> Any:
-    from pyspark.sql import types  # noqa: PLC0415 - an extra, which only users of Spark have
+    from pyspark.sql.pandas.types import from_arrow_type  # noqa: PLC0415 - an extra, which only users of Spark have
+    from pyspark.sql.types import StructField, StructType  # noqa: PLC0415
 
     echoed = [pa.field(name, columns.arrow[name]) for name in columns.echoed]
-    names = output_schema(pa.schema(echoed), outputs, {}).names  # which checks that none occurs twice
-    if detail and DETAIL in names:
-        raise FrameRefused(f"rejects are kept with a column '{DETAIL}', and there is another of that name: rename it")
-    kinds = {
-        Type.DOUBLE: types.DoubleType,
-        Type.FLOAT: types.FloatType,
-        Type.INT: types.IntegerType,
-        Type.INT64: types.LongType,
-        Type.BOOL: types.BooleanType,
-    }
-    fields = [types.StructField(name, columns.fields[name].dataType) for name in columns.echoed]
-    fields += [types.StructField(one.name, kinds.get(one.type, types.StringType)()) for one in outputs]
-    texts = ["source", "reason"]
-    fields += [types.StructField(name, types.StringType()) for name in texts]
-    fields += [types.StructField("version", types.LongType())]
-    fields += [types.StructField(DETAIL, types.StringType())] if detail else []
-    return types.StructType(fields)
+    schema = output_schema(pa.schema(echoed), outputs, {})
+    if detail:
+        if DETAIL in schema.names:
+            raise FrameRefused(
+                f"rejects are kept with a column '{DETAIL}', and there is another of that name: rename it"
+            )
+        schema = schema.append(pa.field(DETAIL, pa.string()))
+    # Arrow knows less of a column that is copied than Spark does, such as the element names of a struct.
+    fields = [StructField(name, columns.fields[name].dataType) for name in columns.echoed]
+    fields += [StructField(field.name, from_arrow_type(field.type)) for field in list(schema)[len(fields) :]]
+    return StructType(fields)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from bridge.columns import DOUBLE_EXACT, Array, Column, Mask, Type, all_missing
 from bridge.errors import BridgeError
 
-__all__ = ["ArrowRefused", "columns_of", "key_texts", "plain_array", "plain_type"]
+__all__ = ["ArrowRefused", "columns_of", "key_texts", "may_be_keys", "plain_array", "plain_type"]
 
 _EXACT_DIGITS = 15  # so many digits are below 2^53
 _EXACT_POWER = 22  # the largest power of ten that a double holds
@@ -108,6 +108,11 @@ def plain_array(column: Any) -> Any:
     if _is_text(column.type) and not pa.types.is_string(column.type):
         column = column.cast(pa.large_string())
     return column
+
+
+def may_be_keys(kind: pa.DataType) -> bool:
+    """Whether a column of this Arrow type may hold row keys: text or whole numbers, which have one spelling."""
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind)
 
 
 def key_texts(column: Any) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bridge.row_files.arrow_columns import ArrowRefused, columns_of, key_texts, plain_array, plain_type
+from bridge.row_files.arrow_columns import ArrowRefused, columns_of, key_texts, may_be_keys, plain_array, plain_type
 from bridge.row_files.arrow_cursor import ArrowCursor, Group
 from bridge.row_files.chunk_building import INVALID_VALUE, Fault, Faults, build_chunk
 from bridge.row_files.input_chunk import InputChunk
@@ -131,8 +131,7 @@ class ArrowFile:
         if name in self._partition.texts:
             return pa.field(name, pa.string())
         kind = _value_type(schema.field(name).type)
-        text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-        if name == self._key and not text and not pa.types.is_integer(kind):
+        if name == self._key and not may_be_keys(kind):
             raise SourceError(
                 f"{self.path}: the key column '{name}' is of the Arrow type {kind}: cast it to text or a whole number"
             )

@@ -3,12 +3,12 @@
 Usage: session.py FOLDER. Frames are written to FOLDER/NAME.parquet, all else is printed as one JSON object.
 """
 
+import asyncio
 import json
 import os
 import shutil
 import sys
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 from pyspark.errors import PythonException
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812 - as everybody names it
+from waiting import eventually
 
 from bridge.errors import BridgeError
 from bridge.offline.spark import score
@@ -103,9 +104,8 @@ def lost(spark: SparkSession) -> None:
     done: list[Any] = []
     job = threading.Thread(target=lambda: done.append(score(frame, "slow", MODELS, key="id").toArrow()))
     job.start()
-    while not (marker.exists() and (text := marker.read_text().strip())):
-        time.sleep(0.02)
-    above = psutil.Process(int(text)).parents()
+    asyncio.run(eventually(marker.exists, timeout_s=300))
+    above = psutil.Process(int(marker.read_text())).parents()
     worker = next(one for one in above if "pyspark.daemon" in one.cmdline())
     worker.kill()
     job.join()

@@ -23,7 +23,7 @@ from bridge.private_folders import sweep
 
 PYTHON = ROOT / ".spark" / "bin" / "python"
 HERE = Path(__file__).parent
-PATHS = f"{ROOT}:{ROOT / 'clients' / 'python'}"
+PATHS = f"{ROOT}:{ROOT / 'clients' / 'python'}:{ROOT / 'tests'}"
 PEOPLE = """
 Pred.R <- function(town, age, member, income) {
   if (any(income < 0, na.rm = TRUE)) stop("no such income")
@@ -273,6 +273,7 @@ def test_rows_stay_in_their_order_and_those_without_a_score_are_marked(found: Fo
     assert [row["detail"] for row in failed if row["id"] == "b5"] == [
         "column 'town': the text holds a NUL character, which R's texts can't"
     ]
+    assert [row["detail"].count("column 'town': ") for row in failed if row["id"] == "b3"] == [1]
     assert failed[0]["detail"] == "people/1: the predict function raised a condition of class 'simpleError'"
     scored = [row for row in kept.to_pylist() if row["source"] == "MODEL"]
     assert len(scored) == rows.num_rows - len(failed)

@@ -135,4 +135,4 @@ class PartitionScoring:
 
 def _sentence(reject: Reject) -> str:
     named = f"column '{reject.column}': "
-    return reject.detail if not reject.column or reject.detail.startswith(named) else f"{named}{reject.detail}"
+    return reject.detail if not reject.column or named in reject.detail else f"{named}{reject.detail}"
