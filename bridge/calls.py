@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from bridge.columns import Batch, Column, Type, all_missing, constant
 from bridge.errors import BridgeError
+from bridge.looked_up import LookedUp
 from bridge.values import value
 
 __all__ = [
@@ -185,6 +186,7 @@ class Call:
         caller: who the caller is; empty for calls that the bridge makes itself.
         partial: whether rows that can't be scored leave the other rows their scores; only for a row-wise model.
         ignored: the places of the request's columns that the caller had ignored, and that are not in the batch.
+        looked_up: what was looked up by the caller's keys; None if nothing had to be.
     """
 
     request_id: str
@@ -199,6 +201,7 @@ class Call:
     caller: str = ""
     partial: bool = False
     ignored: tuple[int, ...] = ()
+    looked_up: LookedUp | None = None
 
     @property
     def rows(self) -> int:
@@ -220,6 +223,7 @@ class Call:
             self.caller,
             self.partial,
             self.ignored,
+            self.looked_up,
         )
 
     def elapsed_s(self) -> float:

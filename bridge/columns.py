@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.errors import InvalidRequest
+from bridge.lookup_errors import LookupFailed
 from bridge.values import value
 
 __all__ = [
@@ -134,10 +135,10 @@ class Unfit:
 
     column: str
     problem: str
-    error: type[InvalidRequest]
+    error: type[InvalidRequest] | type[LookupFailed]
     limit: str = ""
 
-    def of(self, row: int, where: str = "", *, rows: int = 1) -> InvalidRequest:
+    def of(self, row: int, where: str = "", *, rows: int = 1) -> InvalidRequest | LookupFailed:
         """Returns the error of a row, and of as many as `rows` from it on; its message begins with the text `where`."""
         message = f"{where}column '{self.column}', row {row}: {self.problem}"
         return self.error(message, limit=self.limit, column=self.column, row=row, rows=rows)

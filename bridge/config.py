@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bridge.addresses import is_loopback_host
 from bridge.errors import BridgeError
+from bridge.store_settings import StoreSettings
 from bridge.validation import describe_invalid
 
 __all__ = ["ConfigError", "GatewaySettings", "LogSettings", "default_cache_dir", "read_settings"]
@@ -107,6 +108,7 @@ class GatewaySettings(BaseSettings, LogSettings):
         insecure: whether a gateway that other machines can reach may serve without TLS, or callers without a name.
         probe_port: a port for /livez and /readyz in plain text, without names; 0 picks a free one, None opens none.
         worker_user: the user that R workers run as, where the gateway was started as root; None keeps the gateway's.
+        stores: where features are looked up by key, by the names that models use.
     """
 
     model_config = SettingsConfigDict(env_prefix="SCOREBRIDGE_", extra="forbid", frozen=True, strict=True)
@@ -141,6 +143,7 @@ class GatewaySettings(BaseSettings, LogSettings):
     insecure: bool = False
     probe_port: _Port | None = None
     worker_user: str | None = None
+    stores: dict[str, StoreSettings] = Field(default={})
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:

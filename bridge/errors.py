@@ -18,6 +18,7 @@
     |   |-- LogUnavailable         the call can't be put on record, and the operator wants no answer without a record
     |   `-- Draining               the gateway is going down and its grace is over
     |-- DeadlineExceeded         the call's or the model's time was over before the scores were there
+    |-- LookupFailed             features could not be looked up by the caller's keys: see `bridge.lookup_errors`
     |-- BackendError             the model's or its worker's fault
     |   |-- WorkerLost             the R process died or its socket broke; another worker may do better
     |   |-- PoisonCall             the same call lost a worker in each of its attempts
@@ -82,6 +83,9 @@ class DefaultReason(StrEnum):
     DRAINING = "DRAINING"
     UNKNOWN_LEVEL = "UNKNOWN_LEVEL"
     INVALID_VALUE = "INVALID_VALUE"
+    FEATURES_MISSING = "FEATURES_MISSING"
+    FEATURES_STALE = "FEATURES_STALE"
+    STORE_UNAVAILABLE = "STORE_UNAVAILABLE"
 
 
 class BridgeError(Exception):
@@ -237,11 +241,7 @@ class BackendError(BridgeError):
 
 
 class WorkerLost(BackendError):
-    """The worker died or broke the protocol while it had the call.
-
-    Attributes:
-        from_outside: whether it was ended from outside: by the kernel, when memory is short, or by a person.
-    """
+    """The worker died or broke the protocol; `from_outside`: the kernel, short of memory, or a person ended it."""
 
     reason = "WORKER_LOST"
     default_reason = DefaultReason.WORKER_LOST

@@ -5,10 +5,12 @@ import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from bridge.bundles.feature_settings import FeatureSettings, Section
+from bridge.bundles.lookup_settings import CombineSettings, LookupSettings, check_lookups
 from bridge.bundles.world import Author, Locale, Timezone, world_variables
 from bridge.calls import Output
 from bridge.columns import INT_MAX, Type
@@ -24,7 +26,6 @@ FILE_NAME = "model.toml"
 _MOST_BYTES = 1 << 20
 MAX_BATCH_ROWS = 1_000_000  # of a call, unless model.toml states another number
 CHUNK_ROWS = 10_000  # rows of a chunk, unless model.toml or the backend states another number
-_MOST_LEVEL = {"int": INT_MAX, "int64": 2**63 - 1}
 _MOST_REASONS = 64
 # A bad request is never answered with a default unless the author says so, by `unknown_level`.
 _FAULTS = (DefaultReason.UNKNOWN_LEVEL, DefaultReason.INVALID_VALUE)
@@ -33,89 +34,21 @@ _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Count = Annotated[int, Field(gt=0)]
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class _FeatureSettings(_Section):
-    """One line of `[features]`: `age = "double"` or `size = {type = "factor", levels = ["s", "l"], ordered = true}`.
-
-    Numbers with levels are categories of an xgboost model; `levels = "codes"` says that callers send their codes. Where
-    the model's file stores the levels, a line may give the rule for unknown ones alone.
-    """
-
-    type: Literal["double", "int", "int64", "bool", "string", "factor"] | None = None
-    levels: list[str] | list[int] | Literal["codes"] = []
-    ordered: bool = False
-    unknown_level: UnknownLevelRule | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _codes_are_whole_numbers(cls, line: Any) -> Any:
-        return {"type": "int"} | line if isinstance(line, dict) and line.get("levels") == "codes" else line
-
-    @model_validator(mode="after")
-    def _type_and_levels_fit(self) -> Self:
-        if self.type is None and (self.levels or self.unknown_level is None):
-            raise ValueError("type is missing")
-        if self.type == "factor" and not self.levels and self.unknown_level is None:
-            raise ValueError("a factor needs levels")
-        has_none = self.type in ("double", "bool", "string")
-        if has_none and (self.levels or self.unknown_level):
-            raise ValueError("only features of type factor, int or int64 can have levels or unknown_level")
-        if self.ordered and self.type != "factor":
-            raise ValueError("only a factor can be ordered")
-        if self.levels == "codes":
-            self._check_codes()
-        else:
-            self._check_levels(self.levels)
-        return self
-
-    def _check_codes(self) -> None:
-        if self.type == "factor":
-            raise ValueError("codes are whole numbers, so the type must be 'int'")
-        if self.unknown_level is not None:
-            raise ValueError(
-                "with levels = 'codes' the levels are not known, so no level is unknown: drop unknown_level"
-            )
-
-    def _check_levels(self, levels: Sequence[str | int]) -> None:
-        if not all(isinstance(level, str) == (self.type == "factor") for level in levels):
-            raise ValueError("the levels of a factor must be texts, the levels of int and int64 whole numbers")
-        most = _MOST_LEVEL.get(self.type or "")
-        if most is not None and any(abs(int(level)) > most for level in levels):
-            raise ValueError(f"a level is outside the range of {self.type}")
-        if len(set(levels)) != len(levels):
-            raise ValueError("a level is listed twice")
-
-    def feature(self, name: str, rule: UnknownLevelRule) -> Feature:
-        """Returns the feature that the line describes; `rule` is for unknown levels, where the line states none."""
-        codes = self.levels == "codes"
-        return Feature(
-            name,
-            self.type and Type(self.type),
-            () if codes else tuple(str(level) for level in self.levels),
-            ordered=self.ordered,
-            by_codes=codes,
-            unknown_level=self.unknown_level or rule,
-        )
-
-
-class _RetrySettings(_Section):
+class _RetrySettings(Section):
     """Section `[retry]`: how calls whose worker was lost are repeated on another worker."""
 
     attempts: _Count = 2
     backoff_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
 
 
-class _CircuitSettings(_Section):
+class _CircuitSettings(Section):
     """Section `[circuit]`: after how many failures in a row a version gets no calls, and for how long."""
 
     failures: _Count = 5
     open_s: _Seconds = 5.0
 
 
-class _XgboostSettings(_Section):
+class _XgboostSettings(Section):
     """Section `[xgboost]`: how the booster predicts, extra inputs beside the features, and additional outputs.
 
     Attributes:
@@ -134,9 +67,9 @@ class _XgboostSettings(_Section):
 
     trees: Literal["all", "best"] | None = None
     missing: float | None = None
-    feature_names: list[str] = []
+    feature_names: list[str] = Field(default=[])
     base_margin: str | None = None
-    output_names: list[str] = []
+    output_names: list[str] = Field(default=[])
     output_margin: bool = False
     contributions: bool = False
     leaves: bool = False
@@ -152,7 +85,7 @@ class _XgboostSettings(_Section):
         return self
 
 
-class _EngineSettings(_Section):
+class _EngineSettings(Section):
     """Section `[engine]`: the engine that computes the scores of an xgboost model."""
 
     name: Literal["auto", "xgboost", "lignum"] = "auto"
@@ -162,7 +95,7 @@ def _short_form(value: object) -> object:
     return {"type": value} if isinstance(value, str) else value
 
 
-class ModelSettings(_Section):
+class ModelSettings(Section):
     """The settings of a model.toml; docs/deploy-a-model.md describes each key.
 
     Keys that end in `_s` are lengths of time in seconds. None stands for a default that depends on something else.
@@ -176,7 +109,7 @@ class ModelSettings(_Section):
     load_timeout_s: _Seconds = 120.0
     reply_reserve_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = None
     default_score: DefaultValue | dict[str, DefaultValue] | None = None
-    default_on: list[Annotated[DefaultReason, Field(strict=False)]] = list(_EVENTS)
+    default_on: list[Annotated[DefaultReason, Field(strict=False)]] = Field(default=_EVENTS)
     unknown_level: UnknownLevelRule = "refuse"
     missing_score: Literal["default", "pass"] | None = None
     golden_tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
@@ -192,8 +125,10 @@ class ModelSettings(_Section):
     timezone: Timezone | None = None
     locale: Locale | None = None
     max_pending_rows: _Count = 200_000
-    features: dict[str, Annotated[_FeatureSettings, BeforeValidator(_short_form)]] = {}
-    outputs: dict[str, Literal["double", "float", "int", "bool", "string"]] = {}
+    features: dict[str, Annotated[FeatureSettings, BeforeValidator(_short_form)]] = Field(default={})
+    lookup: dict[str, LookupSettings] = Field(default={})
+    combine: dict[str, CombineSettings] = Field(default={})
+    outputs: dict[str, Literal["double", "float", "int", "bool", "string"]] = Field(default={})
     retry: _RetrySettings = _RetrySettings()
     circuit: _CircuitSettings = _CircuitSettings()
     xgboost: _XgboostSettings = _XgboostSettings()
@@ -235,6 +170,11 @@ class ModelSettings(_Section):
             raise ValueError("row_by_row runs each row by itself: remove coalesce and chunk_rows")
         if self.row_by_row and self.row_wise is False:
             raise ValueError("row_by_row makes every row independent of the others: remove row_wise = false")
+        return self
+
+    @model_validator(mode="after")
+    def _lookups_fit_one_another(self) -> Self:
+        check_lookups(self.lookup, self.combine)
         return self
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from bridge.beside import beside, is_much
 from bridge.calls import Call, Outcome, Range, Scorer
 from bridge.columns import Array, Unfit, take
-from bridge.errors import BridgeError, InvalidRequest
+from bridge.errors import BridgeError
 
 __all__ = ["UnfitRows"]
 
@@ -77,7 +77,7 @@ def _joined(call: Call, unfit: Mapping[int, Unfit], kept: _Kept | None, outcome:
     return Outcome(tuple(sorted((*spread, *_failed(call, unfit)), key=lambda one: one.first)))
 
 
-def _error(call: Call, row: int, unfit: Unfit, rows: int = 1) -> InvalidRequest:
+def _error(call: Call, row: int, unfit: Unfit, rows: int = 1) -> BridgeError:
     return unfit.of(row, f"{call.model}: ", rows=rows)
 
 

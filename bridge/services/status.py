@@ -28,6 +28,7 @@ from bridge.errors import (
     VersionRefused,
     WorkerLost,
 )
+from bridge.lookup_errors import FeaturesMissing, FeaturesStale, LookupFailed, StoreUnavailable
 
 __all__ = ["Status", "code_of"]
 
@@ -53,6 +54,9 @@ _STATUS: dict[type[BridgeError], grpc.StatusCode] = {
     WorkerLost: grpc.StatusCode.UNAVAILABLE,
     DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
     LogUnavailable: grpc.StatusCode.UNAVAILABLE,
+    FeaturesMissing: grpc.StatusCode.FAILED_PRECONDITION,
+    FeaturesStale: grpc.StatusCode.FAILED_PRECONDITION,
+    StoreUnavailable: grpc.StatusCode.UNAVAILABLE,
 }
 
 
@@ -85,7 +89,7 @@ class Status(NamedTuple):
                 info.metadata["version"] = str(ref.version)
         if error.limit:
             info.metadata["limit"] = error.limit
-        if isinstance(error, InvalidRequest):
+        if isinstance(error, InvalidRequest | LookupFailed):
             info.metadata.update(_place(error))
         detail = AnyMessage()
         detail.Pack(info)
@@ -93,7 +97,7 @@ class Status(NamedTuple):
         return cls(code, message, ((_DETAILS_KEY, rich.SerializeToString()),))
 
 
-def _place(error: InvalidRequest) -> dict[str, str]:
+def _place(error: InvalidRequest | LookupFailed) -> dict[str, str]:
     """Returns which value of which row can't be taken, and what becomes of such a row in a partial call."""
     if error.row is None:
         return {}

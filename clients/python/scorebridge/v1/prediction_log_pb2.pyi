@@ -31,7 +31,7 @@ class SegmentHeader(_message.Message):
     def __init__(self, segment_id: _Optional[bytes] = ..., gateway_id: _Optional[str] = ..., created_at: _Optional[_Union[_timestamp_pb2.Timestamp, _Mapping[str, object]]] = ..., previous_sha256: _Optional[bytes] = ..., first_sequence: _Optional[int] = ..., environment: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class LogRecord(_message.Message):
-    __slots__ = ("request", "response", "method", "request_id", "model", "version", "digest", "status", "error_reason", "error_message", "private_detail", "defaulted", "received_ns", "total_ns", "queue_ns", "backend_ns", "attempts", "peer", "engine", "failed", "condition_class", "kept_types", "request_bytes", "request_sha256", "suppressed", "ignored_columns", "caller", "request_json_bytes", "response_json_bytes")
+    __slots__ = ("request", "response", "method", "request_id", "model", "version", "digest", "status", "error_reason", "error_message", "private_detail", "defaulted", "received_ns", "total_ns", "queue_ns", "backend_ns", "attempts", "peer", "engine", "failed", "condition_class", "kept_types", "request_bytes", "request_sha256", "suppressed", "ignored_columns", "caller", "request_json_bytes", "response_json_bytes", "lookups", "looked_up", "key_columns")
     class KeptTypesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +68,9 @@ class LogRecord(_message.Message):
     CALLER_FIELD_NUMBER: _ClassVar[int]
     REQUEST_JSON_BYTES_FIELD_NUMBER: _ClassVar[int]
     RESPONSE_JSON_BYTES_FIELD_NUMBER: _ClassVar[int]
+    LOOKUPS_FIELD_NUMBER: _ClassVar[int]
+    LOOKED_UP_FIELD_NUMBER: _ClassVar[int]
+    KEY_COLUMNS_FIELD_NUMBER: _ClassVar[int]
     request: bytes
     response: bytes
     method: str
@@ -97,7 +100,28 @@ class LogRecord(_message.Message):
     caller: str
     request_json_bytes: int
     response_json_bytes: int
-    def __init__(self, request: _Optional[bytes] = ..., response: _Optional[bytes] = ..., method: _Optional[str] = ..., request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., status: _Optional[int] = ..., error_reason: _Optional[str] = ..., error_message: _Optional[str] = ..., private_detail: _Optional[str] = ..., defaulted: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., received_ns: _Optional[int] = ..., total_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., backend_ns: _Optional[int] = ..., attempts: _Optional[int] = ..., peer: _Optional[str] = ..., engine: _Optional[str] = ..., failed: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., condition_class: _Optional[str] = ..., kept_types: _Optional[_Mapping[int, _scoring_pb2.ColumnType]] = ..., request_bytes: _Optional[int] = ..., request_sha256: _Optional[bytes] = ..., suppressed: _Optional[int] = ..., ignored_columns: _Optional[_Iterable[int]] = ..., caller: _Optional[str] = ..., request_json_bytes: _Optional[int] = ..., response_json_bytes: _Optional[int] = ...) -> None: ...
+    lookups: _containers.RepeatedCompositeFieldContainer[LoggedLookup]
+    looked_up: _containers.RepeatedCompositeFieldContainer[_scoring_pb2.Column]
+    key_columns: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, request: _Optional[bytes] = ..., response: _Optional[bytes] = ..., method: _Optional[str] = ..., request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., status: _Optional[int] = ..., error_reason: _Optional[str] = ..., error_message: _Optional[str] = ..., private_detail: _Optional[str] = ..., defaulted: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., received_ns: _Optional[int] = ..., total_ns: _Optional[int] = ..., queue_ns: _Optional[int] = ..., backend_ns: _Optional[int] = ..., attempts: _Optional[int] = ..., peer: _Optional[str] = ..., engine: _Optional[str] = ..., failed: _Optional[_Iterable[_Union[LoggedRange, _Mapping[str, object]]]] = ..., condition_class: _Optional[str] = ..., kept_types: _Optional[_Mapping[int, _scoring_pb2.ColumnType]] = ..., request_bytes: _Optional[int] = ..., request_sha256: _Optional[bytes] = ..., suppressed: _Optional[int] = ..., ignored_columns: _Optional[_Iterable[int]] = ..., caller: _Optional[str] = ..., request_json_bytes: _Optional[int] = ..., response_json_bytes: _Optional[int] = ..., lookups: _Optional[_Iterable[_Union[LoggedLookup, _Mapping[str, object]]]] = ..., looked_up: _Optional[_Iterable[_Union[_scoring_pb2.Column, _Mapping[str, object]]]] = ..., key_columns: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class LoggedLookup(_message.Message):
+    __slots__ = ("lookup", "store", "previous_batch", "previous_rows", "missing_rows", "operands", "detail")
+    LOOKUP_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_BATCH_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_ROWS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_ROWS_FIELD_NUMBER: _ClassVar[int]
+    OPERANDS_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
+    lookup: _scoring_pb2.Lookup
+    store: str
+    previous_batch: str
+    previous_rows: _containers.RepeatedScalarFieldContainer[int]
+    missing_rows: _containers.RepeatedScalarFieldContainer[int]
+    operands: _containers.RepeatedCompositeFieldContainer[_scoring_pb2.Column]
+    detail: str
+    def __init__(self, lookup: _Optional[_Union[_scoring_pb2.Lookup, _Mapping[str, object]]] = ..., store: _Optional[str] = ..., previous_batch: _Optional[str] = ..., previous_rows: _Optional[_Iterable[int]] = ..., missing_rows: _Optional[_Iterable[int]] = ..., operands: _Optional[_Iterable[_Union[_scoring_pb2.Column, _Mapping[str, object]]]] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class LoggedRange(_message.Message):
     __slots__ = ("first", "count", "reason", "private_detail", "condition_class")

@@ -34,6 +34,9 @@ class DefaultReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DEFAULT_REASON_DRAINING: _ClassVar[DefaultReason]
     DEFAULT_REASON_UNKNOWN_LEVEL: _ClassVar[DefaultReason]
     DEFAULT_REASON_INVALID_VALUE: _ClassVar[DefaultReason]
+    DEFAULT_REASON_FEATURES_MISSING: _ClassVar[DefaultReason]
+    DEFAULT_REASON_FEATURES_STALE: _ClassVar[DefaultReason]
+    DEFAULT_REASON_STORE_UNAVAILABLE: _ClassVar[DefaultReason]
 
 class VersionState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -74,6 +77,9 @@ DEFAULT_REASON_MODEL_NOT_READY: DefaultReason
 DEFAULT_REASON_DRAINING: DefaultReason
 DEFAULT_REASON_UNKNOWN_LEVEL: DefaultReason
 DEFAULT_REASON_INVALID_VALUE: DefaultReason
+DEFAULT_REASON_FEATURES_MISSING: DefaultReason
+DEFAULT_REASON_FEATURES_STALE: DefaultReason
+DEFAULT_REASON_STORE_UNAVAILABLE: DefaultReason
 VERSION_STATE_UNSPECIFIED: VersionState
 VERSION_STATE_LOADING: VersionState
 VERSION_STATE_READY: VersionState
@@ -201,7 +207,7 @@ class BoolArray(_message.Message):
     def __init__(self, values: _Optional[_Iterable[bool]] = ...) -> None: ...
 
 class ScoreResponse(_message.Message):
-    __slots__ = ("request_id", "model", "version", "digest", "scores", "source", "defaulted_rows", "attempts", "queue_time", "backend_time", "failed_rows")
+    __slots__ = ("request_id", "model", "version", "digest", "scores", "source", "defaulted_rows", "attempts", "queue_time", "backend_time", "failed_rows", "lookups")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -213,6 +219,7 @@ class ScoreResponse(_message.Message):
     QUEUE_TIME_FIELD_NUMBER: _ClassVar[int]
     BACKEND_TIME_FIELD_NUMBER: _ClassVar[int]
     FAILED_ROWS_FIELD_NUMBER: _ClassVar[int]
+    LOOKUPS_FIELD_NUMBER: _ClassVar[int]
     request_id: str
     model: str
     version: int
@@ -224,7 +231,26 @@ class ScoreResponse(_message.Message):
     queue_time: _duration_pb2.Duration
     backend_time: _duration_pb2.Duration
     failed_rows: _containers.RepeatedCompositeFieldContainer[FailedRows]
-    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., scores: _Optional[_Iterable[_Union[Column, _Mapping[str, object]]]] = ..., source: _Optional[_Union[ScoreSource, str]] = ..., defaulted_rows: _Optional[_Iterable[_Union[DefaultedRows, _Mapping[str, object]]]] = ..., attempts: _Optional[int] = ..., queue_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., backend_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., failed_rows: _Optional[_Iterable[_Union[FailedRows, _Mapping[str, object]]]] = ...) -> None: ...
+    lookups: _containers.RepeatedCompositeFieldContainer[Lookup]
+    def __init__(self, request_id: _Optional[str] = ..., model: _Optional[str] = ..., version: _Optional[int] = ..., digest: _Optional[str] = ..., scores: _Optional[_Iterable[_Union[Column, _Mapping[str, object]]]] = ..., source: _Optional[_Union[ScoreSource, str]] = ..., defaulted_rows: _Optional[_Iterable[_Union[DefaultedRows, _Mapping[str, object]]]] = ..., attempts: _Optional[int] = ..., queue_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., backend_time: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., failed_rows: _Optional[_Iterable[_Union[FailedRows, _Mapping[str, object]]]] = ..., lookups: _Optional[_Iterable[_Union[Lookup, _Mapping[str, object]]]] = ...) -> None: ...
+
+class Lookup(_message.Message):
+    __slots__ = ("name", "group", "batch", "age", "previous_rows", "missing_rows", "failure")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    BATCH_FIELD_NUMBER: _ClassVar[int]
+    AGE_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_ROWS_FIELD_NUMBER: _ClassVar[int]
+    MISSING_ROWS_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    group: str
+    batch: str
+    age: _duration_pb2.Duration
+    previous_rows: int
+    missing_rows: int
+    failure: DefaultReason
+    def __init__(self, name: _Optional[str] = ..., group: _Optional[str] = ..., batch: _Optional[str] = ..., age: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., previous_rows: _Optional[int] = ..., missing_rows: _Optional[int] = ..., failure: _Optional[_Union[DefaultReason, str]] = ...) -> None: ...
 
 class DefaultedRows(_message.Message):
     __slots__ = ("first", "count", "reason", "detail")
@@ -297,7 +323,7 @@ class GetModelResponse(_message.Message):
     def __init__(self, versions: _Optional[_Iterable[_Union[ModelDetail, _Mapping[str, object]]]] = ...) -> None: ...
 
 class ModelDetail(_message.Message):
-    __slots__ = ("version", "engine", "engine_reason", "features", "outputs", "default_scores", "timeout", "row_wise", "row_wise_reason", "workers", "circuit", "booster")
+    __slots__ = ("version", "engine", "engine_reason", "features", "outputs", "default_scores", "timeout", "row_wise", "row_wise_reason", "workers", "circuit", "booster", "lookups")
     VERSION_FIELD_NUMBER: _ClassVar[int]
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     ENGINE_REASON_FIELD_NUMBER: _ClassVar[int]
@@ -310,6 +336,7 @@ class ModelDetail(_message.Message):
     WORKERS_FIELD_NUMBER: _ClassVar[int]
     CIRCUIT_FIELD_NUMBER: _ClassVar[int]
     BOOSTER_FIELD_NUMBER: _ClassVar[int]
+    LOOKUPS_FIELD_NUMBER: _ClassVar[int]
     version: ModelVersion
     engine: str
     engine_reason: str
@@ -322,7 +349,22 @@ class ModelDetail(_message.Message):
     workers: int
     circuit: str
     booster: BoosterDetail
-    def __init__(self, version: _Optional[_Union[ModelVersion, _Mapping[str, object]]] = ..., engine: _Optional[str] = ..., engine_reason: _Optional[str] = ..., features: _Optional[_Iterable[_Union[Feature, _Mapping[str, object]]]] = ..., outputs: _Optional[_Iterable[_Union[OutputColumn, _Mapping[str, object]]]] = ..., default_scores: _Optional[_Iterable[_Union[DefaultScore, _Mapping[str, object]]]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., row_wise: bool = ..., row_wise_reason: _Optional[str] = ..., workers: _Optional[int] = ..., circuit: _Optional[str] = ..., booster: _Optional[_Union[BoosterDetail, _Mapping[str, object]]] = ...) -> None: ...
+    lookups: _containers.RepeatedCompositeFieldContainer[ModelLookup]
+    def __init__(self, version: _Optional[_Union[ModelVersion, _Mapping[str, object]]] = ..., engine: _Optional[str] = ..., engine_reason: _Optional[str] = ..., features: _Optional[_Iterable[_Union[Feature, _Mapping[str, object]]]] = ..., outputs: _Optional[_Iterable[_Union[OutputColumn, _Mapping[str, object]]]] = ..., default_scores: _Optional[_Iterable[_Union[DefaultScore, _Mapping[str, object]]]] = ..., timeout: _Optional[_Union[_duration_pb2.Duration, _Mapping[str, object]]] = ..., row_wise: bool = ..., row_wise_reason: _Optional[str] = ..., workers: _Optional[int] = ..., circuit: _Optional[str] = ..., booster: _Optional[_Union[BoosterDetail, _Mapping[str, object]]] = ..., lookups: _Optional[_Iterable[_Union[ModelLookup, _Mapping[str, object]]]] = ...) -> None: ...
+
+class ModelLookup(_message.Message):
+    __slots__ = ("name", "group", "key", "features", "store")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    GROUP_FIELD_NUMBER: _ClassVar[int]
+    KEY_FIELD_NUMBER: _ClassVar[int]
+    FEATURES_FIELD_NUMBER: _ClassVar[int]
+    STORE_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    group: str
+    key: str
+    features: _containers.RepeatedScalarFieldContainer[str]
+    store: str
+    def __init__(self, name: _Optional[str] = ..., group: _Optional[str] = ..., key: _Optional[str] = ..., features: _Optional[_Iterable[str]] = ..., store: _Optional[str] = ...) -> None: ...
 
 class Feature(_message.Message):
     __slots__ = ("name", "type", "levels", "required", "ordered", "unknown_level")

@@ -1,0 +1,1 @@
+"""Stores of features by entity key: what they hold, and how it is read: Redis, or a file in memory."""
