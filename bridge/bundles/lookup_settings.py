@@ -126,9 +126,12 @@ def check_lookups(lookups: Mapping[str, LookupSettings], combined: Mapping[str, 
                 raise ValueError(f"feature '{feature}' is in lookup.{given[feature]} and in lookup.{name}")
             given[feature] = name
     for feature, line in combined.items():
-        for lookup_name, _ in line.operands:
+        names = {lookup_name for lookup_name, _ in line.operands}
+        for lookup_name in sorted(names):
             if lookup_name not in lookups:
                 raise ValueError(f"combine.{feature} names '{lookup_name}', which is no lookup")
+            if (since := lookups[lookup_name].since) is not None and since not in names:
+                raise ValueError(f"combine.{feature} adds days of '{lookup_name}' since '{since}', but not '{since}'")
 
 
 def _check_lookup(name: str, lookup: LookupSettings, lookups: Mapping[str, LookupSettings]) -> None:
@@ -141,5 +144,7 @@ def _check_lookup(name: str, lookup: LookupSettings, lookups: Mapping[str, Looku
         raise ValueError(f"lookup.{name}: since names '{lookup.since}', which is no lookup")
     if lookup.since == name or other.since is not None:
         raise ValueError(f"lookup.{name}: since must name a lookup of a group that is published in batches")
+    if lookup.features is not None:
+        raise ValueError(f"lookup.{name}: with since its features are operands of [combine] alone: remove features")
     if other.key != lookup.key:
         raise ValueError(f"lookup.{name}: since names '{lookup.since}', which has another key")

@@ -11,6 +11,7 @@ from bridge.bundles.repository import Repository, StoredVersion
 from bridge.errors import BundleError, ModelNotFound, ModelNotReady, PassingFailure
 from bridge.layers.drain import Drain
 from bridge.models.acceptance import accept
+from bridge.models.lookups import StoreSource, plan_of
 from bridge.models.refreshes import Refreshes
 from bridge.models.residents import enough, first_to_serve, residents
 from bridge.models.retries import Retries
@@ -34,6 +35,7 @@ class Registry:
         drain: the gateway's deadline for all calls.
         cache_dir: the folder that keeps compiled models for the next start; None keeps nothing.
         worker_user: the user that worker processes run as; None for the gateway's own.
+        stores: where features are looked up by key.
         log_model_messages: whether the messages of errors that models raise are written to the gateway's own log.
 
     Attributes:
@@ -48,22 +50,20 @@ class Registry:
         cache_dir: Path | None = None,
         *,
         worker_user: WorkerUser | None = None,
+        stores: StoreSource | None = None,
         log_model_messages: bool = False,
     ) -> None:
         self.unloaded: set[str] = set()
-        self._cache_dir = cache_dir
-        self._worker_user = worker_user
-        self._log_model_messages = log_model_messages
+        self._cache_dir, self._stores = cache_dir, stores
+        self._worker_user, self._log_model_messages = worker_user, log_model_messages
         self._lookout = Lookout(repository)
         self._promoted: dict[str, int | None] = {}
-        self._drain = drain or Drain()
-        self._on_change = on_change
+        self._drain, self._on_change = drain or Drain(), on_change
         self._models: dict[str, dict[int, Version]] = {}
         self._serving: dict[str, Version] = {}
-        self._refreshes = Refreshes(self._refresh_model)
+        self._refreshes, self._retries = Refreshes(self._refresh_model), Retries(self._load_again)
         self._unloading: dict[asyncio.Task[None], Version] = {}
         self._loading = asyncio.Semaphore(_MOST_LOADING)
-        self._retries = Retries(self._load_again)
 
     async def refresh(self) -> None:
         """Loads and unloads versions until they agree with the repository; returns when every version is decided.
@@ -260,7 +260,8 @@ class Registry:
             bundle = await self._lookout.verified(bundle)  # before it takes one of the places for loading
             async with self._loading:
                 accepted = await accept(bundle, self._cache_dir, worker_user=self._worker_user)
-            version.begin_serving(accepted, self._drain, log_model_messages=self._log_model_messages)
+            lookups = await plan_of(accepted, self._stores)
+            version.begin_serving(accepted, self._drain, lookups, log_model_messages=self._log_model_messages)
         except PassingFailure as error:
             self._retries.put_off(version, str(error))
         except BundleError as error:

@@ -15,6 +15,7 @@ from bridge.calls import Call, DefaultScore, ModelRef, Outcome, Output, Range, S
 from bridge.columns import Batch, Column, constant
 from bridge.defaults import default_scores
 from bridge.errors import InvalidRequest, ModelNotFound, ModelNotReady, VersionRefused
+from bridge.features.lookups.plan import LookupPlan
 from bridge.layers.drain import Drain
 from bridge.layers.stack import Stack, build_stack, build_waiting_scorer
 from bridge.models.acceptance import Accepted
@@ -48,6 +49,7 @@ class Version:
         accepted: the loaded model with the results of its trial; None unless the version is ready or draining.
         defaults: the model's default scores, one for each output; empty if it has none.
         stack: the layers around the loaded backend; None unless it is loaded.
+        lookups: how features are looked up that callers don't send; None if they aren't, and while it is not loaded.
         never_scored: whether it is loaded and has scored nothing yet, neither in its trial nor for a call.
     """
 
@@ -60,6 +62,7 @@ class Version:
     accepted: Accepted | None = None
     defaults: tuple[DefaultScore, ...] = ()
     stack: Stack | None = None
+    lookups: LookupPlan | None = None
     never_scored: bool = False
     _scorer: Scorer | None = None
     _closing: asyncio.Task[None] | None = None
@@ -103,10 +106,12 @@ class Version:
         return len(accepted.description.features) if accepted is not None else 0
 
     @property
-    def feature_names(self) -> frozenset[str] | None:
-        """The names of the model's features; None while the version is not loaded."""
-        accepted = self.accepted
-        return frozenset(one.name for one in accepted.description.features) if accepted is not None else None
+    def column_names(self) -> frozenset[str] | None:
+        """The names of the model's features, and of columns of keys; None while the version is not loaded."""
+        if (accepted := self.accepted) is None:
+            return None
+        features = frozenset(one.name for one in accepted.description.features)
+        return features if self.lookups is None else features | self.lookups.keys
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Batch:
         """Binds the caller's rows to the model's features; returns them unchanged while the version is not loaded.
@@ -212,15 +217,18 @@ class Version:
         self.state, self.reason, self.retry_at = State.NOT_RESIDENT, "", None
         self._scorer = None
 
-    def begin_serving(self, accepted: Accepted, drain: Drain, *, log_model_messages: bool = False) -> None:
+    def begin_serving(
+        self, accepted: Accepted, drain: Drain, lookups: LookupPlan | None = None, *, log_model_messages: bool = False
+    ) -> None:
         """Marks the version as ready and scores its calls with the accepted backend from now on.
 
         Args:
             accepted: the loaded model with the results of its trial.
             drain: the gateway's deadline for all calls.
+            lookups: how features are looked up that callers don't send; None if they aren't.
             log_model_messages: whether the messages of errors that the model raises are logged.
         """
-        self.accepted, self.defaults = accepted, accepted.defaults
+        self.accepted, self.defaults, self.lookups = accepted, accepted.defaults, lookups
         parts = accepted.bundle.settings, accepted.backend, accepted.description, accepted.self_test
         self.stack = build_stack(*parts, drain, log_model_messages=log_model_messages)
         self.never_scored = accepted.self_test is None
@@ -243,7 +251,7 @@ class Version:
         """Frees the model at once; may be called more than once. Cancelling it does not leave the model half freed."""
         if self._closing is None:
             accepted, stack = self.accepted, self.stack
-            self.accepted = self.stack = self._scorer = None
+            self.accepted = self.stack = self._scorer = self.lookups = None
             self._closing = asyncio.get_running_loop().create_task(_free(accepted, stack))
         closing = self._closing
         await asyncio.shield(closing)

@@ -14,13 +14,14 @@ from bridge.beside import beside, is_much
 from bridge.callers.caller import Caller
 from bridge.calls import Arrival, Call, ModelRef, Outcome, now
 from bridge.eager import in_task
-from bridge.errors import BridgeError, DeadlineExceeded, InternalError, LogUnavailable, Overloaded
+from bridge.errors import BridgeError, DeadlineExceeded, InternalError, LogUnavailable, ModelNotReady, Overloaded
 from bridge.layers.shares import Shares
 from bridge.models.registry import Registry
 from bridge.models.version import Version
 from bridge.prediction_log.record import record_of
 from bridge.prediction_log.recorder import LogRecorder
-from bridge.services.asked import Asked, bind, call_id
+from bridge.services.asked import Asked, CallDraft, call_id, deadline_of
+from bridge.services.looking_up import call_with_lookups
 from bridge.services.status import code_of
 
 __all__ = ["Answering", "Wire", "beside_in_time", "let_go"]
@@ -164,8 +165,11 @@ class Answering:
             by.require(asked.model)
             version = self._registry.resolve(asked.model, asked.version)
             ref = version.ref
-            make = partial(bind, asked, request_id, version, arrival, left_s, max_columns=self._max_columns)
-            call = make() if little else await _bound_beside(make, version, arrival, left_s)
+            deadline = deadline_of(asked, arrival, left_s)
+            draft = CallDraft(asked, request_id, version, arrival, deadline, self._max_columns)
+            if (plan := version.lookups) is not None:
+                return _Read(await call_with_lookups(draft, plan, by, little=little), version, asked.form)
+            call = draft.take_and_bind() if little else await _bound_beside(draft, left_s)
             by.charge(call.rows)
             return _Read(call, version, asked.form)
         except BridgeError as error:
@@ -249,14 +253,17 @@ class _Refusal(NamedTuple):
     ref: ModelRef | None
 
 
-async def _bound_beside(make: Callable[[], Call], version: Version, arrival: Arrival, left_s: float | None) -> Call:
+async def _bound_beside(draft: CallDraft, left_s: float | None) -> Call:
+    version, arrival = draft.version, draft.arrival
     with version.in_use():
         loaded = version.accepted
-        call = await beside_in_time(make, left_s, arrival.caller)
+        call = await beside_in_time(draft.take_and_bind, left_s, arrival.caller)
         # The version was loaded meanwhile: the rows were left unbound, but the model would take them for bound rows.
         if version.accepted is not loaded:
+            if version.lookups is not None:
+                raise ModelNotReady(f"{version.ref} was loaded while the request was read: send it again")
             rest_s = None if left_s is None else left_s - (now() - arrival.at)
-            call = await beside_in_time(make, rest_s, arrival.caller)
+            call = await beside_in_time(draft.take_and_bind, rest_s, arrival.caller)
         return call
 
 

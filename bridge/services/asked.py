@@ -2,17 +2,19 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from bridge.calls import Arrival, Call, Deadline, DefaultScore
 from bridge.columns import Batch, Matrix
 from bridge.defaults import DefaultValue, default_scores
-from bridge.errors import InvalidRequest
+from bridge.errors import InvalidRequest, UnknownLevel
 from bridge.features.extras import without_extras
+from bridge.features.lookups.joining import Joined
 from bridge.models.version import Version
 from bridge.values import value
 
-__all__ = ["Asked", "bind", "call_id", "is_request_id"]
+__all__ = ["Asked", "CallDraft", "Rows", "call_id", "deadline_of", "is_request_id"]
 
 _MAX_REQUEST_ID = 128
 _NO_DEADLINE_S = 1e8  # for a call without a deadline pygrpc-native gives a huge number where grpcio gives None
@@ -51,38 +53,115 @@ class Asked:
     form: Any = None
 
 
-def bind(
-    asked: Asked, request_id: str, version: Version, arrival: Arrival, left_s: float | None, *, max_columns: int
-) -> Call:
-    """Makes a request's call: its rows bound to the version's features, its deadline and its default scores.
+@value
+class Rows:
+    """The rows of a request, not yet bound to the features of its version.
+
+    Attributes:
+        batch: the rows.
+        ignored: the places of the request's columns that the caller had ignored, and that are not in the batch.
+    """
+
+    batch: Batch
+    ignored: tuple[int, ...] = ()
+
+    def places(self) -> tuple[int, ...]:
+        """Returns the places in the request of the batch's columns."""
+        columns = len(self.batch.names) if isinstance(self.batch, Matrix) else len(self.batch.columns)
+        if not self.ignored:
+            return tuple(range(columns))
+        return tuple(place for place in range(columns + len(self.ignored)) if place not in self.ignored)
+
+
+def deadline_of(asked: Asked, arrival: Arrival, left_s: float | None) -> Deadline | None:
+    """Returns the deadline of a request's call; None if there is none.
 
     Args:
         asked: what the request asks for.
-        request_id: the id of the call, from `call_id`.
-        version: the version that was resolved for the request.
-        arrival: when and from whom the request came.
+        arrival: when the request came.
         left_s: seconds that the caller waits from the arrival on; None if it set no deadline.
-        max_columns: the most columns of a batch, unless the version has more features.
-
-    Raises:
-        InvalidRequest: the request, its rows or its defaults are wrong; the message says what.
     """
-    _check_outputs(asked.outputs, version)
     if asked.timeout_s is not None:
         left_s = asked.timeout_s if left_s is None else min(left_s, asked.timeout_s)
-    partial = asked.partial and version.row_wise
-    batch, ignored = _bound(asked, version, max_columns, alone=partial)
-    return Call(
-        request_id=request_id,
-        model=version.ref,
-        batch=batch,
-        arrived=arrival.at,
-        deadline=None if left_s is None or left_s > _NO_DEADLINE_S else Deadline(arrival.at + left_s),
-        defaults=_defaults(asked, version),
-        caller=arrival.caller,
-        partial=partial,
-        ignored=ignored,
-    )
+    return None if left_s is None or left_s > _NO_DEADLINE_S else Deadline(arrival.at + left_s)
+
+
+@value
+class CallDraft:
+    """A request on its way to a call of the version that was resolved for it.
+
+    Attributes:
+        asked: what the request asks for.
+        request_id: the id of the call, from `call_id`.
+        version: the version.
+        arrival: when and from whom the request came.
+        deadline: the deadline of the call, from `deadline_of`.
+        max_columns: the most columns of a batch, unless the version has more features.
+    """
+
+    asked: Asked
+    request_id: str
+    version: Version
+    arrival: Arrival
+    deadline: Deadline | None
+    max_columns: int
+
+    def take_and_bind(self) -> Call:
+        """Returns the call of a request whose rows hold all features: what `take_rows` and `bind` do, in one step.
+
+        Raises:
+            InvalidRequest: the request, its rows or its defaults are wrong; the message says what.
+        """
+        return self.bind(self.take_rows())
+
+    def take_rows(self) -> Rows:
+        """Returns the rows of the request, which are no more than the version takes.
+
+        Raises:
+            InvalidRequest: the request has too many rows or columns, or its parts don't fit one another.
+        """
+        asked, version = self.asked, self.version
+        _check_outputs(asked.outputs, version)
+        most, keys = version.settings.max_batch_rows, asked.row_keys
+        limit = f"{most} rows"
+        if keys > most:
+            raise InvalidRequest(f"{keys} row_keys; {version.ref} takes at most {limit} a call", limit=limit)
+        batch = asked.batch()
+        columns = batch.values.shape[1] if isinstance(batch, Matrix) else len(batch.columns)
+        if columns > self.max_columns and columns > version.width:
+            widest = max(self.max_columns, version.width)
+            raise InvalidRequest(f"{columns} columns; a call may have at most {widest}", limit=f"{widest} columns")
+        rows = batch.rows
+        if keys and keys != rows:
+            raise InvalidRequest(f"{keys} row_keys for {rows} rows")
+        if rows > most:
+            raise InvalidRequest(f"{rows} rows; {version.ref} takes at most {limit} a call", limit=limit)
+        known = version.column_names if asked.ignore_extra else None
+        return Rows(batch) if known is None or _is_blank(batch) else Rows(*without_extras(batch, known))
+
+    def bind(self, rows: Rows, joined: Joined | None = None) -> Call:
+        """Returns the call: its rows bound to the version's features, its deadline and its default scores.
+
+        Args:
+            rows: the request's rows, from `take_rows`.
+            joined: the rows with what was looked up for them; None if nothing was.
+
+        Raises:
+            InvalidRequest: the rows or the defaults are wrong; the message says what.
+        """
+        partial = self.asked.partial and self.version.row_wise
+        return Call(
+            request_id=self.request_id,
+            model=self.version.ref,
+            batch=_bound(rows.batch, self.version, joined, alone=partial),
+            arrived=self.arrival.at,
+            deadline=self.deadline,
+            defaults=_defaults(self.asked, self.version),
+            caller=self.arrival.caller,
+            partial=partial,
+            ignored=rows.ignored,
+            looked_up=None if joined is None else joined.looked_up,
+        )
 
 
 def call_id(given: str) -> str:
@@ -106,28 +185,28 @@ def is_request_id(given: str) -> bool:
     return len(given) <= _MAX_REQUEST_ID and given.isascii() and given.isprintable()
 
 
-def _bound(asked: Asked, version: Version, max_columns: int, *, alone: bool) -> tuple[Batch, tuple[int, ...]]:
-    """Returns the rows bound to the model's features, and the positions of the caller's columns that were ignored."""
-    most, keys = version.settings.max_batch_rows, asked.row_keys
-    if keys > most:
-        raise InvalidRequest(f"{keys} row_keys; {version.ref} takes at most {most} rows a call", limit=f"{most} rows")
-    batch = asked.batch()
-    columns = batch.values.shape[1] if isinstance(batch, Matrix) else len(batch.columns)
-    if columns > max_columns and columns > version.width:
-        widest = max(max_columns, version.width)
-        raise InvalidRequest(f"{columns} columns; a call may have at most {widest}", limit=f"{widest} columns")
-    rows = batch.rows
-    if keys and keys != rows:
-        raise InvalidRequest(f"{keys} row_keys for {rows} rows")
-    if rows > most:
-        raise InvalidRequest(f"{rows} rows; {version.ref} takes at most {most} rows a call", limit=f"{most} rows")
-    if not rows and isinstance(batch, Matrix) and not batch.names:
-        return batch, ()  # an empty matrix without names needs no checks
-    ignored: tuple[int, ...] = ()
-    known = version.feature_names if asked.ignore_extra else None
-    if known is not None:
-        batch, ignored = without_extras(batch, known)
-    return version.bind(batch, alone=alone), ignored
+def _is_blank(batch: Batch) -> bool:
+    """Whether a batch is an empty matrix without names, which needs no checks."""
+    return isinstance(batch, Matrix) and not batch.rows and not batch.names
+
+
+def _bound(batch: Batch, version: Version, joined: Joined | None, *, alone: bool) -> Batch:
+    if joined is None:
+        return batch if _is_blank(batch) else version.bind(batch, alone=alone)
+    lost = joined.unfit
+    if not lost:
+        return version.bind(joined.table, alone=alone)
+    # Rows without features have placeholders there: what is wrong with these must not refuse the others.
+    bound = version.bind(joined.table, alone=True)
+    placeholders = {column.name for column in joined.looked_up.columns}
+    others = {
+        row: unfit
+        for row, unfit in (bound.unfit or {}).items()
+        if row not in lost or (unfit.column not in placeholders and unfit.error is not UnknownLevel)
+    }
+    if not alone and (refused := [row for row, unfit in others.items() if unfit.error is not UnknownLevel]):
+        raise others[min(refused)].of(min(refused))
+    return replace(bound, unfit={**lost, **others})
 
 
 def _check_outputs(names: Sequence[str], version: Version) -> None:

@@ -3,7 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,6 +13,7 @@ from bridge.errors import BridgeError
 
 __all__ = [
     "GROUPS_KEY",
+    "MOST_DAYS",
     "MOST_META_BYTES",
     "NAME",
     "FeatureBatch",
@@ -29,6 +30,8 @@ __all__ = [
 GROUPS_KEY = b"sb:groups"
 MOST_META_BYTES = 1 << 20
 NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")  # of groups and of batches
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
+MOST_DAYS = 31  # that a stream's hashes are kept
 _FORMAT = 1
 _MOST_FEATURES = 4096
 _MOST_NAME = 1024  # bytes of a feature's name, as of a column
@@ -80,8 +83,11 @@ class FeatureBatch:
     @property
     def day(self) -> str:
         """The day up to which it counts, as its name begins with, such as "2026-11-24"; empty if it names none."""
-        found = re.match(r"\d{4}-\d{2}-\d{2}(?![0-9])", self.name)
-        return found[0] if found else ""
+        found = _DAY.match(self.name)
+        try:
+            return date.fromisoformat(found[0]).isoformat() if found else ""
+        except ValueError:
+            return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,7 @@ class Group:
         current: the batch to read; None of a stream's group, or if nothing was published yet.
         previous: the batch before it; None if there is none.
         streamed: the features of a stream's group; empty for others.
+        keep_days: for how many days a stream's hashes are kept, the day itself included.
     """
 
     name: str
@@ -103,6 +110,7 @@ class Group:
     current: FeatureBatch | None = None
     previous: FeatureBatch | None = None
     streamed: tuple[GroupFeature, ...] = ()
+    keep_days: int = 2
 
     @property
     def features(self) -> tuple[GroupFeature, ...]:
@@ -133,7 +141,7 @@ def write_meta(group: Group) -> bytes:
     """Returns the JSON that describes a group."""
     content: dict[str, Any] = {"format": _FORMAT, "kind": str(group.kind), "timezone": group.timezone}
     if group.kind is GroupKind.STREAM:
-        content["features"] = _pairs(group.streamed)
+        content["features"], content["keep_days"] = _pairs(group.streamed), group.keep_days
     else:
         content["current"], content["previous"] = _written(group.current), _written(group.previous)
     return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
@@ -171,7 +179,13 @@ def read_meta(name: str, raw: bytes) -> Group:
         kind, timezone = GroupKind(content["kind"]), str(content.get("timezone", "UTC"))
         ZoneInfo(timezone)
         if kind is GroupKind.STREAM:
-            return Group(name, kind, timezone, streamed=_features(content["features"]))
+            return Group(
+                name,
+                kind,
+                timezone,
+                streamed=_features(content["features"]),
+                keep_days=_days(content.get("keep_days", 1)),
+            )
         return Group(name, kind, timezone, _read(content.get("current")), _read(content.get("previous")))
     except (ValueError, KeyError, TypeError, AttributeError, OSError, RecursionError) as error:
         raise GroupNotReadable(
@@ -189,6 +203,12 @@ def _read(content: Any) -> FeatureBatch | None:
         raise ValueError("not the name of a batch")
     schema, entities, published_ms, ttl_s = numbers
     return FeatureBatch(content["batch"], schema, _features(content["features"]), entities, published_ms, ttl_s)
+
+
+def _days(count: Any) -> int:
+    if type(count) is not int or not 1 <= count <= MOST_DAYS:
+        raise ValueError("not a number of days")
+    return count
 
 
 def _features(pairs: Any) -> tuple[GroupFeature, ...]:

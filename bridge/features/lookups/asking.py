@@ -1,0 +1,196 @@
+"""Asks stores for what a call needs: which batch is read, whether it is fresh, what the entities have there."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from bridge.calls import now
+from bridge.columns import Type
+from bridge.errors import InvalidRequest
+from bridge.features.lookups.fetching import Fetched, Question, fetch_batch, fetch_days
+from bridge.features.lookups.freshness import days_since, fresh_age_s, is_fresh
+from bridge.features.lookups.keys import EntityKeys
+from bridge.features.lookups.plan import Lookup, Need, Needs
+from bridge.features.stores.group import FeatureBatch, Group, GroupFeature, GroupKind, GroupNotReadable
+from bridge.features.stores.store import Snapshot
+from bridge.lookup_errors import FeaturesMissing, LookupFailed, StoreUnavailable
+
+__all__ = ["Answer", "ask"]
+
+_TRIP = 1000  # entities of a round trip
+_TIMEOUT_S = 0.01  # for a round trip, unless the store's settings state another time
+_SHARE, _MOST_SHARE = 0.2, 0.5  # of the call's time: without a setting, and with one
+_MOST_CELLS = 1 << 22  # of all entities of a call: 32 MiB of numbers
+_COUNTED = (Type.DOUBLE, Type.INT, Type.INT64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a store answered for one lookup.
+
+    Attributes:
+        need: what was asked for.
+        keys: the entities that were asked for.
+        batch: the batch that was read, or the day; empty if none was.
+        age_s: seconds since the batch was published; None of a stream.
+        previous: the batch before it, if it may be used; else None.
+        direct: the features that go to the model as they are.
+        fetched: the features by the day of a stream, or under the name of the batch; empty if the lookup failed.
+        current: the batch that was read; None of a stream.
+        failure: why no row was looked up; None if rows were.
+    """
+
+    need: Need
+    keys: EntityKeys
+    batch: str = ""
+    age_s: float | None = None
+    previous: FeatureBatch | None = None
+    direct: tuple[str, ...] = ()
+    fetched: Mapping[str, Fetched] | None = None
+    current: FeatureBatch | None = None
+    failure: LookupFailed | None = None
+
+
+async def ask(needs: Needs, keys: Mapping[str, EntityKeys], left_s: float) -> list[Answer]:
+    """Asks the stores for all that a call needs, side by side, and returns an answer for each lookup in order.
+
+    Args:
+        needs: what the call needs.
+        keys: the entity keys by the name of their column.
+        left_s: the seconds that the call has left; a lookup may take a part of it.
+
+    Raises:
+        InvalidRequest: the call has more different keys than may be looked up at once.
+    """
+    begun = now()
+    for need in needs.lookups:
+        _check_size(need, len(keys[need.lookup.key].entities))
+    untils = [begun + _limit_s(need, len(keys[need.lookup.key].entities), left_s) for need in needs.lookups]
+    snapshots = await _snapshots(needs, untils)
+    asked = [
+        _fetch(need, keys[need.lookup.key], snapshots, needs.open, until)
+        for need, until in zip(needs.lookups, untils, strict=True)
+    ]
+    return [await asked[0]] if len(asked) == 1 else list(await asyncio.gather(*asked))
+
+
+def _check_size(need: Need, entities: int) -> None:
+    limits = need.lookup.limits
+    if entities > limits.max_entities:
+        raise InvalidRequest(
+            f"column '{need.lookup.key}' has {entities} different keys; store '{need.lookup.store.name}' takes at most "
+            f"{limits.max_entities} a call: send fewer rows a call, or raise max_entities",
+            limit=f"{limits.max_entities} keys",
+        )
+
+
+def _limit_s(need: Need, entities: int, left_s: float) -> float:
+    """Returns how long a lookup may take, in seconds."""
+    trips = max(1, -(-entities // _TRIP)) + ("previous" in need.lookup.steps)
+    timeout_s = need.lookup.limits.timeout_s
+    if timeout_s is None:
+        return max(0.0, min(_TIMEOUT_S * trips, _SHARE * left_s))
+    return max(0.0, min(timeout_s * trips, _MOST_SHARE * left_s))
+
+
+async def _snapshots(needs: Needs, untils: Sequence[float]) -> dict[str, Snapshot | LookupFailed]:
+    """Returns the group of each lookup as its store describes it, or why that is not known."""
+    known = {need.lookup.name: need.lookup.store.snapshot(need.lookup.group) for need in needs.lookups}
+    found: dict[str, Snapshot | LookupFailed] = {name: one for name, one in known.items() if one is not None}
+    lacking = [(need.lookup, until) for need, until in zip(needs.lookups, untils, strict=True)]
+    lacking = [(lookup, until) for lookup, until in lacking if lookup.name not in found]
+    if lacking:
+        seen = await asyncio.gather(*(_look(lookup, until) for lookup, until in lacking))
+        found |= {lookup.name: one for (lookup, _), one in zip(lacking, seen, strict=True)}
+    return found
+
+
+async def _look(lookup: Lookup, until: float) -> Snapshot | LookupFailed:
+    try:
+        return await lookup.store.look(lookup.group, until)
+    except StoreUnavailable as error:
+        return error
+    except GroupNotReadable as error:
+        return FeaturesMissing(str(error))
+
+
+async def _fetch(
+    need: Need,
+    keys: EntityKeys,
+    snapshots: Mapping[str, Snapshot | LookupFailed],
+    absent: Sequence[str],
+    until: float,
+) -> Answer:
+    """Returns the answer for one lookup; a failure is in it."""
+    try:
+        group, now_ms = _group_of(need.lookup, snapshots[need.lookup.name])
+        question = Question(need.lookup.store, group, keys.entities, (), until)
+        if group.kind is GroupKind.STREAM:
+            today, since = group.day(now_ms), need.lookup.since
+            batches = None if since is None else _group_of(need.lookup, snapshots[since])[0]
+            days = [today] if batches is None else days_since(batches, group, today)
+            return await _ask_stream(need, keys, question, days, absent)
+        return await _ask_batch(need, keys, question, now_ms, absent)
+    except LookupFailed as error:
+        return Answer(need, keys, failure=error)
+
+
+def _group_of(lookup: Lookup, snapshot: Snapshot | LookupFailed) -> tuple[Group, int]:
+    if isinstance(snapshot, LookupFailed):
+        raise snapshot
+    if snapshot.group is None:
+        raise FeaturesMissing(f"store '{lookup.store.name}' has no group '{lookup.group}': publish it")
+    return snapshot.group, snapshot.now_ms
+
+
+async def _ask_batch(need: Need, keys: EntityKeys, question: Question, now_ms: int, absent: Sequence[str]) -> Answer:
+    group, lookup = question.group, need.lookup
+    current = group.current
+    if current is None:
+        raise FeaturesMissing(f"group '{group.name}' has no batch yet: publish one")
+    age_s = fresh_age_s(group, current, now_ms, lookup.max_age_s)
+    previous = group.previous if "previous" in lookup.steps else None
+    if previous is not None and not is_fresh(previous, now_ms, lookup.max_age_s):
+        previous = None
+    direct = _direct(need, current.features, absent)
+    wanted = _wanted((*direct, *need.operands), current.features, f"batch {current.name} of group '{group.name}'")
+    _check_cells(need, len(keys.entities), len(wanted))
+    fetched = await fetch_batch(replace(question, wanted=wanted), current, previous)
+    return Answer(need, keys, current.name, age_s, previous, direct, {current.name: fetched}, current)
+
+
+def _wanted(names: Sequence[str], features: Sequence[GroupFeature], where: str) -> list[GroupFeature]:
+    known = {one.name: one for one in features}
+    if unknown := [name for name in names if name not in known]:
+        raise FeaturesMissing(f"{where} has no feature '{unknown[0]}'")
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _check_cells(need: Need, entities: int, features: int) -> None:
+    if entities * features > _MOST_CELLS:
+        raise InvalidRequest(
+            f"lookup '{need.lookup.name}' of {entities} keys x {features} features; at most {_MOST_CELLS} values are "
+            "looked up for a call: send fewer rows a call",
+            limit=f"{_MOST_CELLS} values",
+        )
+
+
+async def _ask_stream(
+    need: Need, keys: EntityKeys, question: Question, days: Sequence[str], absent: Sequence[str]
+) -> Answer:
+    group = question.group
+    direct = _direct(need, group.streamed, absent)
+    wanted = _wanted((*direct, *need.operands), group.streamed, f"the stream's group '{group.name}'")
+    if other := [one.name for one in wanted if one.type not in _COUNTED]:
+        raise FeaturesMissing(f"feature '{other[0]}' of the stream's group '{group.name}' is not a number")
+    _check_cells(need, len(keys.entities) * len(days), len(wanted))
+    fetched = await fetch_days(replace(question, wanted=wanted), days)
+    return Answer(need, keys, days[-1] if days else "", direct=direct, fetched=fetched)
+
+
+def _direct(need: Need, features: Sequence[GroupFeature], absent: Sequence[str]) -> tuple[str, ...]:
+    """Returns the features that go to the model as they are: those that are named, or all that the group has."""
+    if need.features is not None:
+        return need.features
+    given = {one.name for one in features}
+    return tuple(name for name in absent if name in given)

@@ -1,0 +1,167 @@
+"""Fetches the features of a call's entities from a store: from one feature batch, or from the days of a stream."""
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+
+from bridge.beside import beside, is_much
+from bridge.columns import DOUBLE_EXACT, Array, Column, Type
+from bridge.features.stores.group import FeatureBatch, Group, GroupFeature, GroupKind, row_prefix
+from bridge.features.stores.packed_rows import row_format
+from bridge.features.stores.store import NotARow, Store
+from bridge.values import value
+
+__all__ = ["CURRENT", "MALFORMED", "MISSING", "PREVIOUS", "Fetched", "Question", "fetch_batch", "fetch_days"]
+
+CURRENT, PREVIOUS, MISSING, MALFORMED = 0, 1, 2, 3  # where the features of an entity come from
+
+_NUMBER = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_WHOLE = re.compile(rb"-?[0-9]+")
+_MOST_NUMBER_BYTES = 400  # Redis writes a number of this size out in full
+
+_Result = TypeVar("_Result")
+
+
+@value
+class Fetched:
+    """The features of a call's entities.
+
+    Attributes:
+        columns: the features that were asked for, by name, each with an entry for every entity.
+        origins: shape (entities,), CURRENT, PREVIOUS, MISSING or MALFORMED for each.
+    """
+
+    columns: dict[str, Column]
+    origins: Array
+
+
+@value
+class Question:
+    """What is asked of a store for one group.
+
+    Attributes:
+        store: the store.
+        group: the group, as the store described it.
+        entities: the entities' keys, each once.
+        wanted: features of the group.
+        until: the instant on the loop's clock until which it may take.
+    """
+
+    store: Store
+    group: Group
+    entities: Sequence[bytes]
+    wanted: Sequence[GroupFeature]
+    until: float
+
+
+async def fetch_batch(question: Question, current: FeatureBatch, previous: FeatureBatch | None) -> Fetched:
+    """Fetches features from a batch, and those of entities that it does not have from the batch before it.
+
+    Args:
+        question: what is asked; it wants features of the batch.
+        current: the batch.
+        previous: the batch before it; None if it may not be used.
+
+    Raises:
+        StoreUnavailable: the store did not answer in time, or at all.
+    """
+    wanted, entities = question.wanted, question.entities
+    rows = await _rows(question, current, entities)
+    unpacked = await _beside(partial(row_format(current.schema, current.features).unpack, rows, wanted), len(rows))
+    origins = np.where(unpacked.found, CURRENT, np.where(unpacked.malformed, MALFORMED, MISSING)).astype(np.int8)
+    absent = np.flatnonzero(origins == MISSING)
+    columns = list(unpacked.columns)
+    if previous is not None and len(absent):
+        older = await _rows(question, previous, [entities[place] for place in absent.tolist()])
+        # A feature that had another type in that batch is not the same feature.
+        same = [one if one in previous.features else GroupFeature("", one.type) for one in wanted]
+        unpack = partial(row_format(previous.schema, previous.features).unpack, older, same)
+        filling = await _beside(unpack, len(older))
+        columns = [_filled(column, absent, old) for column, old in zip(columns, filling.columns, strict=True)]
+        origins[absent[filling.found]] = PREVIOUS
+        origins[absent[filling.malformed]] = MALFORMED
+    return Fetched({one.name: column for one, column in zip(wanted, columns, strict=True)}, origins)
+
+
+async def _rows(question: Question, batch: FeatureBatch, entities: Sequence[bytes]) -> list[bytes | None]:
+    prefix = row_prefix(question.group.name, batch.name)
+    return await question.store.rows([prefix + entity for entity in entities], question.until)
+
+
+def _filled(column: Column, places: Array, older: Column) -> Column:
+    values = column.values.copy()
+    values[places] = older.values
+    if column.type.is_floating:
+        return Column(column.name, column.type, values)
+    mask = column.missing().copy()
+    mask[places] = older.missing()
+    return Column(column.name, column.type, values, mask if mask.any() else None)
+
+
+async def fetch_days(question: Question, days: Sequence[str]) -> dict[str, Fetched]:
+    """Fetches what a stream has counted of entities on some days; returns it by the day.
+
+    Args:
+        question: what is asked.
+        days: the days, such as "2026-11-25".
+
+    Raises:
+        StoreUnavailable: the store did not answer in time, or at all.
+    """
+    wanted, entities, group = question.wanted, question.entities, question.group
+    fields = [one.name.encode() for one in wanted]
+    keys = [row_prefix(group.name, day, GroupKind.STREAM) + entity for day in days for entity in entities]
+    found = await question.store.hashes(keys, fields, question.until) if keys else []
+    count = len(entities)
+    fetched = {}
+    for number, day in enumerate(days):
+        of_day = found[number * count : (number + 1) * count]
+        fetched[day] = await _beside(partial(_read_hashes, of_day, wanted), len(of_day) * len(wanted))
+    return fetched
+
+
+def _read_hashes(hashes: Sequence[list[bytes | None] | NotARow], wanted: Sequence[GroupFeature]) -> Fetched:
+    origins = np.full(len(hashes), MISSING, np.int8)
+    numbers = np.full((len(wanted), len(hashes)), np.nan)
+    for place, values in enumerate(hashes):
+        if isinstance(values, NotARow):
+            origins[place] = MALFORMED
+            continue
+        for at, raw in enumerate(values):
+            if raw is None:
+                continue
+            origins[place] = CURRENT if origins[place] == MISSING else origins[place]
+            number = _number(raw, wanted[at].type)
+            if number is None:
+                origins[place] = MALFORMED
+            else:
+                numbers[at, place] = number
+    numbers[:, origins == MALFORMED] = np.nan
+    return Fetched({one.name: _typed(one, numbers[at]) for at, one in enumerate(wanted)}, origins)
+
+
+def _number(raw: bytes, kind: Type) -> float | None:
+    """Returns a number that Redis wrote as text; None if it is none, or none of the type."""
+    if len(raw) > _MOST_NUMBER_BYTES or _NUMBER.fullmatch(raw) is None:
+        return None
+    number = float(raw)
+    if kind is Type.DOUBLE:
+        return number if math.isfinite(number) else None
+    exact = int(raw) if _WHOLE.fullmatch(raw) else number  # a float may have rounded the text
+    return number if abs(exact) <= DOUBLE_EXACT and number.is_integer() else None
+
+
+def _typed(feature: GroupFeature, numbers: Array) -> Column:
+    if feature.type is Type.DOUBLE:
+        return Column(feature.name, Type.DOUBLE, numbers)
+    absent = np.isnan(numbers)
+    values = np.where(absent, 0, numbers).astype(np.int64)
+    return Column(feature.name, Type.INT64, values, absent if absent.any() else None)
+
+
+async def _beside(work: Callable[[], _Result], rows: int) -> _Result:
+    return await beside(work) if is_much(rows, 0) else work()

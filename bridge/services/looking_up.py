@@ -1,0 +1,49 @@
+"""Makes the call of a request whose version looks features up: takes its rows, looks up, and binds."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from bridge.beside import beside, is_much
+from bridge.callers.caller import Caller
+from bridge.calls import Call, now
+from bridge.features.lookups.look_up import look_up
+from bridge.features.lookups.plan import LookupPlan
+from bridge.services.asked import CallDraft
+
+__all__ = ["call_with_lookups"]
+
+_Result = TypeVar("_Result")
+
+
+async def call_with_lookups(draft: CallDraft, plan: LookupPlan, by: Caller, *, little: bool) -> Call:
+    """Looks up what a request's rows lack, and makes its call.
+
+    Args:
+        draft: the request on its way to a call.
+        plan: the lookups of its version.
+        by: the caller, who is charged for the rows before a store is asked for them.
+        little: whether reading the rows may hold the event loop.
+
+    Raises:
+        BridgeError: the rows are wrong, or more than the caller may have scored. A store that fails raises nothing: it
+            fails rows, or leaves their features missing.
+    """
+    caller = draft.arrival.caller
+    with draft.version.in_use():
+        rows = await _work(draft.take_rows, caller, much=not little)
+        by.charge(rows.batch.rows)
+        joined = await look_up(plan, rows.batch, rows.places(), _left_s(draft), caller)
+        much = not little or is_much(rows.batch.rows, 0)
+        return await _work(partial(draft.bind, rows, joined), caller, much=much)
+
+
+async def _work(work: Callable[[], _Result], caller: str, *, much: bool) -> _Result:
+    return await beside(work, caller) if much else work()
+
+
+def _left_s(draft: CallDraft) -> float:
+    """Returns the seconds that the call has left; those of the model, if the caller set no deadline."""
+    settings, arrived = draft.version.settings, draft.arrival.at
+    allowed_s = settings.timeout_s if draft.deadline is None else draft.deadline.instant - arrived
+    return min(allowed_s, settings.max_timeout_s) - (now() - arrived)
