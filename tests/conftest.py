@@ -16,8 +16,19 @@ import pytest_asyncio
 from fixtures import cancer, connect, front, pima, repository, start_gateway
 from gateways import cancer_gateway
 from locales import locales
+from redis_servers import redis_store
 
-__all__ = ["cancer", "cancer_gateway", "connect", "front", "locales", "pima", "repository", "start_gateway"]
+__all__ = [
+    "cancer",
+    "cancer_gateway",
+    "connect",
+    "front",
+    "locales",
+    "pima",
+    "redis_store",
+    "repository",
+    "start_gateway",
+]
 
 
 # A folder for everything temporary: it names this session's R processes, and shows what they leave.

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from redis import Redis
 
 from bridge.columns import Column, Type
 from bridge.features.lookups.plan import Lookup
-from bridge.features.stores.group import FeatureBatch, Group, GroupFeature, GroupKind, row_prefix
+from bridge.features.stores.group import FeatureBatch, Group, GroupFeature, GroupKind, meta_key, row_prefix, write_meta
 from bridge.features.stores.packed_rows import RowFormat
 from bridge.features.stores.store import NotARow, Snapshot
 from bridge.lookup_errors import StoreUnavailable
@@ -89,6 +90,18 @@ class DictStore:
         """What a stream has counted of an entity on a day."""
         held = {name.encode(): value.encode() for name, value in fields.items()}
         self.held[row_prefix(group, day, GroupKind.STREAM) + key.encode()] = held
+
+    def put_into(self, server: Redis) -> None:
+        """Puts all that it holds into a Redis: rows first, and the descriptions of the groups at last."""
+        pipeline = server.pipeline(transaction=False)
+        for key, value in self.held.items():
+            if isinstance(value, dict):
+                pipeline.hset(key, mapping=value)
+            elif isinstance(value, bytes):
+                pipeline.set(key, value)
+        pipeline.execute()
+        for name, group in self.groups.items():
+            server.set(meta_key(name), write_meta(group))
 
     async def start(self) -> None:
         """Nothing has to be begun."""

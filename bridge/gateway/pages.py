@@ -6,6 +6,7 @@ from bridge.addresses import is_loopback
 from bridge.callers.access import Access
 from bridge.callers.caller import Credentials
 from bridge.errors import Unauthenticated
+from bridge.features.stores.stores import Stores
 from bridge.fronts.front import Front
 from bridge.gateway.holds import Holds
 from bridge.models.registry import Registry
@@ -27,6 +28,7 @@ class Pages:
         access: who may call.
         holds: the measured holds of the gateway's event loop.
         log: the prediction log; None if the gateway keeps none.
+        stores: where features are looked up by key.
 
     Attributes:
         decided: whether every version has been loaded, refused or set to wait at least once since the start.
@@ -43,6 +45,7 @@ class Pages:
         access: Access,
         holds: Holds,
         log: PredictionLog | None,
+        stores: Stores,
     ) -> None:
         self._registry = registry
         self._front = front
@@ -50,6 +53,7 @@ class Pages:
         self._access = access
         self._holds = holds
         self._log = log
+        self._stores = stores
         self.decided = False
         self.draining = False
         self.notes: list[str] = []
@@ -101,6 +105,7 @@ class Pages:
             lines.append(f"{self._front.tls_fault}; new connections still get the last certificate that was correct")
         if self._log is not None and self._log.lost:
             lines.append(f"prediction log: {self._log.lost} records were not written")
+        lines += [f"store '{name}' {state}" for name, state in self._stores.states.items() if state]
         for what, count in self._registry.hanging().items():
             lines.append(f"reading {what} hangs, {count} threads wait for the file system")
         if self._access.fault:

@@ -16,6 +16,7 @@ from grpc_health.v1 import health_pb2
 
 from bridge.bundles.repository import Repository
 from bridge.config import ConfigError, GatewaySettings
+from bridge.features.stores.stores import open_stores
 from bridge.fronts.address import with_port
 from bridge.fronts.front import Front
 from bridge.fronts.http_port import HttpPort
@@ -59,6 +60,7 @@ class Gateway:
         self._holds = Holds()
         self._log = _make_log(settings)
         self._worker_user = worker_user_of(settings)
+        self._stores = open_stores(settings.stores)
         self._recorder = None if self._log is None else LogRecorder(self._log, settings.log_refusals_per_s)
         self.registry = Registry(
             Repository(settings.repository),
@@ -66,6 +68,7 @@ class Gateway:
             self._drain,
             settings.cache_dir,
             worker_user=self._worker_user,
+            stores=self._stores,
             log_model_messages=settings.log_model_messages,
         )
         self.grpc_address = self.http_address = self.probe_address = ""
@@ -82,6 +85,7 @@ class Gateway:
             access=services.access,
             holds=self._holds,
             log=self._log,
+            stores=self._stores,
         )
         self._http = self._http_port(settings.http_port, [*self.pages.routes(), *services.routes])
         probe = settings.probe_port
@@ -111,6 +115,7 @@ class Gateway:
             await asyncio.to_thread(self._log.open)
             self._log.start()
         await self._settle_rights()
+        await self._stores.start()
         watch = self._services.access.watch(self._settings.watch_interval_s)
         self._access_watch = asyncio.get_running_loop().create_task(watch)
         await self.registry.discover()
@@ -173,6 +178,7 @@ class Gateway:
             await self._probe.close()
         self._holds.stop()
         await self.registry.close()
+        await self._stores.close()
         await asyncio.gather(*self._health_updates)
         if self._recorder is not None:
             await self._recorder.close()

@@ -15,10 +15,12 @@ class Stores:
 
     Args:
         stores: the stores.
+        settings: the settings of each.
     """
 
-    def __init__(self, stores: Mapping[str, Store]) -> None:
+    def __init__(self, stores: Mapping[str, Store], settings: Mapping[str, StoreSettings]) -> None:
         self._stores = dict(stores)
+        self._settings = dict(settings)
 
     @property
     def states(self) -> dict[str, str]:
@@ -48,6 +50,11 @@ class Stores:
             raise BundleError(f"the model looks features up in store '{name}', and the gateway has {known}")
         return self._stores[name]
 
+    def find(self, name: str | None) -> tuple[Store, StoreSettings]:
+        """Returns a store with its settings; see `get` for the rest."""
+        store = self.get(name)
+        return store, self._settings[store.name]
+
     async def start(self) -> None:
         """Begins to connect in the background, and returns at once."""
         for store in self._stores.values():
@@ -65,7 +72,7 @@ def open_stores(settings: Mapping[str, StoreSettings]) -> Stores:
     Raises:
         ConfigError: a store's settings can't be used, or need a package that is not installed.
     """
-    return Stores({name: _open(name, one) for name, one in settings.items()})
+    return Stores({name: _open(name, one) for name, one in settings.items()}, settings)
 
 
 def _open(name: str, settings: StoreSettings) -> Store:

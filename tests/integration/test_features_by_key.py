@@ -1,0 +1,56 @@
+"""Callers send keys, and a whole gateway looks the features up in a real Redis."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fixtures import Addressed, StartGateway, put
+from redis_servers import RedisServer
+from scorebridge import AsyncScoringClient, Source
+from shop import Shop, make_shop, settings_of, users
+
+pytestmark = pytest.mark.parametrize("front", ["native", "grpc"], indirect=True)
+Connect = Callable[[Addressed], AsyncScoringClient]
+
+
+@pytest.fixture
+def shop(tmp_path: Path, repository: Path) -> Shop:
+    """The model, deployed."""
+    made = make_shop(tmp_path / "shop")
+    put(made.folder, repository, "shop")
+    return made
+
+
+async def test_scores_by_key_are_those_of_the_features(
+    shop: Shop, repository: Path, redis_store: RedisServer, start_gateway: StartGateway, connect: Connect
+) -> None:
+    store = users({"a": [1, 1.5, 0.1], "b": [2, 2.5, None]}, "2026-11-23")
+    users({"a": [3, 3.5, 0.3], "7": [5, None, 0.5]}, into=store).put_into(redis_store.client)
+    gateway = await start_gateway(repository, **settings_of(redis_store.url))
+    client = connect(gateway)
+    rows = {"amount": [0.5, -0.5, 1.0, 2.0], "user_id": ["a", "b", "7", "nobody"]}
+    answer = await client.score("shop", rows, timeout_s=20.0)
+    expected = shop.scores([[0.5, 3, 3.5, 0.3], [-0.5, 2, 2.5, None], [1.0, 5, None, 0.5], [2.0, None, None, None]])
+    assert answer.scores.tolist() == expected
+    assert answer.source is Source.MODEL
+    by_number = await client.score("shop", {"amount": [1.0], "user_id": np.array([7])}, timeout_s=20.0)
+    assert by_number.scores.tolist() == expected[2:3]
+    own = {"amount": [0.5], "user_id": ["a"], "orders": [9], "spent": [0.0]}
+    assert (await client.score("shop", own, timeout_s=20.0)).scores.tolist() == shop.scores([[0.5, 9, 0.0, 0.3]])
+    all_own = {"amount": [0.5], "orders": [9], "spent": [0.0], "rate": [1.0]}
+    assert (await client.score("shop", all_own, timeout_s=20.0)).scores.tolist() == shop.scores([[0.5, 9, 0.0, 1.0]])
+
+
+async def test_a_big_call_is_looked_up_in_several_trips(
+    shop: Shop, repository: Path, redis_store: RedisServer, start_gateway: StartGateway, connect: Connect
+) -> None:
+    random = np.random.default_rng(3)
+    held = {str(key): [int(key), float(value), None] for key, value in enumerate(random.normal(size=5000))}
+    users(held).put_into(redis_store.client)
+    gateway = await start_gateway(repository, **settings_of(redis_store.url))
+    keys = random.permutation(5000)
+    amounts = random.normal(size=5000)
+    answer = await connect(gateway).score("shop", {"amount": amounts, "user_id": keys}, timeout_s=20.0)
+    expected = shop.scores([[amount, *held[str(key)]] for amount, key in zip(amounts, keys, strict=True)])
+    assert answer.scores.tolist() == expected
