@@ -1,6 +1,10 @@
-"""Trains four models, deploys them, starts a gateway, scores real rows over gRPC, and prints the results."""
+"""Trains models, deploys them, starts a gateway, scores real rows over gRPC, and prints the results.
+
+One of the models is asked by key: the gateway looks the features up, here in a Parquet file that it holds in memory.
+"""
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +26,7 @@ from scorebridge import Scores, ScoringClient, Source
 HERE = Path(__file__).parent
 SCOREBRIDGE = Path(sys.executable).with_name("scorebridge")
 INPUTS = ["npreg", "glu", "bp", "skin", "bmi", "ped", "age"]
-DEFAULTS = {"glm": 0.33, "forest": 0.33, "bootstrap": 0.33, "cancer": 0.5}
+DEFAULTS = {"glm": 0.33, "forest": 0.33, "bootstrap": 0.33, "cancer": 0.5, "by-key": 0.5}
 PATIENT_S, IMPATIENT_S = 5.0, 0.05  # the slow model needs half a second, the others some milliseconds
 TRIAL_S = 900.0  # long, because a deploy or a start takes longer on a busy machine
 console = Console(width=120)
@@ -36,6 +40,19 @@ class Timed:
     took_ms: float
 
 
+BY_KEY = """
+[lookup.tumour]
+group = "tumours"
+key = "tumour_id"
+"""
+STORE = """
+[stores.clinic]
+url = "memory:{path}"
+key = "tumour_id"
+timeout_s = {timeout_s}
+"""
+
+
 def run(*command: object) -> None:
     """Runs a command that must succeed; if it fails, shows its output and ends the demonstration."""
     done = subprocess.run([str(part) for part in command], check=False, capture_output=True, text=True)  # noqa: S603
@@ -45,9 +62,10 @@ def run(*command: object) -> None:
 
 
 @contextmanager
-def gateway(repository: Path, said: Path = Path(os.devnull)) -> Iterator[str]:
+def gateway(repository: Path, said: Path = Path(os.devnull), config: Path | None = None) -> Iterator[str]:
     """Runs a gateway on free ports and yields its address; the gateway's log goes to the file `said`."""
     command = [SCOREBRIDGE, "serve", "--repository", repository, "--grpc-port", "0", "--http-port", "0"]
+    command += ["--config", config] if config else []
     with (
         said.open("w") as errors,
         subprocess.Popen(  # noqa: S603 - our own
@@ -114,20 +132,35 @@ def verdict(late: Timed) -> str:
     )
 
 
+def by_key(work: Path, tumours: pd.DataFrame) -> None:
+    """Makes the bundle `by-key`, the cancer model whose features are looked up, and the gateway's settings for it.
+
+    The features are in a Parquet file with a key for each row, as a nightly job would write it.
+    """
+    shutil.copytree(work / "cancer", work / "by-key")
+    with (work / "by-key" / "model.toml").open("a") as settings:
+        settings.write(BY_KEY)
+    table = tumours.assign(tumour_id=[f"T{number:03}" for number in range(len(tumours))])
+    table.to_parquet(work / "tumours.parquet", index=False)
+    (work / "gateway.toml").write_text(STORE.format(path=work / "tumours.parquet", timeout_s=PATIENT_S))
+
+
 def ask(repository: Path, patients: pd.DataFrame, booster: xgboost.Booster, tumours: pd.DataFrame) -> None:
     """Starts a gateway, scores the rows with each model, and prints the results."""
-    inputs = patients[INPUTS]
-    with gateway(repository, repository.parent / "gateway.log") as url, ScoringClient(url) as client:
+    inputs, work = patients[INPUTS], repository.parent
+    with gateway(repository, work / "gateway.log", work / "gateway.toml") as url, ScoringClient(url) as client:
         timed(client, "glm", inputs[:1])  # opens the connection
         results = []
         for model in ("glm", "forest"):
             call = timed(client, model, inputs)
             results.append((model, "R (Rserve)", call, difference(call.answer, patients[model].to_numpy())))
         cancer = timed(client, "cancer", tumours)
+        keyed = timed(client, "by-key", {"tumour_id": [f"T{number:03}" for number in range(len(tumours))]})
         late = timed(client, "bootstrap", inputs, IMPATIENT_S)
     # Predicted after the gateway's calls, because xgboost's threads keep the cores busy for a while after a prediction.
     direct = booster.predict(xgboost.DMatrix(tumours))
     results.append(("cancer", "xgboost", cancer, difference(cancer.answer, direct)))
+    results.append(("by-key", "xgboost, by key", keyed, difference(keyed.answer, direct)))
     results.append(("bootstrap", "R (Rserve)", late, "-"))
     show(results)
     console.print(verdict(late))
@@ -141,8 +174,9 @@ def main() -> None:
         console.print("training: glm and randomForest in R, xgboost in Python …")
         run("Rscript", "--vanilla", HERE / "train_pima.R", work)
         booster, tumours = train_cancer.train(work)
+        by_key(work, tumours)
         console.print("deploying, and starting a gateway …")
-        for model in ("glm", "forest", "bootstrap", "cancer"):
+        for model in ("glm", "forest", "bootstrap", "cancer", "by-key"):
             deploy(work / model, repository)
         patients = pd.read_csv(work / "direct.csv", dtype=str).astype(float)  # each digit, in every pandas
         ask(repository, patients, booster, tumours)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,18 +41,23 @@ class Shop:
         return found
 
 
-def make_shop(folder: Path, settings: str = _TOML) -> Shop:
-    """Trains the booster and writes its bundle, with other settings if there are any."""
+@cache
+def _booster() -> xgboost.Booster:
     random = np.random.default_rng(7)
     values = random.normal(size=(300, 4)).astype(np.float32)
     values[random.random(values.shape) < 0.1] = np.nan
     label = np.nansum(values, axis=1) + random.normal(size=300) > 0
     data = xgboost.DMatrix(values, label, feature_names=NAMES)
-    booster = xgboost.train({"objective": "binary:logistic", "max_depth": 4, "seed": 1}, data, 20)
+    return xgboost.train({"objective": "binary:logistic", "max_depth": 4, "seed": 1}, data, 20)
+
+
+def make_shop(folder: Path, settings: str = _TOML) -> Shop:
+    """Writes the bundle, with other settings if there are any."""
     folder.mkdir(parents=True)
-    booster.save_model(folder / "model.ubj")
-    (folder / "model.toml").write_text(settings)
-    return Shop(folder, booster)
+    _booster().save_model(folder / "model.ubj")
+    # The engine that starts at once: what is tested here is where the features come from.
+    (folder / "model.toml").write_text(f'{settings}\n[engine]\nname = "xgboost"\n')
+    return Shop(folder, _booster())
 
 
 def settings_of(url: str, **more: Any) -> dict[str, Any]:

@@ -46,9 +46,9 @@ def expected(shop: Shop) -> list[float]:
     return shop.scores([[0.5, *HELD["a"]], [-0.5, *HELD["b"]]])
 
 
-async def reasons(client: AsyncScoringClient, rows: dict[str, Sequence[object]] = ROWS) -> list[str]:
+async def reasons(client: AsyncScoringClient) -> list[str]:
     """Asks the model with default scores, and tells each range's reason; none where the model scored."""
-    answer = await client.score("defaults", rows, timeout_s=20.0)
+    answer = await client.score("defaults", ROWS, timeout_s=20.0)
     assert all(answer.scores[answer.defaulted] == 0.25)
     assert bool(answer.defaults) == (answer.source is not Source.MODEL)
     return [str(one.reason) for one in answer.defaults]
