@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from bridge.calls import now
 from bridge.columns import Type
@@ -124,7 +124,7 @@ async def _fetch(
     """Returns the answer for one lookup; a failure is in it."""
     try:
         group, now_ms = _group_of(need.lookup, snapshots[need.lookup.name])
-        question = Question(need.lookup.store, group, keys.entities, (), until)
+        question = Question(need.lookup.store, group, keys.entities, [], until)
         if group.kind is GroupKind.STREAM:
             today, since = group.day(now_ms), need.lookup.since
             batches = None if since is None else _group_of(need.lookup, snapshots[since])[0]
@@ -152,15 +152,14 @@ async def _ask_batch(need: Need, keys: EntityKeys, question: Question, now_ms: i
     previous = group.previous if "previous" in lookup.steps else None
     if previous is not None and not is_fresh(previous, now_ms, lookup.max_age_s):
         previous = None
-    direct = _direct(need, current.features, absent)
-    wanted = _wanted((*direct, *need.operands), current.features, f"batch {current.name} of group '{group.name}'")
+    direct = _direct(need, current.by_name, absent)
+    wanted = _wanted((*direct, *need.operands), current.by_name, f"batch {current.name} of group '{group.name}'")
     _check_cells(need, len(keys.entities), len(wanted))
-    fetched = await fetch_batch(replace(question, wanted=wanted), current, previous)
+    fetched = await fetch_batch(question.of(wanted), current, previous)
     return Answer(need, keys, current.name, age_s, previous, direct, {current.name: fetched}, current)
 
 
-def _wanted(names: Sequence[str], features: Sequence[GroupFeature], where: str) -> list[GroupFeature]:
-    known = {one.name: one for one in features}
+def _wanted(names: Sequence[str], known: Mapping[str, GroupFeature], where: str) -> list[GroupFeature]:
     if unknown := [name for name in names if name not in known]:
         raise FeaturesMissing(f"{where} has no feature '{unknown[0]}'")
     return [known[name] for name in dict.fromkeys(names)]
@@ -179,18 +178,16 @@ async def _ask_stream(
     need: Need, keys: EntityKeys, question: Question, days: Sequence[str], absent: Sequence[str]
 ) -> Answer:
     group = question.group
-    direct = _direct(need, group.streamed, absent)
-    wanted = _wanted((*direct, *need.operands), group.streamed, f"the stream's group '{group.name}'")
+    known = {one.name: one for one in group.streamed}
+    direct = _direct(need, known, absent)
+    wanted = _wanted((*direct, *need.operands), known, f"the stream's group '{group.name}'")
     if other := [one.name for one in wanted if one.type not in _COUNTED]:
         raise FeaturesMissing(f"feature '{other[0]}' of the stream's group '{group.name}' is not a number")
     _check_cells(need, len(keys.entities) * len(days), len(wanted))
-    fetched = await fetch_days(replace(question, wanted=wanted), days)
+    fetched = await fetch_days(question.of(wanted), days)
     return Answer(need, keys, days[-1] if days else "", direct=direct, fetched=fetched)
 
 
-def _direct(need: Need, features: Sequence[GroupFeature], absent: Sequence[str]) -> tuple[str, ...]:
+def _direct(need: Need, known: Mapping[str, GroupFeature], absent: Sequence[str]) -> tuple[str, ...]:
     """Returns the features that go to the model as they are: those that are named, or all that the group has."""
-    if need.features is not None:
-        return need.features
-    given = {one.name for one in features}
-    return tuple(name for name in absent if name in given)
+    return tuple(name for name in absent if name in known) if need.features is None else need.features

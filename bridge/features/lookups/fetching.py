@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import TypeVar
 
 import numpy as np
@@ -11,13 +11,14 @@ import numpy as np
 from bridge.beside import beside, is_much
 from bridge.columns import DOUBLE_EXACT, Array, Column, Type
 from bridge.features.stores.group import FeatureBatch, Group, GroupFeature, GroupKind, row_prefix
-from bridge.features.stores.packed_rows import row_format
+from bridge.features.stores.packed_rows import RowFormat, row_format
 from bridge.features.stores.store import NotARow, Store
 from bridge.values import value
 
 __all__ = ["CURRENT", "MALFORMED", "MISSING", "PREVIOUS", "Fetched", "Question", "fetch_batch", "fetch_days"]
 
-CURRENT, PREVIOUS, MISSING, MALFORMED = 0, 1, 2, 3  # where the features of an entity come from
+# Where the features of an entity come from; CURRENT is 0, so that one look at all of them tells of any other.
+CURRENT, PREVIOUS, MISSING, MALFORMED = 0, 1, 2, 3
 
 _NUMBER = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(rb"-?[0-9]+")
@@ -57,6 +58,10 @@ class Question:
     wanted: Sequence[GroupFeature]
     until: float
 
+    def of(self, wanted: Sequence[GroupFeature]) -> "Question":
+        """Returns this question with other features."""
+        return Question(self.store, self.group, self.entities, wanted, self.until)
+
 
 async def fetch_batch(question: Question, current: FeatureBatch, previous: FeatureBatch | None) -> Fetched:
     """Fetches features from a batch, and those of entities that it does not have from the batch before it.
@@ -71,7 +76,10 @@ async def fetch_batch(question: Question, current: FeatureBatch, previous: Featu
     """
     wanted, entities = question.wanted, question.entities
     rows = await _rows(question, current, entities)
-    unpacked = await _beside(partial(row_format(current.schema, current.features).unpack, rows, wanted), len(rows))
+    unpacked = await _beside(partial(_format(current).unpack, rows, wanted), len(rows))
+    names = [one.name for one in wanted]
+    if unpacked.found.all():
+        return Fetched(dict(zip(names, unpacked.columns, strict=True)), np.zeros(len(rows), np.int8))
     origins = np.where(unpacked.found, CURRENT, np.where(unpacked.malformed, MALFORMED, MISSING)).astype(np.int8)
     absent = np.flatnonzero(origins == MISSING)
     columns = list(unpacked.columns)
@@ -79,12 +87,17 @@ async def fetch_batch(question: Question, current: FeatureBatch, previous: Featu
         older = await _rows(question, previous, [entities[place] for place in absent.tolist()])
         # A feature that had another type in that batch is not the same feature.
         same = [one if one in previous.features else GroupFeature("", one.type) for one in wanted]
-        unpack = partial(row_format(previous.schema, previous.features).unpack, older, same)
+        unpack = partial(_format(previous).unpack, older, same)
         filling = await _beside(unpack, len(older))
         columns = [_filled(column, absent, old) for column, old in zip(columns, filling.columns, strict=True)]
         origins[absent[filling.found]] = PREVIOUS
         origins[absent[filling.malformed]] = MALFORMED
-    return Fetched({one.name: column for one, column in zip(wanted, columns, strict=True)}, origins)
+    return Fetched(dict(zip(names, columns, strict=True)), origins)
+
+
+@lru_cache(maxsize=256)
+def _format(batch: FeatureBatch) -> RowFormat:
+    return row_format(batch.schema, batch.features)
 
 
 async def _rows(question: Question, batch: FeatureBatch, entities: Sequence[bytes]) -> list[bytes | None]:

@@ -47,11 +47,12 @@ class _Rows:
         answer = self.answer
         if answer.failure is not None or answer.fetched is None:
             return np.full(self._rows, MISSING, np.int8)
+        if answer.current is not None:
+            (fetched,) = answer.fetched.values()
+            return answer.keys.spread_flags(fetched.origins, MISSING)
         origins = np.full(self._rows, MISSING, np.int8)
         for day, fetched in answer.fetched.items():
             of_day = answer.keys.spread_flags(fetched.origins, MISSING)
-            if answer.current is not None:
-                return of_day
             of_day = np.where(self._counts(day), of_day, np.int8(MISSING))
             origins = np.where(origins == MALFORMED, origins, np.where(of_day == MISSING, origins, of_day))
         origins[self._too_old()] = MISSING
@@ -80,13 +81,11 @@ class _Rows:
     def column(self, feature: str) -> list[Column]:
         """Returns a feature as columns, one for each day of a stream, named after the day and the feature."""
         answer = self.answer
-        columns = []
-        for day, fetched in (answer.fetched or {}).items():
-            column = answer.keys.spread(fetched.columns[feature])
-            if answer.current is None:
-                column = _where(self._counts(day), column, f"{day}/{feature}")
-            columns.append(column)
-        return columns
+        spread = answer.keys.spread
+        if answer.current is not None:
+            return [spread(fetched.columns[feature]) for fetched in (answer.fetched or {}).values()]
+        found = ((day, spread(fetched.columns[feature])) for day, fetched in (answer.fetched or {}).items())
+        return [_where(self._counts(day), column, f"{day}/{feature}") for day, column in found]
 
     def direct(self, open_features: Sequence[str]) -> list[Column]:
         """Returns the columns that go to the model as they are."""
@@ -94,12 +93,19 @@ class _Rows:
             need = self.answer.need
             names = open_features if need.features is None else need.features
             return [all_missing(name, Type.DOUBLE, self._rows) for name in names]
-        found = ((name, self.column(name)) for name in self.answer.direct)
-        return [_named(columns[0], name) for name, columns in found]
+        if self.answer.current is None:
+            return [_named(self.column(name)[0], name) for name in self.answer.direct]
+        (fetched,) = (self.answer.fetched or {}).values()
+        columns, keys = fetched.columns, self.answer.keys
+        if keys.places is None:
+            return [columns[name] for name in self.answer.direct]
+        return [keys.spread(columns[name]) for name in self.answer.direct]
 
     def unfit(self) -> dict[int, Unfit]:
         """Returns the rows that fail because of this lookup."""
         answer, lookup = self.answer, self.answer.need.lookup
+        if not self.origins.any():
+            return {}
         where = f"lookup '{lookup.name}'"
         if answer.failure is not None:
             if not lookup.fails:
@@ -120,11 +126,12 @@ class _Rows:
     def result(self) -> LookupResult:
         """Returns what the answer and the record say of this lookup."""
         answer, lookup = self.answer, self.answer.need.lookup
-        failure = answer.failure
-        missing = np.flatnonzero((self.origins == MISSING) | (self.origins == MALFORMED))
+        failure, missing, filled = answer.failure, _NO_ROWS, _NO_ROWS
+        if self.origins.any():
+            missing = np.flatnonzero((self.origins == MISSING) | (self.origins == MALFORMED))
+            filled = np.flatnonzero(self.origins == PREVIOUS)
         only_operands = [name for name in answer.need.operands if name not in answer.direct]
         operands = [column for name in only_operands for column in self.column(name)] if failure is None else []
-        filled = np.flatnonzero(self.origins == PREVIOUS)
         return LookupResult(
             name=lookup.name,
             store=lookup.store.name,
@@ -170,6 +177,8 @@ def join(table: Table, keys: Sequence[int], needs: Needs, answers: Sequence[Answ
 
 def _direct(found: Sequence[_Rows], open_features: Sequence[str], rows: int) -> tuple[list[Column], dict[int, Unfit]]:
     """Returns the columns that go to the model as they are; a feature that two groups have fails every row."""
+    if len(found) == 1:
+        return found[0].direct(open_features), {}
     columns: dict[str, Column] = {}
     unfit: dict[int, Unfit] = {}
     # A lookup that failed stands for whatever the others don't have.
@@ -206,7 +215,7 @@ def _combined(combination: Combination, by_name: Mapping[str, _Rows], rows: int)
 
 
 def _named(column: Column, name: str) -> Column:
-    return Column(name, column.type, column.values, column.mask, column.levels)
+    return column if column.name == name else Column(name, column.type, column.values, column.mask, column.levels)
 
 
 def _where(rows: Mask | bool, column: Column, name: str) -> Column:

@@ -2,7 +2,8 @@
 
 import json
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from typing import Any
@@ -71,6 +72,7 @@ class FeatureBatch:
         entities: the number of its rows.
         published_ms: when it became current, in milliseconds since 1970 by the store's clock.
         ttl_s: the seconds after which the store lets its rows expire.
+        by_name: its features by their names.
     """
 
     name: str
@@ -79,6 +81,13 @@ class FeatureBatch:
     entities: int
     published_ms: int
     ttl_s: int
+    by_name: Mapping[str, GroupFeature] = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {feature.name: feature for feature in self.features})
+
+    def __hash__(self) -> int:
+        return hash((self.name, self.schema, self.published_ms))
 
     @property
     def day(self) -> str:

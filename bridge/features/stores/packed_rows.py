@@ -9,6 +9,7 @@ languages.
 import struct
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import cast
 
 import numpy as np
 
@@ -82,26 +83,57 @@ class RowFormat:
             rows: the bytes of each row; None where there is none.
             wanted: the features to return; one that the schema does not have is missing in every row.
         """
-        width = self._head.itemsize
-        plain = not self._texts
-        blank = _LENGTH.pack(self._schema) + b"\0" * (width - _LENGTH.size)
-        if plain:
-            readable = [row is not None and len(row) == width for row in rows]
-        else:
-            readable = [row is not None and len(row) >= width for row in rows]
-        kept = [row[:width] if ok and row else blank for row, ok in zip(rows, readable, strict=True)]
-        heads = np.frombuffer(b"".join(kept), self._head)
-        there = np.fromiter((row is not None for row in rows), np.bool_, len(rows))
-        found = np.array(readable, np.bool_) & (heads["schema"] == self._schema)
-        texts = self._texts_of(rows, found) if not plain else {}
+        whole = self._whole(rows)
+        if whole is not None and all(one.type is Type.DOUBLE for one in wanted):
+            return self._doubles(whole, wanted)
+        heads, found = self._heads(rows) if whole is None else (whole, np.ones(len(rows), np.bool_))
+        texts = self._texts_of(rows, found) if self._texts else {}
         numbers = np.ascontiguousarray(heads["numbers"].T)
         for one in wanted:
-            if (place := self._places.get(one.name)) is not None:
+            if one.type is not Type.DOUBLE and (place := self._places.get(one.name)) is not None:
                 found &= ~_unfit(numbers[place], one.type)
-        columns = tuple(self._column(one, numbers, texts, found) for one in wanted)
+        there = np.fromiter((row is not None for row in rows), np.bool_, len(rows))
+        every = bool(found.all())
+        columns = tuple(self._column(one, numbers, texts, found, every=every) for one in wanted)
         return UnpackedRows(columns, found, there & ~found)
 
-    def _column(self, wanted: GroupFeature, numbers: Array, texts: dict[str, Array], found: Mask) -> Column:
+    def _whole(self, rows: Sequence[bytes | None]) -> Array | None:
+        """Returns the heads of rows that are all there, of numbers alone, and of this schema; else None."""
+        width = self._head.itemsize
+        if self._texts or not rows or rows[0] is None:
+            return None
+        try:
+            there = cast("Sequence[bytes]", rows)
+            joined = b"".join(there)  # raises where one is None: to look for it would take longer
+        except TypeError:
+            return None
+        if len(joined) != width * len(rows) or set(map(len, there)) != {width}:
+            return None
+        heads = np.frombuffer(joined, self._head)
+        return heads if (heads["schema"] == self._schema).all() else None
+
+    def _doubles(self, heads: Array, wanted: Sequence[GroupFeature]) -> UnpackedRows:
+        numbers = np.ascontiguousarray(heads["numbers"].T)
+        rows = len(heads)
+        columns = tuple(
+            Column(one.name, Type.DOUBLE, np.full(rows, np.nan) if place is None else numbers[place])
+            for one, place in ((one, self._places.get(one.name)) for one in wanted)
+        )
+        return UnpackedRows(columns, np.ones(rows, np.bool_), np.zeros(rows, np.bool_))
+
+    def _heads(self, rows: Sequence[bytes | None]) -> tuple[Array, Mask]:
+        """Returns the numbers of each row, and which rows are there and have the form of this schema."""
+        width = self._head.itemsize
+        blank = _LENGTH.pack(self._schema) + b"\0" * (width - _LENGTH.size)
+        fits = int.__ge__ if self._texts else int.__eq__
+        readable = [row is not None and fits(len(row), width) for row in rows]
+        kept = [row[:width] if ok and row else blank for row, ok in zip(rows, readable, strict=True)]
+        heads = np.frombuffer(b"".join(kept), self._head)
+        return heads, np.array(readable, np.bool_) & (heads["schema"] == self._schema)
+
+    def _column(
+        self, wanted: GroupFeature, numbers: Array, texts: dict[str, Array], found: Mask, *, every: bool
+    ) -> Column:
         if wanted.type is Type.STRING:
             values: Array = texts.get(wanted.name, np.full(len(found), None, object))
             absent = ~found | np.fromiter((text is None for text in values), np.bool_, len(values))
@@ -111,7 +143,7 @@ class RowFormat:
         place = self._places.get(wanted.name)
         values = np.full(len(found), np.nan) if place is None else numbers[place]
         if wanted.type is Type.DOUBLE:
-            if not found.all():
+            if not every:
                 values = np.where(found, values, np.nan)
             return Column(wanted.name, Type.DOUBLE, values)
         absent = ~found | np.isnan(values)
