@@ -63,7 +63,7 @@ public record Lookup(
   private Lookup plus(Lookup other) {
     boolean older = age == null || (other.age != null && other.age.compareTo(age) > 0);
     int previous = previousRows + other.previousRows;
-    return new Lookup(
-        name, group, batch, older ? other.age : age, previous, missingRows + other.missingRows, failure);
+    int missing = missingRows + other.missingRows;
+    return new Lookup(name, group, batch, older ? other.age : age, previous, missing, failure);
   }
 }

@@ -16,10 +16,6 @@ public record ModelLookup(String name, String group, String key, List<String> fe
   /** Reads a gateway's message about a lookup. */
   static ModelLookup read(io.scorebridge.v1.ModelLookup lookup) {
     return new ModelLookup(
-        lookup.getName(),
-        lookup.getGroup(),
-        lookup.getKey(),
-        List.copyOf(lookup.getFeaturesList()),
-        lookup.getStore());
+        lookup.getName(), lookup.getGroup(), lookup.getKey(), List.copyOf(lookup.getFeaturesList()), lookup.getStore());
   }
 }

@@ -149,8 +149,7 @@ class ConformanceTest {
 
   private static Lookup lookup(JsonElement expected) {
     JsonObject one = expected.getAsJsonObject();
-    assertEquals(
-        Set.of("name", "group", "batch", "age_s", "previous_rows", "missing_rows", "failure"), one.keySet());
+    assertEquals(Set.of("name", "group", "batch", "age_s", "previous_rows", "missing_rows", "failure"), one.keySet());
     return new Lookup(
         one.get("name").getAsString(),
         one.get("group").getAsString(),
