@@ -5,6 +5,7 @@ from datetime import datetime
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.backends import BoosterFacts
+from bridge.bundles.settings import ModelSettings
 from bridge.callers.caller import Caller
 from bridge.calls import DefaultScore
 from bridge.columns import Type
@@ -74,13 +75,15 @@ def write_detail(version: Version, *, serving: bool) -> pb.ModelDetail:
     detail = pb.ModelDetail(
         version=write_version(version, serving=serving),
         default_scores=[_default(default) for default in version.defaults if default.value is not None],
+        lookups=_lookups(version.settings),
     )
     detail.timeout.FromMicroseconds(round(version.settings.timeout_s * 1e6))
     if version.accepted is not None:
         description = version.accepted.description
         detail.engine = description.engine
         detail.engine_reason = description.engine_reason
-        detail.features.extend(_feature(feature) for feature in description.features)
+        given = _looked_up(version.settings)
+        detail.features.extend(_feature(feature, given) for feature in description.features)
         detail.outputs.extend(
             pb.OutputColumn(name=output.name, type=_type(output.type), additional=output.additional)
             for output in description.outputs or ()
@@ -98,12 +101,25 @@ def _serves(registry: Registry, version: Version) -> bool:
     return registry.serving(version.stored.model) is version
 
 
-def _feature(feature: Feature) -> pb.Feature:
+def _lookups(settings: ModelSettings) -> list[pb.ModelLookup]:
+    return [
+        pb.ModelLookup(name=name, group=one.group, key=one.key, features=one.features or (), store=one.store or "")
+        for name, one in settings.lookup.items()
+    ]
+
+
+def _looked_up(settings: ModelSettings) -> frozenset[str]:
+    """Returns the features that the settings look up or combine by name, so that callers may send a key instead."""
+    named = (one.features or () for one in settings.lookup.values())
+    return frozenset(settings.combine).union(*named)
+
+
+def _feature(feature: Feature, given: frozenset[str]) -> pb.Feature:
     return pb.Feature(
         name=feature.name,
         type=_type(feature.type),
         levels=feature.levels,
-        required=feature.required,
+        required=feature.required and feature.name not in given,
         ordered=feature.ordered,
         unknown_level=feature.unknown_level if feature.levels else "",
     )

@@ -97,7 +97,7 @@ def answer(request: pb.ScoreRequest) -> pb.ScoreResponse:
 
 
 def make_odd(response: pb.ScoreResponse, kind: str) -> None:
-    """An answer that only a newer, or a broken, gateway gives; but for "large" and "explained"."""
+    """An answer that only a newer, or a broken, gateway gives; but for "large", "explained" and lookups."""
     column, rows = response.scores[0], len(response.scores[0].doubles.values)
     if kind == "large":
         response.digest = "x" * LARGE
@@ -109,6 +109,8 @@ def make_odd(response: pb.ScoreResponse, kind: str) -> None:
         column.missing_rows.append(rows)
     elif kind == "explained":
         explain(response)
+    elif kind.startswith("looked-up"):
+        look_up(response, kind.removeprefix("looked-up").removeprefix("-"), rows)
     elif kind.startswith("source-"):
         response.source = int(kind.removeprefix("source-"))  # type: ignore[assignment]
     else:
@@ -125,3 +127,31 @@ def explain(response: pb.ScoreResponse) -> None:
     response.defaulted_rows.add(first=1, count=1, reason=pb.DEFAULT_REASON_UNKNOWN_LEVEL)
     for name, texts, missing in (("reason_1", ["age", ""], [1]), ("reason_2", ["", ""], [0, 1])):
         response.scores.add(name=name, strings=pb.StringArray(values=texts), missing_rows=missing)
+
+
+def look_up(response: pb.ScoreResponse, kind: str, rows: int) -> None:
+    """Two lookups, one of a stream's group.
+
+    "many" and "far-too-many" count more rows than there are, "failed-N" failed for the reason N. In a big batch a new
+    batch was published before the second chunk ("flip"), the first chunk waited longer ("same"), or the store was away
+    for the second ("down").
+    """
+    first = response.request_id.endswith("/0")
+    history = response.lookups.add(name="history", group="users", batch="2026-11-24", previous_rows=1)
+    history.age.FromMilliseconds(3500)
+    today = response.lookups.add(name="today", group="users_today", batch="2026-11-25", missing_rows=1)
+    if kind == "many":
+        today.missing_rows = rows + 1
+    elif kind == "far-too-many":
+        history.previous_rows = 2**32 - 1
+    elif kind == "flip" and not first:
+        history.batch = "2026-11-25"
+        history.age.FromMilliseconds(250)
+    elif kind == "same" and first:
+        history.age.FromMilliseconds(7250)
+    elif kind == "down" and not first:
+        history.Clear()
+        history.MergeFrom(pb.Lookup(name="history", group="users", missing_rows=rows))
+        history.failure = pb.DEFAULT_REASON_STORE_UNAVAILABLE
+    elif kind.startswith("failed-"):
+        history.failure = int(kind.removeprefix("failed-"))  # type: ignore[assignment]

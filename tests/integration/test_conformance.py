@@ -1,5 +1,6 @@
 """The cases that every client must pass, the Java one too: clients/conformance, against real gateways and faults."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -127,6 +128,8 @@ def verify(outcome: Scores | Exception, expected: dict[str, Any]) -> None:
     else:
         assert isinstance(outcome, Scores), outcome
         assert outcome.source == expected["source"]
+        if "lookups" in expected:
+            assert [dataclasses.asdict(lookup) for lookup in outcome.lookups] == expected["lookups"]
         if "outputs" in expected:
             assert {name: listed(values) for name, values in outcome.columns.items()} == expected["outputs"]
         else:

@@ -6,7 +6,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from scorebridge import DeadlineExceeded, FailedRows, InvalidRequest, Scores, ScoringError, Source, Unavailable
+from scorebridge import (
+    DeadlineExceeded,
+    FailedRows,
+    InvalidRequest,
+    Lookup,
+    LookupFailed,
+    Scores,
+    ScoringError,
+    Source,
+    Unavailable,
+)
 from scorebridge.batch import MOST_BYTES, MOST_ROWS, Batch, CallOptions
 from scorebridge.chunks import Chunk, answers_of, cut, put_together
 from scorebridge.v1 import scoring_pb2 as pb
@@ -149,6 +159,40 @@ def test_an_error_that_is_no_row_s_costs_the_whole_batch(status: str, by_gateway
         with pytest.raises(ScoringError) as raised:
             chunk.alone(error)
         assert raised.value is error
+
+
+def test_a_chunk_without_features_fails_alone() -> None:
+    error = LookupFailed("x", "FEATURES_MISSING", status="FAILED_PRECONDITION", by_gateway=True)
+    assert chunks_of(partial=True)[0].alone(error) is error
+    with pytest.raises(LookupFailed):
+        chunks_of(partial=False)[0].alone(error)
+
+
+def lookup(name: str, batch: str, age_s: float | None, rows: int, failure: str | None = None) -> Lookup:
+    return Lookup(name, "users", batch, age_s, previous_rows=rows, missing_rows=10 * rows, failure=failure)
+
+
+def test_lookups_of_chunks_add_up_for_each_batch_and_each_failure() -> None:
+    chunks = [
+        (lookup("history", "1", 2.0, 1), lookup("today", "2", None, 1)),
+        (),
+        (lookup("history", "2", 0.5, 2), lookup("today", "2", None, 2)),
+        (lookup("history", "", None, 0, "STORE_UNAVAILABLE"), lookup("today", "2", None, 3)),
+        (lookup("history", "1", 4.0, 4), lookup("other", "1", 3.0, 1)),
+        (lookup("history", "1", 3.0, 8), lookup("history", "", None, 0, "DEADLINE")),
+    ]
+    scored = [
+        Scores("id", "m", 3, "", {"score": np.zeros(1)}, Source.MODEL, (), 1, 1, 0.0, 0.0, lookups=lookups)
+        for lookups in chunks
+    ]
+    assert put_together(scored, "whole").lookups == (
+        lookup("history", "1", 4.0, 13),
+        lookup("history", "2", 0.5, 2),
+        lookup("history", "", None, 0, "STORE_UNAVAILABLE"),
+        lookup("history", "", None, 0, "DEADLINE"),
+        lookup("today", "2", None, 6),
+        lookup("other", "1", 3.0, 1),
+    )
 
 
 @pytest.mark.parametrize("rows", [3, BIG])

@@ -16,6 +16,7 @@ from scorebridge import (
     Cancelled,
     DeadlineExceeded,
     InvalidRequest,
+    LookupFailed,
     MessageTooLarge,
     ModelNotFound,
     NotAllowed,
@@ -63,9 +64,9 @@ def packed(*details: Message) -> bytes:
     return status.SerializeToString()
 
 
-def info(domain: str = "scorebridge.io") -> ErrorInfo:
+def info(domain: str = "scorebridge.io", reason: str = "SOME_REASON") -> ErrorInfo:
     metadata = {"model": "m", "version": "7", "limit": "10 rows"}
-    return ErrorInfo(reason="SOME_REASON", domain=domain, metadata=metadata)
+    return ErrorInfo(reason=reason, domain=domain, metadata=metadata)
 
 
 KINDS: list[tuple[grpc.StatusCode, type[ScoringError]]] = [
@@ -130,7 +131,7 @@ def test_an_error_of_the_library_or_another_has_its_status_for_a_reason(
 
 def test_the_callers_faults_are_told_from_the_others() -> None:
     kinds = {InvalidRequest, MessageTooLarge, ModelNotFound, VersionRefused, Unauthenticated, PermissionDenied}
-    others = {DeadlineExceeded, Unavailable, PredictionFailed}
+    others = {DeadlineExceeded, LookupFailed, Unavailable, PredictionFailed}
     assert {kind for kind in kinds | others if issubclass(kind, CallerError)} == kinds
     assert all(issubclass(kind, ScoringError) for kind in others)
 
@@ -146,6 +147,24 @@ def test_no_default_stands_for_a_caller_s_fault_or_a_cancelled_call(
     assert kind is Unavailable or type(error) is kind
 
 
+@pytest.mark.parametrize(
+    ("status", "reason", "kind"),
+    [
+        (grpc.StatusCode.FAILED_PRECONDITION, "FEATURES_MISSING", LookupFailed),
+        (grpc.StatusCode.FAILED_PRECONDITION, "FEATURES_STALE", LookupFailed),
+        (grpc.StatusCode.FAILED_PRECONDITION, "VERSION_REFUSED", VersionRefused),
+        (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE", Unavailable),
+    ],
+)
+def test_features_that_could_not_be_looked_up_are_no_fault_of_the_caller(
+    status: grpc.StatusCode, reason: str, kind: type[ScoringError]
+) -> None:
+    error = translate(FakeRpcError(status, "said", [(KEY, packed(info(reason=reason)))]))
+    assert type(error) is kind
+    assert (error.reason, error.status, error.by_gateway) == (reason, status.name, True)
+    assert falls_back(error) is (kind is not VersionRefused)
+
+
 def test_code_that_takes_who_may_not_call_for_one_error_goes_on_to_work() -> None:
     assert issubclass(Unauthenticated, NotAllowed)
     assert issubclass(PermissionDenied, NotAllowed)
@@ -157,6 +176,7 @@ def test_code_that_takes_who_may_not_call_for_one_error_goes_on_to_work() -> Non
         ScoringError,
         CallerError,
         InvalidRequest,
+        LookupFailed,
         MessageTooLarge,
         ModelNotFound,
         NotAllowed,

@@ -18,7 +18,9 @@ from scorebridge import (
     BoosterDetail,
     DefaultScore,
     Feature,
+    Lookup,
     ModelDetail,
+    ModelLookup,
     ModelVersion,
     Output,
     PredictionFailed,
@@ -75,6 +77,10 @@ DETAIL = pb.ModelDetail(
         rounds_used=1,
         base_margin="margin",
     ),
+    lookups=[
+        pb.ModelLookup(name="history", group="users", key="user_id", features=["a", "b"], store="main"),
+        pb.ModelLookup(name="today", group="users_today", key="user_id"),
+    ],
 )
 DETAIL.timeout.FromMicroseconds(250_001)
 VERSION = ModelVersion(
@@ -128,6 +134,10 @@ def test_every_field_is_read() -> None:
         workers=4,
         circuit="half-open",
         booster=BoosterDetail("dart", "reg:squarederror", 10, 0, "3.2.0", 1, "margin"),
+        lookups=(
+            ModelLookup("history", "users", "user_id", ("a", "b"), "main"),
+            ModelLookup("today", "users_today", "user_id", (), ""),
+        ),
     )
     assert [type(default.value) for default in detail.default_scores] == [float, str, bool, type(None)]
 
@@ -135,13 +145,13 @@ def test_every_field_is_read() -> None:
 def test_what_is_absent_is_none_or_empty() -> None:
     detail = told(pb.ModelDetail(booster=pb.BoosterDetail()))
     assert (detail.version.retry_at, detail.timeout_s) == (None, None)
-    assert (detail.features, detail.outputs, detail.default_scores) == ((), (), ())
+    assert (detail.features, detail.outputs, detail.default_scores, detail.lookups) == ((), (), (), ())
     assert detail.booster is not None
     assert detail.booster.best_iteration is None
     assert told(pb.ModelDetail()).booster is None
 
 
-NAMES = {"timeout": "timeout_s", "number": "value", "text": "value", "truth": "value"}
+NAMES = {"timeout": "timeout_s", "age": "age_s", "number": "value", "text": "value", "truth": "value"}
 
 
 @pytest.mark.parametrize(
@@ -153,6 +163,8 @@ NAMES = {"timeout": "timeout_s", "number": "value", "text": "value", "truth": "v
         (pb.OutputColumn, Output),
         (pb.DefaultScore, DefaultScore),
         (pb.BoosterDetail, BoosterDetail),
+        (pb.ModelLookup, ModelLookup),
+        (pb.Lookup, Lookup),
     ],
 )
 def test_no_field_of_the_proto_is_left_out(message: Any, value: Any) -> None:

@@ -4,10 +4,15 @@ from http import HTTPStatus
 
 import pytest
 
-from bridge import errors
+from bridge import errors, lookup_errors
 from bridge.services.http_calls import http_status_of
 
-KINDS = [kind for name in errors.__all__ if isinstance(kind := getattr(errors, name), type)]
+KINDS = [
+    kind
+    for module in (errors, lookup_errors)
+    for name in module.__all__
+    if isinstance(kind := getattr(module, name), type)
+]
 ERRORS = [kind for kind in KINDS if issubclass(kind, errors.BridgeError)]
 STATUSES = {
     errors.InvalidRequest: 400,
@@ -16,6 +21,8 @@ STATUSES = {
     errors.PermissionDenied: 403,
     errors.ModelNotFound: 404,
     errors.VersionRefused: 409,
+    lookup_errors.FeaturesMissing: 409,
+    lookup_errors.FeaturesStale: 409,
     errors.Overloaded: 429,
     errors.RateLimited: 429,
     errors.PredictionFailed: 500,
@@ -25,6 +32,7 @@ STATUSES = {
     errors.Draining: 503,
     errors.WorkerLost: 503,
     errors.LogUnavailable: 503,
+    lookup_errors.StoreUnavailable: 503,
     errors.DeadlineExceeded: 504,
 }
 

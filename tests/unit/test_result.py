@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scorebridge import DefaultedRows, FailedRows, PredictionFailed, Source
+from scorebridge import DefaultedRows, FailedRows, Lookup, PredictionFailed, Source
 from scorebridge.result import read_scores
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -30,6 +30,27 @@ def test_every_field_of_the_answer_is_there() -> None:
     assert (answer.source, answer.defaults, answer.reasons) == (Source.MODEL, (), [None, None])
     assert answer.scores.tolist() == [0.5, 0.25]
     assert answer.defaulted.tolist() == [False, False]
+
+
+def test_every_lookup_says_where_its_features_came_from() -> None:
+    history = pb.Lookup(name="history", group="users", batch="2026-11-24", previous_rows=2, missing_rows=1)
+    history.age.FromNanoseconds(3_500_000_001)
+    down = pb.Lookup(name="shops", group="shops", missing_rows=2, failure=pb.DEFAULT_REASON_STORE_UNAVAILABLE)
+    answer = read_scores(response_of(doubles("score", [0.5, 0.25]), lookups=[history, down]), 2)
+    assert answer.lookups == (
+        Lookup("history", "users", "2026-11-24", 3.500000001, previous_rows=2, missing_rows=1, failure=None),
+        Lookup("shops", "shops", "", None, previous_rows=0, missing_rows=2, failure="STORE_UNAVAILABLE"),
+    )
+    assert read_scores(response_of(doubles("score", [0.5])), 1).lookups == ()
+
+
+@pytest.mark.parametrize(
+    "lookup", [pb.Lookup(name="history", previous_rows=3), pb.Lookup(name="history", missing_rows=3)]
+)
+def test_a_lookup_of_more_rows_than_the_call_has_makes_no_sense(lookup: pb.Lookup) -> None:
+    response = response_of(doubles("score", [0.5, 0.25]), lookups=[lookup])
+    with pytest.raises(PredictionFailed, match=r"lookup 'history' counts 3 rows, but the call had 2 rows$"):
+        read_scores(response, 2)
 
 
 COLUMNS: list[tuple[pb.Column, Any, list[Any]]] = [

@@ -7,6 +7,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.calls import Call, Outcome
 from bridge.codecs.json.arrays import write_array
+from bridge.codecs.json.lookups import lookup_objects
 from bridge.codecs.scorebridge_v1.replies import defaulted_rows, failed_rows, scores_of, source_of
 
 __all__ = ["write_reply"]
@@ -21,7 +22,7 @@ def write_reply(call: Call, outcome: Outcome) -> bytes:
         InvalidRequest: a score is infinite, which JSON can't say.
     """
     model, trace = call.model, call.trace
-    answer = {
+    answer: dict[str, Any] = {
         "request_id": call.request_id,
         "model": model.model,
         "version": model.version,
@@ -33,6 +34,8 @@ def write_reply(call: Call, outcome: Outcome) -> bytes:
         "backend_time": _duration(trace.backend_s),
         "failed_rows": [_told(part) for part in failed_rows(outcome)] if outcome.partial else [],
     }
+    if call.looked_up is not None and call.looked_up.results:
+        answer["lookups"] = lookup_objects(call.looked_up)
     scores = ",".join(f"{_written(column.name)}:{write_array(column)}" for column in scores_of(outcome))
     return f'{{"scores":{{{scores}}},{_written(answer)[1:]}'.encode()
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from scorebridge.v1 import scoring_pb2
 
 from bridge.calls import Call, Outcome
+from bridge.codecs.json.lookups import write_lookups
 from bridge.codecs.open_inference import inference_pb2 as pb
 from bridge.codecs.open_inference.datatypes import BY_TYPE
 from bridge.codecs.open_inference.inference import Form
@@ -62,6 +63,7 @@ def reply_parameters(call: Call, outcome: Outcome) -> Mapping[str, str]:
     """Returns what an answer says besides its scores, by the names of the parameters, all as text.
 
     If several ranges of rows have default scores, `default_reason` has a reason for each range, in their order.
+    `lookups` is a JSON array with an object for each lookup, and is there only where features were looked up.
     """
     parameters = {
         "score_source": scoring_pb2.ScoreSource.Name(source_of(outcome)).removeprefix(_SOURCE),
@@ -73,6 +75,8 @@ def reply_parameters(call: Call, outcome: Outcome) -> Mapping[str, str]:
         parameters["defaulted_rows"] = write_rows((part.first, part.count) for part in defaulted)
         reasons = [str(part.error.default_reason) for part in defaulted if part.error is not None]
         parameters["default_reason"] = ",".join(reasons) if len(set(reasons)) > 1 else reasons[0]
+    if call.looked_up is not None and call.looked_up.results:
+        parameters["lookups"] = write_lookups(call.looked_up)
     return parameters
 
 

@@ -11,8 +11,11 @@ from bridge.calls import Call, Outcome, Range
 from bridge.codecs.protobuf import VARINT, delimited, duration, tag, varint
 from bridge.columns import Column, Type, all_missing, concatenate
 from bridge.errors import BridgeError, DefaultReason
+from bridge.looked_up import LookedUp, LookupResult
 
-__all__ = ["defaulted_rows", "failed_rows", "scores_of", "source_of", "write_column", "write_reply"]
+__all__ = ["defaulted_rows", "failed_rows", "lookups_of", "scores_of", "source_of", "write_column", "write_reply"]
+
+_NANOS = 10**9
 
 _ARRAY_TAGS = {
     Type.DOUBLE: tag(pb.Column.DOUBLES_FIELD_NUMBER),
@@ -45,6 +48,8 @@ def write_reply(call: Call, outcome: Outcome) -> bytes:
         parts.append(pb.ScoreResponse(defaulted_rows=defaulted).SerializeToString())
     if outcome.partial:
         parts.append(pb.ScoreResponse(failed_rows=failed_rows(outcome)).SerializeToString())
+    if call.looked_up is not None:
+        parts.append(pb.ScoreResponse(lookups=lookups_of(call.looked_up)).SerializeToString())
     return b"".join(parts)
 
 
@@ -118,6 +123,25 @@ def failed_rows(outcome: Outcome) -> list[pb.FailedRows]:
         for part in outcome.ranges
         if part.error is not None and part.failed
     ]
+
+
+def lookups_of(looked_up: LookedUp) -> list[pb.Lookup]:
+    """Returns what was looked up for a call as messages, one for each lookup."""
+    return [_lookup(result) for result in looked_up.results]
+
+
+def _lookup(result: LookupResult) -> pb.Lookup:
+    message = pb.Lookup(
+        name=result.name,
+        group=result.group,
+        batch=result.batch,
+        previous_rows=len(result.previous_rows),
+        missing_rows=len(result.missing_rows),
+        failure=None if result.failure is None else f"DEFAULT_REASON_{result.failure}",
+    )
+    if result.age_s is not None:
+        message.age.FromNanoseconds(round(result.age_s * _NANOS))
+    return message
 
 
 def _told(part: Range, error: BridgeError, reason: DefaultReason | None) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from scorebridge.errors import (
     ClientForked,
     DeadlineExceeded,
     InvalidRequest,
+    LookupFailed,
     MessageTooLarge,
     ModelNotFound,
     NotAllowed,
@@ -26,7 +27,8 @@ from scorebridge.errors import (
     VersionRefused,
     error_info_of,
 )
-from scorebridge.models import BoosterDetail, DefaultScore, Feature, ModelDetail, ModelVersion, Output
+from scorebridge.lookups import Lookup
+from scorebridge.models import BoosterDetail, DefaultScore, Feature, ModelDetail, ModelLookup, ModelVersion, Output
 from scorebridge.result import DefaultedRows, FailedRows, Scores, Source
 
 __all__ = [
@@ -42,8 +44,11 @@ __all__ = [
     "FailedRows",
     "Feature",
     "InvalidRequest",
+    "Lookup",
+    "LookupFailed",
     "MessageTooLarge",
     "ModelDetail",
+    "ModelLookup",
     "ModelNotFound",
     "ModelVersion",
     "NotAllowed",

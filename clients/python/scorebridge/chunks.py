@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scorebridge.batch import MOST_BYTES, MOST_ROWS, Batch
 from scorebridge.errors import ScoringError
 from scorebridge.fallback import event_name, falls_back
+from scorebridge.lookups import join_lookups
 from scorebridge.models import ModelDetail
 from scorebridge.result import DefaultedRows, FailedRows, Scores, Source
 from scorebridge.v1 import scoring_pb2 as pb
@@ -126,7 +127,7 @@ def _without_scores(chunk: Chunk, error: ScoringError) -> Scores:
 
 
 def put_together(answers: Sequence[Scores], request_id: str) -> Scores:
-    """Returns one answer for the whole batch, with the longest times and the sum of the attempts of its chunks."""
+    """Returns one answer for a whole batch: the longest times of its chunks, and all their attempts and lookups."""
     known = [answer for answer in answers if answer.columns]
     first = next((one for one in known if one.source is not Source.CLIENT_DEFAULT), known[0] if known else answers[0])
     defaults: list[DefaultedRows] = []
@@ -148,6 +149,7 @@ def put_together(answers: Sequence[Scores], request_id: str) -> Scores:
         queue_s=max(answer.queue_s for answer in answers),
         backend_s=max(answer.backend_s for answer in answers),
         failed_rows=tuple(failed),
+        lookups=join_lookups(answer.lookups for answer in answers),
     )
 
 

@@ -7,10 +7,11 @@
     |   |-- ModelNotFound          no such model or version
     |   |-- VersionRefused         the version did not pass its own checks
     |   `-- NotAllowed             the gateway does not know who calls, or does not allow it
+    |-- LookupFailed             no features for the call's keys: in no feature batch, or the batch is too old
     |-- Cancelled                the call was cancelled
     |-- DeadlineExceeded         no score in time, and no default score to give
     |-- Unavailable              not now: overloaded, over the caller's rate, circuit open, still loading, draining,
-    |                            worker lost, gateway away
+    |                            worker lost, store of features away, gateway away
     `-- PredictionFailed         the model raised an error, or answered with something that is not a score
 
 `reason` tells the events apart, by the names that the gateway gives them (google.rpc.ErrorInfo). ClientForked is not a
@@ -30,6 +31,7 @@ __all__ = [
     "ClientForked",
     "DeadlineExceeded",
     "InvalidRequest",
+    "LookupFailed",
     "MessageTooLarge",
     "ModelNotFound",
     "NotAllowed",
@@ -126,6 +128,14 @@ class PermissionDenied(NotAllowed):
     """The gateway knows who calls, and does not allow this caller the model or method."""
 
 
+class LookupFailed(ScoringError):
+    """There are no features for the keys in the call, and no default score to give.
+
+    `reason` is FEATURES_MISSING if a key is in no feature batch that may be used, FEATURES_STALE if the batch is older
+    than the model's author allows. A store that does not answer is `Unavailable`, with the reason STORE_UNAVAILABLE.
+    """
+
+
 class Cancelled(ScoringError):
     """The call was cancelled."""
 
@@ -158,6 +168,8 @@ _BY_STATUS: dict[grpc.StatusCode, type[ScoringError]] = {
     grpc.StatusCode.RESOURCE_EXHAUSTED: Unavailable,
     grpc.StatusCode.INTERNAL: PredictionFailed,
 }
+# These share the status of a version that was refused, but are nobody's fault that calls.
+_BY_REASON: dict[str, type[ScoringError]] = {"FEATURES_MISSING": LookupFailed, "FEATURES_STALE": LookupFailed}
 
 
 def translate(error: grpc.RpcError) -> ScoringError:
@@ -171,7 +183,7 @@ def translate(error: grpc.RpcError) -> ScoringError:
     if info is None:
         return kind(call.details() or status.name, status.name, status=status.name, by_gateway=False)
     metadata = info.metadata
-    return kind(
+    return _BY_REASON.get(info.reason, kind)(
         call.details() or info.reason,
         info.reason,
         metadata.get("model", ""),

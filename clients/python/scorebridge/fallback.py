@@ -4,7 +4,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from scorebridge.errors import ScoringError
+from scorebridge.errors import LookupFailed, ScoringError
 from scorebridge.result import DefaultedRows, Scores, Source
 from scorebridge.v1 import scoring_pb2 as pb
 
@@ -24,6 +24,8 @@ def event_name(error: ScoringError) -> str:
 
 def falls_back(error: ScoringError) -> bool:
     """Whether a default score may stand for an error, because the error is not the caller's fault."""
+    if isinstance(error, LookupFailed):
+        return True
     if error.status == "RESOURCE_EXHAUSTED":
         return error.by_gateway  # else a gRPC library found the message too large
     return error.status not in _THROWN

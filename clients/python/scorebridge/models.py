@@ -12,6 +12,7 @@ __all__ = [
     "DefaultScore",
     "Feature",
     "ModelDetail",
+    "ModelLookup",
     "ModelVersion",
     "Output",
     "read_details",
@@ -58,7 +59,8 @@ class Feature:
             as "UNKNOWN_8".
         levels: the levels of a factor, or of numbers that are categories, in the model's order; empty for any other
             feature.
-        required: whether every call must send the feature, because the model has no default for it.
+        required: whether every call must send the feature: the model has no default for it, and its settings don't
+            name it as one that is looked up.
         ordered: whether the feature is a factor whose levels have a rank.
         unknown_level: what happens to a value that is none of the levels: "refuse" refuses the call, "missing" makes
             the value missing, "default" gives the row the default score. Empty for a feature without levels.
@@ -128,6 +130,25 @@ class BoosterDetail:
 
 
 @dataclass(frozen=True, slots=True)
+class ModelLookup:
+    """How the gateway looks up features by a key that a call sends instead of them.
+
+    Attributes:
+        name: the lookup's name in the model's settings.
+        group: the feature group.
+        key: the name of the column that holds the keys.
+        features: the features that it gives by the model's settings; empty for all of the group that the model takes.
+        store: the name of the gateway's store that holds the group; empty for the only one.
+    """
+
+    name: str
+    group: str
+    key: str
+    features: tuple[str, ...]
+    store: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelDetail:
     """One version of a model with its features, outputs and settings, as `model()` describes it.
 
@@ -145,6 +166,7 @@ class ModelDetail:
         circuit: the state of the version's circuit: "closed", "open" or "half-open"; empty while the version is not
             resident.
         booster: what the file of an xgboost model says about the model; None for any other model.
+        lookups: how the gateway looks up features that a call does not send; empty if it looks up none.
     """
 
     version: ModelVersion
@@ -159,6 +181,7 @@ class ModelDetail:
     workers: int
     circuit: str
     booster: BoosterDetail | None
+    lookups: tuple[ModelLookup, ...] = ()
 
 
 def read_versions(response: pb.ListModelsResponse) -> list[ModelVersion]:
@@ -207,6 +230,7 @@ def _detail(message: pb.ModelDetail) -> ModelDetail:
         workers=message.workers,
         circuit=message.circuit,
         booster=_booster(message.booster) if message.HasField("booster") else None,
+        lookups=tuple(_model_lookup(one) for one in message.lookups),
     )
 
 
@@ -236,6 +260,10 @@ def _booster(message: pb.BoosterDetail) -> BoosterDetail:
         rounds_used=message.rounds_used,
         base_margin=message.base_margin,
     )
+
+
+def _model_lookup(message: pb.ModelLookup) -> ModelLookup:
+    return ModelLookup(message.name, message.group, message.key, tuple(message.features), message.store)
 
 
 def _type(number: pb.ColumnType) -> str | None:

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorebridge.errors import senseless_answer
+from scorebridge.lookups import Lookup, read_lookups
+from scorebridge.reasons import reason_name
 from scorebridge.v1 import scoring_pb2 as pb
 
 __all__ = ["DefaultedRows", "FailedRows", "Scores", "Source", "read_scores"]
@@ -87,6 +89,9 @@ class Scores:
         attempts: how many times the gateway asked a worker; summed over the chunks of a big batch.
         queue_s: how long the call waited for a worker, seconds; the longest of the chunks of a big batch.
         backend_s: how long the model took, seconds; the longest of the chunks of a big batch.
+        lookups: where the features came from that the gateway looked up by the keys in the rows, one entry for each
+            lookup of the model that the call needed. Of a big batch, a lookup has an entry for each feature batch that
+            its chunks were answered from, and for each reason for which it failed.
     """
 
     request_id: str
@@ -101,6 +106,7 @@ class Scores:
     queue_s: float
     backend_s: float
     failed_rows: tuple[FailedRows, ...] = ()
+    lookups: tuple[Lookup, ...] = ()
 
     @cached_property
     def scores(self) -> _Array:
@@ -200,6 +206,7 @@ def read_scores(response: pb.ScoreResponse, rows: int) -> Scores:
         queue_s=_seconds(response.queue_time),
         backend_s=_seconds(response.backend_time),
         failed_rows=tuple(_failed(part, rows) for part in response.failed_rows),
+        lookups=read_lookups(response.lookups, rows),
     )
 
 
@@ -215,9 +222,7 @@ def _reason(what: str, part: pb.DefaultedRows | pb.FailedRows, rows: int) -> str
     if part.first + part.count > rows:
         last = part.first + part.count - 1
         raise senseless_answer(f"it reports {what} for rows {part.first} to {last}, but the call had {rows} rows")
-    # A newer gateway may send a reason that this client has no name for.
-    known = part.reason in pb.DefaultReason.values()
-    return pb.DefaultReason.Name(part.reason).removeprefix("DEFAULT_REASON_") if known else f"REASON_{part.reason}"
+    return reason_name(part.reason)
 
 
 def _seconds(duration: Any) -> float:

@@ -175,6 +175,9 @@ final class ChunkedBatch {
    * is refused if the model can take none of its rows.
    */
   private static boolean isAlone(ScoringException error) {
+    if (error instanceof ScoringException.LookupFailed) {
+      return true;
+    }
     return switch (error.status()) {
       case NOT_FOUND, FAILED_PRECONDITION, UNAUTHENTICATED, PERMISSION_DENIED, CANCELLED -> false;
       default -> !(error instanceof ScoringException.MessageTooLarge);

@@ -6,6 +6,7 @@ import com.google.rpc.ErrorInfo;
 import io.grpc.Metadata;
 import io.grpc.Status;
 import io.grpc.protobuf.ProtoUtils;
+import java.util.Set;
 import java.util.concurrent.CompletionException;
 
 /**
@@ -18,6 +19,10 @@ import java.util.concurrent.CompletionException;
  */
 record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable cause) {
   static final String CIRCUIT_OPEN = "CLIENT_CIRCUIT_OPEN";
+
+  /** Reasons that share the status of a version that was refused, but are nobody's fault that calls. */
+  private static final Set<String> OF_LOOKUPS = Set.of("FEATURES_MISSING", "FEATURES_STALE");
+
   private static final String DOMAIN = "scorebridge.io";
   private static final Metadata.Key<com.google.rpc.Status> DETAILS =
       Metadata.Key.of(
@@ -55,6 +60,9 @@ record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable 
 
   /** Whether a default score may stand for the scores, because the failure is not the caller's fault. */
   boolean fallsBack() {
+    if (lookupFailed()) {
+      return true;
+    }
     return switch (status) {
       case INVALID_ARGUMENT, NOT_FOUND, FAILED_PRECONDITION, UNAUTHENTICATED, PERMISSION_DENIED, CANCELLED -> false;
       case RESOURCE_EXHAUSTED -> info != null; // else a gRPC library found the message too large
@@ -62,9 +70,12 @@ record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable 
     };
   }
 
-  /** Returns the exception for the caller, of the class that belongs to the status. */
+  /** Returns the exception for the caller, of the class that belongs to the status or the reason. */
   ScoringException exception() {
     String name = info == null ? status.name() : info.getReason();
+    if (lookupFailed()) {
+      return new ScoringException.LookupFailed(message, name, status, cause);
+    }
     return switch (status) {
       case INVALID_ARGUMENT -> new ScoringException.InvalidRequest(message, name, status, cause);
       case NOT_FOUND -> new ScoringException.ModelNotFound(message, name, status, cause);
@@ -81,6 +92,10 @@ record FailedCall(Status.Code status, String message, ErrorInfo info, Throwable 
               : new ScoringException.Unavailable(message, name, status, cause);
       default -> new ScoringException(message, name, status, cause);
     };
+  }
+
+  private boolean lookupFailed() {
+    return info != null && OF_LOOKUPS.contains(info.getReason());
   }
 
   private static ErrorInfo info(Metadata trailers) {

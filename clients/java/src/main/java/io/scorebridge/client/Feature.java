@@ -13,7 +13,8 @@ import java.util.List;
  *     named by its number, such as UNKNOWN_8.
  * @param levels the levels of a factor, or of numbers that are categories, in the model's order; empty for other
  *     features.
- * @param required true if every call must send the feature, because the model has no default for it.
+ * @param required true if every call must send the feature: the model has no default for it, and its settings don't
+ *     name it as one that is looked up.
  * @param ordered true if the feature is a factor whose levels have a rank.
  * @param unknownLevel what happens to a value that is none of the levels: "refuse" refuses the call, "missing" makes
  *     the value missing, "default" gives the row the default score; empty for a feature without levels.

@@ -21,6 +21,7 @@ import java.util.List;
  * @param circuit the state of the gateway's own circuit for this version: "closed", "open" or "half-open"; empty while
  *     the version is not resident.
  * @param booster what the file of an xgboost model says about the model; null for any other model.
+ * @param lookups how the gateway looks up features that a call does not send; empty if it looks up none.
  */
 public record ModelDetail(
     ModelVersion version,
@@ -34,7 +35,8 @@ public record ModelDetail(
     String rowWiseReason,
     int workers,
     String circuit,
-    BoosterDetail booster) {
+    BoosterDetail booster,
+    List<ModelLookup> lookups) {
   /** Reads a gateway's message about a version; throws a StatusRuntimeException if a time in it is not valid. */
   static ModelDetail read(io.scorebridge.v1.ModelDetail detail) {
     return new ModelDetail(
@@ -49,6 +51,7 @@ public record ModelDetail(
         detail.getRowWiseReason(),
         detail.getWorkers(),
         detail.getCircuit(),
-        detail.hasBooster() ? BoosterDetail.read(detail.getBooster()) : null);
+        detail.hasBooster() ? BoosterDetail.read(detail.getBooster()) : null,
+        detail.getLookupsList().stream().map(ModelLookup::read).toList());
   }
 }

@@ -27,7 +27,7 @@ final class ScoreAnswer {
     List<FailedRows> failures =
         response.getFailedRowsList().stream().map(range -> FailedRows.read(range, rows)).toList();
     return new Scores(
-        response.getRequestId(), answeredBy(response), rows, outputs, source(response), defaults, failures);
+        response.getRequestId(), answeredBy(response, rows), rows, outputs, source(response), defaults, failures);
   }
 
   /**
@@ -50,14 +50,15 @@ final class ScoreAnswer {
     };
   }
 
-  private static AnsweredBy answeredBy(ScoreResponse response) {
+  private static AnsweredBy answeredBy(ScoreResponse response, int rows) {
     return new AnsweredBy(
         response.getModel(),
         response.getVersion(),
         response.getDigest(),
         response.getAttempts(),
         ProtoTimes.duration(response.getQueueTime()),
-        ProtoTimes.duration(response.getBackendTime()));
+        ProtoTimes.duration(response.getBackendTime()),
+        response.getLookupsList().stream().map(lookup -> Lookup.read(lookup, rows)).toList());
   }
 
   private static Object values(Column column, int rows) {

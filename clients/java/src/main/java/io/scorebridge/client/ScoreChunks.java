@@ -13,8 +13,8 @@ final class ScoreChunks {
   private ScoreChunks() {}
 
   /**
-   * Returns the scores of a whole batch, with the longest times and the sum of the attempts of its chunks. The source
-   * is MIXED if the chunks have several sources.
+   * Returns the scores of a whole batch: the longest times of its chunks, and all their attempts and lookups. The
+   * source is MIXED if the chunks have several sources.
    *
    * @param requestId the request id of the batch.
    * @param chunks the scores of each chunk, in the order of the rows; at least one.
@@ -28,7 +28,8 @@ final class ScoreChunks {
             shown.digest(),
             chunks.stream().mapToInt(Scores::attempts).sum(),
             longest(chunks, Scores::queueTime),
-            longest(chunks, Scores::backendTime));
+            longest(chunks, Scores::backendTime),
+            Lookup.together(chunks.stream().flatMap(chunk -> chunk.lookups().stream()).toList()));
     int rows = chunks.stream().mapToInt(Scores::rows).sum();
     Map<String, Object> outputs = new LinkedHashMap<>();
     shown.outputs.forEach((name, values) -> outputs.put(name, output(name, values, chunks, rows)));

@@ -251,4 +251,15 @@ public final class Scores {
   public Duration backendTime() {
     return by.backendTime();
   }
+
+  /**
+   * Where the features came from that the gateway looked up by the keys in the rows. Of a batch that was sent in
+   * chunks, a lookup is there once for each feature batch that chunks were answered from, and for each reason for which
+   * it failed.
+   *
+   * @return one entry for each lookup of the model that the call needed; empty where the client gave its default.
+   */
+  public List<Lookup> lookups() {
+    return by.lookups();
+  }
 }

@@ -130,6 +130,19 @@ public class ScoringException extends RuntimeException {
     }
   }
 
+  /**
+   * There are no features for the keys in the call, and no default score to give. {@link #reason()} is FEATURES_MISSING
+   * if a key is in no feature batch that may be used, FEATURES_STALE if the batch is older than the model's author
+   * allows. A store that does not answer is {@link Unavailable}, with the reason STORE_UNAVAILABLE.
+   */
+  public static final class LookupFailed extends ScoringException {
+    private static final long serialVersionUID = 1L;
+
+    LookupFailed(String message, String reason, Status.Code status, Throwable cause) {
+      super(message, reason, status, cause);
+    }
+  }
+
   /** The call was cancelled: by its future, or by an interrupt of the waiting thread. */
   public static final class Cancelled extends ScoringException {
     private static final long serialVersionUID = 1L;

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -114,6 +115,10 @@ class ConformanceTest {
 
   private static void verify(Scores scores, JsonObject expected) {
     assertEquals(expected.get("source").getAsString(), scores.source().name());
+    if (expected.has("lookups")) {
+      List<JsonElement> lookups = expected.getAsJsonArray("lookups").asList();
+      assertEquals(lookups.stream().map(ConformanceTest::lookup).toList(), scores.lookups());
+    }
     if (expected.has("outputs")) {
       expected
           .getAsJsonObject("outputs")
@@ -140,6 +145,19 @@ class ConformanceTest {
         assertEquals(wanted != null && !missing, scores.defaultedRows().get(row), "row " + row);
       }
     }
+  }
+
+  private static Lookup lookup(JsonElement expected) {
+    JsonObject one = expected.getAsJsonObject();
+    assertEquals(Set.of("name", "group", "batch", "age_s", "previous_rows", "missing_rows", "failure"), one.keySet());
+    return new Lookup(
+        one.get("name").getAsString(),
+        one.get("group").getAsString(),
+        one.get("batch").getAsString(),
+        one.get("age_s").isJsonNull() ? null : Duration.ofMillis(Math.round(one.get("age_s").getAsDouble() * 1000)),
+        one.get("previous_rows").getAsInt(),
+        one.get("missing_rows").getAsInt(),
+        one.get("failure").isJsonNull() ? null : one.get("failure").getAsString());
   }
 
   private static ScoringClient client(World world, JsonObject given) {

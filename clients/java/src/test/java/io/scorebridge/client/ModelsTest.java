@@ -64,6 +64,14 @@ class ModelsTest {
           .setType(ColumnType.COLUMN_TYPE_INT)
           .setAdditional(true)
           .build();
+  private static final io.scorebridge.v1.ModelLookup HISTORY =
+      io.scorebridge.v1.ModelLookup.newBuilder()
+          .setName("history")
+          .setGroup("users")
+          .setKey("user_id")
+          .addAllFeatures(List.of("orders", "spent"))
+          .setStore("main")
+          .build();
   private static final io.scorebridge.v1.ModelDetail DESCRIBED =
       io.scorebridge.v1.ModelDetail.newBuilder()
           .setVersion(WAITING)
@@ -78,6 +86,7 @@ class ModelsTest {
           .setWorkers(4)
           .setCircuit("half-open")
           .setBooster(BOOSTER)
+          .addLookups(HISTORY)
           .build();
 
   private static List<ModelVersion> models(io.scorebridge.v1.ModelVersion version) {
@@ -154,12 +163,14 @@ class ModelsTest {
             "trees",
             4,
             "half-open",
-            new BoosterDetail("dart", "binary:logistic", 7, 0, "3.2.0", 1, "margin")),
+            new BoosterDetail("dart", "binary:logistic", 7, 0, "3.2.0", 1, "margin"),
+            List.of(new ModelLookup("history", "users", "user_id", List.of("orders", "spent"), "main"))),
         detail);
     assertEquals(null, BoosterDetail.read(BOOSTER.toBuilder().clearBestIteration().build()).bestIteration());
     ModelDetail nothingSaid = model(io.scorebridge.v1.ModelDetail.newBuilder());
     assertEquals(null, nothingSaid.booster());
     assertEquals(null, nothingSaid.timeout());
+    assertEquals(List.of(), nothingSaid.lookups());
   }
 
   private static io.scorebridge.v1.DefaultScore.Builder defaultScore(String output) {
@@ -188,7 +199,9 @@ class ModelsTest {
             detail.features(),
             detail.features().get(0).levels(),
             detail.outputs(),
-            detail.defaultScores())) {
+            detail.defaultScores(),
+            detail.lookups(),
+            detail.lookups().get(0).features())) {
       assertEquals(false, list.isEmpty());
       assertThrows(UnsupportedOperationException.class, list::clear);
     }
