@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from scorebridge import Scores, ScoringClient, ScoringError
+from scorebridge import Feature, ModelDetail, Scores, ScoringClient, ScoringError
 
 from bridge.cli.commands import CommandFailed
 from bridge.cli.csv_batch import MARKS, CsvBatch, Echo, read_batch
@@ -77,7 +77,14 @@ def _batch(client: ScoringClient, model: str, version: int, file: CsvFile, echo:
         raise CommandFailed(f"{error.reason}: {error}") from error
     detail = next((one for one in details if version or one.version.serving), None)
     echo.check([output.name for output in detail.outputs] if detail else [])
-    return read_batch(file, detail.features if detail else (), echo)
+    return read_batch(file, () if detail is None else (*detail.features, *_keys(detail)), echo)
+
+
+def _keys(detail: ModelDetail) -> list[Feature]:
+    """Returns the columns of keys by which the gateway looks features up, as text: a key such as 007 is no number."""
+    names = {feature.name for feature in detail.features}
+    keys = dict.fromkeys(one.key for one in detail.lookups if one.key not in names)
+    return [Feature(name, "STRING", (), required=False, ordered=False, unknown_level="") for name in keys]
 
 
 def _scored(client: ScoringClient, model: str, batch: CsvBatch, **call: Any) -> Scores:

@@ -142,9 +142,9 @@ def failure_of(error: grpc.aio.AioRpcError, timeout_s: float) -> CallFailed:
 
 
 def _said_by_gateway(info: ErrorInfo, said: str) -> CallFailed:
-    """Returns the failure that a gateway gave; a request that is wrong by a row or its size has an event of its own."""
+    """Returns the failure that a gateway gave; a request that fails by a row or its size has an event of its own."""
     metadata = info.metadata
-    if info.reason not in ("INVALID_REQUEST", "UNKNOWN_LEVEL"):
+    if info.reason not in ("INVALID_REQUEST", "UNKNOWN_LEVEL", "FEATURES_MISSING"):
         return CallFailed(info.reason, said)
     if metadata.get("limit", "").endswith(" rows"):
         return CallFailed(TOO_LARGE, said)

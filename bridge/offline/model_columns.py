@@ -19,7 +19,7 @@ class ModelNotDescribed(BridgeError):
 
 
 def wanted_of(detail: pb.ModelDetail, key: str | None, keep: Sequence[str], *, ignore_extra: bool) -> Wanted:
-    """Returns the columns to take for a model.
+    """Returns the columns to take for a model: its features, and the keys by which a gateway looks them up.
 
     Args:
         detail: the version that scores.
@@ -30,10 +30,14 @@ def wanted_of(detail: pb.ModelDetail, key: str | None, keep: Sequence[str], *, i
     Raises:
         ModelNotDescribed: a feature is of a type that this program does not know.
     """
-    features = tuple(
+    features = [
         WantedFeature(one.name, _type(one.type), tuple(one.levels), required=one.required) for one in detail.features
-    )
-    return Wanted(features, key, tuple(keep), ignore_extra=ignore_extra)
+    ]
+    names = {one.name for one in features}
+    # As text: a key such as 007 is no number.
+    keys = dict.fromkeys(one.key for one in detail.lookups if one.key not in names)
+    features += [WantedFeature(name, Type.STRING, required=False) for name in keys]
+    return Wanted(tuple(features), key, tuple(keep), ignore_extra=ignore_extra)
 
 
 def outputs_of(detail: pb.ModelDetail) -> tuple[Output, ...]:

@@ -1,5 +1,6 @@
 """Writes what is known about versions as messages of scorebridge.v1."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from scorebridge.v1 import scoring_pb2 as pb
@@ -75,15 +76,16 @@ def write_detail(version: Version, *, serving: bool) -> pb.ModelDetail:
     detail = pb.ModelDetail(
         version=write_version(version, serving=serving),
         default_scores=[_default(default) for default in version.defaults if default.value is not None],
-        lookups=_lookups(version.settings),
+        lookups=[] if version.lookups is None else _lookups(version.settings),
     )
     detail.timeout.FromMicroseconds(round(version.settings.timeout_s * 1e6))
     if version.accepted is not None:
         description = version.accepted.description
         detail.engine = description.engine
         detail.engine_reason = description.engine_reason
-        given = _looked_up(version.settings)
-        detail.features.extend(_feature(feature, given) for feature in description.features)
+        features, lookups = description.features, version.lookups
+        given = frozenset[str]() if lookups is None else _looked_up(version.settings, features)
+        detail.features.extend(_feature(feature, given) for feature in features)
         detail.outputs.extend(
             pb.OutputColumn(name=output.name, type=_type(output.type), additional=output.additional)
             for output in description.outputs or ()
@@ -108,8 +110,13 @@ def _lookups(settings: ModelSettings) -> list[pb.ModelLookup]:
     ]
 
 
-def _looked_up(settings: ModelSettings) -> frozenset[str]:
-    """Returns the features that the settings look up or combine by name, so that callers may send a key instead."""
+def _looked_up(settings: ModelSettings, features: Sequence[Feature]) -> frozenset[str]:
+    """Returns the features that may be looked up or combined, so that callers may send a key instead.
+
+    Where a lookup names none, it gives whatever its group has, which only the store knows: that may be any of them.
+    """
+    if any(one.features is None and one.since is None for one in settings.lookup.values()):
+        return frozenset(feature.name for feature in features)
     named = (one.features or () for one in settings.lookup.values())
     return frozenset(settings.combine).union(*named)
 
