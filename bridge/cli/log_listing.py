@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 from bridge.prediction_log.export import Exported
+from bridge.prediction_log.lookups import lookup_listing
 from bridge.prediction_log.reader import Damage, Entry
 from bridge.prediction_log.rows import is_cut, read_call, rows_of, time_text
 from bridge.prediction_log.show import MOST_ROWS
@@ -65,6 +66,7 @@ def call_listing(entry: Entry) -> dict[str, Any]:
         "place": {"segment": entry.segment.name, "offset": entry.offset, "sequence": entry.sequence},
         "gateway": entry.header.gateway_id,
         "environment": dict(sorted(entry.header.environment.items())),
+        "lookups": lookup_listing(record),
         "row_count": call.rows,
         "rows": list(islice(rows_of(call), MOST_ROWS)),
     }

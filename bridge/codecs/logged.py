@@ -76,8 +76,8 @@ def scored_request_of(record: log_pb.LogRecord) -> pb.ScoreRequest:
     """Returns the request on record, which must be whole, as the model got it.
 
     It lacks the columns that were ignored or only keys, and has those that were looked up or combined behind the
-    others. A matrix with such columns becomes a table of doubles or floats. Where every column was a key and nothing
-    could be looked up, no column is left.
+    others. Of a call with lookups or keys it is a table, also if a matrix was sent, whose columns are then doubles or
+    floats. Where every column was a key and nothing could be looked up, no column is left.
 
     Raises:
         InvalidRequest: the bytes are not a request of the record's wire, the wire is not known here, a column is on
@@ -85,7 +85,7 @@ def scored_request_of(record: log_pb.LogRecord) -> pb.ScoreRequest:
     """
     request = request_of(record)
     drop_columns(request, {*record.ignored_columns, *record.key_columns})
-    if not record.looked_up:
+    if not (record.lookups or record.key_columns or record.looked_up):
         return request
     if request.WhichOneof("features") == "matrix":
         _make_table(request)
@@ -102,7 +102,7 @@ def _make_table(request: pb.ScoreRequest) -> None:
     if not isinstance(batch, Matrix):
         return
     if not batch.names and batch.values.shape[1]:
-        raise InvalidRequest("columns are on record as looked up, but those of the request have no names")
+        raise InvalidRequest("features are on record as looked up, but the request's columns have no names")
     request.table.SetInParent()  # which lets go of the matrix
     columns = batch.table(batch.names).columns
     request.table.columns.extend(pb.Column.FromString(write_column(column)) for column in columns)

@@ -39,9 +39,7 @@ def drop_columns(request: pb.ScoreRequest, places: Collection[int]) -> None:
     places = frozenset(places)
     is_table = request.WhichOneof("features") == "table"
     if max(places) >= len(request.table.columns if is_table else request.matrix.columns):
-        raise InvalidRequest(
-            f"column {max(places)} is on record as ignored or a key, but the request has no such column"
-        )
+        raise InvalidRequest(f"column {max(places)} is on record as ignored or a key, but the request lacks it")
     if is_table:
         for place in sorted(places, reverse=True):
             del request.table.columns[place]

@@ -14,7 +14,8 @@ from rich.text import Text
 from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.prediction_log.conditions import Conditions, Raised
-from bridge.prediction_log.rows import answered_rows, reason_name
+from bridge.prediction_log.reasons import reason_name
+from bridge.prediction_log.rows import answered_rows
 
 __all__ = ["By", "Histogram", "Stats", "Tally", "print_stats"]
 

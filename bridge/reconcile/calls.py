@@ -11,7 +11,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 from bridge.codecs.logged import asked_outputs_of, response_of, scored_request_of
 from bridge.codecs.scorebridge_v1.requests import COLUMN_TYPES, read_batch, read_type
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, all_missing, take
-from bridge.prediction_log.rows import reason_name
+from bridge.prediction_log.reasons import reason_name
 
 __all__ = ["AnsweredCall", "LoggedBatch"]
 
