@@ -28,7 +28,7 @@ def verify_listing(found: Verification) -> dict[str, Any]:
 
 
 def stats_listing(stats: Stats, damages: Iterable[Damage]) -> dict[str, Any]:
-    """Returns the counts of a log by version or caller, by hour, and the conditions by version."""
+    """Returns the counts of a log by version or caller, by hour, and the conditions and lookups by version."""
     by = stats.by.value
     hours = stats.by_hour().items()
     return {
@@ -39,6 +39,12 @@ def stats_listing(stats: Stats, damages: Iterable[Damage]) -> dict[str, Any]:
         "conditions": [
             {"version": version, "condition": name, "calls": raised.calls, "rows": raised.rows} | _said(raised.message)
             for (version, name), raised in stats.conditions().items()
+        ],
+        "lookups": [
+            {"version": version, "lookup": name, "calls": one.calls, "previous_rows": one.previous_rows}
+            | {"missing_rows": one.missing_rows, "oldest_s": one.oldest_s}
+            | {"failures": dict(one.failures.most_common())}
+            for (version, name), one in stats.lookups().items()
         ],
         "skipped": _skipped(damages),
     }

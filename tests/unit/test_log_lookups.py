@@ -301,3 +301,30 @@ def test_json_lines_and_elasticsearch_have_them_too(log: Path, tmp_path: Path) -
     assert documents[1].keys() == mappings["properties"].keys()
     patterns = {one.get("path_match") for each in mappings["dynamic_templates"] for one in each.values()}
     assert patterns >= {"looked_up.*", "operand.*", "lookup.*"}
+
+
+def test_stats_count_what_lookups_gave(tmp_path: Path) -> None:
+    down = record("down")
+    failed = result(batch="", age_s=None, failure=DefaultReason.STORE_UNAVAILABLE, missing=[0, 1])
+    look_up(down, results=[failed])
+    older = record("older", version=4)
+    look_up(older, results=[result(age_s=90_000.0)])
+    write_log(tmp_path, [record("plain"), bought("a"), bought("b"), down, older])
+    done = CliRunner().invoke(app, ["stats", str(tmp_path)])
+    last = [line.split() for line in done.stdout.rstrip().splitlines()[-4:]]
+    assert last == [
+        ["model/version", "lookup", "calls", "previous", "rows", "missing", "rows", "oldest", "s", "failed", "calls"],
+        ["risk/3", "history", "3", "2", "4", "3600", "STORE_UNAVAILABLE", "1"],
+        ["risk/3", "today", "2", "0", "2"],
+        ["risk/4", "history", "1", "0", "0", "90000"],
+    ]
+    done = CliRunner().invoke(app, ["stats", str(tmp_path), "--json"])
+    told = json.loads(done.stdout)["lookups"]
+    history = {"version": "risk/3", "lookup": "history", "calls": 3, "previous_rows": 2, "missing_rows": 4}
+    assert told[0] == history | {"oldest_s": 3600.5, "failures": {"STORE_UNAVAILABLE": 1}}
+    assert [one["oldest_s"] for one in told] == [3600.5, None, 90_000.0]
+
+
+def test_stats_of_calls_without_lookups_say_nothing_of_them(tmp_path: Path) -> None:
+    write_log(tmp_path, [record("plain")])
+    assert "lookup" not in CliRunner().invoke(app, ["stats", str(tmp_path)]).stdout

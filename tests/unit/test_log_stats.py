@@ -338,5 +338,6 @@ def test_a_log_without_calls_has_counts_of_nothing_in_json(tmp_path: Path) -> No
         "groups": [],
         "hours": [],
         "conditions": [],
+        "lookups": [],
         "skipped": [],
     }
