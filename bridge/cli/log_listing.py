@@ -5,6 +5,7 @@ from itertools import islice
 from typing import Any
 
 from bridge.prediction_log.export import Exported
+from bridge.prediction_log.lookups import lookup_listing
 from bridge.prediction_log.reader import Damage, Entry
 from bridge.prediction_log.rows import is_cut, read_call, rows_of, time_text
 from bridge.prediction_log.show import MOST_ROWS
@@ -27,7 +28,7 @@ def verify_listing(found: Verification) -> dict[str, Any]:
 
 
 def stats_listing(stats: Stats, damages: Iterable[Damage]) -> dict[str, Any]:
-    """Returns the counts of a log by version or caller, by hour, and the conditions by version."""
+    """Returns the counts of a log by version or caller, by hour, and the conditions and lookups by version."""
     by = stats.by.value
     hours = stats.by_hour().items()
     return {
@@ -38,6 +39,12 @@ def stats_listing(stats: Stats, damages: Iterable[Damage]) -> dict[str, Any]:
         "conditions": [
             {"version": version, "condition": name, "calls": raised.calls, "rows": raised.rows} | _said(raised.message)
             for (version, name), raised in stats.conditions().items()
+        ],
+        "lookups": [
+            {"version": version, "lookup": name, "calls": one.calls, "previous_rows": one.previous_rows}
+            | {"missing_rows": one.missing_rows, "oldest_s": one.oldest_s}
+            | {"failures": dict(one.failures.most_common())}
+            for (version, name), one in stats.lookups().items()
         ],
         "skipped": _skipped(damages),
     }
@@ -65,6 +72,7 @@ def call_listing(entry: Entry) -> dict[str, Any]:
         "place": {"segment": entry.segment.name, "offset": entry.offset, "sequence": entry.sequence},
         "gateway": entry.header.gateway_id,
         "environment": dict(sorted(entry.header.environment.items())),
+        "lookups": lookup_listing(record),
         "row_count": call.rows,
         "rows": list(islice(rows_of(call), MOST_ROWS)),
     }

@@ -9,10 +9,13 @@ from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.codecs.json.logged import is_json_score, read_logged_answer, read_logged_body
 from bridge.codecs.open_inference.logged import asked_outputs, is_infer, read_logged_request, read_logged_response
-from bridge.codecs.scorebridge_v1.requests import parse_request
+from bridge.codecs.scorebridge_v1.replies import write_column
+from bridge.codecs.scorebridge_v1.requests import parse_request, read_batch
+from bridge.columns import Matrix
 from bridge.errors import InvalidRequest
+from bridge.features.extras import drop_columns
 
-__all__ = ["asked_outputs_of", "request_of", "response_of", "scores"]
+__all__ = ["asked_outputs_of", "request_of", "response_of", "scored_request_of", "scores"]
 
 
 class _Reader(NamedTuple):
@@ -67,6 +70,42 @@ def request_of(record: log_pb.LogRecord) -> pb.ScoreRequest:
         InvalidRequest: the bytes are not a request of the record's wire, or the wire is not known here.
     """
     return _require(record).request(record)
+
+
+def scored_request_of(record: log_pb.LogRecord) -> pb.ScoreRequest:
+    """Returns the request on record, which must be whole, as the model got it.
+
+    It lacks the columns that were ignored or only keys, and has those that were looked up or combined behind the
+    others. Of a call with lookups or keys it is a table, also if a matrix was sent, whose columns are then doubles or
+    floats. Where every column was a key and nothing could be looked up, no column is left.
+
+    Raises:
+        InvalidRequest: the bytes are not a request of the record's wire, the wire is not known here, a column is on
+            record that the request does not have, or a column was looked up beside one of its name or without names.
+    """
+    request = request_of(record)
+    drop_columns(request, {*record.ignored_columns, *record.key_columns})
+    if not (record.lookups or record.key_columns or record.looked_up):
+        return request
+    if request.WhichOneof("features") == "matrix":
+        _make_table(request)
+    sent = {column.name for column in request.table.columns}
+    for column in record.looked_up:
+        if column.name in sent:
+            raise InvalidRequest(f"column '{column.name}' is on record as looked up, but the request has it too")
+    request.table.columns.extend(record.looked_up)
+    return request
+
+
+def _make_table(request: pb.ScoreRequest) -> None:
+    batch = read_batch(request)
+    if not isinstance(batch, Matrix):
+        return
+    if not batch.names and batch.values.shape[1]:
+        raise InvalidRequest("features are on record as looked up, but the request's columns have no names")
+    request.table.SetInParent()  # which lets go of the matrix
+    columns = batch.table(batch.names).columns
+    request.table.columns.extend(pb.Column.FromString(write_column(column)) for column in columns)
 
 
 def response_of(record: log_pb.LogRecord) -> pb.ScoreResponse:

@@ -1,4 +1,4 @@
-"""Drops columns that a model does not know, for callers that set `ignore_extra`."""
+"""Drops columns that a model does not get: for callers that set `ignore_extra`, and keys of features."""
 
 from collections.abc import Collection
 from dataclasses import replace
@@ -39,7 +39,7 @@ def drop_columns(request: pb.ScoreRequest, places: Collection[int]) -> None:
     places = frozenset(places)
     is_table = request.WhichOneof("features") == "table"
     if max(places) >= len(request.table.columns if is_table else request.matrix.columns):
-        raise InvalidRequest(f"column {max(places)} is on record as ignored, but the request has no such column")
+        raise InvalidRequest(f"column {max(places)} is on record as ignored or a key, but the request lacks it")
     if is_table:
         for place in sorted(places, reverse=True):
             del request.table.columns[place]

@@ -12,6 +12,7 @@ from typing import IO, Any
 from urllib.parse import quote
 
 from bridge.errors import BridgeError
+from bridge.prediction_log.lookups import LOOKED_UP, LOOKUP, OPERAND
 from bridge.prediction_log.reader import Damage, Entry
 from bridge.prediction_log.rows import INPUT, SCORE, read_call, rows_of
 from bridge.prediction_log.selection import LogPass, Selection, selected
@@ -20,6 +21,8 @@ from bridge.whole import whole_or_nothing
 __all__ = ["ExportFailed", "Exported", "Format", "export_lines", "new_file", "require_new"]
 
 _INDEX = "scorebridge-predictions"
+_LOOKUPS = (LOOKED_UP, OPERAND, LOOKUP)  # the groups of fields that only calls with lookups have
+_GROUPS = (INPUT, *_LOOKUPS, SCORE)
 _Row = dict[str, Any]
 
 
@@ -155,8 +158,8 @@ def _index(row: _Row) -> str:
 def _document(row: _Row) -> _Row:
     document: _Row = {"input": {}, "score": {}, "infinite": []}
     for name, value in row.items():
-        group = next((prefix for prefix in (INPUT, SCORE) if name.startswith(prefix)), "")
-        target = document[group.rstrip(".")] if group else document
+        group = next((prefix for prefix in _GROUPS if name.startswith(prefix)), "")
+        target = document.setdefault(group.rstrip("."), {}) if group else document
         if isinstance(value, float) and math.isinf(value):
             document["infinite"].append(f"{name}={_spelled(value)}")
             value = None  # noqa: PLW2901 - Elasticsearch refuses a document with an infinite number
@@ -174,8 +177,16 @@ _TEMPLATE = {
             "dynamic_templates": [
                 {"numbers": {"match_mapping_type": "long", "path_match": "input.*", "mapping": _DOUBLE}},
                 {"scores": {"match_mapping_type": "long", "path_match": "score.*", "mapping": _DOUBLE}},
+                *(
+                    {f"{prefix}numbers": {"match_mapping_type": "long", "path_match": f"{prefix}*", "mapping": _DOUBLE}}
+                    for prefix in _LOOKUPS
+                ),
                 {"floats": {"match_mapping_type": "double", "mapping": _DOUBLE}},
                 {"dates": {"match_mapping_type": "date", "path_match": "input.*", "mapping": _KEYWORD}},
+                *(
+                    {f"{prefix}dates": {"match_mapping_type": "date", "path_match": f"{prefix}*", "mapping": _KEYWORD}}
+                    for prefix in _LOOKUPS
+                ),
                 {"texts": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 8191}}},
             ],
             "properties": {
@@ -189,8 +200,7 @@ _TEMPLATE = {
                 "total_s": _DOUBLE,
                 "received_at": {"type": "date_nanos"},
                 "labels": {"type": "flattened"},
-                "input": _OBJECT,
-                "score": _OBJECT,
+                **{prefix.rstrip("."): _OBJECT for prefix in _GROUPS},
             },
         },
     },

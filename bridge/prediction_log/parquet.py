@@ -92,7 +92,7 @@ def _learn(log: LogPass, selection: Selection) -> _Learned:
         known, strong = columns.setdefault(key, {}), certain.setdefault(key, {})
         if not call.accepted:
             continue
-        for prefix, some in ((INPUT, call.inputs or ()), (SCORE, call.scores)):
+        for prefix, some in ((INPUT, call.inputs or ()), ("", call.looked_up), (SCORE, call.scores)):
             for column in some:
                 _add(known, strong, prefix + column.name, column)
     return _Learned({key: known | certain[key] for key, known in columns.items()}, last)

@@ -4,12 +4,15 @@ import struct
 from functools import lru_cache
 
 from scorebridge.v1 import prediction_log_pb2 as pb
+from scorebridge.v1 import scoring_pb2 as scoring_pb
 
 from bridge.calls import Arrival, Call, Outcome, Range
 from bridge.codecs.protobuf import FIXED64, VARINT, delimited, tag, varint
+from bridge.codecs.scorebridge_v1.replies import write_column
 from bridge.codecs.scorebridge_v1.requests import TYPE_NUMBERS
-from bridge.columns import Batch, Matrix
+from bridge.columns import Batch, Column, Matrix, Type
 from bridge.errors import BridgeError, DefaultReason
+from bridge.looked_up import LookedUp, LookupResult
 
 __all__ = ["came_of", "error_of", "record_of", "record_of_call", "times_of"]
 
@@ -22,6 +25,15 @@ _RECEIVED = tag(pb.LogRecord.RECEIVED_NS_FIELD_NUMBER, FIXED64)
 _TOTAL = tag(pb.LogRecord.TOTAL_NS_FIELD_NUMBER, FIXED64)
 _QUEUE = tag(pb.LogRecord.QUEUE_NS_FIELD_NUMBER, FIXED64)
 _BACKEND = tag(pb.LogRecord.BACKEND_NS_FIELD_NUMBER, FIXED64)
+_LOOKUPS = tag(pb.LogRecord.LOOKUPS_FIELD_NUMBER)
+_LOOKED_UP = tag(pb.LogRecord.LOOKED_UP_FIELD_NUMBER)
+_OPERANDS = tag(pb.LoggedLookup.OPERANDS_FIELD_NUMBER)
+_NAME = tag(scoring_pb.Column.NAME_FIELD_NUMBER)
+_VALUES = tag(scoring_pb.DoubleArray.VALUES_FIELD_NUMBER)  # of FloatArray too
+_FLOATING = {
+    Type.DOUBLE: tag(scoring_pb.Column.DOUBLES_FIELD_NUMBER),
+    Type.FLOAT: tag(scoring_pb.Column.FLOATS_FIELD_NUMBER),
+}
 _TIMES = struct.Struct("<" + "".join(f"{len(one)}sQ" for one in (_RECEIVED, _TOTAL, _QUEUE, _BACKEND)))
 
 
@@ -69,8 +81,17 @@ def times_of(received_ns: int, total_s: float, queue_s: float = 0.0, backend_s: 
     return _TIMES.pack(_RECEIVED, received_ns, _TOTAL, total_ns, _QUEUE, queue_ns, _BACKEND, backend_ns)
 
 
-def record_of_call(arrival: Arrival, call: Call, engine: str, at: float) -> bytes:
-    """Returns the fields of a record that every call has, whatever its outcome; the arguments are `record_of`'s."""
+def record_of_call(arrival: Arrival, call: Call, engine: str, at: float, *, whole: bool = True) -> bytes:
+    """Returns the fields of a record that every call has, whatever its outcome.
+
+    Args:
+        arrival: how the request came.
+        call: the call that was made of it.
+        engine: the engine of the version, in words.
+        at: when the outcome was known, in seconds on the loop's clock.
+        whole: whether looked-up values, and the numbers of rows without them, are kept; if not, only what each lookup
+            gave in short, as of a refused call, which may not take more of the disk than its caller sent.
+    """
     model, trace = call.model, call.trace
     request_id = call.request_id.encode()
     return b"".join(
@@ -81,6 +102,7 @@ def record_of_call(arrival: Arrival, call: Call, engine: str, at: float) -> byte
             _REQUEST_ID + varint(len(request_id)) + request_id + _ATTEMPTS + varint(trace.attempts),
             _kept_types(call.batch),
             _ignored(call.ignored),
+            b"" if call.looked_up is None else _looked_up(call.looked_up, whole=whole),
         )
     )
 
@@ -94,6 +116,41 @@ def _kept_types(batch: Batch) -> bytes:
 
 def _ignored(places: tuple[int, ...]) -> bytes:
     return pb.LogRecord(ignored_columns=places).SerializeToString() if places else b""
+
+
+def _looked_up(found: LookedUp, *, whole: bool) -> bytes:
+    parts = [delimited(_LOOKUPS, _lookup(result, whole=whole)) for result in found.results]
+    if whole:
+        parts += [delimited(_LOOKED_UP, _column(column)) for column in found.columns]
+    if found.keys:
+        parts.append(pb.LogRecord(key_columns=found.keys).SerializeToString())
+    return b"".join(parts)
+
+
+def _lookup(result: LookupResult, *, whole: bool) -> bytes:
+    logged = pb.LoggedLookup(store=result.store, previous_batch=result.previous_batch, detail=result.detail)
+    told = logged.lookup
+    told.name, told.group, told.batch = result.name, result.group, result.batch
+    told.previous_rows, told.missing_rows = len(result.previous_rows), len(result.missing_rows)
+    if result.age_s is not None:
+        told.age.FromNanoseconds(round(result.age_s * _NANOS))
+    if result.failure is not None:
+        told.failure = getattr(scoring_pb, f"DEFAULT_REASON_{result.failure}")
+    if not whole:
+        return logged.SerializeToString()
+    logged.previous_rows.extend(result.previous_rows.tolist())
+    logged.missing_rows.extend(result.missing_rows.tolist())
+    operands = (delimited(_OPERANDS, _column(column)) for column in result.operands)
+    return logged.SerializeToString() + b"".join(operands)
+
+
+def _column(column: Column) -> bytes:
+    if not column.type.is_floating:
+        return write_column(column)
+    # NaN says that a row is missing. To list these rows too takes longer than all else, where a store has no rows.
+    raw = column.values.tobytes()
+    values = delimited(_VALUES, raw) if raw else b""
+    return delimited(_NAME, column.name.encode()) + delimited(_FLOATING[column.type], values)
 
 
 def error_of(error: BridgeError, status: int) -> bytes:

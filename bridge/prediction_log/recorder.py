@@ -149,7 +149,7 @@ class LogRecorder:
         refused = _is_refused(call, error)
         if refused and not self._admits(arrival.caller):
             return None
-        record = record_of_call(arrival, call, engine, now()) + error_of(error, status)
+        record = record_of_call(arrival, call, engine, now(), whole=not refused) + error_of(error, status)
         if refused:
             return self._append_beginning(record, arrival.request)
         return self._log.append(record, arrival.request, b"")
@@ -164,7 +164,7 @@ class LogRecorder:
         if not whole and not self._admits(arrival.caller):
             return
         left = pb.LogRecord(status=CANCELLED, error_reason="CANCELLED").SerializeToString()
-        record, request = record_of_call(arrival, call, engine, now()) + left, arrival.request
+        record, request = record_of_call(arrival, call, engine, now(), whole=whole) + left, arrival.request
         written = self._log.append(record, request, b"") if whole else self._append_beginning(record, request)
         # Shielded: the task may be cancelled once more, and the record must be written although its caller is gone.
         if written is not None:

@@ -12,6 +12,8 @@ from bridge.codecs.logged import request_of, response_of
 from bridge.codecs.scorebridge_v1.requests import read_batch
 from bridge.columns import Column, Matrix
 from bridge.errors import InvalidRequest
+from bridge.prediction_log.lookups import columns_of, lookup_columns
+from bridge.prediction_log.reasons import reason_name
 
 __all__ = [
     "CANCELLED",
@@ -21,7 +23,6 @@ __all__ = [
     "answered_rows",
     "is_cut",
     "read_call",
-    "reason_name",
     "rows_of",
     "time_text",
 ]
@@ -42,6 +43,7 @@ class LoggedCall:
         request: the request; None if its bytes can't be parsed or only their beginning is on record.
         response: the response; None if the call failed.
         inputs: the columns of the request, named f0, f1, ... for a matrix without names; None if they can't be read.
+        looked_up: what was looked up for the rows, as `lookup_columns` names it; empty if the rows can't be read.
         scores: the outputs of the response, all of one length; empty if the call failed.
         rows: the number of rows of the request; None if that can't be read.
     """
@@ -50,6 +52,7 @@ class LoggedCall:
     request: pb.ScoreRequest | None
     response: pb.ScoreResponse | None
     inputs: tuple[Column, ...] | None
+    looked_up: tuple[Column, ...]
     scores: tuple[Column, ...]
     rows: int | None
 
@@ -65,13 +68,14 @@ def read_call(record: log_pb.LogRecord) -> LoggedCall:
     request = None if is_cut(record) else _readable(request_of, record)
     response = _readable(response_of, record) if record.status == 0 and request is not None else None
     inputs = _inputs(request)
-    scores = _scores(response)
+    scores = () if response is None else columns_of(response.scores)
     rows = len(inputs[0]) if inputs else None
     if scores and rows is None:
         rows = len(scores[0])
     if scores and len(scores[0]) != rows:
         scores = ()
-    return LoggedCall(record, request, response, inputs, scores, rows)
+    looked_up = lookup_columns(record, rows) if rows else ()
+    return LoggedCall(record, request, response, inputs, looked_up, scores, rows)
 
 
 def is_cut(record: log_pb.LogRecord) -> bool:
@@ -84,7 +88,8 @@ def rows_of(call: LoggedCall) -> Iterator[_Row]:
 
     A failed call gives its rows without scores, or one dict without inputs if its rows can't be read or are none. A
     call of zero rows that was answered gives nothing. Every dict has the same keys up to `reason`, then "input.NAME"
-    for each input and "score.NAME" for each output. Missing values are None.
+    for each input, what was looked up under the names of `lookup_columns`, and "score.NAME" for each output. Missing
+    values are None.
     """
     rows = call.rows
     base = _call_fields(call)
@@ -95,6 +100,7 @@ def rows_of(call: LoggedCall) -> Iterator[_Row]:
     marks = _marks(call, rows)
     keys = call.request.row_keys if call.request is not None else []
     columns = {INPUT + column.name: _values(column) for column in call.inputs or ()}
+    columns |= {column.name: _values(column) for column in call.looked_up}
     columns |= {SCORE + column.name: _values(column) for column in call.scores}
     for row in range(rows):
         values = dict(base)
@@ -114,13 +120,6 @@ def answered_rows(record: log_pb.LogRecord) -> int:
         return 0
     kind = response.scores[0].WhichOneof("values")
     return len(getattr(response.scores[0], kind).values) if kind else 0
-
-
-def reason_name(reason: int) -> str:
-    """Returns the name of a default reason without its prefix, or its number if this version does not know it."""
-    if reason not in pb.DefaultReason.values():
-        return str(reason)
-    return pb.DefaultReason.Name(reason).removeprefix("DEFAULT_REASON_")
 
 
 def time_text(nanoseconds: int) -> str | None:
@@ -151,16 +150,6 @@ def _inputs(request: pb.ScoreRequest | None) -> tuple[Column, ...] | None:
     if width == 0:
         return None  # a matrix without columns may claim any number of rows
     return batch.table(batch.names or [f"f{number}" for number in range(width)]).columns
-
-
-def _scores(response: pb.ScoreResponse | None) -> tuple[Column, ...]:
-    if response is None:
-        return ()
-    try:
-        batch = read_batch(pb.ScoreRequest(table=pb.Table(columns=response.scores)))
-    except InvalidRequest:
-        return ()
-    return () if isinstance(batch, Matrix) else batch.columns
 
 
 def _call_fields(call: LoggedCall) -> _Row:

@@ -1,5 +1,6 @@
 """Writes one segment: appends records, cuts a failed write off again, and never writes after the segment is closed."""
 
+import errno
 import hashlib
 import os
 import threading
@@ -10,7 +11,7 @@ from pathlib import Path
 from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.prediction_log.folder import segment_name, suspect_mark
-from bridge.prediction_log.frames import encode_preamble, frame_parts
+from bridge.prediction_log.frames import MOST_BODY_BYTES, encode_preamble, frame_parts
 
 __all__ = ["SegmentFile"]
 
@@ -62,10 +63,13 @@ class SegmentFile:
             bodies: the records, each in parts.
 
         Raises:
-            OSError: no record was written; what was written in part has been cut off again.
+            OSError: no record was written; what was written in part has been cut off again. One of the records may be
+                larger than a reader takes.
         """
         parts: list[bytes] = []
         for number, body in enumerate(bodies, sequence):
+            if sum(map(len, body)) > MOST_BODY_BYTES:
+                raise OSError(errno.EFBIG, f"the record is larger than {MOST_BODY_BYTES} bytes")
             parts += frame_parts(self._id, number, body)
         self._write(parts)
 

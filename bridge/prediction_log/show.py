@@ -6,8 +6,10 @@ from typing import Any
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
+from bridge.prediction_log.lookups import LOOKUP, lookup_lines
 from bridge.prediction_log.reader import Entry
-from bridge.prediction_log.rows import LoggedCall, is_cut, read_call, reason_name, rows_of, time_text
+from bridge.prediction_log.reasons import reason_name
+from bridge.prediction_log.rows import LoggedCall, is_cut, read_call, rows_of, time_text
 from bridge.texts import brief, printable
 
 __all__ = ["MOST_ROWS", "describe"]
@@ -26,7 +28,8 @@ def describe(entry: Entry) -> str:
     models are spelled out, and long texts are cut: `log export` gives the callers' texts unchanged.
     """
     call = read_call(entry.record)
-    lines = [*_fields(_head(entry, call)), *_ranges(call), *_environment(entry.header), "", *_rows(call)]
+    lines = [*_fields(_head(entry, call)), *_fields(("lookup", line) for line in lookup_lines(entry.record))]
+    lines += [*_ranges(call), *_environment(entry.header), "", *_rows(call)]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -116,7 +119,7 @@ def _rows(call: LoggedCall) -> Iterator[str]:
     for values in rows_of(call):
         if len(found) == MOST_ROWS or values["row"] is None:
             break
-        found.append({name: value for name, value in values.items() if name not in _HEAD})
+        found.append({name: value for name, value in values.items() if not _is_told_above(name)})
     yield f"{call.rows} row{'' if call.rows == 1 else 's'}"
     if not found:
         return
@@ -127,6 +130,11 @@ def _rows(call: LoggedCall) -> Iterator[str]:
         yield "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
     if call.rows > len(found):
         yield f"... and {call.rows - len(found)} more"
+
+
+def _is_told_above(name: str) -> bool:
+    """Whether the lines above the table say it of the whole call."""
+    return name in _HEAD or (name.startswith(LOOKUP) and not name.endswith(".from"))
 
 
 def _cell(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Statistics of a log in constant memory: calls, rows, default scores and their reasons, conditions, durations."""
+"""Statistics of a log in constant memory: calls, rows, default scores, conditions, lookups, durations."""
 
 import math
 from collections import Counter
@@ -14,7 +14,9 @@ from rich.text import Text
 from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.prediction_log.conditions import Conditions, Raised
-from bridge.prediction_log.rows import answered_rows, reason_name
+from bridge.prediction_log.lookup_counts import LookupCounts, lookup_table
+from bridge.prediction_log.reasons import reason_name
+from bridge.prediction_log.rows import answered_rows
 
 __all__ = ["By", "Histogram", "Stats", "Tally", "print_stats"]
 
@@ -145,6 +147,7 @@ class Stats:
         self._tallies: dict[tuple[str, int, str], Tally] = {}
         self._callers: set[str] = set()
         self._conditions: dict[tuple[str, int], Conditions] = {}
+        self._lookups: dict[tuple[str, int, str], LookupCounts] = {}
 
     def add(self, record: pb.LogRecord) -> None:
         """Counts one record."""
@@ -152,6 +155,8 @@ class Stats:
         self._tallies.setdefault((*self._group(record), hour), Tally()).add(record)
         if record.version:
             self._conditions.setdefault((record.model, record.version), Conditions()).add(record)
+        for one in record.lookups:
+            self._lookups.setdefault((record.model, record.version, one.lookup.name), LookupCounts()).add(one)
 
     def _group(self, record: pb.LogRecord) -> tuple[str, int]:
         if self.by is By.CALLER:
@@ -190,11 +195,18 @@ class Stats:
             for name, raised in self._conditions[model, version].listed()
         }
 
+    def lookups(self) -> dict[tuple[str, str], LookupCounts]:
+        """Returns what lookups gave, by "MODEL/VERSION" and the lookup's name, sorted."""
+        return {
+            (f"{model}/{version}", name): self._lookups[model, version, name]
+            for model, version, name in sorted(self._lookups)
+        }
+
 
 def print_stats(stats: Stats, console: Console) -> None:
-    """Prints tables of versions or callers, hours, reasons of default scores, reasons of errors, and conditions.
+    """Prints tables of versions or callers, hours, reasons of default scores and of errors, conditions, and lookups.
 
-    Rows without a score get a column and a table of their own only if there are any.
+    Rows without a score get a column and a table of their own only if there are any, and so do lookups.
     """
     total = stats.total()
     groups = [((name,), tally) for name, tally in stats.by_group().items()]
@@ -215,6 +227,9 @@ def print_stats(stats: Stats, console: Console) -> None:
     if conditions := stats.conditions():
         console.print()
         console.print(_raised(conditions))
+    if lookups := stats.lookups():
+        console.print()
+        console.print(lookup_table(lookups))
 
 
 def _table(titles: Sequence[str], tallies: Iterable[tuple[Sequence[str], Tally]], counted: Sequence[str]) -> Table:

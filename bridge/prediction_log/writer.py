@@ -103,7 +103,7 @@ class PredictionLog:
             LogUnavailable: the record could not be written, and `log_on_failure` is "refuse".
         """
         body = _body(record, request, response)
-        large = len(request) + len(response) > _LARGE_BYTES
+        large = len(record) + len(request) + len(response) > _LARGE_BYTES
         if large or self._settings.log_fsync == "always":
             return self._append_waiting(body, large=large)
         if self._group is not None:

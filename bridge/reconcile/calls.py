@@ -1,54 +1,25 @@
-"""Reads a log's calls into temporary files, one for each version that answered: a log may be larger than memory."""
+"""Reads logged calls that were answered: their rows as the model got them, and what is to be scored again together."""
 
-import struct
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import NamedTuple, Self
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
-from bridge.codecs.logged import asked_outputs_of, request_of, response_of, scores
+from bridge.codecs.logged import asked_outputs_of, response_of, scored_request_of
 from bridge.codecs.scorebridge_v1.requests import COLUMN_TYPES, read_batch, read_type
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type, all_missing, take
-from bridge.features.extras import drop_columns
-from bridge.prediction_log.reader import Damage, Entry
-from bridge.prediction_log.rows import CANCELLED
-from bridge.prediction_log.selection import LogPass, Selection, selected
+from bridge.prediction_log.reasons import reason_name
 
-__all__ = [
-    "CHUNK_CALLS",
-    "CHUNK_ROWS",
-    "AnsweredCall",
-    "LoggedBatch",
-    "LoggedVersion",
-    "Spool",
-    "VersionKey",
-]
+__all__ = ["AnsweredCall", "LoggedBatch"]
 
-CHUNK_ROWS = 200_000
-CHUNK_CALLS = 20_000  # a call of one row takes several kilobytes
-_FRAME = struct.Struct("<QI")
-
-
-class VersionKey(NamedTuple):
-    """The version that answered calls.
-
-    Attributes:
-        model: the name of the model; empty if the calls name no version.
-        version: the number of the version; 0 if the calls name none.
-        digest: the digest of the bundle, which covers its every byte; empty if no call was answered.
-    """
-
-    model: str
-    version: int
-    digest: str
-
-    def __str__(self) -> str:
-        return f"{self.model}/{self.version}" if self.version else "(no version)"
+_NOT_LOOKED_UP = (
+    pb.DEFAULT_REASON_FEATURES_MISSING,
+    pb.DEFAULT_REASON_FEATURES_STALE,
+    pb.DEFAULT_REASON_STORE_UNAVAILABLE,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +29,7 @@ class AnsweredCall:
     Attributes:
         sequence: the number of the call's record in the log.
         record: the record.
-        request: the request, without the columns that were ignored.
+        request: the request as the model got it: without ignored columns and keys, and with the looked-up columns.
         response: the answer.
         outputs: the names of the outputs that the request asked for; empty for all of them.
     """
@@ -76,9 +47,7 @@ class AnsweredCall:
         Raises:
             InvalidRequest: the logged request or response is not one of the record's wire.
         """
-        request = request_of(record)
-        drop_columns(request, record.ignored_columns)
-        return cls(sequence, record, request, response_of(record), asked_outputs_of(record))
+        return cls(sequence, record, scored_request_of(record), response_of(record), asked_outputs_of(record))
 
     @property
     def rows(self) -> int:
@@ -119,16 +88,18 @@ class AnsweredCall:
         """Returns the batches to score: the whole call, unless the model failed some of its rows.
 
         When the model can't score some rows, serving cuts the call and scores the others without them. So the rows that
-        the model scored make one batch here, and each range of other rows a batch of its own.
+        the model scored make one batch here, and each range of other rows a batch of its own. The model was never asked
+        for rows whose features could not be looked up.
 
         Raises:
             InvalidRequest: the request has no rows that can be read.
         """
-        batch = _with_kept_types(read_batch(self.request), self.record.kept_types)
+        batch = self._batch()
         reasons = self.reasons(batch.rows)
         lost = (reasons != 0) & (reasons != pb.DEFAULT_REASON_MISSING_SCORE)
-        if not lost.any() or (lost.all() and not self.response.failed_rows):
-            return [LoggedBatch(self, np.arange(batch.rows), batch)] if batch.rows else []
+        apart = bool(self.response.failed_rows) or bool(np.isin(reasons, _NOT_LOOKED_UP).any())
+        if not lost.any() or (lost.all() and not apart):
+            return [self._logged(np.arange(batch.rows), batch)] if batch.rows else []
         kept = np.flatnonzero(~lost)
         parts = [kept] if len(kept) else []
         parts += [
@@ -136,7 +107,22 @@ class AnsweredCall:
             for part in self._not_by_model()
             if part.reason != pb.DEFAULT_REASON_MISSING_SCORE
         ]
-        return [LoggedBatch(self, rows, take(batch, rows)) for rows in parts]
+        return [self._logged(rows, take(batch, rows), int(reasons[rows[0]])) for rows in parts]
+
+    def _batch(self) -> Batch:
+        """Returns the rows as the model got them; without columns if there were only keys and nothing was looked up."""
+        table = self.request.table
+        if self.record.key_columns and self.request.WhichOneof("features") == "table" and not table.columns:
+            return Table((), self.rows)
+        return _with_kept_types(read_batch(self.request), self.record.kept_types)
+
+    def _logged(self, rows: Array, batch: Batch, reason: int = 0) -> "LoggedBatch":
+        why = ""
+        if reason in _NOT_LOOKED_UP:
+            why = f"their features could not be looked up: {reason_name(reason)}"
+        elif self.record.key_columns and not _width(batch):
+            why = "their features are not on record"
+        return LoggedBatch(self, rows, batch, why)
 
     def _not_by_model(self) -> list[pb.DefaultedRows | pb.FailedRows]:
         return [*self.response.defaulted_rows, *self.response.failed_rows]
@@ -150,11 +136,18 @@ class LoggedBatch:
         call: the logged call.
         rows: the 0-based numbers of the rows in the call, ascending.
         batch: the rows' inputs.
+        no_features: why the model never had all features of these rows, so that nothing can be scored again; empty if
+            it had them.
     """
 
     call: AnsweredCall
     rows: Array
     batch: Batch
+    no_features: str = ""
+
+
+def _width(batch: Batch) -> int:
+    return int(batch.values.shape[1]) if isinstance(batch, Matrix) else len(batch.columns)
 
 
 def _with_kept_types(batch: Batch, kept: Mapping[int, pb.ColumnType]) -> Batch:
@@ -186,111 +179,3 @@ def _read_scores(message: pb.Column) -> Column:
             values[mask] = np.nan
             mask = None
     return Column(message.name, column_type, values, mask)
-
-
-@dataclass(eq=False)
-class LoggedVersion:
-    """The logged calls of one version; the answered ones are kept in a temporary file.
-
-    Attributes:
-        key: the version.
-        path: the temporary file.
-        calls: the number of answered calls.
-        failed: the number of calls that were answered with an error.
-        cancelled: the number of calls that their caller cancelled.
-        engines: the engines that computed the logged scores, as the records name them.
-    """
-
-    key: VersionKey
-    path: Path
-    calls: int = 0
-    failed: int = 0
-    cancelled: int = 0
-    engines: set[str] = field(default_factory=set)
-
-    def add(self, entry: Entry) -> None:
-        """Counts an answered call and appends it to the file."""
-        record = entry.record
-        self.calls += 1
-        if record.engine:
-            self.engines.add(record.engine)
-        body = record.SerializeToString()
-        with self.path.open("ab") as file:
-            file.write(_FRAME.pack(entry.sequence, len(body)) + body)
-
-    def records(self) -> Iterator[tuple[int, log_pb.LogRecord]]:
-        """Yields the sequence number and the record of each answered call, in the log's order."""
-        if not self.path.exists():
-            return
-        with self.path.open("rb") as file:
-            while start := file.read(_FRAME.size):
-                sequence, length = _FRAME.unpack(start)
-                yield sequence, log_pb.LogRecord.FromString(file.read(length))
-
-
-@dataclass(eq=False)
-class Spool:
-    """The calls of a log, read once and grouped by version.
-
-    Attributes:
-        versions: the calls of each version; the key of a version that answered none has no digest.
-        environments: the different environments of the machine that the segments name.
-        damages: the places where the log can't be read.
-        removed: the number of segments that were removed before they were read.
-    """
-
-    versions: dict[VersionKey, LoggedVersion] = field(default_factory=dict)
-    environments: list[Mapping[str, str]] = field(default_factory=list)
-    damages: list[Damage] = field(default_factory=list)
-    removed: int = 0
-
-    @classmethod
-    def read(cls, log: Path, selection: Selection, folder: Path, see: Callable[[Entry], None]) -> Self:
-        """Reads a log into one temporary file for each version.
-
-        Args:
-            log: the folder of the log's segments.
-            selection: which calls to take.
-            folder: the folder for the temporary files.
-            see: called with every call that is taken.
-
-        Raises:
-            LogNotReadable: there is no log.
-            OSError: the log can't be read.
-        """
-        spool, unanswered = cls(), Counter[tuple[VersionKey, int]]()
-        segments = LogPass(log)
-        for entry in selected(segments.entries(), selection):
-            record = entry.record
-            if not (record.suppressed or scores(record)):
-                continue
-            see(entry)
-            spool._see_environment(entry)
-            # Callers may have asked for any number of models that never existed: these calls share one key.
-            key = VersionKey(record.model, record.version, record.digest) if record.version else VersionKey("", 0, "")
-            if record.status == 0 and record.response:
-                spool._version(key, folder).add(entry)
-            else:
-                unanswered[key, record.status] += record.suppressed or 1
-        for (key, status), count in unanswered.items():
-            spool._count(key, status, count, folder)
-        spool.damages, spool.removed = segments.damages, len(segments.removed)
-        return spool
-
-    def _version(self, key: VersionKey, folder: Path) -> LoggedVersion:
-        if key not in self.versions:
-            self.versions[key] = LoggedVersion(key, folder / f"{len(self.versions)}.calls")
-        return self.versions[key]
-
-    def _count(self, key: VersionKey, status: int, count: int, folder: Path) -> None:
-        """Counts unanswered calls. A call that was refused early names no digest, and counts for its version's key."""
-        if key not in self.versions:
-            key = next((one for one in self.versions if one[:2] == key[:2]), key._replace(digest=""))
-        version = self._version(key, folder)
-        version.cancelled += count if status == CANCELLED else 0
-        version.failed += count if status != CANCELLED else 0
-
-    def _see_environment(self, entry: Entry) -> None:
-        environment = dict(entry.header.environment)
-        if environment and environment not in self.environments:
-            self.environments.append(environment)

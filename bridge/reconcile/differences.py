@@ -9,9 +9,9 @@ import numpy as np
 
 from bridge.columns import Column, Mask, Type
 from bridge.errors import BridgeError
-from bridge.prediction_log.rows import reason_name
-from bridge.reconcile.calls import VersionKey
+from bridge.prediction_log.reasons import reason_name
 from bridge.reconcile.compare import Comparison, OutputComparison
+from bridge.reconcile.spool import VersionKey
 
 __all__ = ["DEFAULTED_FILE", "DIFFERENCES_FILE", "DifferenceFiles", "ExtraNotInstalled", "private_file"]
 

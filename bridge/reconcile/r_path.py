@@ -73,12 +73,13 @@ class RPath:
     def score(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
         """Scores each batch as a call of its own, and returns the results in order.
 
-        A batch that can't be given to R, that R fails on or that takes too long becomes a Failure.
+        A batch without its features, or that can't be given to R, that R fails on or that takes too long becomes a
+        Failure.
 
         Raises:
             BundleError: R ended, and a new process could not load the model.
         """
-        unfit = [why_unfit(logged_batch.batch) for logged_batch in logged_batches]
+        unfit = [one.no_features or why_unfit(one.batch) for one in logged_batches]
         scored = iter(
             self._scored([logged_batch for logged_batch, why in zip(logged_batches, unfit, strict=True) if not why])
         )

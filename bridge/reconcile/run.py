@@ -14,15 +14,7 @@ from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.selection import Selection
 from bridge.private_folders import private_folder
 from bridge.reconcile.against import Against
-from bridge.reconcile.calls import (
-    CHUNK_CALLS,
-    CHUNK_ROWS,
-    AnsweredCall,
-    LoggedBatch,
-    LoggedVersion,
-    Spool,
-    VersionKey,
-)
+from bridge.reconcile.calls import AnsweredCall, LoggedBatch
 from bridge.reconcile.client_defaults import ClientDefaults
 from bridge.reconcile.compare import Comparison, Rescorer, compare
 from bridge.reconcile.differences import DifferenceFiles
@@ -30,6 +22,7 @@ from bridge.reconcile.observations import Observations
 from bridge.reconcile.other_tables import AgainstNotReadable
 from bridge.reconcile.r_path import RPath
 from bridge.reconcile.report import write_report
+from bridge.reconcile.spool import CHUNK_CALLS, CHUNK_ROWS, LoggedVersion, Spool, VersionKey
 from bridge.reconcile.summary import Summary, VersionSummary
 from bridge.reconcile.xgboost_path import XgboostPath
 

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from bridge.reconcile.calls import VersionKey
 from bridge.reconcile.compare import Comparison
+from bridge.reconcile.spool import VersionKey
 from bridge.texts import printable
 
 __all__ = ["DIFFERENT", "EQUAL", "NOT_RUN", "Summary", "VersionSummary"]

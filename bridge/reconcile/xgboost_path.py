@@ -60,7 +60,8 @@ class XgboostPath:
     def score(self, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
         """Scores each batch, and returns the results in order.
 
-        A booster's rows don't depend on one another, so batches that were sent in one form are predicted at once.
+        A booster's rows don't depend on one another, so batches that were sent in one form are predicted at once. A
+        batch without its features, or that does not fit the booster, becomes a Failure.
 
         Raises:
             BundleError: pandas is needed and not installed, or model.toml asks for outputs that the booster can't give.
@@ -68,6 +69,9 @@ class XgboostPath:
         results: list[Rescored | Failure] = [Failure("")] * len(logged_batches)
         groups: dict[tuple[bool, np.dtype[Any]], list[tuple[int, Rows]]] = defaultdict(list)
         for at, logged_batch in enumerate(logged_batches):
+            if logged_batch.no_features:
+                results[at] = Failure(logged_batch.no_features)
+                continue
             try:
                 rows = self._reader.read(logged_batch)
             except UnfitRows as error:

@@ -1,4 +1,4 @@
-"""Columns that were ignored, taken out of a request that a log holds."""
+"""Columns that were ignored or only keys, taken out of a request that a log holds."""
 
 import pytest
 from scorebridge.v1 import scoring_pb2 as pb
@@ -34,7 +34,7 @@ def test_a_matrix_keeps_the_others_values(*, single: bool) -> None:
 
 @pytest.mark.parametrize("request_", [table(), matrix(single=False), pb.ScoreRequest()])
 def test_a_place_without_a_column_is_refused(request_: pb.ScoreRequest) -> None:
-    with pytest.raises(InvalidRequest, match=r"^column 4 is on record as ignored, but the request has no such column$"):
+    with pytest.raises(InvalidRequest, match=r"^column 4 is on record as ignored or a key, but the request lacks it$"):
         drop_columns(request_, [1, 4])
 
 

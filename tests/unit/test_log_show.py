@@ -234,6 +234,7 @@ def test_a_call_can_be_shown_in_json(tmp_path: Path) -> None:
         "place": {"segment": "00000000000000000000.sblog", "sequence": 1},
         "gateway": "host-1-2026",
         "environment": {"R": "4.2.2", "xgboost": "3.2.0"},
+        "lookups": [],
         "row_count": 2,
     }
     assert (second["caller"], second["row_count"], len(second["rows"])) == (None, 30, 20)

@@ -16,7 +16,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 from typer.testing import CliRunner
 
 from bridge.cli.log import app
-from bridge.prediction_log.rows import reason_name
+from bridge.prediction_log.reasons import reason_name
 from bridge.prediction_log.selection import Selection, SelectionNotUnderstood
 from bridge.prediction_log.stats import By, Histogram, Stats, print_stats
 
@@ -338,5 +338,6 @@ def test_a_log_without_calls_has_counts_of_nothing_in_json(tmp_path: Path) -> No
         "groups": [],
         "hours": [],
         "conditions": [],
+        "lookups": [],
         "skipped": [],
     }

@@ -13,10 +13,12 @@ from typing import Any
 
 import psutil
 import pytest
+from scorebridge.v1.prediction_log_pb2 import LogRecord
 from waiting import eventually
 
 from bridge.config import ConfigError, LogSettings
 from bridge.errors import LogUnavailable
+from bridge.prediction_log import segment_file
 from bridge.prediction_log.reader import read_log, segments_of
 from bridge.prediction_log.verify import verify
 from bridge.prediction_log.writer import PredictionLog
@@ -217,3 +219,30 @@ async def test_the_folder_of_a_log_is_made_for_its_owner_alone_and_one_that_is_t
         log.open()
         await log.close()
         assert (tmp_path / name).stat().st_mode & 0o777 == mode
+
+
+async def test_what_was_looked_up_makes_a_record_large_too_and_is_written_beside_the_loop(tmp_path: Path) -> None:
+    async with opened(tmp_path) as log:
+        assert log.append(b"", b"r" * 1000, b"") is None
+        waiting = log.append(LogRecord(error_message="x" * 300_000).SerializeToString(), b"r", b"")
+        assert waiting is not None
+        await waiting
+    assert [len(entry.record.error_message) for entry in read_log(tmp_path)] == [0, 300_000]
+
+
+@pytest.mark.parametrize("policy", ["serve", "refuse"])
+async def test_a_record_that_no_reader_takes_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, policy: str
+) -> None:
+    monkeypatch.setattr(segment_file, "MOST_BODY_BYTES", 300_000)
+    async with opened(tmp_path, log_on_failure=policy) as log:
+        await put(log)
+        if policy == "refuse":
+            with pytest.raises(LogUnavailable, match=r"on record: the record is larger than 300000 bytes$"):
+                await put(log, b"r" * 300_000)
+        else:
+            await put(log, b"r" * 300_000)
+        assert log.lost == 1
+        await put(log)
+    assert [entry.sequence for entry in read_log(tmp_path)] == [0, 1]
+    assert verify(tmp_path).ok

@@ -19,9 +19,9 @@ from bridge.cli import reconcile as reconcile_command
 from bridge.cli.app import app
 from bridge.prediction_log.selection import Selection
 from bridge.reconcile import report
-from bridge.reconcile.calls import VersionKey
 from bridge.reconcile.client_defaults import ClientDefaults
 from bridge.reconcile.run import Options, reconcile_log
+from bridge.reconcile.spool import VersionKey
 from bridge.reconcile.summary import Summary, VersionSummary
 
 LONG = "m" * 63
