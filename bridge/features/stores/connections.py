@@ -26,6 +26,7 @@ class Connections:
         self._connect, self._most, self._failed = connect, most, failed
         self._idle: list[Connection] = []
         self._lent: set[Connection] = set()
+        self._old: set[Connection] = set()
         self._connecting: dict[asyncio.Task[None], float] = {}
         self._waiting: deque[asyncio.Future[Connection | NoReply | None]] = deque()
         self._closed = False
@@ -79,8 +80,9 @@ class Connections:
         try:
             found = await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and isinstance(lent := waiter.result(), Connection):
-                self.give_back(lent)
+            lent = waiter.result() if waiter.done() and not waiter.cancelled() else None
+            if lent is not None and not isinstance(lent, NoReply):
+                self.give_back(lent)  # it came in the moment of the cancellation
             raise
         finally:
             timer.cancel()
@@ -93,11 +95,19 @@ class Connections:
     def give_back(self, connection: Connection) -> None:
         """Takes a connection back; one that is not usable is closed."""
         self._lent.discard(connection)
-        if self._closed or not connection.usable:
+        if self._closed or connection in self._old or not connection.usable:
+            self._old.discard(connection)
             connection.close()
             self._make_enough()
             return
         self._offer(connection)
+
+    def renew(self) -> None:
+        """Lends none of the present connections any more; those under way finish first."""
+        for connection in self._idle:
+            connection.close()
+        self._idle.clear()
+        self._old |= self._lent
 
     async def close(self) -> None:
         """Closes all connections, and waits until they are; whoever waits for one or for replies is told so."""

@@ -48,6 +48,7 @@ class Connecting:
         self._name, self._settings, self._url = name, settings, url
         self._reads = Reads()
         self._sentinels = list(url.addresses)
+        self._connected: Address | None = None
         try:
             self._read()
         except NoReply as error:
@@ -68,9 +69,20 @@ class Connecting:
             NoReply: no sentinel names one, or it can't be reached, or it is none any more.
         """
         secrets = await self._secrets()
-        connection = await self._ready(await self._master(secrets), secrets)
+        master = await self._master(secrets)
+        connection = await self._ready(master, secrets)
         await _or_closed(connection, _require_master(connection))
+        self._connected = master
         return connection
+
+    async def master_changed(self) -> bool:
+        """Whether Sentinel names another master than the one that was connected last.
+
+        Raises:
+            NoReply: no sentinel names one.
+        """
+        before = self._connected
+        return await self._master(await self._secrets()) != before and self._connected == before
 
     async def _ready(self, address: Address, secrets: _Secrets) -> Connection:
         connection = await self._open(address, secrets.tls)

@@ -5,6 +5,7 @@ was closed only when it is asked again; so only hiredis, its parser, is used her
 """
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,15 @@ import hiredis
 __all__ = ["Connection", "NoReply", "error_word", "is_error"]
 
 _INCOMPLETE = object()
+_KEEPALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 30),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+)
 _MOST_WORD = 32
+_MOST_HEAD = 32  # bytes of the line with a list's length
+_MOST_ITEMS = 16
 
 
 class NoReply(Exception):
@@ -53,13 +62,23 @@ class Connection(asyncio.Protocol):
         self._replies: list[Any] = []
         self._expected = 0
         self._most_bytes = self._left_bytes = 0
+        self._most_items = 0
+        self._head: bytes | None = None
 
     @property
     def usable(self) -> bool:
         """Whether it can be asked: it is open, and nothing is outstanding."""
         return self._open and self._done is None
 
-    def ask(self, command: bytes, replies: int, most_bytes: int, done: Callable[[list[Any] | NoReply], None]) -> None:
+    def ask(
+        self,
+        command: bytes,
+        replies: int,
+        most_bytes: int,
+        done: Callable[[list[Any] | NoReply], None],
+        *,
+        most_items: int = _MOST_ITEMS,
+    ) -> None:
         """Sends commands.
 
         Args:
@@ -67,9 +86,11 @@ class Connection(asyncio.Protocol):
             replies: the number of commands, each of which has a reply.
             most_bytes: the most bytes of all replies; the connection is closed if more come.
             done: called once, with the replies or what happened instead of them; not called after `close`.
+            most_items: the most items that the first reply may have, if it is a list.
         """
         self._replies, self._expected = [], replies
         self._most_bytes = self._left_bytes = most_bytes
+        self._most_items, self._head = most_items, b""
         self._done = done
         if not self._open or self._transport is None:
             self._fail(NoReply("closed the connection"))
@@ -108,6 +129,11 @@ class Connection(asyncio.Protocol):
         """Called by asyncio as soon as the connection is there."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio says so
         self._transport, self._open = transport, True
+        connected: socket.socket | None = transport.get_extra_info("socket")
+        if connected is not None and connected.family != socket.AF_UNIX:
+            # A firewall may forget a connection that is idle, and then what is sent on it is lost without a word.
+            for level, option, setting in _KEEPALIVE:
+                connected.setsockopt(level, option, setting)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Called by asyncio when the connection is no more."""
@@ -127,6 +153,10 @@ class Connection(asyncio.Protocol):
             limit = f"{self._most_bytes} bytes"
             self._fail(NoReply(f"has an answer of more than {limit}", limit=limit, counts=False))
             return
+        if self._head is not None:
+            data = self._head + data
+            if not self._begins_well(data):
+                return
         try:
             self._reader.feed(data)
             while len(self._replies) < self._expected and (reply := self._reader.gets()) is not _INCOMPLETE:
@@ -136,6 +166,19 @@ class Connection(asyncio.Protocol):
             return
         if len(self._replies) == self._expected:
             self._succeed()
+
+    def _begins_well(self, data: bytes) -> bool:
+        """Whether what came can be parsed: hiredis makes a list of any length that a server claims, 2^31 takes 20 s."""
+        end = data.find(b"\r\n", 0, _MOST_HEAD)
+        if data.startswith(b"*"):
+            if end < 0 and len(data) < _MOST_HEAD:
+                self._head = data
+                return False
+            if not data[1:end].lstrip(b"-").isdigit() or int(data[1:end]) > self._most_items:
+                self._fail(NoReply("answers with something else than was asked for"))
+                return False
+        self._head = None
+        return True
 
     def _succeed(self) -> None:
         done, self._done = self._done, None

@@ -52,12 +52,18 @@ class Node:
         """Begins to connect in the background."""
         self._connections.begin()
 
+    def renew(self) -> None:
+        """Makes new connections for what is asked from now on; trips under way finish first."""
+        self._connections.renew()
+
     async def close(self) -> None:
         """Closes all connections; trips under way fail."""
         await self._circuit.close()
         await self._connections.close()
 
-    async def ask(self, commands: bytes, replies: int, most_bytes: int, until: float) -> list[Any]:
+    async def ask(
+        self, commands: bytes, replies: int, most_bytes: int, until: float, *, most_items: int = 2
+    ) -> list[Any]:
         """Sends commands, and returns their replies; among them may be the errors WRONGTYPE and MOVED.
 
         The server is judged by the store's own time limit, and not by `until`, which is the call's: a reply that comes
@@ -68,6 +74,7 @@ class Node:
             replies: the number of commands.
             most_bytes: the most bytes of all replies.
             until: the instant on the loop's clock until which this may take.
+            most_items: the most items that the first reply may have, if it is a list.
 
         Raises:
             StoreUnavailable: it did not answer until then, or at all; or it answered with another error.
@@ -75,11 +82,11 @@ class Node:
         if self._circuit.open:
             raise StoreUnavailable(f"{self._name} {self._circuit.state}")
         try:
-            return await self._trip(commands, replies, most_bytes, until)
+            return await self._trip(commands, replies, most_bytes, until, most_items)
         except NoReply as error:
             raise StoreUnavailable(f"{self._name} {error.did}", limit=error.limit) from error
 
-    async def _trip(self, commands: bytes, replies: int, most_bytes: int, until: float) -> list[Any]:
+    async def _trip(self, commands: bytes, replies: int, most_bytes: int, until: float, most_items: int) -> list[Any]:
         loop = asyncio.get_running_loop()
         began = loop.time()
         connection = await self._connections.lease(until)
@@ -90,7 +97,7 @@ class Node:
             raise late
         waiter: asyncio.Future[list[Any] | NoReply] = loop.create_future()
         trip = _Trip(self._connections, self._circuit, connection, waiter, self.patience_s)
-        connection.ask(commands, replies, most_bytes, trip.end)
+        connection.ask(commands, replies, most_bytes, trip.end, most_items=most_items)
         timer = loop.call_at(until, trip.late, until - began)
         try:
             found = await waiter

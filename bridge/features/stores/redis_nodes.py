@@ -1,10 +1,13 @@
 """Which server of a store is asked for which key: the only one, the master of Sentinel, or the node of a cluster."""
 
 import asyncio
+from contextlib import suppress
+from functools import partial
 from typing import Any, Protocol
 
+from bridge.features.stores.connections import CONNECT_S
 from bridge.features.stores.redis_connecting import Connecting
-from bridge.features.stores.redis_connection import error_word, is_error
+from bridge.features.stores.redis_connection import NoReply, error_word, is_error
 from bridge.features.stores.redis_node import Node
 from bridge.features.stores.redis_url import Address, RedisUrl
 from bridge.store_settings import StoreSettings
@@ -35,6 +38,9 @@ class Nodes(Protocol):
     def start(self) -> None:
         """Begins to connect in the background."""
 
+    async def check(self) -> None:
+        """Looks whether other servers than those that are connected have to be asked."""
+
     async def close(self) -> None:
         """Closes all connections."""
 
@@ -44,9 +50,9 @@ class OneNode:
 
     def __init__(self, name: str, settings: StoreSettings, url: RedisUrl) -> None:
         connecting = Connecting(name, settings, url)
-        self._node = Node(
-            name, settings, connecting.to_master if url.service else lambda: connecting.to(url.addresses[0])
-        )
+        self._connecting = connecting if url.service else None
+        connect = connecting.to_master if url.service else partial(connecting.to, url.addresses[0])
+        self._node = Node(name, settings, connect)
 
     @property
     def state(self) -> str:
@@ -69,6 +75,15 @@ class OneNode:
     def start(self) -> None:
         """Begins to connect in the background."""
         self._node.start()
+
+    async def check(self) -> None:
+        """Leaves a master that Sentinel has replaced: it may go on to answer for a while, and knows nothing new."""
+        if self._connecting is None or self._node.left_alone:
+            return
+        with suppress(NoReply, TimeoutError):
+            async with asyncio.timeout(CONNECT_S):
+                if await self._connecting.master_changed():
+                    self._node.renew()
 
     async def close(self) -> None:
         """Closes all connections."""
@@ -136,13 +151,16 @@ class ClusterNodes:
         """Begins to connect to the first node in the background."""
         self._nodes[self._given[0]].start()
 
+    async def check(self) -> None:
+        """Does nothing: a node that lost a group says so itself."""
+
     async def close(self) -> None:
         """Closes all connections."""
         await asyncio.gather(*self._closing, *(node.close() for node in self._nodes.values()))
 
     def _node(self, address: Address) -> None:
         if address not in self._nodes:
-            self._nodes[address] = Node(self._name, self._settings, lambda: self._connecting.to(address))
+            self._nodes[address] = Node(self._name, self._settings, partial(self._connecting.to, address))
 
     def _moved_to(self, asked: Node, parts: list[str]) -> Address | None:
         """Returns the address in "MOVED 3999 10.0.0.7:6381"; a node that does not know its own host leaves it out."""

@@ -20,7 +20,7 @@ __all__ = ["RedisStore"]
 
 _TRIP_KEYS = 1000
 _MOST_TRIP_BYTES = 64 << 20
-_MOST_LOOK_BYTES = MOST_META_BYTES + 1024
+_CHECK_S = 2.0
 _LOOK_S = 1.0  # the least time that a look in the background may take: it may have to wait for a connection
 
 
@@ -118,7 +118,7 @@ class RedisStore:
         """
         found: list[list[bytes | None] | NotARow] = []
         for part in _trips(keys):
-            replies = await self._ask(part[0], get_hashes(part, fields), len(part), _MOST_TRIP_BYTES, until)
+            replies = await self._ask(part[0], get_hashes(part, fields), len(part), until, len(fields))
             found += [NotARow() if is_error(reply) else self._texts(reply, len(fields)) for reply in replies]
         return found
 
@@ -132,7 +132,7 @@ class RedisStore:
     async def _rows(self, keys: Sequence[bytes], until: float) -> list[bytes | None]:
         found: list[bytes | None] = []
         for part in _trips(keys):
-            (reply,) = await self._ask(part[0], get_rows(part), 1, _MOST_TRIP_BYTES, until)
+            (reply,) = await self._ask(part[0], get_rows(part), 1, until, len(part))
             found += self._texts(reply, len(part))
         return found
 
@@ -140,7 +140,7 @@ class RedisStore:
         key = meta_key(group)
         # One byte more than it may have, so that a longer one is told from one that just fits.
         commands = command(b"GETRANGE", key, b"0", b"%d" % MOST_META_BYTES) + command(b"TIME")
-        raw, clock = await self._ask(key, commands, 2, _MOST_LOOK_BYTES, until)
+        raw, clock = await self._ask(key, commands, 2, until, 0)
         if is_error(raw):
             raise GroupNotReadable(f"what store '{self._name}' has under the key of group '{group}' is no text")
         match clock:
@@ -150,11 +150,11 @@ class RedisStore:
                 raise self._unexpected()
         return self._snapshots.put(group, raw, store_ms, asked=asked)
 
-    async def _ask(self, key: bytes, commands: bytes, replies: int, most_bytes: int, until: float) -> list[Any]:
+    async def _ask(self, key: bytes, commands: bytes, replies: int, until: float, most_items: int) -> list[Any]:
         for _ in range(2):
             node = self._nodes.of(key)
             try:
-                found = await node.ask(commands, replies, most_bytes, until)
+                found = await node.ask(commands, replies, _MOST_TRIP_BYTES, until, most_items=most_items)
             except StoreUnavailable:
                 self._nodes.failed(node)
                 raise
@@ -168,8 +168,12 @@ class RedisStore:
 
     async def _refresh(self) -> None:
         loop = asyncio.get_running_loop()
+        checked = loop.time()
         while True:
             await asyncio.sleep(self._refresh_s)
+            if loop.time() - checked >= _CHECK_S:
+                await self._nodes.check()
+                checked = loop.time()
             for group in self._snapshots.wanted():
                 # What was seen last is used until it is too old; calls then get the error of their own look.
                 with suppress(StoreUnavailable, GroupNotReadable):

@@ -11,7 +11,7 @@ __all__ = ["Address", "RedisUrl", "read_url"]
 
 Address = tuple[str, int] | str  # a host and its port, or the path of a unix socket
 _PORT, _SENTINELS_PORT = 6379, 26379
-_MOST_DATABASE = 1 << 20
+_MOST_DIGITS = 6
 _MOST_ADDRESSES = 64
 
 
@@ -46,7 +46,7 @@ def read_url(name: str, settings: StoreSettings) -> RedisUrl:
 
 def _read(settings: StoreSettings) -> RedisUrl:
     parts = urlsplit(settings.url)
-    scheme, path = settings.scheme, parts.path.strip("/")
+    scheme, path = settings.scheme, parts.path.removeprefix("/")
     if parts.fragment or (parts.query and scheme != "unix"):
         raise ValueError("nothing may stand behind '?' or '#'")
     if scheme == "unix":
@@ -76,7 +76,7 @@ def _unix(netloc: str, path: str, query: str) -> RedisUrl:
 def _database(text: str) -> int:
     if not text:
         return 0
-    if not (text.isascii() and text.isdigit()) or int(text[:9]) > _MOST_DATABASE:
+    if not (text.isascii() and text.isdigit()) or len(text) > _MOST_DIGITS:
         raise ValueError("the database must be a whole number from 0 up")
     return int(text)
 
