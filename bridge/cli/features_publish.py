@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -117,35 +117,39 @@ def publish_group(options: PublishOptions) -> None:
         typer.BadParameter: an option has a value that it can't have.
         BridgeError: the batch was not published; the message says why.
     """
-    types = stated_types(options.feature or ())
-    dialect = dialect_of(options.separator, options.decimal, options.encoding, no_header=False)
     with options.where().client() as client:
         try:
-            from bridge.features.publishing.table_input import open_input  # noqa: PLC0415 - pyarrow is an extra
+            done = _published(client, options)
         except ImportError as error:
             raise CommandFailed(
                 f"{error.name} is not installed: pip install 'scorebridge-gateway[features]'"
             ) from error
-        from bridge.features.publishing import file_publishing as publishing  # noqa: PLC0415 - redis-py is an extra
-        from bridge.features.publishing.options import PublicationOptions, read_ttl  # noqa: PLC0415 - likewise
-
-        asked = PublicationOptions(
-            group=options.group,
-            batch=options.batch,
-            ttl_s=read_ttl(options.ttl),
-            min_share=options.min_share,
-            timezone=options.timezone,
-            accept_schema=options.accept_schema,
-        )
-        source = open_input(options.inputs, options.key, dialect, columns=options.column or (), types=types)
-        if warning := publishing.eviction_warning(client, options.group):
-            say(warning)
-        with sigterm_unwinds():
-            done = publishing.publish_files(client, source, asked, say)
     if options.as_json:
         print_json(published_listing(done))
     else:
         typer.echo(_sentence(done))
+
+
+def _published(client: Any, options: PublishOptions) -> "Published":
+    from bridge.features.publishing import file_publishing as publishing  # noqa: PLC0415 - redis-py is an extra
+    from bridge.features.publishing.options import PublicationOptions, read_ttl  # noqa: PLC0415 - likewise
+    from bridge.features.publishing.table_input import open_input  # noqa: PLC0415 - pyarrow is too
+
+    types = stated_types(options.feature or ())
+    dialect = dialect_of(options.separator, options.decimal, options.encoding, no_header=False)
+    asked = PublicationOptions(
+        group=options.group,
+        batch=options.batch,
+        ttl_s=read_ttl(options.ttl),
+        min_share=options.min_share,
+        timezone=options.timezone,
+        accept_schema=options.accept_schema,
+    )
+    source = open_input(options.inputs, options.key, dialect, columns=options.column or (), types=types)
+    if warning := publishing.eviction_warning(client, options.group):
+        say(warning)
+    with sigterm_unwinds():
+        return publishing.publish_files(client, source, asked, say)
 
 
 def _sentence(done: "Published") -> str:

@@ -79,7 +79,7 @@ class StoreOptions:
         Raises:
             CommandFailed: an option is not what it must be.
         """
-        given = {
+        given: dict[str, Any] = {
             "username": self.username,
             "password_file": self.password_file,
             "tls_ca": self.tls_ca,

@@ -25,9 +25,17 @@ from bridge.features.stores.group import (
     write_meta,
 )
 
-__all__ = ["Publication", "begin"]
+__all__ = ["DROPPED", "Publication", "begin"]
 
 _RESUMED_SHARE = 0.1  # of the rows' life: later on, finished parts would expire too early
+DROPPED = '{"dropped":true}'  # a run in which nobody may write any more
+_DISOWN = """
+local said = redis.call('GET', KEYS[1])
+if not said or string.find(said, ARGV[1], 1, true) == nil then return 0 end
+if string.find(said, 'published_ms', 1, true) then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+return 1
+"""
 _FLIP = """
 local meta = redis.call('GET', KEYS[1]) or ''
 if meta == ARGV[3] then return 'done' end
@@ -117,8 +125,15 @@ class Publication:
         return batch
 
     def abort(self) -> None:
-        """Removes what was written of the batch; readers have not seen it."""
+        """Removes what was written of the batch, unless it is published or another publisher's by now.
+
+        Raises:
+            StoreUnavailable, StoreRefused: the store does not answer, or refuses a command.
+        """
         group, batch = self._options.group, self.writer.batch.name
+        with store_errors():
+            if not self._client.eval(_DISOWN, 1, run_key(group, batch), self.writer.token, DROPPED):
+                return
         remove(self._client, scan(self._client, rows_pattern(group, batch)))
         with store_errors():
             self._client.unlink(parts_key(group, batch), run_key(group, batch))

@@ -8,13 +8,13 @@ from bridge.features.publishing.connection import Client, store_errors
 from bridge.features.publishing.keys import everything, lock_key, parts_key, rows_pattern, run_key
 from bridge.features.publishing.lock import EXPIRY_S, PublishingLock
 from bridge.features.publishing.options import check_group_name
+from bridge.features.publishing.publication import DROPPED
 from bridge.features.publishing.publishing_errors import PublicationLost, PublicationRefused
 from bridge.features.publishing.rows import remove, scan
 from bridge.features.stores.group import GROUPS_KEY, NAME, meta_key, read_meta, write_meta
 
 __all__ = ["drop_batch", "drop_group"]
 
-_DROPPED = '{"dropped":true}'
 _REPLACE = """
 if redis.call('GET', KEYS[2]) ~= ARGV[1] or redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 redis.call('SET', KEYS[1], ARGV[3])
@@ -80,7 +80,7 @@ def drop_batch(
         _forget(client, group, batch, lock.token)
         run, parts = run_key(group, batch), parts_key(group, batch)
         with store_errors():
-            client.set(run, _DROPPED, xx=True, keepttl=True)  # a publisher that was taken for dead writes no more
+            client.set(run, DROPPED, xx=True, keepttl=True)  # a publisher that was taken for dead writes no more
         removed = remove(client, scan(client, rows_pattern(group, batch)))
         with store_errors():
             return removed + int(client.unlink(run)) + int(client.unlink(parts))

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from bridge.columns import Column, Type
 from bridge.errors import InvalidRequest
-from bridge.features.publishing.conversions import as_type, may_become
 from bridge.features.publishing.options import check_features
 from bridge.features.publishing.publishing_errors import PublicationRefused
 from bridge.features.publishing.rows import KeyCounter
+from bridge.features.stores.conversions import as_type, may_become
 from bridge.features.stores.group import GroupFeature
 from bridge.row_files.arrow_columns import plain_type
 from bridge.row_files.arrow_files import ipc_content, parquet_content, reading
