@@ -57,13 +57,7 @@ def connect(settings: StoreSettings) -> Client:
         return redis.Redis(unix_socket_path=unquote(path), db=database, **_without_tls(options))
     hosts, _, behind = rest.partition("/")
     if scheme.startswith("sentinel"):
-        service, _, number = behind.partition("/")
-        if not service:
-            raise StoreRefused("the url names no service: write sentinel://HOST:PORT,HOST:PORT/SERVICE/DB")
-        watchers: Any = _untyped(Sentinel)(
-            _endpoints(hosts, _USUAL_SENTINEL_PORT), sentinel_kwargs=_of_sentinels(options), **options
-        )
-        return watchers.master_for(service, db=_database(number))
+        return _watched(hosts, behind, options)
     endpoints = _endpoints(hosts, _USUAL_PORT)
     if scheme.startswith("cluster"):
         with store_errors():
@@ -92,6 +86,14 @@ def now_ms(client: Client, key: bytes) -> int:
     with store_errors():
         seconds, microseconds = client.eval("return redis.call('TIME')", 1, key)
     return int(seconds) * 1000 + int(microseconds) // 1000
+
+
+def _watched(hosts: str, behind: str, options: dict[str, Any]) -> Client:
+    service, _, number = behind.partition("/")
+    if not service:
+        raise StoreRefused("the url names no service: write sentinel://HOST:PORT,HOST:PORT/SERVICE/DB")
+    endpoints, asked = _endpoints(hosts, _USUAL_SENTINEL_PORT), _of_sentinels(options)
+    return _untyped(Sentinel)(endpoints, sentinel_kwargs=asked, **options).master_for(service, db=_database(number))
 
 
 def _options(settings: StoreSettings) -> dict[str, Any]:

@@ -7,12 +7,13 @@ from typing import Any, NamedTuple
 import redis
 
 from bridge.errors import InvalidRequest
+from bridge.features.publishing.batch_writer import BatchWriter
 from bridge.features.publishing.connection import Client, node_of, store_errors
 from bridge.features.publishing.lock import EXPIRY_S, PublishingLock
 from bridge.features.publishing.options import PublicationOptions
 from bridge.features.publishing.publication import Publication, begin
 from bridge.features.publishing.publishing_errors import PublicationRefused, StoreRefused
-from bridge.features.publishing.table_input import TableInput
+from bridge.features.publishing.table_input import InputPart, TableInput
 from bridge.features.stores.group import FeatureBatch, meta_key, row_prefix
 from bridge.row_files.source_errors import SourceError
 
@@ -68,29 +69,23 @@ def publish_files(
     """
     began = time.monotonic()
     with PublishingLock(client, options.group, say, expiry_s=lock_expiry_s) as lock:
-        publication = begin(client, lock.token, options, source.features, source.fingerprint)
-        if publication.published:
-            return _already(publication, options.group, began)
-        if source.rows is not None:
-            publication.check_entities(source.rows)
-        try:
-            entities, sample = _write(client, lock, source, publication)
-            publication.check_entities(entities)
-        except (PublicationRefused, SourceError):
-            publication.abort()
-            raise
-        publication.verify(entities)
-        lock.check()
-        batch = publication.flip(entities)
-    previous = publication.previous.name if publication.previous else ""
-    weight = _bytes_an_entity(client, row_prefix(options.group, batch.name), sample)
-    return Published(options.group, batch, previous, time.monotonic() - began, weight)
+        done = _published(client, lock, source, options)
+    return done._replace(seconds=time.monotonic() - began)
 
 
-def _already(publication: Publication, group: str, began: float) -> Published:
+def _published(client: Client, lock: PublishingLock, source: TableInput, options: PublicationOptions) -> Published:
+    publication = begin(client, lock.token, options, source.features, source.fingerprint)
     current = publication.previous
-    assert current is not None  # noqa: S101 - for mypy: it is the batch itself
-    return Published(group, current, "", time.monotonic() - began, None, already=True)
+    if publication.published and current is not None:
+        return Published(options.group, current, "", 0.0, None, already=True)
+    if source.rows is not None:
+        publication.check_entities(source.rows)
+    entities, sample = _write(client, lock, source, publication)
+    publication.verify(entities)
+    lock.check()
+    batch = publication.flip(entities)
+    weight = _bytes_an_entity(client, row_prefix(options.group, batch.name), sample)
+    return Published(options.group, batch, "" if current is None else current.name, 0.0, weight)
 
 
 def _write(
@@ -98,19 +93,26 @@ def _write(
 ) -> tuple[int, list[bytes]]:
     """Writes the parts that are not finished; returns the number of all entities, and some of their keys."""
     entities, sample = 0, list[bytes]()
-    writer = publication.writer
-    for part in source.parts(writer.batch.features):
-        entities += len(part.keys)
-        sample = sample or part.keys[:_SAMPLED]
-        if publication.finished.get(str(part.number)) == len(part.keys):
-            continue
-        lock.check()
-        try:
-            writer.write(client, part.keys, part.columns)
-        except InvalidRequest as error:
-            raise part.refused(error) from error
-        writer.finish(client, str(part.number), len(part.keys))
+    try:
+        for part in source.parts(publication.writer.batch.features):
+            entities += len(part.keys)
+            sample = sample or part.keys[:_SAMPLED]
+            if publication.finished.get(str(part.number)) != len(part.keys):
+                lock.check()
+                _write_part(client, publication.writer, part)
+        publication.check_entities(entities)
+    except (PublicationRefused, SourceError):
+        publication.abort()  # what is mended is another input, and nothing of this one may stay
+        raise
     return entities, sample
+
+
+def _write_part(client: Client, writer: BatchWriter, part: InputPart) -> None:
+    try:
+        writer.write(client, part.keys, part.columns)
+    except InvalidRequest as error:
+        raise part.refused(error) from error
+    writer.finish(client, str(part.number), len(part.keys))
 
 
 def _bytes_an_entity(client: Client, prefix: bytes, keys: list[bytes]) -> float | None:

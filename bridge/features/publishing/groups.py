@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from bridge.columns import Type
 from bridge.features.publishing.connection import Client, now_ms, store_errors
 from bridge.features.publishing.options import check_features, check_group_name, check_timezone
 from bridge.features.publishing.publishing_errors import PublicationRefused
@@ -109,11 +110,7 @@ def declare(
         GroupNotReadable: what the store holds of the group is not as docs/features.md says.
         StoreUnavailable, StoreRefused: the store does not answer, or refuses a command.
     """
-    check_group_name(name)
-    check_timezone(timezone)
-    check_features(features)
-    if text := next((one.name for one in features if str(one.type) == "string"), None):
-        raise PublicationRefused(f"feature '{text}' is a text: a stream counts up numbers")
+    _check_stream(name, timezone, features)
     group = Group(name, GroupKind.STREAM, timezone, streamed=tuple(features))
     with store_errors():
         raw = client.get(meta_key(name)) or b""
@@ -129,6 +126,14 @@ def declare(
         if not client.eval(_DECLARE, 1, meta_key(name), raw, write_meta(group)):
             raise PublicationRefused(f"group '{name}' was changed by somebody else meanwhile: look, and try again")
     return group
+
+
+def _check_stream(name: str, timezone: str, features: Sequence[GroupFeature]) -> None:
+    check_group_name(name)
+    check_timezone(timezone)
+    check_features(features)
+    if text := next((one.name for one in features if one.type is Type.STRING), None):
+        raise PublicationRefused(f"feature '{text}' is a text: a stream counts up numbers")
 
 
 class EntityValues(NamedTuple):

@@ -173,12 +173,10 @@ def begin(
         GroupNotReadable: what the store holds of the group is not as docs/features.md says.
         StoreUnavailable, StoreRefused: the store does not answer, or refuses a command.
     """
-    key = meta_key(options.group)
+    now = now_ms(client, meta_key(options.group))
     with store_errors():
-        raw = client.get(key) or b""
-    group = read_meta(options.group, raw) if raw else Group(options.group, GroupKind.BATCH)
-    group = _checked(group, options)
-    now = now_ms(client, key)
+        raw = client.get(meta_key(options.group)) or b""
+    group = _checked(read_meta(options.group, raw) if raw else Group(options.group, GroupKind.BATCH), options)
     batch = _next_batch(group, options, tuple(features), now)
     mark = json.dumps([fingerprint, batch.schema, [[one.name, one.type] for one in batch.features]])
     seen = _Seen(group, raw, {"fingerprint": hashlib.sha256(mark.encode()).hexdigest(), "begun_ms": now})
