@@ -78,8 +78,6 @@ def _published(client: Client, lock: PublishingLock, source: TableInput, options
     current = publication.previous
     if publication.published and current is not None:
         return Published(options.group, current, "", 0.0, None, already=True)
-    if source.rows is not None:
-        publication.check_entities(source.rows)
     entities, sample = _write(client, lock, source, publication)
     publication.verify(entities)
     lock.check()
@@ -94,6 +92,8 @@ def _write(
     """Writes the parts that are not finished; returns the number of all entities, and some of their keys."""
     entities, sample = 0, list[bytes]()
     try:
+        if source.rows is not None:
+            publication.check_entities(source.rows)
         for part in source.parts(publication.writer.batch.features):
             entities += len(part.keys)
             sample = sample or part.keys[:_SAMPLED]

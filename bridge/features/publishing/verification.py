@@ -8,15 +8,17 @@ from typing import NamedTuple
 import numpy as np
 import redis
 
+from bridge.columns import Type
 from bridge.features.publishing.connection import Client, store_errors
 from bridge.features.publishing.groups import GroupState
 from bridge.features.publishing.rows import KeyCounter, scan
-from bridge.features.stores.group import FeatureBatch, Group, GroupKind, row_prefix
+from bridge.features.stores.group import FeatureBatch, Group, GroupFeature, GroupKind, row_prefix
 from bridge.features.stores.packed_rows import row_format
 
 __all__ = ["BatchCheck", "verify"]
 
-_NUMBER = re.compile(rb"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
+_NUMBER = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+_WHOLE = re.compile(rb"-?[0-9]+")
 
 
 class BatchCheck(NamedTuple):
@@ -116,10 +118,11 @@ def _check_days(client: Client, group: Group) -> BatchCheck:
             found = steps.execute(raise_on_error=False)
         for values, left_ms in zip(found[::2], found[1::2], strict=True):
             wrong["lasting"] += left_ms == -1
-            wrong["malformed"] += isinstance(values, redis.ResponseError) or not all(map(_is_number, values))
+            wrong["malformed"] += isinstance(values, redis.ResponseError) or not all(map(_fits, values, group.streamed))
         counter.add(keys)
     return BatchCheck("", None, counter.different(), wrong["malformed"], wrong["lasting"])
 
 
-def _is_number(value: bytes | None) -> bool:
-    return value is None or _NUMBER.fullmatch(value) is not None
+def _fits(value: bytes | None, feature: GroupFeature) -> bool:
+    form = _NUMBER if feature.type is Type.DOUBLE else _WHOLE
+    return value is None or form.fullmatch(value) is not None

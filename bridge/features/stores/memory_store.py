@@ -17,6 +17,7 @@ from bridge.store_settings import StoreSettings
 
 __all__ = ["MemoryStore"]
 
+_FOREVER_S = 2**53  # rows in memory do not expire
 _log = logging.getLogger(__name__)
 
 
@@ -151,7 +152,7 @@ class MemoryStore:
     def _take(self, name: str, file: FeatureFile) -> None:
         before = self._group
         number = self._schemas[file.features]
-        batch = FeatureBatch(file.batch, number, file.features, len(file.rows), file.published_ms, 0)
+        batch = FeatureBatch(file.batch, number, file.features, len(file.rows), file.published_ms, _FOREVER_S)
         previous = None if before is None else before.current
         if before is not None and previous is not None and previous.name == batch.name:
             previous = before.previous  # the same batch, corrected: no two may have one name
