@@ -14,6 +14,7 @@ import typer
 
 from bridge.backends.xgboost.convert import convert as convert_model
 from bridge.bundles.repository import Repository, check_model_name
+from bridge.cli import features as features_commands
 from bridge.cli import log as log_commands
 from bridge.cli.batch import batch
 from bridge.cli.commands import command, sigterm_unwinds
@@ -273,6 +274,7 @@ def score(
 
 _command(token)
 app.command()(batch)
+app.add_typer(features_commands.app, name="features")
 app.add_typer(log_commands.app, name="log")
 app.command()(reconcile)
 

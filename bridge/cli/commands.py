@@ -23,8 +23,13 @@ class CommandFailed(BridgeError):
     """A command failed: the gateway refused its call, or a file can't be used."""
 
 
-def command(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Returns a decorator that registers a function as a command of `app`, by the function's name and docstring."""
+def command(app: typer.Typer, name: str | None = None) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Returns a decorator that registers a function as a command of `app`, by the function's name and docstring.
+
+    Args:
+        app: the commands that it joins.
+        name: the command's name; None for the function's.
+    """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
         @wraps(function)
@@ -37,7 +42,7 @@ def command(app: typer.Typer) -> Callable[[Callable[..., None]], Callable[..., N
                 typer.echo(_sentence(error), err=True)
                 raise typer.Exit(1) from error
 
-        return app.command()(run)
+        return app.command(name)(run)
 
     return register
 
