@@ -27,6 +27,7 @@ from bridge.codecs.scorebridge_v1.replies import lookups_of, write_reply
 from bridge.columns import Column, Matrix, Type, constant
 from bridge.errors import DefaultReason
 from bridge.features.feature import Feature
+from bridge.features.lookups.plan import LookupPlan
 from bridge.looked_up import LookedUp, LookupResult
 from bridge.models.acceptance import Accepted
 from bridge.models.version import State, Version
@@ -147,6 +148,7 @@ features = ["orders", "spent"]
 group = "users_today"
 key = "user_id"
 store = "streams"
+since = "history"
 
 [combine]
 visits = {sum = ["history.visits", "today.visits"]}
@@ -155,11 +157,11 @@ FEATURES = tuple(Feature(name, required=name != "note") for name in ("orders", "
 
 
 @pytest.fixture
-def loaded(tmp_path: Path) -> Callable[[str], pb.ModelDetail]:
+def loaded(tmp_path: Path) -> Callable[..., pb.ModelDetail]:
     async def never(_: Call) -> Outcome:
         raise AssertionError
 
-    def describe(settings: str) -> pb.ModelDetail:
+    def describe(settings: str, *, looking_up: bool = True) -> pb.ModelDetail:
         (tmp_path / "model.ubj").touch()
         (tmp_path / "model.toml").write_text(settings)
         version = Version(StoredVersion("m", 1, tmp_path))
@@ -167,6 +169,7 @@ def loaded(tmp_path: Path) -> Callable[[str], pb.ModelDetail]:
         backend = FakeBackend(never, Description(FEATURES, None))
         version.accepted = Accepted(version.bundle, backend, backend.description, (), 0, None, "")
         version.state = State.READY
+        version.lookups = LookupPlan([], [], []) if looking_up and version.settings.lookup else None
         return write_detail(version, serving=True)
 
     return describe
@@ -176,17 +179,23 @@ def required(features: Iterable[pb.Feature]) -> list[str]:
     return [feature.name for feature in features if feature.required]
 
 
-def test_a_model_says_what_it_looks_up_by_which_key(loaded: Callable[[str], pb.ModelDetail]) -> None:
+def test_a_model_says_what_it_looks_up_by_which_key(loaded: Callable[..., pb.ModelDetail]) -> None:
     detail = loaded(SETTINGS)
     assert list(detail.lookups) == [
         pb.ModelLookup(name="history", group="users", key="user_id", features=["orders", "spent"]),
         pb.ModelLookup(name="today", group="users_today", key="user_id", store="streams"),
     ]
     assert required(detail.features) == ["age"]
+    # What its group has, only the store knows: it may be any feature.
+    assert required(loaded(SETTINGS.replace('since = "history"\n', "")).features) == []
+    # A run in this process has no store, and needs them all.
+    alone = loaded(SETTINGS, looking_up=False)
+    assert not alone.lookups
+    assert required(alone.features) == ["orders", "visits", "age"]
 
 
 def test_without_lookups_callers_must_send_what_the_model_has_no_default_for(
-    loaded: Callable[[str], pb.ModelDetail],
+    loaded: Callable[..., pb.ModelDetail],
 ) -> None:
     detail = loaded("")
     assert not detail.lookups
