@@ -1,17 +1,28 @@
 """Callers send keys, and a whole gateway looks the features up in a real Redis."""
 
+import asyncio
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
-from fixtures import Addressed, StartGateway, put
+from fixtures import SCOREBRIDGE, Addressed, StartGateway, put
 from redis_servers import RedisServer
 from scorebridge import AsyncScoringClient, Source
 from shop import Shop, make_shop, settings_of, users
 
 pytestmark = pytest.mark.parametrize("front", ["native", "grpc"], indirect=True)
 Connect = Callable[[Addressed], AsyncScoringClient]
+_STRICT = """
+timeout_s = 30.0
+
+[lookup.user]
+group = "users"
+key = "user_id"
+on_missing = "default"
+"""
 
 
 @pytest.fixture
@@ -54,3 +65,36 @@ async def test_a_big_call_is_looked_up_in_several_trips(
     answer = await connect(gateway).score("shop", {"amount": amounts, "user_id": keys}, timeout_s=20.0)
     expected = shop.scores([[amount, *held[str(key)]] for amount, key in zip(amounts, keys, strict=True)])
     assert answer.scores.tolist() == expected
+
+
+async def test_files_and_runs_are_scored_by_key(
+    shop: Shop, repository: Path, redis_store: RedisServer, start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    """A key such as 007 is text in a file of text; a row without features is rejected, and the others are scored."""
+    users({"007": [1, 1.5, 0.1], "7": [9, 9.5, 0.9]}).put_into(redis_store.client)
+    strict = make_shop(
+        tmp_path / "strict", 'timeout_s = 30.0\n[lookup.u]\ngroup = "users"\nkey = "user_id"\n' + _DEFAULT
+    )
+    put(strict.folder, repository, "strict")
+    gateway = await start_gateway(repository, **settings_of(redis_store.url))
+    rows = tmp_path / "rows.csv"
+    rows.write_text("user_id,amount\n007,0.5\n7,1.5\nnobody,2.5\n")
+    first, second = shop.scores([[0.5, 1, 1.5, 0.1], [1.5, 9, 9.5, 0.9]])
+    out = tmp_path / "out.csv"
+    command = [SCOREBRIDGE, "score", "shop", "--input", rows, "--output", out, "--url", gateway.grpc_address]
+    await _run(*command)
+    scores = [float(line.split(",")[0]) for line in out.read_text().splitlines()[1:]]
+    assert scores[:2] == pytest.approx([first, second], rel=1e-9)
+    batch = ["batch", "strict", "--input", rows, "--key", "user_id", "--output", tmp_path / "out.parquet"]
+    said = await _run(SCOREBRIDGE, *batch, "--url", gateway.grpc_address, "--max-rejects", "1", "--json")
+    table = pq.read_table(tmp_path / "out.parquet").to_pydict()
+    assert (table["user_id"], table["score"]) == (["007", "7"], [first, second])
+    assert "FEATURES_MISSING" in (tmp_path / "out.parquet.rejects.csv").read_text(), said
+
+
+async def _run(*command: object) -> str:
+    done = await asyncio.to_thread(
+        subprocess.run, [str(part) for part in command], capture_output=True, text=True, check=False
+    )
+    assert done.returncode in {0, 3}, done.stderr
+    return str(done.stdout + done.stderr)
