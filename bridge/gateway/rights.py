@@ -87,6 +87,11 @@ def _closed(settings: GatewaySettings) -> Iterator[_Rule]:
     if settings.log_dir is not None:
         log = settings.log_dir
         yield _Rule("-r", log, False, f"can read log_dir {log}: make it the gateway's alone, by chmod 700")
+    for store_name, store in settings.stores.items():
+        for kind, secret in (("password_file", store.password_file), ("tls_key", store.tls_key)):
+            if secret is not None:
+                said = f"can read stores.{store_name}.{kind} {secret}: make it the gateway's alone, by chmod 600"
+                yield _Rule("-r", secret, False, said)
     for name in ("repository", "log_dir", "tls_key", "tls_certificate", "tls_client_ca", "callers", "cache_dir"):
         path: Path | None = getattr(settings, name)
         if path is None:

@@ -126,3 +126,16 @@ def test_a_root_that_lacks_a_right_of_root_does_not_start(tmp_path: Path, reposi
     assert f"the gateway can't run programs as worker_user '{USER}': it must become that user" in done.stderr
     assert f"CAP_{lacking.upper()}" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+async def test_the_password_of_a_store_is_not_for_r(
+    settings: dict[str, Any], start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("secret")
+    let(secret, 0o644)
+    stores = {"features": {"url": "redis://127.0.0.1:1/0", "password_file": secret}}
+    with pytest.raises(ConfigError, match=f"can read stores.features.password_file {secret}: "):
+        await start_gateway(**settings, worker_user=USER, stores=stores)
+    let(secret, 0o600)
+    await start_gateway(**settings, worker_user=USER, stores=stores)

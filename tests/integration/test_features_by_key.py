@@ -72,9 +72,7 @@ async def test_files_and_runs_are_scored_by_key(
 ) -> None:
     """A key such as 007 is text in a file of text; a row without features is rejected, and the others are scored."""
     users({"007": [1, 1.5, 0.1], "7": [9, 9.5, 0.9]}).put_into(redis_store.client)
-    strict = make_shop(
-        tmp_path / "strict", 'timeout_s = 30.0\n[lookup.u]\ngroup = "users"\nkey = "user_id"\n' + _DEFAULT
-    )
+    strict = make_shop(tmp_path / "strict", _STRICT)
     put(strict.folder, repository, "strict")
     gateway = await start_gateway(repository, **settings_of(redis_store.url))
     rows = tmp_path / "rows.csv"
