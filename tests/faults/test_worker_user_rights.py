@@ -128,14 +128,16 @@ def test_a_root_that_lacks_a_right_of_root_does_not_start(tmp_path: Path, reposi
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(("mode", "starts"), [(0o644, False), (0o600, True)])
 async def test_the_password_of_a_store_is_not_for_r(
-    settings: dict[str, Any], start_gateway: StartGateway, tmp_path: Path
+    settings: dict[str, Any], start_gateway: StartGateway, tmp_path: Path, mode: int, starts: bool
 ) -> None:
     secret = tmp_path / "password"
     secret.write_text("secret")
-    let(secret, 0o644)
+    let(secret, mode)
     stores = {"features": {"url": "redis://127.0.0.1:1/0", "password_file": secret}}
+    if starts:
+        await start_gateway(**settings, worker_user=USER, stores=stores)
+        return
     with pytest.raises(ConfigError, match=f"can read stores.features.password_file {secret}: "):
         await start_gateway(**settings, worker_user=USER, stores=stores)
-    let(secret, 0o600)
-    await start_gateway(**settings, worker_user=USER, stores=stores)
