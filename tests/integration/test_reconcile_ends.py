@@ -80,7 +80,7 @@ def test_the_memory_limit_of_the_version_holds_again(tmp_path: Path, log: Log) -
     assert "cannot allocate vector" in said(result)
 
 
-@pytest.mark.parametrize(("limit_mb", "how"), [(20, "R ended "), (200, "cannot allocate vector of")])
+@pytest.mark.parametrize(("limit_mb", "how"), [(20, "R ended "), (300, "cannot allocate vector of")])
 def test_a_memory_limit_in_which_the_model_is_not_loaded_is_named(
     tmp_path: Path, log: Log, limit_mb: int, how: str
 ) -> None:
