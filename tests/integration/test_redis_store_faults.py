@@ -73,6 +73,23 @@ async def test_a_store_that_hangs_costs_no_more_than_the_calls_time(redis_store:
         assert await store.rows([KEY], within()) == [None]
 
 
+async def test_a_call_whose_time_is_over_asks_nothing(redis_store: RedisServer) -> None:
+    async with opened_store(redis_store.url, failures=1) as store:
+        await store.rows([KEY], within())
+        before = redis_store.client.info("commandstats")["cmdstat_mget"]["calls"]
+        assert await failure_of(store, -1) == "store 'features' was not asked: the time for it is over"
+        assert redis_store.client.info("commandstats")["cmdstat_mget"]["calls"] == before
+        assert store.state == ""
+
+
+async def test_a_store_that_is_loading_is_left_alone_too() -> None:
+    loading = _server(lambda _: b"-LOADING Redis is loading\r\n")
+    async with loading as url, opened_store(url, failures=2, open_s=30.0) as store:
+        for _ in range(2):
+            assert await failure_of(store) == "store 'features' answers with the error LOADING"
+        assert "left alone after 2 failures in a row: it answers with the error LOADING" in await failure_of(store)
+
+
 async def test_after_failures_in_a_row_it_is_left_alone_until_it_answers(
     redis_store: RedisServer, caplog: pytest.LogCaptureFixture
 ) -> None:

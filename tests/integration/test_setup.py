@@ -17,6 +17,7 @@ PACKAGES = {
     "openssl": "openssl",
     "curl": "curl",
     "psql": "postgresql",
+    "redis-server": "redis-server",
 }
 
 
@@ -39,9 +40,7 @@ def setup(machine: Path) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize(
-    "lacking", [["Rscript"], ["mvn"], ["openssl"], ["curl"], ["psql"], ["Rscript", "mvn", "openssl", "curl", "psql"]]
-)
+@pytest.mark.parametrize("lacking", [*([name] for name in PACKAGES), list(PACKAGES)])
 def test_it_names_every_package_and_stops(machine: Path, lacking: list[str]) -> None:
     for name in lacking:
         (machine / name).unlink()

@@ -97,7 +97,7 @@ class Connecting:
         if any(is_error(reply) and "max number of clients" in str(reply) for reply in replies):
             raise NoReply("takes no more connections: its maxclients is reached")
         if (failure := failure_of(replies)) is not None:
-            raise failure
+            raise NoReply(failure.did)  # nobody gets in, whichever error it is
 
     async def _open(self, address: Address, tls: ssl.SSLContext | None) -> Connection:
         loop = asyncio.get_running_loop()

@@ -174,7 +174,8 @@ class Connection(asyncio.Protocol):
             if end < 0 and len(data) < _MOST_HEAD:
                 self._head = data
                 return False
-            if not data[1:end].lstrip(b"-").isdigit() or int(data[1:end]) > self._most_items:
+            length = data[1:end]
+            if length != b"-1" and not (length.isdigit() and int(length) <= self._most_items):
                 self._fail(NoReply("answers with something else than was asked for"))
                 return False
         self._head = None

@@ -14,7 +14,8 @@ from bridge.store_settings import StoreSettings
 __all__ = ["Node", "failure_of"]
 
 _TIMEOUT_S = 0.010  # of a trip, where the settings have none
-_OF_A_KEY = ("WRONGTYPE", "MOVED")  # errors that say nothing about whether the server can serve
+_OF_A_KEY = ("WRONGTYPE", "MOVED")  # errors that the store itself deals with
+_OF_THE_SERVER = ("LOADING", "MASTERDOWN", "BUSY", "NOAUTH")  # all others may be the fault of one group's keys
 _REMEDIES = {
     "MOVED": ": it is a node of a cluster, whose url begins with cluster://",
     "NOAUTH": ": it asks for a password_file",
@@ -89,6 +90,8 @@ class Node:
     async def _trip(self, commands: bytes, replies: int, most_bytes: int, until: float, most_items: int) -> list[Any]:
         loop = asyncio.get_running_loop()
         began = loop.time()
+        if until <= began:
+            raise NoReply("was not asked: the time for it is over", counts=False)
         connection = await self._connections.lease(until)
         if connection is None:
             late = _late("had no free connection within", until - began)
@@ -125,7 +128,7 @@ class Node:
             if failure is not None:
                 connection.close()
             self._connections.give_back(connection)
-        if failure is not None:
+        if failure is not None and failure.counts:
             raise failure
 
 
@@ -154,12 +157,13 @@ class _Trip:
         if self._timer is not None:
             self._timer.cancel()
         failure = found if isinstance(found, NoReply) else failure_of(found)
-        if failure is None:
-            self._circuit.answered()
-        else:
+        failed = failure is not None and failure.counts
+        if failure is not None and failed:
             self._circuit.failed(failure)
+        else:
+            self._circuit.answered()
         if connection is not None:
-            if failure is not None or self._waiter.done():
+            if failed or self._waiter.done():
                 connection.close()
             self._connections.give_back(connection)
         if not self._waiter.done():
@@ -198,5 +202,6 @@ def failure_of(replies: Sequence[Any]) -> NoReply | None:
     """Returns the failure that an error among the replies is; None if there is none but of single keys."""
     for reply in replies:
         if is_error(reply) and (word := error_word(reply)) not in _OF_A_KEY:
-            return NoReply(f"answers with the error {word}{_REMEDIES.get(word, '')}")
+            said = f"answers with the error {word}{_REMEDIES.get(word, '')}"
+            return NoReply(said, counts=word in _OF_THE_SERVER)
     return None
