@@ -81,7 +81,7 @@ async def step(url: str, entities: int, rounds: int) -> None:
         keys = [row_prefix("users", BATCH) + str(number).encode() for number in numbers]
 
         async def ours(rows: Table = rows) -> None:
-            found = await look_up(plan, rows, (0,), 10.0, "")
+            found = await look_up(plan, rows, (0,), left_s=10.0)
             assert found is not None
             assert not found.unfit
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 from bridge.calls import now
 from bridge.errors import Overloaded
 
-__all__ = ["Shares"]
+__all__ = ["Lease", "Shares"]
 
 _WANTED_S = 1.0  # a caller that was turned away and does not come again within it, is taken to want nothing any more
 _MOST_WAITING = 1024
@@ -92,3 +92,29 @@ class Shares:
         while self._waiting and next(iter(self._waiting.values())) < oldest:
             self._waiting.popitem(last=False)
         return {caller, *self._held, *self._waiting}
+
+
+class Lease:
+    """What one call of a caller holds of a bounded resource.
+
+    Args:
+        shares: the resource.
+        caller: the caller.
+    """
+
+    def __init__(self, shares: Shares, caller: str) -> None:
+        self._shares, self._caller, self._amount = shares, caller, 0
+
+    def take(self, amount: int) -> None:
+        """Reserves `amount` more, until `give_back`.
+
+        Raises:
+            Overloaded: the amount exceeds what is free or the caller's share; nothing more is reserved.
+        """
+        self._shares.take(self._caller, amount)
+        self._amount += amount
+
+    def give_back(self) -> None:
+        """Frees all that the call holds."""
+        self._shares.give_back(self._caller, self._amount)
+        self._amount = 0

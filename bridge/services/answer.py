@@ -15,7 +15,7 @@ from bridge.callers.caller import Caller
 from bridge.calls import Arrival, Call, ModelRef, Outcome, now
 from bridge.eager import in_task
 from bridge.errors import BridgeError, DeadlineExceeded, InternalError, LogUnavailable, ModelNotReady, Overloaded
-from bridge.layers.shares import Shares
+from bridge.layers.shares import Lease, Shares
 from bridge.models.registry import Registry
 from bridge.models.version import Version
 from bridge.prediction_log.record import record_of
@@ -119,11 +119,10 @@ class Answering:
             left_s: seconds that the caller still waits; None if it set no deadline.
             by: the caller, and what it may ask for.
         """
-        held, ref = 0, None
+        held, ref = Lease(self._inflight, arrival.caller), None
         try:
-            self._inflight.take(arrival.caller, len(arrival.request))
-            held = len(arrival.request)
-            read = await self._read(wire, arrival, left_s, by)
+            held.take(len(arrival.request))
+            read = await self._read(wire, arrival, left_s, by, held)
             if isinstance(read, _Refusal):
                 return await self._refused(wire, arrival, read)
             ref = read.call.model
@@ -136,7 +135,7 @@ class Answering:
             _log.exception("a call%s failed because of a bug in the gateway", "" if ref is None else f" for {ref}")
             return wire.status(InternalError(), ref)
         finally:
-            self._inflight.give_back(arrival.caller, held)
+            held.give_back()
 
     async def refuse(self, wire: Wire[_Failed], arrival: Arrival, error: BridgeError) -> _Failed:
         """Puts a request on record that is refused before it is read; returns how its failed call ends.
@@ -153,7 +152,7 @@ class Answering:
             return wire.status(InternalError(), None)
 
     async def _read(
-        self, wire: Wire[_Failed], arrival: Arrival, left_s: float | None, by: Caller
+        self, wire: Wire[_Failed], arrival: Arrival, left_s: float | None, by: Caller, held: Lease
     ) -> "_Read | _Refusal":
         """Returns the call that a request makes, with its version, or why the request is refused."""
         ref = None
@@ -168,7 +167,8 @@ class Answering:
             deadline = deadline_of(asked, arrival, left_s)
             draft = CallDraft(asked, request_id, version, arrival, deadline, self._max_columns)
             if (plan := version.lookups) is not None:
-                return _Read(await call_with_lookups(draft, plan, by, little=little), version, asked.form)
+                call = await call_with_lookups(draft, plan, by, little=little, hold=held.take)
+                return _Read(call, version, asked.form)
             call = draft.take_and_bind() if little else await _bound_beside(draft, left_s)
             by.charge(call.rows)
             return _Read(call, version, asked.form)

@@ -16,7 +16,9 @@ __all__ = ["call_with_lookups"]
 _Result = TypeVar("_Result")
 
 
-async def call_with_lookups(draft: CallDraft, plan: LookupPlan, by: Caller, *, little: bool) -> Call:
+async def call_with_lookups(
+    draft: CallDraft, plan: LookupPlan, by: Caller, *, little: bool, hold: Callable[[int], None]
+) -> Call:
     """Looks up what a request's rows lack, and makes its call.
 
     Args:
@@ -24,6 +26,7 @@ async def call_with_lookups(draft: CallDraft, plan: LookupPlan, by: Caller, *, l
         plan: the lookups of its version.
         by: the caller, who is charged for the rows before a store is asked for them.
         little: whether reading the rows may hold the event loop.
+        hold: called with the bytes that are to be looked up, before they are.
 
     Raises:
         BridgeError: the rows are wrong, or more than the caller may have scored. A store that fails raises nothing: it
@@ -33,7 +36,8 @@ async def call_with_lookups(draft: CallDraft, plan: LookupPlan, by: Caller, *, l
     with draft.version.in_use():
         rows = await _work(draft.take_rows, caller, much=not little)
         by.charge(rows.batch.rows)
-        joined = await look_up(plan, rows.batch, rows.places(), _left_s(draft), caller)
+        left_s = _left_s(draft)
+        joined = await look_up(plan, rows.batch, rows.places(), left_s=left_s, caller=caller, hold=hold)
         much = not little or is_much(rows.batch.rows, 0)
         return await _work(partial(draft.bind, rows, joined), caller, much=much)
 

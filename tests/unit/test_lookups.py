@@ -9,7 +9,7 @@ import pytest
 from stored_features import NOW_MS, DictStore, column_of, lookup_of, texts_of, values_of
 
 from bridge.columns import Column, Matrix, Table, Type
-from bridge.errors import DefaultReason, InvalidRequest
+from bridge.errors import DefaultReason, InvalidRequest, Overloaded
 from bridge.features.lookups.joining import Joined
 from bridge.features.lookups.look_up import look_up
 from bridge.features.lookups.plan import Combination, Lookup, LookupPlan
@@ -40,7 +40,7 @@ async def looked_up(
     """What is looked up for these columns."""
     plan = LookupPlan(model, lookups or [lookup_of(store)], combined)
     rows = Table(columns, len(columns[0]))
-    found = await look_up(plan, rows, places or tuple(range(len(columns))), 10.0, "")
+    found = await look_up(plan, rows, places or tuple(range(len(columns))), left_s=10.0)
     assert found is not None
     return found
 
@@ -96,8 +96,8 @@ async def test_a_caller_that_sends_all_features_needs_no_store(store: DictStore)
     assert joined.looked_up.results == ()
     assert joined.looked_up.keys == (4,)
     plan = LookupPlan(MODEL, [lookup_of(store)], [])
-    assert await look_up(plan, Table(tuple(columns), 1), (0, 1, 2, 3), 10.0, "") is None
-    assert await look_up(plan, Matrix((), np.ones((2, 4))), (), 10.0, "") is None
+    assert await look_up(plan, Table(tuple(columns), 1), (0, 1, 2, 3), left_s=10.0) is None
+    assert await look_up(plan, Matrix((), np.ones((2, 4))), (), left_s=10.0) is None
     assert store.trips == []
 
 
@@ -355,3 +355,23 @@ async def test_days_since_a_batch_that_is_not_named_after_a_day_are_not_guessed(
     store.publish("orders", "v2", {"orders": Type.INT64}, {"a": [2]})
     joined = await looked_up(store, texts_of(["a"]), lookups=lookups, combined=[SUM], model=("total",))
     assert "is not named after a day" in str(joined.unfit[0].of(0))
+
+
+async def test_one_key_in_many_rows_is_bounded_by_the_rows() -> None:
+    """A caller's bytes are few, and the values that they ask for are many."""
+    store = DictStore()
+    store.publish("orders", "1", {"orders": Type.INT, "note": Type.STRING}, {"a": [1, "x" * 1000]})
+    for rows, said in ((2_200_000, "of 2200000 rows x 2 features"), (20_000, "texts of 20000000 characters")):
+        with pytest.raises(InvalidRequest, match=said) as refused:
+            await looked_up(store, column_of("user_id", Type.STRING, ["a"] * rows), model=("orders", "note"))
+        assert refused.value.limit
+
+
+async def test_what_is_looked_up_is_held_to_the_bytes_in_flight(store: DictStore) -> None:
+    def turn_away(amount: int) -> None:
+        raise Overloaded(f"{amount} bytes")
+
+    plan = LookupPlan(MODEL, [lookup_of(store)], [])
+    with pytest.raises(Overloaded, match="64 bytes"):  # age is open too: the group might have it
+        await look_up(plan, Table((texts_of(["a", "a"]),), 2), (0,), left_s=10.0, hold=turn_away)
+    assert store.trips == []

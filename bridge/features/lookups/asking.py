@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from bridge.calls import now
 from bridge.columns import Type
 from bridge.errors import InvalidRequest
@@ -20,7 +22,8 @@ __all__ = ["Answer", "ask"]
 _TRIP = 1000  # entities of a round trip
 _TIMEOUT_S = 0.01  # for a round trip, unless the store's settings state another time
 _SHARE, _MOST_SHARE = 0.2, 0.5  # of the call's time: without a setting, and with one
-_MOST_CELLS = 1 << 22  # of all entities of a call: 32 MiB of numbers
+_MOST_CELLS = 1 << 22  # of all rows of a call, by one lookup: 32 MiB of numbers
+_MOST_CHARACTERS = 1 << 24  # of all texts of a call, by one lookup
 _COUNTED = (Type.DOUBLE, Type.INT, Type.INT64)
 
 
@@ -154,8 +157,9 @@ async def _ask_batch(need: Need, keys: EntityKeys, question: Question, now_ms: i
         previous = None
     direct = _direct(need, current.by_name, absent)
     wanted = _wanted((*direct, *need.operands), current.by_name, f"batch {current.name} of group '{group.name}'")
-    _check_cells(need, len(keys.entities), len(wanted))
+    _check_cells(need, keys.rows, len(wanted))
     fetched = await fetch_batch(question.of(wanted), current, previous)
+    _check_texts(need, keys, fetched)
     return Answer(need, keys, current.name, age_s, previous, direct, {current.name: fetched}, current)
 
 
@@ -165,12 +169,27 @@ def _wanted(names: Sequence[str], known: Mapping[str, GroupFeature], where: str)
     return [known[name] for name in dict.fromkeys(names)]
 
 
-def _check_cells(need: Need, entities: int, features: int) -> None:
-    if entities * features > _MOST_CELLS:
+def _check_cells(need: Need, rows: int, features: int) -> None:
+    if rows * features > _MOST_CELLS:
         raise InvalidRequest(
-            f"lookup '{need.lookup.name}' of {entities} keys x {features} features; at most {_MOST_CELLS} values are "
+            f"lookup '{need.lookup.name}' of {rows} rows x {features} features; at most {_MOST_CELLS} values are "
             "looked up for a call: send fewer rows a call",
             limit=f"{_MOST_CELLS} values",
+        )
+
+
+def _check_texts(need: Need, keys: EntityKeys, fetched: Fetched) -> None:
+    """Checks how long texts are once each row has its own: one key may be in a million rows."""
+    characters = 0
+    for column in fetched.columns.values():
+        if column.type is Type.STRING:
+            lengths = np.fromiter(map(len, column.values), np.int64, len(column))
+            characters += int((lengths if keys.places is None else lengths[keys.places[keys.places >= 0]]).sum())
+    if characters > _MOST_CHARACTERS:
+        raise InvalidRequest(
+            f"lookup '{need.lookup.name}' gives texts of {characters} characters for the rows of the call; at most "
+            f"{_MOST_CHARACTERS} are looked up for a call: send fewer rows a call",
+            limit=f"{_MOST_CHARACTERS} characters",
         )
 
 
@@ -183,7 +202,7 @@ async def _ask_stream(
     wanted = _wanted((*direct, *need.operands), known, f"the stream's group '{group.name}'")
     if other := [one.name for one in wanted if one.type not in _COUNTED]:
         raise FeaturesMissing(f"feature '{other[0]}' of the stream's group '{group.name}' is not a number")
-    _check_cells(need, len(keys.entities) * len(days), len(wanted))
+    _check_cells(need, keys.rows * len(days), len(wanted))
     fetched = await fetch_days(question.of(wanted), days)
     return Answer(need, keys, days[-1] if days else "", direct=direct, fetched=fetched)
 

@@ -25,6 +25,11 @@ class EntityKeys:
     entities: list[bytes]
     places: Array | None
 
+    @property
+    def rows(self) -> int:
+        """The number of rows."""
+        return len(self.entities) if self.places is None else len(self.places)
+
     def spread(self, column: Column) -> Column:
         """Returns a column with an entry for each entity as one with an entry for each row; missing without a key."""
         if self.places is None:

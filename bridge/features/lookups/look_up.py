@@ -14,10 +14,20 @@ from bridge.features.lookups.plan import LookupPlan, Needs
 
 __all__ = ["look_up"]
 
+_NUMBER_BYTES = 8
+
 _Result = TypeVar("_Result")
 
 
-async def look_up(plan: LookupPlan, batch: Batch, places: tuple[int, ...], left_s: float, caller: str) -> Joined | None:
+async def look_up(
+    plan: LookupPlan,
+    batch: Batch,
+    places: tuple[int, ...],
+    *,
+    left_s: float,
+    caller: str = "",
+    hold: Callable[[int], None] = lambda _: None,
+) -> Joined | None:
     """Looks up the features that a call's rows lack.
 
     Args:
@@ -26,12 +36,15 @@ async def look_up(plan: LookupPlan, batch: Batch, places: tuple[int, ...], left_
         places: the places in the request of the batch's columns.
         left_s: the seconds that the call has left.
         caller: whose call it is.
+        hold: called with the most bytes of numbers that are looked up, before they are; may raise Overloaded. A caller
+            has sent far fewer bytes of keys.
 
     Returns:
         The rows with their features; None if the call needs nothing and has no column that is only a key.
 
     Raises:
         InvalidRequest: the column of keys is not there, holds no keys, or holds more than may be looked up at once.
+        Overloaded: `hold` raised it.
     """
     names = batch.names if isinstance(batch, Matrix) else tuple(column.name for column in batch.columns)
     if not names or not batch.rows:
@@ -44,6 +57,7 @@ async def look_up(plan: LookupPlan, batch: Batch, places: tuple[int, ...], left_
     answers: list[Answer] = []
     if needs.lookups:
         await in_task()
+        hold(table.rows * needs.columns * _NUMBER_BYTES)
         entities = await _work(table.rows, caller, lambda: _entities(table, needs))
         answers = await ask(needs, entities, left_s)
     return await _work(table.rows, caller, lambda: join(table, keys, needs, answers, places))

@@ -83,6 +83,12 @@ class Needs:
     combinations: tuple[Combination, ...]
     open: tuple[str, ...]
 
+    @property
+    def columns(self) -> int:
+        """The most columns that the lookups give, a stream's for one day."""
+        named = sum(len(need.features or ()) + len(need.operands) for need in self.lookups)
+        return len(self.open) + named + len(self.combinations)
+
 
 class LookupPlan:
     """The lookups of one version.
