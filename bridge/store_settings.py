@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 __all__ = ["StoreSettings"]
 
+_TRIP_S = 0.01
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Path = Annotated[Path, Field(strict=False)]  # TOML has text for a path
 _SCHEMES = ("redis", "rediss", "unix", "sentinel", "sentinels", "cluster", "clusters")
@@ -55,6 +56,11 @@ class StoreSettings(BaseModel):
     cache_entities: Annotated[int, Field(ge=0, le=10_000_000)] = 0
     cache_age_s: _Seconds = 60.0
     key: str | None = None
+
+    @property
+    def trip_s(self) -> float:
+        """How long a round trip may take, in seconds."""
+        return _TRIP_S if self.timeout_s is None else self.timeout_s
 
     @property
     def scheme(self) -> str:

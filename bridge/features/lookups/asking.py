@@ -20,7 +20,6 @@ from bridge.lookup_errors import FeaturesMissing, LookupFailed, StoreUnavailable
 __all__ = ["Answer", "ask"]
 
 _TRIP = 1000  # entities of a round trip
-_TIMEOUT_S = 0.01  # for a round trip, unless the store's settings state another time
 _SHARE, _MOST_SHARE = 0.2, 0.5  # of the call's time: without a setting, and with one
 _MOST_CELLS = 1 << 22  # of all rows of a call, by one lookup: 32 MiB of numbers
 _MOST_CHARACTERS = 1 << 24  # of all texts of a call, by one lookup
@@ -90,10 +89,9 @@ def _check_size(need: Need, entities: int) -> None:
 def _limit_s(need: Need, entities: int, left_s: float) -> float:
     """Returns how long a lookup may take, in seconds."""
     trips = max(1, -(-entities // _TRIP)) + ("previous" in need.lookup.steps)
-    timeout_s = need.lookup.limits.timeout_s
-    if timeout_s is None:
-        return max(0.0, min(_TIMEOUT_S * trips, _SHARE * left_s))
-    return max(0.0, min(timeout_s * trips, _MOST_SHARE * left_s))
+    limits = need.lookup.limits
+    share = _SHARE if limits.timeout_s is None else _MOST_SHARE
+    return max(0.0, min(limits.trip_s * trips, share * left_s))
 
 
 async def _snapshots(needs: Needs, untils: Sequence[float]) -> dict[str, Snapshot | LookupFailed]:

@@ -13,7 +13,6 @@ from bridge.store_settings import StoreSettings
 
 __all__ = ["Node", "failure_of"]
 
-_TIMEOUT_S = 0.010  # of a trip, where the settings have none
 _OF_A_KEY = ("WRONGTYPE", "MOVED")  # errors that the store itself deals with
 _OF_THE_SERVER = ("LOADING", "MASTERDOWN", "BUSY", "NOAUTH")  # all others may be the fault of one group's keys
 _REMEDIES = {
@@ -35,7 +34,7 @@ class Node:
 
     def __init__(self, name: str, settings: StoreSettings, connect: Callable[[], Awaitable[Connection]]) -> None:
         self._name = f"store '{name}'"
-        self.patience_s = settings.timeout_s if settings.timeout_s is not None else _TIMEOUT_S
+        self.patience_s = settings.trip_s
         self._circuit = StoreCircuit(self._name, settings.failures, settings.open_s, self._ping)
         self._connections = Connections(connect, settings.max_connections, self._circuit.failed)
 
