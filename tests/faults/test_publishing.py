@@ -12,7 +12,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from certificates import Authority
 from features_commands import features, write_users
+from fixtures import ROOT
 from redis_servers import RedisServer, free_port, redis_server, redis_store
 from waiting import eventually_now
 
@@ -249,7 +251,10 @@ def test_a_store_that_is_not_there_is_named_in_one_sentence(tmp_path: Path) -> N
 
 def test_a_user_may_need_a_password_and_rights(redis_store: RedisServer, tmp_path: Path) -> None:
     client: Any = redis_store.client
-    client.acl_setuser("night", enabled=True, passwords=["+secret"], keys=["sb:*"], categories=["+@all"])
+    rights = (
+        (ROOT / "docs" / "features.md").read_text(encoding="utf-8").partition("ACL SETUSER night ")[2].splitlines()[0]
+    )
+    client.execute_command("ACL", "SETUSER", "night", *rights.replace("PASSWORD", "secret").split())
     client.acl_setuser("reader", enabled=True, passwords=["+secret"], keys=["sb:*"], categories=["+@read"])
     password = tmp_path / "password"
     password.write_text("secret\n")
@@ -263,9 +268,35 @@ def test_a_user_may_need_a_password_and_rights(redis_store: RedisServer, tmp_pat
     assert done.err.startswith("the store refused a command: ")
     assert "swordfish" not in done.err
     done = features("publish", "users", *options, "night", "--password-file", password, store=redis_store.url)
-    assert done.code == 0
+    assert (done.code, done.err) == (0, "")
+    assert " bytes an entity" in done.out
+    known = ("--username", "night", "--password-file", password)
+    assert features("verify", "users", *known, store=redis_store.url).code == 0
+    assert features("drop", "users", *known, store=redis_store.url).code == 0
     done = features("publish", "users", *options, "night", "--password-file", tmp_path / "none", store=redis_store.url)
     assert (done.code, done.err) == (1, f"{tmp_path / 'none'}: No such file or directory\n")
+
+
+def test_a_store_with_tls_is_known_by_its_certificate(tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "pki")
+    server_pair, own = authority.issue("redis", "IP:127.0.0.1"), authority.issue("night")
+    port = free_port()
+    options = {
+        "--tls-port": port,
+        "--tls-cert-file": server_pair.certificate,
+        "--tls-key-file": server_pair.key,
+        "--tls-ca-cert-file": authority.certificate,
+    }
+    path = write_users(tmp_path / "users.parquet")
+    publish = ("publish", "users", "--input", path, "--key", "user_id")
+    url = f"rediss://127.0.0.1:{port}/0"
+    with redis_server(*(str(part) for pair in options.items() for part in pair)):
+        known = ("--tls-cert", own.certificate, "--tls-key", own.key)
+        done = features(*publish, *known, store=url)
+        assert (done.code, len(done.err.splitlines())) == (1, 1)
+        assert "the store can't be reached" in done.err
+        assert features(*publish, *known, "--tls-ca", authority.certificate, store=url).code == 0
+        assert "must both be set" in features(*publish, "--tls-cert", own.certificate, store=url).err
 
 
 @contextmanager
