@@ -8,8 +8,10 @@ from typing import Any
 from urllib.parse import parse_qs, unquote
 
 import redis
+from redis.backoff import ExponentialBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import RedisClusterException
+from redis.retry import Retry
 from redis.sentinel import Sentinel
 
 from bridge.features.publishing.publishing_errors import StoreRefused
@@ -22,6 +24,7 @@ Client = Any  # redis-py's types differ between a server and a cluster
 
 _TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 5.0
+_RETRIES, _RETRY_BASE_S, _RETRY_CAP_S = 3, 0.1, 1.0
 _USUAL_PORT = 6379
 _USUAL_SENTINEL_PORT = 26379
 _MOST_PORT = 65535
@@ -46,6 +49,7 @@ def connect(settings: StoreSettings) -> Client:
     Raises:
         StoreRefused: the URL has a part that can't be read, or is of a store that can't be written to.
         StoreUnavailable: of a cluster, none of its nodes answers.
+        OSError: the file with the password can't be read.
     """
     scheme, rest = settings.scheme, settings.url.partition("://")[2]
     if scheme == "memory":
@@ -98,6 +102,7 @@ def _watched(hosts: str, behind: str, options: dict[str, Any]) -> Client:
 
 def _options(settings: StoreSettings) -> dict[str, Any]:
     options: dict[str, Any] = {"socket_timeout": _TIMEOUT_S, "socket_connect_timeout": _CONNECT_TIMEOUT_S}
+    options["retry"] = Retry(ExponentialBackoff(cap=_RETRY_CAP_S, base=_RETRY_BASE_S), _RETRIES)
     if settings.encrypted:
         options |= {"ssl": True, "ssl_cert_reqs": "required", "ssl_check_hostname": True}
         for name, path in (
@@ -108,7 +113,8 @@ def _options(settings: StoreSettings) -> dict[str, Any]:
             if path is not None:
                 options[name] = str(path)
     if settings.password_file is not None:
-        options["credential_provider"] = _PasswordFile(settings.username, settings.password_file)
+        options["credential_provider"] = provider = _PasswordFile(settings.username, settings.password_file)
+        provider.get_credentials()  # a file that is not there is named before any connection is tried
     elif settings.username is not None:
         raise StoreRefused("username without password_file: Redis knows users by their passwords")
     return options

@@ -1,6 +1,7 @@
 """What a publication is asked to do, checked before anything is read or written."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
@@ -82,7 +83,7 @@ def check_features(features: Sequence[GroupFeature]) -> None:
     names = [one.name for one in features]
     if not 0 < len(names) <= _MOST_FEATURES:
         raise PublicationRefused(f"there are {len(names)} features: a group has 1 to {_MOST_FEATURES}")
-    if twice := next((name for at, name in enumerate(names) if name in names[:at]), None):
+    if twice := next((name for name, count in Counter(names).items() if count > 1), None):
         raise PublicationRefused(f"feature '{twice}' is there twice")
     if any(not 0 < len(name.encode()) <= _MOST_NAME_BYTES for name in names):
         raise PublicationRefused(f"a feature's name has 1 to {_MOST_NAME_BYTES} bytes of UTF-8")
