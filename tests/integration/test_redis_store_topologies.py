@@ -40,6 +40,26 @@ async def test_the_master_is_asked_also_after_a_failover() -> None:
             await rows_become(store, b"after")
 
 
+async def test_a_master_that_was_replaced_is_left_though_it_still_answers() -> None:
+    with redis_server() as old, redis_server() as new:
+        old.client.set(KEY, "old")
+        new.client.set(KEY, "new")
+        named = old
+
+        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.readuntil(b"features\r\n")
+            writer.write(b"*2\r\n$9\r\n127.0.0.1\r\n$%d\r\n%d\r\n" % (len(str(named.port)), named.port))
+            await reader.read()
+            writer.close()
+
+        port = free_port()
+        sentinel = await asyncio.start_server(serve, "127.0.0.1", port)
+        async with sentinel, opened_store(f"sentinel://127.0.0.1:{port}/features", refresh_s=0.05) as store:
+            assert await store.rows([KEY], within()) == [b"old"]
+            named = new
+            await rows_become(store, b"new")
+
+
 async def test_a_master_that_dies_is_replaced_by_its_replica() -> None:
     with redis_service(sentinels=3) as service:
         service.master.client.set(KEY, "before")

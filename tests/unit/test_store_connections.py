@@ -154,6 +154,25 @@ async def test_they_wait_on_where_a_lent_one_may_still_come_back() -> None:
     await server.connections.close()
 
 
+async def test_after_a_renewal_none_of_the_old_ones_is_lent() -> None:
+    server = Server(3)
+    lent, idle = await server.lease(), await server.lease()
+    assert lent is not None
+    assert idle is not None
+    server.connections.give_back(idle)
+    server.connections.renew()
+    assert not server.made[1].usable
+    assert server.made[0].usable  # what is under way may finish
+    server.connections.give_back(lent)
+    assert not server.made[0].usable
+    new = await server.lease()
+    assert new is server.made[2]
+    assert new is not None
+    server.connections.give_back(new)
+    assert await server.lease() is new
+    await server.connections.close()
+
+
 async def test_closing_tells_those_who_wait_and_stops_what_is_in_the_making() -> None:
     server = Server(2)
     await server.lease()

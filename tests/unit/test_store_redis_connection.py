@@ -115,6 +115,14 @@ async def test_what_nobody_asked_for_ends_the_connection() -> None:
     assert asked.found == [[b"OK"]]
 
 
+async def test_what_comes_behind_the_last_reply_ends_the_connection() -> None:
+    asked = Asked()
+    asked.connection.data_received(b"+OK\r\n+OF ANOTHER\r\n")
+    assert asked.found == [[b"OK"]]
+    assert asked.wire.aborted
+    assert not asked.connection.usable
+
+
 async def test_who_closed_it_is_told_nothing_more() -> None:
     asked = Asked()
     asked.connection.close()

@@ -7,7 +7,7 @@ was closed only when it is asked again; so only hiredis, its parser, is used her
 import asyncio
 import socket
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import hiredis
 
@@ -127,8 +127,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio as soon as the connection is there."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - asyncio says so
-        self._transport, self._open = transport, True
+        self._transport, self._open = cast("asyncio.Transport", transport), True
         connected: socket.socket | None = transport.get_extra_info("socket")
         if connected is not None and connected.family != socket.AF_UNIX:
             # A firewall may forget a connection that is idle, and then what is sent on it is lost without a word.
