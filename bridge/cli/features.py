@@ -47,9 +47,10 @@ def declare(
     ],
     store: StoreUrl,
     timezone: Annotated[str, typer.Option(help="The time zone in which days begin, such as Europe/Berlin.")] = "UTC",
-    accept_schema: Annotated[
-        bool, typer.Option("--accept-schema", help="Change the features or the time zone of a group that is there.")
-    ] = False,
+    keep_days: Annotated[
+        int, typer.Option(help="For how many days the stream keeps its hashes, the day itself included.")
+    ] = 2,
+    accept_schema: Annotated[bool, typer.Option("--accept-schema", help="Change a group that is there.")] = False,
     username: Username = None,
     password_file: PasswordFile = None,
     tls_ca: StoreCa = None,
@@ -63,8 +64,9 @@ def declare(
         from bridge.features.stores.group import GroupFeature  # noqa: PLC0415 - likewise
 
         features = [GroupFeature(name, kind) for name, kind in types.items()]
-        declare_group(client, group, timezone, features, accept_schema=accept_schema)
-    typer.echo(f"group '{group}' is a stream's, with {len(features)} features; its days begin in {timezone}")
+        declare_group(client, group, timezone, features, keep_days=keep_days, accept_schema=accept_schema)
+    said = f"its days begin in {timezone}, and are kept for {keep_days} days"
+    typer.echo(f"group '{group}' is a stream's, with {len(features)} features; {said}")
 
 
 @command(app, "list")

@@ -22,7 +22,7 @@ StoreUrl = Annotated[
         envvar="SCOREBRIDGE_STORE",
         metavar="URL",
         show_default=False,
-        help="The store, in the forms of url in [stores.NAME], such as redis://HOST:6379/0.",
+        help="Where the store is, such as redis://HOST:6379/0 or sentinel://HOST:26379/SERVICE/0.",
     ),
 ]
 Username = Annotated[str | None, typer.Option("--username", help="The user to log in as; else Redis' default user.")]

@@ -281,9 +281,13 @@ def test_a_stream_s_group_is_declared_and_shown(redis_store: RedisServer) -> Non
     for _ in range(2):
         assert features("declare", "today", *options, store=redis_store.url).code == 0
     done = features("declare", "today", "--feature", "orders=int", store=redis_store.url)
-    assert "has other features or another time zone; --accept-schema" in done.err
+    assert "has other features, days or another time zone; --accept-schema" in done.err
     assert "is a text" in features("declare", "t", "--feature", "city=string", store=redis_store.url).err
+    for days, code in ((0, 1), (32, 1), (3, 1)):  # the last one is another than before
+        assert features("declare", "today", *options, "--keep-days", days, store=redis_store.url).code == code
+    assert features("declare", "today", *options, "--keep-days", 3, "--accept-schema", store=redis_store.url).code == 0
     group = described(redis_store, "today")
+    assert group.keep_days == 3
     seconds, _ = redis_store.client.time()
     key = row_prefix("today", group.day(seconds * 1000), group.kind) + b"42"
     redis_store.client.hincrbyfloat(key, "orders", 1)

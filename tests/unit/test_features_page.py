@@ -2,10 +2,12 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 from fixtures import ROOT
 
+from bridge.bundles.settings import read_model_settings
 from bridge.columns import Array, Column, Type
 from bridge.features.stores.group import read_meta, write_meta
 from bridge.features.stores.packed_rows import RowFormat
@@ -48,3 +50,13 @@ def test_the_example_s_bytes_are_those_of_the_entity() -> None:
 def test_the_example_s_description_is_what_is_written() -> None:
     group = read_meta("users", block("The description").encode())
     assert json.loads(write_meta(group)) == json.loads(block("The description"))
+
+
+def test_the_model_on_the_page_is_one(tmp_path: Path) -> None:
+    examples = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+    example = next(one for one in examples if "[lookup" in one)
+    (tmp_path / "model.toml").write_text(example)
+    settings = read_model_settings(tmp_path)
+    assert settings.lookup["history"].steps == ("previous", "default")
+    assert settings.lookup["today"].since == "history"
+    assert settings.combine["orders_30d"].operands == (("history", "orders"), ("today", "orders"))

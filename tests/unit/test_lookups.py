@@ -341,6 +341,18 @@ async def test_what_is_no_number_in_a_stream_fails_its_row(number: str) -> None:
     assert held(joined) == {"orders": [None, -7, None]}
 
 
+async def test_a_stream_counts_numbers_of_every_type() -> None:
+    store = DictStore()
+    store.stream("today", {"spent": Type.DOUBLE, "seen": Type.BOOL, "orders": Type.INT})
+    store.count("today", "2025-11-25", "a", spent="1.25", seen="1", orders="3")
+    store.count("today", "2025-11-25", "b", spent="-1e-3", seen="0")
+    store.count("today", "2025-11-25", "c", seen="2")
+    keys, lookups = texts_of(["a", "b", "c"]), [lookup_of(store, "today")]
+    joined = await looked_up(store, keys, lookups=lookups, model=("spent", "seen", "orders"))
+    assert held(joined) == {"spent": [1.25, -0.001, None], "seen": [True, False, None], "orders": [3, None, None]}
+    assert sorted(joined.unfit) == [2]
+
+
 async def test_a_sum_of_which_a_part_is_not_known_is_missing() -> None:
     store, lookups = shop()
     del store.groups["today"]

@@ -23,7 +23,7 @@ _TRIP = 1000  # entities of a round trip
 _SHARE, _MOST_SHARE = 0.2, 0.5  # of the call's time: without a setting, and with one
 _MOST_CELLS = 1 << 22  # of all rows of a call, by one lookup: 32 MiB of numbers
 _MOST_CHARACTERS = 1 << 24  # of all texts of a call, by one lookup
-_COUNTED = (Type.DOUBLE, Type.INT, Type.INT64)
+_COUNTED = (Type.DOUBLE, Type.INT, Type.INT64, Type.BOOL)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

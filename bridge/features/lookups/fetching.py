@@ -164,6 +164,8 @@ def _number(raw: bytes, kind: Type) -> float | None:
     number = float(raw)
     if kind is Type.DOUBLE:
         return number if math.isfinite(number) else None
+    if kind is Type.BOOL:
+        return number if number in (0.0, 1.0) else None
     exact = int(raw) if _WHOLE.fullmatch(raw) else number  # a float may have rounded the text
     return number if abs(exact) <= DOUBLE_EXACT and number.is_integer() else None
 
@@ -172,8 +174,9 @@ def _typed(feature: GroupFeature, numbers: Array) -> Column:
     if feature.type is Type.DOUBLE:
         return Column(feature.name, Type.DOUBLE, numbers)
     absent = np.isnan(numbers)
-    values = np.where(absent, 0, numbers).astype(np.int64)
-    return Column(feature.name, Type.INT64, values, absent if absent.any() else None)
+    kind = Type.BOOL if feature.type is Type.BOOL else Type.INT64
+    values = np.where(absent, 0, numbers).astype(kind.dtype)
+    return Column(feature.name, kind, values, absent if absent.any() else None)
 
 
 async def _beside(work: Callable[[], _Result], rows: int) -> _Result:

@@ -9,6 +9,7 @@ from bridge.features.publishing.options import check_features, check_group_name,
 from bridge.features.publishing.publishing_errors import PublicationRefused
 from bridge.features.stores.group import (
     GROUPS_KEY,
+    MOST_DAYS,
     NAME,
     FeatureBatch,
     Group,
@@ -93,7 +94,13 @@ def find_group(client: Client, name: str) -> GroupState:
 
 
 def declare(
-    client: Client, name: str, timezone: str, features: Sequence[GroupFeature], *, accept_schema: bool = False
+    client: Client,
+    name: str,
+    timezone: str,
+    features: Sequence[GroupFeature],
+    *,
+    keep_days: int = 2,
+    accept_schema: bool = False,
 ) -> Group:
     """Describes a group that a stream writes, and returns it; nothing changes if it is described so already.
 
@@ -102,7 +109,8 @@ def declare(
         name: the group's name.
         timezone: the name of the time zone in which its days begin.
         features: its features, which all are numbers.
-        accept_schema: whether the features or the time zone may differ from those that the group has.
+        keep_days: for how many days the stream keeps its hashes, the day itself included.
+        accept_schema: whether the features, the time zone or the days may differ from those that the group has.
 
     Raises:
         PublicationRefused: a name or type can't be taken, the group is published in batches or has other features or
@@ -111,7 +119,9 @@ def declare(
         StoreUnavailable, StoreRefused: the store does not answer, or refuses a command.
     """
     _check_stream(name, timezone, features)
-    group = Group(name, GroupKind.STREAM, timezone, streamed=tuple(features))
+    if not 1 <= keep_days <= MOST_DAYS:
+        raise PublicationRefused(f"a stream's hashes are kept for 1 to {MOST_DAYS} days", limit=f"{MOST_DAYS} days")
+    group = Group(name, GroupKind.STREAM, timezone, streamed=tuple(features), keep_days=keep_days)
     with store_errors():
         raw = client.get(meta_key(name)) or b""
     before = read_meta(name, raw) if raw else group
@@ -119,7 +129,7 @@ def declare(
         raise PublicationRefused(f"group '{name}' is published in batches: declare another group for the stream")
     if before != group and not accept_schema:
         raise PublicationRefused(
-            f"group '{name}' has other features or another time zone; --accept-schema changes them"
+            f"group '{name}' has other features, days or another time zone; --accept-schema changes them"
         )
     with store_errors():
         client.sadd(GROUPS_KEY, name)
