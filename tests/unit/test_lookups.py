@@ -362,6 +362,13 @@ async def test_a_sum_of_which_a_part_is_not_known_is_missing() -> None:
     assert not joined.unfit
 
 
+async def test_of_several_faults_the_first_lookup_s_is_told() -> None:
+    store, lookups = shop()
+    store.down = True
+    joined = await looked_up(store, texts_of(["a"]), lookups=lookups, combined=[SUM], model=("total",))
+    assert "lookup 'history': store 'memory' refuses connections" in str(joined.unfit[0].of(0))
+
+
 async def test_days_since_a_batch_that_is_not_named_after_a_day_are_not_guessed() -> None:
     store, lookups = shop()
     store.publish("orders", "v2", {"orders": Type.INT64}, {"a": [2]})

@@ -162,13 +162,14 @@ def join(table: Table, keys: Sequence[int], needs: Needs, answers: Sequence[Answ
         since = answer.need.lookup.since
         by_name[answer.need.lookup.name] = _Rows(answer, table.rows, None if since is None else by_name[since])
     found = [by_name[answer.need.lookup.name] for answer in answers]
-    columns, unfit = _direct(found, needs.open, table.rows)
+    columns, ambiguous = _direct(found, needs.open, table.rows)
+    faults = [*(rows.unfit() for rows in found), ambiguous]
     for combination in needs.combinations:
         column, wrong = _combined(combination, by_name, table.rows)
         columns.append(column)
-        unfit |= wrong
-    for rows in found:
-        unfit |= rows.unfit()
+        faults.append(wrong)
+    # Of several faults of a row the first is told: without history, today is not the cause.
+    unfit = {row: fault for rows in reversed(faults) for row, fault in rows.items()}
     kept = tuple(column for place, column in enumerate(table.columns) if place not in keys)
     results = tuple(rows.result() for rows in found)
     looked_up = LookedUp(results, tuple(columns), tuple(places[place] for place in keys))
