@@ -114,8 +114,18 @@ async def test_a_cluster_is_asked_node_by_node_as_the_groups_are_spread() -> Non
                     seen = (await store.look(group, within())).group
                     assert seen is not None
                     assert seen.streamed == ORDERS.streamed
+            await _finds_a_node_that_is_up(cluster, keys[0])
             await _follows_a_slot_that_moves(cluster, store)
             await _follows_a_replica_that_takes_over(cluster, store)
+
+
+async def _finds_a_node_that_is_up(cluster: RedisCluster, key: bytes) -> None:
+    down = cluster.url.replace("cluster://", f"cluster://127.0.0.1:{free_port()},")
+    async with opened_store(down) as store:
+        with pytest.raises(StoreUnavailable, match="refuses connections"):
+            await store.rows([key], within())
+        assert store.state == "1 of its nodes: refuses connections"
+        assert await store.rows([key], within()) == [key]
 
 
 async def _follows_a_slot_that_moves(cluster: RedisCluster, store: RedisStore) -> None:

@@ -15,11 +15,7 @@ __all__ = ["Node", "failure_of"]
 
 _OF_A_KEY = ("WRONGTYPE", "MOVED")  # errors that the store itself deals with
 _OF_THE_SERVER = ("LOADING", "MASTERDOWN", "BUSY", "NOAUTH")  # all others may be the fault of one group's keys
-_REMEDIES = {
-    "MOVED": ": it is a node of a cluster, whose url begins with cluster://",
-    "NOAUTH": ": it asks for a password_file",
-    "CROSSSLOT": ": it is a node of a cluster, whose url begins with cluster://",
-}
+_REMEDIES = {"NOAUTH": ": it asks for a password_file"}
 _MOST_PONG = 1 << 16
 
 

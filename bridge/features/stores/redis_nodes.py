@@ -100,7 +100,7 @@ class ClusterNodes:
     def __init__(self, name: str, settings: StoreSettings, url: RedisUrl) -> None:
         self._name, self._settings = name, settings
         self._connecting = Connecting(name, settings, url)
-        self._given = url.addresses
+        self._given = list(url.addresses)  # the last one to have failed stands last
         self._nodes: dict[Address, Node] = {}
         self._routes: dict[bytes, Address] = {}
         self._closing: set[asyncio.Task[None]] = set()
@@ -134,11 +134,14 @@ class ClusterNodes:
         return True
 
     def failed(self, node: Node) -> None:
-        """Forgets a node that is left alone, unless the URL names it."""
-        if not node.left_alone:
-            return
+        """Forgets a node that is left alone, unless the URL names it; others of the URL are asked before it."""
         address = next((one for one, other in self._nodes.items() if other is node), None)
         if address is None:
+            return
+        if address in self._given:
+            self._given.remove(address)
+            self._given.append(address)
+        if not node.left_alone:
             return
         self._routes = {group: route for group, route in self._routes.items() if route != address}
         if address not in self._given:

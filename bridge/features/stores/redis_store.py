@@ -40,7 +40,7 @@ class RedisStore:
 
     def __init__(self, name: str, settings: StoreSettings) -> None:
         url = read_url(name, settings)
-        self._name, self._refresh_s = name, settings.refresh_s
+        self._name, self._refresh_s, self._cluster = name, settings.refresh_s, url.cluster
         self._nodes: Nodes = ClusterNodes(name, settings, url) if url.cluster else OneNode(name, settings, url)
         self._snapshots = Snapshots(settings.refresh_s)
         self._cache = RowCache(settings.cache_entities, settings.cache_age_s) if settings.cache_entities else None
@@ -161,9 +161,8 @@ class RedisStore:
             if not self._nodes.moved(key, found[0]):
                 break
         if any(is_error(reply) and error_word(reply) == "MOVED" for reply in found):
-            raise StoreUnavailable(
-                f"store '{self._name}' answers with the error MOVED: for a cluster, its url begins with cluster://"
-            )
+            remedy = "" if self._cluster else ": for a cluster, its url begins with cluster://"
+            raise StoreUnavailable(f"store '{self._name}' answers with the error MOVED{remedy}")
         return found
 
     async def _refresh(self) -> None:
