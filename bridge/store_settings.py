@@ -24,7 +24,7 @@ class StoreSettings(BaseModel):
             `cluster://HOST:PORT,HOST:PORT` (with an s behind the scheme for TLS), or `memory:FILE`.
         timeout_s: seconds that a round trip of up to 1,000 entities may take, and at most half of the time that the
             call has left; None for 10 ms, and at most 20 % of that time.
-        max_connections: the most connections to Redis.
+        max_connections: the most connections to Redis, of a cluster to each node.
         max_entities: the most different keys of one call; more are refused.
         username: the user to log in as; None for Redis' default user.
         password_file: the file with the password; None for none. It is read anew for each connection.
