@@ -36,7 +36,7 @@ class StoreSettings(BaseModel):
         open_s: for how many seconds it then is, before it is tried again.
         cache_entities: the most rows kept in memory; 0 keeps none.
         cache_age_s: for how many seconds a row is kept.
-        key: the key's column in the file of a `memory:` store; None for the column that the lookup names.
+        key: the key's column in the file of a `memory:` store; None for the one that the file's own metadata name.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)

@@ -51,6 +51,7 @@ class FeaturePublisher:
     Raises:
         PublicationRefused: a name, type or option can't be taken.
         TypeError: there is no such option.
+        ValueError: the URL can't be read.
     """
 
     def __init__(

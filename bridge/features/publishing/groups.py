@@ -181,7 +181,7 @@ def values_of(client: Client, state: GroupState, entity: str) -> list[EntityValu
 
 def _in_batch(client: Client, group: str, batch: FeatureBatch, entity: str) -> EntityValues:
     with store_errors():
-        raw = client.get(row_prefix(group, batch.name) + entity.encode())
+        raw = client.get(row_prefix(group, batch.name) + entity.encode(errors="surrogateescape"))
     rows = row_format(batch.schema, batch.features).unpack([raw], batch.features)
     if not rows.found[0]:
         return EntityValues(batch.name, None, "not a row of the batch's schema" if rows.malformed[0] else "")
@@ -190,7 +190,7 @@ def _in_batch(client: Client, group: str, batch: FeatureBatch, entity: str) -> E
 
 
 def _today(client: Client, group: Group, day: str, entity: str) -> EntityValues:
-    key = row_prefix(group.name, day, group.kind) + entity.encode()
+    key = row_prefix(group.name, day, group.kind) + entity.encode(errors="surrogateescape")
     with store_errors():
         found = client.hmget(key, [one.name for one in group.streamed])
     if not any(one is not None for one in found):

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -114,7 +114,7 @@ class Publication:
         key, batch = meta_key(name), self.writer.batch
         batch = replace(batch, entities=entities, published_ms=now_ms(self._client, key))
         meta = write_meta(replace(seen.group, current=batch, previous=self.previous))
-        run = json.dumps(seen.run | {"token": self.writer.token, "published_ms": batch.published_ms})
+        run = _run_text(seen, self.writer.token, published_ms=batch.published_ms)
         keys = (key, lock_key(name), run_key(name, batch.name), parts_key(name, batch.name))
         with store_errors():
             self._client.sadd(GROUPS_KEY, name)
@@ -178,7 +178,7 @@ def begin(
         raw = client.get(meta_key(options.group)) or b""
     group = _checked(read_meta(options.group, raw) if raw else Group(options.group, GroupKind.BATCH), options)
     batch = _next_batch(group, options, tuple(features), now)
-    mark = json.dumps([fingerprint, batch.schema, [[one.name, one.type] for one in batch.features]])
+    mark = json.dumps([fingerprint, batch.schema, [list(astuple(one)) for one in batch.features], batch.ttl_s])
     seen = _Seen(group, raw, {"fingerprint": hashlib.sha256(mark.encode()).hexdigest(), "begun_ms": now})
     publication = Publication(client, options, seen, BatchWriter(options.group, batch, token))
     _settle_rest(client, publication, seen, now, replace_rest=replace_rest)
@@ -251,7 +251,7 @@ def _settle_rest(client: Client, publication: Publication, seen: _Seen, now: int
     if young:
         seen.run["begun_ms"] = left["begun_ms"]
     with store_errors():
-        client.set(run, json.dumps(seen.run | {"token": token}), ex=batch.ttl_s)
+        client.set(run, _run_text(seen, token), ex=batch.ttl_s)
     if left and not keep:
         remove(client, scan(client, rows_pattern(group.name, batch.name)))
     with store_errors():
@@ -259,6 +259,11 @@ def _settle_rest(client: Client, publication: Publication, seen: _Seen, now: int
             publication.finished = {part.decode(): int(rows) for part, rows in client.hgetall(parts).items()}
         else:
             client.unlink(parts)
+
+
+def _run_text(seen: _Seen, token: str, **more: int) -> str:
+    # As it is in the token: the store's scripts look for its bytes.
+    return json.dumps(seen.run | {"token": token} | more, ensure_ascii=False)
 
 
 def _left(raw: bytes | None) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from bridge.row_files.wanted import Wanted, WantedFeature
 
 __all__ = ["InputPart", "TableInput", "open_input"]
 
-_PART_ROWS = 10_000
+_MOST_PART_ROWS, _LEAST_PART_ROWS, _PART_CELLS = 10_000, 100, 1_000_000
 _CONTENTS: Mapping[str, Any] = {"parquet": parquet_content, "arrow": ipc_content, "duckdb": duckdb_content}
 _Types = dict[str, Type | None]  # of a file's columns; None where the file says nothing of the type
 
@@ -162,7 +162,8 @@ class TableInput:
         self.rows = source.rows
         kinds = [[one.name, str(one.type)] for one in features]
         stamps = [one.to_json() for one in source.stamps]
-        text = json.dumps([stamps, kinds, asdict(dialect), _PART_ROWS])
+        self._part_rows = max(_LEAST_PART_ROWS, min(_MOST_PART_ROWS, _PART_CELLS // len(features)))
+        text = json.dumps([stamps, kinds, asdict(dialect), self._part_rows])
         self.fingerprint = hashlib.sha256(text.encode()).hexdigest()
 
     def parts(self, features: Sequence[GroupFeature]) -> Iterator[InputPart]:
@@ -192,7 +193,7 @@ class TableInput:
 
     def _chunks(self) -> Iterator[InputChunk]:
         try:
-            yield from self._source.chunks(_PART_ROWS, lambda _: False)
+            yield from self._source.chunks(self._part_rows, lambda _: False)
             self._source.check()
         except InputChanged as error:
             raise PublicationRefused(
