@@ -58,9 +58,8 @@ class Gateway:
         self._settings = settings
         self._drain = Drain()
         self._holds = Holds()
-        self._log = _make_log(settings)
+        self._log, self._stores = _make_log(settings), open_stores(settings.stores)
         self._worker_user = worker_user_of(settings)
-        self._stores = open_stores(settings.stores)
         self._recorder = None if self._log is None else LogRecorder(self._log, settings.log_refusals_per_s)
         self.registry = Registry(
             Repository(settings.repository),

@@ -36,8 +36,7 @@ async def look_up(
         places: the places in the request of the batch's columns.
         left_s: the seconds that the call has left.
         caller: whose call it is.
-        hold: called with the most bytes of numbers that are looked up, before they are; may raise Overloaded. A caller
-            has sent far fewer bytes of keys.
+        hold: called with the most bytes of numbers that are looked up, before they are; may raise Overloaded.
 
     Returns:
         The rows with their features; None if the call needs nothing and has no column that is only a key.
@@ -54,13 +53,14 @@ async def look_up(
     if not needs.lookups and not keys:
         return None
     table = batch.table(names) if isinstance(batch, Matrix) else batch
-    answers: list[Answer] = []
-    if needs.lookups:
-        await in_task()
-        hold(table.rows * needs.columns * _NUMBER_BYTES)
-        entities = await _work(table.rows, caller, lambda: _entities(table, needs))
-        answers = await ask(needs, entities, left_s)
+    answers = await _answers(table, needs, left_s, caller, hold) if needs.lookups else []
     return await _work(table.rows, caller, lambda: join(table, keys, needs, answers, places))
+
+
+async def _answers(table: Table, needs: Needs, left_s: float, caller: str, hold: Callable[[int], None]) -> list[Answer]:
+    await in_task()
+    hold(table.rows * needs.columns * _NUMBER_BYTES)
+    return await ask(needs, await _work(table.rows, caller, lambda: _entities(table, needs)), left_s)
 
 
 async def _work(rows: int, caller: str, work: Callable[[], _Result]) -> _Result:

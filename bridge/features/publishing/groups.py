@@ -107,20 +107,17 @@ def declare(
     Args:
         client: the store.
         name: the group's name.
-        timezone: the name of the time zone in which its days begin.
+        timezone: the name of its time zone.
         features: its features, which all are numbers.
         keep_days: for how many days the stream keeps its hashes, the day itself included.
         accept_schema: whether the features, the time zone or the days may differ from those that the group has.
 
     Raises:
-        PublicationRefused: a name or type can't be taken, the group is published in batches or has other features or
-            another time zone, or somebody else has changed it meanwhile.
+        PublicationRefused: an argument can't be taken, the group is another one, or somebody has changed it meanwhile.
         GroupNotReadable: what the store holds of the group is not as docs/features.md says.
         StoreUnavailable, StoreRefused: the store does not answer, or refuses a command.
     """
-    _check_stream(name, timezone, features)
-    if not 1 <= keep_days <= MOST_DAYS:
-        raise PublicationRefused(f"a stream's hashes are kept for 1 to {MOST_DAYS} days", limit=f"{MOST_DAYS} days")
+    _check_stream(name, timezone, features, keep_days)
     group = Group(name, GroupKind.STREAM, timezone, streamed=tuple(features), keep_days=keep_days)
     with store_errors():
         raw = client.get(meta_key(name)) or b""
@@ -138,12 +135,14 @@ def declare(
     return group
 
 
-def _check_stream(name: str, timezone: str, features: Sequence[GroupFeature]) -> None:
+def _check_stream(name: str, timezone: str, features: Sequence[GroupFeature], keep_days: int) -> None:
     check_group_name(name)
     check_timezone(timezone)
     check_features(features)
     if text := next((one.name for one in features if one.type is Type.STRING), None):
         raise PublicationRefused(f"feature '{text}' is a text: a stream counts up numbers")
+    if not 1 <= keep_days <= MOST_DAYS:
+        raise PublicationRefused(f"a stream's hashes are kept for 1 to {MOST_DAYS} days", limit=f"{MOST_DAYS} days")
 
 
 class EntityValues(NamedTuple):
