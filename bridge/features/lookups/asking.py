@@ -2,20 +2,21 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from bridge.calls import now
 from bridge.columns import Type
 from bridge.errors import InvalidRequest
-from bridge.features.lookups.fetching import Fetched, Question, fetch_batch, fetch_days
+from bridge.features.lookups.fetching import Fetched, Question, Reading, fetch_batch, fetch_days
 from bridge.features.lookups.freshness import days_since, fresh_age_s, is_fresh
 from bridge.features.lookups.keys import EntityKeys
 from bridge.features.lookups.plan import Lookup, Need, Needs
 from bridge.features.stores.group import FeatureBatch, Group, GroupFeature, GroupKind, GroupNotReadable
 from bridge.features.stores.store import Snapshot
 from bridge.lookup_errors import FeaturesMissing, LookupFailed, StoreUnavailable
+from bridge.values import value
 
 __all__ = ["Answer", "ask"]
 
@@ -26,7 +27,7 @@ _MOST_CHARACTERS = 1 << 24  # of all texts of a call, by one lookup
 _COUNTED = (Type.DOUBLE, Type.INT, Type.INT64, Type.BOOL)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class Answer:
     """What a store answered for one lookup.
 
@@ -64,10 +65,11 @@ async def ask(needs: Needs, keys: Mapping[str, EntityKeys], left_s: float) -> li
     Raises:
         InvalidRequest: the call has more different keys than may be looked up at once.
     """
-    begun = now()
+    begun, untils = now(), []
     for need in needs.lookups:
-        _check_size(need, len(keys[need.lookup.key].entities))
-    untils = [begun + _limit_s(need, len(keys[need.lookup.key].entities), left_s) for need in needs.lookups]
+        entities = len(keys[need.lookup.key].entities)
+        _check_size(need, entities)
+        untils.append(begun + _limit_s(need, entities, left_s))
     snapshots = await _snapshots(needs, untils)
     asked = [
         _fetch(need, keys[need.lookup.key], snapshots, needs.open, until)
@@ -96,10 +98,14 @@ def _limit_s(need: Need, entities: int, left_s: float) -> float:
 
 async def _snapshots(needs: Needs, untils: Sequence[float]) -> dict[str, Snapshot | LookupFailed]:
     """Returns the group of each lookup as its store describes it, or why that is not known."""
-    known = {need.lookup.name: need.lookup.store.snapshot(need.lookup.group) for need in needs.lookups}
-    found: dict[str, Snapshot | LookupFailed] = {name: one for name, one in known.items() if one is not None}
-    lacking = [(need.lookup, until) for need, until in zip(needs.lookups, untils, strict=True)]
-    lacking = [(lookup, until) for lookup, until in lacking if lookup.name not in found]
+    found: dict[str, Snapshot | LookupFailed] = {}
+    lacking: list[tuple[Lookup, float]] = []
+    for need, until in zip(needs.lookups, untils, strict=True):
+        lookup = need.lookup
+        if (known := lookup.store.snapshot(lookup.group)) is None:
+            lacking.append((lookup, until))
+        else:
+            found[lookup.name] = known
     if lacking:
         seen = await asyncio.gather(*(_look(lookup, until) for lookup, until in lacking))
         found |= {lookup.name: one for (lookup, _), one in zip(lacking, seen, strict=True)}
@@ -119,13 +125,13 @@ async def _fetch(
     need: Need,
     keys: EntityKeys,
     snapshots: Mapping[str, Snapshot | LookupFailed],
-    absent: Sequence[str],
+    absent: tuple[str, ...],
     until: float,
 ) -> Answer:
     """Returns the answer for one lookup; a failure is in it."""
     try:
         group, now_ms = _group_of(need.lookup, snapshots[need.lookup.name])
-        question = Question(need.lookup.store, group, keys.entities, [], until)
+        question = Question(need.lookup.store, group, keys.entities, until)
         if group.kind is GroupKind.STREAM:
             today, since = group.day(now_ms), need.lookup.since
             batches = None if since is None else _group_of(need.lookup, snapshots[since])[0]
@@ -144,7 +150,7 @@ def _group_of(lookup: Lookup, snapshot: Snapshot | LookupFailed) -> tuple[Group,
     return snapshot.group, snapshot.now_ms
 
 
-async def _ask_batch(need: Need, keys: EntityKeys, question: Question, now_ms: int, absent: Sequence[str]) -> Answer:
+async def _ask_batch(need: Need, keys: EntityKeys, question: Question, now_ms: int, absent: tuple[str, ...]) -> Answer:
     group, lookup = question.group, need.lookup
     current = group.current
     if current is None:
@@ -153,12 +159,19 @@ async def _ask_batch(need: Need, keys: EntityKeys, question: Question, now_ms: i
     previous = group.previous if "previous" in lookup.steps else None
     if previous is not None and not is_fresh(previous, now_ms, lookup.max_age_s):
         previous = None
+    reading = _reading(need, current, absent)
+    _check_cells(need, keys.rows, len(reading.names))
+    fetched = await fetch_batch(question, reading, previous)
+    if reading.has_texts:
+        _check_texts(need, keys, fetched)
+    return Answer(need, keys, current.name, age_s, previous, reading.direct, {current.name: fetched}, current)
+
+
+@lru_cache(maxsize=256)
+def _reading(need: Need, current: FeatureBatch, absent: tuple[str, ...]) -> Reading:
     direct = _direct(need, current.by_name, absent)
-    wanted = _wanted((*direct, *need.operands), current.by_name, f"batch {current.name} of group '{group.name}'")
-    _check_cells(need, keys.rows, len(wanted))
-    fetched = await fetch_batch(question.of(wanted), current, previous)
-    _check_texts(need, keys, fetched)
-    return Answer(need, keys, current.name, age_s, previous, direct, {current.name: fetched}, current)
+    where = f"batch {current.name} of group '{need.lookup.group}'"
+    return Reading(current, direct, _wanted((*direct, *need.operands), current.by_name, where))
 
 
 def _wanted(names: Sequence[str], known: Mapping[str, GroupFeature], where: str) -> list[GroupFeature]:
@@ -179,7 +192,7 @@ def _check_cells(need: Need, rows: int, features: int) -> None:
 def _check_texts(need: Need, keys: EntityKeys, fetched: Fetched) -> None:
     """Checks how long texts are once each row has its own: one key may be in a million rows."""
     characters = 0
-    for column in fetched.columns.values():
+    for column in fetched.columns:
         if column.type is Type.STRING:
             lengths = np.fromiter(map(len, column.values), np.int64, len(column))
             characters += int((lengths if keys.places is None else lengths[keys.places[keys.places >= 0]]).sum())
@@ -192,7 +205,7 @@ def _check_texts(need: Need, keys: EntityKeys, fetched: Fetched) -> None:
 
 
 async def _ask_stream(
-    need: Need, keys: EntityKeys, question: Question, days: Sequence[str], absent: Sequence[str]
+    need: Need, keys: EntityKeys, question: Question, days: Sequence[str], absent: tuple[str, ...]
 ) -> Answer:
     group = question.group
     known = {one.name: one for one in group.streamed}
@@ -201,7 +214,7 @@ async def _ask_stream(
     if other := [one.name for one in wanted if one.type not in _COUNTED]:
         raise FeaturesMissing(f"feature '{other[0]}' of the stream's group '{group.name}' is not a number")
     _check_cells(need, keys.rows * len(days), len(wanted))
-    fetched = await fetch_days(question.of(wanted), days)
+    fetched = await fetch_days(question, days, wanted)
     return Answer(need, keys, days[-1] if days else "", direct=direct, fetched=fetched)
 
 

@@ -15,7 +15,7 @@ from bridge.features.stores.packed_rows import RowFormat, row_format
 from bridge.features.stores.store import NotARow, Store
 from bridge.values import value
 
-__all__ = ["CURRENT", "MALFORMED", "MISSING", "PREVIOUS", "Fetched", "Question", "fetch_batch", "fetch_days"]
+__all__ = ["CURRENT", "MALFORMED", "MISSING", "PREVIOUS", "Fetched", "Question", "Reading", "fetch_batch", "fetch_days"]
 
 # Where the features of an entity come from; CURRENT is 0, so that one look at all of them tells of any other.
 CURRENT, PREVIOUS, MISSING, MALFORMED = 0, 1, 2, 3
@@ -23,6 +23,8 @@ CURRENT, PREVIOUS, MISSING, MALFORMED = 0, 1, 2, 3
 _NUMBER = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 _WHOLE = re.compile(rb"-?[0-9]+")
 _MOST_NUMBER_BYTES = 400  # Redis writes a number of this size out in full
+
+_ONE = np.zeros(1, np.int8)  # the origins of a single entity of the current batch
 
 _Result = TypeVar("_Result")
 
@@ -32,12 +34,41 @@ class Fetched:
     """The features of a call's entities.
 
     Attributes:
-        columns: the features that were asked for, by name, each with an entry for every entity.
+        names: the features that were asked for.
+        columns: their columns, each with an entry for every entity.
         origins: shape (entities,), CURRENT, PREVIOUS, MISSING or MALFORMED for each.
+        every: whether all entities have their features from the current batch.
     """
 
-    columns: dict[str, Column]
+    names: Sequence[str]
+    columns: Sequence[Column]
     origins: Array
+    every: bool = False
+
+    def column(self, name: str) -> Column:
+        """Returns the column of a feature."""
+        return self.columns[self.names.index(name)]
+
+
+class Reading:
+    """Which features are read of a batch, and how: the same for call after call.
+
+    Args:
+        batch: the batch.
+        direct: the names of those that go to the model as they are.
+        wanted: all that are read, each once.
+
+    Attributes:
+        batch, direct, wanted: as given.
+        has_texts: whether one of them is text.
+        reader: unpacks them.
+    """
+
+    def __init__(self, batch: FeatureBatch, direct: tuple[str, ...], wanted: Sequence[GroupFeature]) -> None:
+        self.batch, self.direct, self.wanted = batch, direct, tuple(wanted)
+        self.names = [one.name for one in wanted]
+        self.has_texts = any(one.type is Type.STRING for one in wanted)
+        self.reader = _format(batch).reader(wanted)
 
 
 @value
@@ -48,38 +79,32 @@ class Question:
         store: the store.
         group: the group, as the store described it.
         entities: the entities' keys, each once.
-        wanted: features of the group.
         until: the instant on the loop's clock until which it may take.
     """
 
     store: Store
     group: Group
     entities: Sequence[bytes]
-    wanted: Sequence[GroupFeature]
     until: float
 
-    def of(self, wanted: Sequence[GroupFeature]) -> "Question":
-        """Returns this question with other features."""
-        return Question(self.store, self.group, self.entities, wanted, self.until)
 
-
-async def fetch_batch(question: Question, current: FeatureBatch, previous: FeatureBatch | None) -> Fetched:
+async def fetch_batch(question: Question, reading: Reading, previous: FeatureBatch | None) -> Fetched:
     """Fetches features from a batch, and those of entities that it does not have from the batch before it.
 
     Args:
-        question: what is asked; it wants features of the batch.
-        current: the batch.
+        question: what is asked.
+        reading: the batch, and the features.
         previous: the batch before it; None if it may not be used.
 
     Raises:
         StoreUnavailable: the store did not answer in time, or at all.
     """
-    wanted, entities = question.wanted, question.entities
-    rows = await _rows(question, current, entities)
-    unpacked = await _beside(partial(_format(current).unpack, rows, wanted), len(rows))
-    names = [one.name for one in wanted]
+    entities, wanted = question.entities, reading.wanted
+    rows = await _rows(question, reading.batch, entities)
+    read = reading.reader.read
+    unpacked = await beside(partial(read, rows)) if is_much(len(rows), 0) else read(rows)
     if unpacked.found.all():
-        return Fetched(dict(zip(names, unpacked.columns, strict=True)), np.zeros(len(rows), np.int8))
+        return Fetched(reading.names, unpacked.columns, _ONE if len(rows) == 1 else np.zeros(len(rows), np.int8), True)
     origins = np.where(unpacked.found, CURRENT, np.where(unpacked.malformed, MALFORMED, MISSING)).astype(np.int8)
     absent = np.flatnonzero(origins == MISSING)
     columns = list(unpacked.columns)
@@ -92,7 +117,7 @@ async def fetch_batch(question: Question, current: FeatureBatch, previous: Featu
         columns = [_filled(column, absent, old) for column, old in zip(columns, filling.columns, strict=True)]
         origins[absent[filling.found]] = PREVIOUS
         origins[absent[filling.malformed]] = MALFORMED
-    return Fetched(dict(zip(names, columns, strict=True)), origins)
+    return Fetched(reading.names, columns, origins)
 
 
 @lru_cache(maxsize=256)
@@ -115,17 +140,18 @@ def _filled(column: Column, places: Array, older: Column) -> Column:
     return Column(column.name, column.type, values, mask if mask.any() else None)
 
 
-async def fetch_days(question: Question, days: Sequence[str]) -> dict[str, Fetched]:
+async def fetch_days(question: Question, days: Sequence[str], wanted: Sequence[GroupFeature]) -> dict[str, Fetched]:
     """Fetches what a stream has counted of entities on some days; returns it by the day.
 
     Args:
         question: what is asked.
         days: the days, such as "2026-11-25".
+        wanted: the features.
 
     Raises:
         StoreUnavailable: the store did not answer in time, or at all.
     """
-    wanted, entities, group = question.wanted, question.entities, question.group
+    entities, group = question.entities, question.group
     fields = [one.name.encode() for one in wanted]
     keys = [row_prefix(group.name, day, GroupKind.STREAM) + entity for day in days for entity in entities]
     found = await question.store.hashes(keys, fields, question.until) if keys else []
@@ -154,7 +180,8 @@ def _read_hashes(hashes: Sequence[list[bytes | None] | NotARow], wanted: Sequenc
             else:
                 numbers[at, place] = number
     numbers[:, origins == MALFORMED] = np.nan
-    return Fetched({one.name: _typed(one, numbers[at]) for at, one in enumerate(wanted)}, origins)
+    names = [one.name for one in wanted]
+    return Fetched(names, [_typed(one, numbers[at]) for at, one in enumerate(wanted)], origins)
 
 
 def _number(raw: bytes, kind: Type) -> float | None:

@@ -1,7 +1,6 @@
 """Joins what stores answered to the rows of a call: fills, combines, and says which rows have no features."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 
 import numpy as np
@@ -13,13 +12,14 @@ from bridge.features.lookups.fetching import MALFORMED, MISSING, PREVIOUS
 from bridge.features.lookups.plan import Combination, Needs
 from bridge.looked_up import LookedUp, LookupResult
 from bridge.lookup_errors import FeaturesMissing, FeaturesStale
+from bridge.values import value
 
 __all__ = ["Joined", "join"]
 
 _NO_ROWS: Array = np.zeros(0, np.int64)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@value
 class Joined:
     """The rows of a call with their looked-up features.
 
@@ -41,14 +41,24 @@ class _Rows:
         self.answer = answer
         self._rows = rows
         self._of = batch_of  # of a stream's lookup with `since`
-        self.origins = self._origins()
+        self._known: Array | None = None
+        fetched = None if answer.current is None or answer.fetched is None else answer.fetched[answer.batch]
+        every = fetched is not None and fetched.every and answer.keys.places is None
+        self._plain = every or not self.origins.any()  # all rows have their features, from the current batch
+
+    @property
+    def origins(self) -> Array:
+        """Where the features of each row come from."""
+        if self._known is None:
+            self._known = self._origins()
+        return self._known
 
     def _origins(self) -> Array:
         answer = self.answer
         if answer.failure is not None or answer.fetched is None:
             return np.full(self._rows, MISSING, np.int8)
         if answer.current is not None:
-            (fetched,) = answer.fetched.values()
+            fetched = answer.fetched[answer.batch]
             return answer.keys.spread_flags(fetched.origins, MISSING)
         origins = np.full(self._rows, MISSING, np.int8)
         for day, fetched in answer.fetched.items():
@@ -83,8 +93,8 @@ class _Rows:
         answer = self.answer
         spread = answer.keys.spread
         if answer.current is not None:
-            return [spread(fetched.columns[feature]) for fetched in (answer.fetched or {}).values()]
-        found = ((day, spread(fetched.columns[feature])) for day, fetched in (answer.fetched or {}).items())
+            return [spread(fetched.column(feature)) for fetched in (answer.fetched or {}).values()]
+        found = ((day, spread(fetched.column(feature))) for day, fetched in (answer.fetched or {}).items())
         return [_where(self._counts(day), column, f"{day}/{feature}") for day, column in found]
 
     def direct(self, open_features: Sequence[str]) -> list[Column]:
@@ -95,16 +105,14 @@ class _Rows:
             return [all_missing(name, Type.DOUBLE, self._rows) for name in names]
         if self.answer.current is None:
             return [_named(self.column(name)[0], name) for name in self.answer.direct]
-        (fetched,) = (self.answer.fetched or {}).values()
-        columns, keys = fetched.columns, self.answer.keys
-        if keys.places is None:
-            return [columns[name] for name in self.answer.direct]
-        return [keys.spread(columns[name]) for name in self.answer.direct]
+        keys, fetched = self.answer.keys, (self.answer.fetched or {})[self.answer.batch]
+        columns = fetched.columns[: len(self.answer.direct)]  # these are read first
+        return list(columns) if keys.places is None else [keys.spread(column) for column in columns]
 
     def unfit(self) -> dict[int, Unfit]:
         """Returns the rows that fail because of this lookup."""
         answer, lookup = self.answer, self.answer.need.lookup
-        if not self.origins.any():
+        if self._plain:
             return {}
         where = f"lookup '{lookup.name}'"
         if answer.failure is not None:
@@ -127,7 +135,7 @@ class _Rows:
         """Returns what the answer and the record say of this lookup."""
         answer, lookup = self.answer, self.answer.need.lookup
         failure, missing, filled = answer.failure, _NO_ROWS, _NO_ROWS
-        if self.origins.any():
+        if not self._plain:
             missing = np.flatnonzero((self.origins == MISSING) | (self.origins == MALFORMED))
             filled = np.flatnonzero(self.origins == PREVIOUS)
         only_operands = [name for name in answer.need.operands if name not in answer.direct]
@@ -169,8 +177,8 @@ def join(table: Table, keys: Sequence[int], needs: Needs, answers: Sequence[Answ
         columns.append(column)
         faults.append(wrong)
     # Of several faults of a row the first is told: without history, today is not the cause.
-    unfit = {row: fault for rows in reversed(faults) for row, fault in rows.items()}
-    kept = tuple(column for place, column in enumerate(table.columns) if place not in keys)
+    unfit = {row: fault for rows in reversed(faults) for row, fault in rows.items()} if any(faults) else {}
+    kept = [column for place, column in enumerate(table.columns) if place not in keys]
     results = tuple(rows.result() for rows in found)
     looked_up = LookedUp(results, tuple(columns), tuple(places[place] for place in keys))
     return Joined(Table((*kept, *columns), table.rows), looked_up, unfit)

@@ -70,6 +70,8 @@ def entity_keys(column: Column) -> EntityKeys:
     """
     if column.type in (Type.BOOL, Type.FACTOR):
         raise InvalidRequest(f"column '{column.name}' is {column.type}, and keys are texts or whole numbers")
+    if len(column) == 1 and column.mask is None and not column.type.is_floating:
+        return EntityKeys(_encoded([str(column.values[0])], column.name), None)
     is_text = column.type is Type.STRING
     texts: list[str] = column.values.tolist() if is_text else list(map(str, _whole(column)))
     mask = column.missing() if column.any_missing() else None

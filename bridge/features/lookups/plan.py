@@ -77,17 +77,13 @@ class Needs:
         lookups: the lookups that it needs, in the order of the model's settings.
         combinations: the combined features that it needs.
         open: the model's features that the caller did not send and that no lookup names.
+        columns: the most columns that the lookups give, a stream's for one day.
     """
 
     lookups: tuple[Need, ...]
     combinations: tuple[Combination, ...]
     open: tuple[str, ...]
-
-    @property
-    def columns(self) -> int:
-        """The most columns that the lookups give, a stream's for one day."""
-        named = sum(len(need.features or ()) + len(need.operands) for need in self.lookups)
-        return len(self.open) + named + len(self.combinations)
+    columns: int
 
 
 class LookupPlan:
@@ -107,13 +103,13 @@ class LookupPlan:
         self._lookups = tuple(lookups)
         self._combinations = tuple(combinations)
         self.keys = frozenset(lookup.key for lookup in lookups)
+        self._only_keys = self.keys.difference(features)
         # Callers send the same columns again and again.
         self.needs = lru_cache(maxsize=64)(self._needs)
 
     def only_keys(self, names: Sequence[str]) -> tuple[int, ...]:
         """Returns the places of those of a caller's columns that are keys and not features of the model."""
-        known = self.keys.difference(self._features)
-        return tuple(place for place, name in enumerate(names) if name in known)
+        return tuple(place for place, name in enumerate(names) if name in self._only_keys)
 
     def _needs(self, sent: frozenset[str]) -> Needs:
         """Returns what a call with columns of these names needs; a column that the caller sends is not looked up."""
@@ -136,4 +132,5 @@ class LookupPlan:
                 features = tuple(name for name in lookup.features if name in absent)
             if operands or features is None or features:
                 needs.append(Need(lookup, features, operands))
-        return Needs(tuple(needs), combinations, left)
+        named_columns = sum(len(need.features or ()) + len(need.operands) for need in needs)
+        return Needs(tuple(needs), combinations, left, len(left) + named_columns + len(combinations))

@@ -18,7 +18,7 @@ from bridge.errors import InvalidRequest
 from bridge.features.stores.group import GroupFeature
 from bridge.values import value
 
-__all__ = ["RowFormat", "UnpackedRows", "row_format"]
+__all__ = ["RowFormat", "RowReader", "UnpackedRows", "row_format"]
 
 _LENGTH = struct.Struct("<I")
 _MISSING_TEXT = 0xFFFFFFFF
@@ -55,6 +55,7 @@ class RowFormat:
         self._places = {one.name: place for place, one in enumerate(self._numbers)}
         self._head = np.dtype([("schema", "<u4"), ("numbers", "<f8", (len(self._numbers),))])
         self._schema = schema
+        self._begin = _LENGTH.pack(schema)
 
     def pack(self, columns: Sequence[Column]) -> list[bytes]:
         """Returns the bytes of each row.
@@ -77,15 +78,27 @@ class RowFormat:
         return [b"".join(parts) for parts in zip(packed, *texts, strict=True)] if texts else packed
 
     def unpack(self, rows: Sequence[bytes | None], wanted: Sequence[GroupFeature]) -> UnpackedRows:
-        """Returns rows as columns.
+        """Returns rows as columns; `reader` is quicker where the same features are wanted again and again.
 
         Args:
             rows: the bytes of each row; None where there is none.
             wanted: the features to return; one that the schema does not have is missing in every row.
         """
-        whole = self._whole(rows)
-        if whole is not None and all(one.type is Type.DOUBLE for one in wanted):
-            return self._doubles(whole, wanted)
+        return self.reader(wanted).read(rows)
+
+    def reader(self, wanted: Sequence[GroupFeature]) -> "RowReader":
+        """Returns what unpacks these features of rows; one that the schema does not have is missing in every row."""
+        return RowReader(self, wanted)
+
+    def places(self, wanted: Sequence[GroupFeature]) -> Array | None:
+        """Returns the places of features among a row's numbers; None if not all are double and in rows of numbers."""
+        if self._texts or not all(one.type is Type.DOUBLE and one.name in self._places for one in wanted):
+            return None
+        return np.array([self._places[one.name] for one in wanted], np.int64)
+
+    def unpack_mixed(self, rows: Sequence[bytes | None], wanted: Sequence[GroupFeature]) -> UnpackedRows:
+        """Returns features of all types as columns, also of rows that are missing or malformed."""
+        whole = self.whole(rows)
         heads, found = self._heads(rows) if whole is None else (whole, np.ones(len(rows), np.bool_))
         texts = self._texts_of(rows, found) if self._texts else {}
         numbers = np.ascontiguousarray(heads["numbers"].T)
@@ -97,13 +110,16 @@ class RowFormat:
         columns = tuple(self._column(one, numbers, texts, found, every=every) for one in wanted)
         return UnpackedRows(columns, found, there & ~found)
 
-    def _whole(self, rows: Sequence[bytes | None]) -> Array | None:
+    def whole(self, rows: Sequence[bytes | None]) -> Array | None:
         """Returns the heads of rows that are all there, of numbers alone, and of this schema; else None."""
         width = self._head.itemsize
         if self._texts or not rows or rows[0] is None:
             return None
+        there = cast("Sequence[bytes]", rows)
+        if len(rows) == 1:
+            alike = len(there[0]) == width and there[0].startswith(self._begin)
+            return np.frombuffer(there[0], self._head) if alike else None
         try:
-            there = cast("Sequence[bytes]", rows)
             joined = b"".join(there)  # raises where one is None: to look for it would take longer
         except TypeError:
             return None
@@ -112,19 +128,10 @@ class RowFormat:
         heads = np.frombuffer(joined, self._head)
         return heads if (heads["schema"] == self._schema).all() else None
 
-    def _doubles(self, heads: Array, wanted: Sequence[GroupFeature]) -> UnpackedRows:
-        numbers = np.ascontiguousarray(heads["numbers"].T)
-        rows = len(heads)
-        columns = tuple(
-            Column(one.name, Type.DOUBLE, np.full(rows, np.nan) if place is None else numbers[place])
-            for one, place in ((one, self._places.get(one.name)) for one in wanted)
-        )
-        return UnpackedRows(columns, np.ones(rows, np.bool_), np.zeros(rows, np.bool_))
-
     def _heads(self, rows: Sequence[bytes | None]) -> tuple[Array, Mask]:
         """Returns the numbers of each row, and which rows are there and have the form of this schema."""
         width = self._head.itemsize
-        blank = _LENGTH.pack(self._schema) + b"\0" * (width - _LENGTH.size)
+        blank = self._begin + b"\0" * (width - _LENGTH.size)
         fits = int.__ge__ if self._texts else int.__eq__
         readable = [row is not None and fits(len(row), width) for row in rows]
         kept = [row[:width] if ok and row else blank for row, ok in zip(rows, readable, strict=True)]
@@ -163,6 +170,37 @@ class RowFormat:
             for one, text in zip(self._texts, texts, strict=True):
                 columns[one.name][number] = text
         return columns
+
+
+class RowReader:
+    """Unpacks some features of the rows of one schema, again and again.
+
+    Args:
+        form: the format of the rows.
+        wanted: the features.
+    """
+
+    def __init__(self, form: RowFormat, wanted: Sequence[GroupFeature]) -> None:
+        self._form, self._wanted = form, tuple(wanted)
+        self._names = [one.name for one in wanted]
+        self._places = form.places(wanted)
+        self._types = [Type.DOUBLE] * len(self._names)
+        self._one = np.ones(1, np.bool_), np.zeros(1, np.bool_)
+
+    def read(self, rows: Sequence[bytes | None]) -> UnpackedRows:
+        """Returns rows as columns.
+
+        Args:
+            rows: the bytes of each row; None where there is none.
+        """
+        whole = None if self._places is None else self._form.whole(rows)
+        if whole is None:
+            return self._form.unpack_mixed(rows, self._wanted)
+        # Nothing is missing or malformed: that is what most calls have.
+        columns = tuple(map(Column, self._names, self._types, whole["numbers"].T[self._places]))
+        if len(rows) == 1:
+            return UnpackedRows(columns, *self._one)
+        return UnpackedRows(columns, np.ones(len(rows), np.bool_), np.zeros(len(rows), np.bool_))
 
 
 @lru_cache(maxsize=256)
