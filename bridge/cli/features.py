@@ -61,10 +61,11 @@ def declare(
     types = stated_types(feature)
     with StoreOptions(store, username, password_file, tls_ca, tls_cert, tls_key).client() as client:
         from bridge.features.publishing.groups import declare as declare_group  # noqa: PLC0415 - redis-py is an extra
-        from bridge.features.stores.group import GroupFeature  # noqa: PLC0415 - likewise
+        from bridge.features.stores.group import Group, GroupFeature, GroupKind  # noqa: PLC0415 - likewise
 
-        features = [GroupFeature(name, kind) for name, kind in types.items()]
-        declare_group(client, group, timezone, features, keep_days=keep_days, accept_schema=accept_schema)
+        features = tuple(GroupFeature(name, kind) for name, kind in types.items())
+        described = Group(group, GroupKind.STREAM, timezone, streamed=features, keep_days=keep_days)
+        declare_group(client, described, accept_schema=accept_schema)
     said = f"its days begin in {timezone}, and are kept for {keep_days} days"
     typer.echo(f"group '{group}' is a stream's, with {len(features)} features; {said}")
 

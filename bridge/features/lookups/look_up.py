@@ -43,7 +43,6 @@ async def look_up(
 
     Raises:
         InvalidRequest: the column of keys is not there, holds no keys, or holds more than may be looked up at once.
-        Overloaded: `hold` raised it.
     """
     names = batch.names if isinstance(batch, Matrix) else tuple(column.name for column in batch.columns)
     if not names or not batch.rows:

@@ -1,6 +1,5 @@
 """The groups of a store: listed, read, declared, and the values that they hold of one entity."""
 
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from bridge.columns import Type
@@ -13,7 +12,6 @@ from bridge.features.stores.group import (
     NAME,
     FeatureBatch,
     Group,
-    GroupFeature,
     GroupKind,
     GroupNotReadable,
     meta_key,
@@ -93,32 +91,22 @@ def find_group(client: Client, name: str) -> GroupState:
     return found
 
 
-def declare(
-    client: Client,
-    name: str,
-    timezone: str,
-    features: Sequence[GroupFeature],
-    *,
-    keep_days: int = 2,
-    accept_schema: bool = False,
-) -> Group:
-    """Describes a group that a stream writes, and returns it; nothing changes if it is described so already.
+def declare(client: Client, group: Group, *, accept_schema: bool = False) -> None:
+    """Describes a group that a stream writes; nothing changes if it is described so already.
 
     Args:
         client: the store.
-        name: the group's name.
-        timezone: the name of its time zone.
-        features: its features, which all are numbers.
-        keep_days: for how many days the stream keeps its hashes, the day itself included.
+        group: the group, whose features are all numbers.
         accept_schema: whether the features, the time zone or the days may differ from those that the group has.
 
     Raises:
-        PublicationRefused: an argument can't be taken, the group is another one, or somebody has changed it meanwhile.
+        PublicationRefused: the group can't be described so, is published in batches or has other features or another
+            time zone, or somebody else has changed it meanwhile.
         GroupNotReadable: what the store holds of the group is not as docs/features.md says.
         StoreUnavailable, StoreRefused: the store does not answer, or refuses a command.
     """
-    _check_stream(name, timezone, features, keep_days)
-    group = Group(name, GroupKind.STREAM, timezone, streamed=tuple(features), keep_days=keep_days)
+    _check_stream(group)
+    name = group.name
     with store_errors():
         raw = client.get(meta_key(name)) or b""
     before = read_meta(name, raw) if raw else group
@@ -132,16 +120,15 @@ def declare(
         client.sadd(GROUPS_KEY, name)
         if not client.eval(_DECLARE, 1, meta_key(name), raw, write_meta(group)):
             raise PublicationRefused(f"group '{name}' was changed by somebody else meanwhile: look, and try again")
-    return group
 
 
-def _check_stream(name: str, timezone: str, features: Sequence[GroupFeature], keep_days: int) -> None:
-    check_group_name(name)
-    check_timezone(timezone)
-    check_features(features)
-    if text := next((one.name for one in features if one.type is Type.STRING), None):
+def _check_stream(group: Group) -> None:
+    check_group_name(group.name)
+    check_timezone(group.timezone)
+    check_features(group.streamed)
+    if text := next((one.name for one in group.streamed if one.type is Type.STRING), None):
         raise PublicationRefused(f"feature '{text}' is a text: a stream counts up numbers")
-    if not 1 <= keep_days <= MOST_DAYS:
+    if not 1 <= group.keep_days <= MOST_DAYS:
         raise PublicationRefused(f"a stream's hashes are kept for 1 to {MOST_DAYS} days", limit=f"{MOST_DAYS} days")
 
 
