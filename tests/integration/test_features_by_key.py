@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from fixtures import SCOREBRIDGE, Addressed, StartGateway, put
 from redis_servers import RedisServer
 from scorebridge import AsyncScoringClient, Source
 from shop import Shop, make_shop, settings_of, users
+from waiting import moment
 
 pytestmark = pytest.mark.parametrize("front", ["native", "grpc"], indirect=True)
 Connect = Callable[[Addressed], AsyncScoringClient]
@@ -96,3 +98,32 @@ async def _run(*command: object) -> str:
     )
     assert done.returncode in {0, 3}, done.stderr
     return str(done.stdout + done.stderr)
+
+
+async def test_what_the_command_publishes_is_scored_and_a_new_batch_changes_the_scores(
+    shop: Shop,
+    repository: Path,
+    redis_store: RedisServer,
+    start_gateway: StartGateway,
+    connect: Connect,
+    tmp_path: Path,
+) -> None:
+    gateway = await start_gateway(repository, **settings_of(redis_store.url, refresh_s=0.02))
+    client = connect(gateway)
+    keys, amounts = [str(number) for number in range(300)], np.linspace(-1, 1, 300)
+    random = np.random.default_rng(5)
+    for batch in ("2026-11-23", "2026-11-24"):
+        orders, spent, rate = random.integers(-3, 3, 300), random.normal(size=300), random.normal(size=300)
+        columns = {"user_id": np.arange(300), "orders": orders, "spent": spent, "rate": rate}
+        table = pa.table({name: pa.array(values) for name, values in columns.items()})
+        pq.write_table(table, tmp_path / "users.parquet")
+        publish = [SCOREBRIDGE, "features", "publish", "users", "--input", tmp_path / "users.parquet", "--batch", batch]
+        await _run(*publish, "--key", "user_id", "--store", redis_store.url)
+        expected = shop.scores(np.column_stack([amounts, orders, spent, rate]).tolist())
+        async with asyncio.timeout(30):
+            while True:
+                answer = await client.score("shop", {"amount": amounts, "user_id": keys}, timeout_s=20.0)
+                if [lookup.batch for lookup in answer.lookups] == [batch]:
+                    break
+                await moment()
+        assert answer.scores.tolist() == expected
