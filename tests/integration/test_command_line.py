@@ -169,7 +169,7 @@ def test_the_demo_runs(tmp_path: Path) -> None:
         cwd=tmp_path,
     )
     assert (done.returncode, done.stderr) == (0, ""), done.stdout
-    assert done.stdout.count("MODEL") == 3
+    assert done.stdout.count("MODEL") == 4
     assert "DEFAULT (DEADLINE)" in done.stdout
 
 
