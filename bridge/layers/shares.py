@@ -102,6 +102,8 @@ class Lease:
         caller: the caller.
     """
 
+    __slots__ = ("_amount", "_caller", "_shares")
+
     def __init__(self, shares: Shares, caller: str) -> None:
         self._shares, self._caller, self._amount = shares, caller, 0
 
