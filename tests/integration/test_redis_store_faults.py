@@ -123,7 +123,7 @@ async def test_a_reply_after_a_calls_short_time_is_no_failure_of_the_store(redis
         await store.rows([KEY], within())
         for _ in range(4):
             redis_store.client.client_pause(200, all=True)
-            assert "did not answer within 1 ms" in await failure_of(store, 0.001)
+            assert "did not answer within" in await failure_of(store, 0.02)
             redis_store.client.client_unpause()
             assert await store.rows([KEY], within()) == [None]
         assert store.state == ""
