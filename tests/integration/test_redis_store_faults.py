@@ -237,7 +237,7 @@ async def test_a_connection_that_takes_long_is_made_without_the_call_that_wanted
         _server(lambda _: b"*1\r\n$-1\r\n", before_pong=let_go) as url,
         opened_store(url, timeout_s=30.0) as store,
     ):
-        assert "had no free connection within 10 ms" in await failure_of(store, 0.01)
+        assert "had no free connection within" in await failure_of(store, 0.01)
         let_go.set()
         assert await store.rows([KEY], within()) == [None]
 
