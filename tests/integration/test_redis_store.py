@@ -1,6 +1,7 @@
 """A store in Redis: rows, hashes and descriptions of groups, as any client of Redis may have written them."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
 
 import pytest
 from redis_servers import RedisServer, opened_store, redis_store, within
@@ -177,6 +178,43 @@ async def test_rows_are_read_again_from_memory_where_the_settings_say_so(redis_s
         assert await store.rows([ROWS + b"8", ROWS + b"7"], within()) == [b"eight", b"seven"]
         redis_store.kill()
         assert await store.rows([ROWS + b"7", ROWS + b"8"], within()) == [b"seven", b"eight"]
+
+
+async def test_a_batch_that_is_published_again_under_its_name_is_not_taken_from_the_cache(
+    redis_store: RedisServer,
+) -> None:
+    key, again = ROWS + b"7", replace(CUSTOMERS, current=replace(BATCH, published_ms=BATCH.published_ms + 1))
+    async with opened_store(redis_store.url, cache_entities=10, cache_age_s=3600.0) as store:
+        redis_store.client.mset({meta_key("customers"): write_meta(CUSTOMERS), key: b"wrong"})
+        await store.look("customers", within())
+        assert await store.rows([key], within()) == [b"wrong"]
+        redis_store.client.set(key, b"right")
+        await store.look("customers", within())
+        assert await store.rows([key], within()) == [b"wrong"]  # nothing says yet that it is another batch
+        redis_store.client.set(meta_key("customers"), write_meta(again))
+        await store.look("customers", within())
+        assert await store.rows([key], within()) == [b"right"]
+
+
+async def test_a_call_is_not_of_two_batches_because_some_of_its_rows_were_kept(
+    redis_store: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The group is described anew between the look into the cache and the answer of the server."""
+    kept, other = ROWS + b"7", ROWS + b"8"
+    async with opened_store(redis_store.url, cache_entities=10, cache_age_s=3600.0) as store:
+        read, described = store._rows, [CUSTOMERS]
+
+        async def described_anew(keys: Sequence[bytes], until: float) -> list[bytes | None]:
+            if described:
+                redis_store.client.mset({meta_key("customers"): write_meta(described.pop()), kept: b"new"})
+                await store.look("customers", within())
+            return await read(keys, until)
+
+        redis_store.client.mset({kept: b"old", other: b"new"})
+        assert await store.rows([kept], within()) == [b"old"]
+        monkeypatch.setattr(store, "_rows", described_anew)
+        assert await store.rows([kept, other], within()) == [b"new", b"new"]
+        assert await store.rows([kept, other], within()) == [b"new", b"new"]
 
 
 async def test_by_default_every_row_is_read_anew(redis_store: RedisServer, store: RedisStore) -> None:

@@ -89,14 +89,16 @@ class RedisStore:
         Raises:
             StoreUnavailable: it did not answer until then, or at all; or with something else, or more than 64 MiB.
         """
-        if self._cache is None:
+        if (cache := self._cache) is None:
             return await self._rows(keys, until)
-        found = self._cache.get(keys)
+        found, times_cleared = cache.get(keys), cache.times_cleared
         absent = [place for place, row in enumerate(found) if row is None]
         if absent:
             wanted = [keys[place] for place in absent]
             rows = await self._rows(wanted, until)
-            self._cache.put(wanted, rows)
+            if cache.times_cleared != times_cleared:
+                return await self._rows(keys, until)  # what was kept and what was read may be of two batches
+            cache.put(wanted, rows)
             for place, row in zip(absent, rows, strict=True):
                 found[place] = row
         return found
@@ -148,6 +150,8 @@ class RedisStore:
                 store_ms = int(seconds) * 1000 + int(micros) // 1000
             case _:
                 raise self._unexpected()
+        if self._cache is not None and self._snapshots.differs(group, raw):
+            self._cache.clear()
         return self._snapshots.put(group, raw, store_ms, asked=asked)
 
     async def _ask(self, key: bytes, commands: bytes, replies: int, until: float, most_items: int) -> list[Any]:

@@ -45,6 +45,11 @@ class Snapshots:
             return None
         return Snapshot(seen.group, seen.store_ms + round(since_s * 1000))
 
+    def differs(self, group: str, raw: bytes) -> bool:
+        """Whether a group was described otherwise before, or not at all."""
+        last = self._seen.get(group)
+        return last is None or last.raw != raw
+
     def put(self, group: str, raw: bytes, store_ms: int, *, asked: bool) -> Snapshot:
         """Keeps what the store said of a group, and returns it.
 
