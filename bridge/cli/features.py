@@ -13,6 +13,7 @@ from bridge.cli.features_listing import age_text, check_listing, group_listing, 
 from bridge.cli.features_publish import PublishOptions, publish_group, say, stated_types
 from bridge.cli.json_output import Json, print_json
 from bridge.cli.store_options import PasswordFile, StoreCa, StoreCert, StoreKey, StoreOptions, StoreUrl, Username
+from bridge.features.stores.group import Group, GroupFeature, GroupKind
 from bridge.texts import printable
 
 if TYPE_CHECKING:
@@ -61,7 +62,6 @@ def declare(
     types = stated_types(feature)
     with StoreOptions(store, username, password_file, tls_ca, tls_cert, tls_key).client() as client:
         from bridge.features.publishing.groups import declare as declare_group  # noqa: PLC0415 - redis-py is an extra
-        from bridge.features.stores.group import Group, GroupFeature, GroupKind  # noqa: PLC0415 - likewise
 
         features = tuple(GroupFeature(name, kind) for name, kind in types.items())
         described = Group(group, GroupKind.STREAM, timezone, streamed=features, keep_days=keep_days)

@@ -20,14 +20,13 @@ from bridge.cli.store_options import (
     Username,
 )
 from bridge.columns import Type
+from bridge.features.stores.group import FEATURE_TYPES
 from bridge.texts import printable
 
 if TYPE_CHECKING:
     from bridge.features.publishing.file_publishing import Published
 
 __all__ = ["PublishOptions", "publish_group", "say", "stated_types"]
-
-_TYPES = ("double", "int", "int64", "bool", "string")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +68,8 @@ class PublishOptions:
     feature: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME=TYPE", help=f"The type of a feature ({', '.join(_TYPES)}); CSV's are double else; repeatable."
+            metavar="NAME=TYPE",
+            help=f"The type of a feature ({', '.join(FEATURE_TYPES)}); CSV's are double else; repeatable.",
         ),
     ] = None
     separator: Separator = ","
@@ -97,8 +97,10 @@ def stated_types(pairs: Sequence[str]) -> dict[str, Type]:
     found: dict[str, Type] = {}
     for pair in pairs:
         name, _, kind = pair.rpartition("=")
-        if not name or kind not in _TYPES:
-            raise typer.BadParameter(f"must be NAME=TYPE, with one of {', '.join(_TYPES)}", param_hint="--feature")
+        if not name or kind not in FEATURE_TYPES:
+            raise typer.BadParameter(
+                f"must be NAME=TYPE, with one of {', '.join(FEATURE_TYPES)}", param_hint="--feature"
+            )
         if name in found:
             raise typer.BadParameter(f"states '{name}' twice", param_hint="--feature")
         found[name] = Type(kind)

@@ -8,7 +8,7 @@ from scorebridge.v1 import scoring_pb2 as scoring_pb
 
 from bridge.calls import Arrival, Call, Outcome, Range
 from bridge.codecs.protobuf import FIXED64, VARINT, delimited, tag, varint
-from bridge.codecs.scorebridge_v1.replies import write_column
+from bridge.codecs.scorebridge_v1.replies import lookup_of, write_column
 from bridge.codecs.scorebridge_v1.requests import TYPE_NUMBERS
 from bridge.columns import Batch, Column, Matrix, Type
 from bridge.errors import BridgeError, DefaultReason
@@ -128,14 +128,10 @@ def _looked_up(found: LookedUp, *, whole: bool) -> bytes:
 
 
 def _lookup(result: LookupResult, *, whole: bool) -> bytes:
-    logged = pb.LoggedLookup(store=result.store, previous_batch=result.previous_batch, detail=result.detail)
-    told = logged.lookup
-    told.name, told.group, told.batch = result.name, result.group, result.batch
-    told.previous_rows, told.missing_rows = len(result.previous_rows), len(result.missing_rows)
-    if result.age_s is not None:
-        told.age.FromNanoseconds(round(result.age_s * _NANOS))
-    if result.failure is not None:
-        told.failure = getattr(scoring_pb, f"DEFAULT_REASON_{result.failure}")
+    told = lookup_of(result)
+    logged = pb.LoggedLookup(
+        lookup=told, store=result.store, previous_batch=result.previous_batch, detail=result.detail
+    )
     if not whole:
         return logged.SerializeToString()
     logged.previous_rows.extend(result.previous_rows.tolist())

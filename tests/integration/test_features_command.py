@@ -9,7 +9,7 @@ import pytest
 from features_commands import features, write_users
 from redis_servers import RedisServer, redis_server, redis_store
 
-from bridge.features.stores.group import Group, meta_key, read_meta, row_prefix
+from bridge.features.stores.group import Group, GroupKind, meta_key, read_meta, row_prefix
 from bridge.features.stores.packed_rows import row_format
 
 __all__ = ["redis_store"]
@@ -301,6 +301,20 @@ def test_a_stream_s_group_is_declared_and_shown(redis_store: RedisServer) -> Non
     assert features("verify", "today", store=redis_store.url).out == (
         "NOT OK: days: 1 rows, 1 can't be read, 1 never expire\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("kind", "number", "fits"),
+    [("int64", "9007199254740993", False), ("bool", "7", False), ("bool", "1", True), ("double", "1e999", False)],
+)
+def test_verify_and_lookups_agree_on_what_is_a_number(
+    redis_store: RedisServer, kind: str, number: str, fits: bool
+) -> None:
+    assert features("declare", "today", "--feature", f"n={kind}", store=redis_store.url).code == 0
+    key = row_prefix("today", "2026-11-25", GroupKind.STREAM) + b"42"
+    redis_store.client.hset(key, "n", number)
+    redis_store.client.expire(key, 86_400)
+    assert features("verify", "today", store=redis_store.url).code == (0 if fits else 1)
 
 
 def test_a_group_is_of_one_kind(redis_store: RedisServer, tmp_path: Path) -> None:

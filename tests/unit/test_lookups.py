@@ -329,7 +329,9 @@ async def test_today_is_the_day_in_the_zone_of_the_group(timezone: str, day: str
     }
 
 
-@pytest.mark.parametrize("number", ["", "x", "1_0", " 1", "1e999", "nan", "inf", "0x10", "1.5", "9007199254740993"])
+@pytest.mark.parametrize(
+    "number", ["", "x", "1_0", " 1", "1e999", "nan", "inf", "0x10", "1.5", "3.0", "3e0", "9007199254740993", "9" * 500]
+)
 async def test_what_is_no_number_in_a_stream_fails_its_row(number: str) -> None:
     store = DictStore()
     store.stream("today", {"orders": Type.INT64})

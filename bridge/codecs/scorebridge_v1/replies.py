@@ -13,7 +13,16 @@ from bridge.columns import Column, Type, all_missing, concatenate
 from bridge.errors import BridgeError, DefaultReason
 from bridge.looked_up import LookedUp, LookupResult
 
-__all__ = ["defaulted_rows", "failed_rows", "lookups_of", "scores_of", "source_of", "write_column", "write_reply"]
+__all__ = [
+    "defaulted_rows",
+    "failed_rows",
+    "lookup_of",
+    "lookups_of",
+    "scores_of",
+    "source_of",
+    "write_column",
+    "write_reply",
+]
 
 _NANOS = 10**9
 
@@ -127,10 +136,11 @@ def failed_rows(outcome: Outcome) -> list[pb.FailedRows]:
 
 def lookups_of(looked_up: LookedUp) -> list[pb.Lookup]:
     """Returns what was looked up for a call as messages, one for each lookup."""
-    return [_lookup(result) for result in looked_up.results]
+    return [lookup_of(result) for result in looked_up.results]
 
 
-def _lookup(result: LookupResult) -> pb.Lookup:
+def lookup_of(result: LookupResult) -> pb.Lookup:
+    """Returns what one lookup gave as a message."""
     message = pb.Lookup(
         name=result.name,
         group=result.group,

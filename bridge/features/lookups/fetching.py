@@ -1,7 +1,5 @@
 """Fetches the features of a call's entities from a store: from one feature batch, or from the days of a stream."""
 
-import math
-import re
 from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from typing import TypeVar
@@ -9,20 +7,17 @@ from typing import TypeVar
 import numpy as np
 
 from bridge.beside import beside, is_much
-from bridge.columns import DOUBLE_EXACT, Array, Column, Type
+from bridge.columns import Array, Column, Type
 from bridge.features.stores.group import FeatureBatch, Group, GroupFeature, GroupKind, row_prefix
 from bridge.features.stores.packed_rows import RowFormat, row_format
 from bridge.features.stores.store import NotARow, Store
+from bridge.features.stores.stream_numbers import read_number
 from bridge.values import value
 
 __all__ = ["CURRENT", "MALFORMED", "MISSING", "PREVIOUS", "Fetched", "Question", "Reading", "fetch_batch", "fetch_days"]
 
 # Where the features of an entity come from; CURRENT is 0, so that one look at all of them tells of any other.
 CURRENT, PREVIOUS, MISSING, MALFORMED = 0, 1, 2, 3
-
-_NUMBER = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_WHOLE = re.compile(rb"-?[0-9]+")
-_MOST_NUMBER_BYTES = 400  # Redis writes a number of this size out in full
 
 _ONE = np.zeros(1, np.int8)  # the origins of a single entity of the current batch
 
@@ -60,6 +55,7 @@ class Reading:
 
     Attributes:
         batch, direct, wanted: as given.
+        names: the names of all that are read.
         has_texts: whether one of them is text.
         reader: unpacks them.
     """
@@ -174,7 +170,7 @@ def _read_hashes(hashes: Sequence[list[bytes | None] | NotARow], wanted: Sequenc
             if raw is None:
                 continue
             origins[place] = CURRENT if origins[place] == MISSING else origins[place]
-            number = _number(raw, wanted[at].type)
+            number = read_number(raw, wanted[at].type)
             if number is None:
                 origins[place] = MALFORMED
             else:
@@ -182,19 +178,6 @@ def _read_hashes(hashes: Sequence[list[bytes | None] | NotARow], wanted: Sequenc
     numbers[:, origins == MALFORMED] = np.nan
     names = [one.name for one in wanted]
     return Fetched(names, [_typed(one, numbers[at]) for at, one in enumerate(wanted)], origins)
-
-
-def _number(raw: bytes, kind: Type) -> float | None:
-    """Returns a number that Redis wrote as text; None if it is none, or none of the type."""
-    if len(raw) > _MOST_NUMBER_BYTES or _NUMBER.fullmatch(raw) is None:
-        return None
-    number = float(raw)
-    if kind is Type.DOUBLE:
-        return number if math.isfinite(number) else None
-    if kind is Type.BOOL:
-        return number if number in (0.0, 1.0) else None
-    exact = int(raw) if _WHOLE.fullmatch(raw) else number  # a float may have rounded the text
-    return number if abs(exact) <= DOUBLE_EXACT and number.is_integer() else None
 
 
 def _typed(feature: GroupFeature, numbers: Array) -> Column:

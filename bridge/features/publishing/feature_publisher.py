@@ -17,14 +17,13 @@ from bridge.features.publishing.options import PublicationOptions, check_feature
 from bridge.features.publishing.publication import Publication, begin
 from bridge.features.publishing.publishing_errors import PublicationRefused
 from bridge.features.publishing.row_columns import column_of, key_of
-from bridge.features.stores.group import FeatureBatch, GroupFeature
+from bridge.features.stores.group import FEATURE_TYPES, FeatureBatch, GroupFeature
 from bridge.store_settings import StoreSettings
 
 __all__ = ["FeaturePublisher"]
 
 _ROWS_AT_ONCE = 5000
 _DIGEST_BITS = 128
-_TYPES = ("double", "int", "int64", "bool", "string")
 
 
 class FeaturePublisher:
@@ -59,8 +58,8 @@ class FeaturePublisher:
     ) -> None:
         self._settings = StoreSettings(url=store) if isinstance(store, str) else store
         self._options = PublicationOptions(group=group, **options)
-        if wrong := next((name for name, kind in features.items() if kind not in _TYPES), None):
-            raise PublicationRefused(f"feature '{wrong}' must have one of the types {', '.join(_TYPES)}")
+        if wrong := next((name for name, kind in features.items() if kind not in FEATURE_TYPES), None):
+            raise PublicationRefused(f"feature '{wrong}' must have one of the types {', '.join(FEATURE_TYPES)}")
         self._features = tuple(GroupFeature(name, Type(kind)) for name, kind in features.items())
         check_features(self._features)
         if key in features:

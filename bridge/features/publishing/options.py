@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from bridge.features.publishing.publishing_errors import PublicationRefused
-from bridge.features.stores.group import NAME, GroupFeature
+from bridge.features.stores.group import MOST_FEATURES, MOST_NAME_BYTES, NAME, GroupFeature
 
 __all__ = [
     "USUAL_MIN_SHARE",
@@ -23,8 +23,6 @@ USUAL_TTL_S = 3 * 86_400
 USUAL_MIN_SHARE = 0.9
 _LEAST_TTL_S, _MOST_TTL_S = 60, 366 * 86_400
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_MOST_FEATURES = 4096
-_MOST_NAME_BYTES = 1024
 _TTL = re.compile(r"([0-9]{1,9})([smhd])")
 _NAMED = "by up to 64 letters, digits, points, hyphens and underscores, of which the first is a letter or digit"
 
@@ -81,12 +79,12 @@ def check_features(features: Sequence[GroupFeature]) -> None:
         PublicationRefused: there is none, there are too many, one is there twice, or one has a name that is too long.
     """
     names = [one.name for one in features]
-    if not 0 < len(names) <= _MOST_FEATURES:
-        raise PublicationRefused(f"there are {len(names)} features: a group has 1 to {_MOST_FEATURES}")
+    if not 0 < len(names) <= MOST_FEATURES:
+        raise PublicationRefused(f"there are {len(names)} features: a group has 1 to {MOST_FEATURES}")
     if twice := next((name for name, count in Counter(names).items() if count > 1), None):
         raise PublicationRefused(f"feature '{twice}' is there twice")
-    if any(not 0 < len(name.encode()) <= _MOST_NAME_BYTES for name in names):
-        raise PublicationRefused(f"a feature's name has 1 to {_MOST_NAME_BYTES} bytes of UTF-8")
+    if any(not 0 < len(name.encode()) <= MOST_NAME_BYTES for name in names):
+        raise PublicationRefused(f"a feature's name has 1 to {MOST_NAME_BYTES} bytes of UTF-8")
 
 
 def check_timezone(name: str) -> None:

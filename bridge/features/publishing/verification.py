@@ -1,6 +1,5 @@
 """Checks what a store holds of a group: how many rows of each batch are there, and whether each can be read."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -8,17 +7,14 @@ from typing import NamedTuple
 import numpy as np
 import redis
 
-from bridge.columns import Type
 from bridge.features.publishing.connection import Client, store_errors
 from bridge.features.publishing.groups import GroupState
 from bridge.features.publishing.rows import KeyCounter, scan
 from bridge.features.stores.group import FeatureBatch, Group, GroupFeature, GroupKind, row_prefix
 from bridge.features.stores.packed_rows import row_format
+from bridge.features.stores.stream_numbers import read_number
 
 __all__ = ["BatchCheck", "verify"]
-
-_NUMBER = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-_WHOLE = re.compile(rb"-?[0-9]+")
 
 
 class BatchCheck(NamedTuple):
@@ -124,5 +120,4 @@ def _check_days(client: Client, group: Group) -> BatchCheck:
 
 
 def _fits(value: bytes | None, feature: GroupFeature) -> bool:
-    form = _NUMBER if feature.type is Type.DOUBLE else _WHOLE
-    return value is None or form.fullmatch(value) is not None
+    return value is None or read_number(value, feature.type) is not None

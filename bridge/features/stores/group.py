@@ -13,9 +13,12 @@ from bridge.columns import Type
 from bridge.errors import BridgeError
 
 __all__ = [
+    "FEATURE_TYPES",
     "GROUPS_KEY",
     "MOST_DAYS",
+    "MOST_FEATURES",
     "MOST_META_BYTES",
+    "MOST_NAME_BYTES",
     "NAME",
     "FeatureBatch",
     "Group",
@@ -34,10 +37,10 @@ NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z._-]{0,63}")  # of groups and of batche
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(?![0-9])")
 MOST_DAYS = 31  # that a stream's hashes are kept
 _FORMAT = 1
-_MOST_FEATURES = 4096
-_MOST_NAME = 1024  # bytes of a feature's name, as of a column
+MOST_FEATURES = 4096
+MOST_NAME_BYTES = 1024  # of a feature, as of a column
 _MOST_SCHEMA = 2**32 - 1
-_TYPES = (Type.DOUBLE, Type.INT, Type.INT64, Type.BOOL, Type.STRING)
+FEATURE_TYPES = (Type.DOUBLE, Type.INT, Type.INT64, Type.BOOL, Type.STRING)
 
 
 class GroupNotReadable(BridgeError):
@@ -223,10 +226,10 @@ def _days(count: Any) -> int:
 def _features(pairs: Any) -> tuple[GroupFeature, ...]:
     features = tuple(GroupFeature(name, Type(kind)) for name, kind in pairs)
     names = [feature.name for feature in features]
-    if not 0 < len(names) <= _MOST_FEATURES or len(set(names)) != len(names):
+    if not 0 < len(names) <= MOST_FEATURES or len(set(names)) != len(names):
         raise ValueError("no features, too many, or one twice")
-    if any(not isinstance(name, str) or not 0 < len(name.encode()) <= _MOST_NAME for name in names):
+    if any(not isinstance(name, str) or not 0 < len(name.encode()) <= MOST_NAME_BYTES for name in names):
         raise ValueError("not the name of a feature")
-    if any(feature.type not in _TYPES for feature in features):
+    if any(feature.type not in FEATURE_TYPES for feature in features):
         raise ValueError("not the type of a feature")
     return features

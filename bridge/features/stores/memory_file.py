@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from bridge.columns import Type
 from bridge.errors import BridgeError, InvalidRequest
 from bridge.features.stores.conversions import as_type
-from bridge.features.stores.group import NAME, GroupFeature
+from bridge.features.stores.group import MOST_FEATURES, NAME, GroupFeature
 from bridge.features.stores.packed_rows import RowFormat
 from bridge.row_files.arrow_columns import columns_of, key_texts, may_be_keys, plain_array, plain_type
 from bridge.row_files.arrow_files import reading
@@ -34,7 +34,6 @@ __all__ = [
 KEY_FIELD, BATCH_FIELD = b"scorebridge.key", b"scorebridge.batch"
 _MOST_ENTITIES = 2_000_000
 _MOST_BYTES = 4 << 30
-_MOST_FEATURES = 4096
 _ROWS_AT_ONCE = 65_536
 
 
@@ -158,8 +157,8 @@ def _features_of(path: Path, schema: pa.Schema, key: str) -> tuple[GroupFeature,
         if pa.types.is_null(field.type):
             raise FeatureFileRefused(f"{path}: column '{field.name}' has no type, as it has no value: cast it to one")
         found.append(GroupFeature(field.name, Type.DOUBLE if plain is Type.FLOAT else plain))
-    if not 0 < len(found) <= _MOST_FEATURES or len({one.name for one in found}) != len(found):
-        raise FeatureFileRefused(f"{path} has no features, more than {_MOST_FEATURES}, or one twice")
+    if not 0 < len(found) <= MOST_FEATURES or len({one.name for one in found}) != len(found):
+        raise FeatureFileRefused(f"{path} has no features, more than {MOST_FEATURES}, or one twice")
     return tuple(found)
 
 
