@@ -1,11 +1,9 @@
 """Turns the settings of a store into a client of Redis that blocks, for publishers and the command line."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, unquote
 
 import redis
 from redis.backoff import ExponentialBackoff
@@ -14,7 +12,10 @@ from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 from redis.sentinel import Sentinel
 
+from bridge.errors import BridgeError
 from bridge.features.publishing.publishing_errors import StoreRefused
+from bridge.features.stores.password import read_password
+from bridge.features.stores.redis_url import parse_url
 from bridge.lookup_errors import StoreUnavailable
 from bridge.store_settings import StoreSettings
 
@@ -25,11 +26,6 @@ Client = Any  # redis-py's types differ between a server and a cluster
 _TIMEOUT_S = 30.0
 _CONNECT_TIMEOUT_S = 5.0
 _RETRIES, _RETRY_BASE_S, _RETRY_CAP_S = 3, 0.1, 1.0
-_USUAL_PORT = 6379
-_USUAL_SENTINEL_PORT = 26379
-_MOST_PORT = 65535
-_MOST_PASSWORD_BYTES = 4096
-_ENDPOINT = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^\[\]:/\s]+)(?::([0-9]{1,5}))?")
 # The texts of these errors hold no key and no value; those of others may.
 _PLAIN_CODES = ("BUSY", "CROSSSLOT", "MISCONF", "NOREPLICAS", "WRONGTYPE")
 _PLAIN = (
@@ -51,27 +47,24 @@ def connect(settings: StoreSettings) -> Client:
         StoreUnavailable: of a cluster, none of its nodes answers.
         OSError: the file with the password can't be read.
     """
-    scheme, rest = settings.scheme, settings.url.partition("://")[2]
-    if scheme == "memory":
+    if settings.scheme == "memory":
         raise StoreRefused("a memory: store is a file: write the file anew, and gateways read it")
+    try:
+        url = parse_url(settings)
+    except ValueError as error:
+        raise StoreRefused(f"the url can't be read: {error}") from error
     options = _options(settings)
-    if scheme == "unix":
-        path, _, query = rest.partition("?")
-        database = _database(parse_qs(query).get("db", ["0"])[0])
-        return redis.Redis(unix_socket_path=unquote(path), db=database, **_without_tls(options))
-    hosts, _, behind = rest.partition("/")
-    if scheme.startswith("sentinel"):
-        return _watched(hosts, behind, options)
-    endpoints = _endpoints(hosts, _USUAL_PORT)
-    if scheme.startswith("cluster"):
+    if url.service:
+        watching = _untyped(Sentinel)(list(url.addresses), sentinel_kwargs=_of_sentinels(options), **options)
+        return watching.master_for(url.service, db=url.database)
+    if url.cluster:
         with store_errors():
-            return RedisCluster(
-                startup_nodes=[_untyped(ClusterNode)(host, port) for host, port in endpoints], **options
-            )
-    if len(endpoints) > 1:
-        raise StoreRefused("the url names several hosts: write cluster:// or sentinel:// before them")
-    ((host, port),) = endpoints
-    return redis.Redis(host, port, db=_database(behind), **options)
+            nodes = [_untyped(ClusterNode)(*address) for address in url.addresses]
+            return RedisCluster(startup_nodes=nodes, **options)
+    (address,) = url.addresses
+    if isinstance(address, str):
+        return redis.Redis(unix_socket_path=address, db=url.database, **options)
+    return redis.Redis(*address, db=url.database, **options)
 
 
 def node_of(client: Client, key: bytes) -> dict[str, Any]:
@@ -90,14 +83,6 @@ def now_ms(client: Client, key: bytes) -> int:
     with store_errors():
         seconds, microseconds = client.eval("return redis.call('TIME')", 1, key)
     return int(seconds) * 1000 + int(microseconds) // 1000
-
-
-def _watched(hosts: str, behind: str, options: dict[str, Any]) -> Client:
-    service, _, number = behind.partition("/")
-    if not service:
-        raise StoreRefused("the url names no service: write sentinel://HOST:PORT,HOST:PORT/SERVICE/DB")
-    endpoints, asked = _endpoints(hosts, _USUAL_SENTINEL_PORT), _of_sentinels(options)
-    return _untyped(Sentinel)(endpoints, sentinel_kwargs=asked, **options).master_for(service, db=_database(number))
 
 
 def _options(settings: StoreSettings) -> dict[str, Any]:
@@ -120,10 +105,6 @@ def _options(settings: StoreSettings) -> dict[str, Any]:
     return options
 
 
-def _without_tls(options: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in options.items() if not name.startswith("ssl")}
-
-
 def _of_sentinels(options: dict[str, Any]) -> dict[str, Any]:
     # Sentinels have users of their own, and mostly none.
     return {name: value for name, value in options.items() if name != "credential_provider"}
@@ -136,33 +117,16 @@ class _PasswordFile(redis.CredentialProvider):
         self._username, self._path = username, path
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
-        with self._path.open("rb") as file:
-            raw = file.read(_MOST_PASSWORD_BYTES + 1)
-        password = raw.decode(errors="replace").rstrip("\r\n")
-        if len(raw) > _MOST_PASSWORD_BYTES or not password or "�" in password:
-            raise StoreRefused(f"{self._path} must hold a password of 1 to {_MOST_PASSWORD_BYTES} bytes of UTF-8")
+        try:
+            password = read_password(self._path).decode()
+        except (BridgeError, UnicodeDecodeError) as error:
+            why = error if isinstance(error, BridgeError) else "it is not UTF-8"
+            raise StoreRefused(f"{self._path} must hold a password: {why}") from error
         return (password,) if self._username is None else (self._username, password)
-
-
-def _endpoints(text: str, usual_port: int) -> list[tuple[str, int]]:
-    found = []
-    for one in text.split(","):
-        match = _ENDPOINT.fullmatch(one)
-        port = int(match[2] or usual_port) if match else 0
-        if match is None or not 0 < port <= _MOST_PORT:
-            raise StoreRefused("the url has a host that can't be read: write HOST:PORT, several between commas")
-        found.append((match[1].strip("[]"), port))
-    return found
 
 
 def _untyped(kind: Any) -> Any:
     return kind  # redis-py states no types for it
-
-
-def _database(text: str) -> int:
-    if text and not re.fullmatch(r"[0-9]{1,6}", text):
-        raise StoreRefused("the url ends in something that is not the number of a database: write /0")
-    return int(text or 0)
 
 
 @contextmanager

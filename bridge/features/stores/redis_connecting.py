@@ -9,18 +9,17 @@ from typing import Any
 from bridge.config import ConfigError
 from bridge.errors import BridgeError
 from bridge.features.stores.connections import CONNECT_S
+from bridge.features.stores.password import read_password
 from bridge.features.stores.redis_commands import command
 from bridge.features.stores.redis_connection import Connection, NoReply, error_word, is_error
 from bridge.features.stores.redis_node import failure_of
 from bridge.features.stores.redis_url import Address, RedisUrl
-from bridge.files import read_regular
 from bridge.reads import Reads
 from bridge.store_settings import StoreSettings
 from bridge.values import value
 
 __all__ = ["Connecting"]
 
-_MOST_PASSWORD = 4096
 _MOST_GREETING = 1 << 16  # bytes of all replies before a connection is lent
 _SENTINEL_S = 1.0
 _MOST_HOST = 255
@@ -158,13 +157,11 @@ class Connecting:
         password, settings = None, self._settings
         if settings.password_file is not None:
             try:
-                password = read_regular(settings.password_file, _MOST_PASSWORD, "password_file").removesuffix(b"\n")
+                password = read_password(settings.password_file)
             except BridgeError as error:
                 raise NoReply(f"can't be asked: {error}") from error
             except OSError as error:
                 raise NoReply(f"can't be asked: password_file can't be read ({error.strerror})") from error
-            if not password:
-                raise NoReply("can't be asked: password_file is empty")
         if not settings.encrypted:
             return _Secrets(password, None)
         try:

@@ -7,7 +7,7 @@ from bridge.config import ConfigError
 from bridge.store_settings import StoreSettings
 from bridge.values import value
 
-__all__ = ["Address", "RedisUrl", "read_url"]
+__all__ = ["Address", "RedisUrl", "parse_url", "read_url"]
 
 Address = tuple[str, int] | str  # a host and its port, or the path of a unix socket
 _PORT, _SENTINELS_PORT = 6379, 26379
@@ -39,12 +39,17 @@ def read_url(name: str, settings: StoreSettings) -> RedisUrl:
         ConfigError: it is not of the form that its scheme asks for; the message names it.
     """
     try:
-        return _read(settings)
+        return parse_url(settings)
     except ValueError as error:
         raise ConfigError(f"stores.{name}: url: {error}") from error
 
 
-def _read(settings: StoreSettings) -> RedisUrl:
+def parse_url(settings: StoreSettings) -> RedisUrl:
+    """Returns what a store's URL says.
+
+    Raises:
+        ValueError: it is not of the form that its scheme asks for; the message says which that is.
+    """
     parts = urlsplit(settings.url)
     scheme, path = settings.scheme, parts.path.removeprefix("/")
     if parts.fragment or (parts.query and scheme != "unix"):
@@ -92,4 +97,6 @@ def _address(text: str, port: int) -> Address:
     parts = urlsplit(f"//{text}")
     if not parts.hostname:
         raise ValueError("a server has no host: write HOST:PORT")
+    if parts.port == 0:
+        raise ValueError("a server has no port 0")
     return parts.hostname, port if parts.port is None else parts.port
