@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary
 
 from bridge.eager import in_task
 
-__all__ = ["beside", "is_much"]
+__all__ = ["at_once_or_beside", "beside", "is_much"]
 
 _MANY_ROWS, _MANY_RANGES = 2000, 256  # work of this size takes about 2 ms; to pass it to the thread costs 0.1 ms
 
@@ -75,6 +75,11 @@ async def beside(work: Callable[[], _Result], caller: str = "") -> _Result:
         return await loop.run_in_executor(_thread, work)
     finally:
         turns.give_back()
+
+
+async def at_once_or_beside(work: Callable[[], _Result], caller: str = "", *, much: bool) -> _Result:
+    """Runs a function at once, or `beside` where it is much work, and returns its result."""
+    return await beside(work, caller) if much else work()
 
 
 def is_much(rows: int, ranges: int) -> bool:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,14 +13,27 @@ from bridge.cli.commands import command, with_options_of
 from bridge.cli.features_listing import age_text, check_listing, group_listing, values_listing
 from bridge.cli.features_publish import PublishOptions, publish_group, say, stated_types
 from bridge.cli.json_output import Json, print_json
-from bridge.cli.store_options import PasswordFile, StoreCa, StoreCert, StoreKey, StoreOptions, StoreUrl, Username
+from bridge.cli.store_options import StoreOptions
 from bridge.features.stores.group import Group, GroupFeature, GroupKind
 from bridge.texts import printable
 
 if TYPE_CHECKING:
     from bridge.features.publishing.groups import EntityValues, GroupState
 
-__all__ = ["app", "declare", "drop", "list_groups", "publish", "show", "verify"]
+__all__ = [
+    "DeclareOptions",
+    "DropOptions",
+    "GroupOptions",
+    "ListOptions",
+    "ShowOptions",
+    "app",
+    "declare",
+    "drop",
+    "list_groups",
+    "publish",
+    "show",
+    "verify",
+]
 
 _WIDEST = 1000  # columns of a table that another program reads, so that each group takes one line
 
@@ -27,6 +41,50 @@ app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False, help="Pu
 
 _command = command(app)
 _Group = Annotated[str, typer.Argument(help="The group's name.", show_default=False)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListOptions(StoreOptions):
+    """What `list` is told; every field of these classes is an option or argument, and described by its help."""
+
+    as_json: Json = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupOptions(ListOptions):
+    """What `verify` is told."""
+
+    group: _Group
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShowOptions(GroupOptions):
+    """What `show` is told."""
+
+    entity: Annotated[str | None, typer.Option(metavar="KEY", help="Print what the group holds of this key.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropOptions(StoreOptions):
+    """What `drop` is told."""
+
+    group: _Group
+    batch: Annotated[str | None, typer.Option(help="Drop this batch alone, which must not be current.")] = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeclareOptions(StoreOptions):
+    """What `declare` is told."""
+
+    group: _Group
+    feature: Annotated[
+        list[str], typer.Option(metavar="NAME=TYPE", help="A feature: double, int, int64 or bool; repeatable.")
+    ]
+    timezone: Annotated[str, typer.Option(help="The time zone in which days begin, such as Europe/Berlin.")] = "UTC"
+    keep_days: Annotated[
+        int, typer.Option(help="For how many days the stream keeps its hashes, the day itself included.")
+    ] = 2
+    accept_schema: Annotated[bool, typer.Option("--accept-schema", help="Change a group that is there.")] = False
 
 
 @_command
@@ -40,102 +98,57 @@ def publish(options: PublishOptions) -> None:
 
 
 @_command
-def declare(
-    group: _Group,
-    *,
-    feature: Annotated[
-        list[str], typer.Option(metavar="NAME=TYPE", help="A feature: double, int, int64 or bool; repeatable.")
-    ],
-    store: StoreUrl,
-    timezone: Annotated[str, typer.Option(help="The time zone in which days begin, such as Europe/Berlin.")] = "UTC",
-    keep_days: Annotated[
-        int, typer.Option(help="For how many days the stream keeps its hashes, the day itself included.")
-    ] = 2,
-    accept_schema: Annotated[bool, typer.Option("--accept-schema", help="Change a group that is there.")] = False,
-    username: Username = None,
-    password_file: PasswordFile = None,
-    tls_ca: StoreCa = None,
-    tls_cert: StoreCert = None,
-    tls_key: StoreKey = None,
-) -> None:
+@with_options_of(DeclareOptions)
+def declare(options: DeclareOptions) -> None:
     """Describe a group that a stream counts up during the day, so that gateways can read it."""
-    types = stated_types(feature)
-    with StoreOptions(store, username, password_file, tls_ca, tls_cert, tls_key).client() as client:
+    features = tuple(GroupFeature(name, kind) for name, kind in stated_types(options.feature).items())
+    zone, days = options.timezone, options.keep_days
+    with options.client() as client:
         from bridge.features.publishing.groups import declare as declare_group  # noqa: PLC0415 - redis-py is an extra
 
-        features = tuple(GroupFeature(name, kind) for name, kind in types.items())
-        described = Group(group, GroupKind.STREAM, timezone, streamed=features, keep_days=keep_days)
-        declare_group(client, described, accept_schema=accept_schema)
-    said = f"its days begin in {timezone}, and are kept for {keep_days} days"
-    typer.echo(f"group '{group}' is a stream's, with {len(features)} features; {said}")
+        described = Group(options.group, GroupKind.STREAM, zone, streamed=features, keep_days=days)
+        declare_group(client, described, accept_schema=options.accept_schema)
+    said = f"its days begin in {zone}, and are kept for {days} days"
+    typer.echo(f"group '{options.group}' is a stream's, with {len(features)} features; {said}")
 
 
 @command(app, "list")
-def list_groups(
-    *,
-    store: StoreUrl,
-    username: Username = None,
-    password_file: PasswordFile = None,
-    tls_ca: StoreCa = None,
-    tls_cert: StoreCert = None,
-    tls_key: StoreKey = None,
-    as_json: Json = False,
-) -> None:
+@with_options_of(ListOptions)
+def list_groups(options: ListOptions) -> None:
     """List the groups of a store, with their current batches."""
-    with StoreOptions(store, username, password_file, tls_ca, tls_cert, tls_key).client() as client:
+    with options.client() as client:
         from bridge.features.publishing.groups import find_groups  # noqa: PLC0415 - redis-py is an extra
 
         found = find_groups(client)
-    if as_json:
+    if options.as_json:
         print_json([group_listing(state) for state in found])
     else:
         _print_groups(found)
 
 
 @_command
-def show(
-    group: _Group,
-    *,
-    store: StoreUrl,
-    entity: Annotated[str | None, typer.Option(metavar="KEY", help="Print what the group holds of this key.")] = None,
-    username: Username = None,
-    password_file: PasswordFile = None,
-    tls_ca: StoreCa = None,
-    tls_cert: StoreCert = None,
-    tls_key: StoreKey = None,
-    as_json: Json = False,
-) -> None:
+@with_options_of(ShowOptions)
+def show(options: ShowOptions) -> None:
     """Print what a store says of a group, and with --entity the values of one entity in both batches or today."""
-    options = StoreOptions(store, username, password_file, tls_ca, tls_cert, tls_key)
-    with _found(options, group) as (client, state):
+    with _found(options) as (client, state):
         from bridge.features.publishing.groups import values_of  # noqa: PLC0415 - redis-py is an extra
 
-        values = None if entity is None else values_of(client, state, entity)
-    if as_json:
+        values = None if options.entity is None else values_of(client, state, options.entity)
+    if options.as_json:
         print_json(group_listing(state) | ({} if values is None else {"entity": values_listing(values)}))
     else:
         _print_group(state, values)
 
 
 @_command
-def verify(
-    group: _Group,
-    *,
-    store: StoreUrl,
-    username: Username = None,
-    password_file: PasswordFile = None,
-    tls_ca: StoreCa = None,
-    tls_cert: StoreCert = None,
-    tls_key: StoreKey = None,
-    as_json: Json = False,
-) -> None:
+@with_options_of(GroupOptions)
+def verify(options: GroupOptions) -> None:
     """Count and read all rows of a group's batches; exit code 1 if a row is missing, too many or can't be read."""
-    options = StoreOptions(store, username, password_file, tls_ca, tls_cert, tls_key)
-    with _found(options, group) as (client, state):
+    with _found(options) as (client, state):
         from bridge.features.publishing.verification import verify as verify_group  # noqa: PLC0415 - likewise
 
         checks = verify_group(client, state)
-    if as_json:
+    if options.as_json:
         print_json(check_listing(checks))
     else:
         for check in checks:
@@ -146,19 +159,11 @@ def verify(
 
 
 @_command
-def drop(
-    group: _Group,
-    *,
-    store: StoreUrl,
-    batch: Annotated[str | None, typer.Option(help="Drop this batch alone, which must not be current.")] = None,
-    username: Username = None,
-    password_file: PasswordFile = None,
-    tls_ca: StoreCa = None,
-    tls_cert: StoreCert = None,
-    tls_key: StoreKey = None,
-) -> None:
+@with_options_of(DropOptions)
+def drop(options: DropOptions) -> None:
     """Remove a group, or one of its batches, from a store."""
-    with StoreOptions(store, username, password_file, tls_ca, tls_cert, tls_key).client() as client:
+    group, batch = options.group, options.batch
+    with options.client() as client:
         from bridge.features.publishing.removal import drop_batch, drop_group  # noqa: PLC0415 - redis-py is an extra
 
         keys = drop_group(client, group, say) if batch is None else drop_batch(client, group, batch, say)
@@ -167,11 +172,11 @@ def drop(
 
 
 @contextmanager
-def _found(options: StoreOptions, group: str) -> Iterator[tuple[Any, "GroupState"]]:
+def _found(options: "GroupOptions") -> Iterator[tuple[Any, "GroupState"]]:
     with options.client() as client:
         from bridge.features.publishing.groups import find_group  # noqa: PLC0415 - redis-py is an extra
 
-        yield client, find_group(client, group)
+        yield client, find_group(client, options.group)
 
 
 def _print_groups(found: "list[GroupState]") -> None:

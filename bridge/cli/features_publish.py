@@ -10,15 +10,7 @@ from bridge.cli.commands import CommandFailed, sigterm_unwinds
 from bridge.cli.dialect_options import Decimal, Encoding, Separator, dialect_of
 from bridge.cli.features_listing import published_listing
 from bridge.cli.json_output import Json, print_json
-from bridge.cli.store_options import (
-    PasswordFile,
-    StoreCa,
-    StoreCert,
-    StoreKey,
-    StoreOptions,
-    StoreUrl,
-    Username,
-)
+from bridge.cli.store_options import StoreOptions
 from bridge.columns import Type
 from bridge.features.stores.group import FEATURE_TYPES
 from bridge.texts import printable
@@ -30,7 +22,7 @@ __all__ = ["PublishOptions", "publish_group", "say", "stated_types"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PublishOptions:
+class PublishOptions(StoreOptions):
     """What the command line says; every field is an option or argument of the command, and described by its help."""
 
     group: Annotated[str, typer.Argument(help="The group's name.")]
@@ -47,7 +39,6 @@ class PublishOptions:
         str,
         typer.Option("--key", metavar="COLUMN", show_default=False, help="Column of the entities' keys."),
     ]
-    store: StoreUrl
     batch: Annotated[
         str | None,
         typer.Option(help="The batch's name, by custom the day up to which it counts; else yesterday.", metavar="DAY"),
@@ -75,17 +66,7 @@ class PublishOptions:
     separator: Separator = ","
     decimal: Decimal = "."
     encoding: Encoding = "utf-8"
-    username: Username = None
-    password_file: PasswordFile = None
-    tls_ca: StoreCa = None
-    tls_cert: StoreCert = None
-    tls_key: StoreKey = None
     as_json: Json = False
-
-    def where(self) -> StoreOptions:
-        """Returns where the store is."""
-        named = self.store, self.username, self.password_file
-        return StoreOptions(*named, self.tls_ca, self.tls_cert, self.tls_key)
 
 
 def stated_types(pairs: Sequence[str]) -> dict[str, Type]:
@@ -119,7 +100,7 @@ def publish_group(options: PublishOptions) -> None:
         typer.BadParameter: an option has a value that it can't have.
         BridgeError: the batch was not published; the message says why.
     """
-    with options.where().client() as client:
+    with options.client() as client:
         try:
             done = _published(client, options)
         except ImportError as error:

@@ -13,46 +13,27 @@ from bridge.cli.commands import CommandFailed
 from bridge.store_settings import StoreSettings
 from bridge.validation import describe_invalid
 
-__all__ = ["PasswordFile", "StoreCa", "StoreCert", "StoreKey", "StoreOptions", "StoreUrl", "Username"]
-
-StoreUrl = Annotated[
-    str,
-    typer.Option(
-        "--store",
-        envvar="SCOREBRIDGE_STORE",
-        metavar="URL",
-        show_default=False,
-        help="Where the store is, such as redis://HOST:6379/0 or sentinel://HOST:26379/SERVICE/0.",
-    ),
-]
-Username = Annotated[str | None, typer.Option("--username", help="The user to log in as; else Redis' default user.")]
-PasswordFile = Annotated[Path | None, typer.Option("--password-file", help="The file with the user's password.")]
-StoreCa = Annotated[
-    Path | None, typer.Option("--tls-ca", help="PEM file of the authorities of the store's certificate.")
-]
-StoreCert = Annotated[Path | None, typer.Option("--tls-cert", help="PEM file of your own certificate for the store.")]
-StoreKey = Annotated[Path | None, typer.Option("--tls-key", help="PEM file of your certificate's key.")]
+__all__ = ["StoreOptions"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class StoreOptions:
-    """Where a store is, and how a command is known there.
+    """Where a store is, and how a command is known there; every field is an option, and described by its help."""
 
-    Attributes:
-        url: the store's URL.
-        username: the user to log in as; None for Redis' default user.
-        password_file: the file with the password; None for none.
-        tls_ca: the PEM file of the authorities of the store's certificate; None for the machine's own.
-        tls_cert: the PEM file of the command's own certificate; None for none.
-        tls_key: the PEM file of that certificate's key; None for none.
-    """
-
-    url: str
-    username: str | None = None
-    password_file: Path | None = None
-    tls_ca: Path | None = None
-    tls_cert: Path | None = None
-    tls_key: Path | None = None
+    store: Annotated[
+        str,
+        typer.Option(
+            envvar="SCOREBRIDGE_STORE",
+            metavar="URL",
+            show_default=False,
+            help="Where the store is, such as redis://HOST:6379/0 or sentinel://HOST:26379/SERVICE/0.",
+        ),
+    ]
+    username: Annotated[str | None, typer.Option(help="The user to log in as; else Redis' default user.")] = None
+    password_file: Annotated[Path | None, typer.Option(help="The file with the user's password.")] = None
+    tls_ca: Annotated[Path | None, typer.Option(help="PEM file of the authorities of the store's certificate.")] = None
+    tls_cert: Annotated[Path | None, typer.Option(help="PEM file of your own certificate for the store.")] = None
+    tls_key: Annotated[Path | None, typer.Option(help="PEM file of your certificate's key.")] = None
 
     @contextmanager
     def client(self) -> Iterator[Any]:
@@ -87,6 +68,6 @@ class StoreOptions:
             "tls_key": self.tls_key,
         }
         try:
-            return StoreSettings(url=self.url, **{name: one for name, one in given.items() if one is not None})
+            return StoreSettings(url=self.store, **{name: one for name, one in given.items() if one is not None})
         except ValidationError as error:
             raise CommandFailed(f"--store and its options: {describe_invalid(error)}") from error

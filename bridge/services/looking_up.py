@@ -2,9 +2,8 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
 
-from bridge.beside import beside, is_much
+from bridge.beside import at_once_or_beside, is_much
 from bridge.callers.caller import Caller
 from bridge.calls import Call, now
 from bridge.features.lookups.look_up import look_up
@@ -12,8 +11,6 @@ from bridge.features.lookups.plan import LookupPlan
 from bridge.services.asked import CallDraft
 
 __all__ = ["call_with_lookups"]
-
-_Result = TypeVar("_Result")
 
 
 async def call_with_lookups(
@@ -34,16 +31,12 @@ async def call_with_lookups(
     """
     caller = draft.arrival.caller
     with draft.version.in_use():
-        rows = await _work(draft.take_rows, caller, much=not little)
+        rows = await at_once_or_beside(draft.take_rows, caller, much=not little)
         by.charge(rows.batch.rows)
         left_s = _left_s(draft)
         joined = await look_up(plan, rows.batch, rows.places(), left_s=left_s, caller=caller, hold=hold)
         much = not little or is_much(rows.batch.rows, 0)
-        return await _work(partial(draft.bind, rows, joined), caller, much=much)
-
-
-async def _work(work: Callable[[], _Result], caller: str, *, much: bool) -> _Result:
-    return await beside(work, caller) if much else work()
+        return await at_once_or_beside(partial(draft.bind, rows, joined), caller, much=much)
 
 
 def _left_s(draft: CallDraft) -> float:

@@ -18,23 +18,24 @@ REDIS = StoreSettings(url="redis://127.0.0.1:1")
 
 def test_a_store_is_found_by_its_name_or_as_the_only_one() -> None:
     stores = open_stores({"features": REDIS})
-    assert stores.get("features") is stores.get(None)
-    assert stores.get(None).name == "features"
+    assert stores.find("features") == stores.find(None)
+    store, settings = stores.find(None)
+    assert (store.name, settings) == ("features", REDIS)
     with pytest.raises(BundleError, match="looks features up in store 'other', and the gateway has 'features'"):
-        stores.get("other")
+        stores.find("other")
 
 
 def test_of_several_stores_one_must_be_named() -> None:
     stores = open_stores({"b": REDIS, "a": REDIS})
-    assert stores.get("b").name == "b"
+    assert stores.find("b")[0].name == "b"
     with pytest.raises(BundleError, match="the gateway has the stores 'a', 'b': the lookup must name one"):
-        stores.get(None)
+        stores.find(None)
 
 
 @pytest.mark.parametrize(("name", "named"), [(None, "a store"), ("features", "a store 'features'")])
 def test_a_gateway_without_stores_has_none(name: str | None, named: str) -> None:
     with pytest.raises(BundleError, match=f"looks features up in {named}, and the gateway has none: set "):
-        open_stores({}).get(name)
+        open_stores({}).find(name)
 
 
 async def test_stores_that_are_down_keep_nothing_from_starting() -> None:

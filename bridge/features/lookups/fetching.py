@@ -1,12 +1,11 @@
 """Fetches the features of a call's entities from a store: from one feature batch, or from the days of a stream."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import lru_cache, partial
-from typing import TypeVar
 
 import numpy as np
 
-from bridge.beside import beside, is_much
+from bridge.beside import at_once_or_beside, is_much
 from bridge.columns import Array, Column, Type
 from bridge.features.stores.group import FeatureBatch, Group, GroupFeature, GroupKind, row_prefix
 from bridge.features.stores.packed_rows import RowFormat, row_format
@@ -20,8 +19,6 @@ __all__ = ["CURRENT", "MALFORMED", "MISSING", "PREVIOUS", "Fetched", "Question",
 CURRENT, PREVIOUS, MISSING, MALFORMED = 0, 1, 2, 3
 
 _ONE = np.zeros(1, np.int8)  # the origins of a single entity of the current batch
-
-_Result = TypeVar("_Result")
 
 
 @value
@@ -98,7 +95,7 @@ async def fetch_batch(question: Question, reading: Reading, previous: FeatureBat
     entities, wanted = question.entities, reading.wanted
     rows = await _rows(question, reading.batch, entities)
     read = reading.reader.read
-    unpacked = await beside(partial(read, rows)) if is_much(len(rows), 0) else read(rows)
+    unpacked = await at_once_or_beside(partial(read, rows), much=is_much(len(rows), 0))
     if unpacked.found.all():
         return Fetched(reading.names, unpacked.columns, _ONE if len(rows) == 1 else np.zeros(len(rows), np.int8), True)
     origins = np.where(unpacked.found, CURRENT, np.where(unpacked.malformed, MALFORMED, MISSING)).astype(np.int8)
@@ -109,7 +106,7 @@ async def fetch_batch(question: Question, reading: Reading, previous: FeatureBat
         # A feature that had another type in that batch is not the same feature.
         same = [one if one in previous.features else GroupFeature("", one.type) for one in wanted]
         unpack = partial(_format(previous).unpack, older, same)
-        filling = await _beside(unpack, len(older))
+        filling = await at_once_or_beside(unpack, much=is_much(len(older), 0))
         columns = [_filled(column, absent, old) for column, old in zip(columns, filling.columns, strict=True)]
         origins[absent[filling.found]] = PREVIOUS
         origins[absent[filling.malformed]] = MALFORMED
@@ -155,7 +152,9 @@ async def fetch_days(question: Question, days: Sequence[str], wanted: Sequence[G
     fetched = {}
     for number, day in enumerate(days):
         of_day = found[number * count : (number + 1) * count]
-        fetched[day] = await _beside(partial(_read_hashes, of_day, wanted), len(of_day) * len(wanted))
+        fetched[day] = await at_once_or_beside(
+            partial(_read_hashes, of_day, wanted), much=is_much(len(of_day) * len(wanted), 0)
+        )
     return fetched
 
 
@@ -187,7 +186,3 @@ def _typed(feature: GroupFeature, numbers: Array) -> Column:
     kind = Type.BOOL if feature.type is Type.BOOL else Type.INT64
     values = np.where(absent, 0, numbers).astype(kind.dtype)
     return Column(feature.name, kind, values, absent if absent.any() else None)
-
-
-async def _beside(work: Callable[[], _Result], rows: int) -> _Result:
-    return await beside(work) if is_much(rows, 0) else work()

@@ -1,9 +1,8 @@
 """Looks up what a call needs, before its rows are bound to the model's features."""
 
 from collections.abc import Callable
-from typing import TypeVar
 
-from bridge.beside import beside, is_much
+from bridge.beside import at_once_or_beside, is_much
 from bridge.columns import Batch, Matrix, Table
 from bridge.eager import in_task
 from bridge.errors import InvalidRequest
@@ -15,8 +14,6 @@ from bridge.features.lookups.plan import LookupPlan, Needs
 __all__ = ["look_up"]
 
 _NUMBER_BYTES = 8
-
-_Result = TypeVar("_Result")
 
 
 async def look_up(
@@ -53,17 +50,16 @@ async def look_up(
         return None
     table = batch.table(names) if isinstance(batch, Matrix) else batch
     answers = await _answers(table, needs, left_s, caller, hold) if needs.lookups else []
-    return await _work(table.rows, caller, lambda: join(table, keys, needs, answers, places))
+    return await at_once_or_beside(
+        lambda: join(table, keys, needs, answers, places), caller, much=is_much(table.rows, 0)
+    )
 
 
 async def _answers(table: Table, needs: Needs, left_s: float, caller: str, hold: Callable[[int], None]) -> list[Answer]:
     await in_task()
     hold(table.rows * needs.columns * _NUMBER_BYTES)
-    return await ask(needs, await _work(table.rows, caller, lambda: _entities(table, needs)), left_s)
-
-
-async def _work(rows: int, caller: str, work: Callable[[], _Result]) -> _Result:
-    return await beside(work, caller) if is_much(rows, 0) else work()
+    entities = await at_once_or_beside(lambda: _entities(table, needs), caller, much=is_much(table.rows, 0))
+    return await ask(needs, entities, left_s)
 
 
 def _entities(table: Table, needs: Needs) -> dict[str, EntityKeys]:

@@ -27,8 +27,8 @@ class Stores:
         """What keeps each store from answering, in words, by its name; empty words if nothing is known to."""
         return {name: store.state for name, store in self._stores.items()}
 
-    def get(self, name: str | None) -> Store:
-        """Returns a store.
+    def find(self, name: str | None) -> tuple[Store, StoreSettings]:
+        """Returns a store, and its settings.
 
         Args:
             name: its name in the gateway's settings; None for the only one.
@@ -45,15 +45,10 @@ class Stores:
         if name is None:
             if len(self._stores) > 1:
                 raise BundleError(f"the gateway has the stores {known}: the lookup must name one of them by 'store'")
-            return next(iter(self._stores.values()))
+            name = next(iter(self._stores))
         if name not in self._stores:
             raise BundleError(f"the model looks features up in store '{name}', and the gateway has {known}")
-        return self._stores[name]
-
-    def find(self, name: str | None) -> tuple[Store, StoreSettings]:
-        """Returns a store with its settings; see `get` for the rest."""
-        store = self.get(name)
-        return store, self._settings[store.name]
+        return self._stores[name], self._settings[name]
 
     async def start(self) -> None:
         """Begins to connect in the background, and returns at once."""
