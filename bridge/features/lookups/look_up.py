@@ -11,19 +11,19 @@ from bridge.features.lookups.joining import Joined, join
 from bridge.features.lookups.keys import EntityKeys, entity_keys
 from bridge.features.lookups.plan import LookupPlan, Needs
 
-__all__ = ["look_up"]
+__all__ = ["Hold", "look_up"]
 
 _NUMBER_BYTES = 8
 
+Hold = Callable[[int], None]
+
+
+def _is_free(_: int) -> None:
+    """Lets everything be looked up."""
+
 
 async def look_up(
-    plan: LookupPlan,
-    batch: Batch,
-    places: tuple[int, ...],
-    *,
-    left_s: float,
-    caller: str = "",
-    hold: Callable[[int], None] = lambda _: None,
+    plan: LookupPlan, batch: Batch, places: tuple[int, ...], *, left_s: float, caller: str = "", hold: Hold = _is_free
 ) -> Joined | None:
     """Looks up the features that a call's rows lack.
 
@@ -55,7 +55,7 @@ async def look_up(
     )
 
 
-async def _answers(table: Table, needs: Needs, left_s: float, caller: str, hold: Callable[[int], None]) -> list[Answer]:
+async def _answers(table: Table, needs: Needs, left_s: float, caller: str, hold: Hold) -> list[Answer]:
     await in_task()
     hold(table.rows * needs.columns * _NUMBER_BYTES)
     entities = await at_once_or_beside(lambda: _entities(table, needs), caller, much=is_much(table.rows, 0))
