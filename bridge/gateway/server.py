@@ -185,6 +185,8 @@ class Gateway:
             await self._log.close()
 
     def _update_health(self, model: str) -> None:
+        known = {(version.stored.model, version.stored.version) for version in self.registry.versions()}
+        self._services.answering.counters.keep(known)
         task = asyncio.get_running_loop().create_task(self._set_health(model))
         self._health_updates.add(task)
         task.add_done_callback(self._health_updates.discard)

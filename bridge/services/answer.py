@@ -8,11 +8,12 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from bridge.beside import beside, is_much
 from bridge.callers.caller import Caller
 from bridge.calls import Arrival, Call, ModelRef, Outcome, now
+from bridge.counters import Counters
 from bridge.eager import in_task
 from bridge.errors import BridgeError, DeadlineExceeded, InternalError, LogUnavailable, ModelNotReady, Overloaded
 from bridge.layers.shares import Lease, Shares
@@ -20,75 +21,20 @@ from bridge.models.registry import Registry
 from bridge.models.version import Version
 from bridge.prediction_log.record import record_of
 from bridge.prediction_log.recorder import LogRecorder
-from bridge.services.asked import Asked, CallDraft, call_id, deadline_of
+from bridge.services.asked import CallDraft, call_id, deadline_of
 from bridge.services.looking_up import call_with_lookups
 from bridge.services.status import code_of
+from bridge.services.wire import Wire
 
-__all__ = ["Answering", "Wire", "beside_in_time", "let_go"]
+__all__ = ["Answering", "beside_in_time", "let_go"]
 
 _log = logging.getLogger(__name__)
 
+_CANCELLED = "CANCELLED"  # gRPC's name of the status of calls whose callers have left
 _MANY_VALUES = 4096  # scores of all outputs that JSON takes 2 ms to write
 
 _Built = TypeVar("_Built")
 _Failed = TypeVar("_Failed")
-_Failed_co = TypeVar("_Failed_co", covariant=True)
-
-
-class Wire(Protocol[_Failed_co]):
-    """A protocol by which calls come, such as scorebridge.v1: reads its requests and writes its answers.
-
-    Its type argument is what a failed call ends with, such as a gRPC status. A wire may be made for one request, and
-    then knows what the request says beside its bytes, such as the model in a URL.
-
-    Attributes:
-        answer_json_bytes: the length of the JSON with which the last answer of `encode` begins, where binary tensors
-            follow it; 0 where none do.
-    """
-
-    @property
-    def answer_json_bytes(self) -> int: ...  # noqa: D102 - described with the class
-
-    def parse_short(self, raw: bytes) -> Asked | None:
-        """Reads a request that is small enough to be read at once; returns None if `parse` has to read it.
-
-        Raises:
-            InvalidRequest: the bytes are not a request of this wire, or hold more than allowed.
-        """
-
-    async def parse(self, raw: bytes, left_s: float | None, caller: str) -> tuple[Asked, bool]:
-        """Reads a request of any size without holding the event loop.
-
-        Args:
-            raw: the bytes of the request.
-            left_s: seconds that the caller still waits; None if it set no deadline.
-            caller: whose request it is.
-
-        Returns:
-            What the request asks for, and whether binding its rows is so little work that it may hold the event loop.
-
-        Raises:
-            InvalidRequest: the bytes are not a request of this wire, or hold more than allowed.
-            DeadlineExceeded: `left_s` passed while requests of others were read.
-        """
-
-    def read_name(self, raw: bytes) -> tuple[str, str]:
-        """Returns the request id and the model of a request that was refused, for its record.
-
-        A request without an id gets a made one; both are empty where the request can't be read.
-        """
-
-    def encode(self, call: Call, outcome: Outcome, form: Any) -> bytes:
-        """Returns the bytes of a call's answer.
-
-        Args:
-            call: the call.
-            outcome: its outcome, which must be one that does not fail the call.
-            form: `Asked.form` of the request.
-        """
-
-    def status(self, error: BridgeError, ref: ModelRef | None) -> _Failed_co:
-        """Returns how a call that failed ends; `ref` is None while the call's version is not known."""
 
 
 class Answering:
@@ -99,9 +45,13 @@ class Answering:
         recorder: writes the prediction log; None keeps no log.
         inflight: limits the bytes of requests held at one time, by all callers together and by each.
         max_columns: the most columns of a request; a model with more features raises it for its own requests.
+
+    Attributes:
+        counters: what is counted of the calls.
     """
 
     def __init__(self, registry: Registry, recorder: LogRecorder | None, inflight: Shares, max_columns: int) -> None:
+        self.counters = Counters()
         self._registry = registry
         self._recorder = recorder
         self._inflight = inflight
@@ -119,21 +69,18 @@ class Answering:
             left_s: seconds that the caller still waits; None if it set no deadline.
             by: the caller, and what it may ask for.
         """
-        held, ref = Lease(self._inflight, arrival.caller), None
+        held = Lease(self._inflight, arrival.caller)
         try:
             held.take(len(arrival.request))
             read = await self._read(wire, arrival, left_s, by, held)
             if isinstance(read, _Refusal):
                 return await self._refused(wire, arrival, read)
-            ref = read.call.model
             return await self._scored(wire, arrival, read)
         except Overloaded as error:
             return await self._refused(wire, arrival, _Refusal(let_go(error), None))
-        except LogUnavailable as error:
-            return wire.status(let_go(error), ref)
         except Exception:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller
-            _log.exception("a call%s failed because of a bug in the gateway", "" if ref is None else f" for {ref}")
-            return wire.status(InternalError(), ref)
+            _log.exception("a call failed because of a bug in the gateway")
+            return self._refused_by_bug(wire)
         finally:
             held.give_back()
 
@@ -149,7 +96,11 @@ class Answering:
             return await self._refused(wire, arrival, _Refusal(let_go(error), None))
         except Exception:  # noqa: BLE001 - as in `answer`
             _log.exception("a refused call failed because of a bug in the gateway")
-            return wire.status(InternalError(), None)
+            return self._refused_by_bug(wire)
+
+    def _refused_by_bug(self, wire: Wire[_Failed]) -> _Failed:
+        self.counters.refused(InternalError.reason)
+        return wire.status(InternalError(), None)
 
     async def _read(
         self, wire: Wire[_Failed], arrival: Arrival, left_s: float | None, by: Caller, held: Lease
@@ -176,7 +127,25 @@ class Answering:
             return _Refusal(let_go(error), ref)
 
     async def _scored(self, wire: Wire[_Failed], arrival: Arrival, read: "_Read") -> bytes | _Failed:
-        """Scores a call and puts its outcome on record, also where it fails or is cancelled.
+        """Scores a call, puts it on record and counts it; returns the bytes of its answer, or how it ends."""
+        call = read.call
+        try:
+            ended = await self._recorded(wire, arrival, read)
+        except asyncio.CancelledError:
+            self.counters.of(call.model).failed(call, wire.name, _CANCELLED, now())
+            raise
+        except LogUnavailable as error:
+            ended = let_go(error)
+        except Exception:  # noqa: BLE001 - as in `answer`
+            _log.exception("a call for %s failed because of a bug in the gateway", call.model)
+            ended = InternalError()
+        if isinstance(ended, bytes):
+            return ended
+        self.counters.of(call.model).failed(call, wire.name, code_of(ended).name, now())
+        return wire.status(ended, call.model)
+
+    async def _recorded(self, wire: Wire[_Failed], arrival: Arrival, read: "_Read") -> bytes | BridgeError:
+        """Scores a call and puts its outcome on record, also of a cancelled one; returns its answer, or why it failed.
 
         Raises:
             LogUnavailable: the call could not be recorded, and may not be answered without a record.
@@ -203,11 +172,12 @@ class Answering:
         if failure is not None:
             let_go(failure)
             await self._failed(arrival, call, failure, engine)
-            return wire.status(failure, call.model)
+            return failure
         if self._recorder is not None:
             written = self._recorder.append(record, arrival.request, reply)
             if written is not None:
                 await written
+        self.counters.of(call.model).answered(call, wire.name, outcome, now())
         return reply
 
     def _written(
@@ -235,6 +205,7 @@ class Answering:
                 await self._recorder.refused(arrival, error, code_of(error).value[0], named, ref)
             except LogUnavailable as unavailable:
                 error = let_go(unavailable)
+        self.counters.refused(error.reason, wire.name, code_of(error).name, ref)
         return wire.status(error, ref)
 
 

@@ -42,7 +42,7 @@ _OTHER_TYPE = problem(
 
 
 class JsonWire:
-    """The wire of one request for scores in JSON; implements `services.answer.Wire`.
+    """The wire of one request for scores in JSON; implements `services.wire.Wire`.
 
     Args:
         counting: counts what requests hold.
@@ -50,6 +50,7 @@ class JsonWire:
         version: the version that the path names; empty for the one that serves.
     """
 
+    name = "json"
     answer_json_bytes = 0
 
     def __init__(self, counting: Counting, model: str, version: str = "") -> None:

@@ -19,8 +19,9 @@ __all__ = ["InferWire", "JsonInferWire"]
 
 
 class InferWire:
-    """The wire of the method `GRPCInferenceService.ModelInfer`; implements `services.answer.Wire`."""
+    """The wire of the method `GRPCInferenceService.ModelInfer`; implements `services.wire.Wire`."""
 
+    name = "open_inference"
     answer_json_bytes = 0
 
     def __init__(self, intake: InferIntake) -> None:
@@ -56,7 +57,7 @@ class InferWire:
 
 
 class JsonInferWire:
-    """The wire of one infer request in JSON over HTTP; implements `services.answer.Wire`.
+    """The wire of one infer request in JSON over HTTP; implements `services.wire.Wire`.
 
     Args:
         intake: reads the request.
@@ -67,6 +68,8 @@ class JsonInferWire:
     Attributes:
         answer_json_bytes: the length of the JSON text in the answer; 0 if there is nothing behind it.
     """
+
+    name = "open_inference_json"
 
     def __init__(self, intake: InferIntake, model: str, version: str, json_bytes: int) -> None:
         self._intake = intake

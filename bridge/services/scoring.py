@@ -34,8 +34,9 @@ _POLICIES: Mapping[int, bool] = {pb.DEFAULT_POLICY_UNSPECIFIED: True, pb.DEFAULT
 
 
 class ScoringWire:
-    """The wire of the method `ScoringService.Score` of scorebridge.v1; implements `services.answer.Wire`."""
+    """The wire of the method `ScoringService.Score` of scorebridge.v1; implements `services.wire.Wire`."""
 
+    name = "scorebridge.v1"
     answer_json_bytes = 0
 
     def __init__(self, intake: Intake) -> None:
