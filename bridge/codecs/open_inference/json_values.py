@@ -151,11 +151,15 @@ def _is_rounded(entry: Any, value: Any) -> bool:
 
 
 def _halfway(doubles: Array, floats: Array) -> list[int]:
-    """Returns the numbers of values that lie exactly between two floats, of which neither is meant."""
+    """Returns the numbers of values that lie exactly between two floats, of which neither is known to be meant.
+
+    The digits of such a value may be the fewest that stand for one of the two, as 3.961373e7 for 39613728. Whoever
+    writes floats in their shortest form writes just that, and means the float that it is rounded to.
+    """
     near = floats.astype(np.float64)
     towards = np.where(doubles > near, np.float32(np.inf), np.float32(-np.inf)).astype(np.float32)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         other = np.nextafter(floats, towards).astype(np.float64)
         middle = near + (other - near) / 2
-    found: list[int] = np.flatnonzero((doubles != near) & (doubles == middle)).tolist()
-    return found
+    between: list[int] = np.flatnonzero((doubles != near) & (doubles == middle)).tolist()
+    return [number for number in between if float(str(floats[number])) != doubles[number]]
