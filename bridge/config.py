@@ -2,17 +2,18 @@
 
 import os
 import tempfile
-import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.addresses import is_loopback_host
+from bridge.config_sources import SourceNotReadable, tell
 from bridge.errors import BridgeError
 from bridge.store_settings import StoreSettings
-from bridge.validation import describe_invalid
+from bridge.validation import describe_each
 
 __all__ = ["ConfigError", "GatewaySettings", "LogSettings", "default_cache_dir", "read_settings"]
 
@@ -38,9 +39,17 @@ def default_cache_dir() -> Path:
 
 
 class ConfigError(BridgeError):
-    """The gateway can't start with these settings."""
+    """The gateway can't start with these settings.
+
+    Attributes:
+        faults: all that was found to be wrong at one time, in sentences; the message is the first of them.
+    """
 
     reason = "CONFIGURATION"
+
+    def __init__(self, message: str, *, faults: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults) or (message,)
 
 
 class LogSettings(BaseModel):
@@ -179,9 +188,9 @@ class GatewaySettings(BaseSettings, LogSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Returns the sources of settings: the command line first, then the environment, then the file."""
-        del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Returns the one source of settings, what `read_settings` has collected: nothing is read behind its back."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
 
 
 def read_settings(path: Path | None, **given: Any) -> GatewaySettings:
@@ -194,16 +203,10 @@ def read_settings(path: Path | None, **given: Any) -> GatewaySettings:
     Raises:
         ConfigError: the file can't be read, or a key is unknown or has a value that it can't have.
     """
-    if path is not None and not path.is_file():
-        raise ConfigError(f"there is no settings file {path}")
-
-    class FromFile(GatewaySettings):
-        model_config = SettingsConfigDict(toml_file=path)
-
     try:
-        found = FromFile(**{name: value for name, value in given.items() if value is not None})
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        return GatewaySettings(**tell(GatewaySettings, path, given).values)
+    except SourceNotReadable as error:
+        raise ConfigError(str(error)) from error
     except ValidationError as error:
-        raise ConfigError(describe_invalid(error)) from error
-    return GatewaySettings.model_construct(**dict(found))
+        faults = describe_each(error, GatewaySettings)
+        raise ConfigError(faults[0], faults=faults) from error
