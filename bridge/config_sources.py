@@ -50,22 +50,26 @@ def tell(kind: type[BaseSettings], path: Path | None, given: Mapping[str, Any]) 
         given: the values from the command line; None where an option was not given.
 
     Raises:
-        SourceNotReadable: there is no such file, it is too large or no TOML, or a variable is not JSON where it must be.
+        SourceNotReadable: there is no such file, it is too large or no TOML, or a variable that must be JSON is not.
     """
     of_file = {} if path is None else _read(path)
     try:
-        of_environment = EnvSettingsSource(kind)()
+        of_environment: dict[str, Any] = EnvSettingsSource(kind)()
     except SettingsError as error:
         raise SourceNotReadable(_unreadable_variable(kind, str(error))) from error
     values: dict[str, Any] = {}
     sources: dict[str, Source] = {}
-    for layer, source in (
-        (of_file, lambda _: Source("file", str(path))),
-        (of_environment, lambda key: Source("environment", _variable(kind, key))),
-        ({key: one for key, one in given.items() if one is not None}, lambda key: Source("command line", _option(key))),
-    ):
+    of_options = {key: one for key, one in given.items() if one is not None}
+    for layer in (of_file, of_environment, of_options):
         values = _merged(values, layer)
-        sources |= {key: source(key.partition(".")[0]) for key in _flat(layer)}
+        for key in _flat(layer):
+            first = key.partition(".")[0]
+            if layer is of_file:
+                sources[key] = Source("file", str(path))
+            elif layer is of_environment:
+                sources[key] = Source("environment", _variable(kind, first))
+            else:
+                sources[key] = Source("command line", _option(first))
     return Told(values, sources)
 
 

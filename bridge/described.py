@@ -1,34 +1,79 @@
 """What classes of settings say of their own keys: meanings from docstrings, types and defaults in words."""
 
+import inspect
 import json
 import re
 from collections.abc import Mapping
 from enum import StrEnum
-from inspect import cleandoc
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-__all__ = ["attribute_texts", "default_words", "model_of", "spelled", "type_words"]
+__all__ = ["Key", "NotDescribed", "default_words", "keys_of", "model_of", "spelled", "summary_of", "type_words"]
 
 _SIMPLE = {bool: "true or false", int: "whole number", float: "number", str: "text", Path: "path"}
+_COLLECTIONS = {list: "list", dict: "table"}
+_SCALARS = {bool, int, float, str}
 _ENTRY = re.compile(r"(\w+): (.*)")
 _INDENT = "    "
 
 
-def attribute_texts(kind: type) -> dict[str, str]:
-    """Returns what the docstrings of a class and of those that it extends say of their attributes, by name.
+class NotDescribed(LookupError):
+    """The docstring of a class says nothing of one of its keys, or the class has no docstring."""
+
+
+class Key(NamedTuple):
+    """One key of a class of settings.
+
+    Attributes:
+        name: the key.
+        kind: the type in words, with the bounds of its value.
+        default: the default in words.
+        meaning: what its class says of it.
+        sections: the class of the sections that it holds, be it one or a table of them; None if it holds none.
+    """
+
+    name: str
+    kind: str
+    default: str
+    meaning: str
+    sections: type[BaseModel] | None
+
+
+def keys_of(kind: type[BaseModel]) -> list[Key]:
+    """Returns the keys of a class of settings, its own first; their meanings are those of its docstring.
 
     Args:
         kind: a class whose docstring has a section "Attributes:"; a class that it extends describes its own.
+
+    Raises:
+        NotDescribed: a key is not in the docstring.
     """
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for owner in reversed(kind.__mro__):
-        found |= _section(cleandoc(owner.__dict__.get("__doc__") or ""))
-    return found
+        texts |= _section(inspect.cleandoc(owner.__dict__.get("__doc__") or ""))
+    if absent := [name for name in kind.model_fields if name not in texts]:
+        raise NotDescribed(f"the docstring of {kind.__name__} has no line for {absent[0]} under 'Attributes:'")
+    own = inspect.get_annotations(kind)
+    return [
+        Key(name, type_words(field), default_words(field), texts[name], model_of(field.annotation))
+        for name, field in sorted(kind.model_fields.items(), key=lambda item: item[0] not in own)
+    ]
+
+
+def summary_of(kind: type) -> str:
+    """Returns the first paragraph of a class's own docstring, on one line.
+
+    Raises:
+        NotDescribed: it has none.
+    """
+    text = inspect.cleandoc(kind.__dict__.get("__doc__") or "").partition("\n\n")[0]
+    if not text:
+        raise NotDescribed(f"{kind.__name__} has no docstring")
+    return " ".join(text.split())
 
 
 def _section(text: str) -> dict[str, str]:
@@ -48,7 +93,7 @@ def _section(text: str) -> dict[str, str]:
 
 
 def model_of(annotation: Any) -> type[BaseModel] | None:
-    """Returns the class of the sections that a key of this type holds, be it one or a table of them; None for others."""
+    """Returns the class of the sections that a key of this type holds, one or a table of them; None for others."""
     bare = _bare(annotation)
     if get_origin(bare) is dict:
         bare = _bare(get_args(bare)[1])
@@ -75,27 +120,31 @@ def _words(annotation: Any, metadata: Any = ()) -> str:
     if origin is Annotated:
         return _words(arguments[0], [one for part in arguments[1:] for one in getattr(part, "metadata", [part])])
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(_words(one, metadata) for one in arguments if one is not NoneType))
+        others = [one for one in arguments if one is not NoneType]
+        words = ["value"] if set(others) >= _SCALARS else []
+        words += [_words(one, metadata) for one in others if not words or one not in _SCALARS]
+        return " or ".join(dict.fromkeys(words))
     if origin is Literal:
         return " or ".join(spelled(one) for one in arguments)
-    if origin is list:
-        return f"list of {_words(arguments[0])}"
-    if origin is dict:
-        return f"table of {_words(arguments[1])}"
-    if isinstance(annotation, type) and issubclass(annotation, StrEnum):
-        return "reasons"
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return "sections"
-    return f"{_SIMPLE[annotation]}{_bounds(metadata)}"
+    if origin in (list, dict):
+        return f"{_COLLECTIONS[origin]} ({_words(arguments[-1])})"
+    return _simple_words(annotation, metadata)
+
+
+def _simple_words(kind: type, metadata: Any) -> str:
+    if issubclass(kind, StrEnum):
+        return "reason"
+    if issubclass(kind, BaseModel):
+        return "section"
+    return f"{_SIMPLE[kind]}{_bounds(metadata)}"
 
 
 def _bounds(metadata: Any) -> str:
     said: Mapping[str, Any] = {
         name: getattr(one, name) for one in metadata for name in ("gt", "ge", "lt", "le") if hasattr(one, name)
     }
-    low = next((f"{word} {said[name]}" for name, word in (("gt", "above"), ("ge", "from")) if name in said), "")
-    high = next((f"{word} {said[name]}" for name, word in (("lt", "below"), ("le", "to")) if name in said), "")
-    return f" {low} {high}".rstrip().replace("  ", " ") if low or high else ""
+    words = (("gt", "above"), ("ge", "at least"), ("lt", "below"), ("le", "at most"))
+    return "".join(f", {word} {said[name]}" for name, word in words if name in said)
 
 
 def default_words(field: FieldInfo) -> str:

@@ -104,7 +104,7 @@ def _keys_of(kind: type[BaseModel]) -> type[BaseModel]:
     """Returns a class with the keys of another, all of them optional, and without its rules between keys."""
     fields: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
-        narrowed = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+        narrowed: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
         fields[name] = (narrowed | None, None) if field.is_required() else (field.annotation, field)
     return create_model(kind.__name__, __config__=ConfigDict(extra="forbid", strict=True), **fields)
 
