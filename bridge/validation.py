@@ -10,7 +10,7 @@ from bridge.described import model_of
 
 __all__ = ["Fitting", "describe_each", "describe_invalid", "fitting"]
 
-_LIKENESS = 0.7  # of two keys, from 0 to 1, at which one is taken for a slip of the pen of the other
+_LIKENESS = 0.6  # of two keys, from 0 to 1, at which one is taken for a slip of the pen of the other
 _MOST_KEY = 100  # characters
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
