@@ -25,7 +25,7 @@ _NO = "no"
 REMEDIES: dict[type[BridgeError], Remedy] = {
     errors.InvalidRequest: Remedy(
         _NO,
-        "Change the request: the message names the column, the row or the limit.",
+        "Change what the message names. GetModel lists the features and their types, and the model's limits.",
     ),
     errors.UnknownLevel: Remedy(
         _NO,

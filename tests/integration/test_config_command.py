@@ -17,6 +17,7 @@ import pytest
 from certificates import Authority
 from fixtures import ROOT, SCOREBRIDGE
 from gateways import shared
+from other_user import USER, make_open
 from typer.testing import CliRunner
 
 from bridge.cli.app import app
@@ -200,6 +201,24 @@ def test_what_serve_refuses_is_an_error_and_nothing_else_is(world: World, name: 
     assert found["errors"][:1] == [said][: bool(said)]
     assert (len(found["errors"]) > 1) == (name in SEVERAL)
     assert "hidden" not in str(found)
+
+
+@pytest.mark.parametrize(("mode", "sentence"), [(0o644, "can read tls_key"), (0o600, "")])
+def test_the_rights_of_workers_are_tried_as_serve_tries_them(world: World, mode: int, sentence: str) -> None:
+    """Who is not root may not set the user at all, and is told so by both."""
+    make_open(world.folder)
+    key = world.folder / "key"
+    key.write_bytes((world.folder / "ours.key").read_bytes())
+    key.chmod(mode)
+    (world.folder / "cache").mkdir()
+    text = f"tls_certificate = '@/ours.pem'\ntls_key = '@/key'\nlog_dir = '@/log'\nworker_user = '{USER}'\n"
+    path = world.settings(f"{text}cache_dir = '@/cache'")
+    before = world.listed()
+    errors = checked(path)["errors"]
+    assert world.listed() == before
+    assert errors[:1] == ([said] if (said := refusal(path)) else [])
+    assert (sentence if os.geteuid() == 0 else "needs a gateway that was started as root") in said
+    assert bool(said) == bool(sentence or os.geteuid())
 
 
 @pytest.mark.parametrize("port", ["http_port", "probe_port"])

@@ -66,7 +66,7 @@ def test_what_is_locked_cannot_be_locked_again_and_can_after_that(tmp_path: Path
     descriptor = lock_folder(tmp_path / "log")
     assert (tmp_path / "log").stat().st_mode & 0o777 == 0o700
     for refuse in (require_lockable, lock_folder):
-        with pytest.raises(ConfigError, match="another gateway writes to the log .*/log: set another log_dir"):
+        with pytest.raises(ConfigError, match=r"another gateway writes to the log .*/log: set another log_dir"):
             refuse(tmp_path / "log")
     os.close(descriptor)
     require_lockable(tmp_path / "log")
