@@ -74,9 +74,9 @@ def tell(kind: type[BaseSettings], path: Path | None, given: Mapping[str, Any]) 
 
 
 def _read(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise SourceNotReadable(f"there is no settings file {path}")
     try:
+        if not path.is_file():
+            raise SourceNotReadable(f"there is no settings file {path}")
         with path.open("rb") as file:
             content = file.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:

@@ -88,8 +88,7 @@ REMEDIES: dict[type[BridgeError], Remedy] = {
     ),
     errors.WorkerLost: Remedy(
         "yes, on another worker",
-        "See in the gateway's log what ended the worker; often it is memory: `memory_limit_mb`, or that of "
-        "the machine.",
+        "The message says how it ended, if that is known. Often memory is short: the machine's, or `memory_limit_mb`.",
     ),
     errors.PoisonCall: Remedy(
         _NO,

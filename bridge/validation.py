@@ -5,6 +5,7 @@ from difflib import get_close_matches
 from typing import Annotated, Any, NamedTuple, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic_core import ErrorDetails
 
 from bridge.described import model_of
 
@@ -12,6 +13,7 @@ __all__ = ["Fitting", "describe_each", "describe_invalid", "fitting"]
 
 _LIKENESS = 0.6  # of two keys, from 0 to 1, at which one is taken for a slip of the pen of the other
 _MOST_KEY = 100  # characters
+_MOST_FAULTS = 100  # of one file, which may hold many thousands of unknown keys
 _Kind = TypeVar("_Kind", bound=BaseModel)
 
 
@@ -40,19 +42,25 @@ def describe_invalid(error: ValidationError, kind: type[BaseModel] | None = None
         error: what pydantic found.
         kind: the class that was validated, by which an unknown key is told the nearest known one; None tells none.
     """
-    return describe_each(error, kind)[0]
+    first = min(error.errors(include_url=False, include_input=False), key=_is_known)
+    return _sentence(first["loc"], first["type"], first["msg"], kind)
 
 
 def describe_each(error: ValidationError, kind: type[BaseModel] | None = None) -> list[str]:
-    """Returns the errors of a validation in sentences, those of unknown keys first.
+    """Returns the errors of a validation in sentences, those of unknown keys first, and at most 100 of them.
 
     Args:
         error: what pydantic found.
         kind: the class that was validated, by which an unknown key is told the nearest known one; None tells none.
     """
-    errors = error.errors(include_url=False, include_input=False)
-    errors.sort(key=lambda one: one["type"] != "extra_forbidden")
-    return list(dict.fromkeys(_sentence(one["loc"], one["type"], one["msg"], kind) for one in errors))
+    errors = sorted(error.errors(include_url=False, include_input=False), key=_is_known)
+    told = dict.fromkeys(_sentence(one["loc"], one["type"], one["msg"], kind) for one in errors[:_MOST_FAULTS])
+    more = len(errors) - _MOST_FAULTS
+    return [*told, *([f"{more} more keys are wrong"] if more > 0 else [])]
+
+
+def _is_known(found: ErrorDetails) -> bool:
+    return found["type"] != "extra_forbidden"
 
 
 def _sentence(loc: Sequence[int | str], event: str, message: str, kind: type[BaseModel] | None) -> str:

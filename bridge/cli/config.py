@@ -26,7 +26,9 @@ from bridge.validation import fitting
 __all__ = ["CheckOptions", "ShowOptions", "app", "check", "show"]
 
 _PREFIX = "SCOREBRIDGE_"
-_LIKENESS = 0.8  # of two names of variables, from 0 to 1, at which one is taken for a slip of the pen of the other
+_LIKENESS = (
+    0.8  # of two variables behind the prefix, from 0 to 1, at which one is taken for a slip of the pen of the other
+)
 # Options of other commands that a variable with the prefix of the settings may give.
 _OTHERS = (Url, TlsCa, ClientCert, ClientKey, Token, get_type_hints(StoreOptions, include_extras=True)["store"])
 
@@ -127,10 +129,10 @@ def _of_bundle(bundle: Path, options: ServeOptions) -> _Findings:
 
 def _ignored_variables() -> Iterator[str]:
     """Yields warnings of environment variables that nothing reads and that look like those of settings."""
-    known = {f"{_PREFIX}{key}".upper() for key in GatewaySettings.model_fields}
+    known = [key.upper() for key in GatewaySettings.model_fields]
     elsewhere = {get_args(option)[1].envvar for option in _OTHERS}
     for name in sorted(os.environ):
-        if name.upper().startswith(_PREFIX) and name.upper() not in known | elsewhere:
-            near = get_close_matches(name.upper(), known, 1, _LIKENESS)
-            if near:
-                yield f"the environment variable {name} is ignored: did you mean {near[0]}?"
+        key = name.upper().removeprefix(_PREFIX)
+        if name.upper().startswith(_PREFIX) and key not in known and name not in elsewhere:
+            for near in get_close_matches(key, known, 1, _LIKENESS):
+                yield f"the environment variable {name} is ignored: did you mean {_PREFIX}{near}?"

@@ -36,6 +36,8 @@ def _why(host: str, port: int) -> str:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as plain:
             plain.bind(address)
+    except UnicodeError:
+        return "this can't be the name of a host"
     except OSError as error:
         return _TAKEN if error.errno == errno.EADDRINUSE else str(error.strerror)
     return "no reason was given, and a plain socket can be bound to it now"
@@ -51,7 +53,7 @@ def require_grpc_port(host: str, port: int) -> None:
     """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise cannot_listen("gRPC", host, port) from error
     failures = [failure for family, _, _, _, address in found if (failure := _failure(family, address)) is not None]
     if len(failures) == len(found):
@@ -86,7 +88,7 @@ async def require_http_port(host: str, port: int, others: Sequence[int]) -> None
     loop = asyncio.get_running_loop()
     try:
         bound = await loop.create_server(asyncio.Protocol, host, port, start_serving=False)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise cannot_listen("HTTP", host, port) from error
     bound.close()
     await bound.wait_closed()

@@ -67,13 +67,13 @@ async def _errors(settings: GatewaySettings, wrong: frozenset[str]) -> AsyncIter
         yield one
     if "repository" not in wrong:
         lookout = Lookout(Repository(settings.repository))
-        if not await lookout.is_folder():
-            yield no_repository(settings.repository)
-        else:
-            try:
+        try:
+            if not await lookout.is_folder():
+                yield no_repository(settings.repository)
+            else:
                 await lookout.names()
-            except OSError as error:
-                yield ConfigError(f"{error.filename}: {error.strerror}")
+        except OSError as error:
+            yield ConfigError(f"{error.filename}: {error.strerror}")
     for one in _of_machine(settings, wrong):
         yield one
     if wrong.isdisjoint(_PORTS):
@@ -151,8 +151,8 @@ def _warnings(settings: GatewaySettings) -> Iterator[str]:
             yield f"log_dir is not set, so {', '.join(unused)} change nothing"
     yield from _expired(settings)
     for name, store in settings.stores.items():
-        if store.scheme == "memory" and not Path(store.url.removeprefix("memory:")).is_file():
-            yield f"stores.{name}: its file is not there yet: calls that need it get STORE_UNAVAILABLE until it is"
+        if store.scheme == "memory" and not os.access(store.url.removeprefix("memory:"), os.R_OK, effective_ids=True):
+            yield f"stores.{name}: its file can't be read yet: calls that need it get STORE_UNAVAILABLE until it can"
     if not _is_writable(settings.cache_dir):
         yield f"cache_dir: {settings.cache_dir} can't be written to: trees are compiled anew at each start"
 

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -146,6 +147,7 @@ SETTINGS = {
     "the probes' port is taken": "probe_port = TAKEN",
     "another's address": "host = '192.0.2.1'\ninsecure = true",
     "no address": "host = ''\ninsecure = true",
+    "no name of a host": "host = 'a..b'\ninsecure = true",
     "this machine by name": "host = 'localhost'",
     "a right TLS pair": TLS,
     "a right TLS pair and authority": TLS + "tls_client_ca = '@/ca.pem'",
@@ -188,7 +190,7 @@ SETTINGS = {
     "the native front with callers": "front = 'native'\ncallers = '@/callers.toml'",
 }
 
-SEVERAL = {"a misspelled repository", "another's address", "wrong callers"}
+SEVERAL = {"a misspelled repository", "another's address", "no name of a host", "wrong callers"}
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -290,7 +292,7 @@ WARNED: dict[str, tuple[str, str]] = {
     "native": ("front = 'native'", "front: 'native' does not bound what it receives: see docs/security.md"),
     "no log": ("log_keep_s = 1.0", "log_dir is not set, so log_keep_s change nothing"),
     "expired": ("callers = '@/expired.toml'", "callers: 'a' is not known any more: its time was over on 2020-01-01"),
-    "no file": ("[stores.s]\nurl = 'memory:@/nowhere'", "stores.s: its file is not there yet: "),
+    "no file": ("[stores.s]\nurl = 'memory:@/nowhere'", "stores.s: its file can't be read yet: "),
     "no cache": ("cache_dir = '@/junk/cache'", "cache_dir: "),
 }
 
@@ -304,8 +306,9 @@ def test_what_a_gateway_starts_with_is_a_warning(world: World, name: str) -> Non
 
 
 def test_a_variable_that_is_ignored_is_a_warning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("SCOREBRIDGE_GRPC_PRT", "SCOREBRIDGE_STORE", "SCOREBRIDGE_TLS_CA", "SCOREBRIDGE_SOMETHING"):
-        monkeypatch.setenv(name, "x")
+    others = ("STORE", "TLS_CA", "TIMEOUT_S", "URL", "TOKEN_FILE", "CLIENT_CERT", "CLIENT_KEY", "TIMEZONE", "LOCALE")
+    for name in ("GRPC_PRT", "SOMETHING", *others):
+        monkeypatch.setenv(f"SCOREBRIDGE_{name}", "x")
     warnings = [one for one in checked(world.settings(""), code=0)["warnings"] if "variable" in one]
     assert warnings == ["the environment variable SCOREBRIDGE_GRPC_PRT is ignored: did you mean SCOREBRIDGE_GRPC_PORT?"]
 
@@ -332,6 +335,60 @@ def test_as_a_process_it_exits_as_serve_does(world: World) -> None:
         assert done.returncode == 1
         assert "grcp_port: unknown key: did you mean grpc_port?" in getattr(done, printed)
         assert "Traceback" not in done.stderr
+
+
+AS_ANOTHER = f"""
+import os, pwd, sys
+import bridge.gateway.server, bridge.gateway.start_check
+from bridge.cli.app import app
+os.getuid() or os.setuid(pwd.getpwnam({USER!r}).pw_uid)
+app(sys.argv[1:])
+"""
+
+
+def _as_another(path: Path, words: str) -> list[str]:
+    """The lines of a command that fails, run as another user."""
+    asked = [sys.executable, "-c", AS_ANOTHER, *words.split(), "--config", str(path)]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1, done.stdout + done.stderr
+    return (done.stderr + done.stdout).splitlines()
+
+
+PLACES = {
+    "callers": "callers.toml",
+    "tls_key": "ours.key",
+    "password_file": "password",
+    "log_dir": None,
+    "repository": None,
+}
+
+
+@pytest.mark.parametrize("closed", ["log_dir", "config", "all"])
+def test_what_another_user_may_not_read_is_said_by_both(world: World, closed: str) -> None:
+    """Root may read everything; a process that has become another user may not."""
+    make_open(world.folder)
+    for name in ("open", "closed"):
+        (world.folder / name).mkdir()
+    at = {name: world.folder / ("closed" if closed in (name, "all") else "open") / name for name in PLACES}
+    for name, source in PLACES.items():
+        if source is None:
+            at[name].mkdir()
+        else:
+            at[name].write_bytes((world.folder / source).read_bytes())
+        at[name].chmod(0o777)
+    (world.folder / "open" / "ours.pem").write_bytes((world.folder / "ours.pem").read_bytes())
+    text = "".join(f"{name} = '{path}'\n" for name, path in at.items() if name != "password_file")
+    path = world.settings(f"{text}tls_certificate = '@/open/ours.pem'\n{REDIS}password_file = '{at['password_file']}'")
+    if closed == "config":
+        path = path.rename(world.folder / "closed" / "gateway.toml")
+    (world.folder / "closed").chmod(0o700 if os.geteuid() == 0 else 0o000)
+    try:
+        served, found = _as_another(path, "serve"), _as_another(path, "config check")
+    finally:
+        (world.folder / "closed").chmod(0o700)
+    errors = [line.removeprefix("error: ") for line in found if line.startswith("error: ")]
+    assert served[-1] in errors
+    assert len(errors) == (5 if closed == "all" else 1)
 
 
 def shown(path: Path, *options: object) -> dict[str, dict[str, Any]]:

@@ -71,6 +71,15 @@ def test_an_unknown_key_is_told_the_nearest_of_its_section(values: dict[str, obj
     assert describe_invalid(raised.value, GatewaySettings) == fault
 
 
+def test_a_file_of_many_wrong_keys_is_told_in_few_sentences_and_soon(tmp_path: Path) -> None:
+    (tmp_path / "model.toml").write_text("".join(f"key_{number} = 1\n" for number in range(60_000)))
+    faults = model_settings_faults(tmp_path)
+    assert len(faults) == 101
+    assert faults[-1] == "model.toml: 59900 more keys are wrong"
+    with pytest.raises(BundleError, match=r"^model.toml: key_0: unknown key$"):
+        read_model_settings(tmp_path)
+
+
 def test_what_serve_says_first_is_among_them(tmp_path: Path) -> None:
     path = tmp_path / "gateway.toml"
     path.write_text("grace_s = -1\nhots = 'x'\ngrpc_port = 'secret'")
