@@ -22,9 +22,9 @@ scoring is a backend with layers wrapped around it. A package imports only packa
     row_files/       files of rows: CSV, Parquet, Arrow, JSON lines, tables of DuckDB
 
 Below them is the ground, modules that every package may use. `calls`, `columns` and `defaults` hold the values that
-scoring works on, `looked_up` what was looked up for a call, `errors` and `lookup_errors` every way to fail, `remedies`
-what to do about it, `config` and `store_settings` the gateway's settings, `addresses` tells where callers are,
-`workload` how busy a version is. The others are small helpers.
+scoring works on, `looked_up` what was looked up for a call, `errors` and `lookup_errors` every way to fail, `config`
+and `store_settings` the gateway's settings, `addresses` tells where callers are, `workload` how busy a version is. The
+others are small helpers.
 """
 
 import os
