@@ -2,17 +2,18 @@
 
 import os
 import tempfile
-import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.addresses import is_loopback_host
+from bridge.config_sources import SourceNotReadable, tell
 from bridge.errors import BridgeError
 from bridge.store_settings import StoreSettings
-from bridge.validation import describe_invalid
+from bridge.validation import describe_each
 
 __all__ = ["ConfigError", "GatewaySettings", "LogSettings", "default_cache_dir", "read_settings"]
 
@@ -38,9 +39,17 @@ def default_cache_dir() -> Path:
 
 
 class ConfigError(BridgeError):
-    """The gateway can't start with these settings."""
+    """The gateway can't start with these settings.
+
+    Attributes:
+        faults: all that was found to be wrong at one time, in sentences; the message is the first of them.
+    """
 
     reason = "CONFIGURATION"
+
+    def __init__(self, message: str, *, faults: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults) or (message,)
 
 
 class LogSettings(BaseModel):
@@ -77,20 +86,21 @@ class GatewaySettings(BaseSettings, LogSettings):
     """How one gateway runs; the settings of the prediction log are in `LogSettings`.
 
     Attributes:
-        repository: the folder of bundles.
-        host: the address to listen on.
+        repository: the folder of bundles; it must exist.
+        host: the address to listen on, for all ports.
         grpc_port: the port for gRPC; 0 picks a free one.
         http_port: the port for HTTP: scores in JSON, /livez and /readyz; 0 picks a free one.
         front: "grpc" is grpc.aio, "native" is pygrpc-native, which can't keep all limits; "auto" takes "grpc".
         max_message_bytes: the largest request in bytes; the gRPC library refuses larger ones.
         max_connections: the most connections at one time on each port; further ones are closed at once.
-        max_streams: the most calls under way on one connection.
+        max_streams: the most calls under way on one connection; if a caller has more at once, some are refused and have
+            to be sent again.
         max_header_bytes: the most bytes in the headers of one request, on either port.
         handshake_s: how long a new connection may take for TLS, HTTP/2 and the head of an HTTP request, in seconds.
         message_s: how long the message of a call may take after its headers, in seconds.
         connection_idle_s: after how many seconds without a call a connection is closed.
         connection_age_s: after how many seconds (10 % more or less) a connection takes no new calls.
-        connection_age_grace_s: how many seconds calls under way may then go on.
+        connection_age_grace_s: how many seconds calls under way may then go on: more than the longest call takes.
         keepalive_s: after how many seconds of silence a connection is pinged.
         keepalive_timeout_s: after how many seconds without a reply to the ping the connection is closed.
         min_ping_interval_s: the least seconds between pings of a client; one that pings more often is disconnected.
@@ -98,7 +108,8 @@ class GatewaySettings(BaseSettings, LogSettings):
         max_columns: the most columns of a request, if no resident model has more features.
         grace_s: how many seconds calls may go on after SIGTERM.
         watch_interval_s: the seconds between looks into the repository for new, promoted and retired versions.
-        cache_dir: the folder that keeps trees compiled to machine code for the next start.
+        cache_dir: the folder that keeps trees compiled to machine code for the next start, because they take long to
+            make. If it can't be written to, or others can write to it, a start is only slower.
         log_model_messages: whether messages of conditions that models raise are written to the gateway's own log, at a
             bounded rate.
         tls_certificate: PEM file of the certificate chain; TLS is served if it is set.
@@ -106,8 +117,10 @@ class GatewaySettings(BaseSettings, LogSettings):
         tls_client_ca: PEM file of authorities; clients must then show a certificate of one of them.
         callers: TOML file of those who may call, each with its token or certificate; None lets everybody call.
         insecure: whether a gateway that other machines can reach may serve without TLS, or callers without a name.
-        probe_port: a port for /livez and /readyz in plain text, without names; 0 picks a free one, None opens none.
-        worker_user: the user that R workers run as, where the gateway was started as root; None keeps the gateway's.
+        probe_port: a port for /livez and /readyz in plain text, without names; 0 picks a free one, None opens none. The
+            ready line names it.
+        worker_user: the user that R workers run as, so that code of bundles reads neither the TLS key nor the log. It
+            needs a gateway that is started as root. None keeps the gateway's own user.
         stores: where features are looked up by key, by the names that models use.
     """
 
@@ -179,9 +192,9 @@ class GatewaySettings(BaseSettings, LogSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Returns the sources of settings: the command line first, then the environment, then the file."""
-        del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        """Returns the one source of settings, what `read_settings` has collected: nothing is read behind its back."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
 
 
 def read_settings(path: Path | None, **given: Any) -> GatewaySettings:
@@ -194,16 +207,10 @@ def read_settings(path: Path | None, **given: Any) -> GatewaySettings:
     Raises:
         ConfigError: the file can't be read, or a key is unknown or has a value that it can't have.
     """
-    if path is not None and not path.is_file():
-        raise ConfigError(f"there is no settings file {path}")
-
-    class FromFile(GatewaySettings):
-        model_config = SettingsConfigDict(toml_file=path)
-
     try:
-        found = FromFile(**{name: value for name, value in given.items() if value is not None})
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: {error}") from error
+        return GatewaySettings(**tell(GatewaySettings, path, given).values)
+    except SourceNotReadable as error:
+        raise ConfigError(str(error)) from error
     except ValidationError as error:
-        raise ConfigError(describe_invalid(error)) from error
-    return GatewaySettings.model_construct(**dict(found))
+        faults = describe_each(error, GatewaySettings)
+        raise ConfigError(faults[0], faults=faults) from error

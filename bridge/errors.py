@@ -241,7 +241,7 @@ class BackendError(BridgeError):
 
 
 class WorkerLost(BackendError):
-    """The worker died or broke the protocol; `from_outside`: the kernel, short of memory, or a person ended it."""
+    """The worker died or broke the protocol, by itself or `from_outside`: by a person, or a kernel short of memory."""
 
     reason = "WORKER_LOST"
     default_reason = DefaultReason.WORKER_LOST

@@ -27,15 +27,20 @@ class StoreSettings(BaseModel):
         max_connections: the most connections to Redis, of a cluster to each node.
         max_entities: the most different keys of one call; more are refused.
         username: the user to log in as; None for Redis' default user.
-        password_file: the file with the password; None for none. It is read anew for each connection.
-        tls_ca: the PEM file of authorities that sign the store's certificate; None for the machine's own.
+        password_file: the file with the password, of at most 4 KiB; a line feed at its end does not count. It is read
+            anew for each connection, so that a password is changed by changing the file. None for none.
+        tls_ca: the PEM file of authorities that sign the store's certificate; None for the machine's own. The
+            certificate must be for the host that the URL names.
         tls_certificate: the PEM file of the gateway's own certificate for the store; None for none.
-        tls_key: the PEM file of that certificate's key.
-        refresh_s: seconds between two looks at which feature batch is current.
+        tls_key: the PEM file of that certificate's key, which must have no passphrase.
+        refresh_s: seconds between two looks at which feature batch is current. A look that fails changes nothing until
+            the last one is three times as old.
         failures: after how many failures in a row the store is left alone.
-        open_s: for how many seconds it then is, before it is tried again.
-        cache_entities: the most rows kept in memory; 0 keeps none.
-        cache_age_s: for how many seconds a row is kept.
+        open_s: the seconds between two questions whether it answers again.
+        cache_entities: the most rows of feature batches kept in the gateway's memory; 0 keeps none. Rows of streams and
+            rows longer than 64 KiB are not kept.
+        cache_age_s: for how many seconds such a row is kept. All are let go when a group is described anew, so that a
+            batch that was dropped and published again under its old name is seen within `refresh_s`.
         key: the key's column in the file of a `memory:` store; None for the one that the file's own metadata name.
     """
 

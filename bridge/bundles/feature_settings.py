@@ -24,6 +24,13 @@ class FeatureSettings(Section):
 
     Numbers with levels are categories of an xgboost model; `levels = "codes"` says that callers send their codes. Where
     the model's file stores the levels, a line may give the rule for unknown ones alone.
+
+    Attributes:
+        type: the type; None only where the line gives no more than `unknown_level`. "int64" is for xgboost models.
+        levels: the levels in the order of the training: texts of a factor, whole numbers of an int or int64 (of xgboost
+            models), or "codes".
+        ordered: whether the levels of a factor have a rank, which R uses in comparisons and contrasts.
+        unknown_level: what happens to a value that is none of the levels; None for what the model's own key says.
     """
 
     type: Literal["double", "int", "int64", "bool", "string", "factor"] | None = None

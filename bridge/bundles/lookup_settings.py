@@ -25,13 +25,15 @@ class LookupSettings(Section):
         group: the feature group.
         key: the column of the request that holds the keys.
         store: the name of the gateway's store; None for the only one that it has.
-        features: the features to take; None for all of the group that the model takes.
+        features: the features to take; None for all of the group that the model takes. A feature that two groups have
+            must be named in one lookup.
         on_missing: what a row gets whose key is not in the current batch, step by step: "previous" looks into the batch
             before it, "missing" gives missing values, "default" fails the row, which then gets its default score. As
             one word, "previous" stands for ["previous", "missing"], and "default" for ["previous", "default"].
         on_failure: what all rows get if the store does not answer, the group has no batch, or the batch is older than
-            `max_age_s`: "default" fails them, so that they get their default scores; "missing" gives missing values.
-        max_age_s: the most seconds since a batch was published; None for any age.
+            `max_age_s`: "default" fails them, so that they get their default scores; "missing" gives missing values,
+            and thereby scores of the model for these.
+        max_age_s: the most seconds since a batch was published, by the store's clock; None for any age.
         since: of a stream's group, the name of a lookup whose batch says which days count: all days behind the day that
             the batch is named after; None for today alone.
     """
@@ -74,8 +76,15 @@ class LookupSettings(Section):
 class CombineSettings(Section):
     """One line of `[combine]`: `orders_30d = {sum = ["history.orders", "today.orders"]}`.
 
-    An operand is the name of a lookup and a feature of its group. Exactly one of the functions is given. `sum`, `min`
-    and `max` leave out operands that are missing, `first_known` gives the first and `last` the last that is not.
+    An operand is the name of a lookup and a feature of its group. Exactly one of the functions is given; each leaves
+    out operands that are missing.
+
+    Attributes:
+        sum: the operands to add up.
+        min: the operands of which the smallest counts.
+        max: the operands of which the largest counts.
+        first_known: the operands of which the first that is not missing counts.
+        last: the operands of which the last that is not missing counts.
     """
 
     sum: list[str] | None = None

@@ -5,10 +5,11 @@ import os
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
+from bridge.bundles.backend_settings import CircuitSettings, EngineSettings, RetrySettings, XgboostSettings
 from bridge.bundles.feature_settings import FeatureSettings, Section
 from bridge.bundles.lookup_settings import CombineSettings, LookupSettings, check_lookups
 from bridge.bundles.world import Author, Locale, Timezone, world_variables
@@ -18,15 +19,14 @@ from bridge.defaults import DefaultValue
 from bridge.errors import BundleError, DefaultReason
 from bridge.features.feature import Feature, UnknownLevelRule
 from bridge.files import read_regular
-from bridge.validation import describe_invalid
+from bridge.validation import describe_invalid, fitting
 
-__all__ = ["CHUNK_ROWS", "FILE_NAME", "MAX_BATCH_ROWS", "ModelSettings", "read_model_settings"]
+__all__ = ["CHUNK_ROWS", "FILE_NAME", "MAX_BATCH_ROWS", "ModelSettings", "model_settings_faults", "read_model_settings"]
 
 FILE_NAME = "model.toml"
 _MOST_BYTES = 1 << 20
 MAX_BATCH_ROWS = 1_000_000  # of a call, unless model.toml states another number
 CHUNK_ROWS = 10_000  # rows of a chunk, unless model.toml or the backend states another number
-_MOST_REASONS = 64
 # A bad request is never answered with a default unless the author says so, by `unknown_level`.
 _FAULTS = (DefaultReason.UNKNOWN_LEVEL, DefaultReason.INVALID_VALUE)
 _EVENTS = [reason for reason in DefaultReason if reason not in _FAULTS]
@@ -34,61 +34,9 @@ _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Count = Annotated[int, Field(gt=0)]
 
 
-class _RetrySettings(Section):
-    """Section `[retry]`: how calls whose worker was lost are repeated on another worker."""
-
-    attempts: _Count = 2
-    backoff_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
-
-
-class _CircuitSettings(Section):
-    """Section `[circuit]`: after how many failures in a row a version gets no calls, and for how long."""
-
-    failures: _Count = 5
-    open_s: _Seconds = 5.0
-
-
-class _XgboostSettings(Section):
-    """Section `[xgboost]`: how the booster predicts, extra inputs beside the features, and additional outputs.
-
-    Attributes:
-        trees: "all" for all rounds, "best" for the rounds up to the best one; None refuses a model whose best round is
-            not its last.
-        missing: the number that stands for missing; None takes what the model file says, which is NaN for most.
-        feature_names: the names of the features for a file that stores none, in the file's order.
-        base_margin: the column with the base margin of each row; None if there is none.
-        output_names: the names of the scores, in the model's order; two names for a probability give the probabilities
-            of both classes.
-        output_margin: whether the scores are margins instead of what the objective makes of them.
-        contributions: whether to give each feature's share of the margin, by xgboost's `pred_contribs`.
-        leaves: whether to give the leaf into which each tree puts a row, by xgboost's `pred_leaf`.
-        top_reasons: how many names to give of the features that moved the score most; 0 for none.
-    """
-
-    trees: Literal["all", "best"] | None = None
-    missing: float | None = None
-    feature_names: list[str] = Field(default=[])
-    base_margin: str | None = None
-    output_names: list[str] = Field(default=[])
-    output_margin: bool = False
-    contributions: bool = False
-    leaves: bool = False
-    top_reasons: Annotated[int, Field(ge=0, le=_MOST_REASONS)] = 0
-
-    @model_validator(mode="after")
-    def _names_differ(self) -> Self:
-        for key, names in (("feature_names", self.feature_names), ("output_names", self.output_names)):
-            if len(set(names)) != len(names):
-                raise ValueError(f"{key} has a name twice")
-            if not all(names):
-                raise ValueError(f"{key} has an empty name")
-        return self
-
-
-class _EngineSettings(Section):
-    """Section `[engine]`: the engine that computes the scores of an xgboost model."""
-
-    name: Literal["auto", "xgboost", "lignum"] = "auto"
+def _cores() -> int:
+    """Returns the number of cores that the process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _short_form(value: object) -> object:
@@ -96,9 +44,55 @@ def _short_form(value: object) -> object:
 
 
 class ModelSettings(Section):
-    """The settings of a model.toml; docs/deploy-a-model.md describes each key.
+    """The settings of a model.toml.
 
-    Keys that end in `_s` are lengths of time in seconds. None stands for a default that depends on something else.
+    Attributes:
+        backend: what predicts: "rserve" for R, or "xgboost"; None goes by the bundle's files.
+        input: of R models: "columns" if the function takes a vector for each feature, "frame" if it takes one data
+            frame of all `[features]`.
+        timeout_s: the time for a call that has no deadline of its own, in seconds.
+        max_timeout_s: the longest time that any call gets, in seconds.
+        kill_after_s: of R models: after how many seconds a busy worker is killed, once no caller waits for it any more;
+            None for `timeout_s`.
+        load_timeout_s: the time to load the model, and again to score the trial rows, in seconds. A gateway tries a
+            version again that took longer.
+        reply_reserve_s: the part of the caller's time that is kept back for the way of the reply, in seconds; None for
+            8 ms or 5 % of the time, the larger, plus the recent lag of the event loop, and at most 20 %.
+        default_score: the default score: a value for all outputs, or a table with one for each. It must be finite and
+            of the output's type. None: the model never answers with a default, unless a call brings its own.
+        default_on: which events are answered with the default. UNKNOWN_LEVEL is not among them if the key is left out:
+            `unknown_level = "default"` asks for it.
+        unknown_level: what happens to a value that is none of a feature's levels: "refuse" refuses the call, "missing"
+            makes the value missing, "default" gives the row its default score; a feature's line may say another.
+        missing_score: what a row gets whose score is NA or NaN: "default", or "pass" to return it as it is; None for
+            "default" where there is a default score.
+        golden_tolerance: the largest absolute difference of two numbers that counts as equal in golden rows.
+        row_wise: whether no row's score depends on the other rows, which is tested at load; None for false of R models,
+            and for true of xgboost models.
+        row_by_row: of R models: whether each row is scored by a run of the function of its own.
+        coalesce: whether small calls that wait together are predicted together; None for what `row_wise` says.
+        max_batch_rows: the most rows in a call; more are refused.
+        chunk_rows: the most rows of one execution: a bigger batch is cut, and coalesced calls stay below; None for
+            10,000 of R models, and for 8,192 of xgboost models.
+        workers: the R processes of the version, of 40 MiB and more each; the threads of an xgboost model.
+        worker_recycle_calls: of R models: after how many calls a worker is replaced.
+        memory_limit_mb: of R models: the most address space of the parent and of each worker, in MiB; R alone takes 130
+            to 200. A bundle that needs more is refused. None for no limit.
+        seed: of R models: the seed of every call's random numbers.
+        timezone: of R models: the time zone that R runs in, such as "Asia/Shanghai"; None for UTC.
+        locale: of R models: the locale that R runs in, such as "zh_CN.UTF-8" or "C"; None for C.UTF-8.
+        max_pending_rows: the most rows of calls that are not answered yet while every worker is busy; more are turned
+            away.
+        features: the types of the features, by their names.
+        lookup: features that the gateway looks up by a key that callers send, by names that you choose.
+        combine: features that are made of several looked-up ones, by their names.
+        outputs: the names and types of the outputs; a model that gives others is refused. Empty for what the model
+            gives.
+        retry: how calls whose worker was lost are repeated.
+        circuit: when the version is left alone after failures.
+        xgboost: of xgboost models: how the booster predicts, and what it gives beside the scores.
+        engine: of xgboost models: what computes the scores.
+        author: of R models: the session in which the bundle was written, which `check` compares with this machine.
     """
 
     backend: Literal["xgboost", "rserve"] | None = None
@@ -118,7 +112,7 @@ class ModelSettings(Section):
     coalesce: bool | None = None
     max_batch_rows: _Count = MAX_BATCH_ROWS
     chunk_rows: _Count | None = None
-    workers: _Count = len(os.sched_getaffinity(0))  # the cores that this process may use
+    workers: _Count = Field(default_factory=_cores)
     worker_recycle_calls: _Count = 100_000
     memory_limit_mb: _Count | None = None
     seed: Annotated[int, Field(ge=0, le=INT_MAX)] = 1
@@ -129,10 +123,10 @@ class ModelSettings(Section):
     lookup: dict[str, LookupSettings] = Field(default={})
     combine: dict[str, CombineSettings] = Field(default={})
     outputs: dict[str, Literal["double", "float", "int", "bool", "string"]] = Field(default={})
-    retry: _RetrySettings = _RetrySettings()
-    circuit: _CircuitSettings = _CircuitSettings()
-    xgboost: _XgboostSettings = _XgboostSettings()
-    engine: _EngineSettings = _EngineSettings()
+    retry: RetrySettings = RetrySettings()
+    circuit: CircuitSettings = CircuitSettings()
+    xgboost: XgboostSettings = XgboostSettings()
+    engine: EngineSettings = EngineSettings()
     author: Author = Author()
 
     @model_validator(mode="after")
@@ -229,12 +223,29 @@ def read_model_settings(bundle: Path) -> ModelSettings:
         BundleError: the file is not a regular one of up to 1 MiB, is not TOML, or has an unknown key or a value that
             its key can't have.
     """
+    try:
+        return ModelSettings.model_validate(_read(bundle))
+    except ValidationError as error:
+        raise BundleError(f"{FILE_NAME}: {describe_invalid(error, ModelSettings)}") from error
+
+
+def model_settings_faults(bundle: Path) -> tuple[str, ...]:
+    """Returns all that is wrong with a bundle's `model.toml`, in sentences; empty if nothing is, or there is none.
+
+    What one key says of another is looked at only where every key is right by itself.
+    """
+    try:
+        values = _read(bundle)
+    except BundleError as error:
+        return (str(error),)
+    return tuple(f"{FILE_NAME}: {fault}" for fault in fitting(ModelSettings, values).faults)
+
+
+def _read(bundle: Path) -> dict[str, Any]:
     path = bundle / FILE_NAME
     if not path.exists():
-        return ModelSettings()
+        return {}
     try:
-        return ModelSettings.model_validate(tomllib.loads(read_regular(path, _MOST_BYTES).decode()))
-    except ValidationError as error:
-        raise BundleError(f"{FILE_NAME}: {describe_invalid(error)}") from error
+        return tomllib.loads(read_regular(path, _MOST_BYTES).decode())
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{FILE_NAME} is not TOML: {error}") from error

@@ -50,8 +50,7 @@ class Author(BaseModel):
         r: the version of R.
         timezone: the time zone, as the session named it.
         locale: the locale by which the session sorted text, as the session named it.
-        collation: the library that sorted text, such as "ICU 72.1 (zh)"; see bridge_collation() in
-            rscripts/R/shared_world.R.
+        collation: the library that sorted text, such as "ICU 72.1 (zh)".
         packages: the R packages that the model needs, with their versions.
     """
 
@@ -60,7 +59,7 @@ class Author(BaseModel):
     r: _Text = ""
     timezone: _Text = ""
     locale: _Text = ""
-    collation: _Text = ""
+    collation: _Text = ""  # as bridge_collation() in rscripts/R/shared_world.R names it
     packages: Annotated[dict[_Package, _Text], Field(max_length=_MOST_PACKAGES)] = {}
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from bridge.callers.caller import ALL_MODELS, Role
 from bridge.config import ConfigError
 from bridge.files import open_regular
-from bridge.validation import describe_invalid
+from bridge.validation import describe_each
 
 __all__ = ["CallerEntry", "check_caller_name", "parse_callers", "read_callers_file"]
 
@@ -122,7 +122,8 @@ def parse_callers(path: Path, content: bytes, *, certificates: bool = True) -> M
     except UnicodeDecodeError as error:
         raise ConfigError(f"callers: {path} is not UTF-8") from error
     except ValidationError as error:
-        raise ConfigError(f"callers: {path}: {describe_invalid(error)}") from error
+        faults = [f"callers: {path}: {fault}" for fault in describe_each(error, _CallersFile)]
+        raise ConfigError(faults[0], faults=faults) from error
     owners: dict[str, str] = {}
     for name, entry in found.callers.items():
         check_caller_name(name)

@@ -14,10 +14,11 @@ import typer
 
 from bridge.backends.xgboost.convert import convert as convert_model
 from bridge.bundles.repository import Repository, check_model_name
+from bridge.cli import config as config_commands
 from bridge.cli import features as features_commands
 from bridge.cli import log as log_commands
 from bridge.cli.batch import batch
-from bridge.cli.commands import command, sigterm_unwinds
+from bridge.cli.commands import command, sigterm_unwinds, with_options_of
 from bridge.cli.completion import complete_model
 from bridge.cli.csv_batch import Echo
 from bridge.cli.deploy import PrintedReport
@@ -28,6 +29,7 @@ from bridge.cli.models import print_models
 from bridge.cli.r_library import install_line, source_line
 from bridge.cli.reconcile import reconcile
 from bridge.cli.score import score_csv
+from bridge.cli.serve_options import ServeOptions
 from bridge.cli.token import token
 from bridge.cli.trial_listing import ListedReport
 from bridge.config import read_settings
@@ -102,16 +104,8 @@ def _options(
 
 
 @_command
-def serve(
-    *,
-    repository: Annotated[Path | None, typer.Option(help="The folder that holds the bundles of all models.")] = None,
-    config: Annotated[Path | None, typer.Option(help="TOML file with the gateway's settings.")] = None,
-    log_dir: Annotated[Path | None, typer.Option(help="Folder of the prediction log; no log without it.")] = None,
-    host: Annotated[str | None, typer.Option(help="The address to listen on.")] = None,
-    grpc_port: Annotated[int | None, typer.Option(help="Port for gRPC; 0 picks a free port.")] = None,
-    http_port: Annotated[int | None, typer.Option(help="Port for HTTP; 0 picks a free port.")] = None,
-    front: Annotated[str | None, typer.Option(help="The gRPC server: auto, grpc or native; auto means grpc.")] = None,
-) -> None:
+@with_options_of(ServeOptions)
+def serve(options: ServeOptions) -> None:
     """Serve a repository's models until SIGTERM or Ctrl-C.
 
     Prints `refused MODEL/VERSION: reason` for each version that may not serve and `waiting MODEL/VERSION: reason` for
@@ -121,9 +115,7 @@ def serve(
     from bridge.gateway.server import serve as run_gateway  # noqa: PLC0415 - without it, others start in half the time
 
     logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    settings = read_settings(
-        config, repository=repository, log_dir=log_dir, host=host, grpc_port=grpc_port, http_port=http_port, front=front
-    )
+    settings = read_settings(options.config, **options.given())
     _run(run_gateway(settings, lambda line: print(line, flush=True)))  # noqa: T201 - scripts wait for the line
 
 
@@ -274,6 +266,7 @@ def score(
 
 _command(token)
 app.command()(batch)
+app.add_typer(config_commands.app, name="config")
 app.add_typer(features_commands.app, name="features")
 app.add_typer(log_commands.app, name="log")
 app.command()(reconcile)

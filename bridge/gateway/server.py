@@ -15,7 +15,7 @@ from typing import Any
 from grpc_health.v1 import health_pb2
 
 from bridge.bundles.repository import Repository
-from bridge.config import ConfigError, GatewaySettings
+from bridge.config import GatewaySettings
 from bridge.features.stores.stores import open_stores
 from bridge.fronts.address import with_port
 from bridge.fronts.front import Front
@@ -24,6 +24,7 @@ from bridge.gateway.holds import Holds
 from bridge.gateway.pages import Pages
 from bridge.gateway.rights import AS_ROOT, require_rights, worker_user_of
 from bridge.gateway.services import SERVICES, Services
+from bridge.gateway.start_check import no_repository
 from bridge.layers.drain import Drain
 from bridge.models.registry import Registry
 from bridge.models.version import State
@@ -107,7 +108,7 @@ class Gateway:
                 workers has rights that it must not have.
         """
         if not await self.registry.is_there():
-            raise ConfigError(f"the repository {self._settings.repository} is not a folder, or does not exist")
+            raise no_repository(self._settings.repository)
         self._holds.start()
         await asyncio.to_thread(_sweep)
         if self._log is not None:

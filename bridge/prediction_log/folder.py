@@ -22,13 +22,17 @@ class LogNotReadable(BridgeError):
     reason = "LOG_NOT_READABLE"
 
 
-def open_lock(folder: Path) -> int:
-    """Opens the file that a gateway locks while it writes to a log, makes it if needed, and returns its descriptor.
+def open_lock(folder: Path, *, make: bool = True) -> int:
+    """Opens the file that a gateway locks while it writes to a log, and returns its descriptor.
+
+    Args:
+        folder: the folder of the log.
+        make: whether to make the file if it is missing.
 
     Raises:
         OSError: the file can't be opened, or is a link or not a regular file.
     """
-    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+    flags = os.O_RDWR | (os.O_CREAT if make else 0) | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
     descriptor = os.open(folder / _LOCK, flags, 0o600)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)

@@ -1,7 +1,6 @@
 """Writes a log: a record is in the page cache before its answer leaves; a thread of its own syncs it to the disk."""
 
 import asyncio
-import fcntl
 import logging
 import os
 import threading
@@ -14,9 +13,10 @@ from typing import Any
 from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.codecs.protobuf import tag, varint
-from bridge.config import ConfigError, LogSettings
+from bridge.config import LogSettings
 from bridge.errors import LogUnavailable
-from bridge.prediction_log.folder import first_sequence, open_lock
+from bridge.prediction_log.folder import first_sequence
+from bridge.prediction_log.lock import lock_folder
 from bridge.prediction_log.reader import segments_of
 from bridge.prediction_log.retention import remove_old
 from bridge.prediction_log.segment_file import SegmentFile
@@ -70,14 +70,7 @@ class PredictionLog:
             ConfigError: the folder can't be written to, or another gateway writes to it.
         """
         folder = self._folder
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._lock_file = open_lock(folder)
-            fcntl.flock(self._lock_file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise ConfigError(f"another gateway writes to the log {folder}: set another log_dir") from error
-        except OSError as error:
-            raise ConfigError(f"the log {folder} can't be written to: {error.strerror}") from error
+        self._lock_file = lock_folder(folder)
         for segment in reversed(segments_of(folder)):
             if (first := first_sequence(segment.path)) is not None:
                 last = max((entry.sequence for entry in segment.entries()), default=first - 1)

@@ -106,7 +106,7 @@ def test_a_wrong_setting_is_one_sentence_that_names_its_key(
 
 
 def test_a_slip_of_the_pen_in_a_required_key_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"^repositry: unknown key$"):
+    with pytest.raises(ConfigError, match=r"^repositry: unknown key: did you mean repository\?$"):
         read_settings(config(tmp_path, "repositry = 'r'"))
 
 
