@@ -78,14 +78,15 @@ class Pages:
 
     async def _show_ready(self, request: HttpRequest) -> HttpAnswer:
         """Answers /readyz: names and reasons for whoever may see them, else just "ready" or "not ready"."""
-        if not self._may_see(request.credentials):
+        if not self.may_see(request.credentials):
             return await self._show_whether_ready(request)
         return _page(self._status(), self.readiness())
 
     async def _show_whether_ready(self, _: HttpRequest) -> HttpAnswer:
         return _page(self._status(), "ready\n" if self.ready() else "not ready\n")
 
-    def _may_see(self, shown: Credentials) -> bool:
+    def may_see(self, shown: Credentials) -> bool:
+        """Whether whoever shows these credentials may see names: callers with the role operate, and this machine."""
         if is_loopback(shown.peer):
             return True
         if not shown.authorization and not shown.certificate:
