@@ -1,8 +1,16 @@
-"""Every metric that a gateway shows: its name, kind, labels and meaning."""
+"""Every metric that a gateway shows: its name, kind, labels and meaning, and what its labels can be."""
 
+from collections.abc import Iterator
 from typing import Literal, NamedTuple
 
-__all__ = ["METRICS", "Kind", "Metric"]
+from bridge.counters import FrontRefusal
+from bridge.errors import BridgeError, CallerError, CapacityError, DeadlineExceeded, InternalError
+from bridge.lookup_errors import LookupFailed
+
+__all__ = ["METRICS", "REFUSALS", "ROW_SOURCES", "WORKER_STATES", "Kind", "Metric"]
+
+ROW_SOURCES = ("MODEL", "DEFAULT", "FAILED")
+WORKER_STATES = ("idle", "leased", "settling", "dying", "starting")
 
 Kind = Literal["counter", "gauge", "histogram", "summary"]
 _VERSION = ("model", "version")
@@ -115,4 +123,18 @@ METRICS: dict[str, Metric] = {
     "scorebridge_callers_fault": Metric(
         "gauge", (), "Whether the file of callers is wrong as it is now, so that the last correct one counts."
     ),
+}
+
+
+def _reasons_of(*errors: type[BridgeError]) -> Iterator[tuple[str, str]]:
+    for error in errors:
+        if "reason" in vars(error):
+            yield error.reason, (error.__doc__ or "").partition("\n")[0]
+        yield from _reasons_of(*error.__subclasses__())
+
+
+# Every reason for which a request may be refused before it becomes a call, with what happened.
+REFUSALS: dict[str, str] = {
+    **dict(_reasons_of(CallerError, CapacityError, DeadlineExceeded, LookupFailed, InternalError)),
+    **{one.value: one.meaning for one in FrontRefusal},
 }

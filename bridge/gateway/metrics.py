@@ -25,15 +25,12 @@ from bridge.calls import now
 from bridge.counters import SECONDS
 from bridge.errors import PermissionDenied
 from bridge.gateway.metric_reading import LogReading, Measured, Reading, VersionReading, read
-from bridge.gateway.metric_table import METRICS
+from bridge.gateway.metric_table import METRICS, REFUSALS, ROW_SOURCES, WORKER_STATES
 from bridge.layers.circuit import CircuitState
 from bridge.services.http_calls import HttpAnswer, HttpRequest, Route, problem_of
 from bridge.workers.snapshot import Snapshot
 
-__all__ = ["ROW_SOURCES", "WORKER_STATES", "Metrics", "write_metrics"]
-
-ROW_SOURCES = ("MODEL", "DEFAULT", "FAILED")
-WORKER_STATES = ("idle", "leased", "settling", "dying", "starting")
+__all__ = ["Metrics", "write_metrics"]
 
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _STRANGERS_S = 1.0  # for so long strangers get one text, so that they can't keep a thread at work with it
@@ -106,8 +103,7 @@ class _Collected(Collector):
         made = {name: _family(name) for name in METRICS}
         for version in self._reading.versions:
             _add_version(made, version)
-        for reason, count in self._reading.refusals.items():
-            made["scorebridge_refusals_total"].add_metric([reason], count)
+        _add_counts(made["scorebridge_refusals_total"], [], dict.fromkeys(REFUSALS, 0) | self._reading.refusals)
         if self._reading.log is not None:
             _add_log(made, self._reading.log)
         for store, up in self._reading.stores.items():
@@ -129,6 +125,7 @@ def _family(name: str) -> Any:
     return HistogramMetricFamily(name, metric.meaning, labels=metric.labels)
 
 
+# Numbers that can be named beforehand are shown as 0 too: how fast one grows is known only from its second scrape on.
 def _add_version(made: Mapping[str, Any], version: VersionReading) -> None:
     labels = [version.model, version.version]
     told = [*labels, version.digest, version.engine, version.state]
@@ -138,7 +135,6 @@ def _add_version(made: Mapping[str, Any], version: VersionReading) -> None:
         totals = version.totals
         for (wire, code), count in totals.calls.items():
             made["scorebridge_calls_total"].add_metric([*labels, wire, code], count)
-        # Also those without rows: how fast a number grows is known only from its second scrape on.
         _add_counts(made["scorebridge_rows_total"], labels, dict.fromkeys(ROW_SOURCES, 0) | totals.rows)
         _add_counts(made["scorebridge_default_rows_total"], labels, totals.default_rows)
         _add_counts(made["scorebridge_failed_rows_total"], labels, totals.failed_rows)

@@ -73,6 +73,17 @@ class Pages:
         known = self.decided and not self._registry.hanging()
         return not self.draining and (served or (known and not models))
 
+    def may_see(self, shown: Credentials) -> bool:
+        """Whether names and reasons may be shown: to callers with the role "operate", and to this machine."""
+        if is_loopback(shown.peer):
+            return True
+        if not shown.authorization and not shown.certificate:
+            return False  # most probes are nobody, and no call of an unknown caller that would be worth counting
+        try:
+            return self._access.identify(shown).operates
+        except Unauthenticated:
+            return False
+
     async def _show_live(self, _: HttpRequest) -> HttpAnswer:
         return _page(HTTPStatus.OK, "ok\n")
 
@@ -84,17 +95,6 @@ class Pages:
 
     async def _show_whether_ready(self, _: HttpRequest) -> HttpAnswer:
         return _page(self._status(), "ready\n" if self.ready() else "not ready\n")
-
-    def may_see(self, shown: Credentials) -> bool:
-        """Whether whoever shows these credentials may see names: callers with the role operate, and this machine."""
-        if is_loopback(shown.peer):
-            return True
-        if not shown.authorization and not shown.certificate:
-            return False  # most probes are nobody, and no call of an unknown caller that would be worth counting
-        try:
-            return self._access.identify(shown).operates
-        except Unauthenticated:
-            return False
 
     def _status(self) -> HTTPStatus:
         return HTTPStatus.OK if self.ready() else HTTPStatus.SERVICE_UNAVAILABLE
