@@ -33,7 +33,7 @@ class FrontRefusal(StrEnum):
     HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE", "The headers of a request were larger than max_header_bytes."
     MALFORMED = "MALFORMED", "The bytes on the HTTP port were no HTTP/1.1 request."
     METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED", "A path of the HTTP port does not take this method."
-    NO_MESSAGE = "NO_MESSAGE", "A gRPC call had no message, or one that grpc-core took for too large."
+    NO_MESSAGE = "NO_MESSAGE", "A gRPC call ended without a message: none came, or grpc-core refused it, as too large."
     NOT_FOUND = "NOT_FOUND", "The HTTP port has no such path, or the gRPC port no such method."
     TOO_LARGE = "TOO_LARGE", "A message or body was larger than max_message_bytes."
     UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE", "A body was not JSON, or was coded in a way that is not known."

@@ -48,9 +48,10 @@ class Arrivals:
             try:
                 request = await context.read()
             finally:
-                self._awaited.pop(context, None)
+                in_time = self._awaited.pop(context, None) is not None
             if request is end:
-                self._refused(FrontRefusal.NO_MESSAGE)
+                if in_time:  # else it was counted as late
+                    self._refused(FrontRefusal.NO_MESSAGE)
                 await _end(context, grpc.StatusCode.INVALID_ARGUMENT, "the call ended without a request message")
                 raise asyncio.CancelledError  # the caller has left, else `_end` would have raised
             answered = await method(read(request), context)

@@ -129,12 +129,17 @@ METRICS: dict[str, Metric] = {
 def _reasons_of(*errors: type[BridgeError]) -> Iterator[tuple[str, str]]:
     for error in errors:
         if "reason" in vars(error):
-            yield error.reason, (error.__doc__ or "").partition("\n")[0]
+            yield error.reason, _first_line_of(error)
         yield from _reasons_of(*error.__subclasses__())
+
+
+def _first_line_of(error: type[BridgeError]) -> str:
+    return (error.__doc__ or "").partition("\n")[0]
 
 
 # Every reason for which a request may be refused before it becomes a call, with what happened.
 REFUSALS: dict[str, str] = {
-    **dict(_reasons_of(CallerError, CapacityError, DeadlineExceeded, LookupFailed, InternalError)),
+    **dict(_reasons_of(CallerError, CapacityError, DeadlineExceeded, LookupFailed)),
+    InternalError.reason: _first_line_of(InternalError),  # it has its reason from the base of all errors
     **{one.value: one.meaning for one in FrontRefusal},
 }
