@@ -16,9 +16,10 @@ from certificates import Authority
 from fixtures import Cancer, StartGateway, make_r_bundle, put
 from http_calls import Said, ask, dialed
 from prometheus_client.parser import text_string_to_metric_families
+from redis_servers import RedisServer
 from scorebridge import AsyncScoringClient
 from scorebridge.v1 import scoring_pb2 as pb
-from waiting import eventually
+from waiting import eventually, moment
 
 from bridge.callers.caller import Credentials
 from bridge.calls import Arrival, now
@@ -123,6 +124,65 @@ async def test_the_log_s_lag_grows_while_the_disk_does_not_take_what_was_written
     first = of(await scrape(gateway), "scorebridge_log_lag_seconds")
     second = of(await scrape(gateway), "scorebridge_log_lag_seconds")
     assert 0 < first < second < time.monotonic() - before
+
+
+async def test_workers_that_end_and_the_circuit_that_opens_are_shown(
+    repository: Path, start_gateway: StartGateway, connect: Connect, tmp_path: Path
+) -> None:
+    code = 'Pred.R <- function(x) if (x[1L] < 0) quit(save = "no") else x * k'
+    settings = f"{R_SETTINGS}[circuit]\nfailures = 2\nopen_s = 3600\n[retry]\nattempts = 1\n"
+    put(make_r_bundle(tmp_path / "bundle", code, settings=settings), repository, "sick")
+    gateway, sick = await start_gateway(repository), {"model": "sick", "version": "1"}
+    client = connect(gateway)
+    for _ in range(3):
+        assert (await client.score("sick", {"x": [-1.0]}, timeout_s=30)).defaulted.all()
+    found = await scrape(gateway)
+    assert of(found, "scorebridge_circuit_state", **sick, state="open") == 1
+    assert of(found, "scorebridge_circuit_state", **sick, state="closed") == 0
+    assert of(found, "scorebridge_default_rows_total", **sick, reason="WORKER_LOST") == 2
+    assert of(found, "scorebridge_default_rows_total", **sick, reason="CIRCUIT_OPEN") == 1
+
+    async def replaced() -> bool:
+        return of(await scrape(gateway), "scorebridge_replaced_workers_total", **sick) == 2
+
+    async with asyncio.timeout(30):
+        while not await replaced():
+            await moment()
+    assert of(await scrape(gateway), "scorebridge_workers", **sick, state="idle") == 2
+
+
+async def test_a_store_that_does_not_answer_is_down(repository: Path, start_gateway: StartGateway) -> None:
+    server = RedisServer()
+    try:
+        stores = {name: {"url": url} for name, url in (("there", server.url), ("gone", "redis://127.0.0.1:1/0"))}
+        gateway = await start_gateway(repository, stores=stores)
+        await eventually(lambda: gateway._stores.states["gone"])
+        found = await scrape(gateway)
+        assert [of(found, "scorebridge_store_up", store=name) for name in stores] == [1, 0]
+        await gateway.close()
+    finally:
+        server.close()
+
+
+async def test_wrong_files_of_certificates_and_callers_are_shown(
+    repository: Path, start_gateway: StartGateway, tmp_path: Path
+) -> None:
+    callers, authority = tmp_path / "callers.toml", Authority(tmp_path / "authority")
+    served = authority.issue("gateway", "DNS:localhost")
+    callers.write_text(f'[callers.shop]\ntoken_sha256 = "{"0" * 64}"\n')
+    files = {"tls_certificate": served.certificate, "tls_key": served.key, "callers": callers}
+    gateway = await start_gateway(repository, watch_interval_s=0.01, **files)
+    tls = ssl.create_default_context(cafile=str(authority.certificate))
+
+    async def faults() -> list[float]:
+        found = read_series(await ask(gateway, "GET", "/metrics", tls=tls))
+        return [of(found, f"scorebridge_{name}_fault") for name in ("certificate", "callers")]
+
+    assert await faults() == [0, 0]
+    served.key.write_text("no key")
+    callers.write_text("[callers.shop]\n")
+    await eventually(lambda: gateway._front.tls_fault and gateway._services.access.fault)
+    assert await faults() == [1, 1]
 
 
 def requests_of_a_stranger(number: int) -> bytes:

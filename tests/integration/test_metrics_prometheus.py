@@ -4,7 +4,6 @@ import asyncio
 import http.client
 import json
 import signal
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from urllib.parse import urlencode
 
 import pytest
 from fixtures import ROOT, Cancer, StartGateway, make_r_bundle, put
+from redis_servers import free_port
 from scorebridge import AsyncScoringClient
 from waiting import moment
 
@@ -86,8 +86,7 @@ async def prometheus(gateway: Gateway, tmp_path: Path) -> AsyncIterator[Promethe
     config = tmp_path / "prometheus.yml"
     config.write_text(text.replace("127.0.0.1:8082", gateway.http_address).replace("15s", "200ms"))
     (tmp_path / "alerts.yml").write_text((OPS / "alerts.yml").read_text())
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     process = await asyncio.create_subprocess_exec(
         "prometheus",
         f"--config.file={config}",
