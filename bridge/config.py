@@ -119,6 +119,8 @@ class GatewaySettings(BaseSettings, LogSettings):
         insecure: whether a gateway that other machines can reach may serve without TLS, or callers without a name.
         probe_port: a port for /livez and /readyz in plain text, without names; 0 picks a free one, None opens none. The
             ready line names it.
+        metrics_open: whether everybody who reaches the HTTP port or the probe port may read /metrics, which names the
+            models; else callers with the role "operate" and those on this machine may, on the HTTP port alone.
         worker_user: the user that R workers run as, so that code of bundles reads neither the TLS key nor the log. It
             needs a gateway that is started as root. None keeps the gateway's own user.
         stores: where features are looked up by key, by the names that models use.
@@ -155,6 +157,7 @@ class GatewaySettings(BaseSettings, LogSettings):
     callers: _Path | None = None
     insecure: bool = False
     probe_port: _Port | None = None
+    metrics_open: bool = False
     worker_user: str | None = None
     stores: dict[str, StoreSettings] = Field(default={})
 

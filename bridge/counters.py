@@ -7,14 +7,42 @@ what the gateway has: versions, wires, codes and reasons. A caller can't make an
 from bisect import bisect_left
 from collections import Counter, deque
 from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple, Self
 
 from bridge.calls import Call, ModelRef, Outcome
 
-__all__ = ["SECONDS", "Counters", "Histogram", "Minute", "VersionCounters"]
+__all__ = ["SECONDS", "Counters", "FrontRefusal", "Histogram", "Minute", "Totals", "VersionCounters"]
 
 # Upper bounds of the histograms' buckets, in seconds: 0.5 ms to 60 s.
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _MINUTES = 60  # that are kept for the pages
+
+
+class FrontRefusal(StrEnum):
+    """Why a front refuses what no service gets to see, where no error of `bridge.errors` says it.
+
+    Attributes:
+        meaning: what happened, in a sentence.
+    """
+
+    meaning: str
+
+    CONNECTION_LIMIT = "CONNECTION_LIMIT", "A connection to the HTTP port was closed at once: it had max_connections."
+    HANDSHAKE_FAILED = "HANDSHAKE_FAILED", "A connection to the HTTP port did not get through its TLS handshake."
+    HEADERS_TOO_LARGE = "HEADERS_TOO_LARGE", "The headers of a request were larger than max_header_bytes."
+    MALFORMED = "MALFORMED", "The bytes on the HTTP port were no HTTP/1.1 request."
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED", "A path of the HTTP port does not take this method."
+    NO_MESSAGE = "NO_MESSAGE", "A gRPC call ended without a message: none came, or grpc-core refused it, as too large."
+    NOT_FOUND = "NOT_FOUND", "The HTTP port has no such path, or the gRPC port no such method."
+    TOO_LARGE = "TOO_LARGE", "A message or body was larger than max_message_bytes."
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE", "A body was not JSON, or was coded in a way that is not known."
+
+    def __new__(cls, name: str, meaning: str) -> Self:
+        """Makes a reason that is its own name."""
+        made = str.__new__(cls, name)
+        made._value_, made.meaning = name, meaning
+        return made
 
 
 class Histogram:
@@ -58,6 +86,21 @@ class Minute:
     defaulted: int = 0
     unscored: int = 0
     seconds: Histogram = field(default_factory=Histogram)
+
+
+class Totals(NamedTuple):
+    """What was counted of the calls for one version up to one moment: the attributes of `VersionCounters`, copied.
+
+    Each of the times has its counts by bucket and its sum in seconds.
+    """
+
+    calls: dict[tuple[str, str], int]
+    rows: dict[str, int]
+    default_rows: dict[str, int]
+    failed_rows: dict[str, int]
+    call_s: tuple[list[int], float]
+    queue_s: tuple[list[int], float]
+    backend_s: tuple[list[int], float]
 
 
 class VersionCounters:
@@ -104,6 +147,19 @@ class VersionCounters:
     def failed(self, call: Call, wire: str, code: str, at: float) -> None:
         """Counts a call that was not answered, by the name of its gRPC status code."""
         self._timed(call, wire, code, at).failed += 1
+
+    def totals(self) -> Totals:
+        """Returns a copy of all but the minutes, for another thread to read."""
+        call_s, queue_s, backend_s = self.call_s, self.queue_s, self.backend_s
+        return Totals(
+            calls=dict(self.calls),
+            rows=dict(self.rows),
+            default_rows=dict(self.default_rows),
+            failed_rows=dict(self.failed_rows),
+            call_s=(call_s.counts.copy(), call_s.total_s),
+            queue_s=(queue_s.counts.copy(), queue_s.total_s),
+            backend_s=(backend_s.counts.copy(), backend_s.total_s),
+        )
 
     def _timed(self, call: Call, wire: str, code: str, at: float) -> Minute:
         trace, took_s = call.trace, at - call.arrived

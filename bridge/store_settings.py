@@ -44,7 +44,8 @@ class StoreSettings(BaseModel):
         key: the key's column in the file of a `memory:` store; None for the one that the file's own metadata name.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    # A password may stand in a URL by mistake, and the error of a setting is shown.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, hide_input_in_errors=True)
 
     url: str
     timeout_s: _Seconds | None = None

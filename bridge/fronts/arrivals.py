@@ -6,12 +6,15 @@ a second message follows: that would cost every call another trip to grpc-core.
 """
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import grpc
 import grpc.aio
 
+from bridge.counters import FrontRefusal
+from bridge.errors import DeadlineExceeded
 from bridge.services.status import Status
 
 __all__ = ["Arrivals"]
@@ -24,10 +27,12 @@ class Arrivals:
 
     Args:
         message_s: seconds that a message may take, counted from the arrival of its call's headers.
+        refused: called with the reason of each call that is refused here, to count it.
     """
 
-    def __init__(self, message_s: float) -> None:
+    def __init__(self, message_s: float, refused: Callable[[str], None]) -> None:
         self._message_s = message_s
+        self._refused = refused
         self._awaited: dict[Any, float] = {}  # by call context, oldest first: when its headers were here, loop's clock
 
     def handler(self, handler: Any) -> Any:
@@ -43,8 +48,10 @@ class Arrivals:
             try:
                 request = await context.read()
             finally:
-                self._awaited.pop(context, None)
+                in_time = self._awaited.pop(context, None) is not None
             if request is end:
+                if in_time:  # else it was counted as late
+                    self._refused(FrontRefusal.NO_MESSAGE)
                 await _end(context, grpc.StatusCode.INVALID_ARGUMENT, "the call ended without a request message")
                 raise asyncio.CancelledError  # the caller has left, else `_end` would have raised
             answered = await method(read(request), context)
@@ -57,10 +64,16 @@ class Arrivals:
 
         return grpc.stream_unary_rpc_method_handler(answer, response_serializer=handler.response_serializer)
 
-    def refusal(self, sentence: str) -> Any:
-        """Returns a method handler for grpc.aio that ends every call with RESOURCE_EXHAUSTED and this sentence."""
+    def refusal(self, reason: str, sentence: str) -> Any:
+        """Returns a method handler for grpc.aio that ends every call with RESOURCE_EXHAUSTED and this sentence.
+
+        Args:
+            reason: by what it is counted.
+            sentence: what the caller is told.
+        """
 
         async def refuse(_: Any, context: Any) -> Any:
+            self._refused(reason)
             await _end(context, grpc.StatusCode.RESOURCE_EXHAUSTED, sentence)
 
         return grpc.stream_unary_rpc_method_handler(refuse)
@@ -73,6 +86,7 @@ class Arrivals:
             oldest = asyncio.get_running_loop().time() - self._message_s
             for context in [context for context, since in self._awaited.items() if since < oldest]:
                 self._awaited.pop(context, None)
+                self._refused(DeadlineExceeded.reason)
                 with suppress(grpc.aio.AbortError):
                     await _end(context, grpc.StatusCode.DEADLINE_EXCEEDED, late)
 

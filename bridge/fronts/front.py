@@ -14,6 +14,7 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from bridge.config import ConfigError, GatewaySettings
+from bridge.counters import FrontRefusal
 from bridge.fronts.address import cannot_listen, with_port
 from bridge.fronts.arrivals import Arrivals
 from bridge.fronts.certificates import Certificates
@@ -34,6 +35,7 @@ class Methods:
         self._by_path: dict[str, Any] = {}
         self._refuses: Any = None
         self._max_header_bytes = 0
+        self._refused: Callable[[str], None] = _not_counted
 
     def add_generic_rpc_handlers(self, handlers: Iterable[Any]) -> None:
         """Ignores the handlers: generated code passes their methods to `add_registered_method_handlers` as well."""
@@ -50,7 +52,14 @@ class Methods:
         metadata = handler_call_details.invocation_metadata
         if self._refuses is not None and _size(metadata) > self._max_header_bytes:
             return self._refuses
-        return self._by_path.get(handler_call_details.method)
+        found = self._by_path.get(handler_call_details.method)
+        if found is None:
+            self._refused(FrontRefusal.NOT_FOUND)
+        return found
+
+    def count(self, refused: Callable[[str], None]) -> None:
+        """Lets `refused` be called with the reason of each call of an unknown method."""
+        self._refused = refused
 
     def bound(self, arrivals: Arrivals, max_header_bytes: int) -> None:
         """Limits how long the messages of unary methods may take to arrive, and how large a call's headers may be.
@@ -62,7 +71,8 @@ class Methods:
             max_header_bytes: the limit of a call's headers, counted as HTTP/2 does.
         """
         self._max_header_bytes = max_header_bytes
-        self._refuses = arrivals.refusal(f"the call's headers are larger than the allowed {max_header_bytes} bytes")
+        sentence = f"the call's headers are larger than the allowed {max_header_bytes} bytes"
+        self._refuses = arrivals.refusal(FrontRefusal.HEADERS_TOO_LARGE, sentence)
         for path, method in self._by_path.items():
             if method.unary_unary is not None:
                 self._by_path[path] = arrivals.handler(method)
@@ -84,6 +94,7 @@ class Front:
         methods: the methods of all services.
         services: the names of the services whose methods have to be fast; they take and return bytes.
         group: a context manager for calls that are answered together: what they record is written when it ends.
+        refused: called with the reason of each call that is refused here, to count it.
 
     Raises:
         ConfigError: the settings ask for the native front, which is not installed.
@@ -95,8 +106,12 @@ class Front:
         methods: Methods,
         services: Sequence[str],
         group: Callable[[], AbstractContextManager[None]] = nullcontext,
+        *,
+        refused: Callable[[str], None] | None = None,
     ) -> None:
         self._settings = settings
+        self._refused = refused or _not_counted
+        methods.count(self._refused)
         self._group = group
         self._methods = methods
         self._services = services
@@ -140,13 +155,13 @@ class Front:
         from bridge.fronts.native import NativeFront  # noqa: PLC0415 - its library is an optional extra
 
         own = self._methods.of(self._services)
-        self._server = NativeFront(address, own, self._methods, self._group, self._settings)
+        self._server = NativeFront(address, own, self._methods, self._group, self._settings, refused=self._refused)
         await self._server.start()
         return int(self._server.port)
 
     async def _start_grpc(self, address: str) -> int:
         self._certificates = await asyncio.to_thread(Certificates.of, self._settings)
-        arrivals = Arrivals(self._settings.message_s)
+        arrivals = Arrivals(self._settings.message_s, self._refused)
         self._methods.bound(arrivals, self._settings.max_header_bytes)
         self._server = grpc.aio.server(options=server_options(self._settings))
         self._server.add_generic_rpc_handlers((self._methods,))
@@ -169,6 +184,10 @@ class Front:
         if find_spec(_NATIVE) is None:
             raise ConfigError("front = 'native' is not installed: run pip install 'scorebridge-gateway[fast]'")
         return "native"
+
+
+def _not_counted(_: str) -> None:
+    """Does nothing: nobody counts what is refused."""
 
 
 def _size(metadata: Sequence[tuple[str, str | bytes]]) -> int:

@@ -8,14 +8,16 @@ from http import HTTPStatus
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from bridge.counters import FrontRefusal
+from bridge.errors import DeadlineExceeded, InvalidRequest
 from bridge.services.http_calls import HttpAnswer, problem
 
 __all__ = ["BodyRefused", "check_head", "take_body"]
 
 _REASONS = {
-    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "TOO_LARGE",
-    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "UNSUPPORTED_MEDIA_TYPE",
-    HTTPStatus.REQUEST_TIMEOUT: "DEADLINE",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: FrontRefusal.TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: FrontRefusal.UNSUPPORTED_MEDIA_TYPE,
+    HTTPStatus.REQUEST_TIMEOUT: DeadlineExceeded.reason,
 }
 _STEP_BYTES = 64 << 10  # inflated in one turn of the event loop
 _WINDOW_BITS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
@@ -25,12 +27,14 @@ class BodyRefused(Exception):
     """A body is not taken, or not to its end.
 
     Attributes:
+        reason: the UPPER_SNAKE name of the event.
         answer: what the caller is told.
     """
 
     def __init__(self, status: HTTPStatus, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.answer: HttpAnswer = problem(status, detail, _REASONS.get(status, "INVALID_REQUEST"), headers=headers)
+        self.reason = str(_REASONS.get(status, InvalidRequest.reason))
+        self.answer: HttpAnswer = problem(status, detail, self.reason, headers=headers)
 
 
 def check_head(request: web.BaseRequest, most: int) -> None:

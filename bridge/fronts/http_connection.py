@@ -15,7 +15,9 @@ from http import HTTPStatus
 from aiohttp import web
 
 from bridge.callers.caller import Credentials
-from bridge.fronts.http_limits import Limits, Timer
+from bridge.counters import FrontRefusal
+from bridge.errors import DeadlineExceeded
+from bridge.fronts.http_limits import Ends, Limits, Timer
 from bridge.fronts.http_peers import credentials_of
 
 __all__ = ["Connection"]
@@ -44,8 +46,7 @@ class Connection(asyncio.BufferedProtocol):
         limits: what it may have.
         converse: makes aiohttp's half.
         context: makes the TLS context; None for plain text.
-        refusal: makes the bytes of the answer to a head that aiohttp does not get to see, by its status.
-        lost: called when the connection has ended.
+        ends: how it ends.
 
     Attributes:
         shown: what it shows of who is at its other end.
@@ -57,14 +58,12 @@ class Connection(asyncio.BufferedProtocol):
         limits: Limits,
         converse: "Callable[[Connection], web.RequestHandler]",
         context: Callable[[], ssl.SSLContext] | None,
-        refusal: Callable[[HTTPStatus], bytes],
-        lost: "Callable[[Connection], None]",
+        ends: Ends,
     ) -> None:
         self._limits = limits
         self._converse = converse
         self._context = context
-        self._refusal = refusal
-        self._lost = lost
+        self._ends = ends
         self._loop = asyncio.get_running_loop()
         self._buffer = memoryview(bytearray(_READ_BYTES))  # TLS fills it piece by piece
         self._state = _State.HEAD
@@ -73,7 +72,7 @@ class Connection(asyncio.BufferedProtocol):
         self._rest = b""  # what came behind the request that is answered now
         self._left: int | None = 0  # bytes of the body that are still to come; None if only its end will tell
         self._passed = self._discarded = 0
-        self._timer, self._stall = Timer(self.abort), Timer(self.abort)
+        self._timer, self._stall = Timer(self._give_up), Timer(self.abort)
         self._securing: asyncio.Task[None] | None = None
         self._conversation: web.RequestHandler | None = None
         self._transport: asyncio.Transport | None = None
@@ -99,7 +98,7 @@ class Connection(asyncio.BufferedProtocol):
                 transport, self, context, server_side=True, ssl_handshake_timeout=limit, ssl_shutdown_timeout=limit
             )
         except OSError:
-            pass  # the caller's fault, and nothing that it could be told
+            self._ends.refused(FrontRefusal.HANDSHAKE_FAILED)  # the caller's fault, and nothing that it could be told
         finally:
             self._securing = None
             if secured is None:
@@ -133,7 +132,7 @@ class Connection(asyncio.BufferedProtocol):
         self._state = _State.END
         if self._conversation is not None:
             self._conversation.connection_lost(exc)
-        self._lost(self)
+        self._ends.lost(self)
 
     def pause_writing(self) -> None:
         """Called by asyncio when the caller does not read; the connection ends if that lasts."""
@@ -195,6 +194,13 @@ class Connection(asyncio.BufferedProtocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def _give_up(self) -> None:
+        if self._securing is not None:
+            self._ends.refused(FrontRefusal.HANDSHAKE_FAILED)
+        elif self._head:
+            self._ends.refused(DeadlineExceeded.reason)
+        self.abort()
+
     def _take(self, came: bytes) -> None:
         if self._conversation is None:
             self._rest += came  # came with the end of the handshake, a turn of the loop before it is known to be over
@@ -255,8 +261,10 @@ class Connection(asyncio.BufferedProtocol):
             self._take(rest)
 
     def _refuse(self, status: HTTPStatus) -> None:
+        malformed = status == HTTPStatus.BAD_REQUEST
+        self._ends.refused(FrontRefusal.MALFORMED if malformed else FrontRefusal.HEADERS_TOO_LARGE)
         if self._transport is not None:
-            self._transport.write(self._refusal(status))
+            self._transport.write(self._ends.answer(status))
         self._end()
 
     def _end(self) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -9,6 +10,7 @@ from aiohttp import web
 from aiohttp.http_exceptions import LineTooLong
 from aiohttp.streams import StreamReader
 
+from bridge.counters import FrontRefusal
 from bridge.errors import InternalError
 from bridge.fronts.http_connection import Connection
 from bridge.services.http_calls import HttpAnswer, problem, problem_of
@@ -43,6 +45,12 @@ class Answer(web.Response):
 class Conversation(web.RequestHandler):
     """Reads the requests of one connection and writes their answers.
 
+    Args:
+        server: aiohttp's server.
+        connection: the connection.
+        refused: called with the reason of each request that is refused here, to count it.
+        settings: aiohttp's own.
+
     Attributes:
         connection: the connection.
         body: the body of the request that is answered now; None if none is taken.
@@ -50,10 +58,13 @@ class Conversation(web.RequestHandler):
         ended: done when aiohttp is done with the connection.
     """
 
-    def __init__(self, server: web.Server, connection: Connection, **settings: Any) -> None:
+    def __init__(
+        self, server: web.Server, connection: Connection, *, refused: Callable[[str], None], **settings: Any
+    ) -> None:
         loop = asyncio.get_running_loop()
         super().__init__(server, loop=loop, **settings, **_NO_LOG, lingering_time=0)
         self.connection = connection
+        self._refused = refused
         self.body: StreamReader | None = None
         self.whole = True
         self.ended: asyncio.Future[None] = loop.create_future()
@@ -89,9 +100,10 @@ class Conversation(web.RequestHandler):
         del request, message
         self.whole = False
         if status == HTTPStatus.BAD_REQUEST:
-            if isinstance(exc, LineTooLong):
-                return Answer(_TOO_LARGE, last=True)
-            return Answer(_MALFORMED, last=True)
+            large = isinstance(exc, LineTooLong)
+            self._refused(FrontRefusal.HEADERS_TOO_LARGE if large else FrontRefusal.MALFORMED)
+            return Answer(_TOO_LARGE if large else _MALFORMED, last=True)
+        self._refused(InternalError.reason)
         _log.error("the HTTP port failed because of a bug in the gateway", exc_info=exc)
         return Answer(problem_of(InternalError()), last=True)
 

@@ -1,10 +1,12 @@
-"""What one connection of the HTTP port may have, and the timer that ends it when it waits for too long."""
+"""What one connection of the HTTP port may have, how it ends, and the timer that ends it when it waits for too long."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, NamedTuple
 
-__all__ = ["Limits", "Timer"]
+__all__ = ["Ends", "Limits", "Timer"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,20 @@ class Limits:
     message_s: float
     idle_s: float
     body_bytes: int
+
+
+class Ends(NamedTuple):
+    """How connections end.
+
+    Attributes:
+        answer: makes the bytes of the answer to a head that aiohttp does not get to see, by its status.
+        refused: called with the reason for which a head or a handshake is refused, to count it.
+        lost: called with a connection when it has ended.
+    """
+
+    answer: Callable[[HTTPStatus], bytes]
+    refused: Callable[[str], None]
+    lost: Callable[[Any], None]  # with the connection, which is not known here
 
 
 class Timer:

@@ -14,12 +14,13 @@ from aiohttp import HttpVersion11, web
 from bridge.callers.access import Access
 from bridge.calls import now
 from bridge.config import GatewaySettings
+from bridge.counters import FrontRefusal
 from bridge.errors import BridgeError, Draining, InternalError, PermissionDenied
 from bridge.fronts.address import cannot_listen, with_port
 from bridge.fronts.http_bodies import BodyRefused, check_head, take_body
 from bridge.fronts.http_connection import Connection
 from bridge.fronts.http_conversation import Answer, Conversation, raw_answer
-from bridge.fronts.http_limits import Limits
+from bridge.fronts.http_limits import Ends, Limits
 from bridge.fronts.http_routes import Routes, decoded_path
 from bridge.layers.shares import Shares
 from bridge.services.http_calls import HttpAnswer, HttpRequest, Route, problem_of
@@ -40,11 +41,20 @@ class HttpPort:
         routes: what it answers.
         access: who may call; a body of anybody else is not taken.
         inflight: limits the bytes of bodies that are held at one time, by all callers together and by each.
+        refused: called with the reason of each request that is refused here, to count it.
     """
 
     def __init__(
-        self, settings: GatewaySettings, port: int, routes: Iterable[Route], access: Access, inflight: Shares
+        self,
+        settings: GatewaySettings,
+        port: int,
+        routes: Iterable[Route],
+        access: Access,
+        inflight: Shares,
+        *,
+        refused: Callable[[str], None],
     ) -> None:
+        self._refused = refused
         self._settings = settings
         self._port = port
         self._routes = Routes(routes)
@@ -102,8 +112,10 @@ class HttpPort:
     def _connection(self) -> asyncio.BaseProtocol:
         """Returns the protocol of a new connection; one that closes it at once where there are too many."""
         if len(self._open) >= self._settings.max_connections:
+            self._refused(FrontRefusal.CONNECTION_LIMIT)
             return _Closed()
-        connection = Connection(self._limits, self._converse, self._context, raw_answer, self._open.discard)
+        ends = Ends(raw_answer, self._refused, self._open.discard)
+        connection = Connection(self._limits, self._converse, self._context, ends)
         self._open.add(connection)
         return connection
 
@@ -111,6 +123,7 @@ class HttpPort:
         conversation = Conversation(
             self._server,
             connection,
+            refused=self._refused,
             keepalive_timeout=2 * self._settings.connection_idle_s,  # the connection itself is stricter
             max_line_size=self._settings.max_header_bytes,
             max_field_size=self._settings.max_header_bytes,
@@ -129,11 +142,14 @@ class HttpPort:
         try:
             answer = await self._found(request, conversation)
         except BodyRefused as refused:
+            self._refused(refused.reason)
             answer = refused.answer
         except BridgeError as error:
+            self._refused(error.reason)
             answer = problem_of(error)
         except Exception:  # noqa: BLE001 - its text may hold input values, and aiohttp would show it
             _log.exception("a request to the HTTP port failed because of a bug in the gateway")
+            self._refused(InternalError.reason)
             answer = problem_of(InternalError())
         conversation.whole = not _has_body(request) or request.content.is_eof()
         connection.take_no_more()
@@ -146,6 +162,8 @@ class HttpPort:
         path = decoded_path(request.raw_path)
         found = self._routes.find(request.method, path)
         if isinstance(found, HttpAnswer):
+            unknown = found.status == HTTPStatus.NOT_FOUND
+            self._refused(FrontRefusal.NOT_FOUND if unknown else FrontRefusal.METHOD_NOT_ALLOWED)
             return found
         asked = _request(request, connection, path, found.parts)
         if found.route.method == "GET":

@@ -22,8 +22,9 @@ import grpc
 import grpc.aio
 
 from bridge.config import GatewaySettings
+from bridge.counters import FrontRefusal
 from bridge.eager import Waits, begin, resume
-from bridge.errors import BridgeError, InternalError
+from bridge.errors import BridgeError, Draining, InternalError, InvalidRequest
 from bridge.private_folders import make_folder
 from bridge.services.status import Status
 
@@ -55,14 +56,23 @@ class NativeFront:
         group: a context manager for calls that are answered together: what they record is written when it ends.
         settings: the gateway's settings. Of their limits the library keeps only these: the size of a message (after it
             has arrived), streams, headers and keepalive.
+        refused: called with the reason of each call that is refused here, to count it.
 
     Raises:
         OSError: the address can't be bound.
     """
 
     def __init__(
-        self, address: str, methods: Mapping[str, _Method], others: Any, group: Group, settings: GatewaySettings
+        self,
+        address: str,
+        methods: Mapping[str, _Method],
+        others: Any,
+        group: Group,
+        settings: GatewaySettings,
+        *,
+        refused: Callable[[str], None],
     ) -> None:
+        self._refused = refused
         self._native: Any = import_module("pygrpc_native._native")  # an optional dependency
         self._front = self._native.NativeGrpcFront(
             address,
@@ -162,18 +172,23 @@ class NativeFront:
             if (task := self._calls.get(call_id)) is not None:
                 task.cancel()
         elif self._stopping is not None:
-            self._send(call_id, Status(grpc.StatusCode.UNAVAILABLE, "the gateway is going down and takes no new calls"))
+            sentence = "the gateway is going down and takes no new calls"
+            self._refuse(call_id, Draining.reason, grpc.StatusCode.UNAVAILABLE, sentence)
         elif len(payload) > self._max_message_bytes:
             sentence = f"the message has {len(payload)} bytes; at most {self._max_message_bytes} are allowed"
-            self._send(call_id, Status(grpc.StatusCode.RESOURCE_EXHAUSTED, sentence))
+            self._refuse(call_id, FrontRefusal.TOO_LARGE, grpc.StatusCode.RESOURCE_EXHAUSTED, sentence)
         elif isinstance(timeout, bytes) and _TIMEOUT.fullmatch(timeout) is None:
             sentence = "grpc-timeout must be 1 to 8 digits and one of H, M, S, m, u and n"
-            self._send(call_id, Status(grpc.StatusCode.INVALID_ARGUMENT, sentence))
+            self._refuse(call_id, InvalidRequest.reason, grpc.StatusCode.INVALID_ARGUMENT, sentence)
         else:
             context = _Context(details[1], None if details[2] is None else received + details[2])
             answered = begin(self._run(call_id, self._methods[method], payload, context))
             if isinstance(answered, Waits):
                 self._calls[call_id] = asyncio.get_running_loop().create_task(resume(answered))
+
+    def _refuse(self, call_id: int, reason: str, code: grpc.StatusCode, sentence: str) -> None:
+        self._refused(reason)
+        self._send(call_id, Status(code, sentence))
 
     async def _run(self, call_id: int, method: _Method, payload: bytes, context: "_Context") -> None:
         answer: _Answer

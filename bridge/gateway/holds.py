@@ -24,12 +24,13 @@ class Holds:
     def __init__(self) -> None:
         self._worst: deque[tuple[float, float]] = deque()
         self._next: asyncio.TimerHandle | None = None
-        self._due = self._computed_s = 0.0
+        self._due = self._computed_s = self._late_s = 0.0
 
     def start(self) -> None:
         """Begins to measure, and forgets all holds before."""
         self.stop()
         self._worst.clear()
+        self._late_s = 0.0
         self._wait()
 
     def stop(self) -> None:
@@ -42,6 +43,14 @@ class Holds:
         """Returns the longest hold of the last minute, in seconds."""
         self._forget()
         return max((held_s for _, held_s in self._worst), default=0.0)
+
+    def late_s(self) -> float:
+        """Returns how late the last check came, in seconds, or how late the next one is already, if that is more.
+
+        Unlike a hold this counts waiting for a free core too: it is how long anything new has to wait.
+        """
+        overdue_s = 0.0 if self._next is None else now() - self._due
+        return max(0.0, self._late_s, overdue_s)
 
     def note(self, held_s: float) -> None:
         """Adds a hold that has ended just now and took `held_s` seconds."""
@@ -59,7 +68,8 @@ class Holds:
         self._due = self._next.when()
 
     def _look(self) -> None:
-        self.note(max(0.0, min(now() - self._due, time.thread_time() - self._computed_s)))
+        self._late_s = now() - self._due
+        self.note(max(0.0, min(self._late_s, time.thread_time() - self._computed_s)))
         self._wait()
 
     def _forget(self) -> None:

@@ -21,6 +21,8 @@ from bridge.fronts.address import with_port
 from bridge.fronts.front import Front
 from bridge.fronts.http_port import HttpPort
 from bridge.gateway.holds import Holds
+from bridge.gateway.metric_reading import Measured
+from bridge.gateway.metrics import Metrics
 from bridge.gateway.pages import Pages
 from bridge.gateway.rights import AS_ROOT, require_rights, worker_user_of
 from bridge.gateway.services import SERVICES, Services
@@ -77,7 +79,7 @@ class Gateway:
         self._access_watch: asyncio.Task[None] | None = None
         self._services = services = Services(settings, self.registry, self._recorder, lambda: self.pages.ready())  # noqa: PLW0108 - made below
         group = nullcontext if self._log is None else self._log.group
-        self._front = Front(settings, services.methods, SERVICES, group)
+        self._front = Front(settings, services.methods, SERVICES, group, refused=services.answering.counters.refused)
         self.pages = Pages(
             self.registry,
             front=self._front,
@@ -87,12 +89,29 @@ class Gateway:
             log=self._log,
             stores=self._stores,
         )
-        self._http = self._http_port(settings.http_port, [*self.pages.routes(), *services.routes])
-        probe = settings.probe_port
-        self._probe = None if probe is None else self._http_port(probe, self.pages.probes())
+        metrics, probe = self._metrics(), settings.probe_port
+        self._http = self._http_port(settings.http_port, [*self.pages.routes(), *metrics.routes(), *services.routes])
+        self._probe = None if probe is None else self._http_port(probe, [*self.pages.probes(), *metrics.probes()])
+
+    def _metrics(self) -> Metrics:
+        services = self._services
+        measured = Measured(
+            registry=self.registry,
+            counters=services.answering.counters,
+            inflight=services.inflight,
+            holds=self._holds,
+            log=self._log,
+            stores=self._stores,
+            front=self._front,
+            access=services.access,
+            ready=self.pages.ready,
+        )
+        return Metrics(measured, self.pages.may_see, is_open=self._settings.metrics_open)
 
     def _http_port(self, port: int, routes: list[Route]) -> HttpPort:
-        return HttpPort(self._settings, port, routes, self._services.access, self._services.inflight)
+        services = self._services
+        refused = services.answering.counters.refused
+        return HttpPort(self._settings, port, routes, services.access, services.inflight, refused=refused)
 
     @property
     def front_note(self) -> str:

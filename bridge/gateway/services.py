@@ -62,7 +62,7 @@ class Services:
             encrypted=settings.tls_certificate is not None,
             certificates=settings.tls_client_ca is not None,
         )
-        self.health = Health(self.access, identity, SERVICES)
+        self.health = Health(self.access, identity, SERVICES, self.answering.counters.refused)
         self.methods = Methods()
         scoring = ScoringService(registry, self.answering, self.intake, identity)
         self.methods.add_registered_method_handlers(SERVICE, scoring.handlers())

@@ -22,11 +22,12 @@ class Shares:
         unit: the unit of all amounts, in words for messages, such as "bytes in flight".
 
     Attributes:
+        most: the most that all callers together may hold.
         held: the amount that all callers together hold now.
     """
 
     def __init__(self, most: int, unit: str) -> None:
-        self._most = most
+        self.most = most
         self._unit = unit
         self._held: dict[str, int] = {}
         self._waiting: OrderedDict[str, float] = OrderedDict()
@@ -49,7 +50,7 @@ class Shares:
                 second.
         """
         own = self._held.get(caller, 0)
-        if self.held + amount > self._most or self._waiting or self.held > own:
+        if self.held + amount > self.most or self._waiting or self.held > own:
             self._check(caller, own, amount)
 
     def hold(self, caller: str, amount: int) -> None:
@@ -73,14 +74,14 @@ class Shares:
             self._held.pop(caller, None)  # a caller that holds nothing, such as for an empty message, may have no entry
 
     def _check(self, caller: str, own: int, amount: int) -> None:
-        share = self._most // len(self._present(caller))
-        full = self.held + amount > self._most
-        if not full and (own + amount <= share or share == self._most):
+        share = self.most // len(self._present(caller))
+        full = self.held + amount > self.most
+        if not full and (own + amount <= share or share == self.most):
             self._waiting.pop(caller, None)
             return
         self.turn_away(caller)
-        limit = self._most if full and own + amount <= share else share
-        if limit == self._most:
+        limit = self.most if full and own + amount <= share else share
+        if limit == self.most:
             said = f"{amount} more {self._unit} would exceed the limit of {limit} for all callers together"
         else:
             said = f"{own + amount} {self._unit} would exceed this caller's share of {limit} while others want some"

@@ -16,6 +16,8 @@ import google_crc32c
 from google.protobuf.message import DecodeError
 from scorebridge.v1 import prediction_log_pb2 as pb
 
+from bridge.codecs.protobuf import tag, varint
+
 __all__ = [
     "FORMAT_VERSION",
     "FRAME_BYTES",
@@ -28,6 +30,7 @@ __all__ = [
     "Frame",
     "FrameStart",
     "NewerFormat",
+    "body_parts",
     "decode_header",
     "encode_frame",
     "encode_preamble",
@@ -50,6 +53,9 @@ PREAMBLE_BYTES = _PREAMBLE.size
 FRAME_BYTES = _FRAME.size
 ID_BYTES = 16
 ID_OFFSET = PREAMBLE_BYTES + 2  # the id is the header's first field, behind its tag and length
+_COPIED_BYTES = 16 << 10  # up to this size a copy is cheaper than a part of its own
+_REQUEST_TAG = tag(pb.LogRecord.REQUEST_FIELD_NUMBER)
+_RESPONSE_TAG = tag(pb.LogRecord.RESPONSE_FIELD_NUMBER)
 
 
 class FormatError(Exception):
@@ -174,3 +180,20 @@ def _checksum(segment_id: bytes, sequence: int, body: bytes) -> int:
 
 def _header_checksum(version: int, header: bytes) -> int:
     return int(google_crc32c.value(_CHECKED_PREAMBLE.pack(version, len(header)) + header))
+
+
+def body_parts(record: bytes, request: bytes, response: bytes) -> list[bytes]:
+    """Returns the body of a frame, a LogRecord: in one part, or in three so that a big request is not copied.
+
+    Args:
+        record: the fields of the LogRecord, all but the request and the response.
+        request: the bytes of the request.
+        response: the bytes of the answer.
+    """
+    ends = [_RESPONSE_TAG, varint(len(response)), response, record]
+    if not request:
+        return [b"".join(ends)]
+    head = _REQUEST_TAG + varint(len(request))
+    if len(request) < _COPIED_BYTES:
+        return [b"".join([head, request, *ends])]
+    return [head, request, b"".join(ends)]

@@ -12,14 +12,15 @@ from typing import Any
 
 from scorebridge.v1 import prediction_log_pb2 as pb
 
-from bridge.codecs.protobuf import tag, varint
 from bridge.config import LogSettings
 from bridge.errors import LogUnavailable
 from bridge.prediction_log.folder import first_sequence
+from bridge.prediction_log.frames import body_parts
 from bridge.prediction_log.lock import lock_folder
 from bridge.prediction_log.reader import segments_of
 from bridge.prediction_log.retention import remove_old
 from bridge.prediction_log.segment_file import SegmentFile
+from bridge.prediction_log.written import Written
 
 __all__ = ["PredictionLog"]
 
@@ -27,9 +28,6 @@ _log = logging.getLogger(__name__)
 
 _LARGE_BYTES = 256 << 10  # writing more than this takes longer than a hop to a thread and back
 _HELD_BYTES = 128 << 10  # of unhashed records: the next request should get their memory while it is still in the cache
-_COPIED_BYTES = 16 << 10  # up to this size a copy is cheaper than a part of its own
-_REQUEST_TAG = tag(pb.LogRecord.REQUEST_FIELD_NUMBER)
-_RESPONSE_TAG = tag(pb.LogRecord.RESPONSE_FIELD_NUMBER)
 
 
 class PredictionLog:
@@ -39,6 +37,7 @@ class PredictionLog:
 
     Attributes:
         lost: the number of records that could not be written.
+        written: what was written, and how long it has waited for the disk.
     """
 
     def __init__(self, folder: Path, settings: LogSettings, gateway_id: str, environment: Mapping[str, str]) -> None:
@@ -53,7 +52,7 @@ class PredictionLog:
         self._previous = b""
         self._sequence = 0
         self._group: list[list[bytes]] | None = None
-        self._dirty = False
+        self.written = Written()
         self._waiting: list[asyncio.Future[None]] = []
         self._wake = threading.Event()
         self._outgrown: Path | None = None  # a new segment, until old ones are removed because of it
@@ -95,7 +94,7 @@ class PredictionLog:
         Raises:
             LogUnavailable: the record could not be written, and `log_on_failure` is "refuse".
         """
-        body = _body(record, request, response)
+        body = body_parts(record, request, response)
         large = len(record) + len(request) + len(response) > _LARGE_BYTES
         if large or self._settings.log_fsync == "always":
             return self._append_waiting(body, large=large)
@@ -134,9 +133,10 @@ class PredictionLog:
             if self._segment is None or self._is_full(self._segment):
                 self._begin_segment()
             assert self._segment is not None  # noqa: S101 - begun above
+            before = self._segment.size
             self._segment.append(self._sequence, bodies)
             self._sequence += len(bodies)
-            self._dirty = True
+            self.written.add(len(bodies), self._segment.size - before)
             if self._segment.unhashed_bytes >= _HELD_BYTES:
                 self._wake.set()
             return self._segment
@@ -236,12 +236,13 @@ class PredictionLog:
         with self._lock:
             waiting, self._waiting = self._waiting, []
             finished, self._finished = self._finished, []
-            segment, dirty, self._dirty = self._segment, self._dirty, False
+            segment, dirty = self._segment, self.written.begin_sync()
         for one in finished:
             self._attempt(self._sync, one)
             self._attempt(SegmentFile.close, one)
         if segment is not None and dirty:
             self._attempt(self._sync, segment)
+        self.written.end_sync()
         if self._loop is not None and waiting:
             self._loop.call_soon_threadsafe(_resolve, waiting)
 
@@ -266,23 +267,13 @@ class PredictionLog:
 
     def _leave(self, segment: SegmentFile, failure: Exception) -> None:
         segment.failure = failure
+        self.written.suspect += 1
         with self._lock:
             if segment in self._finished:
                 self._finished.remove(segment)
             if self._segment is segment:
                 self._segment, self._previous = None, segment.sha256
         segment.leave()
-
-
-def _body(record: bytes, request: bytes, response: bytes) -> list[bytes]:
-    """Returns the bytes of a LogRecord, in one part or in three so that a big request is not copied."""
-    ends = [_RESPONSE_TAG, varint(len(response)), response, record]
-    if not request:
-        return [b"".join(ends)]
-    head = _REQUEST_TAG + varint(len(request))
-    if len(request) < _COPIED_BYTES:
-        return [b"".join([head, request, *ends])]
-    return [head, request, b"".join(ends)]
 
 
 def _resolve(waiting: list[asyncio.Future[None]]) -> None:

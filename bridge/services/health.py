@@ -1,6 +1,6 @@
 """The health service: whether the gateway and its models serve, for callers who may know the models' names."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import grpc
@@ -23,17 +23,25 @@ class Health:
         access: who may call.
         identity: finds out who calls.
         services: the names of the gateway's services.
+        refused: called with the reason of each question that is refused, to count it; None counts nothing.
 
     Attributes:
         states: keeps the state of each name, and tells those who watch.
     """
 
-    def __init__(self, access: Access, identity: GrpcIdentity, services: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        access: Access,
+        identity: GrpcIdentity,
+        services: Collection[str] = (),
+        refused: Callable[[str], None] | None = None,
+    ) -> None:
         servicers: Any = health  # the type stubs lack its asyncio half
         self.states: Any = servicers.aio.HealthServicer()
         self._access = access
         self._identity = identity
         self._services = services
+        self._refused = refused
 
     async def Check(self, request: health_pb2.HealthCheckRequest, context: Any) -> Any:  # noqa: N802 - gRPC's name
         """Answers Check: the state of a name; NOT_FOUND for one that is unknown or not for this caller."""
@@ -54,5 +62,7 @@ class Health:
             return
         try:
             self._identity.caller(context).require(name)
-        except BridgeError:
+        except BridgeError as error:
+            if self._refused is not None:
+                self._refused(error.reason)
             await context.abort(grpc.StatusCode.NOT_FOUND)

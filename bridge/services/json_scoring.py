@@ -15,6 +15,7 @@ from bridge.codecs.json.messages import write_message
 from bridge.codecs.json.replies import write_reply
 from bridge.codecs.json.requests import ScoreBody, read_body
 from bridge.codecs.scorebridge_v1.bounds import check_text
+from bridge.counters import FrontRefusal
 from bridge.errors import BridgeError, InvalidRequest, Unauthenticated
 from bridge.models.registry import Registry
 from bridge.services.answer import Answering, beside_in_time, let_go
@@ -127,6 +128,7 @@ class JsonScoring:
             arrival = Arrival(method, b"", request.peer, stranger, request.at, request.received_ns)
             return await self._answering.refuse(wire, arrival, error)
         if _JSON.fullmatch(request.headers.get("content-type", "")) is None:
+            self._answering.counters.refused(FrontRefusal.UNSUPPORTED_MEDIA_TYPE)
             return _OTHER_TYPE
         arrival = Arrival(method, request.body, request.peer, by.name, request.at, request.received_ns)
         try:
@@ -153,6 +155,7 @@ class JsonScoring:
             _refuse_query(request)
             return HttpAnswer(HTTPStatus.OK.value, write_message(tell(by)))
         except BridgeError as error:
+            self._answering.counters.refused(error.reason)
             return problem_of(let_go(error))
 
 

@@ -32,7 +32,7 @@ __all__ = ["INFERENCE_SERVICE", "InferenceService"]
 
 INFERENCE_SERVICE = "inference.GRPCInferenceService"
 _INFER = f"/{INFERENCE_SERVICE}/ModelInfer"
-_TOO_LONG = Status.of(InvalidRequest("the message is longer than any valid one of this method"))
+_TOO_LONG = "the message is longer than any valid one of this method"
 
 _Request = TypeVar("_Request")
 _Answer = bytes | Status
@@ -154,13 +154,17 @@ class InferenceService:
     ) -> _Answer:
         """Reads a request, finds out who calls, and returns the bytes of what `tell` answers."""
         if not is_short(request):
-            return _TOO_LONG
+            return self._refused(InvalidRequest(_TOO_LONG))
         kind: Any = message
         try:
             by = self._identity.caller(context)
             answer = await tell(kind.FromString(request), by)
         except DecodeError:
-            return Status.of(InvalidRequest(f"the bytes are not an {kind.DESCRIPTOR.full_name}"))
+            return self._refused(InvalidRequest(f"the bytes are not an {kind.DESCRIPTOR.full_name}"))
         except BridgeError as error:
-            return Status.of(let_go(error))
+            return self._refused(error)
         return bytes(answer.SerializeToString())
+
+    def _refused(self, error: BridgeError) -> Status:
+        self._answering.counters.refused(error.reason)
+        return Status.of(let_go(error))

@@ -161,9 +161,10 @@ class InferenceHttp:
             by, error = self._caller(request)
             try:
                 if by is None or error is not None:
-                    return problem_of(error or Unauthenticated("the caller is not known"))
+                    raise error or Unauthenticated("the caller is not known")
                 told: HttpAnswer = await tell(request, by)
             except BridgeError as failure:
+                self._answering.counters.refused(failure.reason)
                 return problem_of(let_go(failure))
             return told
 

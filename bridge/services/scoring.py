@@ -28,7 +28,7 @@ __all__ = ["SERVICE", "ScoringService", "ScoringWire"]
 
 SERVICE = "scorebridge.v1.ScoringService"
 _SCORE = f"/{SERVICE}/Score"
-_TOO_LONG = Status.of(InvalidRequest("the message is longer than any valid ListModelsRequest or GetModelRequest"))
+_TOO_LONG = "the message is longer than any valid ListModelsRequest or GetModelRequest"
 # Whether a policy allows default scores. Other numbers come from newer clients, and their meaning is not known here.
 _POLICIES: Mapping[int, bool] = {pb.DEFAULT_POLICY_UNSPECIFIED: True, pb.DEFAULT_POLICY_NEVER: False}
 
@@ -117,25 +117,29 @@ class ScoringService:
     async def list_models(self, request: bytes, context: Any) -> bytes | Status:
         """Answers ListModels: lists every version of every model that the caller may ask for."""
         if not is_short(request):
-            return _TOO_LONG
+            return self._refused(InvalidRequest(_TOO_LONG))
         try:
             by = self._identity.caller(context)
         except Unauthenticated as error:
-            return Status.of(let_go(error))
+            return self._refused(error)
         return list_models(self._registry, by).SerializeToString()
 
     async def get_model(self, request: bytes, context: Any) -> bytes | Status:
         """Answers GetModel: describes one version of a model, or all its versions if the request names none."""
         if not is_short(request):
-            return _TOO_LONG
+            return self._refused(InvalidRequest(_TOO_LONG))
         try:
             by = self._identity.caller(context)
             asked = pb.GetModelRequest.FromString(request)
             return describe_model(self._registry, by, asked.model, asked.version).SerializeToString()
         except DecodeError:
-            return Status.of(InvalidRequest("the bytes are not a scorebridge.v1.GetModelRequest"))
+            return self._refused(InvalidRequest("the bytes are not a scorebridge.v1.GetModelRequest"))
         except BridgeError as error:
-            return Status.of(let_go(error))
+            return self._refused(error)
+
+    def _refused(self, error: BridgeError) -> Status:
+        self._answering.counters.refused(error.reason)
+        return Status.of(let_go(error))
 
 
 def _asked(request: pb.ScoreRequest) -> Asked:

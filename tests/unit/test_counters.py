@@ -5,7 +5,7 @@ import pytest
 
 from bridge.calls import Call, ModelRef, Outcome, Range, Trace
 from bridge.columns import Matrix, Type, constant
-from bridge.counters import SECONDS, Counters, Histogram, VersionCounters
+from bridge.counters import SECONDS, Counters, FrontRefusal, Histogram, VersionCounters
 from bridge.errors import CircuitOpen, UnfitRow
 
 _REF = ModelRef("glm", 3, "d")
@@ -71,3 +71,20 @@ def test_a_version_has_one_count_before_and_after_its_digest_is_known() -> None:
     assert found.of(_REF).calls == {("json", "DEADLINE_EXCEEDED"): 1}
     found.keep({("glm", 4)})
     assert found.versions == {}
+
+
+def test_totals_do_not_change_any_more() -> None:
+    found = VersionCounters()
+    found.failed(_call(), "json", "INTERNAL", 101.0)
+    totals = found.totals()
+    found.failed(_call(), "json", "INTERNAL", 101.0)
+    assert (totals.calls, sum(totals.call_s[0]), totals.call_s[1]) == ({("json", "INTERNAL"): 1}, 1, 1.0)
+    assert sum(found.call_s.counts) == 2
+
+
+def test_a_front_s_refusal_is_its_own_name() -> None:
+    assert {one.value: one.name for one in FrontRefusal} == {one: str(one) for one in FrontRefusal}
+    found = Counters()
+    found.refused(FrontRefusal.TOO_LARGE)
+    assert found.refusals == {"TOO_LARGE": 1}
+    assert FrontRefusal.TOO_LARGE.meaning == "A message or body was larger than max_message_bytes."

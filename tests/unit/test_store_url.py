@@ -62,3 +62,14 @@ def test_every_form_is_read(
 def test_all_else_is_refused_by_the_stores_name(url: str, says: str) -> None:
     with pytest.raises(ConfigError, match=f"^stores.features: url: .*{says}"):
         read(url)
+
+
+@pytest.mark.parametrize("scheme", ["redis", "rediss", "sentinel", "cluster", "unix"])
+@pytest.mark.parametrize(
+    "rest",
+    ["//user:SECRET", "//user:SECRET/0", "//user:SECRET@[a/0", "//a:SECRET/0", "///a?SECRET", "//SECRET\u2100/0"],
+)
+def test_a_password_that_stands_where_it_must_not_is_not_said(scheme: str, rest: str) -> None:
+    with pytest.raises((ConfigError, ValueError)) as caught:
+        read(f"{scheme}:{rest}")
+    assert "SECRET" not in str(caught.value)

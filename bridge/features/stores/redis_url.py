@@ -1,7 +1,7 @@
 """Reads the URL of a Redis store."""
 
 from collections.abc import Sequence
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from bridge.config import ConfigError
 from bridge.store_settings import StoreSettings
@@ -50,7 +50,7 @@ def parse_url(settings: StoreSettings) -> RedisUrl:
     Raises:
         ValueError: it is not of the form that its scheme asks for; the message says which that is.
     """
-    parts = urlsplit(settings.url)
+    parts = _split(settings.url)
     scheme, path = settings.scheme, parts.path.removeprefix("/")
     if parts.fragment or (parts.query and scheme != "unix"):
         raise ValueError("nothing may stand behind '?' or '#'")
@@ -72,7 +72,10 @@ def parse_url(settings: StoreSettings) -> RedisUrl:
 
 
 def _unix(netloc: str, path: str, query: str) -> RedisUrl:
-    asked = parse_qs(query, keep_blank_values=True, strict_parsing=bool(query))
+    try:
+        asked = parse_qs(query, keep_blank_values=True, strict_parsing=bool(query))
+    except ValueError:
+        asked = {query: []}
     if netloc or len(path) <= 1 or asked.keys() - {"db"} or any(len(values) > 1 for values in asked.values()):
         raise ValueError("write unix:///PATH or unix:///PATH?db=DB")
     return RedisUrl((unquote(path),), _database(asked.get("db", [""])[0]))
@@ -94,9 +97,21 @@ def _addresses(netloc: str, port: int) -> tuple[Address, ...]:
 
 
 def _address(text: str, port: int) -> Address:
-    parts = urlsplit(f"//{text}")
+    parts = _split(f"//{text}")
     if not parts.hostname:
         raise ValueError("a server has no host: write HOST:PORT")
-    if parts.port == 0:
+    try:
+        given = parts.port
+    except ValueError:
+        raise ValueError("a server's port must be a whole number from 1 to 65535") from None
+    if given == 0:
         raise ValueError("a server has no port 0")
-    return parts.hostname, port if parts.port is None else parts.port
+    return parts.hostname, port if given is None else given
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        return urlsplit(url)
+    except ValueError:
+        # Python's sentence would quote the URL, in which somebody may have written a password.
+        raise ValueError("it is no URL; an IPv6 address stands in brackets") from None
