@@ -1,6 +1,7 @@
 """What /metrics shows of a gateway with real models, to whom, and that no caller can add a line to it."""
 
 import asyncio
+import copy
 import hashlib
 import socket
 import ssl
@@ -21,6 +22,7 @@ from scorebridge import AsyncScoringClient
 from scorebridge.v1 import scoring_pb2 as pb
 from waiting import eventually, moment
 
+from bridge.bundles.repository import StoredVersion
 from bridge.callers.caller import Credentials
 from bridge.calls import Arrival, now
 from bridge.gateway.metric_table import METRICS, REFUSALS
@@ -124,6 +126,29 @@ async def test_the_log_s_lag_grows_while_the_disk_does_not_take_what_was_written
     first = of(await scrape(gateway), "scorebridge_log_lag_seconds")
     second = of(await scrape(gateway), "scorebridge_log_lag_seconds")
     assert 0 < first < second < time.monotonic() - before
+
+
+async def test_a_scrape_of_a_hundred_versions_holds_the_loop_for_less_than_5_ms(
+    cancer: Cancer, repository: Path, start_gateway: StartGateway, connect: Connect
+) -> None:
+    put(cancer.folder, repository, "cancer")
+    gateway = await start_gateway(repository)
+    await connect(gateway).score("cancer", cancer.rows[:1], timeout_s=30)
+    (version,), counters = gateway.registry.versions(), gateway._services.answering.counters
+    for number in range(100):
+        other = copy.copy(version)
+        other.stored = StoredVersion(f"m{number}", 1, version.stored.path)
+        gateway.registry._models[f"m{number}"] = {1: other}
+        counters.versions[f"m{number}", 1] = counters.versions["cancer", 1]
+    held = []
+    for _ in range(5):
+        gateway._holds.start()
+        said = await ask(gateway, "GET", "/metrics")
+        held.append(gateway._holds.longest_s())
+        assert said.body.count(b"\nscorebridge_version_info{") == 101
+    for number in range(100):
+        del gateway.registry._models[f"m{number}"]
+    assert min(held) < 0.005
 
 
 async def test_workers_that_end_and_the_circuit_that_opens_are_shown(
