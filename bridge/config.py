@@ -109,6 +109,8 @@ class GatewaySettings(BaseSettings, LogSettings):
         probe_port: a port for /livez and /readyz in plain text, without names; 0 picks a free one, None opens none.
         worker_user: the user that R workers run as, where the gateway was started as root; None keeps the gateway's.
         stores: where features are looked up by key, by the names that models use.
+        drift_interval_s: after how many seconds the drift of the last day's calls is measured again; 0 for never. It
+            needs a prediction log.
     """
 
     model_config = SettingsConfigDict(env_prefix="SCOREBRIDGE_", extra="forbid", frozen=True, strict=True)
@@ -144,6 +146,7 @@ class GatewaySettings(BaseSettings, LogSettings):
     probe_port: _Port | None = None
     worker_user: str | None = None
     stores: dict[str, StoreSettings] = Field(default={})
+    drift_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3600.0
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:
