@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bridge.cli.commands import command, sigterm_unwinds
+from bridge.cli.commands import CommandFailed, command, sigterm_unwinds
 from bridge.cli.drift_listing import drift_listing, print_drift
 from bridge.cli.json_output import Json, print_json
 from bridge.cli.log_listing import call_listing, export_listing, stats_listing, verify_listing
@@ -103,6 +103,10 @@ def stats(
     With --against, show instead how far features and scores have moved away from reference rows.
     """
     selection = Selection.parse(since, until, model)
+    if against is None and repository is not None:
+        raise CommandFailed("--repository is where golden rows are looked for: it needs --against")
+    if against is not None and by is not By.VERSION:
+        raise CommandFailed("--against compares versions: leave out --by")
     if against is not None:
         _stats_against(folder, selection, against, repository, as_json=as_json)
         return

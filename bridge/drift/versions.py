@@ -139,8 +139,8 @@ class _VersionTally:
             return
         self.rows += found.rows
         self.default_rows += found.default_rows
-        self._unnamed_rows += found.rows if found.unnamed else 0
         if self._features is not None and self._scores is not None:
+            self._unnamed_rows += found.rows if found.unnamed else 0
             self._features.add(found.features)
             self._scores.add(found.scores, alone=found.alone)
 
