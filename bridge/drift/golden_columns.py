@@ -40,7 +40,9 @@ class GoldenColumns:
         try:
             header, *rows = read_cells(read_regular(path, most_bytes).decode("utf-8-sig"))
             self.names = column_names(header)
-        except (BundleError, CellError, UnicodeDecodeError) as error:
+        except BundleError as error:
+            raise ReferenceNotReadable(str(error)) from error
+        except (CellError, UnicodeDecodeError) as error:
             said = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
             raise ReferenceNotReadable(f"{path.name}: {said}") from error
         except ValueError as error:

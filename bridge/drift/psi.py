@@ -26,7 +26,7 @@ def psi_of(rows: Array, against: Array) -> float:
 
     Args:
         rows: how many logged rows fell into each bin, shape (bins,); at least one fell into some bin.
-        against: how many rows of the reference did, likewise.
+        against: how many rows of the reference fell into each bin, shape (bins,); not all of them 0.
     """
     now, before = _shares(rows), _shares(against)
     return float(np.sum((now - before) * np.log(now / before)))
@@ -40,7 +40,7 @@ def chance_of(rows: Array, against: Array) -> float:
 
     Args:
         rows: how many logged rows fell into each bin, shape (bins,); at least one fell into some bin.
-        against: how many rows of the reference did, likewise.
+        against: how many rows of the reference fell into each bin, shape (bins,); not all of them 0.
     """
     bins = int(np.count_nonzero(rows + against))
     return float((bins - 1) * (1 / int(rows.sum()) + 1 / int(against.sum())))

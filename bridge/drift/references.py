@@ -46,7 +46,7 @@ def find_references(against: str, repository: Path | None) -> References:
 
 
 class OneReference:
-    """The same reference for every version.
+    """One reference for every version.
 
     Args:
         reference: the rows.

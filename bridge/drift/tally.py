@@ -26,11 +26,11 @@ class Tally:
         reference: the rows that they are compared with.
 
     Attributes:
-        left_out: how many columns were not counted, because there are more than 16,384 different ones.
+        is_full: whether columns don't count, because there are more than 16,384 different ones; `shifts` settles it.
     """
 
     def __init__(self, kind: Kind, reference: Reference) -> None:
-        self.left_out = 0
+        self.is_full = False
         self._kind = kind
         self._reference = reference
         self._columns: dict[str, _ColumnTally] = {}
@@ -76,7 +76,7 @@ class Tally:
         tally = self._columns.get(column.name)
         if tally is None:
             if len(self._columns) >= _MOST_COLUMNS:
-                self.left_out += 1
+                self.is_full = True
                 return
             place = self._reference.column_of(column.name, self._kind, alone=self._alone)
             tally = self._columns[column.name] = _ColumnTally(column.name, place, self._reference)

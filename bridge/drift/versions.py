@@ -101,13 +101,14 @@ class VersionTallies:
             tally = self._versions[model, version, digest]
             if tally is None:
                 continue
+            shifts = tally.shifts()
             begin, end = since or _time(tally.first_ns), until or _time(tally.last_ns)
             said = "; ".join(filter(None, [why, *tally.notes()]))
             found.append(
                 VersionShifts(
                     model=model,
                     version=version,
-                    shifts=tally.shifts(),
+                    shifts=shifts,
                     rows=tally.rows,
                     default_rows=tally.default_rows,
                     since=begin,
@@ -155,8 +156,9 @@ class _VersionTally:
             )
         if self._unread_calls:
             notes.append(f"{self._unread_calls} calls can't be read")
-        left_out = sum(one.left_out for one in (self._features, self._scores) if one is not None)
-        return [*notes, f"{left_out} columns beyond the first 16384 don't count"] if left_out else notes
+        if any(one.is_full for one in (self._features, self._scores) if one is not None):
+            notes.append("calls have more than 16384 different columns, and the further ones don't count")
+        return notes
 
     def shifts(self) -> tuple[Shift, ...]:
         if self._reference is None or self._features is None or self._scores is None or not self.rows:

@@ -1,4 +1,4 @@
-"""Drift of what real gateways put on record: every wire, xgboost and R, by the command and by the gateway's own watch."""
+"""Drift of what real gateways put on record: every wire, xgboost and R, by the command and by the watch."""
 
 import json
 import shutil

@@ -75,7 +75,19 @@ def test_the_usual_reading(psi: float, said: str) -> None:
 def test_deciles_are_the_upper_ends_of_ten_bins() -> None:
     made = bins_of(range(1, 101), missing=3)
     assert made.against.tolist() == [10] * 10 + [3]
-    assert made.count(doubles([-5, 10, 10.5, 20, 21, 90, 91, 1e9, math.nan])).tolist() == [2, 2, 1, 0, 0, 0, 0, 0, 1, 2, 1]
+    assert made.count(doubles([-5, 10, 10.5, 20, 21, 90, 91, 1e9, math.nan])).tolist() == [
+        2,
+        2,
+        1,
+        0,
+        0,
+        0,
+        0,
+        0,
+        1,
+        2,
+        1,
+    ]
 
 
 def test_equal_deciles_make_fewer_bins() -> None:
