@@ -86,13 +86,13 @@ def measure_recent(
         tallies.expect(*key)
     for record in recent.records():
         tallies.add(record)
-    return tallies.shifts(since, until, whole=recent.whole, why=_part(recent, since_ns, most_bytes))
+    return tallies.shifts(since, until, whole=recent.whole, why=_part(recent, most_bytes))
 
 
-def _part(recent: RecentRecords, since_ns: int, most_bytes: int) -> str:
-    if recent.whole:
-        return ""
-    if recent.first_ns <= since_ns:
-        return "a part of the log could not be read"
-    first = _EPOCH + timedelta(microseconds=recent.first_ns // 1000)
-    return f"only calls since {first:%Y-%m-%dT%H:%MZ} were read, the newest {size_text(most_bytes)} of the log"
+def _part(recent: RecentRecords, most_bytes: int) -> str:
+    notes = ["a part of the log is damaged or was removed meanwhile"] if recent.damaged else []
+    if recent.cut:
+        first = _EPOCH + timedelta(microseconds=recent.first_ns // 1000)
+        calls = f"only calls since {first:%Y-%m-%dT%H:%MZ} were read, which are" if recent.first_ns else "no call is"
+        notes.append(f"{calls} in the newest {size_text(most_bytes)} of the log")
+    return "; ".join(notes)

@@ -31,16 +31,29 @@ class RecentRecords:
         most_bytes: the most bytes that are read.
 
     Attributes:
-        whole: whether everything since that time was read so far.
+        damaged: whether a part could not be read so far, because it is damaged or was removed.
         first_ns: when the first call came of those that were read, whether wanted or not; 0 if there was none.
     """
 
     def __init__(self, folder: Path, since_ns: int, most_bytes: int) -> None:
-        self.whole = True
+        self.damaged = False
         self.first_ns = 0
+        self._first_answered_ns = 0
+        self._cut = False
         self._folder = folder
         self._since_ns = since_ns
         self._most_bytes = most_bytes
+
+    @property
+    def cut(self) -> bool:
+        """Whether calls since that time may be missing, because they are not among the newest bytes."""
+        # Records are in the order of their answers: what is before one that was answered by then came before, too.
+        return self._cut and not 0 < self._first_answered_ns < self._since_ns
+
+    @property
+    def whole(self) -> bool:
+        """Whether everything since that time was read so far."""
+        return not (self.damaged or self.cut)
 
     def records(self) -> Iterator[log_pb.LogRecord]:
         """Yields the undamaged records, the oldest first; can be used once.
@@ -53,13 +66,15 @@ class RecentRecords:
             try:
                 with open_regular(path) as file:
                     for record in self._of_segment(file, begin, end):
-                        self.first_ns = self.first_ns or record.received_ns
+                        if not self.first_ns:
+                            self.first_ns = record.received_ns
+                            self._first_answered_ns = record.received_ns + record.total_ns
                         if record.received_ns >= self._since_ns:
                             yield record
                     # Else this reading would push what the gateway needs out of the page cache.
                     os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             except (FileNotFoundError, BundleError):
-                self.whole = False
+                self.damaged = True
 
     def _parts(self) -> list[tuple[Path, int, int]]:
         """Returns the segments to read, oldest first, each with the place to begin at and its size in bytes."""
@@ -73,11 +88,11 @@ class RecentRecords:
             if found.st_mtime_ns < self._since_ns:
                 break
             if not left:
-                self.whole = False
+                self._cut = True
                 break
             taken = min(left, found.st_size)
             parts.append((path, found.st_size - taken, found.st_size))
-            self.whole &= taken == found.st_size
+            self._cut |= taken < found.st_size
             left -= taken
         return parts[::-1]
 
@@ -86,7 +101,7 @@ class RecentRecords:
         try:
             header, first = _read_header(segment)
         except FormatError:
-            self.whole = False
+            self.damaged = True
             return
         search = FrameSearch(segment, header.segment_id)
         offset: int | None = search.find(begin, None) if begin > first else first
@@ -94,14 +109,14 @@ class RecentRecords:
             found = search.next_frame(offset)
             if found is None:
                 after = search.find(offset, None)
-                self.whole &= after is None  # the last record may not be finished yet
+                self.damaged |= after is not None  # the last record may not be finished yet
                 offset = after
                 continue
             frame, offset = found
             try:
                 yield log_pb.LogRecord.FromString(frame.body)
             except DecodeError:
-                self.whole = False
+                self.damaged = True
 
 
 def _read_header(segment: SegmentBytes) -> tuple[log_pb.SegmentHeader, int]:

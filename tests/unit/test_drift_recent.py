@@ -3,15 +3,18 @@
 import os
 import shutil
 import tracemalloc
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from prediction_logs import NOON, of_messages, record, write_log
+from prediction_logs import DIGEST, NOON, of_messages, record, write_log
 from scorebridge.v1 import prediction_log_pb2 as log_pb
 from scorebridge.v1 import scoring_pb2 as pb
 
 from bridge.drift.bins import Family
+from bridge.drift.measure import measure_recent
 from bridge.drift.recent import RecentRecords
 from bridge.drift.reference import CountedColumn, Reference
 from bridge.drift.shift import Kind
@@ -70,6 +73,12 @@ def test_no_more_than_the_newest_bytes_are_read(log: Path) -> None:
     recent = since(log, most_bytes=sum(sizes[1:]))
     assert read(recent) == list(range(10, 30))
     assert not recent.whole
+    recent = since(log, 18, most_bytes=sizes[2] + sizes[1] // 2)
+    assert read(recent) == list(range(18, 30))
+    assert recent.whole  # what was not read came before
+    recent = since(log, most_bytes=10)
+    assert read(recent) == []
+    assert not recent.whole
 
 
 def test_a_record_that_is_being_written_is_no_damage(log: Path) -> None:
@@ -109,6 +118,23 @@ def test_a_copy_of_a_segment_does_not_count_twice(log: Path) -> None:
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
     with pytest.raises(LogNotReadable, match="there is no prediction log"):
         read(since(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("most_bytes", "why"),
+    [
+        (ALL, ""),
+        (1 << 11, "only calls since 2026-11-23T12:00Z were read, which are in the newest 2 KiB of the log"),
+        (10, "no call is in the newest 10 bytes of the log"),
+    ],
+)
+def test_which_part_was_read_is_told(log: Path, most_bytes: int, why: str) -> None:
+    until = datetime.fromtimestamp(NOON + 60, UTC)
+    options: dict[str, Any] = {"hours": 24, "most_bytes": most_bytes, "expected": [("risk", 3, DIGEST)]}
+    (found,) = measure_recent(log, until, Everywhere(), **options)
+    assert (found.whole, found.why.partition("; ")[0]) == (not why, why)
+    (found,) = measure_recent(log, until + timedelta(days=1), Everywhere(), **options)
+    assert found.why == "no row was answered with a score in this time"
 
 
 class Ages:
