@@ -18,11 +18,12 @@ _MOST_ROWS = 20_000_000
 _MISSING = ("", "NA", "\\N")
 _MARKS = ("source", "reason", "version")  # what `batch` and `log export` write beside the scores
 _SOURCES = frozenset({"MODEL", "DEFAULT", "FAILED", "CLIENT_DEFAULT", None})
+_TOGETHER = 16  # columns of a CSV file, which has to be read as a whole for each of them else
 _SAMPLE = "take a sample of its rows"
 
 
 class TableColumns:
-    """The columns of a file or folder of rows; one column at a time is in memory.
+    """The columns of a file or folder of rows; one column at a time is in memory, of CSV files 16.
 
     In a file that `scorebridge batch` or `scorebridge log export` wrote, rows of failed calls don't count, and rows
     with a default score have no score.
@@ -44,7 +45,7 @@ class TableColumns:
             raise ReferenceNotReadable(f"there is no file or folder {path}")
         self.name = path.name
         try:
-            self._tables = OtherTables(path, _MISSING)
+            self._tables = OtherTables(path, _MISSING, _TOGETHER)
             names = self._tables.names
             self._check_size()
             self._answered, self._scored = self._marks(names)

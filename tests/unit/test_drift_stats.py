@@ -266,6 +266,18 @@ def test_the_reference_may_have_any_format(tmp_path: Path, form: str) -> None:
     assert [one["psi"] for one in found["shifts"]] == [expected, expected]
 
 
+def test_a_wide_csv_file_is_read_in_parts(tmp_path: Path) -> None:
+    request = pb.ScoreRequest(model="risk")
+    for place in range(50):
+        request.table.columns.add(name=f"x{place}").doubles.values.extend([place] * 100)
+    write_log(tmp_path / "log", [answered(request, 100)])
+    path = tmp_path / "t.csv"
+    names, row = [f"x{place}" for place in range(49, -1, -1)], [str(place) for place in range(49, -1, -1)]
+    path.write_text("\n".join([",".join(names), *([",".join(row)] * 100), ""]))
+    found = measured(tmp_path / "log", path)
+    assert [one["psi"] for one in found["shifts"]] == [*([0.0] * 50), None]
+
+
 def test_an_exported_log_is_a_reference(tmp_path: Path) -> None:
     made = calls([1.0] * 160 + [2.0] * 40, 20)
     default_rows(made[0], 0, 20, pb.DEFAULT_REASON_DEADLINE)
