@@ -53,24 +53,25 @@ class Tally:
         self._held_rows += table.rows
         self._held_tables += 1
         if self._held_rows >= _HELD_ROWS or self._held_tables >= _HELD_TABLES:
-            self._count_held()
+            self.settle()
 
-    def shifts(self) -> list[Shift]:
-        """Returns how far each column has moved, in the order of their first rows."""
-        self._count_held()
-        return [one.shift(self._kind) for one in self._columns.values()]
-
-    def used(self) -> frozenset[str]:
-        """Returns the names of the reference's columns that logged columns were compared with."""
-        return frozenset(one.place for one in self._columns.values() if one.place is not None)
-
-    def _count_held(self) -> None:
+    def settle(self) -> None:
+        """Counts the rows that were added and are still held, and lets go of them."""
         for tables in self._held.values():
             joined = join(tables)
             for column in joined.columns if isinstance(joined, Table) else ():
                 self._count(column)
         self._held.clear()
         self._held_rows = self._held_tables = 0
+
+    def shifts(self) -> list[Shift]:
+        """Returns how far each column has moved, in the order of their first rows."""
+        self.settle()
+        return [one.shift(self._kind) for one in self._columns.values()]
+
+    def used(self) -> frozenset[str]:
+        """Returns the names of the reference's columns that logged columns were compared with."""
+        return frozenset(one.place for one in self._columns.values() if one.place is not None)
 
     def _count(self, column: Column) -> None:
         tally = self._columns.get(column.name)

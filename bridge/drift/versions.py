@@ -15,6 +15,7 @@ from bridge.errors import InvalidRequest
 __all__ = ["Against", "References", "VersionTallies"]
 
 _MOST_VERSIONS = 1_000
+_MOST_HELD_BYTES = 8 << 20
 _NANOS = 10**9
 
 
@@ -57,6 +58,7 @@ class VersionTallies:
 
     def __init__(self, references: References) -> None:
         self.left_out = 0
+        self._held_bytes = 0
         self._references = references
         self._versions: dict[tuple[str, int, str], _VersionTally | None] = {}
 
@@ -71,6 +73,9 @@ class VersionTallies:
         self.expect(*key)
         if (tally := self._versions[key]) is not None:
             tally.add(record)
+            self._held_bytes += record.ByteSize()
+        if self._held_bytes >= _MOST_HELD_BYTES:
+            self._settle()
 
     def expect(self, model: str, version: int, digest: str) -> None:
         """Makes a version one of those that `shifts` tells of even if no call is added, unless it is not to be counted.
@@ -119,6 +124,11 @@ class VersionTallies:
             )
         return tuple(found)
 
+    def _settle(self) -> None:
+        for tally in filter(None, self._versions.values()):
+            tally.settle()
+        self._held_bytes = 0
+
 
 class _VersionTally:
     def __init__(self, against: Against) -> None:
@@ -129,6 +139,11 @@ class _VersionTally:
         if against.reference is not None:
             self._features = Tally("feature", against.reference)
             self._scores = Tally("score", against.reference)
+
+    def settle(self) -> None:
+        """Counts the rows that are still held."""
+        for tally in filter(None, (self._features, self._scores)):
+            tally.settle()
 
     def add(self, record: log_pb.LogRecord) -> None:
         self.first_ns = min(self.first_ns or record.received_ns, record.received_ns)

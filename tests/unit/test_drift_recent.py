@@ -157,9 +157,8 @@ class Everywhere:
         return Against(Reference(Ages()))
 
 
-def peak_bytes(count: int) -> int:
-    """The most memory that counting so many calls takes."""
-    one = record("a", np.arange(500.0).tolist())
+def peak_bytes(one: log_pb.LogRecord, count: int) -> int:
+    """The most memory that counting a call so many times takes."""
     tallies = VersionTallies(Everywhere())
     tracemalloc.start()
     try:
@@ -172,7 +171,13 @@ def peak_bytes(count: int) -> int:
 
 
 def test_memory_does_not_grow_with_the_calls() -> None:
-    assert peak_bytes(600) < peak_bytes(60) + MIB / 4
+    ages = record("a", np.arange(500.0).tolist())
+    assert peak_bytes(ages, 600) < peak_bytes(ages, 60) + MIB / 4
+    long = record("b", [1.0])
+    request = pb.ScoreRequest.FromString(long.request)
+    request.table.columns.add(name="text").strings.values.append("x" * MIB)
+    long.request = request.SerializeToString()
+    assert peak_bytes(long, 60) < peak_bytes(long, 12) + MIB
 
 
 def test_the_number_of_versions_and_columns_is_bounded() -> None:
