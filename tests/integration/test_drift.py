@@ -1,5 +1,6 @@
 """Drift of what real gateways put on record: every wire, xgboost and R, by the command and by the watch."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from bridge.config import GatewaySettings
 from bridge.drift.shift import VersionShifts
 from bridge.gateway.drift import DriftWatch
 from bridge.gateway.server import Gateway
+from bridge.prediction_log.verify import verify
 
 Connect = Callable[[Gateway], AsyncScoringClient]
 MUCH = 0.25
@@ -224,3 +226,44 @@ async def test_a_bundle_and_its_golden_rows_may_be_named(
         done = CliRunner().invoke(app, ["log", "stats", str(log), "--against", str(against), "--json", *more])
         (version,) = json.loads(done.stdout)["versions"]
         assert {one["psi"] for one in version["shifts"]} == {0.0}, against
+
+
+async def test_the_log_is_written_and_removed_as_ever_while_the_watch_reads_it(
+    cancer: Cancer, golden_cancer: Path, tmp_path: Path, repository: Path, start_gateway: StartGateway, connect: Connect
+) -> None:
+    put(golden_cancer, repository, "cancer")
+    log = tmp_path / "log"
+    gateway = await start_gateway(repository, log_dir=log, log_segment_bytes=1 << 20, log_keep_bytes=3 << 20)
+    client = connect(gateway)
+    settings = GatewaySettings.model_validate({"repository": repository, "log_dir": log, "drift_interval_s": 0.01})
+    watch = DriftWatch(settings, gateway.registry)
+    failures: set[str] = set()
+    times: set[Any] = set()
+
+    def measured() -> int:
+        failures.add(watch.failure)
+        times.update({watch.at} - {None})
+        return len(times)
+
+    async def call_on() -> None:
+        while True:
+            await client.score("cancer", cancer.rows, timeout_s=20)
+
+    calling = asyncio.create_task(call_on())
+    watch.start()
+    try:
+        await eventually(lambda: measured() >= 4 and first_segment(log) > 0, 120)
+    finally:
+        calling.cancel()
+        await asyncio.gather(calling, return_exceptions=True)
+        await watch.close()
+    assert failures == {""}
+    assert watch.latest[0].rows > 0
+    assert {one.psi for one in watch.latest[0].shifts} == {0.0}
+    found = await asyncio.to_thread(verify, log)
+    assert found.ok, found.findings
+
+
+def first_segment(log: Path) -> int:
+    """The number of the first record that is still there."""
+    return min(int(path.stem) for path in log.glob("*.sblog"))

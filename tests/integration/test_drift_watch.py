@@ -15,6 +15,7 @@ import psutil
 import pytest
 import pytest_asyncio
 from prediction_logs import DIGEST, record, write_log
+from pydantic import ValidationError
 from waiting import eventually, eventually_now, runs
 
 from bridge.bundles.repository import StoredVersion
@@ -118,6 +119,12 @@ async def test_nothing_runs_without_a_log_or_an_interval(watch: Watch, settings:
     one = watch(program("os.kill(os.getppid(), signal.SIGKILL)"), **settings)
     assert asyncio.all_tasks() == before
     assert (one.latest, one.at, one.failure) == ((), None, "")
+
+
+@pytest.mark.parametrize("seconds", [-1.0, float("nan"), float("inf"), "3600"])
+def test_an_interval_is_a_number_of_seconds(seconds: object) -> None:
+    with pytest.raises(ValidationError, match="drift_interval_s"):
+        GatewaySettings.model_validate({"repository": "r", "drift_interval_s": seconds})
 
 
 async def test_the_child_has_the_lowest_priority_and_little_memory(watch: Watch, tmp_path: Path) -> None:
