@@ -12,11 +12,13 @@ from bridge.columns import Array
 from bridge.drift.bins import Bins, Family, LevelBins, NumberBins
 from bridge.drift.shift import Kind
 from bridge.errors import BridgeError
+from bridge.prediction_log.lookups import LOOKED_UP
 from bridge.prediction_log.rows import INPUT, SCORE
 from bridge.row_files.csv_numbers import NoNumber, is_nan, read_double
 
 __all__ = ["CountedColumn", "Reference", "ReferenceColumns", "ReferenceNotReadable"]
 
+_PREFIXES = (INPUT, LOOKED_UP)
 _ONE_SCORE = "score"
 _BLANKS = " \t"
 _NO_NUMBERS = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NULL", "null", "\\N"})
@@ -73,8 +75,8 @@ class ReferenceColumns(Protocol):
 class Reference:
     """Reference rows of a version.
 
-    The column of a feature is `input.<feature>`, as in an exported log, or has the feature's own name. The column of an
-    output is `score.<output>`, or has the output's own name, or is `score` for the only one.
+    The column of a feature is `input.<feature>` or `looked_up.<feature>`, as in an exported log, or has the feature's
+    own name. The column of an output is `score.<output>`, or has the output's own name, or is `score` for the only one.
 
     Args:
         columns: where the rows are read from, column by column.
@@ -83,7 +85,7 @@ class Reference:
     def __init__(self, columns: ReferenceColumns) -> None:
         self._columns = columns
         self._names = frozenset(columns.names)
-        self._bins: dict[tuple[str, Kind, Family], Bins] = {}
+        self._bins: dict[tuple[str, Kind, Family | None], Bins] = {}
 
     @property
     def name(self) -> str:
@@ -103,33 +105,44 @@ class Reference:
             kind: which of them it is.
             alone: whether it is the only output, for which the column `score` will do.
         """
-        candidates = [INPUT + name, name] if kind == "feature" else [SCORE + name, name]
+        prefixes = _PREFIXES if kind == "feature" else (SCORE,)
+        candidates = [*(prefix + name for prefix in prefixes), name]
         if alone and kind == "score":
             candidates.append(_ONE_SCORE)
         return next((one for one in candidates if one in self._names), None)
 
     def others(self, used: frozenset[str]) -> list[tuple[str, Kind]]:
-        """Returns the features and outputs in the reference that are none of the used columns, in their order."""
-        left = [name for name in self._columns.names if name not in used]
-        return [
-            (name.removeprefix(SCORE), "score") if name.startswith(SCORE) else (name.removeprefix(INPUT), "feature")
-            for name in left
-        ]
+        """Returns the features and outputs in the reference that are none of the used columns, in their order.
 
-    def bins(self, column: str, kind: Kind, family: Family) -> Bins:
+        Of an exported log only its inputs and scores; else a column without a prefix counts as a feature.
+
+        Args:
+            used: the names of the used columns.
+        """
+        left = [name for name in self._columns.names if name not in used]
+        if any(name.startswith(_PREFIXES) for name in self._names):
+            left = [name for name in left if name.startswith((*_PREFIXES, SCORE))]
+        found: list[tuple[str, Kind]] = []
+        for name in left:
+            prefix = next((one for one in (*_PREFIXES, SCORE) if name.startswith(one)), "")
+            found.append((name.removeprefix(prefix), "score" if prefix == SCORE else "feature"))
+        return found
+
+    def bins(self, column: str, kind: Kind, family: Family | None) -> Bins:
         """Returns the bins of a column, made once for each family of values.
 
         Args:
             column: the name of the column, as `column_of` gives it.
             kind: whether it is a feature or a score.
-            family: what its logged values are.
+            family: what its logged values are; None if all of them are missing, so that any bins will do.
 
         Raises:
             ReferenceNotReadable: the column can't be read, or its values are of another family.
         """
         key = column, kind, family
         if key not in self._bins:
-            self._bins[key] = _bins(self._columns.column(column, kind), family)
+            found = self._columns.column(column, kind)
+            self._bins[key] = _bins(found, found.family if family is None else family)
         return self._bins[key]
 
 

@@ -113,7 +113,7 @@ class _ColumnTally:
         if self.bins is not None and self.counts is not None and not self.why:
             self.counts += self.bins.count(column)
 
-    def _make_bins(self, kind: Kind, family: Family) -> None:
+    def _make_bins(self, kind: Kind, family: Family | None) -> None:
         if self.place is None:
             return
         try:
@@ -127,7 +127,7 @@ class _ColumnTally:
         if self.place is None:
             return Shift(self.name, kind, None, self.rows, 0, f"{self.reference.name} has no column for it")
         if self.family is None and not self.why:
-            self._make_bins(kind, Family.TEXTS)  # any family will do to count what is missing
+            self._make_bins(kind, None)
         if self.bins is None or self.counts is None:
             return Shift(self.name, kind, None, self.rows, self.reference.rows, self.why)
         against = self.bins.against

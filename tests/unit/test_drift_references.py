@@ -117,12 +117,10 @@ def test_columns_are_found_by_the_names_of_an_export_and_by_their_own(tmp_path: 
     assert reference.column_of("r", "score", alone=True) == "score"
     assert reference.column_of("r", "score") is None
     assert reference.column_of("town", "feature") is None
-    assert reference.others(frozenset({"input.model", "age"})) == [
-        ("model", "feature"),
-        ("p", "score"),
-        ("q", "feature"),
-        ("score", "feature"),
-    ]
+    assert reference.others(frozenset({"age"})) == [("model", "feature"), ("p", "score")]
+    (tmp_path / "golden.csv").write_text("age,score.p,town\n1,2,3\n")
+    others = Reference(GoldenColumns(tmp_path / "golden.csv")).others(frozenset({"age"}))
+    assert others == [("p", "score"), ("town", "feature")]
 
 
 def test_text_in_quotes_is_never_missing(tmp_path: Path) -> None:

@@ -106,6 +106,20 @@ def test_missing_values_have_a_bin_of_their_own(tmp_path: Path) -> None:
     assert shift(found, "score", "score")["psi"] == pytest.approx(term(0.5, 1) + term(0.5, 0), rel=1e-12)
 
 
+@pytest.mark.parametrize("form", ["parquet", "csv"])
+def test_a_feature_that_is_always_missing_has_moved(tmp_path: Path, form: str) -> None:
+    request = pb.ScoreRequest(model="risk")
+    request.table.columns.add(name="age", missing_rows=range(100)).strings.values.extend([""] * 100)
+    write_log(tmp_path / "log", [answered(request, 100)])
+    path = tmp_path / f"t.{form}"
+    if form == "csv":
+        path.write_text("age\n" + "1\nNA\n" * 100)
+    else:
+        pq.write_table(pa.table({"age": [1.0, None] * 100}), path)
+    one = shift(measured(tmp_path / "log", path), "age")
+    assert one["psi"] == pytest.approx(term(1, 0.5) + term(0, 0.5), rel=1e-12)
+
+
 def test_too_few_rows_have_no_figure_but_a_reason(tmp_path: Path, halves: Path) -> None:
     write_log(tmp_path / "few", calls([1.0] * 99))
     one = shift(measured(tmp_path / "few", halves), "age")
@@ -281,13 +295,16 @@ def test_a_wide_csv_file_is_read_in_parts(tmp_path: Path) -> None:
 def test_an_exported_log_is_a_reference(tmp_path: Path) -> None:
     made = calls([1.0] * 160 + [2.0] * 40, 20)
     default_rows(made[0], 0, 20, pb.DEFAULT_REASON_DEADLINE)
+    for one in made:
+        look_up(one, column("clicks", [7] * 20))
     refused = of_messages(pb.ScoreRequest(request_id="refused", model="risk"), None)
     write_log(tmp_path / "log", [*made, refused])
     output = tmp_path / "rows"
     CliRunner().invoke(app, ["export", str(tmp_path / "log"), "--format", "parquet", "--output", str(output)])
     found = measured(tmp_path / "log", output)
-    assert [(one["name"], one["psi"], one["against"]) for one in found["shifts"][:2]] == [
+    assert [(one["name"], one["psi"], one["against"]) for one in found["shifts"]] == [
         ("age", 0, 200),
+        ("clicks", 0, 200),
         ("score", 0, 180),
     ]
 
