@@ -12,6 +12,7 @@ scoring is a backend with layers wrapped around it. A package imports only packa
     layers/          the concerns wrapped around a backend, one layer a file; `stack` states their order
     callers/         who may call: names, tokens, certificates, and how much each may ask for
     reconcile/       scores a prediction log again, independently of the gateway, and compares
+    drift/           how far logged inputs and scores have moved away from reference rows
     testing/         test doubles: a backend, a clock, a proxy that causes faults
     backends/        what predicts: R behind Rserve or inside Python's children, xgboost in this process
     workers/         processes that are leased to one call at a time

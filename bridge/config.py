@@ -124,6 +124,8 @@ class GatewaySettings(BaseSettings, LogSettings):
         worker_user: the user that R workers run as, so that code of bundles reads neither the TLS key nor the log. It
             needs a gateway that is started as root. None keeps the gateway's own user.
         stores: where features are looked up by key, by the names that models use.
+        drift_interval_s: after how many seconds the drift of the last day's calls is measured again; 0 for never. It
+            needs a prediction log.
     """
 
     model_config = SettingsConfigDict(env_prefix="SCOREBRIDGE_", extra="forbid", frozen=True, strict=True)
@@ -160,6 +162,7 @@ class GatewaySettings(BaseSettings, LogSettings):
     metrics_open: bool = False
     worker_user: str | None = None
     stores: dict[str, StoreSettings] = Field(default={})
+    drift_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3600.0
 
     @model_validator(mode="after")
     def _tls_is_whole(self) -> Self:

@@ -10,9 +10,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bridge.cli.commands import command, sigterm_unwinds
+from bridge.cli.commands import CommandFailed, command, sigterm_unwinds
+from bridge.cli.drift_listing import drift_listing, print_drift
 from bridge.cli.json_output import Json, print_json
 from bridge.cli.log_listing import call_listing, export_listing, stats_listing, verify_listing
+from bridge.drift.measure import measure_log
+from bridge.drift.references import find_references
 from bridge.errors import BridgeError
 from bridge.prediction_log.export import Exported, Format, export_lines
 from bridge.prediction_log.parquet import export_parquet
@@ -37,6 +40,18 @@ _Until = Annotated[
     str | None, typer.Option(help="Only calls that came before this time: ISO 8601, UTC if it names no zone.")
 ]
 _Model = Annotated[str | None, typer.Option(help="Only calls of this model or version: NAME or NAME/VERSION.")]
+
+_Against = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE|GOLDEN",
+        help="Show instead how far features and scores have moved away from these rows: a CSV or Parquet file of "
+        "training rows, a bundle, a golden.csv, or the word golden for the golden rows in the repository.",
+    ),
+]
+_Repository = Annotated[
+    Path | None, typer.Option(help="With --against: the folder of the versions that answered the calls.")
+]
 
 
 class CallNotFound(BridgeError):
@@ -79,10 +94,22 @@ def stats(
     until: _Until = None,
     model: _Model = None,
     by: Annotated[By, typer.Option(help="What the calls are counted by.")] = By.VERSION,
+    against: _Against = None,
+    repository: _Repository = None,
     as_json: Json = False,
 ) -> None:
-    """Count calls, rows and default scores, and show how long calls took, by version or caller and by hour."""
+    """Count calls, rows and default scores, and show how long calls took, by version or caller and by hour.
+
+    With --against, show instead how far features and scores have moved away from reference rows.
+    """
     selection = Selection.parse(since, until, model)
+    if against is None and repository is not None:
+        raise CommandFailed("--repository is where golden rows are looked for: it needs --against")
+    if against is not None and by is not By.VERSION:
+        raise CommandFailed("--against compares versions: leave out --by")
+    if against is not None:
+        _stats_against(folder, selection, against, repository, as_json=as_json)
+        return
     found = Stats(by)
     with _progress("stats", folder, 1) as on_bytes:
         log = LogPass(folder, on_bytes)
@@ -91,11 +118,26 @@ def stats(
     if as_json:
         print_json(stats_listing(found, log.damages))
         return
+    print_stats(found, _console())
+    _say_skipped(log.damages)
+
+
+def _stats_against(folder: Path, selection: Selection, against: str, repository: Path | None, *, as_json: bool) -> None:
+    references = find_references(against, repository)
+    with _progress("stats", folder, 1) as on_bytes:
+        found = measure_log(folder, selection, references, on_bytes)
+    if as_json:
+        print_json(drift_listing(found))
+        return
+    print_drift(found, _console())
+    _say_skipped(found.damages)
+
+
+def _console() -> Console:
     console = Console()
     if not console.is_terminal:
         console.width = _PIPED_COLUMNS
-    print_stats(found, console)
-    _say_skipped(log.damages)
+    return console
 
 
 @command(app)

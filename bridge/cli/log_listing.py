@@ -12,7 +12,7 @@ from bridge.prediction_log.show import MOST_ROWS
 from bridge.prediction_log.stats import Stats, Tally
 from bridge.prediction_log.verify import Finding, Verification
 
-__all__ = ["call_listing", "export_listing", "stats_listing", "verify_listing"]
+__all__ = ["call_listing", "export_listing", "skipped_listing", "stats_listing", "verify_listing"]
 
 
 def verify_listing(found: Verification) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def stats_listing(stats: Stats, damages: Iterable[Damage]) -> dict[str, Any]:
             | {"failures": dict(one.failures.most_common())}
             for (version, name), one in stats.lookups().items()
         ],
-        "skipped": _skipped(damages),
+        "skipped": skipped_listing(damages),
     }
 
 
@@ -85,8 +85,15 @@ def export_listing(done: Exported) -> dict[str, Any]:
         "calls": done.calls,
         "rows": done.rows,
         "left_out": done.left_out,
-        "skipped": _skipped(done.damages),
+        "skipped": skipped_listing(done.damages),
     }
+
+
+def skipped_listing(damages: Iterable[Damage]) -> list[dict[str, Any]]:
+    """Returns the damaged parts of a log that a command skipped."""
+    return [
+        {"segment": one.segment.name, "offset": one.offset, "bytes": one.count, "reason": one.reason} for one in damages
+    ]
 
 
 def _findings(found: Iterable[Finding]) -> list[dict[str, Any]]:
@@ -109,9 +116,3 @@ def _counts(tally: Tally) -> dict[str, Any]:
 
 def _said(message: str) -> dict[str, Any]:
     return {"latest_message": message or None}
-
-
-def _skipped(damages: Iterable[Damage]) -> list[dict[str, Any]]:
-    return [
-        {"segment": one.segment.name, "offset": one.offset, "bytes": one.count, "reason": one.reason} for one in damages
-    ]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bridge.columns import Array, Column, Mask, Type
-from bridge.reconcile.other_tables import AgainstNotReadable, OtherTables
+from bridge.row_files.other_tables import AgainstNotReadable, OtherTables
 
 __all__ = ["OtherFile", "ScoreColumn"]
 

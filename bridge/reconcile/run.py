@@ -19,12 +19,12 @@ from bridge.reconcile.client_defaults import ClientDefaults
 from bridge.reconcile.compare import Comparison, Rescorer, compare
 from bridge.reconcile.differences import DifferenceFiles
 from bridge.reconcile.observations import Observations
-from bridge.reconcile.other_tables import AgainstNotReadable
 from bridge.reconcile.r_path import RPath
 from bridge.reconcile.report import write_report
 from bridge.reconcile.spool import CHUNK_CALLS, CHUNK_ROWS, LoggedVersion, Spool, VersionKey
 from bridge.reconcile.summary import Summary, VersionSummary
 from bridge.reconcile.xgboost_path import XgboostPath
+from bridge.row_files.other_tables import AgainstNotReadable
 
 __all__ = ["Options", "reconcile_log"]
 

@@ -12,7 +12,7 @@ import pytest
 from bridge.columns import Column, Type
 from bridge.offline.outputs import Publication
 from bridge.reconcile.other_file import OtherFile
-from bridge.reconcile.other_tables import AgainstNotReadable
+from bridge.row_files.other_tables import AgainstNotReadable
 
 TABLE = pa.table(
     {

@@ -1,4 +1,4 @@
-"""Reads single columns of files of scores that were made elsewhere: Parquet, Arrow, CSV, JSON lines, and folders."""
+"""Reads single columns of files of rows that were made elsewhere: Parquet, Arrow, CSV, JSON lines, and folders."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -17,7 +17,7 @@ _ARROW = (".arrow", ".feather", ".ipc")
 
 
 class AgainstNotReadable(BridgeError):
-    """The file of other scores can't be read or used; the message names the column and the line."""
+    """A file of other scores or of reference rows can't be read or used; the message names the column and the line."""
 
     reason = "AGAINST_NOT_READABLE"
 
@@ -33,17 +33,35 @@ class OtherTables:
         names: the names of the columns, in order; those of a folder's first file.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, missing: Sequence[str] = ("",), together: int = 1) -> None:
         """Finds the files and the names of their columns.
+
+        Args:
+            path: the file, whose suffix says its format, Parquet for an unknown one; or a folder of such files.
+            missing: what stands for missing in a CSV file if it is not in quotes.
+            together: how many neighbouring columns of a CSV file are read, and held, when one of them is asked for.
 
         Raises:
             AgainstNotReadable: a file can't be read, the folder has none, or pyarrow is not installed.
         """
         self.name = path.name
         self._path = path
-        self._files = [_reader(file) for file in _files(path)]
+        self._files = [_reader(file, missing, together) for file in _files(path)]
         self._rows: list[int] = []
         self.names = list(self._guarded(self._files[0].names))
+
+    @property
+    def paths(self) -> list[Path]:
+        """The paths of the files, in their order."""
+        return [file.path for file in self._files]
+
+    def stored_rows(self) -> int:
+        """Returns the number of rows that Parquet files say they have; 0 for other formats, which don't say it.
+
+        Raises:
+            AgainstNotReadable: a file can't be read.
+        """
+        return sum(self._guarded(file.rows) for file in self._files if isinstance(file, _Parquet))
 
     def column(self, name: str) -> Any:
         """Returns a column of all files, in the order of their paths, as a `pyarrow.ChunkedArray`.
@@ -114,7 +132,7 @@ def _is_hidden(inside: Path) -> bool:
     return any(part.startswith(_HIDDEN) for part in inside.parts)
 
 
-def _reader(path: Path) -> _File:
+def _reader(path: Path, missing: Sequence[str], together: int) -> _File:
     try:
         import pyarrow  # noqa: F401, ICN001, PLC0415 - an extra
     except ImportError as error:
@@ -122,7 +140,9 @@ def _reader(path: Path) -> _File:
     kind = path.suffix.lower()
     if kind in _LINES:
         return _Lines(path, kind)
-    return _Csv(path, kind) if kind in _CSV else _Arrow(path, kind) if kind in _ARROW else _Parquet(path, kind)
+    if kind in _CSV:
+        return _Csv(path, kind, missing, together)
+    return _Arrow(path, kind) if kind in _ARROW else _Parquet(path, kind)
 
 
 class _Named:
@@ -138,6 +158,11 @@ class _Parquet(_Named):
 
         with pq.ParquetFile(self.path) as file:
             return list(file.schema_arrow.names)
+
+    def rows(self) -> int:
+        import pyarrow.parquet as pq  # noqa: PLC0415
+
+        return int(pq.read_metadata(self.path).num_rows)
 
     def column(self, name: str) -> Any:
         import pyarrow.parquet as pq  # noqa: PLC0415
@@ -161,25 +186,43 @@ class _Arrow(_Named):
 
 
 class _Csv(_Named):
+    def __init__(self, path: Path, kind: str, missing: Sequence[str], together: int) -> None:
+        super().__init__(path, kind)
+        self._missing, self._together = list(missing), together
+        self._names: list[str] = []
+        self._held: Any = None
+
     def names(self) -> Sequence[str]:
         from pyarrow import csv  # noqa: PLC0415
 
-        with csv.open_csv(self.path, parse_options=csv.ParseOptions(newlines_in_values=True)) as reader:
-            return list(reader.schema.names)
+        if not self._names:
+            with csv.open_csv(self.path, parse_options=csv.ParseOptions(newlines_in_values=True)) as reader:
+                self._names = list(reader.schema.names)
+        return self._names
 
     def column(self, name: str) -> Any:
+        if self._together == 1:
+            return self._read([name]).column(name)
+        if self._held is None or name not in self._held.column_names:
+            self._held = None  # freed first
+            at = self._names.index(name)
+            near = self._names[at : at + self._together]
+            self._held = self._read([one for one in near if self._names.count(one) == 1])
+        return self._held.column(name)
+
+    def _read(self, names: list[str]) -> Any:
         import pyarrow as pa  # noqa: PLC0415
         from pyarrow import csv  # noqa: PLC0415
 
         options = csv.ConvertOptions(
-            include_columns=[name],
-            column_types={name: pa.string()},
-            null_values=[""],
+            include_columns=names,
+            column_types=dict.fromkeys(names, pa.string()),
+            null_values=self._missing,
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
         )
         parsing = csv.ParseOptions(newlines_in_values=True)  # a column that is copied may hold anything
-        return csv.read_csv(self.path, convert_options=options, parse_options=parsing).column(name)
+        return csv.read_csv(self.path, convert_options=options, parse_options=parsing)
 
 
 class _Lines(_Named):
