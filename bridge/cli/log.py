@@ -1,4 +1,4 @@
-"""`scorebridge log`: verifies a prediction log, counts and shows its calls, exports its rows for other programs."""
+"""`scorebridge log`: verifies a prediction log, counts and shows its calls, exports its rows, ships them."""
 
 import contextlib
 import sys
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from bridge.cli.commands import command, sigterm_unwinds
 from bridge.cli.json_output import Json, print_json
 from bridge.cli.log_listing import call_listing, export_listing, stats_listing, verify_listing
+from bridge.cli.log_ship import ship
 from bridge.errors import BridgeError
 from bridge.prediction_log.export import Exported, Format, export_lines
 from bridge.prediction_log.parquet import export_parquet
@@ -37,6 +38,8 @@ _Until = Annotated[
     str | None, typer.Option(help="Only calls that came before this time: ISO 8601, UTC if it names no zone.")
 ]
 _Model = Annotated[str | None, typer.Option(help="Only calls of this model or version: NAME or NAME/VERSION.")]
+
+app.command("ship")(ship)
 
 
 class CallNotFound(BridgeError):
