@@ -8,7 +8,7 @@ import org.opensearch.node.InternalSettingsPreparer;
 import org.opensearch.node.Node;
 import org.opensearch.transport.Netty4Plugin;
 
-/** A node of the settings given as NAME=VALUE; prints its port for HTTP when it answers, and runs until it is killed. */
+/** A node of the settings given as NAME=VALUE; prints its port for HTTP when it answers. It ends with its input. */
 public final class SearchNode extends Node {
     private SearchNode(Settings settings) {
         super(InternalSettingsPreparer.prepareEnvironment(settings, Map.of(), null, () -> "search-node"),
@@ -23,6 +23,7 @@ public final class SearchNode extends Node {
         }
         Node node = new SearchNode(settings.build()).start();
         System.out.println(node.injector().getInstance(HttpServerTransport.class).boundAddress().publishAddress().getPort());
-        Thread.currentThread().join();
+        while (System.in.read() >= 0) { // the end of the input: whoever started this node has gone
+        }
     }
 }
