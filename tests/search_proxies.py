@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ssl import SSLContext
 from urllib.parse import urlsplit
 
 __all__ = ["Fault", "SearchProxy", "cut_answer", "lost_answer", "proxied", "status"]
@@ -94,13 +95,15 @@ def lost_answer(conversation: _Conversation) -> None:
 
 
 @contextmanager
-def proxied(target: str) -> Iterator[SearchProxy]:
-    """A proxy before the engine of this URL."""
+def proxied(target: str, context: SSLContext | None = None) -> Iterator[SearchProxy]:
+    """A proxy before the engine of this URL, with TLS if there is a context for it."""
     proxy = SearchProxy()
     kind = type("Conversation", (_Conversation,), {"proxy": proxy, "target": target})
     server = ThreadingHTTPServer(("127.0.0.1", 0), kind)
     server.daemon_threads = True
-    proxy.url = f"http://127.0.0.1:{server.server_port}"
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    proxy.url = f"{'http' if context is None else 'https'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

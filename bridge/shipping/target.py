@@ -208,7 +208,10 @@ class SearchTarget:
     def _login(self) -> dict[str, str]:
         settings = self._settings
         if settings.api_key_file is not None:
-            return {"Authorization": f"ApiKey {_secret(settings.api_key_file)}"}
+            key = _secret(settings.api_key_file)
+            if not key.isascii():
+                raise TargetRefused(f"{settings.api_key_file} must hold an API key as the engine encoded it, in base64")
+            return {"Authorization": f"ApiKey {key}"}
         if settings.password_file is None:
             return {}
         pair = f"{settings.user}:{_secret(settings.password_file)}".encode()

@@ -85,9 +85,7 @@ def test_a_document_is_a_row_as_an_export_makes_it(search_node: SearchNode, tmp_
     exported = CliRunner().invoke(app, ["export", str(log), "--format", "elasticsearch", "--output", str(bulk)])
     assert exported.exit_code == 0
     lines = [json.loads(line) for line in bulk.read_text().splitlines()]
-    expected = {
-        action["index"]["_id"]: document for action, document in zip(lines[::2], lines[1::2], strict=True)
-    }
+    expected = {action["index"]["_id"]: document for action, document in zip(lines[::2], lines[1::2], strict=True)}
     assert sources(search_node, ROWS) == expected
     assert len(expected) == 7
 
@@ -119,7 +117,9 @@ def test_names_that_can_be_no_fields_are_kept_beside_the_others(search_node: Sea
     assert len(hits) == 1
 
 
-def test_a_call_whose_columns_do_not_fit_the_index_is_there_without_them(search_node: SearchNode, tmp_path: Path) -> None:
+def test_a_call_whose_columns_do_not_fit_the_index_is_there_without_them(
+    search_node: SearchNode, tmp_path: Path
+) -> None:
     many = {f"x{number}": [1.0] for number in range(6000)}
     write_log(tmp_path / "log", [call_of({"a": [1.0]}), call_of({"a.b": [2.0]}), call_of(many), call_of({"a": [3.0]})])
     done = ship_once(tmp_path / "log", search_node.url)
@@ -181,7 +181,9 @@ def test_a_log_that_grows_is_followed_over_segments_until_sigterm(search_node: S
             file.write(frame[-5:])
         eventually_now(lambda: search_node.count(CALLS) == 2)
         second = header(2, 2)
-        (log / f"{2:020d}.sblog").write_bytes(encode_preamble(second) + encode_frame(second.segment_id, 2, record("c").SerializeToString()))
+        (log / f"{2:020d}.sblog").write_bytes(
+            encode_preamble(second) + encode_frame(second.segment_id, 2, record("c").SerializeToString())
+        )
         eventually_now(lambda: search_node.count(CALLS) == 3)
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0

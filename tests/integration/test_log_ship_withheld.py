@@ -78,7 +78,9 @@ def test_a_name_that_no_call_has_stops_it_before_anything_is_sent(search_node: S
     write_log(log, [call(refused=True, column="userid"), call()])
     done = ship_once(log, search_node.url, "--drop", "userid")
     assert done.exit_code == 2
-    assert "no call has a column 'userid': is it misspelt? Nothing was sent. The columns are age, user_id" in done.stderr
+    assert (
+        "no call has a column 'userid': is it misspelt? Nothing was sent. The columns are age, user_id" in done.stderr
+    )
     assert search_node.found("scorebridge-*") == []
     assert ship_once(log, search_node.url, "--drop", "userid", "--allow-absent").exit_code == 0
 
