@@ -28,11 +28,7 @@ _SETTINGS = {
 
 
 class SearchNode:
-    """A node in a process of its own, which ends with this one however that ends.
-
-    Attributes:
-        url: where it answers.
-    """
+    """A node in a process of its own, which ends with this one however that ends."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="search-node-"))
@@ -41,6 +37,7 @@ class SearchNode:
 
     @property
     def url(self) -> str:
+        """Where it answers."""
         return f"http://127.0.0.1:{self._port}"
 
     def start(self) -> None:

@@ -1,7 +1,7 @@
 """A server between a shipper and a search engine, which answers some requests by itself or spoils their answers."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -49,7 +49,7 @@ class _Conversation(BaseHTTPRequestHandler):
         code, raw = self.forward()
         self.reply(code, raw)
 
-    do_GET = do_PUT = do_POST = _pass
+    do_GET = do_PUT = do_POST = _pass  # noqa: N815 - the server looks for these names
 
     def forward(self) -> tuple[int, bytes]:
         """Has the engine do it, and returns its answer."""
@@ -63,11 +63,13 @@ class _Conversation(BaseHTTPRequestHandler):
         finally:
             connection.close()
 
-    def reply(self, code: int, raw: bytes = b"{}", claimed: int | None = None, **headers: str) -> None:
+    def reply(
+        self, code: int, raw: bytes = b"{}", claimed: int | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Answers, with a length that may be a lie."""
         self.send_response(code)
         self.send_header("Content-Length", str(len(raw) if claimed is None else claimed))
-        for name, value in headers.items():
+        for name, value in (headers or {}).items():
             self.send_header(name.replace("_", "-"), value)
         self.end_headers()
         self.wfile.write(raw)
@@ -78,7 +80,7 @@ class _Conversation(BaseHTTPRequestHandler):
 
 def status(code: int, **headers: str) -> Fault:
     """The engine does not get it, and this status is answered."""
-    return lambda conversation: conversation.reply(code, **headers)
+    return lambda conversation: conversation.reply(code, headers=headers)
 
 
 def cut_answer(conversation: _Conversation) -> None:

@@ -81,7 +81,7 @@ async def killed(gateway: Gateway, log: PredictionLog, folder: Path, proxy: Sear
             await moment()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", [1])
 async def test_five_kills_and_five_more_while_segments_are_removed(
     search_node: SearchNode, tmp_path: Path, seed: int, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -117,9 +117,7 @@ def test_names_that_can_be_no_fields_are_kept_beside_the_others(search_node: Sea
     assert len(hits) == 1
 
 
-def test_a_call_whose_columns_do_not_fit_the_index_is_there_without_them(
-    search_node: SearchNode, tmp_path: Path
-) -> None:
+def test_columns_that_do_not_fit_the_index_cost_no_document(search_node: SearchNode, tmp_path: Path) -> None:
     many = {f"x{number}": [1.0] for number in range(6000)}
     write_log(tmp_path / "log", [call_of({"a": [1.0]}), call_of({"a.b": [2.0]}), call_of(many), call_of({"a": [3.0]})])
     done = ship_once(tmp_path / "log", search_node.url)

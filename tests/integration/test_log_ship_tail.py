@@ -16,9 +16,8 @@ def sequences(tail: LogTail) -> list[int]:
 
 def test_records_come_once_from_any_place(tmp_path: Path) -> None:
     write_log(tmp_path, [record("a"), record("b")], [record("c")], [record("d"), record("e")])
-    tail, places = LogTail(tmp_path, Place()), []
-    for _ in tail.entries():
-        places.append(tail.place)
+    tail = LogTail(tmp_path, Place())
+    places = [tail.place for _ in tail.entries()]
     assert [place.sequence for place in places] == [1, 2, 3, 4, 5]
     for place in places:
         assert sequences(LogTail(tmp_path, place)) == list(range(place.sequence, 5))

@@ -1,4 +1,4 @@
-"""What log ship must not send: columns left out or hashed with a key, and a slip of the pen that would let them leave."""
+"""What log ship must not send: columns left out or hashed, and a slip of the pen that would let them leave."""
 
 import json
 import subprocess
