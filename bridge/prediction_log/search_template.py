@@ -3,12 +3,14 @@
 from enum import StrEnum
 from typing import Any
 
+from bridge.errors import DefaultReason
 from bridge.prediction_log.search_documents import GROUPS, UNINDEXED
 
 __all__ = ["Engine", "index_template"]
 
 _KEYWORD, _DOUBLE, _LONG = {"type": "keyword"}, {"type": "double"}, {"type": "long"}
 _BOOLEAN, _TIME, _OBJECT = {"type": "boolean"}, {"type": "date_nanos"}, {"type": "object"}
+_BY_REASON = {"properties": dict.fromkeys(map(str, DefaultReason), _LONG)}
 _MOST_FIELDS = 5000
 _LONGEST_TEXT = 8191  # in characters; an engine's longest term is 32,766 bytes, and a character may have four
 _PRIORITY = 200  # above that of templates with such patterns as "*", which are often there
@@ -51,7 +53,7 @@ def _mappings(engine: Engine) -> dict[str, Any]:
             **dict.fromkeys(("request_id", "row_key", "batch_id", "caller", "model", "digest"), _KEYWORD),
             **dict.fromkeys(("error_reason", "source", "reason", "infinite"), _KEYWORD),
             **dict.fromkeys(("row", "row_count", "defaulted_rows", "failed_rows", "version", "suppressed"), _LONG),
-            **dict.fromkeys(("defaulted", "failed"), _OBJECT),
+            **dict.fromkeys(("defaulted", "failed"), _BY_REASON),
             "status": {"type": "integer"},
             **dict.fromkeys(("cut", "values_left_out"), _BOOLEAN),
             **dict.fromkeys(("total_s", "queue_s", "backend_s"), _DOUBLE),
