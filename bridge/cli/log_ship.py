@@ -1,5 +1,6 @@
 """`scorebridge log ship`: follows a prediction log into OpenSearch or Elasticsearch."""
 
+import logging
 import os
 import re
 import signal
@@ -24,6 +25,8 @@ from bridge.shipping.withheld import Withheld, read_hash_key
 from bridge.texts import printable
 
 __all__ = ["ShipOptions", "ship"]
+
+_log = logging.getLogger(__name__)
 
 _INCOMPLETE = 1
 _COULD_NOT_SHIP = 2
@@ -146,6 +149,12 @@ def ship(options: ShipOptions) -> None:
         said = error.in_full() if isinstance(error, BridgeError) else f"{error.filename or 'a file'}: {error.strerror}"
         _say(f"{options.to}: {said}" if isinstance(error, TargetUnavailable) else said)
         raise typer.Exit(_UNAVAILABLE if isinstance(error, TargetUnavailable) else _COULD_NOT_SHIP) from error
+    except Exception as error:
+        # Python would end with exit code 1 here, which would say that all was shipped that could be.
+        said = "log ship failed because of a bug in scorebridge"
+        _log.error(said, exc_info=error)
+        _say(f"{said} ({type(error).__name__}): please report it")
+        raise typer.Exit(_COULD_NOT_SHIP) from error
     if options.as_json and shipped:
         print_json(shipped)
     if signal.SIGINT in received:

@@ -18,7 +18,7 @@ from bridge.shipping.target import Answer, SearchTarget, TargetUnavailable
 
 __all__ = ["Delivery", "DocumentRefused", "Sent", "Stopped", "UnexpectedAnswer"]
 
-_LONGEST_PAUSE_S = 30.0
+_SHORTEST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 30.0
 _SUCCESS, _SERVER = range(200, 300), 500
 _BAD, _CONFLICT, _TOO_LARGE, _TOO_MANY = 400, 409, 413, 429
 
@@ -187,7 +187,7 @@ def _pause(state: RetryCallState) -> float:
     """Returns how long to wait in seconds: as the engine says, else ever longer, at random up to half a minute."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, TargetUnavailable) and error.retry_after_s is not None:
-        return error.retry_after_s
+        return max(error.retry_after_s, _SHORTEST_PAUSE_S)
     return wait_random_exponential(multiplier=0.5, max=_LONGEST_PAUSE_S)(state)
 
 

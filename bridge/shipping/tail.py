@@ -11,6 +11,8 @@ from bridge.prediction_log.reader import Entry, Segment
 
 __all__ = ["LogReplaced", "LogTail", "Place"]
 
+_State = tuple[int, int]
+
 
 class LogReplaced(BridgeError):
     """The folder holds another log than the one that was followed before."""
@@ -67,7 +69,7 @@ class LogTail:
         self.skipped = self.missing = 0
         self._folder = folder
         self._tell = tell
-        self._read_to: tuple[Path, int] | None = None  # the newest segment and its size when it was read to its end
+        self._read_to: tuple[Path, _State] | None = None  # the newest segment as it was when it was read to its end
         self._require_same_log()
 
     def entries(self, until: int | None = None) -> Iterator[Entry]:
@@ -86,8 +88,8 @@ class LogTail:
             if path is None:
                 return
             newest = path == paths[-1]
-            size = _size(path)
-            if newest and self._read_to == (path, size):
+            state = _state(path)
+            if newest and self._read_to == (path, state):
                 return
             try:
                 if (yield from self._read(path, until, newest=newest)):
@@ -95,7 +97,7 @@ class LogTail:
             except FileNotFoundError:
                 continue  # removed since the folder was listed
             if newest:
-                self._read_to = (path, size)
+                self._read_to = (path, state)
                 return
             following = paths[paths.index(path) + 1]
             self.place = Place(following.name, b"", 0, self.place.sequence)
@@ -153,15 +155,17 @@ class LogTail:
         if path not in self._paths() or not place.segment_id:
             return
         first = next(Segment(path).entries(), None)
-        if (first is not None and first.header.segment_id != place.segment_id) or _size(path) < place.offset:
+        if (first is not None and first.header.segment_id != place.segment_id) or _state(path)[0] < place.offset:
             raise LogReplaced(f"{path} is not the segment that was read last, or was cut: {_REMEDY}")
 
 
 _REMEDY = "this is another log; remove the position file beside the segments to read it from its beginning"
 
 
-def _size(path: Path) -> int:
+def _state(path: Path) -> _State:
+    """Returns the size and the time of the last change of a file; zeros if it was removed."""
     try:
-        return path.stat().st_size
+        found = path.stat()
     except FileNotFoundError:
-        return 0
+        return 0, 0
+    return found.st_size, found.st_mtime_ns

@@ -124,7 +124,7 @@ class SearchTarget:
         settings.check()
         self._settings = settings
         parts = urlsplit(settings.url)
-        self._address = (str(parts.hostname), parts.port)
+        self._address = (str(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80))
         self._path = parts.path.rstrip("/")
         self._context = _context(settings) if parts.scheme == "https" else None
         self._connection: http.client.HTTPConnection | None = None

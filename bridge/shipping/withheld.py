@@ -75,7 +75,8 @@ class Withheld:
 
     def note(self, fields: Iterable[str]) -> None:
         """Notes which names occur among those of a call's fields."""
-        self.seen |= {name for field in fields if (name := _column(field)) in self._names}
+        if self.unseen:
+            self.seen |= {name for field in fields if (name := _column(field)) in self._names}
 
     def absent_from(self, fields: Iterable[str]) -> list[str]:
         """Returns the names of columns that do not occur among these fields of a call, in order."""
