@@ -69,10 +69,10 @@ class ShipOptions:
     user: Annotated[str, typer.Option(help="The user to log in as.")] = ""
     password_file: Annotated[Path | None, typer.Option(help="The file with the user's password.")] = None
     api_key_file: Annotated[Path | None, typer.Option(help="The file with an API key.")] = None
-    tls_ca: Annotated[Path | None, typer.Option(help="PEM file of the authorities of the engine's certificate.")] = None
+    tls_ca: Annotated[Path | None, typer.Option(help="PEM file of the authorities of its certificate.")] = None
     reject: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Append documents that the engine refuses to this file, and go on."),
+        typer.Option(metavar="FILE", help="Append documents that the search engine refuses to this file, and go on."),
     ] = None
     patience: Annotated[
         float | None,
@@ -80,7 +80,7 @@ class ShipOptions:
             min=0.001,
             max=1e9,
             metavar="SECONDS",
-            help="How long to try an engine that is not available; else for ever, with --once 300 s.",
+            help="How long to try a search engine that is not available; else for ever, with --once 300 s.",
         ),
     ] = None
     no_template: Annotated[bool, typer.Option("--no-template", help="Do not install the index template.")] = False
@@ -113,7 +113,7 @@ class ShipOptions:
             raise CommandFailed("--hash takes a key: name its file with --hash-key-file")
 
     def target(self) -> TargetSettings:
-        """Returns where the engine is, and how it knows us."""
+        """Returns where the search engine is, and how it knows us."""
         return TargetSettings(self.to, self.user, self.password_file, self.api_key_file, self.tls_ca)
 
     def shipment(self) -> Shipment:
@@ -134,7 +134,7 @@ def ship(options: ShipOptions) -> None:
     """Follow a log into OpenSearch or Elasticsearch: each record at least once, and a retry makes no double.
 
     How far it has come is kept beside the log. Exit code 0 at the log's end (--once) or after SIGTERM, 1 if records
-    were missing, damaged or rejected on the way there, 2 if it could not begin or go on, 3 if the engine was not
+    were missing, damaged or rejected on the way there, 2 if it could not begin or go on, 3 if the search engine was not
     available for too long, 130 after Ctrl-C.
     """
     stop = threading.Event()

@@ -14,14 +14,14 @@ from bridge.errors import BridgeError
 from bridge.prediction_log.reader import Damage, Entry
 from bridge.prediction_log.rows import read_call, rows_of
 from bridge.prediction_log.search_documents import index_suffix, row_documents
-from bridge.prediction_log.search_template import Engine, index_template
+from bridge.prediction_log.search_template import SearchEngine, index_template
 from bridge.prediction_log.selection import LogPass, Selection, selected
 from bridge.whole import whole_or_nothing
 
 __all__ = ["ExportFailed", "Exported", "Format", "export_lines", "new_file", "require_new"]
 
 _INDEX = "scorebridge-predictions"
-_TEMPLATES = {Engine.ELASTICSEARCH: ".template.json", Engine.OPENSEARCH: ".opensearch-template.json"}
+_TEMPLATES = {SearchEngine.ELASTICSEARCH: ".template.json", SearchEngine.OPENSEARCH: ".opensearch-template.json"}
 
 
 class ExportFailed(BridgeError):
@@ -94,7 +94,7 @@ def export_lines(
     return done
 
 
-def _write_templates(paths: Mapping[Engine, Path]) -> None:
+def _write_templates(paths: Mapping[SearchEngine, Path]) -> None:
     with contextlib.ExitStack() as files:  # all of them, or none
         for engine, path in paths.items():
             file = files.enter_context(new_file(path))

@@ -96,7 +96,7 @@ def index_suffix(document: Fields) -> str:
 
 
 def unindexed(document: Fields) -> bool:
-    """Moves a document's values to where no engine looks at them; they are kept, and can't be searched.
+    """Moves a document's values to where no search engine looks at them; they are kept, and can't be searched.
 
     Returns:
         Whether there was any value that could be moved.
@@ -153,7 +153,7 @@ def _apart(call: LoggedCall, fields: Fields) -> AbstractSet[str]:
 
 
 def _is_below_another(name: str, names: AbstractSet[str]) -> bool:
-    """Whether a part of the name up to a dot is a name itself: an engine takes a field as a value or as an object."""
+    """Whether a part of the name up to a dot is a name itself: a field is either a value or an object."""
     at = name.find(".", name.find(".") + 1)
     while at >= 0:
         if name[:at] in names:

@@ -6,24 +6,24 @@ from typing import Any
 from bridge.errors import DefaultReason
 from bridge.prediction_log.search_documents import GROUPS, UNINDEXED
 
-__all__ = ["Engine", "index_template"]
+__all__ = ["SearchEngine", "index_template"]
 
 _KEYWORD, _DOUBLE, _LONG = {"type": "keyword"}, {"type": "double"}, {"type": "long"}
 _BOOLEAN, _TIME, _OBJECT = {"type": "boolean"}, {"type": "date_nanos"}, {"type": "object"}
 _BY_REASON = {"properties": dict.fromkeys(map(str, DefaultReason), _LONG)}
 _MOST_FIELDS = 5000
-_LONGEST_TEXT = 8191  # in characters; an engine's longest term is 32,766 bytes, and a character may have four
+_LONGEST_TEXT = 8191  # in characters; a search engine's longest term is 32,766 bytes, and a character may have four
 _PRIORITY = 200  # above that of templates with such patterns as "*", which are often there
 
 
-class Engine(StrEnum):
+class SearchEngine(StrEnum):
     """The search engines: they differ in the type of an object with unknown keys, and in what a dot in a name is."""
 
     ELASTICSEARCH = "elasticsearch"
     OPENSEARCH = "opensearch"
 
 
-def index_template(engine: Engine, index: str, *, data_stream: bool = False) -> dict[str, Any]:
+def index_template(engine: SearchEngine, index: str, *, data_stream: bool = False) -> dict[str, Any]:
     """Returns the template of the indices whose names begin with `index` and a dash, ready to be sent as JSON.
 
     Args:
@@ -38,8 +38,8 @@ def index_template(engine: Engine, index: str, *, data_stream: bool = False) -> 
     return template | {"template": {"settings": settings, "mappings": _mappings(engine)}}
 
 
-def _mappings(engine: Engine) -> dict[str, Any]:
-    elastic = engine is Engine.ELASTICSEARCH
+def _mappings(engine: SearchEngine) -> dict[str, Any]:
+    elastic = engine is SearchEngine.ELASTICSEARCH
     # In Elasticsearch a dot in a column's name is part of the name; in OpenSearch it makes an object, asked for alike.
     group = _OBJECT | ({"subobjects": False} if elastic else {})
     return {

@@ -24,7 +24,7 @@ _BAD, _CONFLICT, _TOO_LARGE, _TOO_MANY = 400, 409, 413, 429
 
 
 class DocumentRefused(BridgeError):
-    """The engine does not take a document, and there is no file for those that it refuses."""
+    """The search engine does not take a document, and there is no file for those that it refuses."""
 
     reason = "DOCUMENT_REFUSED"
 
@@ -36,7 +36,7 @@ class UnexpectedAnswer(BridgeError):
 
 
 class Stopped(BridgeError):
-    """The process was asked to end while the engine was not available."""
+    """The process was asked to end while the search engine was not available."""
 
     reason = "STOPPED"
 
@@ -46,10 +46,9 @@ class Sent:
     """What was delivered so far.
 
     Attributes:
-        documents: the number of documents that the engine has.
-        unindexed: how many of them are there with values that can't be searched, because the engine refused them as
-            fields.
-        rejected: how many documents the engine refused; they are in the file for that.
+        documents: the number of documents that the search engine has.
+        unindexed: how many of them are there with values that can't be searched, because it refused them as fields.
+        rejected: how many documents the search engine refused; they are in the file for that.
     """
 
     documents: int = 0
@@ -63,7 +62,7 @@ class _Load:
 
     Attributes:
         left: those that were not sent, or are to be sent in another form.
-        later: those for which the engine had no room.
+        later: those for which the search engine had no room.
         plain: the ids of those whose values can't be searched.
         most: how many of them are sent at a time.
     """
@@ -78,11 +77,11 @@ class Delivery:
     """Delivers documents to one search engine.
 
     Args:
-        target: the engine.
+        target: the search engine.
         stop: set when the process is to end; then nothing is tried again.
-        reject: the file for documents that the engine refuses, one JSON object a line; None ends at the first one.
-        patience_s: for how many seconds an engine that is not available is tried again; None for ever.
-        tell: called with a sentence when the engine becomes unavailable, and when it is back.
+        reject: the file for documents that are refused, one JSON object a line; None ends at the first one.
+        patience_s: for how many seconds a search engine that is not available is tried again; None for ever.
+        tell: called with a sentence when the search engine becomes unavailable, and when it is back.
 
     Attributes:
         sent: what was delivered so far.
@@ -125,12 +124,12 @@ class Delivery:
         return found
 
     def deliver(self, actions: Sequence[Action]) -> None:
-        """Returns when the engine has each document, or it is in the file of rejected ones.
+        """Returns when the search engine has each document, or it is in the file of rejected ones.
 
         Raises:
-            DocumentRefused: the engine does not take one of them, and there is no such file.
+            DocumentRefused: the search engine does not take one of them, and there is no such file.
             UnexpectedAnswer: an answer does not fit what was sent.
-            TargetUnavailable, TargetRefused, Stopped: the engine takes none of them.
+            TargetUnavailable, TargetRefused, Stopped: the search engine takes none of them.
             OSError: the file of rejected documents can't be written.
         """
         load = _Load(list(actions))
@@ -166,7 +165,7 @@ class Delivery:
             _append(self._reject, orjson.dumps(line | {"document": orjson.loads(action.raw)}) + b"\n")
             self.sent.rejected += 1
         else:
-            remedy = "see the engine's log, or name a file for such documents" if status == _BAD else "see its log"
+            remedy = "see its log, or name a file for such documents" if status == _BAD else "see its log"
             raise DocumentRefused(
                 f"record {action.sequence} (document {action.identity} of {action.index}) was refused with status "
                 f"{status}, {error['type'] or 'no reason'}: {remedy}"
@@ -184,7 +183,7 @@ class Delivery:
 
 
 def _pause(state: RetryCallState) -> float:
-    """Returns how long to wait in seconds: as the engine says, else ever longer, at random up to half a minute."""
+    """Returns how long to wait in seconds: as the search engine says, else ever longer, at random up to 30."""
     error = state.outcome.exception() if state.outcome else None
     if isinstance(error, TargetUnavailable) and error.retry_after_s is not None:
         return max(error.retry_after_s, _SHORTEST_PAUSE_S)

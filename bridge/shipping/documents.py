@@ -57,7 +57,7 @@ class Action:
         return len(self.raw) + len(self.identity) + len(self.index) + 64
 
     def without_fields(self) -> "Action | None":
-        """Returns the same document with its values where no engine looks at them; None if it has none to move."""
+        """Returns the same document with its values where nobody can search them; None if it has none to move."""
         document: Fields = orjson.loads(self.raw)
         if not unindexed(document):
             return None

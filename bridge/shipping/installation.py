@@ -6,18 +6,18 @@ from typing import Any
 
 import orjson
 
-from bridge.prediction_log.search_template import Engine, index_template
+from bridge.prediction_log.search_template import SearchEngine, index_template
 from bridge.shipping.documents import Indices
 from bridge.shipping.target import SearchTarget, TargetRefused
 
-__all__ = ["engine_of", "install_template"]
+__all__ = ["install_template", "search_engine_of"]
 
 _WRITTEN_BY = "scorebridge log ship"
-_OLDEST = {Engine.ELASTICSEARCH: (8, 3), Engine.OPENSEARCH: (2, 7)}
+_OLDEST = {SearchEngine.ELASTICSEARCH: (8, 3), SearchEngine.OPENSEARCH: (2, 7)}
 _VERSION = re.compile(r"(\d{1,6})\.(\d{1,6})")
 
 
-def engine_of(target: SearchTarget) -> Engine:
+def search_engine_of(target: SearchTarget) -> SearchEngine:
     """Returns which engine answers.
 
     Raises:
@@ -30,7 +30,7 @@ def engine_of(target: SearchTarget) -> Engine:
     found = _VERSION.match(str(number))
     if not isinstance(version, dict) or found is None:
         raise TargetRefused("what answers is neither OpenSearch nor Elasticsearch")
-    engine = Engine.OPENSEARCH if version.get("distribution") == "opensearch" else Engine.ELASTICSEARCH
+    engine = SearchEngine.OPENSEARCH if version.get("distribution") == "opensearch" else SearchEngine.ELASTICSEARCH
     oldest = _OLDEST[engine]
     if (int(found[1]), int(found[2])) < oldest:
         raise TargetRefused(f"it is {engine} {found[0]}: documents need {oldest[0]}.{oldest[1]} or newer")
@@ -46,10 +46,10 @@ def install_template(target: SearchTarget, index: str, indices: Indices) -> bool
         Whether the template there is ours.
 
     Raises:
-        TargetRefused: the engine does not take it, or is not one that we know.
+        TargetRefused: the search engine does not take it, or is not one that we know.
         TargetUnavailable: it does not answer.
     """
-    wanted = index_template(engine_of(target), index, data_stream=indices is Indices.DATA_STREAM)
+    wanted = index_template(search_engine_of(target), index, data_stream=indices is Indices.DATA_STREAM)
     mark = {"written_by": _WRITTEN_BY, "digest": hashlib.sha256(orjson.dumps(wanted)).hexdigest()}
     wanted["_meta"] = mark
     path = f"/_index_template/{index}"

@@ -70,6 +70,7 @@ class LogTail:
         self._folder = folder
         self._tell = tell
         self._read_to: tuple[Path, _State] | None = None  # the newest segment as it was when it was read to its end
+        self._doubted: Place | None = None  # where the newest segment looked damaged, and was then opened again
         self._require_same_log()
 
     def entries(self, until: int | None = None) -> Iterator[Entry]:
@@ -92,8 +93,11 @@ class LogTail:
             if newest and self._read_to == (path, state):
                 return
             try:
+                doubted = self._doubted
                 if (yield from self._read(path, until, newest=newest)):
                     return
+                if self._doubted != doubted:
+                    continue
             except FileNotFoundError:
                 continue  # removed since the folder was listed
             if newest:
@@ -113,6 +117,10 @@ class LogTail:
         for entry in found:
             if until is not None and entry.sequence >= until:
                 return True
+            if newest and entry.offset > self.place.offset and self.place.segment_id and self._doubted != self.place:
+                # A write that failed is cut off and written over: what was read in between may only look damaged.
+                self._doubted = self.place
+                return False
             self.place = Place(path.name, entry.header.segment_id, entry.end, entry.sequence + 1)
             yield entry
         for damage in segment.damages:

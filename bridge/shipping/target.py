@@ -58,12 +58,12 @@ class TargetSettings:
     """Where the search engine is, and how it knows us.
 
     Attributes:
-        url: `http://HOST:PORT` or `https://HOST:PORT`, with a path if the engine is below one.
+        url: `http://HOST:PORT` or `https://HOST:PORT`, with a path if the search engine is below one.
         user: the user to log in as; empty for none.
         password_file: the file with the user's password; None for none. It is read anew for each request.
-        api_key_file: the file with an API key, as the engine encoded it; None for none. It is read anew too.
-        tls_ca: the PEM file of authorities that sign the engine's certificate; None for the machine's own.
-        timeout_s: how many seconds the engine may be silent within a request.
+        api_key_file: the file with an API key, as the search engine encoded it; None for none. It is read anew too.
+        tls_ca: the PEM file of authorities that sign the search engine's certificate; None for the machine's own.
+        timeout_s: how many seconds the search engine may be silent within a request.
     """
 
     url: str
@@ -104,7 +104,7 @@ class TargetSettings:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the engine answered: HTTP's status, and its JSON; None if it has none."""
+    """What the search engine answered: HTTP's status, and its JSON; None if it has none."""
 
     status: int
     content: Any
@@ -140,8 +140,8 @@ class SearchTarget:
         """Sends actions, one line each with its document's line behind it, and returns what became of each.
 
         Raises:
-            TargetUnavailable: no whole answer came, or the engine takes nothing now.
-            TargetRefused: the engine does not know us, or does not let us write.
+            TargetUnavailable: no whole answer came, or the search engine takes nothing now.
+            TargetRefused: the search engine does not know us, or does not let us write.
         """
         asked = "errors,items.*.status,items.*._id,items.*.error.type,items.*.error.reason"
         return self.ask("POST", f"/_bulk?filter_path={asked}", body, _LINES)
@@ -210,7 +210,7 @@ class SearchTarget:
         if settings.api_key_file is not None:
             key = _secret(settings.api_key_file)
             if not key.isascii():
-                raise TargetRefused(f"{settings.api_key_file} must hold an API key as the engine encoded it, in base64")
+                raise TargetRefused(f"{settings.api_key_file} must hold an API key in base64, as it was given out")
             return {"Authorization": f"ApiKey {key}"}
         if settings.password_file is None:
             return {}

@@ -1,5 +1,6 @@
 """How a log is followed: what is being written is left, damage is told, and each record comes once from any place."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ from prediction_logs import frames, header, record, write_log
 
 from bridge.prediction_log.frames import encode_preamble
 from bridge.prediction_log.positions import Position, PositionNotReadable, read_position, write_position
+from bridge.prediction_log.reader import Entry, Segment
 from bridge.shipping.tail import LogReplaced, LogTail, Place
 
 
@@ -126,3 +128,29 @@ def test_a_position_is_kept_and_a_damaged_one_is_refused(tmp_path: Path) -> None
         path.write_bytes(damaged)
         with pytest.raises(PositionNotReadable):
             read_position(path)
+
+
+def test_a_record_that_was_written_over_meanwhile_is_not_taken_for_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, told = header(1), list[str]()
+    parts = frames(head, [record("a"), record("b"), record("c")])
+    path = tmp_path / f"{0:020d}.sblog"
+    path.write_bytes(encode_preamble(head) + parts[0])
+    tail = LogTail(tmp_path, Place(), told.append)
+    assert sequences(tail) == [0]
+    path.write_bytes(encode_preamble(head) + parts[0] + b"x" * len(parts[1]) + parts[2])
+    entries_behind = Segment.entries_behind
+
+    def written_over(self: Segment, *arguments: object) -> Iterator[Entry]:
+        yield from entries_behind(self, *arguments)  # type: ignore[arg-type]
+
+    def once(self: Segment, *arguments: object) -> Iterator[Entry]:
+        found = list(entries_behind(self, *arguments))  # type: ignore[arg-type]
+        monkeypatch.setattr(Segment, "entries_behind", written_over)
+        path.write_bytes(encode_preamble(head) + b"".join(parts))
+        return iter(found)
+
+    monkeypatch.setattr(Segment, "entries_behind", once)
+    assert sequences(tail) == [1, 2]
+    assert told == []

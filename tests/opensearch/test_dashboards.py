@@ -13,7 +13,7 @@ from search_nodes import SearchNode
 from ship_commands import ship_once
 
 from bridge.errors import DefaultReason
-from bridge.prediction_log.search_template import Engine, index_template
+from bridge.prediction_log.search_template import SearchEngine, index_template
 
 OBJECTS = [json.loads(line) for line in (ROOT / "ops" / "opensearch" / "dashboards.ndjson").read_text().splitlines()]
 STATES = {one["id"]: json.loads(one["attributes"]["visState"]) for one in OBJECTS if one["type"] == "visualization"}
@@ -83,8 +83,8 @@ def test_what_objects_refer_to_is_in_the_file() -> None:
     assert {other["id"] for other in dashboard["references"]} == set(STATES)
 
 
-@pytest.mark.parametrize("engine", list(Engine))
-def test_every_field_is_in_the_template(engine: Engine) -> None:
+@pytest.mark.parametrize("engine", list(SearchEngine))
+def test_every_field_is_in_the_template(engine: SearchEngine) -> None:
     properties = index_template(engine, "scorebridge-calls")["template"]["mappings"]["properties"]
     known = set(properties) | {f"defaulted.{name}" for name in properties["defaulted"]["properties"]}
     (pattern,) = (one["attributes"] for one in OBJECTS if one["type"] == "index-pattern")
