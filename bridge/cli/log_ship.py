@@ -133,9 +133,9 @@ class ShipOptions:
 def ship(options: ShipOptions) -> None:
     """Follow a log into OpenSearch or Elasticsearch: each record at least once, and a retry makes no double.
 
-    How far it has come is kept beside the log. Exit code 0 at the log's end (--once) or after SIGTERM, 1 if records
-    were missing, damaged or rejected on the way there, 2 if it could not begin or go on, 3 if the search engine was not
-    available for too long, 130 after Ctrl-C.
+    How far it has come is kept beside the log. Exit code 0 at the log's end (--once) or after SIGTERM, 1 at the log's
+    end if records were missing, damaged or rejected on the way there, 2 if it could not begin or go on, 3 if the
+    search engine was not available for too long, 130 after Ctrl-C.
     """
     stop = threading.Event()
     try:
@@ -159,7 +159,7 @@ def ship(options: ShipOptions) -> None:
         print_json(shipped)
     if signal.SIGINT in received:
         raise typer.Exit(_INTERRUPTED)
-    if any(shipped.get(name) for name in ("missing", "damaged", "rejected")):
+    if options.once and any(shipped.get(name) for name in ("missing", "damaged", "rejected")):
         raise typer.Exit(_INCOMPLETE)
 
 

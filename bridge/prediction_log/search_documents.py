@@ -27,6 +27,7 @@ __all__ = [
     "Withhold",
     "call_document",
     "index_suffix",
+    "invented",
     "row_documents",
     "unindexed",
 ]
@@ -127,12 +128,12 @@ def _row_counts(call: LoggedCall) -> Fields:
 def _withhold(call: LoggedCall, fields: Fields, withhold: Withhold | None) -> None:
     if withhold is None:
         return
-    for name in _invented(call):
+    for name in invented(call):
         fields.pop(name, None)
     withhold(fields)
 
 
-def _invented(call: LoggedCall) -> AbstractSet[str]:
+def invented(call: LoggedCall) -> AbstractSet[str]:
     """Returns the names of inputs that the model did not take; callers may invent as many of them as they like."""
     inputs = call.inputs or ()
     if not call.accepted:
@@ -146,7 +147,7 @@ def _apart(call: LoggedCall, fields: Fields) -> AbstractSet[str]:
     An index has a limited number of fields, and each one that a caller invents takes one of them for good.
     """
     names = {name for name in fields if name.startswith(GROUPS)}
-    apart = names & _invented(call)
+    apart = names & invented(call)
     apart |= {name for name in names if not all(part.strip() for part in name.split("."))}
     fields_so_far = names - apart
     return apart | {name for name in fields_so_far if _is_below_another(name, fields_so_far)}

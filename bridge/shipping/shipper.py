@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bridge.errors import BridgeError
+from bridge.prediction_log.folder import segment_paths
 from bridge.prediction_log.positions import Position, position_path, read_position, write_position
 from bridge.prediction_log.reader import Entry
-from bridge.prediction_log.rows import read_call, values_of
+from bridge.prediction_log.rows import INPUT, read_call, values_of
+from bridge.prediction_log.search_documents import invented
 from bridge.shipping.delivery import Delivery
 from bridge.shipping.documents import Action, Documents
 from bridge.shipping.tail import LogTail, Place
@@ -86,7 +88,7 @@ class Shipper:
     ) -> None:
         self._shipment, self._delivery, self._stop, self._tell = shipment, delivery, stop, tell
         self._saved = read_position(shipment.position) or Position(to=shipment.to)
-        shipment.withheld.note(f"input.{name}" for name in self._saved.seen)
+        shipment.withheld.note(INPUT + name for name in self._saved.seen)
         self.tail = LogTail(shipment.folder, Place.of(self._saved), tell)
         self._whole = self.tail.place  # everything before it is delivered, or in `_bulk`
         self._bulk: list[Action] = []
@@ -168,9 +170,9 @@ class Shipper:
         for number, entry in enumerate(ahead.entries()):
             call = read_call(entry.record)
             if call.accepted and call.inputs:
-                names = values_of(call)
+                names = values_of(call).keys() - invented(call)
                 withheld.note(names)
-                columns.update(column.name for column in call.inputs)
+                columns.update(name.removeprefix(INPUT) for name in names if name.startswith(INPUT))
             if not withheld.unseen or number >= _LOOK_AHEAD:
                 break
         if withheld.unseen and columns:
@@ -199,16 +201,19 @@ def claimed(shipment: Shipment) -> Iterator[None]:
 
     Raises:
         ShippingBusy: another process does.
+        LogNotReadable: there is no log in the folder.
         OSError: the lock can't be made.
     """
+    segment_paths(shipment.folder)  # nothing is put into a folder without a log
     path = shipment.position.with_suffix(".lock")
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise ShippingBusy(f"{path} is not a regular file: remove it")
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise ShippingBusy(f"another process ships {shipment.folder} to {shipment.to}") from error
         yield
-    except BlockingIOError as error:
-        raise ShippingBusy(f"another process ships {shipment.folder} to {shipment.to}") from error
     finally:
         os.close(descriptor)

@@ -114,6 +114,7 @@ class LogTail:
         else:
             found = segment.entries()
             self._count_missing(path)
+        told = 0
         for entry in found:
             if until is not None and entry.sequence >= until:
                 return True
@@ -121,14 +122,19 @@ class LogTail:
                 # A write that failed is cut off and written over: what was read in between may only look damaged.
                 self._doubted = self.place
                 return False
+            told = self._skip(segment, told)
             self.place = Place(path.name, entry.header.segment_id, entry.end, entry.sequence + 1)
             yield entry
-        for damage in segment.damages:
-            if newest and damage.offset >= self.place.offset:
-                continue  # it may be the record that a gateway is writing now
-            self.skipped += not damage.torn
-            self._tell(f"skipped {damage.count} bytes: {path.name} at {damage.offset}: {damage.reason}")
+        if not newest:  # the end of the newest one may be the record that a gateway is writing now
+            self._skip(segment, told)
         return False
+
+    def _skip(self, segment: Segment, told: int) -> int:
+        """Tells of the damaged parts of a segment behind the first `told` ones, and returns how many there are."""
+        for damage in segment.damages[told:]:
+            self.skipped += not damage.torn
+            self._tell(f"skipped {damage.count} bytes: {segment.path.name} at {damage.offset}: {damage.reason}")
+        return len(segment.damages)
 
     def _count_missing(self, path: Path) -> None:
         first = first_sequence(path) or 0

@@ -117,6 +117,23 @@ def test_results_that_are_not_those_of_what_was_sent_stop_it(proxy: SearchProxy,
     assert ship_once(log, proxy.url).exit_code == 0
 
 
+def test_a_document_that_is_too_large_by_itself_is_named(proxy: SearchProxy, log: Path) -> None:
+    proxy.faults += [status(413)] * 100
+    done = ship_once(log, proxy.url)
+    assert [bulk.count(b'"_id"') for bulk in proxy.bulks] == [10, 5, 2, 1]
+    assert (done.exit_code, "was refused with status 413, too_large" in done.stderr) == (2, True)
+
+
+def test_damage_and_a_reject_file_that_can_not_be_written_end_it_with_codes(proxy: SearchProxy, log: Path) -> None:
+    path = min(log.glob("*.sblog"))
+    path.write_bytes(path.read_bytes().replace(b"a3", b"x3"))
+    done = ship_once(log, proxy.url)
+    assert (done.exit_code, "skipped" in done.stderr, "9 documents sent" in done.stderr) == (1, True, True)
+    proxy.faults += [item(0, 400), item(0, 400)]
+    done = ship_once(log, proxy.url, "--index", "other", "--reject", str(log / "none" / "file"))
+    assert (done.exit_code, f"{log}/none/file: No such file or directory" in done.stderr) == (2, True)
+
+
 def test_an_engine_that_stays_away_ends_the_patience(proxy: SearchProxy, log: Path) -> None:
     proxy.faults += [status(503, Retry_After="0")] * 1000
     done = ship_once(log, proxy.url, "--patience", "0.3")

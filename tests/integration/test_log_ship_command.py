@@ -68,6 +68,7 @@ def test_options_that_can_not_be_are_refused_at_once(
 def test_a_folder_without_a_log_is_refused(tmp_path: Path) -> None:
     done = ship_once(tmp_path, NOWHERE)
     assert (done.exit_code, "there is no prediction log" in done.stderr) == (2, True)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_nobody_listens(log: Path) -> None:

@@ -75,7 +75,9 @@ def test_numbers_are_hashed_as_json_spells_them(search_node: SearchNode, tmp_pat
 
 def test_a_name_that_no_call_has_stops_it_before_anything_is_sent(search_node: SearchNode, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    write_log(log, [call(refused=True, column="userid"), call()])
+    ignoring = call(column="userid")
+    ignoring.ignored_columns.append(1)
+    write_log(log, [call(refused=True, column="userid"), call(), ignoring])
     done = ship_once(log, search_node.url, "--drop", "userid")
     assert done.exit_code == 2
     assert (
