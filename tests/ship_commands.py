@@ -19,8 +19,12 @@ def ship_once(log: Path, url: str, *options: str) -> Result:
 
 
 @contextmanager
-def shipping(log: Path, url: str, *options: str) -> Iterator["subprocess.Popen[str]"]:
-    """A process that follows a log; it is killed at the end, if it is still there."""
+def shipping(log: Path, url: str, *options: str, nice: int | None = 0) -> Iterator["subprocess.Popen[str]"]:
+    """A process that follows a log; it is killed at the end, if it is still there.
+
+    Its niceness is that of the tests, on whose machine much else may run; None leaves it to the command.
+    """
+    options += () if nice is None else ("--nice", str(nice))
     command = [sys.executable, "-m", "bridge", "log", "ship", str(log), "--to", url, *options]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         try:

@@ -224,12 +224,12 @@ def test_a_signal_ends_it_after_the_bulk_under_way(
     assert len(list(log.glob("*.position"))) == 1
 
 
-@pytest.mark.parametrize(("options", "nice"), [((), 10), (("--nice", "3"), 3)])
+@pytest.mark.parametrize(("asked", "nice"), [(None, 10), (3, 3)])
 def test_the_niceness_is_the_one_that_was_asked_for(
-    search_node: SearchNode, log: Path, options: tuple[str, ...], nice: int
+    search_node: SearchNode, log: Path, asked: int | None, nice: int
 ) -> None:
     expected = os.getpriority(os.PRIO_PROCESS, 0) + nice
-    with shipping(log, search_node.url, *options) as process:
+    with shipping(log, search_node.url, nice=asked) as process:
         eventually_now(lambda: os.getpriority(os.PRIO_PROCESS, process.pid) == expected)
 
 

@@ -76,8 +76,12 @@ async def killed(gateway: Gateway, log: PredictionLog, folder: Path, proxy: Sear
     """Ships while the gateway writes, until a bulk at random."""
     with shipping(folder, proxy.url) as process:
         proxy.faults[:] = [None] * dice.randrange(3) + [kill(process, dice.choice(["before", "between", "after"]))]
+        answered = -1
         while process.poll() is None:
-            gateway.write(log, dice.randrange(1, 6))
+            if answered < len(proxy.bulks):  # the next calls come while the bulk of those before is under way
+                answered = len(proxy.bulks)
+                for _ in range(dice.randrange(1, 15)):
+                    gateway.write(log, dice.randrange(1, 6))
             await moment()
 
 
