@@ -76,4 +76,4 @@ protos: setup
 	@sed -i 's/_Mapping\]/_Mapping[str, object]]/g' $(GENERATED)/scorebridge/v1/*_pb2.pyi $(GENERATED_FOR_GATEWAY)/open_inference/*_pb2.pyi
 
 clean:
-	@rm -rf $(VENV) .bench .xgboost .pyrserve .triton .schemathesis .spark .ends .openblas clients/java/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf $(VENV) .bench .xgboost .pyrserve .triton .schemathesis .spark .ends .openblas .opensearch clients/java/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,6 +17,7 @@ scoring is a backend with layers wrapped around it. A package imports only packa
     backends/        what predicts: R behind Rserve or inside Python's children, xgboost in this process
     workers/         processes that are leased to one call at a time
     bundles/         what is deployed: files, model.toml, golden rows, the repository of versions
+    shipping/        follows a prediction log into OpenSearch or Elasticsearch
     prediction_log/  what was answered: written before the answer leaves, read, verified, exported
     codecs/          bytes to batches, outcomes to bytes
     features/        the inputs of a model, and callers' columns converted to them

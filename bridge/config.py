@@ -65,6 +65,8 @@ class LogSettings(BaseModel):
         log_segment_age_s: the age at which a new segment is begun, in seconds.
         log_keep_s: the age above which segments are removed, in seconds; None keeps all.
         log_keep_bytes: the size of all segments above which the oldest are removed; None keeps all.
+        log_keep_unshipped_bytes: the size of all segments up to which those stay that `scorebridge log ship` has not
+            shipped yet, whatever the two say; None removes them all the same, with a warning.
         log_refusals_per_s: how many refused calls of one caller get a record of their own each second; the others are
             only counted.
     """
@@ -79,6 +81,7 @@ class LogSettings(BaseModel):
     log_segment_age_s: _Seconds = 3600.0
     log_keep_s: _Seconds | None = None
     log_keep_bytes: Annotated[int, Field(gt=0)] | None = None
+    log_keep_unshipped_bytes: Annotated[int, Field(gt=0)] | None = None
     log_refusals_per_s: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 10.0
 
 

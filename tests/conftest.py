@@ -17,6 +17,7 @@ from fixtures import cancer, connect, front, pima, repository, start_gateway
 from gateways import cancer_gateway
 from locales import locales
 from redis_servers import redis_store
+from search_nodes import search_node, shared_search_node
 
 __all__ = [
     "cancer",
@@ -27,6 +28,8 @@ __all__ = [
     "pima",
     "redis_store",
     "repository",
+    "search_node",
+    "shared_search_node",
     "start_gateway",
 ]
 

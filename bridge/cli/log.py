@@ -1,4 +1,4 @@
-"""`scorebridge log`: verifies a prediction log, counts and shows its calls, exports its rows for other programs."""
+"""`scorebridge log`: verifies a prediction log, counts and shows its calls, exports its rows, ships them."""
 
 import contextlib
 import sys
@@ -14,6 +14,7 @@ from bridge.cli.commands import CommandFailed, command, sigterm_unwinds
 from bridge.cli.drift_listing import drift_listing, print_drift
 from bridge.cli.json_output import Json, print_json
 from bridge.cli.log_listing import call_listing, export_listing, stats_listing, verify_listing
+from bridge.cli.log_ship import ship
 from bridge.drift.measure import measure_log
 from bridge.drift.references import find_references
 from bridge.errors import BridgeError
@@ -52,6 +53,8 @@ _Against = Annotated[
 _Repository = Annotated[
     Path | None, typer.Option(help="With --against: the folder of the versions that answered the calls.")
 ]
+
+app.command("ship")(ship)
 
 
 class CallNotFound(BridgeError):

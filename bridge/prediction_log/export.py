@@ -4,26 +4,24 @@ import contextlib
 import json
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote
 
 from bridge.errors import BridgeError
-from bridge.prediction_log.lookups import LOOKED_UP, LOOKUP, OPERAND
 from bridge.prediction_log.reader import Damage, Entry
-from bridge.prediction_log.rows import INPUT, SCORE, read_call, rows_of
+from bridge.prediction_log.rows import read_call, rows_of
+from bridge.prediction_log.search_documents import index_suffix, row_documents
+from bridge.prediction_log.search_template import SearchEngine, index_template
 from bridge.prediction_log.selection import LogPass, Selection, selected
 from bridge.whole import whole_or_nothing
 
 __all__ = ["ExportFailed", "Exported", "Format", "export_lines", "new_file", "require_new"]
 
 _INDEX = "scorebridge-predictions"
-_LOOKUPS = (LOOKED_UP, OPERAND, LOOKUP)  # the groups of fields that only calls with lookups have
-_GROUPS = (INPUT, *_LOOKUPS, SCORE)
-_Row = dict[str, Any]
+_TEMPLATES = {SearchEngine.ELASTICSEARCH: ".template.json", SearchEngine.OPENSEARCH: ".opensearch-template.json"}
 
 
 class ExportFailed(BridgeError):
@@ -66,8 +64,9 @@ def export_lines(
     selection: Selection,
     on_bytes: Callable[[int], None] = lambda _: None,
 ) -> Exported:
-    """Writes one file of JSON lines, or one of bulk actions with its index template beside it (OUTPUT.template.json).
+    """Writes one file of JSON lines, or one of bulk actions with its index templates beside it.
 
+    The template for Elasticsearch is in OUTPUT.template.json, that for OpenSearch in OUTPUT.opensearch-template.json.
     Only their owner can read the files. They must not exist, and get their names when they are complete. `on_bytes` is
     called now and then with the number of bytes of the log that were read since the last time.
 
@@ -76,29 +75,31 @@ def export_lines(
         LogNotReadable: there is no log in the folder.
         OSError: the log can't be read, or the output not be written.
     """
-    template = output.with_name(f"{output.name}.template.json")
-    bulk = form is Format.ELASTICSEARCH
-    done = Exported(paths=[output, template] if bulk else [output])
+    endings = _TEMPLATES if form is Format.ELASTICSEARCH else {}
+    templates = {engine: output.with_name(output.name + ending) for engine, ending in endings.items()}
+    done = Exported(paths=[output, *templates.values()])
     for path in done.paths:
         require_new(path)
     log = LogPass(folder, on_bytes)
-    lines = _bulk_lines if bulk else _json_lines
+    lines = _bulk_lines if templates else _json_lines
     with new_file(output) as target:
         for entry in selected(log.entries(), selection):
             done.calls += 1
             for line in lines(entry):
                 target.write(line)
                 done.rows += 1
-        if bulk:
-            target.flush()  # a full disk must fail here, before the template gets its name
-            _write_template(template)
+        target.flush()  # a full disk must fail here, before a template gets its name
+        _write_templates(templates)
     done.damages = log.damages
     return done
 
 
-def _write_template(path: Path) -> None:
-    with new_file(path) as file:
-        file.write(json.dumps(_TEMPLATE, indent=2) + "\n")
+def _write_templates(paths: Mapping[SearchEngine, Path]) -> None:
+    with contextlib.ExitStack() as files:  # all of them, or none
+        for engine, path in paths.items():
+            file = files.enter_context(new_file(path))
+            file.write(json.dumps(index_template(engine, _INDEX), indent=2) + "\n")
+            file.flush()
 
 
 def require_new(output: Path) -> None:
@@ -141,67 +142,6 @@ def _spelled(value: Any) -> Any:
 
 
 def _bulk_lines(entry: Entry) -> Iterator[str]:
-    for row in rows_of(read_call(entry.record)):
-        number = row["row"] or 0
-        action = {"_index": _index(row), "_id": f"{entry.header.segment_id.hex()}-{entry.sequence}-{number}"}
-        yield json.dumps({"index": action}) + "\n" + json.dumps(_document(row), allow_nan=False) + "\n"
-
-
-def _index(row: _Row) -> str:
-    """Returns the name of the model's index; each model has its own, as models differ in the types of their columns."""
-    if not row["version"]:
-        return f"{_INDEX}-no-version"
-    # An index takes lower case, and none of \ / * ? " < > | , # : or blanks; percent signs are allowed.
-    return f"{_INDEX}-{quote(row['model'], safe='').lower()}"
-
-
-def _document(row: _Row) -> _Row:
-    document: _Row = {"input": {}, "score": {}, "infinite": []}
-    for name, value in row.items():
-        group = next((prefix for prefix in _GROUPS if name.startswith(prefix)), "")
-        target = document.setdefault(group.rstrip("."), {}) if group else document
-        if isinstance(value, float) and math.isinf(value):
-            document["infinite"].append(f"{name}={_spelled(value)}")
-            value = None  # noqa: PLW2901 - Elasticsearch refuses a document with an infinite number
-        target[name.removeprefix(group)] = value
-    return document
-
-
-_KEYWORD, _DOUBLE = {"type": "keyword"}, {"type": "double"}
-_OBJECT = {"type": "object", "subobjects": False}  # a dot in a column's name is part of the name
-_TEMPLATE = {
-    "index_patterns": [f"{_INDEX}-*"],
-    "template": {
-        "settings": {"index.mapping.ignore_malformed": True, "index.mapping.total_fields.limit": 5000},
-        "mappings": {
-            "dynamic_templates": [
-                {"numbers": {"match_mapping_type": "long", "path_match": "input.*", "mapping": _DOUBLE}},
-                {"scores": {"match_mapping_type": "long", "path_match": "score.*", "mapping": _DOUBLE}},
-                *(
-                    {f"{prefix}numbers": {"match_mapping_type": "long", "path_match": f"{prefix}*", "mapping": _DOUBLE}}
-                    for prefix in _LOOKUPS
-                ),
-                {"floats": {"match_mapping_type": "double", "mapping": _DOUBLE}},
-                {"dates": {"match_mapping_type": "date", "path_match": "input.*", "mapping": _KEYWORD}},
-                *(
-                    {f"{prefix}dates": {"match_mapping_type": "date", "path_match": f"{prefix}*", "mapping": _KEYWORD}}
-                    for prefix in _LOOKUPS
-                ),
-                {"texts": {"match_mapping_type": "string", "mapping": {"type": "keyword", "ignore_above": 8191}}},
-            ],
-            "properties": {
-                **dict.fromkeys(("request_id", "row_key", "batch_id", "caller", "model", "digest"), _KEYWORD),
-                **dict.fromkeys(("error_reason", "source", "reason", "infinite"), _KEYWORD),
-                "row": {"type": "long"},
-                "version": {"type": "long"},
-                "status": {"type": "integer"},
-                "cut": {"type": "boolean"},
-                "suppressed": {"type": "long"},
-                "total_s": _DOUBLE,
-                "received_at": {"type": "date_nanos"},
-                "labels": {"type": "flattened"},
-                **{prefix.rstrip("."): _OBJECT for prefix in _GROUPS},
-            },
-        },
-    },
-}
+    for identity, document in row_documents(entry):
+        action = {"_index": f"{_INDEX}-{index_suffix(document)}", "_id": identity}
+        yield json.dumps({"index": action}) + "\n" + json.dumps(document, allow_nan=False) + "\n"

@@ -34,7 +34,8 @@ class Entry:
         offset: where its frame begins in the segment, in bytes.
         sequence: the number of the record in the log.
         record: the record.
-        header: the header of the segment; it has only the segment's id if the header is damaged.
+        header: the header of the segment; it has only the segment's id if the header is damaged or was not read.
+        end: where its frame ends in the segment, in bytes; 0 if that is not known.
     """
 
     segment: Path
@@ -42,6 +43,7 @@ class Entry:
     sequence: int
     record: pb.LogRecord
     header: pb.SegmentHeader
+    end: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,22 @@ class Segment:
                 yield from self._frames(search, end, self.header, self.header.first_sequence)
             self.sha256 = segment.sha256()
 
+    def entries_behind(self, segment_id: bytes, offset: int, expected: int) -> Iterator[Entry]:
+        """Yields the undamaged records from an offset on, at which a record begins or the file ends so far.
+
+        Args:
+            segment_id: the segment's id, 16 bytes.
+            offset: the place in the file, in bytes.
+            expected: the number that the record at `offset` must have.
+
+        Raises:
+            LogNotReadable: the path is not a regular file any more.
+            OSError: the file can't be read.
+        """
+        with open_regular(self.path, refusal=LogNotReadable) as file:
+            search = FrameSearch(SegmentBytes(file), segment_id)
+            yield from self._frames(search, offset, pb.SegmentHeader(segment_id=segment_id), expected)
+
     def _salvaged(self, segment: SegmentBytes, reason: str) -> Iterator[Entry]:
         """Yields the records behind a damaged header, of which only the segment's id could be found."""
         segment_id, expected = find_segment_id(segment), first_sequence(self.path)
@@ -130,7 +148,7 @@ class Segment:
                     offset, end - offset, torn=False, reason="the record passes its checksum, but can't be decoded"
                 )
             else:
-                yield Entry(self.path, offset, frame.sequence, record, header)
+                yield Entry(self.path, offset, frame.sequence, record, header, end)
             offset = end
 
     def _skip(self, search: FrameSearch, offset: int, expected: int | None) -> int | None:

@@ -21,10 +21,13 @@ __all__ = [
     "SCORE",
     "LoggedCall",
     "answered_rows",
+    "call_fields",
     "is_cut",
+    "marked_rows",
     "read_call",
     "rows_of",
     "time_text",
+    "values_of",
 ]
 
 INPUT, SCORE = "input.", "score."
@@ -92,16 +95,14 @@ def rows_of(call: LoggedCall) -> Iterator[_Row]:
     values are None.
     """
     rows = call.rows
-    base = _call_fields(call)
+    base = call_fields(call)
     if not rows:
         if call.record.status or rows is None:
             yield base
         return
-    marks = _marks(call, rows)
+    marks = marked_rows(call, rows)
     keys = call.request.row_keys if call.request is not None else []
-    columns = {INPUT + column.name: _values(column) for column in call.inputs or ()}
-    columns |= {column.name: _values(column) for column in call.looked_up}
-    columns |= {SCORE + column.name: _values(column) for column in call.scores}
+    columns = values_of(call)
     for row in range(rows):
         values = dict(base)
         values["row"] = row
@@ -111,6 +112,13 @@ def rows_of(call: LoggedCall) -> Iterator[_Row]:
         for name, entries in columns.items():
             values[name] = entries[row]
         yield values
+
+
+def values_of(call: LoggedCall) -> dict[str, list[Any]]:
+    """Returns the values of a call by the names that `rows_of` gives them, each a list with an entry for each row."""
+    columns = {INPUT + column.name: _values(column) for column in call.inputs or ()}
+    columns |= {column.name: _values(column) for column in call.looked_up}
+    return columns | {SCORE + column.name: _values(column) for column in call.scores}
 
 
 def answered_rows(record: log_pb.LogRecord) -> int:
@@ -152,7 +160,8 @@ def _inputs(request: pb.ScoreRequest | None) -> tuple[Column, ...] | None:
     return batch.table(batch.names or [f"f{number}" for number in range(width)]).columns
 
 
-def _call_fields(call: LoggedCall) -> _Row:
+def call_fields(call: LoggedCall) -> _Row:
+    """Returns what a call's rows have in common, by the names that `rows_of` gives it; what is of a row is None."""
     record, request = call.record, call.request
     return {
         "request_id": record.request_id or (request.request_id if request is not None else ""),
@@ -175,8 +184,13 @@ def _call_fields(call: LoggedCall) -> _Row:
     }
 
 
-def _marks(call: LoggedCall, rows: int) -> dict[int, tuple[str, str]]:
-    """Returns source and reason for each row, by number, that has a default score or no score."""
+def marked_rows(call: LoggedCall, rows: int) -> dict[int, tuple[str, str]]:
+    """Returns source and reason for each row, by number, that has a default score or no score.
+
+    Args:
+        call: the call.
+        rows: the number of its rows; what its record says of rows beyond them is left out.
+    """
     marked = (("DEFAULT", call.record.defaulted), ("FAILED", call.record.failed))
     return {
         row: (source, reason_name(part.reason))

@@ -38,6 +38,7 @@ class PredictionLog:
     Attributes:
         lost: the number of records that could not be written.
         written: what was written, and how long it has waited for the disk.
+        unshipped: the number of segments that were removed before they were shipped.
     """
 
     def __init__(self, folder: Path, settings: LogSettings, gateway_id: str, environment: Mapping[str, str]) -> None:
@@ -60,7 +61,7 @@ class PredictionLog:
         self._thread = threading.Thread(target=self._sync_forever, name="prediction-log", daemon=True)
         self._lock_file = -1
         self._loop: asyncio.AbstractEventLoop | None = None
-        self.lost = 0
+        self.lost = self.unshipped = 0
 
     def open(self) -> None:
         """Locks the folder and continues the numbers and the chain of its last segment; blocks while it reads that one.
@@ -230,7 +231,7 @@ class PredictionLog:
     def _remove_old(self) -> None:
         current, self._outgrown = self._outgrown, None
         if current is not None:
-            remove_old(self._settings, current)
+            self.unshipped += remove_old(self._settings, current)
 
     def _sync_once(self) -> None:
         with self._lock:

@@ -14,7 +14,7 @@ from prediction_logs import record, write_log
 from typer.testing import CliRunner, Result
 
 from bridge.cli.log import app
-from bridge.prediction_log import export, parquet
+from bridge.prediction_log import export, parquet, search_documents
 
 FORMATS = list(export.Format)
 
@@ -62,7 +62,7 @@ def test_a_signal(
         os.kill(os.getpid(), number)
         return iter(())
 
-    for module in (export, parquet):
+    for module in (export, parquet, search_documents):
         monkeypatch.setattr(module, "rows_of", end)
     # A missing handler would end the tests, and a shell in the background has processes ignore SIGINT.
     before = {one: signal.signal(one, signal.default_int_handler) for one in (signal.SIGTERM, signal.SIGINT)}

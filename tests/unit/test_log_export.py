@@ -16,7 +16,7 @@ from scorebridge.v1 import scoring_pb2 as pb
 from typer.testing import CliRunner
 
 from bridge.cli.log import app
-from bridge.prediction_log import export, parquet
+from bridge.prediction_log import export, parquet, search_documents
 from bridge.prediction_log.rows import read_call, rows_of
 from bridge.prediction_log.selection import Selection
 
@@ -187,8 +187,13 @@ def test_elasticsearch_bulk_and_its_template(tmp_path: Path) -> None:
     assert (documents[3]["status"], documents[3]["input"]["status"]) == (0, "né\u2028e")
     template = json.loads((tmp_path / "bulk.ndjson.template.json").read_text())
     assert template["index_patterns"] == ["scorebridge-predictions-*"]
-    without_lookups = set(template["template"]["mappings"]["properties"]) - {"looked_up", "operand", "lookup"}
-    assert set(documents[0]) == without_lookups
+    properties = template["template"]["mappings"]["properties"]
+    assert set(documents[0]) < set(properties)
+    assert {"looked_up", "operand", "lookup", "labels"} < set(properties)
+    assert (documents[4]["input"], documents[4]["unindexed"]) == ({}, {"input": {"age": "forty"}})
+    other = json.loads((tmp_path / "bulk.ndjson.opensearch-template.json").read_text())
+    labels = [one["template"]["mappings"]["properties"]["labels"]["type"] for one in (template, other)]
+    assert labels == ["flattened", "flat_object"]
 
 
 def read(path: Path) -> Any:
@@ -312,7 +317,7 @@ def test_an_export_is_whole_or_not_there(tmp_path: Path, form: str, monkeypatch:
     assert (done.exit_code, done.stderr) == (1, f"{output} exists already: remove it, or choose another output\n")
     assert output.read_text() == "mine"
     output.unlink()
-    for module in (export, parquet):
+    for module in (export, parquet, search_documents):
         monkeypatch.setattr(module, "rows_of", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     done = run(tmp_path / "log", form, output)
     assert (done.exit_code, done.stderr) == (1, "[Errno 28] No space left on device\n")
