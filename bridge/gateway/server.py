@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import os
 import signal
 import socket
@@ -16,6 +15,7 @@ from grpc_health.v1 import health_pb2
 
 from bridge.bundles.repository import Repository
 from bridge.config import ConfigError, GatewaySettings
+from bridge.events import DRAINING, RUNS_AS_ROOT
 from bridge.features.stores.stores import open_stores
 from bridge.fronts.address import with_port
 from bridge.fronts.front import Front
@@ -27,6 +27,7 @@ from bridge.gateway.services import SERVICES, Services
 from bridge.layers.drain import Drain
 from bridge.models.registry import Registry
 from bridge.models.version import State
+from bridge.own_log import OwnLog
 from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.prediction_log.writer import PredictionLog
@@ -34,7 +35,7 @@ from bridge.services.http_calls import Route
 
 __all__ = ["Gateway", "serve"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SWITCH_INTERVAL_S = 0.0005  # how long a background thread may keep the interpreter while an answer waits for it
@@ -130,7 +131,7 @@ class Gateway:
         if self._worker_user is not None:
             await asyncio.to_thread(require_rights, self._settings, self._worker_user)
         elif os.geteuid() == 0:
-            _log.warning(AS_ROOT)
+            _log.say(RUNS_AS_ROOT, note=AS_ROOT)
             self.pages.notes.append(AS_ROOT)
 
     async def load(self) -> None:
@@ -239,7 +240,7 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
         await gateway.start()
         if await _first(_load(gateway, tell), stop.wait()):
             await stop.wait()
-        _log.info("draining: no new calls are taken, calls under way have %g s to finish", settings.grace_s)
+        _log.say(DRAINING, seconds=settings.grace_s)
         await _first(gateway.drain(), hurry.wait())
     finally:
         for number in _SIGNALS:

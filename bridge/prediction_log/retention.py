@@ -1,15 +1,16 @@
 """How long a log is kept: removes segments that are too old, and the oldest ones of a log that is too large."""
 
-import logging
 import time
 from pathlib import Path
 
 from bridge.config import LogSettings
+from bridge.events import RETENTION_FAILED, SEGMENT_REMOVED
+from bridge.own_log import OwnLog
 from bridge.prediction_log.folder import LogNotReadable, first_sequence, segment_paths, suspect_mark
 
 __all__ = ["remove_old"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 
 def remove_old(settings: LogSettings, current: Path) -> None:
@@ -26,7 +27,7 @@ def remove_old(settings: LogSettings, current: Path) -> None:
     try:
         _remove_old(settings, current)
     except (OSError, LogNotReadable) as error:
-        _log.warning("old segments of the prediction log could not be removed, the next segment tries again: %s", error)
+        _log.say(RETENTION_FAILED, error=error)
 
 
 def _remove_old(settings: LogSettings, current: Path) -> None:
@@ -41,4 +42,4 @@ def _remove_old(settings: LogSettings, current: Path) -> None:
         path.unlink()
         suspect_mark(path).unlink(missing_ok=True)
         total -= status.st_size
-        _log.info("segment %s of the prediction log was removed, as log_keep_s or log_keep_bytes says", path.name)
+        _log.say(SEGMENT_REMOVED, segment=path.name)

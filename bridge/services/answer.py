@@ -4,7 +4,6 @@ They are: parse, ask whether the caller may, resolve, bind, score, encode, recor
 """
 
 import asyncio
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -16,9 +15,11 @@ from bridge.calls import Arrival, Call, ModelRef, Outcome, now
 from bridge.counters import Counters
 from bridge.eager import in_task
 from bridge.errors import BridgeError, DeadlineExceeded, InternalError, LogUnavailable, ModelNotReady, Overloaded
+from bridge.events import CALL_BUG, REQUEST_BUG
 from bridge.layers.shares import Lease, Shares
 from bridge.models.registry import Registry
 from bridge.models.version import Version
+from bridge.own_log import OwnLog
 from bridge.prediction_log.record import record_of
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.services.asked import CallDraft, call_id, deadline_of
@@ -28,7 +29,7 @@ from bridge.services.wire import Wire
 
 __all__ = ["Answering", "beside_in_time", "let_go"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _CANCELLED = "CANCELLED"  # gRPC's name of the status of calls whose callers have left
 _MANY_VALUES = 4096  # scores of all outputs that JSON takes 2 ms to write
@@ -78,9 +79,8 @@ class Answering:
             return await self._scored(wire, arrival, read)
         except Overloaded as error:
             return await self._refused(wire, arrival, _Refusal(let_go(error), None))
-        except Exception:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller
-            _log.exception("a call failed because of a bug in the gateway")
-            return self._refused_by_bug(wire)
+        except Exception as error:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller
+            return self._refused_by_bug(wire, arrival, error)
         finally:
             held.give_back()
 
@@ -94,11 +94,14 @@ class Answering:
         """
         try:
             return await self._refused(wire, arrival, _Refusal(let_go(error), None))
-        except Exception:  # noqa: BLE001 - as in `answer`
-            _log.exception("a refused call failed because of a bug in the gateway")
-            return self._refused_by_bug(wire)
+        except Exception as bug:  # noqa: BLE001 - as in `answer`
+            return self._refused_by_bug(wire, arrival, bug)
 
-    def _refused_by_bug(self, wire: Wire[_Failed]) -> _Failed:
+    def _refused_by_bug(self, wire: Wire[_Failed], arrival: Arrival, bug: Exception) -> _Failed:
+        request_id = ""
+        with suppress(Exception):  # reading it may be what fails
+            request_id, _ = wire.read_name(arrival.request)
+        _log.say(REQUEST_BUG, bug=bug, request_id=request_id, caller=arrival.caller, method=wire.name)
         self.counters.refused(InternalError.reason)
         return wire.status(InternalError(), None)
 
@@ -136,8 +139,8 @@ class Answering:
             raise
         except LogUnavailable as error:
             ended = let_go(error)
-        except Exception:  # noqa: BLE001 - as in `answer`
-            _log.exception("a call for %s failed because of a bug in the gateway", call.model)
+        except Exception as bug:  # noqa: BLE001 - as in `answer`
+            _log.say(CALL_BUG, bug=bug, request_id=call.request_id, version=call.model)
             ended = InternalError()
         if isinstance(ended, bytes):
             return ended
