@@ -52,7 +52,7 @@ class Failures:
         self._at = at
         if self._lines >= 1:
             self._lines -= 1
-            _log.say(MODEL_FAILED, **_fields(call, part, error))
+            _say(call, part, error)
             return
         self._unwritten += 1
         if self._opening is None:
@@ -70,18 +70,16 @@ class Failures:
         self._unwritten = 0
 
 
-def _fields(call: Call, part: Range, error: BackendError) -> dict[str, object]:
-    rows = f"row {part.first}" if part.count == 1 else f"rows {part.first} to {part.first + part.count - 1}"
-    kind = brief(error.condition_class, _MOST_CLASS) or error.reason
+def _say(call: Call, part: Range, error: BackendError) -> None:
     said = str(error).removeprefix(f"{call.model}: ")
     if error.private:
         # A message of the model's own needs no sentence of ours; R's warnings are shown behind our sentence.
         said = error.private if isinstance(error, PredictionFailed) else f"{said} ({error.private})"
-    said = brief(said, _MOST_MESSAGE)
-    return {
-        "version": call.model,
-        "request_id": call.request_id,
-        "rows": rows,
-        "condition_class": kind,
-        "said": said,
-    }
+    _log.say(
+        MODEL_FAILED,
+        version=call.model,
+        request_id=call.request_id,
+        rows=f"row {part.first}" if part.count == 1 else f"rows {part.first} to {part.first + part.count - 1}",
+        condition_class=brief(error.condition_class, _MOST_CLASS) or error.reason,
+        said=brief(said, _MOST_MESSAGE),
+    )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from pathlib import Path
 
-from bridge import model_events
+from bridge import model_events, own_log
 from bridge.bundles.bundle import read_bundle
 from bridge.bundles.lookout import Lookout
 from bridge.bundles.repository import Repository, StoredVersion
@@ -16,13 +16,12 @@ from bridge.models.refreshes import Refreshes
 from bridge.models.residents import enough, first_to_serve, residents
 from bridge.models.retries import Retries
 from bridge.models.version import State, Version
-from bridge.own_log import OwnLog
 from bridge.shortages import passing_failure
 from bridge.workers.user import WorkerUser
 
 __all__ = ["Registry"]
 
-_log = OwnLog(__name__)
+_log = own_log.OwnLog(__name__)
 
 _MOST_LOADING = 4  # at once: each has a time limit, which many at once would all miss on few cores
 
