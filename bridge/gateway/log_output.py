@@ -189,11 +189,19 @@ def own_log_lines(form: Form, descriptor: int = _STANDARD_ERROR) -> Iterator[Lin
     try:
         yield writer
     finally:
-        writer.stop()
+        if not writer.stop():
+            _give_up(descriptor)
         logging.captureWarnings(capture=False)
         root.setLevel(level)
         root.removeHandler(writer)
         writer.close()
+
+
+def _give_up(descriptor: int) -> None:
+    """Lets what a library still writes on its way out go nowhere, as it would wait for ever for whoever reads it."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 def _key_of(record: logging.LogRecord) -> tuple[str, str]:

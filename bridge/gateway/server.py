@@ -184,6 +184,7 @@ class Gateway:
             await self._recorder.close()
         if self._log is not None:
             await self._log.close()
+        gc.unfreeze()  # or libraries find at the end that their objects are left, and say so between the lines of the log
 
     def _update_health(self, model: str) -> None:
         known = {(version.stored.model, version.stored.version) for version in self.registry.versions()}

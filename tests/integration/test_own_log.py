@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import re
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -38,7 +39,7 @@ def test_every_line_of_a_gateway_in_json_is_a_known_event(cancer: Cancer, reposi
         gateway = GatewayProcess(repository, configured(tmp_path, 'own_log = "json"\n'), told=1, stderr=log)
         with ScoringClient(gateway.url) as client:
             client.score("cancer", cancer.rows[:1])
-        gateway.stop()
+        assert gateway.end(signal.SIGTERM) == 0
     lines = lines_of(tmp_path / "log")
     by_event = {line["event"]: line for line in lines}
     assert by_event.keys() <= {event.name for event in all_events()}
@@ -54,7 +55,7 @@ def test_the_log_for_people_is_the_default(cancer: Cancer, repository: Path, tmp
     put(cancer.folder, repository, "cancer")
     with (tmp_path / "log").open("w") as log:
         gateway = GatewayProcess(repository, stderr=log)
-        gateway.stop()
+        assert gateway.end(signal.SIGTERM) == 0
     lines = (tmp_path / "log").read_text().splitlines()
     serves = next(line for line in lines if "version_serves" in line)
     assert re.fullmatch(r"\S+Z \[info\] cancer/1 serves event=version_serves", serves)
@@ -74,7 +75,7 @@ def test_calls_are_answered_and_the_gateway_ends_while_nobody_reads_its_log(
         with ScoringClient(gateway.url) as client:
             for number in range(20):
                 assert client.score("cancer", cancer.rows[: number + 1]).scores.size == number + 1
-        gateway.stop()
+        assert gateway.end(signal.SIGTERM) == 0
     for end in (reader, writer):
         with suppress(OSError):
             os.close(end)
@@ -90,7 +91,7 @@ def test_a_reader_that_comes_back_gets_the_lines(cancer: Cancer, repository: Pat
     found: list[bytes] = []
     reading = threading.Thread(target=_read_all, args=(reader, found.append))
     reading.start()
-    gateway.stop()
+    assert gateway.end(signal.SIGTERM) == 0
     reading.join()
     lines = [json.loads(line) for line in b"".join(found).splitlines() if line]
     assert [line["event"] for line in lines if line["event"] in ("version_serves", "draining")] == [
