@@ -32,6 +32,7 @@ from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.prediction_log.writer import PredictionLog
 from bridge.services.http_calls import Route
+from bridge.tracing import open_tracing
 
 __all__ = ["Gateway", "serve"]
 
@@ -39,6 +40,7 @@ _log = OwnLog(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SWITCH_INTERVAL_S = 0.0005  # how long a background thread may keep the interpreter while an answer waits for it
+_LAST_SPANS_S = 5.0
 _LAST_ANSWERS_S = 0.5  # time for the last default scores to leave after the grace is over
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -116,6 +118,7 @@ class Gateway:
             self._log.start()
         await self._settle_rights()
         await self._stores.start()
+        self._services.answering.tracing = await asyncio.to_thread(open_tracing)
         watch = self._services.access.watch(self._settings.watch_interval_s)
         self._access_watch = asyncio.get_running_loop().create_task(watch)
         await self.registry.discover()
@@ -184,7 +187,9 @@ class Gateway:
             await self._recorder.close()
         if self._log is not None:
             await self._log.close()
-        gc.unfreeze()  # or libraries find at the end that their objects are left, and say so between the lines of the log
+        if (tracing := self._services.answering.tracing) is not None:
+            await tracing.close(min(self._settings.grace_s, _LAST_SPANS_S))
+        gc.unfreeze()  # or libraries would find their objects left at the end, and say so between the lines of the log
 
     def _update_health(self, model: str) -> None:
         known = {(version.stored.model, version.stored.version) for version in self.registry.versions()}

@@ -4,11 +4,12 @@ They are: parse, ask whether the caller may, resolve, bind, score, encode, recor
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from bridge.attempts import Attempts
 from bridge.beside import beside, is_much
 from bridge.callers.caller import Caller
 from bridge.calls import Arrival, Call, ModelRef, Outcome, now
@@ -20,12 +21,14 @@ from bridge.layers.shares import Lease, Shares
 from bridge.models.registry import Registry
 from bridge.models.version import Version
 from bridge.own_log import OwnLog
+from bridge.parent_span import ParentSpan
 from bridge.prediction_log.record import record_of
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.services.asked import CallDraft, call_id, deadline_of
 from bridge.services.looking_up import call_with_lookups
 from bridge.services.status import code_of
 from bridge.services.wire import Wire
+from bridge.tracing import Tracing
 
 __all__ = ["Answering", "beside_in_time", "let_go"]
 
@@ -49,10 +52,12 @@ class Answering:
 
     Attributes:
         counters: what is counted of the calls.
+        tracing: makes the calls' spans; None where calls are not traced.
     """
 
     def __init__(self, registry: Registry, recorder: LogRecorder | None, inflight: Shares, max_columns: int) -> None:
         self.counters = Counters()
+        self.tracing: Tracing | None = None
         self._registry = registry
         self._recorder = recorder
         self._inflight = inflight
@@ -84,6 +89,10 @@ class Answering:
         finally:
             held.give_back()
 
+    def parent(self, headers: Callable[[], Iterable[tuple[str, str | bytes]] | None]) -> ParentSpan | None:
+        """Returns the caller's span of a request, of which `headers` returns the headers; None without tracing."""
+        return None if self.tracing is None else ParentSpan.of(headers() or ())
+
     async def refuse(self, wire: Wire[_Failed], arrival: Arrival, error: BridgeError) -> _Failed:
         """Puts a request on record that is refused before it is read; returns how its failed call ends.
 
@@ -103,6 +112,7 @@ class Answering:
             request_id, _ = wire.read_name(arrival.request)
         _log.say(REQUEST_BUG, bug=bug, request_id=request_id, caller=arrival.caller, method=wire.name)
         self.counters.refused(InternalError.reason)
+        self._trace_refused(arrival, wire.name, InternalError(), request_id, None)
         return wire.status(InternalError(), None)
 
     async def _read(
@@ -132,10 +142,12 @@ class Answering:
     async def _scored(self, wire: Wire[_Failed], arrival: Arrival, read: "_Read") -> bytes | _Failed:
         """Scores a call, puts it on record and counts it; returns the bytes of its answer, or how it ends."""
         call = read.call
+        if self.tracing is not None:
+            call.trace.noted = Attempts()
         try:
             ended = await self._recorded(wire, arrival, read)
         except asyncio.CancelledError:
-            self.counters.of(call.model).failed(call, wire.name, _CANCELLED, now())
+            self._count_failed(wire, arrival, call, _CANCELLED, _CANCELLED)
             raise
         except LogUnavailable as error:
             ended = let_go(error)
@@ -144,8 +156,13 @@ class Answering:
             ended = InternalError()
         if isinstance(ended, bytes):
             return ended
-        self.counters.of(call.model).failed(call, wire.name, code_of(ended).name, now())
+        self._count_failed(wire, arrival, call, ended.reason, code_of(ended).name)
         return wire.status(ended, call.model)
+
+    def _count_failed(self, wire: Wire[_Failed], arrival: Arrival, call: Call, reason: str, code: str) -> None:
+        self.counters.of(call.model).failed(call, wire.name, code, now())
+        if self.tracing is not None:
+            self.tracing.failed(arrival, call, wire.name, reason=reason, code=code)
 
     async def _recorded(self, wire: Wire[_Failed], arrival: Arrival, read: "_Read") -> bytes | BridgeError:
         """Scores a call and puts its outcome on record, also of a cancelled one; returns its answer, or why it failed.
@@ -181,6 +198,8 @@ class Answering:
             if written is not None:
                 await written
         self.counters.of(call.model).answered(call, wire.name, outcome, now())
+        if self.tracing is not None:
+            self.tracing.answered(arrival, call, wire.name, outcome)
         return reply
 
     def _written(
@@ -202,14 +221,23 @@ class Answering:
     async def _refused(self, wire: Wire[_Failed], arrival: Arrival, refusal: "_Refusal") -> _Failed:
         """Puts a refused request on record, for which no model is asked; returns how its failed call ends."""
         error, ref = refusal
+        unnamed = self._recorder is None and self.tracing is None
+        named = ("", "") if unnamed else wire.read_name(arrival.request)
         if self._recorder is not None:
-            named = wire.read_name(arrival.request)
             try:
                 await self._recorder.refused(arrival, error, code_of(error).value[0], named, ref)
             except LogUnavailable as unavailable:
                 error = let_go(unavailable)
         self.counters.refused(error.reason, wire.name, code_of(error).name, ref)
+        self._trace_refused(arrival, wire.name, error, named[0], ref)
         return wire.status(error, ref)
+
+    def _trace_refused(
+        self, arrival: Arrival, wire: str, error: BridgeError, request_id: str, ref: ModelRef | None
+    ) -> None:
+        if self.tracing is not None:
+            reason, code = error.reason, code_of(error).name
+            self.tracing.refused(arrival, wire, reason=reason, code=code, request_id=request_id, ref=ref)
 
 
 class _Read(NamedTuple):
