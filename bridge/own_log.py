@@ -44,7 +44,7 @@ FIELDS = {
     "kind": Field("text", "what was to be done, such as load or unload"),
     "lines": Field("number", "lines that were not written"),
     "logger": Field("text", "the module or library that says it"),
-    "method": Field("text", "the method of the request, without what its path names"),
+    "method": Field("text", "the wire of the request, or the name of its method in the code"),
     "model": Field("text", "the model", _MOST_VERSION),
     "note": Field("text", "words of the sentence", 1000),
     "path": Field("text", "a file", 1000),

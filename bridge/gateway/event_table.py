@@ -51,6 +51,9 @@ def _between(page: str, name: str, lines: list[str]) -> str:
     return marked.sub(lambda found: found.group(1) + table + found.group(2), page)
 
 
+def _write_anew(path: Path) -> None:
+    path.write_text(page_with_tables(path.read_text()))
+
+
 if __name__ == "__main__":
-    target = Path(sys.argv[1])
-    target.write_text(page_with_tables(target.read_text()))
+    _write_anew(Path(sys.argv[1]))

@@ -111,8 +111,7 @@ class Answering:
         with suppress(Exception):  # reading it may be what fails
             request_id, _ = wire.read_name(arrival.request)
         _log.say(REQUEST_BUG, bug=bug, request_id=request_id, caller=arrival.caller, method=wire.name)
-        self.counters.refused(InternalError.reason)
-        self._trace_refused(arrival, wire.name, InternalError(), request_id, None)
+        self._count_refused(wire, arrival, InternalError(), request_id, None)
         return wire.status(InternalError(), None)
 
     async def _read(
@@ -159,6 +158,11 @@ class Answering:
         self._count_failed(wire, arrival, call, ended.reason, code_of(ended).name)
         return wire.status(ended, call.model)
 
+    def _count_answered(self, wire: Wire[_Failed], arrival: Arrival, call: Call, outcome: Outcome) -> None:
+        self.counters.of(call.model).answered(call, wire.name, outcome, now())
+        if self.tracing is not None:
+            self.tracing.answered(arrival, call, wire.name, outcome)
+
     def _count_failed(self, wire: Wire[_Failed], arrival: Arrival, call: Call, reason: str, code: str) -> None:
         self.counters.of(call.model).failed(call, wire.name, code, now())
         if self.tracing is not None:
@@ -197,9 +201,7 @@ class Answering:
             written = self._recorder.append(record, arrival.request, reply)
             if written is not None:
                 await written
-        self.counters.of(call.model).answered(call, wire.name, outcome, now())
-        if self.tracing is not None:
-            self.tracing.answered(arrival, call, wire.name, outcome)
+        self._count_answered(wire, arrival, call, outcome)
         return reply
 
     def _written(
@@ -228,16 +230,16 @@ class Answering:
                 await self._recorder.refused(arrival, error, code_of(error).value[0], named, ref)
             except LogUnavailable as unavailable:
                 error = let_go(unavailable)
-        self.counters.refused(error.reason, wire.name, code_of(error).name, ref)
-        self._trace_refused(arrival, wire.name, error, named[0], ref)
+        self._count_refused(wire, arrival, error, named[0], ref)
         return wire.status(error, ref)
 
-    def _trace_refused(
-        self, arrival: Arrival, wire: str, error: BridgeError, request_id: str, ref: ModelRef | None
+    def _count_refused(
+        self, wire: Wire[_Failed], arrival: Arrival, error: BridgeError, request_id: str, ref: ModelRef | None
     ) -> None:
+        reason, code = error.reason, code_of(error).name
+        self.counters.refused(reason, wire.name, code, ref)
         if self.tracing is not None:
-            reason, code = error.reason, code_of(error).name
-            self.tracing.refused(arrival, wire, reason=reason, code=code, request_id=request_id, ref=ref)
+            self.tracing.refused(arrival, wire.name, reason=reason, code=code, request_id=request_id, ref=ref)
 
 
 class _Read(NamedTuple):

@@ -12,11 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fixtures import Cancer, put
+from fixtures import Cancer, StartGateway, put
 from gateways import GatewayProcess
-from scorebridge import ScoringClient
+from scorebridge import AsyncScoringClient, ScoringClient, ScoringError
 
+from bridge import events
 from bridge.gateway.event_table import all_events
+from bridge.gateway.log_lines import formatter_of
+from bridge.gateway.server import Gateway
+from bridge.models.version import Version
+from bridge.own_log import EVENT_KEY, Event
+from bridge.services.asked import CallDraft
 
 
 def configured(tmp_path: Path, text: str) -> Path:
@@ -104,3 +110,36 @@ def _read_all(reader: int, keep: Callable[[bytes], object]) -> None:
     with os.fdopen(reader, "rb") as pipe:
         while part := pipe.read1():
             keep(part)
+
+
+@pytest.mark.parametrize("front", ["grpc"], indirect=True)
+@pytest.mark.parametrize(
+    ("broken", "event"),
+    [((Version, "score"), events.CALL_BUG), ((CallDraft, "take_and_bind"), events.REQUEST_BUG)],
+    ids=["call_bug", "request_bug"],
+)
+async def test_a_bug_is_told_with_its_call_and_without_its_values(
+    broken: tuple[type, str],
+    event: Event,
+    cancer: Cancer,
+    repository: Path,
+    start_gateway: StartGateway,
+    connect: Callable[[Gateway], AsyncScoringClient],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    put(cancer.folder, repository, "cancer")
+    gateway = await start_gateway(repository)
+
+    def fails(*_: object) -> Any:
+        raise ValueError("secret 4711")
+
+    monkeypatch.setattr(*broken, fails)
+    with pytest.raises(ScoringError):
+        await connect(gateway).score("cancer", cancer.rows[:1], request_id="8c1f", allow_default=False)
+    (record,) = [one for one in caplog.records if getattr(one, EVENT_KEY, None) is event]
+    for form in ("json", "console"):
+        line = formatter_of(form).format(record)
+        assert "8c1f" in line
+        assert "ValueError" in line
+        assert "4711" not in line
