@@ -26,7 +26,8 @@ scoring is a backend with layers wrapped around it. A package imports only packa
 Below them is the ground, modules that every package may use. `calls`, `columns` and `defaults` hold the values that
 scoring works on, `looked_up` what was looked up for a call, `errors` and `lookup_errors` every way to fail, `config`
 and `store_settings` the gateway's settings, `addresses` tells where callers are, `workload` how busy a version is,
-`counters` what is counted of its calls. The others are small helpers.
+`counters` what is counted of its calls. `own_log` says `events` and `model_events` to the operator, `tracing` makes
+the spans of calls. The others are small helpers.
 """
 
 import os

@@ -8,9 +8,11 @@ from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from bridge.attempts import Attempts
 from bridge.columns import Batch, Column, Type, all_missing, constant
 from bridge.errors import BridgeError
 from bridge.looked_up import LookedUp
+from bridge.parent_span import ParentSpan
 from bridge.values import value
 
 __all__ = [
@@ -107,6 +109,7 @@ class Arrival:
         at: when all bytes had arrived, in seconds on the loop's clock.
         received_ns: when all bytes had arrived, in nanoseconds since 1970.
         json_bytes: the length of the JSON with which the request begins, where binary tensors follow it; else 0.
+        parent: the caller's span; None if it named none, or calls are not traced.
     """
 
     method: str
@@ -116,6 +119,7 @@ class Arrival:
     at: float
     received_ns: int
     json_bytes: int = 0
+    parent: ParentSpan | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -128,6 +132,7 @@ class Trace:
         sent: when a worker was first asked, in seconds on the loop's clock; None if none was.
         answered: when a worker last answered, in seconds on the loop's clock; None if none did.
         queued: when the call began to wait behind other calls, in seconds on the loop's clock; None if it did not.
+        noted: the attempts one by one; None where calls are not traced.
     """
 
     attempts: int = 0
@@ -135,6 +140,7 @@ class Trace:
     sent: float | None = None
     answered: float | None = None
     queued: float | None = None
+    noted: Attempts | None = None
 
     @property
     def backend_s(self) -> float:

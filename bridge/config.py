@@ -115,6 +115,7 @@ class GatewaySettings(BaseSettings, LogSettings):
             make. If it can't be written to, or others can write to it, a start is only slower.
         log_model_messages: whether messages of conditions that models raise are written to the gateway's own log, at a
             bounded rate.
+        own_log: how the gateway's own log is written to standard error: "console" for people, "json" an object a line.
         tls_certificate: PEM file of the certificate chain; TLS is served if it is set.
         tls_key: PEM file of the private key of `tls_certificate`.
         tls_client_ca: PEM file of authorities; clients must then show a certificate of one of them.
@@ -156,6 +157,7 @@ class GatewaySettings(BaseSettings, LogSettings):
     watch_interval_s: _Seconds = 1.0
     cache_dir: _Path = Field(default_factory=default_cache_dir)
     log_model_messages: bool = False
+    own_log: Literal["console", "json"] = "console"
     tls_certificate: _Path | None = None
     tls_key: _Path | None = None
     tls_client_ca: _Path | None = None

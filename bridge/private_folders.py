@@ -1,7 +1,6 @@
 """Private folders, which name their owner, so that the next process can clean up after one that ended suddenly."""
 
 import json
-import logging
 import os
 import signal
 import stat
@@ -12,11 +11,13 @@ from pathlib import Path
 
 import psutil
 
+from bridge.events import FOLDER_SWEPT
+from bridge.own_log import OwnLog
 from bridge.removal import remove_tree
 
 __all__ = ["lend", "make_folder", "private_folder", "remove_folder", "sweep", "temporary_files"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _PREFIX = "scorebridge-"
 _OWNER = "owner"
@@ -107,7 +108,7 @@ def sweep() -> None:
             pass
         _kill_all(folder)
         remove_tree(folder)
-        _log.warning("a process had ended suddenly: its folder %s and its R processes were removed", folder)
+        _log.say(FOLDER_SWEPT, folder=folder)
 
 
 def _identity(process: psutil.Process) -> dict[str, float]:

@@ -96,8 +96,8 @@ def shared(repository: Path, folder: Path, front: str = "grpc", **settings: Path
         settings: other than the defaults.
     """
     config, log = folder / "gateway.toml", folder / "stderr"
-    said = {name: repr(value if isinstance(value, float) else str(value)) for name, value in settings.items()}
-    config.write_text(f"front = '{front}'\n" + "".join(f"{name} = {value}\n" for name, value in said.items()))
+    given = {name: repr(value if isinstance(value, float) else str(value)) for name, value in settings.items()}
+    config.write_text(f"front = '{front}'\n" + "".join(f"{name} = {value}\n" for name, value in given.items()))
     with log.open("w") as stderr:
         gateway = GatewayProcess(repository, config, stderr=stderr, environment={"PYTHONWARNINGS": "error"})
     try:
@@ -105,7 +105,9 @@ def shared(repository: Path, folder: Path, front: str = "grpc", **settings: Path
     finally:
         code = gateway.end(signal.SIGTERM)
     assert code == 0
-    assert "Traceback" not in log.read_text()
+    said = log.read_text()
+    assert "Traceback" not in said
+    assert " bug=" not in said
 
 
 @pytest.fixture(scope="module")

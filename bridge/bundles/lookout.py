@@ -1,7 +1,6 @@
 """Looks into a repository off the event loop, so that a folder that hangs holds up only its own model."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -10,11 +9,13 @@ from pathlib import Path
 from bridge.bundles.bundle import Bundle, verify
 from bridge.bundles.repository import Repository, StoredVersion
 from bridge.errors import PassingFailure
+from bridge.model_events import FOLDER_UNREADABLE
+from bridge.own_log import OwnLog
 from bridge.reads import Reads
 
 __all__ = ["Lookout", "Seen"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _LOOK_S = 5.0
 _BUNDLE_S = 30.0
@@ -107,4 +108,4 @@ class Lookout:
     def _note_unseen(self, what: str, why: str) -> None:
         if what not in self._unseen:
             self._unseen.add(what)
-            _log.warning("the versions of %s stay as they are, because its folder can't be read: %s", what, why)
+            _log.say(FOLDER_UNREADABLE, model=what, error=why)

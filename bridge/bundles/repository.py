@@ -2,7 +2,6 @@
 
 import ctypes
 import errno
-import logging
 import os
 import re
 import shutil
@@ -17,10 +16,12 @@ from bridge.bundles.bundle import MANIFEST, bundle_files
 from bridge.bundles.staging import copy_files
 from bridge.errors import BundleError
 from bridge.files import read_regular
+from bridge.model_events import PROMOTION_UNREADABLE
+from bridge.own_log import OwnLog
 
 __all__ = ["Repository", "StoredVersion", "check_model_name"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,62}")
 _VERSION_NAME = re.compile(r"[1-9][0-9]{0,8}")
@@ -126,7 +127,7 @@ class Repository:
         try:
             return self._promoted(model)
         except (OSError, BundleError) as error:
-            _log.error("the promoted version of %s can't be read, so its highest good version serves: %s", model, error)
+            _log.say(PROMOTION_UNREADABLE, model=model, error=error)
             return None
 
     def _promoted(self, model: str) -> int | None:

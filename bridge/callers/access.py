@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import hmac
-import logging
 import secrets
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -17,10 +16,12 @@ from bridge.callers.callers_file import CallerEntry, parse_callers, read_callers
 from bridge.callers.row_rate import RowRate
 from bridge.config import ConfigError
 from bridge.errors import Unauthenticated
+from bridge.events import CALLERS_CHANGED, CALLERS_INVALID
+from bridge.own_log import OwnLog
 
 __all__ = ["Access"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _MOST_TOKEN = 4096  # characters
 _UNKNOWN = (
@@ -149,7 +150,7 @@ class Access:
                 rates = {} if self._directory is None else self._directory.rates
                 self._directory = self._read(content, rates)
                 self._content = content
-                _log.info("callers: %s has changed; from now on its callers may call", self._path)
+                _log.say(CALLERS_CHANGED, path=self._path)
         except ConfigError as error:
             self._say(str(error))
             return
@@ -161,7 +162,7 @@ class Access:
 
     def _say(self, fault: str) -> None:
         if fault and fault != self.fault:
-            _log.error("%s; the last callers that were valid may still call, and no others", fault)
+            _log.say(CALLERS_INVALID, error=fault)
         self.fault = fault
 
     def _found(self, directory: _Directory, shown: Credentials) -> _Known | None:

@@ -1,10 +1,8 @@
 """The commands of `scorebridge` and their options."""
 
 import asyncio
-import logging
 import math
 import os
-import sys
 from collections.abc import Coroutine
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -112,11 +110,12 @@ def serve(options: ServeOptions) -> None:
     each version that could not be loaded yet and is tried again. Then prints `ready grpc=HOST:PORT http=HOST:PORT`;
     with the native front, that line ends with a warning of what this front does not limit.
     """
-    from bridge.gateway.server import serve as run_gateway  # noqa: PLC0415 - without it, others start in half the time
+    from bridge.gateway.log_output import own_log_lines  # noqa: PLC0415 - without it, others start in half the time
+    from bridge.gateway.server import serve as run_gateway  # noqa: PLC0415 - as above
 
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     settings = read_settings(options.config, **options.given())
-    _run(run_gateway(settings, lambda line: print(line, flush=True)))  # noqa: T201 - scripts wait for the line
+    with own_log_lines(settings.own_log):
+        _run(run_gateway(settings, lambda line: print(line, flush=True)))  # noqa: T201 - scripts wait for the line
 
 
 @_command

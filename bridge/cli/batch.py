@@ -1,7 +1,6 @@
 """`scorebridge batch`: scores files of any size, through gateways or in this process, and can be killed and resumed."""
 
 import asyncio
-import logging
 import signal
 import sys
 from collections.abc import Coroutine
@@ -13,7 +12,9 @@ from bridge.cli.batch_options import BatchOptions, RProcess
 from bridge.cli.commands import CommandFailed, with_options_of
 from bridge.cli.json_output import print_json
 from bridge.errors import BridgeError
+from bridge.events import RUN_BUG
 from bridge.offline.run_options import RunOptions
+from bridge.own_log import OwnLog
 from bridge.texts import printable
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["batch"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _OVER_A_LIMIT = 1
 _COULD_NOT_RUN = 2
@@ -98,9 +99,8 @@ def _run(work: Coroutine[Any, Any, Any]) -> Any:
         raise _failed(error) from error
     except Exception as error:
         # Python would end with exit code 1 here, which would say that rows got no score.
-        said = "batch failed because of a bug in scorebridge"
-        _log.error(said, exc_info=error)
-        typer.echo(f"{said} ({type(error).__name__}): please report it", err=True)
+        _log.say(RUN_BUG, bug=error, kind="batch")
+        typer.echo(f"batch failed because of a bug in scorebridge ({type(error).__name__}): please report it", err=True)
         raise typer.Exit(_COULD_NOT_RUN) from error
 
 

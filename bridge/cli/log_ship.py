@@ -1,6 +1,5 @@
 """`scorebridge log ship`: follows a prediction log into OpenSearch or Elasticsearch."""
 
-import logging
 import os
 import re
 import signal
@@ -16,6 +15,8 @@ import typer
 from bridge.cli.commands import CommandFailed, with_options_of
 from bridge.cli.json_output import Json, print_json
 from bridge.errors import BridgeError
+from bridge.events import SHIPPING_BUG
+from bridge.own_log import OwnLog
 from bridge.shipping.delivery import Delivery, Stopped
 from bridge.shipping.documents import Documents, Indices
 from bridge.shipping.installation import install_template
@@ -26,7 +27,7 @@ from bridge.texts import printable
 
 __all__ = ["ShipOptions", "ship"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _INCOMPLETE = 1
 _COULD_NOT_SHIP = 2
@@ -151,9 +152,8 @@ def ship(options: ShipOptions) -> None:
         raise typer.Exit(_UNAVAILABLE if isinstance(error, TargetUnavailable) else _COULD_NOT_SHIP) from error
     except Exception as error:
         # Python would end with exit code 1 here, which would say that all was shipped that could be.
-        said = "log ship failed because of a bug in scorebridge"
-        _log.error(said, exc_info=error)
-        _say(f"{said} ({type(error).__name__}): please report it")
+        _log.say(SHIPPING_BUG, bug=error)
+        _say(f"{SHIPPING_BUG.sentence} ({type(error).__name__}): please report it")
         raise typer.Exit(_COULD_NOT_SHIP) from error
     if options.as_json and shipped:
         print_json(shipped)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from bridge.cli.page_errors import errors_part
 from bridge.cli.page_settings import model_settings_part, settings_part, stores_part
+from bridge.gateway.event_table import events_part, fields_part
 from bridge.gateway.metric_page import metrics_part
 
 __all__ = ["COMMAND", "DOCS", "PARTS", "PartUnknown", "main", "renewed", "stale_pages"]
@@ -17,6 +18,8 @@ DOCS = Path(__file__).parents[2] / "docs"
 # The parts by the names that pages call them by: <!-- generated: NAME --> and <!-- end --> stand around each.
 PARTS: Mapping[str, Callable[[], str]] = {
     "errors": errors_part,
+    "events": events_part,
+    "fields": fields_part,
     "metrics": metrics_part,
     "model-settings": model_settings_part,
     "settings": settings_part,

@@ -1,6 +1,5 @@
 """`scorebridge reconcile`: compares the scores that were answered with the scores that the models give now."""
 
-import logging
 import math
 from enum import StrEnum
 from pathlib import Path
@@ -12,6 +11,8 @@ from rich.console import Console
 from bridge.cli.commands import sigterm_unwinds
 from bridge.cli.json_output import Json, print_json
 from bridge.errors import BridgeError
+from bridge.events import RUN_BUG
+from bridge.own_log import OwnLog
 from bridge.prediction_log.selection import Selection
 from bridge.reconcile.run import Options, reconcile_log
 from bridge.reconcile.summary import NOT_RUN, Summary
@@ -23,7 +24,7 @@ _ANY_WIDTH = 1_000_000  # columns: so wide that rich cuts no table
 
 _TIME = "ISO 8601, UTC if it names no zone"
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _RepositoryOption = Annotated[
     Path | None, typer.Option(help="The folder that holds the bundles of all models; not needed with --against.")
@@ -93,9 +94,8 @@ def _way(r: RProgram | None) -> Literal["embedded", "rscript"] | None:
 
 
 def _say_bug(error: Exception) -> None:
-    said = "reconcile failed because of a bug in scorebridge"
-    _log.error(said, exc_info=error)
-    typer.echo(f"{said} ({type(error).__name__}): please report it", err=True)
+    _log.say(RUN_BUG, bug=error, kind="reconcile")
+    typer.echo(f"reconcile failed because of a bug in scorebridge ({type(error).__name__}): please report it", err=True)
 
 
 def _check_numbers(tolerance: float, timeout: float | None) -> None:

@@ -1,7 +1,6 @@
 """The TLS files: reads and checks them, and takes over changed files only when they are complete and correct."""
 
 import asyncio
-import logging
 import os
 import ssl
 import stat
@@ -14,10 +13,12 @@ from typing import Any
 import grpc
 
 from bridge.config import ConfigError, GatewaySettings
+from bridge.events import CERTIFICATES_CHANGED, CERTIFICATES_INVALID
+from bridge.own_log import OwnLog
 
 __all__ = ["Certificates"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _WEAK = ("EE_KEY_TOO_SMALL", "CA_KEY_TOO_SMALL", "CA_MD_TOO_WEAK")
 _MOST_BYTES = 1 << 20  # of a file; a certificate chain has a few KiB, a system's bundle of authorities 250 KiB
@@ -98,11 +99,11 @@ class Certificates:
         self._say("")
         if found != self._served:
             self._served = found
-            _log.info("TLS: %s or its key or authorities have changed; new connections get the new files", self._chain)
+            _log.say(CERTIFICATES_CHANGED, path=self._chain)
 
     def _say(self, fault: str) -> None:
         if fault and fault != self.fault:
-            _log.error("%s; new connections still get the last certificate that was correct", fault)
+            _log.say(CERTIFICATES_INVALID, error=fault)
         self.fault = fault
 
     def _newer(self) -> grpc.ServerCertificateConfiguration | None:

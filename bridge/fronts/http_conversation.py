@@ -1,7 +1,6 @@
 """aiohttp's half of a connection of the HTTP port, and its answers: no name of software, no traceback, no HTML."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
@@ -12,12 +11,14 @@ from aiohttp.streams import StreamReader
 
 from bridge.counters import FrontRefusal
 from bridge.errors import InternalError
+from bridge.events import HTTP_PORT_BUG
 from bridge.fronts.http_connection import Connection
+from bridge.own_log import OwnLog
 from bridge.services.http_calls import HttpAnswer, problem, problem_of
 
 __all__ = ["Answer", "Conversation", "raw_answer"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _NO_LOG: dict[str, Any] = {"access_log": None}  # the type hints don't know that it may be left out
 
@@ -104,7 +105,7 @@ class Conversation(web.RequestHandler):
             self._refused(FrontRefusal.HEADERS_TOO_LARGE if large else FrontRefusal.MALFORMED)
             return Answer(_TOO_LARGE if large else _MALFORMED, last=True)
         self._refused(InternalError.reason)
-        _log.error("the HTTP port failed because of a bug in the gateway", exc_info=exc)
+        _log.say(HTTP_PORT_BUG, bug=exc)
         return Answer(problem_of(InternalError()), last=True)
 
 

@@ -1,7 +1,6 @@
 """The HTTP port, on aiohttp: routes behind bounds on everything that it takes, in plain text or with TLS."""
 
 import asyncio
-import logging
 import ssl
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -16,6 +15,7 @@ from bridge.calls import now
 from bridge.config import GatewaySettings
 from bridge.counters import FrontRefusal
 from bridge.errors import BridgeError, Draining, InternalError, PermissionDenied
+from bridge.events import HTTP_BUG
 from bridge.fronts.address import cannot_listen, with_port
 from bridge.fronts.http_bodies import BodyRefused, check_head, take_body
 from bridge.fronts.http_connection import Connection
@@ -23,11 +23,12 @@ from bridge.fronts.http_conversation import Answer, Conversation, raw_answer
 from bridge.fronts.http_limits import Ends, Limits
 from bridge.fronts.http_routes import Routes, decoded_path
 from bridge.layers.shares import Shares
+from bridge.own_log import OwnLog
 from bridge.services.http_calls import HttpAnswer, HttpRequest, Route, problem_of
 
 __all__ = ["HttpPort"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _LEAST_BODY_BYTES = 64 << 10
 
@@ -147,8 +148,8 @@ class HttpPort:
         except BridgeError as error:
             self._refused(error.reason)
             answer = problem_of(error)
-        except Exception:  # noqa: BLE001 - its text may hold input values, and aiohttp would show it
-            _log.exception("a request to the HTTP port failed because of a bug in the gateway")
+        except Exception as bug:  # noqa: BLE001 - its text may hold input values, and aiohttp would show it
+            _log.say(HTTP_BUG, bug=bug)
             self._refused(InternalError.reason)
             answer = problem_of(InternalError())
         conversation.whole = not _has_body(request) or request.content.is_eof()

@@ -6,7 +6,6 @@ counts a deadline from when the event loop begins the call, and it costs a call 
 """
 
 import asyncio
-import logging
 import os
 import re
 import shutil
@@ -25,12 +24,14 @@ from bridge.config import GatewaySettings
 from bridge.counters import FrontRefusal
 from bridge.eager import Waits, begin, resume
 from bridge.errors import BridgeError, Draining, InternalError, InvalidRequest
+from bridge.events import GRPC_BUG
+from bridge.own_log import OwnLog
 from bridge.private_folders import make_folder
 from bridge.services.status import Status
 
 __all__ = ["Group", "NativeFront"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _TIMEOUT = re.compile(rb"[0-9]{1,8}[HMSmun]")
 _EVENTS = 64  # the most events that are passed from the library to the event loop at once
@@ -197,8 +198,8 @@ class NativeFront:
         except asyncio.CancelledError:
             # The caller has left or its deadline has passed; if neither, it reads this.
             answer = Status(grpc.StatusCode.CANCELLED, "the gateway cancelled the call")
-        except Exception:  # noqa: BLE001 - its text may hold input values
-            _log.exception("a call failed because of a bug in the gateway")
+        except Exception as bug:  # noqa: BLE001 - its text may hold input values
+            _log.say(GRPC_BUG, bug=bug, method=getattr(method, "__name__", ""))
             answer = Status(grpc.StatusCode.INTERNAL, str(InternalError()))
         self._calls.pop(call_id, None)
         if self._answers is not None:

@@ -1,7 +1,6 @@
 """Measures in the background how far the calls of the last day have moved away from the golden rows."""
 
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -15,12 +14,14 @@ from bridge.beside import beside
 from bridge.config import GatewaySettings
 from bridge.drift.order import DriftFailed, Order, OrderedVersion, read_answer
 from bridge.drift.shift import VersionShifts
+from bridge.events import DRIFT_BUG, DRIFT_NOT_MEASURED
 from bridge.models.version import Version
+from bridge.own_log import OwnLog
 from bridge.workers.process_group import ProcessGroup
 
 __all__ = ["DriftWatch", "Serving"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _FIRST_S = 60.0
 _HOURS = 24.0
@@ -99,10 +100,10 @@ class DriftWatch:
                 self.at, self.failure = datetime.now(UTC), ""
             except (DriftFailed, OSError) as error:
                 self.failure = str(error)
-                _log.warning("drift could not be measured, which is tried again in %g s: %s", wait_s, error)
+                _log.say(DRIFT_NOT_MEASURED, error=error, pause_s=wait_s)
             except Exception as error:  # noqa: BLE001 - the next attempt must still come
                 self.failure = f"an unforeseen {type(error).__name__}"
-                _log.exception("drift could not be measured, which is tried again in %g s", wait_s)
+                _log.say(DRIFT_BUG, bug=error, pause_s=wait_s)
 
     async def _measured(self, folder: Path) -> tuple[VersionShifts, ...]:
         versions = tuple(_ordered(one) for one in map(self._registry.serving, self._registry.models()) if one)

@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import os
 import signal
 import socket
@@ -16,6 +15,7 @@ from grpc_health.v1 import health_pb2
 
 from bridge.bundles.repository import Repository
 from bridge.config import GatewaySettings
+from bridge.events import DRAINING, RUNS_AS_ROOT
 from bridge.features.stores.stores import open_stores
 from bridge.fronts.address import with_port
 from bridge.fronts.front import Front
@@ -30,17 +30,20 @@ from bridge.gateway.start_check import no_repository
 from bridge.layers.drain import Drain
 from bridge.models.registry import Registry
 from bridge.models.version import State
+from bridge.own_log import OwnLog
 from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.prediction_log.writer import PredictionLog
 from bridge.services.http_calls import Route
+from bridge.tracing import open_tracing
 
 __all__ = ["Gateway", "serve"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SWITCH_INTERVAL_S = 0.0005  # how long a background thread may keep the interpreter while an answer waits for it
+_LAST_SPANS_S = 5.0
 _LAST_ANSWERS_S = 0.5  # time for the last default scores to leave after the grace is over
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -135,6 +138,7 @@ class Gateway:
             self._log.start()
         await self._settle_rights()
         await self._stores.start()
+        self._services.answering.tracing = await asyncio.to_thread(open_tracing)
         watch = self._services.access.watch(self._settings.watch_interval_s)
         self._access_watch = asyncio.get_running_loop().create_task(watch)
         await self.registry.discover()
@@ -150,7 +154,7 @@ class Gateway:
         if self._worker_user is not None:
             await asyncio.to_thread(require_rights, self._settings, self._worker_user)
         elif os.geteuid() == 0:
-            _log.warning(AS_ROOT)
+            _log.say(RUNS_AS_ROOT, note=AS_ROOT)
             self.pages.notes.append(AS_ROOT)
 
     async def load(self) -> None:
@@ -203,6 +207,9 @@ class Gateway:
             await self._recorder.close()
         if self._log is not None:
             await self._log.close()
+        if (tracing := self._services.answering.tracing) is not None:
+            await tracing.close(min(self._settings.grace_s, _LAST_SPANS_S))
+        gc.unfreeze()  # or libraries would find their objects left at the end, and say so between the lines of the log
 
     def _update_health(self, model: str) -> None:
         known = {(version.stored.model, version.stored.version) for version in self.registry.versions()}
@@ -259,7 +266,7 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
         await gateway.start()
         if await _first(_load(gateway, tell), stop.wait()):
             await stop.wait()
-        _log.info("draining: no new calls are taken, calls under way have %g s to finish", settings.grace_s)
+        _log.say(DRAINING, seconds=settings.grace_s)
         await _first(gateway.drain(), hurry.wait())
     finally:
         for number in _SIGNALS:

@@ -6,7 +6,6 @@ is no timer. At the deadline a call gets the ranges that are finished. Chunks of
 """
 
 import asyncio
-import logging
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import replace
@@ -20,11 +19,13 @@ from bridge.errors import (
     WorkerLost,
 )
 from bridge.layers.chunks import CallInChunks, Chunk, coalesce, expire, fail, halves, outcome_of, share
+from bridge.model_events import EXECUTION_BUG
+from bridge.own_log import OwnLog
 from bridge.workload import Workload
 
 __all__ = ["Batching"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _AHEAD_S = 0.001  # the call ends itself before the deadline layer does, which would throw the finished ranges away
 _ALIGNED_ROWS = 64  # xgboost predicts in blocks of 64 rows; for R any number will do
@@ -160,8 +161,9 @@ class Batching:
             self._waiting.extendleft(reversed(again))
             if not again:
                 fail(chunks, error)
-        except Exception:  # noqa: BLE001 - the calls must not wait for ever
-            _log.exception("%s: an execution failed by a bug of the gateway; report it", chunks[0].whole.call.model)
+        except Exception as bug:  # noqa: BLE001 - the calls must not wait for ever
+            call = chunks[0].whole.call
+            _log.say(EXECUTION_BUG, bug=bug, version=call.model, request_id=call.request_id, calls=len(chunks))
             fail(chunks, InternalError())
 
     async def _predict(self, chunks: list[Chunk]) -> Outcome:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from bridge.attempts import Attempts
 from bridge.calls import Call, Outcome, Range, Scorer, Trace
 from bridge.columns import Column, Matrix, join
 from bridge.errors import BridgeError, DeadlineExceeded
@@ -123,7 +124,8 @@ def coalesce(chunks: Sequence[Chunk]) -> Call:
     deadlines = [call.deadline for call in calls if call.deadline is not None]
     latest = max(deadlines, key=lambda one: one.instant) if len(deadlines) == len(calls) else None
     batch = join([call.batch for call in calls])
-    return replace(calls[0], batch=batch, deadline=latest, coalesced=True, trace=Trace())
+    trace = Trace(noted=Attempts.together(call.trace.noted for call in calls))
+    return replace(calls[0], batch=batch, deadline=latest, coalesced=True, trace=trace)
 
 
 def share(chunks: Sequence[Chunk], outcome: Outcome) -> None:

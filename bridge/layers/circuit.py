@@ -1,18 +1,18 @@
 """The circuit layer: keeps calls from a version that fails again and again, and probes it until it answers."""
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from enum import StrEnum
 
 from bridge.calls import Call, Deadline, ModelRef, Outcome, Range, Scorer, now
 from bridge.columns import Batch
 from bridge.errors import BridgeError, CircuitOpen, MalformedPrediction, PoisonCall, PredictionFailed, WorkerLost
-from bridge.texts import printable
+from bridge.model_events import CIRCUIT_CLOSED, CIRCUIT_OPENED, CIRCUIT_STAYS_OPEN
+from bridge.own_log import OwnLog
 
 __all__ = ["Circuit", "CircuitState"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 # Never a model's own error, an overload or a caller's short deadline: else one caller could shut out all others.
 _COUNTED = (WorkerLost, PoisonCall, MalformedPrediction)
@@ -101,14 +101,13 @@ class Circuit:
     def _recover(self) -> None:
         self._in_a_row = 0
         if self.state is CircuitState.HALF_OPEN:
-            _log.info("the circuit of %s is closed: the model answers again", self._target[0] if self._target else "")
+            _log.say(CIRCUIT_CLOSED, version=self._target[0] if self._target else "")
             self.state = CircuitState.CLOSED
 
     def _trip(self) -> None:
         if self._target is None:
             return
-        said = "the circuit of %s is open: %d failures in a row; the model is asked again in %g s"
-        _log.warning(said, self._target[0], self._in_a_row, self._open_s)
+        _log.say(CIRCUIT_OPENED, version=self._target[0], attempts=self._in_a_row, pause_s=self._open_s)
         self.state = CircuitState.OPEN
         self._probing = asyncio.get_running_loop().create_task(self._ask_again(*self._target))
 
@@ -130,6 +129,5 @@ class Circuit:
             if failure is None:
                 self._recover()
                 return
-            why = printable(str(failure)) or type(failure).__name__
-            _log.warning("the circuit of %s stays open: the model failed the probe row: %s", model, why)
+            _log.say(CIRCUIT_STAYS_OPEN, version=model, error=str(failure) or type(failure).__name__)
             self.state = CircuitState.OPEN

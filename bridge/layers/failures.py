@@ -1,15 +1,16 @@
 """The failures layer: writes what a model said when it failed to the gateway's own log, at a bounded rate."""
 
 import asyncio
-import logging
 
 from bridge.calls import Call, ModelRef, Outcome, Range, Scorer, now
 from bridge.errors import BackendError, MalformedPrediction, PredictionFailed
+from bridge.model_events import MODEL_FAILED, MODEL_FAILURES_LEFT_OUT
+from bridge.own_log import OwnLog
 from bridge.texts import brief
 
 __all__ = ["Failures"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _AT_ONCE = 10
 _PER_S = 1.0
@@ -51,7 +52,7 @@ class Failures:
         self._at = at
         if self._lines >= 1:
             self._lines -= 1
-            _log.warning("%s", _line(call, part, error))
+            _say(call, part, error)
             return
         self._unwritten += 1
         if self._opening is None:
@@ -65,15 +66,20 @@ class Failures:
         (_, model), self._opening = self._opening, None
         self._lines, self._at = 1.0, now()  # a sum of fractions could be just below 1, and hold the next line back
         verb = "was" if self._unwritten == 1 else "were"
-        _log.warning("%s: of the messages of failed calls, %d more %s not written", model, self._unwritten, verb)
+        _log.say(MODEL_FAILURES_LEFT_OUT, version=model, lines=self._unwritten, note=verb)
         self._unwritten = 0
 
 
-def _line(call: Call, part: Range, error: BackendError) -> str:
-    rows = f"row {part.first}" if part.count == 1 else f"rows {part.first} to {part.first + part.count - 1}"
-    kind = brief(error.condition_class, _MOST_CLASS) or error.reason
+def _say(call: Call, part: Range, error: BackendError) -> None:
     said = str(error).removeprefix(f"{call.model}: ")
     if error.private:
         # A message of the model's own needs no sentence of ours; R's warnings are shown behind our sentence.
         said = error.private if isinstance(error, PredictionFailed) else f"{said} ({error.private})"
-    return f"{call.model}: call {call.request_id}, {rows}: {kind}: {brief(said, _MOST_MESSAGE)}"
+    _log.say(
+        MODEL_FAILED,
+        version=call.model,
+        request_id=call.request_id,
+        rows=f"row {part.first}" if part.count == 1 else f"rows {part.first} to {part.first + part.count - 1}",
+        condition_class=brief(error.condition_class, _MOST_CLASS) or error.reason,
+        said=brief(said, _MOST_MESSAGE),
+    )

@@ -3,8 +3,9 @@
 import asyncio
 import random
 
+from bridge.attempts import Attempts
 from bridge.calls import Call, Outcome, Scorer, now
-from bridge.errors import PoisonCall, WorkerLost
+from bridge.errors import BridgeError, InternalError, PoisonCall, WorkerLost
 
 __all__ = ["Retry", "RetryBudget"]
 
@@ -82,7 +83,7 @@ class Retry:
         self._budget.deposit()
         while True:
             try:
-                return await inner(call)
+                return await (inner(call) if call.trace.noted is None else _noted(call, inner, call.trace.noted))
             except WorkerLost as error:
                 if lost and lost == call.lost:
                     # The retry is paid for only when it fails too: calls that were coalesced with the one that kills
@@ -108,3 +109,20 @@ class Retry:
             return False
         in_time = call.deadline is None or call.deadline.remaining_s() > pause_s
         return in_time and self._budget.withdraw()
+
+
+async def _noted(call: Call, inner: Scorer, attempts: Attempts) -> Outcome:
+    attempt = attempts.begin(now(), call.rows, coalesced=call.coalesced)
+    try:
+        return await inner(call)
+    except BridgeError as error:
+        attempt.reason = error.reason
+        raise
+    except asyncio.CancelledError:
+        attempt.reason = "CANCELLED"
+        raise
+    except Exception:
+        attempt.reason = InternalError.reason
+        raise
+    finally:
+        attempt.ended = now()

@@ -1,14 +1,16 @@
 """The refreshes of models that are under way: at most one of each model, so that no model holds up another."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any
 
+from bridge.model_events import REFRESH_BUG
+from bridge.own_log import OwnLog
+
 __all__ = ["Refreshes"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 
 class Refreshes:
@@ -42,4 +44,4 @@ class Refreshes:
     def _end(self, model: str, task: asyncio.Task[None]) -> None:
         del self._under_way[model]
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("refreshing the versions of %s failed; it is tried again", model, exc_info=error)
+            _log.say(REFRESH_BUG, bug=error, model=model)

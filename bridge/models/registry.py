@@ -1,10 +1,10 @@
 """Keeps the versions of all models: loads them as the repository says, and chooses which version serves."""
 
 import asyncio
-import logging
 from collections.abc import Callable, Collection
 from pathlib import Path
 
+from bridge import model_events, own_log
 from bridge.bundles.bundle import read_bundle
 from bridge.bundles.lookout import Lookout
 from bridge.bundles.repository import Repository, StoredVersion
@@ -21,7 +21,7 @@ from bridge.workers.user import WorkerUser
 
 __all__ = ["Registry"]
 
-_log = logging.getLogger(__name__)
+_log = own_log.OwnLog(__name__)
 
 _MOST_LOADING = 4  # at once: each has a time limit, which many at once would all miss on few cores
 
@@ -101,9 +101,9 @@ class Registry:
             try:
                 await self.begin_refresh()
             except OSError as error:
-                _log.warning("the repository can't be read, which is tried again in %g s: %s", interval_s, error)
-            except Exception:  # noqa: BLE001 - later changes must still be seen
-                _log.exception("the repository can't be read because of an unexpected error, which is tried again")
+                _log.say(model_events.REPOSITORY_UNREADABLE, pause_s=interval_s, error=error)
+            except Exception as bug:  # noqa: BLE001 - later changes must still be seen
+                _log.say(model_events.REPOSITORY_BUG, bug=bug)
 
     async def discover(self) -> None:
         """Learns which models and versions the repository holds, without loading any.
@@ -247,7 +247,7 @@ class Registry:
             self._serving.pop(model, None)
         elif chosen is not current:
             self._serving[model] = chosen
-            _log.info("%s serves", chosen.ref)
+            _log.say(model_events.VERSION_SERVES, version=chosen.ref)
 
     async def _load(self, version: Version) -> None:
         version.begin_loading()
@@ -269,7 +269,7 @@ class Registry:
         except Exception as error:  # noqa: BLE001 - no version may stay undecided, or keep others from serving
             self._decide_otherwise(version, error)
         if version.state is State.REFUSED:
-            _log.warning("refused %s: %s", version.ref, version.reason)
+            _log.say(model_events.VERSION_REFUSED, version=version.ref, reason=version.reason)
 
     def _decide_otherwise(self, version: Version, error: Exception) -> None:
         """Refuses or puts off a version whose loading failed by an unexpected error."""
@@ -278,7 +278,7 @@ class Registry:
         elif isinstance(error, OSError):
             version.refuse(f"a file of the bundle can't be read: {error.strerror}")
         else:
-            _log.error("loading %s failed because of a bug in the gateway", version.ref, exc_info=error)
+            _log.say(model_events.LOADING_BUG, bug=error, version=version.ref)
             version.refuse("the gateway failed while it loaded this version, because of a bug: its log says where")
 
     async def _load_again(self, version: Version) -> None:

@@ -1,7 +1,6 @@
 """Tries waiting versions again, whose loading failed for a reason that may pass, with growing pauses."""
 
 import asyncio
-import logging
 import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -9,11 +8,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from bridge.model_events import VERSION_GIVEN_UP, VERSION_WAITS
 from bridge.models.version import State, Version
+from bridge.own_log import OwnLog
 
 __all__ = ["Retries"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 300.0
 _MOST_DOUBLINGS = 30
@@ -64,7 +65,7 @@ class Retries:
         retry.failures += 1
         retry.pause_s = _pause_s(retry.failures)
         version.wait(reason, datetime.now(UTC) + timedelta(seconds=retry.pause_s))
-        _log.warning("waiting %s: %s; loading is tried again in %.1f s", version.ref, reason, retry.pause_s)
+        _log.say(VERSION_WAITS, version=version.ref, reason=reason, pause_s=retry.pause_s)
         if retry.task is None and not self._closed:
             retry.task = asyncio.get_running_loop().create_task(self._try_until_decided(version, retry))
             retry.task.add_done_callback(partial(self._end, version))
@@ -97,7 +98,7 @@ class Retries:
         if (retry := self._retries.get(version)) is not None and retry.task is task:
             del self._retries[version]
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("%s is not tried again, because of an unexpected error", version.ref, exc_info=error)
+            _log.say(VERSION_GIVEN_UP, bug=error, version=version.ref)
 
 
 def _pause_s(failures: int) -> float:

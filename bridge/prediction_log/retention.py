@@ -1,6 +1,5 @@
 """How long a log is kept: removes segments that are too old, and the oldest ones of a log that is too large."""
 
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,12 +7,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from bridge.config import LogSettings
+from bridge.events import RETENTION_FAILED, SEGMENT_KEPT_UNSHIPPED, SEGMENT_REMOVED, SEGMENT_REMOVED_UNSHIPPED
+from bridge.own_log import OwnLog
 from bridge.prediction_log.folder import LogNotReadable, first_sequence, segment_paths, suspect_mark
 from bridge.prediction_log.positions import positions_in
 
 __all__ = ["remove_old"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,7 @@ def remove_old(settings: LogSettings, current: Path) -> int:
             total -= one.size
             lost += _tell(one, shipped)
     except (OSError, LogNotReadable) as error:
-        _log.warning("old segments of the prediction log could not be removed, the next segment tries again: %s", error)
+        _log.say(RETENTION_FAILED, error=error)
     return lost
 
 
@@ -85,11 +86,7 @@ def _is_held(settings: LogSettings, one: _File, total: int, shipped: Mapping[str
     most = settings.log_keep_unshipped_bytes
     if most is None or total > most or all(next_record >= one.next_first for next_record in shipped.values()):
         return False
-    _log.warning(
-        "segment %s of the prediction log is kept although it is due, as it is not shipped yet: does `scorebridge log "
-        "ship` run? The log has %d bytes, and log_keep_unshipped_bytes allows %d",
-        *(one.path.name, total, most),
-    )
+    _log.say(SEGMENT_KEPT_UNSHIPPED, segment=one.path.name, bytes=total, most_bytes=most)
     return True
 
 
@@ -97,12 +94,7 @@ def _tell(one: _File, shipped: Mapping[str, int]) -> bool:
     """Logs that a segment was removed, as a warning if it was not shipped; returns whether it was not."""
     behind = [name for name, next_record in shipped.items() if next_record < one.next_first]
     if not behind:
-        name = one.path.name
-        _log.info("segment %s of the prediction log was removed, as log_keep_s or log_keep_bytes says", name)
+        _log.say(SEGMENT_REMOVED, segment=one.path.name)
         return False
-    _log.warning(
-        "segment %s of the prediction log was removed, as log_keep_s or log_keep_bytes says, before it was shipped: "
-        "see %s. Records before %d are lost there: does `scorebridge log ship` run?",
-        *(one.path.name, ", ".join(behind), one.next_first),
-    )
+    _log.say(SEGMENT_REMOVED_UNSHIPPED, segment=one.path.name, path=", ".join(behind), first_kept=one.next_first)
     return True

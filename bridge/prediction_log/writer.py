@@ -1,7 +1,6 @@
 """Writes a log: a record is in the page cache before its answer leaves; a thread of its own syncs it to the disk."""
 
 import asyncio
-import logging
 import os
 import threading
 import time
@@ -14,6 +13,8 @@ from scorebridge.v1 import prediction_log_pb2 as pb
 
 from bridge.config import LogSettings
 from bridge.errors import LogUnavailable
+from bridge.events import RECORDS_NOT_WRITTEN, SEGMENT_MARK_FAILED, SEGMENT_NOT_SYNCED
+from bridge.own_log import OwnLog
 from bridge.prediction_log.folder import first_sequence
 from bridge.prediction_log.frames import body_parts
 from bridge.prediction_log.lock import lock_folder
@@ -24,7 +25,7 @@ from bridge.prediction_log.written import Written
 
 __all__ = ["PredictionLog"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _LARGE_BYTES = 256 << 10  # writing more than this takes longer than a hop to a thread and back
 _HELD_BYTES = 128 << 10  # of unhashed records: the next request should get their memory while it is still in the cache
@@ -162,7 +163,7 @@ class PredictionLog:
 
     def _fail(self, records: int, error: Exception) -> None:
         self.lost += records
-        _log.error("%d records could not be written to the prediction log: %s", records, error)
+        _log.say(RECORDS_NOT_WRITTEN, records=records, error=error)
         if self._settings.log_on_failure == "refuse":
             why = error.strerror if isinstance(error, OSError) else type(error).__name__
             raise LogUnavailable(f"the call is not answered, because it can't be put on record: {why}") from error
@@ -259,12 +260,12 @@ class PredictionLog:
         try:
             step(segment)
         except Exception as error:  # noqa: BLE001 - without its thread the log would keep every answer waiting
-            bug = not isinstance(error, OSError)
-            _log.error("log segment %s may not be on the disk: %s", segment.path.name, error, exc_info=bug)
+            bug = None if isinstance(error, OSError) else error
+            _log.say(SEGMENT_NOT_SYNCED, bug=bug, segment=segment.path.name, error=error)
             try:
                 self._leave(segment, error)
             except Exception as unsaid:  # noqa: BLE001 - a file system that fails takes no mark either
-                _log.error("log segment %s could not get its mark `.suspect`: %s", segment.path.name, unsaid)
+                _log.say(SEGMENT_MARK_FAILED, segment=segment.path.name, error=unsaid)
 
     def _leave(self, segment: SegmentFile, failure: Exception) -> None:
         segment.failure = failure

@@ -1,6 +1,5 @@
 """Runs one reconciliation, from the log to the files and the summary."""
 
-import logging
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from typing import Literal
 from bridge.bundles.bundle import Bundle, read_bundle, verify
 from bridge.bundles.repository import Repository
 from bridge.errors import BridgeError, BundleError, InvalidRequest
+from bridge.events import RESCORING_BUG
+from bridge.own_log import OwnLog
 from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.selection import Selection
 from bridge.private_folders import private_folder
@@ -28,7 +29,7 @@ from bridge.row_files.other_tables import AgainstNotReadable
 
 __all__ = ["Options", "reconcile_log"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +156,7 @@ class _Version:
         if isinstance(error, BridgeError | OSError):
             self.result.not_rescored = f"{where}{error}"
             return
-        _log.error("%s could not be scored again", self.logged.key, exc_info=error)
+        _log.say(RESCORING_BUG, bug=error, version=self.logged.key)
         self.result.not_rescored = f"{where}an unforeseen {type(error).__name__}, see standard error; please report it"
 
     def _calls(self) -> Iterator[AnsweredCall]:

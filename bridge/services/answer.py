@@ -4,31 +4,35 @@ They are: parse, ask whether the caller may, resolve, bind, score, encode, recor
 """
 
 import asyncio
-import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 
+from bridge.attempts import Attempts
 from bridge.beside import beside, is_much
 from bridge.callers.caller import Caller
 from bridge.calls import Arrival, Call, ModelRef, Outcome, now
 from bridge.counters import Counters
 from bridge.eager import in_task
 from bridge.errors import BridgeError, DeadlineExceeded, InternalError, LogUnavailable, ModelNotReady, Overloaded
+from bridge.events import CALL_BUG, REQUEST_BUG
 from bridge.layers.shares import Lease, Shares
 from bridge.models.registry import Registry
 from bridge.models.version import Version
+from bridge.own_log import OwnLog
+from bridge.parent_span import ParentSpan
 from bridge.prediction_log.record import record_of
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.services.asked import CallDraft, call_id, deadline_of
 from bridge.services.looking_up import call_with_lookups
 from bridge.services.status import code_of
 from bridge.services.wire import Wire
+from bridge.tracing import Tracing
 
 __all__ = ["Answering", "beside_in_time", "let_go"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _CANCELLED = "CANCELLED"  # gRPC's name of the status of calls whose callers have left
 _MANY_VALUES = 4096  # scores of all outputs that JSON takes 2 ms to write
@@ -48,10 +52,12 @@ class Answering:
 
     Attributes:
         counters: what is counted of the calls.
+        tracing: makes the calls' spans; None where calls are not traced.
     """
 
     def __init__(self, registry: Registry, recorder: LogRecorder | None, inflight: Shares, max_columns: int) -> None:
         self.counters = Counters()
+        self.tracing: Tracing | None = None
         self._registry = registry
         self._recorder = recorder
         self._inflight = inflight
@@ -78,11 +84,14 @@ class Answering:
             return await self._scored(wire, arrival, read)
         except Overloaded as error:
             return await self._refused(wire, arrival, _Refusal(let_go(error), None))
-        except Exception:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller
-            _log.exception("a call failed because of a bug in the gateway")
-            return self._refused_by_bug(wire)
+        except Exception as error:  # noqa: BLE001 - gRPC would send its text, which may hold input values, to the caller
+            return self._refused_by_bug(wire, arrival, error)
         finally:
             held.give_back()
+
+    def parent(self, headers: Callable[[], Iterable[tuple[str, str | bytes]] | None]) -> ParentSpan | None:
+        """Returns the caller's span of a request, of which `headers` returns the headers; None without tracing."""
+        return None if self.tracing is None else ParentSpan.of(headers() or ())
 
     async def refuse(self, wire: Wire[_Failed], arrival: Arrival, error: BridgeError) -> _Failed:
         """Puts a request on record that is refused before it is read; returns how its failed call ends.
@@ -94,12 +103,15 @@ class Answering:
         """
         try:
             return await self._refused(wire, arrival, _Refusal(let_go(error), None))
-        except Exception:  # noqa: BLE001 - as in `answer`
-            _log.exception("a refused call failed because of a bug in the gateway")
-            return self._refused_by_bug(wire)
+        except Exception as bug:  # noqa: BLE001 - as in `answer`
+            return self._refused_by_bug(wire, arrival, bug)
 
-    def _refused_by_bug(self, wire: Wire[_Failed]) -> _Failed:
-        self.counters.refused(InternalError.reason)
+    def _refused_by_bug(self, wire: Wire[_Failed], arrival: Arrival, bug: Exception) -> _Failed:
+        request_id = ""
+        with suppress(Exception):  # reading it may be what fails
+            request_id, _ = wire.read_name(arrival.request)
+        _log.say(REQUEST_BUG, bug=bug, request_id=request_id, caller=arrival.caller, method=wire.name)
+        self._count_refused(wire, arrival, InternalError(), request_id, None)
         return wire.status(InternalError(), None)
 
     async def _read(
@@ -129,20 +141,32 @@ class Answering:
     async def _scored(self, wire: Wire[_Failed], arrival: Arrival, read: "_Read") -> bytes | _Failed:
         """Scores a call, puts it on record and counts it; returns the bytes of its answer, or how it ends."""
         call = read.call
+        if self.tracing is not None:
+            call.trace.noted = Attempts()
         try:
             ended = await self._recorded(wire, arrival, read)
         except asyncio.CancelledError:
-            self.counters.of(call.model).failed(call, wire.name, _CANCELLED, now())
+            self._count_failed(wire, arrival, call, _CANCELLED, _CANCELLED)
             raise
         except LogUnavailable as error:
             ended = let_go(error)
-        except Exception:  # noqa: BLE001 - as in `answer`
-            _log.exception("a call for %s failed because of a bug in the gateway", call.model)
+        except Exception as bug:  # noqa: BLE001 - as in `answer`
+            _log.say(CALL_BUG, bug=bug, request_id=call.request_id, version=call.model)
             ended = InternalError()
         if isinstance(ended, bytes):
             return ended
-        self.counters.of(call.model).failed(call, wire.name, code_of(ended).name, now())
+        self._count_failed(wire, arrival, call, ended.reason, code_of(ended).name)
         return wire.status(ended, call.model)
+
+    def _count_answered(self, wire: Wire[_Failed], arrival: Arrival, call: Call, outcome: Outcome) -> None:
+        self.counters.of(call.model).answered(call, wire.name, outcome, now())
+        if self.tracing is not None:
+            self.tracing.answered(arrival, call, wire.name, outcome)
+
+    def _count_failed(self, wire: Wire[_Failed], arrival: Arrival, call: Call, reason: str, code: str) -> None:
+        self.counters.of(call.model).failed(call, wire.name, code, now())
+        if self.tracing is not None:
+            self.tracing.failed(arrival, call, wire.name, reason=reason, code=code)
 
     async def _recorded(self, wire: Wire[_Failed], arrival: Arrival, read: "_Read") -> bytes | BridgeError:
         """Scores a call and puts its outcome on record, also of a cancelled one; returns its answer, or why it failed.
@@ -177,7 +201,7 @@ class Answering:
             written = self._recorder.append(record, arrival.request, reply)
             if written is not None:
                 await written
-        self.counters.of(call.model).answered(call, wire.name, outcome, now())
+        self._count_answered(wire, arrival, call, outcome)
         return reply
 
     def _written(
@@ -199,14 +223,23 @@ class Answering:
     async def _refused(self, wire: Wire[_Failed], arrival: Arrival, refusal: "_Refusal") -> _Failed:
         """Puts a refused request on record, for which no model is asked; returns how its failed call ends."""
         error, ref = refusal
+        unnamed = self._recorder is None and self.tracing is None
+        named = ("", "") if unnamed else wire.read_name(arrival.request)
         if self._recorder is not None:
-            named = wire.read_name(arrival.request)
             try:
                 await self._recorder.refused(arrival, error, code_of(error).value[0], named, ref)
             except LogUnavailable as unavailable:
                 error = let_go(unavailable)
-        self.counters.refused(error.reason, wire.name, code_of(error).name, ref)
+        self._count_refused(wire, arrival, error, named[0], ref)
         return wire.status(error, ref)
+
+    def _count_refused(
+        self, wire: Wire[_Failed], arrival: Arrival, error: BridgeError, request_id: str, ref: ModelRef | None
+    ) -> None:
+        reason, code = error.reason, code_of(error).name
+        self.counters.refused(reason, wire.name, code, ref)
+        if self.tracing is not None:
+            self.tracing.refused(arrival, wire.name, reason=reason, code=code, request_id=request_id, ref=ref)
 
 
 class _Read(NamedTuple):

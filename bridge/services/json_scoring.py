@@ -130,7 +130,8 @@ class JsonScoring:
         if _JSON.fullmatch(request.headers.get("content-type", "")) is None:
             self._answering.counters.refused(FrontRefusal.UNSUPPORTED_MEDIA_TYPE)
             return _OTHER_TYPE
-        arrival = Arrival(method, request.body, request.peer, by.name, request.at, request.received_ns)
+        parent = self._answering.parent(request.headers.items)
+        arrival = Arrival(method, request.body, request.peer, by.name, request.at, request.received_ns, parent=parent)
         try:
             _refuse_query(request)
             limit_s = read_time_limit(request.headers)

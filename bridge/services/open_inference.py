@@ -88,7 +88,8 @@ class InferenceService:
         except Unauthenticated as error:
             arrival = Arrival(_INFER, request, peer, caller_at(peer), now(), time.time_ns())
             return await self._answering.refuse(self._wire, arrival, error)
-        arrival = Arrival(_INFER, request, peer, by.name, now(), time.time_ns())
+        parent = self._answering.parent(context.invocation_metadata)
+        arrival = Arrival(_INFER, request, peer, by.name, now(), time.time_ns(), parent=parent)
         return await self._answering.answer(self._wire, arrival, context.time_remaining(), by)
 
     async def server_live(self, _request: bytes, _context: Any) -> _Answer:

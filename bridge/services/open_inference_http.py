@@ -107,6 +107,7 @@ class InferenceHttp:
             at=request.at,
             received_ns=request.received_ns,
             json_bytes=head.json_bytes if head.json_bytes < len(request.body) else 0,
+            parent=None if by is None else self._answering.parent(request.headers.items),
         )
         if by is None or error is not None:
             return await self._answering.refuse(wire, arrival, error or Unauthenticated("the caller is not known"))

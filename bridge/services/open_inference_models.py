@@ -1,6 +1,5 @@
 """Tells of the server and its models in the words of the Open Inference Protocol, and loads and unloads models."""
 
-import logging
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -11,9 +10,11 @@ from bridge.codecs.open_inference.datatypes import BY_TYPE
 from bridge.codecs.open_inference.parameters import number_of_version
 from bridge.columns import Type
 from bridge.errors import InvalidRequest, ModelNotFound, ModelNotReady
+from bridge.model_events import MODEL_LOADED, MODEL_UNLOADED
 from bridge.models.operating import load_model, unload_model
 from bridge.models.registry import Registry
 from bridge.models.version import State, Version
+from bridge.own_log import OwnLog
 from bridge.texts import brief
 
 __all__ = [
@@ -26,7 +27,7 @@ __all__ = [
     "unload",
 ]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _NAME, _DISTRIBUTION = "scorebridge", "scorebridge-gateway"
 _EXTENSIONS = ("binary_tensor_data", "model_repository", "model_repository(unload_dependents)", "parameters")
@@ -147,7 +148,7 @@ async def load(registry: Registry, by: Caller, model: str, parameters: Mapping[s
             f"the parameter '{brief(min(parameters), _MOST_SHOWN)}' is not taken: a model is loaded as it was deployed"
         )
     await load_model(registry, model)
-    _log.info("%s was loaded for the caller '%s'", model, by.name)
+    _log.say(MODEL_LOADED, model=model, caller=by.name)
 
 
 async def unload(registry: Registry, by: Caller, model: str, parameters: Mapping[str, Any], repository: str) -> None:
@@ -169,7 +170,7 @@ async def unload(registry: Registry, by: Caller, model: str, parameters: Mapping
     if unknown := set(parameters) - {"unload_dependents"}:
         raise InvalidRequest(f"the parameter '{brief(min(unknown), _MOST_SHOWN)}' is not taken")
     await unload_model(registry, model)
-    _log.info("%s was unloaded for the caller '%s', until it is loaded again or the gateway restarts", model, by.name)
+    _log.say(MODEL_UNLOADED, model=model, caller=by.name)
 
 
 def as_fields(message: Any) -> dict[str, Any]:

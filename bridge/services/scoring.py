@@ -111,7 +111,8 @@ class ScoringService:
         except Unauthenticated as error:
             arrival = Arrival(_SCORE, request, peer, caller_at(peer), now(), time.time_ns())
             return await self._answering.refuse(self._wire, arrival, error)
-        arrival = Arrival(_SCORE, request, peer, by.name, now(), time.time_ns())
+        parent = self._answering.parent(context.invocation_metadata)
+        arrival = Arrival(_SCORE, request, peer, by.name, now(), time.time_ns(), parent=parent)
         return await self._answering.answer(self._wire, arrival, context.time_remaining(), by)
 
     async def list_models(self, request: bytes, context: Any) -> bytes | Status:

@@ -1,13 +1,15 @@
 """Tasks that run beside their caller: kept until they end, cancelled together, and logged if they fail."""
 
 import asyncio
-import logging
 from collections.abc import Coroutine
 from typing import Any
 
+from bridge.model_events import WORKERS_BUG
+from bridge.own_log import OwnLog
+
 __all__ = ["Background", "to_the_end"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 
 class Background:
@@ -36,7 +38,7 @@ class Background:
     def _end(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            _log.error("background work for the workers of %s failed", self._name, exc_info=error)
+            _log.say(WORKERS_BUG, bug=error, version=self._name)
 
 
 async def to_the_end(work: Coroutine[Any, Any, None]) -> None:

@@ -1,7 +1,6 @@
 """The workers of one resident version: leased one call at a time, killed when lost, replaced in the background."""
 
 import asyncio
-import logging
 from collections import deque
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -13,6 +12,8 @@ from tenacity import AsyncRetrying, retry_if_exception_type, wait_random_exponen
 from bridge.bundles.settings import ModelSettings
 from bridge.calls import Trace, now
 from bridge.errors import BundleError, PassingFailure
+from bridge.model_events import WORKER_KILLED, WORKER_LEFT_PROCESSES, WORKER_NOT_STARTED
+from bridge.own_log import OwnLog
 from bridge.workers.background import Background, to_the_end
 from bridge.workers.snapshot import Snapshot
 from bridge.workers.spawner import PooledWorker, Spawner
@@ -20,7 +21,7 @@ from bridge.workload import Workload
 
 __all__ = ["NoWorker", "WorkerPool"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _BACKOFF_S, _BACKOFF_MAX_S = 0.1, 5.0
 _W = TypeVar("_W", bound=PooledWorker)
@@ -85,18 +86,19 @@ class WorkerPool(Generic[_W]):
             raise
         return first
 
-    def lease(self, trace: Trace) -> AbstractAsyncContextManager[_W]:
+    def lease(self, trace: Trace, request_id: str = "") -> AbstractAsyncContextManager[_W]:
         """Returns a context manager that leases a worker to one call, and waits for one if none is free.
 
         Use it as `async with pool.lease(trace) as worker:`. The worker is given back however the call ends, and the
         times are noted in `trace`. After an error the worker is kept or killed, as the spawner says. A call that is
         cancelled, or leaves while its worker is busy, does not wait: the worker may finish within `kill_after_s`,
-        counted from when the call got it, and is killed after that. Its answer is dropped.
+        counted from when the call got it, and is killed after that, which is said with `request_id`. Its answer is
+        dropped.
 
         Raises:
             NoWorker: on entering: there is no worker, and none can be started.
         """
-        return _Lease(self, trace)
+        return _Lease(self, trace, request_id)
 
     def snapshot(self) -> Snapshot:
         """Returns the number of workers in each state, and the pool's counters."""
@@ -156,7 +158,7 @@ class WorkerPool(Generic[_W]):
         self._waits_s += now() - asked
         return worker
 
-    def _give_back(self, worker: _W, sent: float, error: BaseException | None) -> None:
+    def _give_back(self, worker: _W, sent: float, request_id: str, error: BaseException | None) -> None:
         if self._closed:
             return
         ended = error is None or isinstance(error, asyncio.CancelledError)
@@ -165,7 +167,7 @@ class WorkerPool(Generic[_W]):
         elif worker.busy:
             self._workload.occupy()
             self._settling.add(worker)
-            self._background.start(self._settle(worker, sent))
+            self._background.start(self._settle(worker, sent, request_id))
         else:
             self._release(worker)
 
@@ -189,19 +191,14 @@ class WorkerPool(Generic[_W]):
             self._idle.remove(worker)
         self._background.start(self._replace(worker))
 
-    async def _settle(self, worker: _W, sent: float) -> None:
+    async def _settle(self, worker: _W, sent: float, request_id: str) -> None:
         """Waits for a worker whose call has ended, and kills it at its limit, counted from when the call got it."""
         try:
             async with asyncio.timeout_at(sent + self._limit_s):
                 await worker.settled()
         except TimeoutError:
             self._settling.discard(worker)
-            _log.warning(
-                "worker %d of %s was killed: busy for more than %g s (kill_after_s, else timeout_s) with an ended call",
-                worker.pid,
-                self._name,
-                self._limit_s,
-            )
+            _log.say(WORKER_KILLED, pid=worker.pid, version=self._name, seconds=self._limit_s, request_id=request_id)
             self._overrun += 1
             self._discard(worker)
             self._workload.on_overrun()
@@ -215,7 +212,7 @@ class WorkerPool(Generic[_W]):
         try:
             await worker.kill()
         except OSError as error:
-            _log.warning("processes that worker %d of %s started may still run: %s", worker.pid, self._name, error)
+            _log.say(WORKER_LEFT_PROCESSES, pid=worker.pid, version=self._name, error=error)
         self._dying.discard(worker)
         again = AsyncRetrying(
             retry=retry_if_exception_type((BundleError, OSError)),
@@ -230,7 +227,7 @@ class WorkerPool(Generic[_W]):
         try:
             self._add(await self.spawner.respawn())
         except Exception as error:
-            _log.warning("a new worker of %s could not be started: %s", self._name, _in_words(error))
+            _log.say(WORKER_NOT_STARTED, version=self._name, error=_in_words(error))
             self._failure = error
             if not self._workers:
                 self._refuse_waiting(error)
@@ -267,11 +264,12 @@ def _in_words(error: Exception) -> str:
 class _Lease(Generic[_W]):
     """A worker's lease to one call. A class, because a generator would cost every call microseconds more."""
 
-    __slots__ = ("_pool", "_sent", "_trace", "_worker")
+    __slots__ = ("_pool", "_request_id", "_sent", "_trace", "_worker")
 
-    def __init__(self, pool: WorkerPool[_W], trace: Trace) -> None:
+    def __init__(self, pool: WorkerPool[_W], trace: Trace, request_id: str) -> None:
         self._pool = pool
         self._trace = trace
+        self._request_id = request_id
 
     async def __aenter__(self) -> _W:
         asked = now()
@@ -287,4 +285,4 @@ class _Lease(Generic[_W]):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._trace.answered = now()
-        self._pool._give_back(self._worker, self._sent, error)  # noqa: SLF001 - a lease is the pool's own
+        self._pool._give_back(self._worker, self._sent, self._request_id, error)  # noqa: SLF001 - a lease is the pool's own

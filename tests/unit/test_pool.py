@@ -155,7 +155,7 @@ class Stage:
 
     async def call(self, seconds: float = 0.0, trace: Trace | None = None) -> int:
         """A call that takes so long; which worker it had."""
-        async with self.pool.lease(trace or Trace()) as worker:
+        async with self.pool.lease(trace or Trace(), "8c1f") as worker:
             return await worker.work(seconds)
 
     def calling(self, seconds: float = 0.0, trace: Trace | None = None) -> asyncio.Task[int]:
@@ -355,6 +355,7 @@ def test_a_worker_of_a_cancelled_call_that_overruns_is_killed_at_its_limit_and_r
     play(scene)
     limit = "5 s (kill_after_s, else timeout_s)"
     assert caplog.messages == [f"worker 1 of m/1 was killed: busy for more than {limit} with an ended call"]
+    assert [record.__dict__["args"]["request_id"] for record in caplog.records] == ["8c1f"]
 
 
 def test_a_worker_of_a_call_that_is_cancelled_beyond_the_limit_is_killed_at_once() -> None:

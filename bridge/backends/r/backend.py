@@ -141,7 +141,7 @@ class RBackend(Generic[_W]):
 
     async def _ask(self, call: Call, arguments: Sequence[RValue], *, trial: bool = False) -> RValue:
         try:
-            async with self.pool.lease(call.trace) as worker:
+            async with self.pool.lease(call.trace, call.request_id) as worker:
                 return await worker.call(arguments, trial=trial)
         except (NoWorker, ConnectionLost, ProtocolError) as error:
             raise _lost(call, error) from error

@@ -1,7 +1,6 @@
 """Starts the R workers of one version: from an Rserve that has loaded the bundle, and from a new one when that ends."""
 
 import asyncio
-import logging
 from pathlib import Path
 
 from bridge.backends.r.start_failures import why_no_worker, why_not_loaded
@@ -11,12 +10,14 @@ from bridge.backends.rserve.process import RserveProcess
 from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.worker import Worker
 from bridge.bundles.settings import ModelSettings
+from bridge.model_events import RSERVE_ENDED
+from bridge.own_log import OwnLog
 from bridge.workers.background import Background
 from bridge.workers.user import WorkerUser
 
 __all__ = ["RserveSpawner"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _FORK_TIMEOUT_S = 10.0  # a fork with its first full collection can take seconds on a model of many small parts
 _OUTSIZED_BYTES = 16 << 20  # a worker's input buffer never shrinks
@@ -138,7 +139,7 @@ class RserveSpawner:
 
     async def _restart(self) -> None:
         """Starts a new parent before a worker is needed, because loading the bundle may take long."""
-        _log.warning("the Rserve parent of %s ended; its workers go on, and a new parent is started", self._name)
+        _log.say(RSERVE_ENDED, version=self._name)
         async with self._forking:
             if not self._closed:
                 await self._living_parent()

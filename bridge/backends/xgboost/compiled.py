@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import json
-import logging
 import os
 import platform
 import shutil
@@ -14,10 +13,12 @@ from pathlib import Path
 
 from bridge.backends.xgboost.child import run_child
 from bridge.backends.xgboost.facts import ModelFacts
+from bridge.events import CACHE_NOT_WRITTEN
+from bridge.own_log import OwnLog
 
 __all__ = ["compiled_trees"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 _LIMIT_S = 10.0  # what faster calls gain is not worth a longer start of the gateway
 _TRIED_AGAIN_S = 86_400.0
@@ -113,5 +114,4 @@ def _keep(library: Path, kept: Path, *, proven: bool) -> None:
         for old in everything[_MOST_KEPT:]:
             old.unlink(missing_ok=True)
     except OSError as error:
-        said = "compiled trees can't be kept in %s and are compiled again at the next start: %s"
-        _log.warning(said, kept.parent, error.strerror)
+        _log.say(CACHE_NOT_WRITTEN, folder=kept.parent, error=error.strerror)

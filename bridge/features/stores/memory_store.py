@@ -1,7 +1,6 @@
 """A store of one group in the gateway's memory, read from a Parquet file: for small tables, and without Redis."""
 
 import asyncio
-import logging
 import threading
 import time
 from collections.abc import Sequence
@@ -9,16 +8,18 @@ from contextlib import suppress
 from pathlib import Path
 
 from bridge.errors import BridgeError
+from bridge.events import STORE_FILE_UNREADABLE
 from bridge.features.stores.group import FeatureBatch, Group, GroupFeature, GroupKind, row_prefix
 from bridge.features.stores.memory_file import FeatureFile, file_stamp, group_of, read_feature_file
 from bridge.features.stores.store import NotARow, Snapshot
 from bridge.lookup_errors import StoreUnavailable
+from bridge.own_log import OwnLog
 from bridge.store_settings import StoreSettings
 
 __all__ = ["MemoryStore"]
 
 _FOREVER_S = 2**53  # rows in memory do not expire
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 
 class MemoryStore:
@@ -171,7 +172,7 @@ class MemoryStore:
             self._problem = said
         if said != self._said:
             self._said = said
-            _log.warning("store '%s' could not read its file: %s", self._name, said)
+            _log.say(STORE_FILE_UNREADABLE, store=self._name, error=said)
 
     def _now_ms(self) -> int:
         return int(self._clock_ms + time.monotonic() * 1000)

@@ -1,14 +1,15 @@
 """The circuit of a store's server: one that failed again and again is left alone, and asked in the background."""
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable
 
+from bridge.events import STORE_ANSWERS, STORE_LEFT_ALONE
 from bridge.features.stores.redis_connection import NoReply
+from bridge.own_log import OwnLog
 
 __all__ = ["StoreCircuit"]
 
-_log = logging.getLogger(__name__)
+_log = OwnLog(__name__)
 
 
 class StoreCircuit:
@@ -45,7 +46,7 @@ class StoreCircuit:
         self._last = why.did
         if self._in_a_row >= self._failures and not self.open:
             self.open = True
-            _log.warning("%s is left alone after %d failures in a row: it %s", self._name, self._in_a_row, why.did)
+            _log.say(STORE_LEFT_ALONE, store=self._name, attempts=self._in_a_row, reason=why.did)
             self._asking = asyncio.get_running_loop().create_task(self._ask_again())
 
     def answered(self) -> None:
@@ -71,4 +72,4 @@ class StoreCircuit:
                 break
         self.open = False
         self.answered()
-        _log.info("%s answers again", self._name)
+        _log.say(STORE_ANSWERS, store=self._name)
