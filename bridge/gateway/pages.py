@@ -73,19 +73,8 @@ class Pages:
         known = self.decided and not self._registry.hanging()
         return not self.draining and (served or (known and not models))
 
-    async def _show_live(self, _: HttpRequest) -> HttpAnswer:
-        return _page(HTTPStatus.OK, "ok\n")
-
-    async def _show_ready(self, request: HttpRequest) -> HttpAnswer:
-        """Answers /readyz: names and reasons for whoever may see them, else just "ready" or "not ready"."""
-        if not self._may_see(request.credentials):
-            return await self._show_whether_ready(request)
-        return _page(self._status(), self.readiness())
-
-    async def _show_whether_ready(self, _: HttpRequest) -> HttpAnswer:
-        return _page(self._status(), "ready\n" if self.ready() else "not ready\n")
-
-    def _may_see(self, shown: Credentials) -> bool:
+    def may_see(self, shown: Credentials) -> bool:
+        """Whether names and reasons may be shown: to callers with the role "operate", and to this machine."""
         if is_loopback(shown.peer):
             return True
         if not shown.authorization and not shown.certificate:
@@ -94,6 +83,18 @@ class Pages:
             return self._access.identify(shown).operates
         except Unauthenticated:
             return False
+
+    async def _show_live(self, _: HttpRequest) -> HttpAnswer:
+        return _page(HTTPStatus.OK, "ok\n")
+
+    async def _show_ready(self, request: HttpRequest) -> HttpAnswer:
+        """Answers /readyz: names and reasons for whoever may see them, else just "ready" or "not ready"."""
+        if not self.may_see(request.credentials):
+            return await self._show_whether_ready(request)
+        return _page(self._status(), self.readiness())
+
+    async def _show_whether_ready(self, _: HttpRequest) -> HttpAnswer:
+        return _page(self._status(), "ready\n" if self.ready() else "not ready\n")
 
     def _status(self) -> HTTPStatus:
         return HTTPStatus.OK if self.ready() else HTTPStatus.SERVICE_UNAVAILABLE

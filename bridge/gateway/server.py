@@ -24,6 +24,8 @@ from bridge.gateway.holds import Holds
 from bridge.gateway.pages import Pages
 from bridge.gateway.rights import AS_ROOT, require_rights, worker_user_of
 from bridge.gateway.services import SERVICES, Services
+from bridge.gateway.status.page import StatusPage
+from bridge.gateway.status.sources import Sources
 from bridge.layers.drain import Drain
 from bridge.models.registry import Registry
 from bridge.models.version import State
@@ -86,9 +88,24 @@ class Gateway:
             log=self._log,
             stores=self._stores,
         )
-        self._http = self._http_port(settings.http_port, [*self.pages.routes(), *services.routes])
+        status = StatusPage(self._sources())
+        self._http = self._http_port(settings.http_port, [status.route(), *self.pages.routes(), *services.routes])
         probe = settings.probe_port
         self._probe = None if probe is None else self._http_port(probe, self.pages.probes())
+
+    def _sources(self) -> Sources:
+        return Sources(
+            settings=self._settings,
+            registry=self.registry,
+            pages=self.pages,
+            front=self._front,
+            access=self._services.access,
+            counters=self._services.answering.counters,
+            inflight=self._services.inflight,
+            holds=self._holds,
+            log=self._log,
+            stores=self._stores,
+        )
 
     def _http_port(self, port: int, routes: list[Route]) -> HttpPort:
         return HttpPort(self._settings, port, routes, self._services.access, self._services.inflight)
