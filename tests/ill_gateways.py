@@ -60,6 +60,7 @@ async def start_ill_gateway(
     assert (await sick.call("score")).source is Source.MODEL
     await asyncio.gather(*(sick.call("loop", timeout_s=0.3) for _ in range(2)))
     await eventually(lambda: _circuit(gateway) == "open")
+    await eventually(lambda: sick.snapshot().idle == 2)  # the killed ones are replaced
     assert (await sick.call("score")).source is Source.DEFAULT
     return sick
 

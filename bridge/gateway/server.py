@@ -88,9 +88,8 @@ class Gateway:
             log=self._log,
             stores=self._stores,
         )
-        status = StatusPage(self._sources())
-        self._http = self._http_port(settings.http_port, [status.route(), *self.pages.routes(), *services.routes])
-        probe = settings.probe_port
+        self._status, probe = StatusPage(self._sources()), settings.probe_port
+        self._http = self._http_port(settings.http_port, [self._status.route(), *self.pages.routes(), *services.routes])
         self._probe = None if probe is None else self._http_port(probe, self.pages.probes())
 
     def _sources(self) -> Sources:

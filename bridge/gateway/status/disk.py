@@ -12,7 +12,6 @@ from bridge.reads import Reads
 
 __all__ = ["Disk", "LogDisk"]
 
-_LIMIT_S = 2.0
 _FRESH_S = 5.0
 _MOST_FILES = 100_000
 _SUBJECT = "the folder of the prediction log"
@@ -43,21 +42,23 @@ class LogDisk:
     Args:
         folder: the folder of the log.
         look: looks at a folder; it may block, and raise OSError.
+        limit_s: how long that may take, seconds.
     """
 
-    def __init__(self, folder: Path, look: Callable[[Path], Disk] | None = None) -> None:
+    def __init__(self, folder: Path, look: Callable[[Path], Disk] | None = None, limit_s: float = 2.0) -> None:
         self._folder = folder
         self._look = look or _look
+        self._limit_s = limit_s
         self._reads = Reads()
         self._seen = Disk()
         self._until = 0.0
 
     async def find(self) -> Disk:
-        """Returns what was found within the last five seconds; a disk that does not answer within 2 s has a fault."""
+        """Returns what was found within the last five seconds; a disk that does not answer in time has a fault."""
         if now() < self._until:
             return self._seen
         try:
-            self._seen = await self._reads.run(_SUBJECT, _LIMIT_S, lambda: self._look(self._folder))
+            self._seen = await self._reads.run(_SUBJECT, self._limit_s, lambda: self._look(self._folder))
         except PassingFailure as error:
             self._seen = Disk(fault=str(error))
         except OSError as error:

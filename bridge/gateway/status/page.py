@@ -80,7 +80,8 @@ class StatusPage:
         async with self._making:
             if self._facts is None or now() >= self._until:
                 disk = Disk() if self._disk is None else await self._disk.find()
-                self._facts, self._made, self._until = self._sources.facts(disk), {}, now() + _FRESH_S
+                self._facts = await self._sources.facts(disk)
+                self._made, self._until = {}, now() + _FRESH_S
             if still not in self._made:
                 write = partial(render, self._facts, still=still)
                 self._made[still] = await asyncio.get_running_loop().run_in_executor(_thread, write)

@@ -8,6 +8,7 @@ from importlib.metadata import version as version_of
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from bridge.files import size_text
 from bridge.gateway.status.drift import Drift, MovedVersion, Shifted, reading_of
@@ -57,6 +58,8 @@ def render(facts: Facts, *, still: bool) -> bytes:
         more_rows=len(shown) - len(rows),
         troubles=troubles[:_MOST_TROUBLES],
         more_troubles=max(0, len(troubles) - _MOST_TROUBLES),
+        urgent=sum(one.urgent for one in troubles),
+        others=sum(not one.urgent for one in troubles),
         resting=_resting(facts),
         moved=_moved(facts.drift),
     )
@@ -102,6 +105,12 @@ def _software() -> str:
     return f"scorebridge {version_of('scorebridge-gateway')}, Python {platform.python_version()}"
 
 
+def _coded(text: str) -> Markup:
+    """Returns a text of ours with its pieces between backticks marked as code; escaped like any other."""
+    pieces = text.split("`")
+    return Markup().join(Markup("<code>{}</code>").format(one) if at % 2 else one for at, one in enumerate(pieces))
+
+
 @cache
 def _template() -> Template:
     environment = Environment(
@@ -113,6 +122,7 @@ def _template() -> Template:
     )
     environment.filters |= {
         "brief": brief,
+        "coded": _coded,
         "count": count_text,
         "counted": with_count,
         "instant": format_instant,

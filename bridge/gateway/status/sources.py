@@ -1,11 +1,11 @@
 """Where the status page's facts come from: they are copied on the event loop, quickly, and written elsewhere."""
 
+import asyncio
 import socket
-from collections.abc import Iterable, Mapping
-from copy import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from bridge.backends import Backend
 from bridge.callers.access import Access
@@ -26,6 +26,8 @@ from bridge.prediction_log.writer import PredictionLog
 from bridge.workers.snapshot import Snapshot
 
 __all__ = ["Sources"]
+
+_AT_ONCE = 50  # versions whose facts are copied in one turn of the event loop: about a millisecond
 
 
 class _Pool(Protocol):
@@ -55,6 +57,7 @@ class Sources:
         log: its prediction log; None if it keeps none.
         stores: where features are looked up by key.
         drift: what computes drift; None if nothing does.
+        lag_s: returns the age of the log's oldest record that was not yet synced, in seconds; None if nothing tells.
     """
 
     settings: GatewaySettings
@@ -68,11 +71,21 @@ class Sources:
     log: PredictionLog | None
     stores: Stores
     drift: DriftSource | None = None
+    lag_s: Callable[[], float] | None = None
 
-    def facts(self, disk: Disk) -> Facts:
-        """Returns the facts of this moment; `disk`: what was found of the log's disk."""
+    async def facts(self, disk: Disk) -> Facts:
+        """Returns the facts of this moment; many versions take some turns of the event loop.
+
+        Args:
+            disk: what was found of the log's disk.
+        """
         registry, access, pages = self.registry, self.access, self.pages
         minute = int(now() // 60)
+        versions: list[VersionFacts] = []
+        for place, one in enumerate(registry.versions(), 1):
+            versions.append(self._version_facts(one, minute))
+            if place % _AT_ONCE == 0:
+                await asyncio.sleep(0)
         return Facts(
             at=datetime.now(UTC),
             minute=minute,
@@ -92,7 +105,7 @@ class Sources:
             log=self._log_facts(disk),
             drift=Drift.of(self.drift),
             notes=tuple(pages.notes),
-            versions=tuple(self._version_facts(one, minute) for one in registry.versions()),
+            versions=tuple(versions),
         )
 
     def _faults(self) -> list[str]:
@@ -110,6 +123,7 @@ class Sources:
             folder=str(self.settings.log_dir),
             lost=self.log.lost,
             refuses=self.settings.log_on_failure == "refuse",
+            lag_s=None if self.lag_s is None else self.lag_s(),
             fault=disk.fault,
             free_bytes=disk.free_bytes,
             disk_bytes=disk.disk_bytes,
@@ -119,7 +133,15 @@ class Sources:
 
     def _version_facts(self, version: Version, minute: int) -> VersionFacts:
         model, number = version.stored.model, version.stored.version
-        facts = VersionFacts(
+        accepted, stack = version.accepted, version.stack
+        more: dict[str, Any] = {}
+        if (counted := self.counters.versions.get((model, number))) is not None:
+            more["minutes"] = tuple(_copied(one) if one.number == minute else one for one in counted.minutes)
+            more["default_rows"], more["codes"] = dict(counted.default_rows), _by_code(counted.calls)
+        if accepted is not None and stack is not None:
+            more |= {"engine": accepted.description.engine, "circuit": stack.circuit.state}
+            more |= {"workers": _workers(accepted.backend), "pending_rows": accepted.backend.workload.pending_rows}
+        return VersionFacts(
             model,
             number,
             version.state,
@@ -128,20 +150,7 @@ class Sources:
             reason=version.reason,
             retry_at=version.retry_at,
             digest=version.ref.digest,
-        )
-        counted = self.counters.versions.get((model, number))
-        if counted is not None:
-            rows, codes = dict(counted.default_rows), _by_code(counted.calls)
-            facts = replace(facts, minutes=_settled(counted.minutes, minute), default_rows=rows, codes=codes)
-        accepted, stack = version.accepted, version.stack
-        if accepted is None or stack is None:
-            return facts
-        return replace(
-            facts,
-            engine=accepted.description.engine,
-            circuit=stack.circuit.state,
-            workers=_workers(accepted.backend),
-            pending_rows=accepted.backend.workload.pending_rows,
+            **more,
         )
 
 
@@ -170,14 +179,8 @@ def _by_code(calls: Mapping[tuple[str, str], int]) -> dict[str, int]:
     return codes
 
 
-def _settled(minutes: Iterable[Minute], present: int) -> tuple[Minute, ...]:
-    """Returns the minutes with a copy of the present one, which goes on while the page is written."""
-    return tuple(_copied(one) if one.number == present else one for one in minutes)
-
-
 def _copied(minute: Minute) -> Minute:
+    """Returns a copy of the present minute, which goes on while the page is written."""
     seconds = Histogram()
     seconds.counts, seconds.total_s = list(minute.seconds.counts), minute.seconds.total_s
-    copied = copy(minute)
-    copied.seconds = seconds
-    return copied
+    return replace(minute, seconds=seconds)

@@ -42,9 +42,10 @@ class Trouble:
 
 def troubles_of(facts: Facts, traffic: dict[str, Traffic]) -> list[Trouble]:
     """Returns all that is wrong, what is urgent first; `traffic`: the calls of loaded versions, by "model/number"."""
-    found = [*_of_gateway(facts), *_of_log(facts.log), *_of_stores(facts), *_of_models(facts)]
+    found = [*_of_gateway(facts), *_of_log(facts.log), *_of_stores(facts), *_of_unloaded(facts)]
+    served = {one.model for one in facts.versions if one.serving} | {*facts.unloaded}
     for version in facts.versions:
-        found += _of_version(version, traffic.get(version.name))
+        found += _of_version(version, traffic.get(version.name), served=version.model in served)
     found += _of_drift(facts)
     return sorted(found, key=lambda one: not one.urgent)
 
@@ -67,14 +68,14 @@ def _of_gateway(facts: Facts) -> Iterator[Trouble]:
         yield Trouble(
             "Event loop",
             f"One turn of it kept all calls waiting for {1000 * facts.held_s:.0f} ms within the last minute.",
-            "Give the gateway a free core, and lower max_message_bytes if callers send very large requests.",
+            "Give the gateway a free core, and lower `max_message_bytes` if callers send very large requests.",
         )
     if facts.inflight_bytes > _FULL * facts.most_inflight_bytes:
         held, most = size_text(facts.inflight_bytes), size_text(facts.most_inflight_bytes)
         yield Trouble(
             "Gateway",
             f"Unanswered requests hold {held} of the allowed {most}; beyond that requests are refused.",
-            "Look for the version that answers slowly. Raise max_inflight_bytes only if there is memory for it.",
+            "Look for the version that answers slowly. Raise `max_inflight_bytes` only if there is memory for it.",
         )
 
 
@@ -92,16 +93,14 @@ def _of_log(log: LogFacts | None) -> Iterator[Trouble]:
     name = "Prediction log"
     if log.lost:
         answered = "These calls were refused." if log.refuses else "Their answers left without a record."
-        remedy = (
-            "Make room on its disk or repair it; the gateway's own log has the system's error. Then restart to reset."
-        )
+        remedy = "Make room on its disk or repair it; the gateway's own log has the system's error."
         was = f"{with_count(log.lost, 'record')} could not be written since the start. {answered}"
         yield Trouble(name, was, remedy, urgent=True)
     if log.fault:
         yield Trouble(name, f"{log.fault[:1].upper()}{log.fault[1:]}.", "Look at the disk and its server.", urgent=True)
     elif log.free_bytes < _LITTLE_SPACE * log.disk_bytes:
         free, of = size_text(log.free_bytes), size_text(log.disk_bytes)
-        remedy = "Make room, or set log_keep_s or log_keep_bytes, so that old segments are removed."
+        remedy = "Make room, or set `log_keep_s` or `log_keep_bytes`, so that old segments are removed."
         yield Trouble(name, f"Its disk has {free} of {of} left.", remedy, urgent=not log.free_bytes)
     if log.lag_s is not None and log.lag_s > _LONG_LAG_S:
         was = f"What was written in the last {log.lag_s:.0f} s is not on the disk yet."
@@ -115,57 +114,64 @@ def _of_stores(facts: Facts) -> Iterator[Trouble]:
             yield Trouble(f"Store {name}", f"It {state}.", remedy, urgent=True)
 
 
-def _of_models(facts: Facts) -> Iterator[Trouble]:
-    """Yields the models of which no version serves, though one is there that could."""
-    serves = {one.model for one in facts.versions if one.serving}
-    tried = {one.model: None for one in facts.versions if one.state in (State.REFUSED, State.WAITING)}
-    for model in tried:
-        if model not in serves and model not in facts.unloaded:
-            remedy = "Deploy a version that passes its checks. Until then calls get their default score or an error."
-            yield Trouble(model, "No version of this model serves.", remedy, urgent=True)
+def _of_unloaded(facts: Facts) -> Iterator[Trouble]:
     for model in facts.unloaded:
-        remedy = f"Load it again by ModelLoad if that was not meant: POST /v2/repository/models/{model}/load."
+        remedy = f"If that was not meant, load it again: POST `/v2/repository/models/{model}/load`."
         yield Trouble(model, "This model was unloaded by an operator.", remedy)
 
 
-def _of_version(version: VersionFacts, traffic: Traffic | None) -> Iterator[Trouble]:
+def _of_version(version: VersionFacts, traffic: Traffic | None, *, served: bool) -> Iterator[Trouble]:
+    """Yields what is wrong with a version; `served`: whether a version of its model serves, or none is meant to."""
     name, reason = version.name, brief(version.reason, MOST_REASON)
+    lacking = "" if served else " No version of this model serves."
     if version.state is State.REFUSED:
         remedy = "Repair the bundle, try it with `scorebridge check`, and deploy it as a new version."
-        yield Trouble(name, f"It was refused: {reason}", remedy)
+        yield Trouble(name, f"It was refused: {_ended(reason)}{lacking}", remedy, urgent=not served)
     if version.state is State.WAITING:
         at = "now" if version.retry_at is None else f"at {format_instant(version.retry_at)}"
         remedy = f"It is tried again {at}. Give the machine what is short: memory, time, descriptors or the disk."
-        yield Trouble(name, f"It can't be loaded yet: {reason}", remedy)
-    yield from _of_circuit(version)
+        yield Trouble(name, f"It can't be loaded yet: {_ended(reason)}{lacking}", remedy, urgent=not served)
     workers = version.workers
     if workers is not None and not workers.able:
-        remedy = "Look at the model's code and input for what hangs; raise kill_after_s only if it needs the time."
+        remedy = "Look at the model's code and input for what hangs; raise `kill_after_s` only if it needs the time."
         yield Trouble(name, "All of its workers hang, are being killed or are being started.", remedy, urgent=True)
-    share = None if traffic is None else traffic.default_share
-    if traffic is not None and share is not None and share > _MANY_DEFAULTS:
-        yield _defaulted(version, traffic, share)
-
-
-def _of_circuit(version: VersionFacts) -> Iterator[Trouble]:
+    defaulted = _defaulted(version, traffic)
     if version.circuit in (None, CircuitState.CLOSED):
-        return
-    said = "is open: the model failed again and again, and gets no calls"
+        if defaulted:
+            remedy = (
+                "In the prediction log `scorebridge log stats` tells since when, `scorebridge log export` which calls."
+            )
+            yield Trouble(name, defaulted, remedy)
+    else:
+        yield _tripped(version, defaulted)
+
+
+def _tripped(version: VersionFacts, defaulted: str) -> Trouble:
+    said = "is open: the model failed again and again, and gets no calls."
     if version.circuit is CircuitState.HALF_OPEN:
-        said = "is half-open: the model failed again and again, and is asked with one call"
+        said = "is half-open: the model failed again and again, and is asked whether it answers."
     remedy = (
-        "It is asked again by itself. The gateway's own log has its failures; to go back to an earlier version, "
+        "It is asked again by itself; the gateway's own log has its failures. To go back to an earlier version: "
         f"`scorebridge promote {version.model} NUMBER`."
     )
-    yield Trouble(version.name, f"Its circuit {said}.", remedy, urgent=True)
+    return Trouble(version.name, f"Its circuit {said} {defaulted}".rstrip(), remedy, urgent=True)
 
 
-def _defaulted(version: VersionFacts, traffic: Traffic, share: float) -> Trouble:
+def _defaulted(version: VersionFacts, traffic: Traffic | None) -> str:
+    """Returns a sentence on the rows with default scores, with their reasons; empty if they are few."""
+    share = None if traffic is None else traffic.default_share
+    if traffic is None or share is None or share <= _MANY_DEFAULTS:
+        return ""
     reasons = sorted((version.default_rows or {}).items(), key=lambda one: -one[1])
     since = ", ".join(f"{reason} {count:,}" for reason, count in reasons[:4])
-    was = f"{share_text(share)} of its rows in the last {RECENT} minutes got a default score ({traffic.rows:,} rows)."
-    remedy = f"By reason since the start: {since}. docs/prediction-log.md shows how to find these calls on record."
-    return Trouble(version.name, was, remedy)
+    rows = with_count(traffic.rows, "row")
+    return (
+        f"Of its {rows} in the last {RECENT} minutes {share_text(share)} got a default score; since the start: {since}."
+    )
+
+
+def _ended(sentence: str) -> str:
+    return sentence if sentence.endswith((".", "!", "?")) else f"{sentence}."
 
 
 def _of_drift(facts: Facts) -> Iterator[Trouble]:
