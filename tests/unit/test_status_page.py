@@ -73,13 +73,17 @@ def test_a_gateway_that_is_well_says_so() -> None:
     assert "glm/1R 4.2.2 ● serving circuit closed 2 idle, 0 busy" in text
     assert "6,000" in text
     assert "0 % of 60,000" in text
-    assert "5 ms 99 of 100half of them 5 ms" in text
+    assert "5 ms 99 of 100half within 5 ms" in text
     assert "Disk50 GiB free of 100 GiB Size3 GiB in 24 segments Not yet on the disknone Lost recordsnone" in text
     assert "features● no fault" in text
 
 
 def test_each_chart_says_in_words_what_it_shows() -> None:
-    labels = [given["aria-label"] for tag, given in read(facts(served(calls=1200))).seen if tag == "svg"]
+    labels = [
+        str(given["aria-label"]).replace("\u00a0", " ")
+        for tag, given in read(facts(served(calls=1200))).seen
+        if tag == "svg"
+    ]
     assert labels == [
         "Calls a minute over the last hour: at most 1,200, now 1,200",
         "Share of rows with a default score, by minute over the last hour: at most 0 %, now 0 %",
@@ -149,13 +153,16 @@ def test_the_title_tells_a_tab_what_is_wrong() -> None:
 
 
 def test_drift_lists_what_moved_most() -> None:
-    def shift(name: str, psi: float | None, kind: str = "feature") -> Any:
-        return SimpleNamespace(name=name, kind=kind, psi=psi, why="")
+    def shift(name: str, psi: float | None, kind: str = "feature", chance: float = 0.01) -> Any:
+        return SimpleNamespace(name=name, kind=kind, psi=psi, chance=chance)
 
-    shifts = [shift("age", 0.02), shift("score", 0.4, "score"), shift("bmi", None)]
+    few = shift("height", 0.3, chance=0.18)
+    shifts = [shift("age", 0.02), shift("score", 0.4, "score"), shift("bmi", None), few]
     one = SimpleNamespace(model="glm", version=1, shifts=shifts, rows=12345, whole=False, why="newest 256 MiB")
     text = words(facts(served(), drift=SimpleNamespace(versions=(one,), at=None, failure="")))
-    assert "glm/1 12,345not all of the day score (score) 0.40 ▲ much age 0.02 little 1 morenewest 256 MiB" in text
+    assert "Moved much in the last day: score." in text
+    listed = "score (score) 0.40 ▲ much height 0.30 much (0.18 would be chance) age 0.02 little"
+    assert f"glm/1 12,345not all of the day {listed} 1 morenewest 256 MiB" in text
 
 
 class Gateway:

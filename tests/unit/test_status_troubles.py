@@ -1,6 +1,6 @@
 """What the status page says is wrong: the worst first, each with what to do."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,8 +17,9 @@ from bridge.models.version import State
 
 
 def troubles(found: Facts) -> list[Trouble]:
-    """All of them, with the calls that the versions had."""
-    return troubles_of(found, {one.name: traffic_of(one.minutes, MINUTE) for one in found.versions})
+    """All of them, with the calls that the versions had; with plain spaces."""
+    traffic = {one.name: traffic_of(one.minutes, MINUTE) for one in found.versions}
+    return [replace(one, what=one.what.replace("\u00a0", " ")) for one in troubles_of(found, traffic)]
 
 
 def test_a_gateway_that_is_well_has_none() -> None:
@@ -32,8 +33,12 @@ def test_a_gateway_that_is_well_has_none() -> None:
         ({"ready": False}, "Gateway", "no model serves"),
         ({"hanging": {"the repository": 1}}, "Repository", "Reading the repository hangs; 1 thread of"),
         ({"stores": {"features": "refused the connection"}}, "Store features", "It refused the connection."),
-        ({"log": log(lost=3)}, "Prediction log", "3 records could not be written since the start. Their answers left"),
-        ({"log": log(lost=1, refuses=True)}, "Prediction log", "1 record could not be written since the start. These"),
+        ({"log": log(lost=3)}, "Prediction log", "3 records could not be written since the start. Answers left"),
+        (
+            {"log": log(lost=1, refuses=True)},
+            "Prediction log",
+            "1 record could not be written since the start. The calls",
+        ),
         ({"log": log(fault="a read of the folder hangs")}, "Prediction log", "A read of the folder hangs."),
         ({"log": log(free_bytes=0)}, "Prediction log", "Its disk has 0 bytes of 100 GiB left."),
         ({"log": log(lag_s=90.0)}, "Prediction log", "What was written in the last 90 s is not on the disk yet."),
@@ -119,7 +124,7 @@ class Moved:
     name: str
     psi: float | None
     kind: str = "feature"
-    why: str = ""
+    chance: float | None = 0.01
 
 
 @dataclass
@@ -139,7 +144,10 @@ def drifted(*shifts: Moved, failure: str = "") -> Drift:
 
 
 def test_what_moved_much_is_named_and_a_failure_is_told() -> None:
-    assert troubles(facts(served(), drift=drifted(Moved("age", 0.2), Moved("bmi", None, why="12 rows")))) == []
+    assert (
+        troubles(facts(served(), drift=drifted(Moved("age", 0.2), Moved("bmi", None), Moved("x", 0.3, chance=0.2))))
+        == []
+    )
     many = [Moved(f"x{at}", 0.3) for at in range(7)]
     (one,) = troubles(facts(served(), drift=drifted(*many)))
     assert (one.subject, one.what) == ("glm/1", "Moved much in the last day: x0, x1, x2, x3, x4 and others.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-__all__ = ["Drift", "DriftSource", "MovedVersion", "Shifted", "reading_of"]
+__all__ = ["Drift", "DriftSource", "MovedVersion", "Shifted", "has_moved_much", "reading_of"]
 
 _SOME, _MUCH = 0.1, 0.25  # the usual reading of a population stability index
 
@@ -26,8 +26,8 @@ class Shifted(Protocol):
         """The population stability index; None if there is no figure."""
 
     @property
-    def why(self) -> str:
-        """Why there is no figure; empty if there is one."""
+    def chance(self) -> float | None:
+        """The figure that as many rows of one population would have by chance alone; None if there is no figure."""
 
 
 class MovedVersion(Protocol):
@@ -92,6 +92,11 @@ class Drift:
     def of(cls, source: DriftSource | None) -> "Drift | None":
         """Returns what a source has computed last; None if there is none."""
         return None if source is None else cls(tuple(source.latest), source.at, source.failure)
+
+
+def has_moved_much(shift: Shifted) -> bool:
+    """Whether something has moved much, and by more than what few rows would show by chance."""
+    return shift.psi is not None and reading_of(shift.psi) == "much" and shift.psi > 2 * (shift.chance or 0.0)
 
 
 def reading_of(psi: float) -> str:

@@ -8,10 +8,9 @@ from importlib.metadata import version as version_of
 from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
-from markupsafe import Markup
 
 from bridge.files import size_text
-from bridge.gateway.status.drift import Drift, MovedVersion, Shifted, reading_of
+from bridge.gateway.status.drift import Drift, MovedVersion, Shifted, has_moved_much, reading_of
 from bridge.gateway.status.facts import Facts, VersionFacts
 from bridge.gateway.status.sparklines import HEIGHT, WIDTH, Sparkline, calls_line, defaults_line, times_line
 from bridge.gateway.status.traffic import RECENT, Traffic, traffic_of
@@ -31,7 +30,6 @@ _MOST_TROUBLES = 100
 _MOST_MODELS = 1000  # whose versions that are not loaded are listed
 _MOST_SHIFTS = 8
 _AT_REST = (State.NOT_RESIDENT, State.NOT_DEPLOYED)
-_ORDER = (State.REFUSED, State.WAITING, State.LOADING, State.READY, State.DRAINING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +45,16 @@ class _Row:
 
 def render(facts: Facts, *, still: bool) -> bytes:
     """Returns the page in UTF-8; `still`: whether it does not refresh itself."""
-    shown = sorted((one for one in facts.versions if one.state not in _AT_REST), key=_place)
-    rows = [_row(one, facts.minute) for one in shown[:_MOST_ROWS]]
-    traffic = {row.facts.name: row.traffic for row in rows}
-    troubles = troubles_of(facts, traffic)
+    rows = [_row(one, facts.minute) for one in facts.versions if one.state not in _AT_REST]
+    troubles = troubles_of(facts, {row.facts.name: row.traffic for row in rows})
+    urgent = {one.subject for one in troubles if one.urgent}
+    ill = {one.subject for one in troubles}
+    rows.sort(key=lambda row: _place(row.facts, urgent, ill))
     text = _template().render(
         facts=facts,
         still=still,
-        rows=rows,
-        more_rows=len(shown) - len(rows),
+        rows=rows[:_MOST_ROWS],
+        more_rows=max(0, len(rows) - _MOST_ROWS),
         troubles=troubles[:_MOST_TROUBLES],
         more_troubles=max(0, len(troubles) - _MOST_TROUBLES),
         urgent=sum(one.urgent for one in troubles),
@@ -66,9 +65,9 @@ def render(facts: Facts, *, still: bool) -> bytes:
     return text.encode()
 
 
-def _place(version: VersionFacts) -> tuple[int, str, int]:
-    ill = version.circuit not in (None, "closed")
-    return (-1 if ill else _ORDER.index(version.state)), version.model, -version.number
+def _place(version: VersionFacts, urgent: set[str], ill: set[str]) -> tuple[bool, bool, str, int]:
+    """Returns what versions are sorted by: those with trouble first, the highest version of a model before others."""
+    return version.name not in urgent, version.name not in ill, version.model, -version.number
 
 
 def _row(version: VersionFacts, minute: int) -> _Row:
@@ -105,12 +104,6 @@ def _software() -> str:
     return f"scorebridge {version_of('scorebridge-gateway')}, Python {platform.python_version()}"
 
 
-def _coded(text: str) -> Markup:
-    """Returns a text of ours with its pieces between backticks marked as code; escaped like any other."""
-    pieces = text.split("`")
-    return Markup().join(Markup("<code>{}</code>").format(one) if at % 2 else one for at, one in enumerate(pieces))
-
-
 @cache
 def _template() -> Template:
     environment = Environment(
@@ -122,7 +115,6 @@ def _template() -> Template:
     )
     environment.filters |= {
         "brief": brief,
-        "coded": _coded,
         "count": count_text,
         "counted": with_count,
         "instant": format_instant,
@@ -131,6 +123,7 @@ def _template() -> Template:
         "size": size_text,
         "within": duration_text,
     }
+    environment.tests["moved_much"] = has_moved_much
     constants = {"HEIGHT": HEIGHT, "WIDTH": WIDTH, "RECENT": RECENT, "REFRESH_S": REFRESH_S, "STYLE": STYLE}
     environment.globals |= constants | {"SOFTWARE": _software()}
     return environment.get_template("page.html")

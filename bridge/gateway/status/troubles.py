@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from bridge.files import size_text
-from bridge.gateway.status.drift import reading_of
+from bridge.gateway.status.drift import has_moved_much
 from bridge.gateway.status.facts import Facts, LogFacts, VersionFacts
 from bridge.gateway.status.traffic import RECENT, Traffic
 from bridge.gateway.status.words import share_text, with_count
@@ -92,7 +92,7 @@ def _of_log(log: LogFacts | None) -> Iterator[Trouble]:
         return
     name = "Prediction log"
     if log.lost:
-        answered = "These calls were refused." if log.refuses else "Their answers left without a record."
+        answered = "The calls were refused." if log.refuses else "Answers left without a record."
         remedy = "Make room on its disk or repair it; the gateway's own log has the system's error."
         was = f"{with_count(log.lost, 'record')} could not be written since the start. {answered}"
         yield Trouble(name, was, remedy, urgent=True)
@@ -181,7 +181,7 @@ def _of_drift(facts: Facts) -> Iterator[Trouble]:
         was = f"The drift of the last day could not be computed: {brief(facts.drift.failure, MOST_REASON)}"
         yield Trouble("Drift", was, "The figures below are older. Scoring is not touched by it.")
     for one in facts.drift.versions:
-        much = [shift.name for shift in one.shifts if shift.psi is not None and reading_of(shift.psi) == "much"]
+        much = [shift.name for shift in one.shifts if has_moved_much(shift)]
         if much:
             names = ", ".join(brief(name, 60) for name in much[:5]) + (" and others" if len(much) > 5 else "")  # noqa: PLR2004
             remedy = "Ask whoever makes these inputs what changed, and the model's author whether it still holds."

@@ -6,6 +6,7 @@ from bridge.counters import SECONDS
 
 __all__ = ["count_text", "duration_text", "ranges_text", "share_text", "with_count"]
 
+_SPACE = "\u00a0"  # between a figure and its unit, so that no line ends there
 _LEAST_SHARE, _FEW = 0.001, 0.1
 _MOST_RANGES = 20
 
@@ -23,18 +24,18 @@ def with_count(count: int, one: str, many: str = "") -> str:
 def share_text(share: float) -> str:
     """Returns a share in percent; neither a small one as none, nor nearly all as all."""
     if 0 < share < _LEAST_SHARE:
-        return "< 0.1 %"
+        return f"<{_SPACE}0.1{_SPACE}%"
     if 1 - _LEAST_SHARE < share < 1:
-        return "> 99.9 %"
-    return f"{100 * share:.1f} %" if 0 < share < _FEW else f"{100 * share:.3g} %"
+        return f">{_SPACE}99.9{_SPACE}%"
+    return f"{100 * share:.1f}{_SPACE}%" if 0 < share < _FEW else f"{100 * share:.3g}{_SPACE}%"
 
 
 def duration_text(bound: int) -> str:
     """Returns the bound of time at a place in `SECONDS`, such as "2.5 ms"; one more is above them all."""
     if bound >= len(SECONDS):
-        return f"over {SECONDS[-1]:g} s"
+        return f"over {SECONDS[-1]:g}{_SPACE}s"
     seconds = SECONDS[bound]
-    return f"{seconds:g} s" if seconds >= 1 else f"{1000 * seconds:g} ms"
+    return f"{seconds:g}{_SPACE}s" if seconds >= 1 else f"{1000 * seconds:g}{_SPACE}ms"
 
 
 def ranges_text(numbers: Iterable[int]) -> str:
