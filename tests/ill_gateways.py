@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from fixtures import Cancer, StartGateway, make_r_bundle, put
+from fixtures import Addressed, Cancer, StartGateway, make_r_bundle, put
 from scorebridge import AsyncScoringClient, Source
 from sick import Sick, make_sick_bundle
 from waiting import eventually
@@ -14,7 +14,7 @@ from bridge.gateway.server import Gateway
 
 __all__ = ["ATTACK", "Connect", "start_ill_gateway"]
 
-Connect = Callable[[Gateway], AsyncScoringClient]
+Connect = Callable[[Addressed], AsyncScoringClient]
 
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>"
 _OPEN_S = 600  # the circuit is not to close while somebody looks

@@ -16,7 +16,7 @@ from typing import Any
 
 import train_cancer
 from browsers import chromium, opened
-from fixtures import NO_RETRIES, Cancer
+from fixtures import NO_RETRIES, Addressed, Cancer
 from ill_gateways import start_ill_gateway
 from PIL import Image
 from playwright.async_api import Browser
@@ -93,7 +93,7 @@ async def _ill(folder: Path) -> AsyncIterator[Gateway]:
             await gateway.load()
             return gateway
 
-        def connect(gateway: Gateway) -> AsyncScoringClient:
+        def connect(gateway: Addressed) -> AsyncScoringClient:
             client = AsyncScoringClient(gateway.grpc_address, options=NO_RETRIES, circuit_failures=0)
             stack.push_async_callback(client.close)
             return client

@@ -18,6 +18,7 @@ PACKAGES = {
     "curl": "curl",
     "psql": "postgresql",
     "redis-server": "redis-server",
+    "chromium": "chromium",
 }
 
 

@@ -12,10 +12,11 @@ import pytest
 import pytest_asyncio
 from browsers import chromium, findings, opened
 from certificates import Authority
-from fixtures import Cancer, StartGateway, put
+from fixtures import Addressed, Cancer, StartGateway, put
+from gateways import GatewayProcess
 from http_calls import ask
 from ill_gateways import ATTACK, Connect, start_ill_gateway
-from playwright.async_api import Browser, Page
+from playwright.async_api import Browser, Page, Route
 from sick import Sick, make_sick_bundle
 from status_facts import facts, served
 from waiting import eventually
@@ -43,21 +44,19 @@ async def browser() -> AsyncIterator[Browser]:
         yield started
 
 
-@pytest_asyncio.fixture
-async def well(repository: Path, cancer: Cancer, start_gateway: StartGateway, connect: Connect) -> Gateway:
-    """A gateway that serves one model."""
-    put(cancer.folder, repository, "cancer")
-    gateway: Gateway = await start_gateway(repository)
-    await score(gateway, cancer, connect, calls=3)
-    return gateway
-
-
-async def score(gateway: Gateway, cancer: Cancer, connect: Connect, *, calls: int) -> None:
+async def score(gateway: Addressed, cancer: Cancer, connect: Connect, *, calls: int) -> None:
     """Calls of four rows."""
     rows = dict(zip(cancer.names, np.ascontiguousarray(cancer.rows[:4].T), strict=True))
     client = connect(gateway)
     for _ in range(calls):
         await client.score("cancer", rows, timeout_s=10)
+
+
+async def counted(page: Page) -> tuple[int, str]:
+    """The calls and the share of default scores that the page shows of the model."""
+    row = page.get_by_role("row", name="cancer/1")
+    cells = await row.get_by_role("cell").all_inner_texts()
+    return int(cells[2].splitlines()[0]), cells[3].replace("\u00a0", " ")
 
 
 async def width(page: Page) -> int:
@@ -80,6 +79,7 @@ async def fails_to_record(sick: Sick, folder: Path) -> None:
             await sick.call("score")
 
 
+@pytest.mark.timeout(240)  # of its four R models one is loaded again and again, and three pages are judged
 async def test_an_ill_gateway_says_first_what_is_wrong_to_everybody(
     tmp_path: Path, cancer: Cancer, start_gateway: StartGateway, connect: Connect, browser: Browser
 ) -> None:
@@ -100,7 +100,9 @@ async def test_an_ill_gateway_says_first_what_is_wrong_to_everybody(
         assert "scorebridge promote sick NUMBER" in tripped
         assert any("could not be written since the start. Answers left without a record." in one for one in wrong)
         assert any("can't be read: No such file or directory" in one for one in wrong)
-        assert all("urgent" in one for one in wrong)
+        urgent = ["urgent" in one for one in wrong]
+        assert urgent == sorted(urgent, reverse=True)
+        assert sum(urgent) == 5
         assert await page.locator("script, img, iframe, object").count() == 0
         first = await page.get_by_role("row", name="sick/1").inner_text()
         assert "2 of them killed as too slow" in first
@@ -113,59 +115,78 @@ async def test_an_ill_gateway_says_first_what_is_wrong_to_everybody(
         assert await brightness(page) > 700
 
 
-async def test_a_gateway_that_is_well_is_read_by_everybody(well: Gateway, browser: Browser) -> None:
-    async with opened(browser, f"http://{well.http_address}/?still", width=_PHONE) as page:
+async def test_a_gateway_that_is_well_is_read_by_everybody(
+    cancer_gateway: GatewayProcess, cancer: Cancer, connect: Connect, browser: Browser
+) -> None:
+    await score(cancer_gateway, cancer, connect, calls=3)
+    url = f"http://{cancer_gateway.http_address}/?still"
+    async with opened(browser, url, width=_PHONE) as page:
         assert await findings(page) == {}
         assert await width(page) == _PHONE
         assert "Nothing that this gateway knows of." in await page.locator("#wrong").inner_text()
-    async with opened(browser, f"http://{well.http_address}/") as page:
-        # axe takes every page that refreshes for a fault, whether or not it can be stopped.
-        assert set(await findings(page)) == {"meta-refresh"}
-        await page.get_by_role("link", name="stop refreshing").click()
+    async with opened(browser, url) as page:
         assert await findings(page) == {}
         row = page.get_by_role("row", name="cancer/1")
         assert await row.get_by_role("rowheader").count() == 1
         charts = await row.get_by_role("img").evaluate_all("all => all.map(one => one.getAttribute('aria-label'))")
-        assert charts[0] == "Calls a minute over the last hour: at most 3, now 3"
-        assert "0\u00a0% of 12" in await row.inner_text()
+        assert charts[0].startswith("Calls a minute over the last hour: at most ")
+        calls, share = await counted(page)
+        assert calls >= 3
+        assert share.startswith(f"0 % of {4 * calls}")
+
+
+async def test_what_refreshes_itself_is_all_that_axe_finds(cancer_gateway: GatewayProcess, browser: Browser) -> None:
+    async def slow(route: Route) -> None:
+        answer = await route.fetch()
+        body = (await answer.text()).replace('http-equiv="refresh" content="10"', 'http-equiv="refresh" content="600"')
+        await route.fulfill(response=answer, body=body)
+
+    async with opened(browser, f"http://{cancer_gateway.http_address}/?still") as page:
+        await page.route("**/", slow)  # else it might be gone before axe is done
+        await page.get_by_role("link", name="refresh every 10").click()
+        # axe takes every page that refreshes for a fault, whether or not it can be stopped.
+        assert set(await findings(page)) == {"meta-refresh"}
+        await page.get_by_role("link", name="stop refreshing").click()
+        assert await findings(page) == {}
 
 
 async def focused(page: Page) -> str:
     """The text of what has the keyboard's focus."""
-    return str(await page.evaluate("document.activeElement.textContent.trim()"))
+    return str(await page.evaluate("document.activeElement.textContent.trim().replace(/\\s+/g, ' ')"))
 
 
-async def test_the_keyboard_reaches_everything_in_the_order_of_the_page(well: Gateway, browser: Browser) -> None:
-    async with opened(browser, f"http://{well.http_address}/") as page:
-        reached = []
+async def test_the_keyboard_reaches_everything_in_the_order_of_the_page(
+    cancer_gateway: GatewayProcess, browser: Browser
+) -> None:
+    async with opened(browser, f"http://{cancer_gateway.http_address}/?still") as page:
+        await page.keyboard.press("Tab")
+        assert await page.locator(".skip").evaluate("one => one.getBoundingClientRect().left >= 0")
+        reached = [await focused(page)]
         for _ in range(6):
             await page.keyboard.press("Tab")
             reached.append(await focused(page))
+            assert await page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
         sections = ["What is wrong", "Versions", "Gateway", "Prediction log"]
-        assert reached == ["Skip to what is wrong", "stop refreshing", *sections]
-        outline = "getComputedStyle(document.activeElement).outlineStyle"
-        assert await page.evaluate(outline) == "solid"
-    async with opened(browser, f"http://{well.http_address}/?still") as page:
-        await page.keyboard.press("Tab")
-        assert await page.locator(".skip").evaluate("one => one.getBoundingClientRect().left >= 0")
+        assert reached == ["Skip to what is wrong", "show it anew", "refresh every 10 s", *sections]
+        await page.locator(".skip").focus()
         await page.keyboard.press("Enter")
         assert await page.evaluate("document.activeElement.id") == "wrong"
 
 
 async def test_the_page_refreshes_itself_where_the_reader_is(
-    well: Gateway, cancer: Cancer, connect: Connect, browser: Browser
+    cancer_gateway: GatewayProcess, cancer: Cancer, connect: Connect, browser: Browser
 ) -> None:
-    async with opened(browser, f"http://{well.http_address}/", width=_PHONE) as page:
+    async with opened(browser, f"http://{cancer_gateway.http_address}/", width=_PHONE) as page:
         await page.get_by_role("link", name="Gateway").click()
         before = await page.evaluate("window.scrollY"), await page.locator("time").inner_text()
         assert before[0] > 0
-        await score(well, cancer, connect, calls=4)
+        await score(cancer_gateway, cancer, connect, calls=4)
         async with page.expect_event("load"):
             pass
         after = await page.evaluate("window.scrollY"), await page.locator("time").inner_text()
-        assert abs(after[0] - before[0]) < 5
+        assert abs(after[0] - before[0]) < 40  # the row has figures now
         assert after[1] != before[1]
-        assert "0\u00a0% of 28" in await page.get_by_role("row", name="cancer/1").inner_text()
+        assert (await counted(page))[0] >= 4
 
 
 async def test_hundreds_of_versions_fit_a_phone(tmp_path: Path, browser: Browser) -> None:
@@ -177,9 +198,9 @@ async def test_hundreds_of_versions_fit_a_phone(tmp_path: Path, browser: Browser
     async with opened(browser, path.as_uri(), width=_PHONE) as page:
         assert await width(page) == _PHONE
         assert await page.get_by_role("row", name=long[:-3]).count() == 220
-    async with opened(browser, path.as_uri()) as page:
-        assert await width(page) == 1280
-        assert await findings(page) == {}
+        for window in (320, 700, 900, 1280):  # 320 is a desk's window at four times the size
+            await page.set_viewport_size({"width": window, "height": 900})
+            assert await width(page) == window
 
 
 async def body(gateway: Gateway, path: str = "/", **more: Any) -> str:
@@ -212,7 +233,7 @@ async def test_a_key_that_is_torn_is_told_on_a_page_with_tls(
     pair.key.write_text("torn")
     await eventually(lambda: vars(gateway)["_front"].tls_fault)
     async with opened(browser, f"https://{gateway.http_address}/?still", ignore_https_errors=True) as page:
-        (wrong,) = await page.locator("#wrong li").all_inner_texts()
+        wrong = await page.locator("#wrong").inner_text()
     assert "Certificates and callers: TLS: " in wrong
     assert "new connections still get the last certificate that was correct." in wrong
 
@@ -237,18 +258,23 @@ async def test_from_another_machine_only_operators_see_it(
     assert (b"<html" in answer.body) is (status == 200)
 
 
-async def test_what_is_copied_stays_as_it_was(well: Gateway, cancer: Cancer, connect: Connect) -> None:
-    sources = vars(vars(well)["_status"])["_sources"]
+async def test_what_is_copied_stays_as_it_was(
+    repository: Path, cancer: Cancer, start_gateway: StartGateway, connect: Connect
+) -> None:
+    put(cancer.folder, repository, "cancer")
+    gateway = await start_gateway(repository)
+    await score(gateway, cancer, connect, calls=3)
+    sources = vars(vars(gateway)["_status"])["_sources"]
     (before,) = (await sources.facts(Disk())).versions
-    await score(well, cancer, connect, calls=2)
+    await score(gateway, cancer, connect, calls=2)
     assert sum(one.calls for one in before.minutes) == 3
     assert sum(sum(one.seconds.counts) for one in before.minutes) == 3
     (after,) = (await sources.facts(Disk())).versions
     assert (sum(one.calls for one in after.minutes), after.codes) == (5, {"OK": 5})
 
 
-async def test_the_port_answers_head_and_nothing_else(well: Gateway) -> None:
-    said = await ask(well, "HEAD", "/")
+async def test_the_port_answers_head_and_nothing_else(cancer_gateway: GatewayProcess) -> None:
+    said = await ask(cancer_gateway, "HEAD", "/")
     assert (said.status, said.body) == (200, b"")
-    assert (await ask(well, "POST", "/", {})).status == 405
-    assert (await ask(well, "GET", "/", None, {"Host": "evil.example"})).status == 403
+    assert (await ask(cancer_gateway, "POST", "/", {})).status == 405
+    assert (await ask(cancer_gateway, "GET", "/", None, {"Host": "evil.example"})).status == 403
