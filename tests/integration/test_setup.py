@@ -16,9 +16,9 @@ PACKAGES = {
     "mvn": "default-jdk-headless maven",
     "openssl": "openssl",
     "curl": "curl",
+    "chromium": "chromium",
     "psql": "postgresql",
     "redis-server": "redis-server",
-    "chromium": "chromium",
 }
 
 
