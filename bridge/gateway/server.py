@@ -88,23 +88,13 @@ class Gateway:
             log=self._log,
             stores=self._stores,
         )
-        self._status, probe = StatusPage(self._sources()), settings.probe_port
+        self._status, probe = self._status_page(), settings.probe_port
         self._http = self._http_port(settings.http_port, [self._status.route(), *self.pages.routes(), *services.routes])
         self._probe = None if probe is None else self._http_port(probe, self.pages.probes())
 
-    def _sources(self) -> Sources:
-        return Sources(
-            settings=self._settings,
-            registry=self.registry,
-            pages=self.pages,
-            front=self._front,
-            access=self._services.access,
-            counters=self._services.answering.counters,
-            inflight=self._services.inflight,
-            holds=self._holds,
-            log=self._log,
-            stores=self._stores,
-        )
+    def _status_page(self) -> StatusPage:
+        parts = self._front, self._holds, self._log, self._stores
+        return StatusPage(Sources(self._settings, self.registry, self.pages, self._services, *parts))
 
     def _http_port(self, port: int, routes: list[Route]) -> HttpPort:
         return HttpPort(self._settings, port, routes, self._services.access, self._services.inflight)

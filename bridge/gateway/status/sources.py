@@ -3,23 +3,22 @@
 import asyncio
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from bridge.backends import Backend
-from bridge.callers.access import Access
 from bridge.calls import now
 from bridge.config import GatewaySettings
-from bridge.counters import Counters, Histogram, Minute
+from bridge.counters import Histogram, Minute
 from bridge.features.stores.stores import Stores
 from bridge.fronts.front import Front
 from bridge.gateway.holds import Holds
 from bridge.gateway.pages import Pages
+from bridge.gateway.services import Services
 from bridge.gateway.status.disk import Disk
 from bridge.gateway.status.drift import Drift, DriftSource
 from bridge.gateway.status.facts import Facts, LogFacts, VersionFacts, Workers
-from bridge.layers.shares import Shares
 from bridge.models.registry import Registry
 from bridge.models.version import Version
 from bridge.prediction_log.writer import PredictionLog
@@ -41,18 +40,15 @@ class _Pooled(Protocol):
     pool: _Pool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sources:
+class Sources(NamedTuple):
     """The parts of a gateway that the page tells of.
 
     Attributes:
         settings: its settings.
         registry: its versions.
         pages: its other pages.
+        services: its services, with who may call, what is counted of calls and the bytes of unanswered requests.
         front: its gRPC server.
-        access: who may call.
-        counters: what is counted of its calls.
-        inflight: the bytes of unanswered requests.
         holds: the measured holds of its event loop.
         log: its prediction log; None if it keeps none.
         stores: where features are looked up by key.
@@ -63,10 +59,8 @@ class Sources:
     settings: GatewaySettings
     registry: Registry
     pages: Pages
+    services: Services
     front: Front
-    access: Access
-    counters: Counters
-    inflight: Shares
     holds: Holds
     log: PredictionLog | None
     stores: Stores
@@ -79,7 +73,7 @@ class Sources:
         Args:
             disk: what was found of the log's disk.
         """
-        registry, access, pages = self.registry, self.access, self.pages
+        registry, services, pages = self.registry, self.services, self.pages
         minute = int(now() // 60)
         versions: list[VersionFacts] = []
         for place, one in enumerate(registry.versions(), 1):
@@ -94,13 +88,13 @@ class Sources:
             decided=pages.decided,
             draining=pages.draining,
             faults=tuple(self._faults()),
-            unknown_callers=access.refused,
-            refusals=dict(self.counters.refusals),
+            unknown_callers=services.access.refused,
+            refusals=dict(services.answering.counters.refusals),
             hanging=registry.hanging(),
             unloaded=tuple(sorted(registry.unloaded)),
             stores=self.stores.states,
             held_s=self.holds.longest_s(),
-            inflight_bytes=self.inflight.held,
+            inflight_bytes=services.inflight.held,
             most_inflight_bytes=self.settings.max_inflight_bytes,
             log=self._log_facts(disk),
             drift=Drift.of(self.drift),
@@ -112,8 +106,10 @@ class Sources:
         faults = []
         if self.front.tls_fault:
             faults.append(f"{self.front.tls_fault}; new connections still get the last certificate that was correct")
-        if self.access.fault:
-            faults.append(f"{self.access.fault}; the last callers that were valid may still call, and no others")
+        if self.services.access.fault:
+            faults.append(
+                f"{self.services.access.fault}; the last callers that were valid may still call, and no others"
+            )
         return faults
 
     def _log_facts(self, disk: Disk) -> LogFacts | None:
@@ -135,7 +131,7 @@ class Sources:
         model, number = version.stored.model, version.stored.version
         accepted, stack = version.accepted, version.stack
         more: dict[str, Any] = {}
-        if (counted := self.counters.versions.get((model, number))) is not None:
+        if (counted := self.services.answering.counters.versions.get((model, number))) is not None:
             more["minutes"] = tuple(_copied(one) if one.number == minute else one for one in counted.minutes)
             more["default_rows"], more["codes"] = dict(counted.default_rows), _by_code(counted.calls)
         if accepted is not None and stack is not None:
