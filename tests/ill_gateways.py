@@ -28,7 +28,8 @@ def _put_all(folder: Path, repository: Path, cancer: Cancer) -> None:
     settings = f"\n[circuit]\nfailures = 2\nopen_s = {_OPEN_S}\n"
     bundle = make_sick_bundle(folder / "sick")
     (bundle / "model.toml").write_text((bundle / "model.toml").read_text() + settings)
-    put(bundle, repository, "sick")
+    put(bundle, repository, "sick", 1)
+    put(bundle, repository, "sick", 2)
     refused = f"stop('{ATTACK}')\nPred.R <- function(x) x * k"
     put(make_r_bundle(folder / "refused", refused, settings=_SIMPLE), repository, "churn", 12)
     slow = f"load_timeout_s = 0.2\n{_SIMPLE}"
@@ -40,7 +41,8 @@ async def start_ill_gateway(
 ) -> Sick:
     """Starts a gateway that serves one model well, one that hangs, and has two versions that it can't load.
 
-    The model that hangs has an open circuit, and the one that serves well has had calls.
+    The model that hangs has an open circuit, and an earlier version that had no calls. The one that serves well had
+    some.
 
     Args:
         folder: where all files are put.

@@ -16,6 +16,7 @@ _WELL = Facts(
     at=datetime(2026, 3, 1, 12, 3, 5, tzinfo=UTC),
     minute=MINUTE,
     host="score-1",
+    repository="/srv/my models",
     ready=True,
     decided=True,
     draining=False,

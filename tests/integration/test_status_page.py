@@ -2,17 +2,18 @@
 
 import asyncio
 import hashlib
+import re
+import shlex
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import pytest_asyncio
 from browsers import chromium, findings, opened
 from certificates import Authority
-from fixtures import Addressed, Cancer, StartGateway, put
+from fixtures import SCOREBRIDGE, Addressed, Cancer, StartGateway, put
 from gateways import GatewayProcess
 from http_calls import ask
 from ill_gateways import ATTACK, Connect, start_ill_gateway
@@ -79,6 +80,27 @@ async def fails_to_record(sick: Sick, folder: Path) -> None:
             await sick.call("score")
 
 
+async def obey(command: str) -> None:
+    """Runs a command as it stands on the page."""
+    name, *arguments = shlex.split(command)
+    assert name == SCOREBRIDGE.name
+    process = await asyncio.create_subprocess_exec(SCOREBRIDGE, *arguments)
+    assert await process.wait() == 0
+
+
+def served_version(gateway: Gateway) -> int:
+    """The number of the version that serves the sick model."""
+    version = gateway.registry.serving("sick")
+    return 0 if version is None else version.stored.version
+
+
+async def body(gateway: Gateway) -> str:
+    """The page, which must be shown."""
+    said = await ask(gateway, "GET", "/")
+    assert said.status == 200
+    return said.body.decode()
+
+
 @pytest.mark.timeout(240)  # of its four R models one is loaded again and again, and three pages are judged
 async def test_an_ill_gateway_says_first_what_is_wrong_to_everybody(
     tmp_path: Path, cancer: Cancer, start_gateway: StartGateway, connect: Connect, browser: Browser
@@ -94,18 +116,18 @@ async def test_an_ill_gateway_says_first_what_is_wrong_to_everybody(
         assert f"It was refused: Pred.R failed while it was loaded: {ATTACK}. No version of this model" in refused
         (waits,) = [one for one in wrong if "fraud/7:" in one]
         assert "It can't be loaded yet: the bundle was not loaded within 0.2 s (load_timeout_s)." in waits
-        (tripped,) = [one for one in wrong if "sick/1:" in one]
+        (tripped,) = [one for one in wrong if "sick/2:" in one]
         assert "Its circuit is open" in tripped
         assert "DEADLINE 2" in tripped
-        assert "scorebridge promote sick NUMBER" in tripped
         assert any("could not be written since the start. Answers left without a record." in one for one in wrong)
         assert any("can't be read: No such file or directory" in one for one in wrong)
         urgent = ["urgent" in one for one in wrong]
         assert urgent == sorted(urgent, reverse=True)
         assert sum(urgent) == 5
         assert await page.locator("script, img, iframe, object").count() == 0
-        first = await page.get_by_role("row", name="sick/1").inner_text()
+        first = await page.get_by_role("row", name="sick/2").inner_text()
         assert "2 of them killed as too slow" in first
+        (command,) = await page.locator("#wrong li code", has_text="promote").all_inner_texts()
     async with opened(browser, url, color_scheme="dark") as page:
         assert await findings(page) == {}
         assert await brightness(page) < 100
@@ -113,6 +135,9 @@ async def test_an_ill_gateway_says_first_what_is_wrong_to_everybody(
         assert await findings(page) == {}
         assert await width(page) == _PHONE
         assert await brightness(page) > 700
+    await obey(command)
+    await eventually(lambda: served_version(sick.gateway) == 1)
+    assert "Its circuit is open" in await body(sick.gateway)
 
 
 async def test_a_gateway_that_is_well_is_read_by_everybody(
@@ -203,13 +228,6 @@ async def test_hundreds_of_versions_fit_a_phone(tmp_path: Path, browser: Browser
             assert await width(page) == window
 
 
-async def body(gateway: Gateway, path: str = "/", **more: Any) -> str:
-    """The page, which must be shown."""
-    said = await ask(gateway, "GET", path, **more)
-    assert said.status == 200
-    return said.body.decode()
-
-
 async def test_workers_that_hang_are_told_while_they_do(
     tmp_path: Path, repository: Path, start_gateway: StartGateway, connect: Connect
 ) -> None:
@@ -236,6 +254,24 @@ async def test_a_key_that_is_torn_is_told_on_a_page_with_tls(
         wrong = await page.locator("#wrong").inner_text()
     assert "Certificates and callers: TLS: " in wrong
     assert "new connections still get the last certificate that was correct." in wrong
+
+
+async def test_what_an_operator_did_and_a_store_that_is_down_are_told(
+    repository: Path, cancer: Cancer, start_gateway: StartGateway
+) -> None:
+    put(cancer.folder, repository, "cancer")
+    stores = {"features": {"url": "redis://127.0.0.1:1"}}  # where nobody listens
+    gateway = await start_gateway(repository, stores=stores)
+    assert (await ask(gateway, "POST", "/v2/repository/models/cancer/unload", {})).status == 200
+    await eventually(lambda: gateway.registry.serving("cancer") is None)
+    await eventually(lambda: vars(gateway)["_stores"].states["features"])
+    text = await body(gateway)
+    assert "This model was unloaded by an operator." in text
+    assert "Store features:</span></strong> It " in text
+    assert (await ask(gateway, "POST", re.findall(r"POST <code>(.*?)</code>", text)[0], {})).status == 200
+    await eventually(lambda: gateway.registry.serving("cancer"))
+    await gateway.drain()
+    assert "It is draining: it takes no new calls." in await body(gateway)
 
 
 @pytest.mark.parametrize(("token", "status"), [("of operate", 200), ("of score", 403), ("of nobody", 403), ("", 403)])

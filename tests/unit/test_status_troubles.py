@@ -90,15 +90,25 @@ def test_a_version_that_waits_says_until_when_and_an_unloaded_model_is_meant_to_
 )
 def test_a_circuit_that_is_not_closed_comes_first_with_its_default_scores(state: CircuitState, words: str) -> None:
     reasons = {"DEADLINE": 1, "CIRCUIT_OPEN": 9}
-    ill = served("sick", 1, circuit=state, default_rows=reasons, minutes=(Minute(MINUTE, 5, 0, 90, 10),))
+    ill = served("sick", 4, circuit=state, default_rows=reasons, minutes=(Minute(MINUTE, 5, 0, 90, 10),))
     first, last = troubles(facts(served("a"), ill, held_s=1.0))
-    assert (first.subject, first.urgent, last.subject) == ("sick/1", True, "Event loop")
+    assert (first.subject, first.urgent, last.subject) == ("sick/4", True, "Event loop")
     assert words in first.what
     rest = (
         "Of its 100 rows in the last 5 minutes 10 % got a default score; since the start: CIRCUIT_OPEN 9, DEADLINE 1."
     )
     assert first.what.endswith(rest)
-    assert "`scorebridge promote sick NUMBER`" in first.remedy
+    assert "promote" not in first.remedy
+
+
+def test_a_version_to_go_back_to_is_named_with_the_command() -> None:
+    ill = served("sick", 4, circuit=CircuitState.OPEN)
+    waits = served("sick", 3, state=State.NOT_RESIDENT, serving=False, circuit=None)
+    good = [served("sick", number, serving=False) for number in (1, 2)]
+    (first,) = troubles(facts(*good, waits, ill))
+    assert "To serve sick/2 instead: `scorebridge promote sick 2 --repository '/srv/my models'`." in first.remedy
+    (after,) = troubles(facts(*good, served("sick", 4, circuit=CircuitState.OPEN, serving=False)))
+    assert (after.subject, after.urgent, "promote" in after.remedy) == ("sick/4", False, False)
 
 
 def test_default_scores_are_told_above_one_in_a_hundred() -> None:
@@ -108,6 +118,9 @@ def test_default_scores_are_told_above_one_in_a_hundred() -> None:
     (one,) = troubles(facts(many))
     assert one.what.startswith("Of its 100 rows in the last 5 minutes 2.0 % got a default score")
     assert not one.urgent
+    assert one.remedy == "Set `log_dir` to have such calls on record."
+    (one,) = troubles(facts(many, log=log()))
+    assert one.remedy == "Since when, says `scorebridge log stats /var/log/scores`."
 
 
 def test_workers_that_all_hang_are_urgent() -> None:

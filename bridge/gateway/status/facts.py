@@ -121,6 +121,7 @@ class Facts:
         at: the moment, in UTC.
         minute: the number of the minute on the clock by which calls are counted.
         host: the name of the machine.
+        repository: the folder of bundles.
         ready: whether calls should be sent here.
         decided: whether every version was loaded, refused or set to wait at least once.
         draining: whether it takes no new calls.
@@ -142,6 +143,7 @@ class Facts:
     at: datetime
     minute: int
     host: str
+    repository: str
     ready: bool
     decided: bool
     draining: bool

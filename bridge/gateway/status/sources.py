@@ -84,6 +84,7 @@ class Sources(NamedTuple):
             at=datetime.now(UTC),
             minute=minute,
             host=socket.gethostname(),
+            repository=str(self.settings.repository),
             ready=pages.ready(),
             decided=pages.decided,
             draining=pages.draining,

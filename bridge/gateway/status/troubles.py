@@ -1,5 +1,6 @@
 """What is wrong with a gateway, the worst first, each with what to do about it."""
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -44,8 +45,11 @@ def troubles_of(facts: Facts, traffic: dict[str, Traffic]) -> list[Trouble]:
     """Returns all that is wrong, what is urgent first; `traffic`: the calls of loaded versions, by "model/number"."""
     found = [*_of_gateway(facts), *_of_log(facts.log), *_of_stores(facts), *_of_unloaded(facts)]
     served = {one.model for one in facts.versions if one.serving} | {*facts.unloaded}
+    loaded = {one.model: one for one in facts.versions if one.state is State.READY and _is_closed(one)}
     for version in facts.versions:
-        found += _of_version(version, traffic.get(version.name), served=version.model in served)
+        found += _of_version(facts, version, traffic.get(version.name), served=version.model in served)
+        if not _is_closed(version):
+            found.append(_tripped(facts, version, traffic.get(version.name), loaded.get(version.model)))
     found += _of_drift(facts)
     return sorted(found, key=lambda one: not one.urgent)
 
@@ -120,12 +124,12 @@ def _of_unloaded(facts: Facts) -> Iterator[Trouble]:
         yield Trouble(model, "This model was unloaded by an operator.", remedy)
 
 
-def _of_version(version: VersionFacts, traffic: Traffic | None, *, served: bool) -> Iterator[Trouble]:
+def _of_version(facts: Facts, version: VersionFacts, traffic: Traffic | None, *, served: bool) -> Iterator[Trouble]:
     """Yields what is wrong with a version; `served`: whether a version of its model serves, or none is meant to."""
     name, reason = version.name, brief(version.reason, MOST_REASON)
     lacking = "" if served else " No version of this model serves."
     if version.state is State.REFUSED:
-        remedy = "Repair the bundle, try it with `scorebridge check`, and deploy it as a new version."
+        remedy = "Repair the bundle, try it with `scorebridge check BUNDLE`, and deploy it as a new version."
         yield Trouble(name, f"It was refused: {_ended(reason)}{lacking}", remedy, urgent=not served)
     if version.state is State.WAITING:
         at = "now" if version.retry_at is None else f"at {format_instant(version.retry_at)}"
@@ -134,27 +138,31 @@ def _of_version(version: VersionFacts, traffic: Traffic | None, *, served: bool)
     workers = version.workers
     if workers is not None and not workers.able:
         remedy = "Look at the model's code and input for what hangs; raise `kill_after_s` only if it needs the time."
-        yield Trouble(name, "All of its workers hang, are being killed or are being started.", remedy, urgent=True)
-    defaulted = _defaulted(version, traffic)
-    if version.circuit in (None, CircuitState.CLOSED):
-        if defaulted:
-            remedy = (
-                "In the prediction log `scorebridge log stats` tells since when, `scorebridge log export` which calls."
-            )
-            yield Trouble(name, defaulted, remedy)
-    else:
-        yield _tripped(version, defaulted)
+        was = "All of its workers hang, are being killed or are being started."
+        yield Trouble(name, was, remedy, urgent=version.serving)
+    if _is_closed(version) and (defaulted := _defaulted(version, traffic)):
+        remedy = "Set `log_dir` to have such calls on record."
+        if facts.log is not None:
+            remedy = f"Since when, says `scorebridge log stats {shlex.quote(facts.log.folder)}`."
+        yield Trouble(name, defaulted, remedy)
 
 
-def _tripped(version: VersionFacts, defaulted: str) -> Trouble:
+def _is_closed(version: VersionFacts) -> bool:
+    return version.circuit in (None, CircuitState.CLOSED)
+
+
+def _tripped(facts: Facts, version: VersionFacts, traffic: Traffic | None, other: VersionFacts | None) -> Trouble:
+    """Returns what is said of a circuit that is not closed; `other`: a version to go back to, None if there is none."""
     said = "is open: the model failed again and again, and gets no calls."
     if version.circuit is CircuitState.HALF_OPEN:
         said = "is half-open: the model failed again and again, and is asked whether it answers."
-    remedy = (
-        "It is asked again by itself; the gateway's own log has its failures. To go back to an earlier version: "
-        f"`scorebridge promote {version.model} NUMBER`."
-    )
-    return Trouble(version.name, f"Its circuit {said} {defaulted}".rstrip(), remedy, urgent=True)
+    remedy = "It is asked again by itself; the gateway's own log has its failures."
+    if other is not None and version.serving:
+        folder = shlex.quote(facts.repository)
+        command = f"scorebridge promote {other.model} {other.number} --repository {folder}"
+        remedy = f"{remedy} To serve {other.name} instead: `{command}`."
+    what = f"Its circuit {said} {_defaulted(version, traffic)}".rstrip()
+    return Trouble(version.name, what, remedy, urgent=version.serving)
 
 
 def _defaulted(version: VersionFacts, traffic: Traffic | None) -> str:
