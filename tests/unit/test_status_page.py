@@ -132,10 +132,10 @@ def test_many_versions_stay_readable() -> None:
     loaded = [served(f"model-{at:03}", 9, calls=50) for at in range(600)]
     rest = [served("old", number, state=State.NOT_RESIDENT, serving=False) for number in range(1, 3000)]
     bare = [served("old", number, state=State.NOT_DEPLOYED, serving=False) for number in (3001, 3002)]
-    refused = [served("old", number, state=State.REFUSED, reason="bad") for number in range(4000, 4150)]
+    refused = [served("old", number, state=State.REFUSED, serving=False, reason="bad") for number in range(4000, 4150)]
     raw = render(facts(*loaded, *rest, *bare, *refused), still=True)
     text = raw.decode()
-    assert "And 250 more: `scorebridge models` lists all." in text
+    assert "And 250 more: <code>scorebridge models</code> lists all." in text
     assert "And 50 more; the versions below have all of them." in text
     assert "1-2999; not deployed: 3001-3002" in text
     assert text.index("old/4149") < text.index("model-000/9")

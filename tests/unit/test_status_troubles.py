@@ -31,7 +31,7 @@ def test_a_gateway_that_is_well_has_none() -> None:
     [
         ({"draining": True, "ready": False}, "Gateway", "It is draining"),
         ({"ready": False}, "Gateway", "no model serves"),
-        ({"hanging": {"the repository": 1}}, "Repository", "Reading the repository hangs; 1 thread of"),
+        ({"hanging": {"the repository": 1}}, "Repository", "Reading the repository hangs; 1 thread waits"),
         ({"stores": {"features": "refused the connection"}}, "Store features", "It refused the connection."),
         ({"log": log(lost=3)}, "Prediction log", "3 records could not be written since the start. Answers left"),
         (
@@ -71,6 +71,7 @@ def test_a_version_that_failed_its_checks_is_urgent_only_where_no_other_serves()
     refused = served("fraud", 2, state=State.REFUSED, serving=False, reason="row 3 differs", circuit=None, workers=None)
     (one,) = troubles(facts(served("fraud", 1), refused))
     assert (one.subject, one.what, one.urgent) == ("fraud/2", "It was refused: row 3 differs.", False)
+    assert troubles(facts(served("fraud", 3), refused)) == []
     (one,) = troubles(facts(served("other"), refused))
     assert (one.what, one.urgent) == ("It was refused: row 3 differs. No version of this model serves.", True)
 

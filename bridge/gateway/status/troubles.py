@@ -44,10 +44,10 @@ class Trouble:
 def troubles_of(facts: Facts, traffic: dict[str, Traffic]) -> list[Trouble]:
     """Returns all that is wrong, what is urgent first; `traffic`: the calls of loaded versions, by "model/number"."""
     found = [*_of_gateway(facts), *_of_log(facts.log), *_of_stores(facts), *_of_unloaded(facts)]
-    served = {one.model for one in facts.versions if one.serving} | {*facts.unloaded}
+    serving = {one.model: one.number for one in facts.versions if one.serving}
     loaded = {one.model: one for one in facts.versions if one.state is State.READY and _is_closed(one)}
     for version in facts.versions:
-        found += _of_version(facts, version, traffic.get(version.name), served=version.model in served)
+        found += _of_version(facts, version, traffic.get(version.name), serving=serving.get(version.model, 0))
         if not _is_closed(version):
             found.append(_tripped(facts, version, traffic.get(version.name), loaded.get(version.model)))
     found += _of_drift(facts)
@@ -62,12 +62,13 @@ def _of_gateway(facts: Facts) -> Iterator[Trouble]:
     for what, count in facts.hanging.items():
         yield Trouble(
             "Repository",
-            f"Reading {what} hangs; {with_count(count, 'thread')} of the gateway wait for the file system.",
+            f"Reading {what} hangs; {with_count(count, 'thread waits', 'threads wait')} for the file system.",
             "Look at the file system and its server. Loaded versions go on serving; changes are not seen.",
             urgent=True,
         )
     for fault in facts.faults:
-        yield Trouble("Certificates and callers", f"{fault}.", "Repair the file: it is read again by itself.")
+        remedy = "Repair the file: it is read again by itself."
+        yield Trouble("Certificates and callers", _ended(brief(fault, MOST_REASON)), remedy)
     if facts.held_s > _LONG_HOLD_S:
         yield Trouble(
             "Event loop",
@@ -115,7 +116,7 @@ def _of_stores(facts: Facts) -> Iterator[Trouble]:
     for name, state in facts.stores.items():
         if state:
             remedy = "Look at the store's server and the network. Calls that need it get default scores or errors."
-            yield Trouble(f"Store {name}", f"It {state}.", remedy, urgent=True)
+            yield Trouble(f"Store {name}", f"It {_ended(brief(state, MOST_REASON))}", remedy, urgent=True)
 
 
 def _of_unloaded(facts: Facts) -> Iterator[Trouble]:
@@ -124,14 +125,15 @@ def _of_unloaded(facts: Facts) -> Iterator[Trouble]:
         yield Trouble(model, "This model was unloaded by an operator.", remedy)
 
 
-def _of_version(facts: Facts, version: VersionFacts, traffic: Traffic | None, *, served: bool) -> Iterator[Trouble]:
-    """Yields what is wrong with a version; `served`: whether a version of its model serves, or none is meant to."""
+def _of_version(facts: Facts, version: VersionFacts, traffic: Traffic | None, *, serving: int) -> Iterator[Trouble]:
+    """Yields what is wrong with a version; `serving`: the number of the one that serves its model, 0 if none does."""
     name, reason = version.name, brief(version.reason, MOST_REASON)
+    served = bool(serving) or version.model in facts.unloaded
     lacking = "" if served else " No version of this model serves."
-    if version.state is State.REFUSED:
+    if version.state is State.REFUSED and version.number > serving:  # else a better one has taken its place
         remedy = "Repair the bundle, try it with `scorebridge check BUNDLE`, and deploy it as a new version."
         yield Trouble(name, f"It was refused: {_ended(reason)}{lacking}", remedy, urgent=not served)
-    if version.state is State.WAITING:
+    if version.state is State.WAITING and version.number > serving:
         at = "now" if version.retry_at is None else f"at {format_instant(version.retry_at)}"
         remedy = f"It is tried again {at}. Give the machine what is short: memory, time, descriptors or the disk."
         yield Trouble(name, f"It can't be loaded yet: {_ended(reason)}{lacking}", remedy, urgent=not served)
