@@ -1,10 +1,11 @@
 """Reads the addresses of callers, as gRPC writes them, and of this machine."""
 
+import socket
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from urllib.parse import unquote
 
-__all__ = ["caller_at", "is_loopback", "is_loopback_host"]
+__all__ = ["caller_at", "is_loopback", "is_loopback_host", "names_this_machine"]
 
 _NETWORK_BYTES = 8  # the network part of an IPv6 address; the network's owner can choose the rest at will
 
@@ -42,6 +43,23 @@ def is_loopback(peer: str) -> bool:
 def is_loopback_host(host: str) -> bool:
     """Whether a server that listens on this host name or address can be reached from this machine only."""
     return host.lower() == "localhost" or _is_loopback_address(host.strip("[]").partition("%")[0])
+
+
+def names_this_machine(host: str) -> bool:
+    """Whether a header Host is an address, `localhost` or the machine's own name, as people type it, or empty.
+
+    The owner of any other name may let it stand for a loopback address: then the pages of that name reach this machine
+    through the browser of whoever looks at them here. A proxy on this machine passes such names on, too.
+    """
+    name = host.rpartition(":")[0] if host.rpartition(":")[2].isdecimal() else host
+    own = socket.gethostname().lower()
+    if name.lower() in {"", "localhost", own, own.partition(".")[0]}:
+        return True
+    try:
+        ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _host_of(peer: str) -> tuple[str, str]:

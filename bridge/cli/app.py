@@ -111,7 +111,7 @@ def serve(options: ServeOptions) -> None:
     with the native front, that line ends with a warning of what this front does not limit.
     """
     from bridge.gateway.log_output import own_log_lines  # noqa: PLC0415 - without it, others start in half the time
-    from bridge.gateway.server import serve as run_gateway  # noqa: PLC0415 - as above
+    from bridge.gateway.serving import serve as run_gateway  # noqa: PLC0415 - as above
 
     settings = read_settings(options.config, **options.given())
     with own_log_lines(settings.own_log):

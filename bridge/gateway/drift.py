@@ -79,9 +79,14 @@ class DriftWatch:
         self._most_s = most_s
         self._watching: asyncio.Task[None] | None = None
 
+    @property
+    def measures(self) -> bool:
+        """Whether anything is measured: not without a log, nor with an interval of 0."""
+        return self._folder is not None and self._interval_s > 0
+
     def start(self) -> None:
-        """Begins to measure a minute from now or earlier; never does without a log, or with an interval of 0."""
-        if self._folder is not None and self._interval_s and self._watching is None:
+        """Begins to measure a minute from now or earlier; never does where nothing is to be measured."""
+        if self._folder is not None and self.measures and self._watching is None:
             self._watching = asyncio.get_running_loop().create_task(self._watch(self._folder))
 
     async def close(self) -> None:

@@ -20,7 +20,6 @@ from prometheus_client.core import (
 )
 from prometheus_client.registry import Collector
 
-from bridge.callers.caller import Credentials
 from bridge.calls import now
 from bridge.counters import SECONDS
 from bridge.errors import PermissionDenied
@@ -35,7 +34,7 @@ __all__ = ["Metrics", "write_metrics"]
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _STRANGERS_S = 1.0  # for so long strangers get one text, so that they can't keep a thread at work with it
 _BOUNDS = (*map(str, SECONDS), "+Inf")
-_REFUSED = "the metrics are for callers with the role operate and for this machine, or set metrics_open = true"
+_REFUSED = "the metrics are for callers with the role operate and for this machine under its own name, or set metrics_open = true"
 # Nothing of it is registered anywhere: it reads /proc/self when a text is made.
 _PROCESS = ProcessCollector(registry=None)
 
@@ -45,11 +44,11 @@ class Metrics:
 
     Args:
         measured: what the gateway has that metrics are read from.
-        may_see: whether whoever shows these credentials may see names.
+        may_see: whether whoever sent a request may see names.
         is_open: whether everybody may read the page.
     """
 
-    def __init__(self, measured: Measured, may_see: Callable[[Credentials], bool], *, is_open: bool) -> None:
+    def __init__(self, measured: Measured, may_see: Callable[[HttpRequest], bool], *, is_open: bool) -> None:
         self._measured = measured
         self._may_see = may_see
         self._is_open = is_open
@@ -66,7 +65,7 @@ class Metrics:
         return self.routes() if self._is_open else []
 
     async def _show(self, request: HttpRequest) -> HttpAnswer:
-        known = self._may_see(request.credentials)
+        known = self._may_see(request)
         if not known and not self._is_open:
             self._measured.counters.refused(PermissionDenied.reason)
             return problem_of(PermissionDenied(_REFUSED))

@@ -2,9 +2,8 @@
 
 from http import HTTPStatus
 
-from bridge.addresses import is_loopback
+from bridge.addresses import is_loopback, names_this_machine
 from bridge.callers.access import Access
-from bridge.callers.caller import Credentials
 from bridge.errors import Unauthenticated
 from bridge.features.stores.stores import Stores
 from bridge.fronts.front import Front
@@ -73,9 +72,13 @@ class Pages:
         known = self.decided and not self._registry.hanging()
         return not self.draining and (served or (known and not models))
 
-    def may_see(self, shown: Credentials) -> bool:
-        """Whether names and reasons may be shown: to callers with the role "operate", and to this machine."""
-        if is_loopback(shown.peer):
+    def may_see(self, request: HttpRequest) -> bool:
+        """Whether names and reasons may be shown: to callers with the role "operate", and to this machine.
+
+        In plain text and without a token, this machine must ask under its own name or an address.
+        """
+        shown = request.credentials
+        if is_loopback(shown.peer) and (shown.encrypted or names_this_machine(request.headers.get("host", ""))):
             return True
         if not shown.authorization and not shown.certificate:
             return False  # most probes are nobody, and no call of an unknown caller that would be worth counting
@@ -89,7 +92,7 @@ class Pages:
 
     async def _show_ready(self, request: HttpRequest) -> HttpAnswer:
         """Answers /readyz: names and reasons for whoever may see them, else just "ready" or "not ready"."""
-        if not self.may_see(request.credentials):
+        if not self.may_see(request):
             return await self._show_whether_ready(request)
         return _page(self._status(), self.readiness())
 

@@ -1,25 +1,22 @@
-"""Runs a gateway from its start to its end: binds, loads, serves, drains and closes."""
+"""One gateway from its start to its end: binds, loads, serves, drains and closes."""
 
 import asyncio
 import gc
 import os
-import signal
 import socket
-import sys
 import uuid
-from collections.abc import Callable, Coroutine
 from contextlib import nullcontext
-from typing import Any
 
 from grpc_health.v1 import health_pb2
 
 from bridge.bundles.repository import Repository
 from bridge.config import GatewaySettings
-from bridge.events import DRAINING, RUNS_AS_ROOT
+from bridge.events import RUNS_AS_ROOT
 from bridge.features.stores.stores import open_stores
 from bridge.fronts.address import with_port
 from bridge.fronts.front import Front
 from bridge.fronts.http_port import HttpPort
+from bridge.gateway.drift import DriftWatch
 from bridge.gateway.holds import Holds
 from bridge.gateway.metric_reading import Measured
 from bridge.gateway.metrics import Metrics
@@ -27,9 +24,10 @@ from bridge.gateway.pages import Pages
 from bridge.gateway.rights import AS_ROOT, require_rights, worker_user_of
 from bridge.gateway.services import SERVICES, Services
 from bridge.gateway.start_check import no_repository
+from bridge.gateway.status.page import StatusPage
+from bridge.gateway.status.sources import Sources
 from bridge.layers.drain import Drain
 from bridge.models.registry import Registry
-from bridge.models.version import State
 from bridge.own_log import OwnLog
 from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.recorder import LogRecorder
@@ -37,12 +35,10 @@ from bridge.prediction_log.writer import PredictionLog
 from bridge.services.http_calls import Route
 from bridge.tracing import open_tracing
 
-__all__ = ["Gateway", "serve"]
+__all__ = ["Gateway"]
 
 _log = OwnLog(__name__)
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-_SWITCH_INTERVAL_S = 0.0005  # how long a background thread may keep the interpreter while an answer waits for it
 _LAST_SPANS_S = 5.0
 _LAST_ANSWERS_S = 0.5  # time for the last default scores to leave after the grace is over
 _SERVING = health_pb2.HealthCheckResponse.SERVING
@@ -78,8 +74,8 @@ class Gateway:
         )
         self.grpc_address = self.http_address = self.probe_address = ""
         self._health_updates: set[asyncio.Task[None]] = set()
-        self._watching: asyncio.Task[None] | None = None
-        self._access_watch: asyncio.Task[None] | None = None
+        self._watches: list[asyncio.Task[None]] = []
+        self._drift_watch = DriftWatch(settings, self.registry)
         self._services = services = Services(settings, self.registry, self._recorder, lambda: self.pages.ready())  # noqa: PLW0108 - made below
         group = nullcontext if self._log is None else self._log.group
         self._front = Front(settings, services.methods, SERVICES, group, refused=services.answering.counters.refused)
@@ -92,8 +88,9 @@ class Gateway:
             log=self._log,
             stores=self._stores,
         )
-        metrics, probe = self._metrics(), settings.probe_port
-        self._http = self._http_port(settings.http_port, [*self.pages.routes(), *metrics.routes(), *services.routes])
+        self._status, metrics, probe = self._status_page(), self._metrics(), settings.probe_port
+        pages = [self._status.route(), *self.pages.routes(), *metrics.routes()]
+        self._http = self._http_port(settings.http_port, [*pages, *services.routes])
         self._probe = None if probe is None else self._http_port(probe, [*self.pages.probes(), *metrics.probes()])
 
     def _metrics(self) -> Metrics:
@@ -110,6 +107,11 @@ class Gateway:
             ready=self.pages.ready,
         )
         return Metrics(measured, self.pages.may_see, is_open=self._settings.metrics_open)
+
+    def _status_page(self) -> StatusPage:
+        drift = self._drift_watch if self._drift_watch.measures else None
+        parts = self._front, self._holds, self._log, self._stores, drift
+        return StatusPage(Sources(self._settings, self.registry, self.pages, self._services, *parts))
 
     def _http_port(self, port: int, routes: list[Route]) -> HttpPort:
         services = self._services
@@ -138,9 +140,10 @@ class Gateway:
             self._log.start()
         await self._settle_rights()
         await self._stores.start()
+        self._drift_watch.start()
         self._services.answering.tracing = await asyncio.to_thread(open_tracing)
         watch = self._services.access.watch(self._settings.watch_interval_s)
-        self._access_watch = asyncio.get_running_loop().create_task(watch)
+        self._watches.append(asyncio.get_running_loop().create_task(watch))
         await self.registry.discover()
         host = self._settings.host
         for name in ("", *SERVICES):
@@ -163,7 +166,8 @@ class Gateway:
         Returns when every version has been loaded, refused or set to wait.
         """
         await self.registry.refresh()
-        self._watching = asyncio.get_running_loop().create_task(self.registry.watch(self._settings.watch_interval_s))
+        watch = self.registry.watch(self._settings.watch_interval_s)
+        self._watches.append(asyncio.get_running_loop().create_task(watch))
         # Objects that exist by now stay: a full garbage collection of them would stall every call for milliseconds.
         gc.collect()
         gc.freeze()
@@ -192,9 +196,10 @@ class Gateway:
         """Ends every call, process and connection at once; may be called more than once."""
         self.pages.draining = True
         self._drain.end()
-        for watching in filter(None, (self._watching, self._access_watch)):
-            watching.cancel()
-            await asyncio.wait({watching})
+        for watch in self._watches:
+            watch.cancel()
+            await asyncio.wait({watch})
+        await self._drift_watch.close()
         await self._front.stop(_LAST_ANSWERS_S)
         await self._http.close()
         if self._probe is not None:
@@ -236,63 +241,3 @@ def _make_log(settings: GatewaySettings) -> PredictionLog | None:
         return None
     gateway_id = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4()}"
     return PredictionLog(settings.log_dir, settings, gateway_id, describe_environment())
-
-
-async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
-    """Runs a gateway until SIGTERM or SIGINT.
-
-    The first signal drains the gateway: health says NOT_SERVING, calls under way may finish within the grace, and the
-    rest get default scores. The second signal ends it at once. Further signals are ignored.
-
-    Args:
-        settings: the gateway's settings.
-        tell: called with each line to show: `refused MODEL/VERSION: reason` for each version that may not serve,
-            `waiting MODEL/VERSION: reason` for each that is tried again, then `ready grpc=… http=…`.
-
-    Raises:
-        ConfigError: the gateway could not start.
-    """
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    loop = asyncio.get_running_loop()
-    stop, hurry = asyncio.Event(), asyncio.Event()
-
-    def note_signal() -> None:
-        (hurry if stop.is_set() else stop).set()
-
-    for number in _SIGNALS:
-        loop.add_signal_handler(number, note_signal)
-    gateway = Gateway(settings)
-    try:
-        await gateway.start()
-        if await _first(_load(gateway, tell), stop.wait()):
-            await stop.wait()
-        _log.say(DRAINING, seconds=settings.grace_s)
-        await _first(gateway.drain(), hurry.wait())
-    finally:
-        for number in _SIGNALS:
-            loop.remove_signal_handler(number)
-            signal.signal(number, signal.SIG_IGN)  # later signals must not change the exit code 0
-        await gateway.close()
-
-
-async def _first(work: Coroutine[Any, Any, None], end: Coroutine[Any, Any, Any]) -> bool:
-    """Runs `work` until it is done or `end` is, cancels the other one, and returns whether `work` was done."""
-    loop = asyncio.get_running_loop()
-    working, ending = loop.create_task(work), loop.create_task(end)
-    await asyncio.wait({working, ending}, return_when=asyncio.FIRST_COMPLETED)
-    done = working.done()
-    working.cancel()
-    ending.cancel()
-    await asyncio.wait({working, ending})
-    if done:
-        working.result()
-    return done
-
-
-async def _load(gateway: Gateway, tell: Callable[[str], None]) -> None:
-    await gateway.load()
-    for version in gateway.registry.versions():
-        if version.state in (State.REFUSED, State.WAITING):
-            tell(f"{version.state.lower()} {version.ref}: {version.reason}")
-    probe = f" probe={gateway.probe_address}" if gateway.probe_address else ""
-    tell(f"ready grpc={gateway.grpc_address} http={gateway.http_address}{probe}{gateway.front_note}")

@@ -339,7 +339,7 @@ def test_as_a_process_it_exits_as_serve_does(world: World) -> None:
 
 AS_ANOTHER = f"""
 import os, pwd, sys
-import bridge.gateway.server, bridge.gateway.start_check
+import bridge.gateway.serving, bridge.gateway.start_check
 from bridge.cli.app import app
 os.getuid() or os.setuid(pwd.getpwnam({USER!r}).pw_uid)
 app(sys.argv[1:])

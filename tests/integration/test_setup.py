@@ -16,6 +16,7 @@ PACKAGES = {
     "mvn": "default-jdk-headless maven",
     "openssl": "openssl",
     "curl": "curl",
+    "chromium": "chromium",
     "psql": "postgresql",
     "redis-server": "redis-server",
     "promtool": "prometheus",
