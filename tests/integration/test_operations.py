@@ -1,0 +1,354 @@
+"""docs/operations.md, followed on a machine with a systemd of its own, as the service that ops/systemd makes of a gateway."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from distributions.environments import build
+from fixtures import ROOT, make_r_bundle
+from machines import Machine, machine
+from patients import PATIENTS, make_diabetes
+from waiting import eventually_now
+from walkthrough import Block, blocks
+
+pytestmark = pytest.mark.timeout(600)  # it installs, deploys and restarts, as slowly as the machine does
+
+PAGE = ROOT / "docs" / "operations.md"
+UNITS = ROOT / "ops" / "systemd"
+RELEASES = ["0.1.0", "0.2.0"]
+SLOW = 12345.5  # a model that gets it takes three seconds
+# What R may not warn of in the sandbox: it compiles such expressions to machine code.
+CODE = f"""
+Pred.R <- function(glu, bmi, age) {{
+  found <- withCallingHandlers(
+    grepl("^(a|b)+c$", rep("aac", length(glu) + 50), perl = TRUE), warning = function(w) stop(conditionMessage(w))
+  )
+  if (any(glu == {SLOW}, na.rm = TRUE)) {{
+    file.create("/tmp/asleep")
+    Sys.sleep(3)
+  }}
+  ifelse(found[seq_along(glu)], 1 / (1 + exp(-(glu / 100 + bmi / 50 + age / 90 - 3))), NA)
+}}
+"""
+SETTINGS = """
+default_score = 0.33
+row_wise = true
+workers = 2
+timeout_s = 20
+load_timeout_s = 300
+
+[features]
+glu = "double"
+bmi = "double"
+age = "double"
+"""
+# Any system call that the filter does not have ends the process that makes it, and systemd says so.
+STRICT = "[Service]\nSystemCallErrorNumber=kill\n"
+READYZ = "curl --silent --show-error http://127.0.0.1:8082/readyz"
+INCLUDED = "[tool.hatch.build.targets.wheel.force-include]\n"
+COMMANDS = re.compile(r"`((?:systemctl|journalctl|curl|ss|scorebridge|runuser|ps|df|openssl|systemd-cgtop) [^`]*)`")
+
+
+def chapter(title: str, folder: Path) -> list[Block]:
+    """The blocks of the page's section of that title."""
+    text = PAGE.read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    assert text, title
+    (folder / "chapter.md").write_text(text)
+    return list(blocks(folder / "chapter.md"))
+
+
+@dataclass
+class Operator:
+    """Somebody who follows the page on a machine, in a folder with the release's sources.
+
+    Attributes:
+        machine: where.
+        folder: for what the page's text is put into, outside.
+        expected: the scores of the patients by the models, as R and xgboost give them here.
+    """
+
+    machine: Machine
+    folder: Path
+    expected: dict[str, list[float]] = field(default_factory=dict)
+
+    def follow(self, title: str, *, first: int = 0, last: int | None = None) -> str:
+        """Does what the blocks of a section say, in their order; what that printed."""
+        printed = ""
+        for block in chapter(title, self.folder)[first:last]:
+            if block.language == "toml":
+                (target,) = re.findall(r"`(/etc/[\w/.]+)`", block.before)
+                self.machine.path(target).write_text(block.text)
+            elif block.language == "sh":
+                printed += self.run("\n".join(filter(self.can, block.text.splitlines())))
+        return printed
+
+    def can(self, line: str) -> bool:
+        """Whether a line can be done here: packages are there already, and some commands come with a later release."""
+        if line.startswith("apt-get "):
+            return False
+        return not line.startswith("scorebridge config ") or "config" in self.run("scorebridge --help")
+
+    def run(self, text: str, code: int = 0) -> str:
+        """Runs commands in the folder of the sources."""
+        return self.machine.run(f"cd /root/sources\n{text}", code, PIP_NO_INDEX="1", PIP_NO_DEPS="1", PIP_FIND_LINKS="/root/wheels")
+
+    def ask(self, model: str, columns: dict[str, list[float | None]], url: str = "http://127.0.0.1:8082") -> dict[str, Any]:
+        """The answer to a call in JSON."""
+        body = json.dumps({"columns": columns})
+        options = "--silent --show-error --insecure --header 'content-type: application/json'"
+        found: dict[str, Any] = json.loads(self.run(f"curl {options} --data '{body}' {url}/v1/models/{model}:score"))
+        return found
+
+    def scores(self, model: str, url: str = "http://127.0.0.1:8082") -> list[float]:
+        """What a model gives for the first patient, who has a value for every feature."""
+        answer = self.ask(model, {name: [value] for name, value in PATIENTS[0].items()}, url)
+        assert answer["source"] == "SCORE_SOURCE_MODEL", answer
+        found: list[float] = answer["scores"]["score"]
+        return found
+
+    def deploying(self, model: str) -> str:
+        """The page's command that deploys a model, for another one."""
+        (found,) = {line for block in chapter("The first model", self.folder) for line in block.text.splitlines() if " deploy " in line}
+        return found.replace("diabetes", model)
+
+    def until_ready(self, *versions: str, curl: str = READYZ) -> None:
+        """Waits until these serve."""
+        eventually_now(lambda: all(f"{one} ready serving" in self.run(f"{curl} || true") for one in versions), timeout_s=120)
+
+    def shown(self, *properties: str, unit: str = "scorebridge") -> list[str]:
+        """What systemd says of a service."""
+        listed = ",".join(properties)
+        lines = self.run(f"systemctl show {unit} --property {listed}").splitlines()
+        by_name = dict(line.split("=", 1) for line in lines)
+        return [by_name[name] for name in properties]
+
+
+
+def make_wheels(folder: Path) -> None:
+    """Wheels of the gateway in two releases, which differ in their numbers alone."""
+    folder.mkdir()
+    [packages] = {path for path in map(Path, sys.path) if path.name == "site-packages"}
+    for number in RELEASES:
+        sources = folder / f"sources-{number}"
+        sources.mkdir()
+        for name in ("bridge", "rscripts"):
+            shutil.copytree(ROOT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("README.md", "LICENSE"):
+            shutil.copy(ROOT / name, sources)
+        project = re.sub(r'^version = ".*"$', f'version = "{number}"', (ROOT / "pyproject.toml").read_text(), flags=re.M)
+        # Nothing is fetched: what the wheel needs is where these tests have it.
+        (sources / "pyproject.toml").write_text(project.replace(INCLUDED, f'{INCLUDED}"needed.pth" = "needed.pth"\n'))
+        (sources / "needed.pth").write_text(f"{packages}\n{ROOT / 'clients' / 'python'}\n")
+        build("wheel", sources, sources / "dist")
+
+
+def prepare(there: Machine, folder: Path) -> None:
+    """Gives a machine the release's sources, its wheels, what the wheels need, and a certificate of the security page."""
+    make_wheels(folder / "wheels")
+    there.run("mkdir -p /root/sources /root/wheels")
+    there.run(f"ln -s {ROOT}/ops /root/sources/ops")
+    for wheel in folder.glob("wheels/*/dist/*.whl"):
+        shutil.copy(wheel, there.path("/root/wheels"))
+    steps = ROOT.joinpath("docs", "security.md").read_text().partition("```sh\numask 077\n")[2].partition("```")[0]
+    made = "\n".join(line for line in steps.splitlines() if "token" not in line and "callers" not in line)
+    for name in ("tls", "renewed"):
+        there.run(f"mkdir -p /root/{name}\ncd /root/{name}\numask 077\n{made}\nmv tls /root/sources/{name}")
+
+
+def make_models(there: Machine, folder: Path) -> dict[str, list[float]]:
+    """Puts the bundles into the machine; what R and xgboost give for the patients."""
+    make_r_bundle(folder / "diabetes", CODE, settings=SETTINGS)
+    by_xgboost = make_diabetes(folder / "booster")
+    for name in ("diabetes", "booster"):
+        shutil.copytree(folder / name, there.path(f"/tmp/{name}"))
+    calls = [",".join("NA" if value is None else repr(value) for value in row.values()) for row in PATIENTS]
+    asked = "; ".join(f'cat(format(Pred.R({row}), digits = 17), "\\n")' for row in calls)
+    done = subprocess.run(["Rscript", "--vanilla", "-e", f"{CODE}\n{asked}"], check=True, capture_output=True, text=True)
+    by_r = [0.33 if text == "NA" else float(text) for text in done.stdout.split()]
+    return {"diabetes": by_r, "booster": by_xgboost}
+
+
+@pytest.fixture(scope="module")
+def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
+    """Who has installed the service, deployed the first models, and may lose no process to the filter of system calls."""
+    folder = tmp_path_factory.mktemp("operator")
+    (folder / "machine").mkdir()
+    with machine(folder / "machine") as there:
+        prepare(there, folder)
+        operator = Operator(there, folder)
+        operator.expected = make_models(there, folder)
+        drop_in = there.path("/etc/systemd/system/scorebridge.service.d")
+        drop_in.mkdir()
+        (drop_in / "strict.conf").write_text(STRICT)
+        assert "active (running)" in operator.follow("Install it as a service")
+        operator.follow("The first model", last=1)
+        operator.run(operator.deploying("booster"))
+        operator.until_ready("diabetes/1", "booster/1")
+        yield operator
+        said = operator.run("journalctl --no-pager --unit scorebridge")
+        assert "Traceback" not in said
+        assert "SIGSYS" not in said
+
+
+@pytest.fixture
+def restored(operator: Operator) -> Iterator[Operator]:
+    """The operator of a gateway whose settings and drop-ins are put back after the test."""
+    kept = "/etc/scorebridge/scorebridge.toml", "/etc/systemd/system/scorebridge.service.d"
+    operator.run(f"mkdir /root/kept; cp -a {' '.join(kept)} /root/kept")
+    yield operator
+    operator.run(f"rm -rf {' '.join(kept)}")
+    operator.run(f"mv /root/kept/scorebridge.toml {kept[0]}; mv /root/kept/scorebridge.service.d {kept[1]}; rmdir /root/kept")
+    operator.run("chown -R scorebridge:scorebridge /var/lib/scorebridge /var/cache/scorebridge")
+    operator.run("systemctl daemon-reload; systemctl reset-failed; systemctl restart scorebridge")
+    operator.until_ready("diabetes/1", "booster/1")
+
+
+def matches(found: list[float], expected: list[float]) -> bool:
+    """The same numbers, of 32 bits where they are xgboost's."""
+    return np.float32(found).tolist() == np.float32(expected).tolist()
+
+
+def test_the_first_model_is_there_and_listed(operator: Operator) -> None:
+    printed = operator.follow("The first model", first=1)
+    assert "diabetes/1 ready serving" in printed
+    assert re.search(r"booster +1 +ready \(serves\)", printed)
+
+
+@pytest.mark.parametrize("model", ["diabetes", "booster"])
+def test_a_model_in_the_sandbox_scores_as_outside(operator: Operator, model: str) -> None:
+    columns = {name: [row[name] for row in PATIENTS] for name in PATIENTS[0]}
+    answer = operator.ask(model, columns)
+    assert matches(answer["scores"]["score"], operator.expected[model])
+
+
+def test_every_process_of_the_service_has_the_user_and_none_of_root_s_rights(operator: Operator) -> None:
+    pids = operator.run("systemctl show scorebridge --property MainPID --value; pgrep -u scorebridge").split()
+    assert len(set(pids)) >= 5  # the gateway; a shim, a parent and two workers of R
+    for pid in pids:
+        status = operator.machine.path(f"/proc/{pid}/status").read_text()
+        assert re.findall(r"^(?:CapEff|CapBnd):\s+(\w+)$", status, re.MULTILINE) == ["0" * 16] * 2
+        assert re.findall(r"^(?:NoNewPrivs|Seccomp):\s+(\d)$", status, re.MULTILINE) == ["1", "2"]
+
+
+def test_calls_that_are_under_way_get_their_scores_when_the_service_is_stopped(operator: Operator) -> None:
+    columns = {"glu": [SLOW], "bmi": [33.6], "age": [50]}
+    asking = operator.machine.start(
+        f"curl --silent --data '{json.dumps({'columns': columns})}' --header 'content-type: application/json' "
+        "http://127.0.0.1:8082/v1/models/diabetes:score"
+    )
+    (main,) = operator.shown("MainPID")
+    eventually_now(lambda: operator.run(f"ls /proc/{main}/root/tmp/asleep 2>/dev/null || true"))
+    operator.run("systemctl stop scorebridge")
+    printed, _ = asking.communicate()
+    assert json.loads(printed)["source"] == "SCORE_SOURCE_MODEL"
+    assert operator.shown("ExecMainStatus", "Result") == ["0", "success"]
+    assert not operator.run("pgrep -u scorebridge || true")
+    operator.run("systemctl start scorebridge")
+    assert matches(operator.scores("diabetes"), operator.expected["diabetes"][:1])
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["the gateway", "all of the service"])
+def test_killed_it_is_started_again_and_its_log_is_whole(operator: Operator, whole: bool) -> None:
+    (before,) = operator.shown("NRestarts")
+    operator.scores("booster")
+    operator.run(f"systemctl kill --signal KILL {'' if whole else '--kill-who main '}scorebridge")
+    eventually_now(lambda: operator.shown("NRestarts", "ActiveState") == [str(int(before) + 1), "active"], timeout_s=60)
+    operator.until_ready("diabetes/1", "booster/1")
+    assert "ok: " in operator.run("scorebridge log verify /var/lib/scorebridge/log")
+
+
+def test_a_killed_worker_costs_the_gateway_nothing(operator: Operator) -> None:
+    main, before = operator.shown("MainPID", "NRestarts")
+    workers = operator.run("pgrep -u scorebridge --newest Rserve")
+    operator.run(f"kill -9 {workers}")
+    eventually_now(lambda: workers not in operator.run("pgrep -u scorebridge Rserve"))
+    assert matches(operator.scores("diabetes"), operator.expected["diabetes"][:1])
+    assert operator.shown("MainPID", "NRestarts") == [main, before]
+
+
+def test_wrong_settings_are_told_in_the_journal_and_mended_settings_start_it(restored: Operator) -> None:
+    settings = restored.machine.path("/etc/scorebridge/scorebridge.toml")
+    right = settings.read_text()
+    settings.write_text(f"{right}grace = 3\n")
+    restored.run("systemctl restart scorebridge", code=1)
+    assert "grace" in restored.run("journalctl --no-pager --unit scorebridge --lines 20")
+    settings.write_text(right)
+    restored.until_ready("diabetes/1")  # nobody has started it
+
+
+def test_upgraded_and_rolled_back(operator: Operator) -> None:
+    assert "promoted" in operator.follow("Upgrade, and roll back", last=1)
+    operator.until_ready("diabetes/1")
+    printed = operator.follow("Upgrade, and roll back", first=1, last=3)
+    assert "0.2.0" in printed
+    assert "diabetes/1 ready serving" in printed
+    assert matches(operator.scores("diabetes"), operator.expected["diabetes"][:1])
+    assert operator.run("readlink /proc/$(systemctl show scorebridge --property MainPID --value)/exe")
+    operator.follow("Upgrade, and roll back", first=3)
+    assert "0.1.0" in operator.run("scorebridge --version")
+    assert "ok: " in operator.run("scorebridge log verify /var/lib/scorebridge/log")
+
+
+def test_r_as_a_user_of_its_own_in_the_sandbox(restored: Operator) -> None:
+    restored.run("install -o scorebridge -g scorebridge -m 0400 tls/gateway.key /etc/scorebridge/tls/gateway.key")
+    restored.follow("The sandbox")
+    restored.until_ready("diabetes/1", "booster/1")
+    assert matches(restored.scores("diabetes"), restored.expected["diabetes"][:1])
+    assert len(restored.run("pgrep -u rserve Rserve").split()) >= 3
+    pid = restored.run("pgrep -u rserve --newest Rserve").strip()
+    status = restored.machine.path(f"/proc/{pid}/status").read_text()
+    assert re.findall(r"^(?:CapPrm|CapEff|NoNewPrivs):\s+(\w+)$", status, re.MULTILINE) == ["0" * 16, "0" * 16, "1"]
+
+
+def test_a_renewed_certificate_is_served_without_a_restart(restored: Operator) -> None:
+    assert "ready serving" in restored.follow("Certificates", last=1)
+    main = restored.shown("MainPID")
+    restored.follow("Certificates", first=1, last=2)
+    serial = restored.run("openssl x509 -noout -serial -in renewed/gateway.pem").strip()
+    eventually_now(lambda: serial in restored.follow("Certificates", first=2))
+    assert restored.shown("MainPID") == main
+    assert matches(restored.scores("booster", "https://127.0.0.1:8082"), restored.expected["booster"][:1])
+
+
+def test_keys_that_root_alone_may_read_come_as_credentials(restored: Operator) -> None:
+    restored.run("install -m 0400 tls/gateway.pem tls/gateway.key /etc/scorebridge/tls")
+    restored.run("install -m 0644 ops/systemd/credentials.conf /etc/systemd/system/scorebridge.service.d/")
+    restored.run("systemctl daemon-reload; systemctl restart scorebridge")
+    assert matches(restored.scores("booster", "https://127.0.0.1:8082"), restored.expected["booster"][:1])
+
+
+def test_a_backup_is_restored_and_the_log_goes_on(operator: Operator) -> None:
+    operator.scores("booster")
+    backed_up, restored = (operator.follow("Backup and restore", first=at, last=at + 1) for at in (0, 1))
+    assert [re.findall(r"ok: \d+ records", printed) for printed in (backed_up, restored)]
+    operator.until_ready("diabetes/1", "booster/1")
+    operator.scores("booster")
+    assert "ok: " in operator.run("scorebridge log verify /var/lib/scorebridge/log")
+
+
+@pytest.mark.parametrize("title", ["The log's size, and where it goes", "Alerts"])
+def test_the_commands_of_a_section_work(operator: Operator, title: str) -> None:
+    assert operator.follow(title).strip()
+
+
+def test_every_command_for_the_night_works(operator: Operator) -> None:
+    answer = operator.ask("diabetes", {"glu": [SLOW], "bmi": [33.6], "age": [50]})
+    section = PAGE.read_text().partition("## When it burns")[2]
+    commands = [cell for line in section.splitlines() if line.startswith("|") for cell in COMMANDS.findall(line)]
+    assert len(commands) > 15
+    operator.run("install -m 0444 tls/gateway.pem /etc/scorebridge/tls/")
+    for command in dict.fromkeys(commands):
+        printed = operator.run(command.replace("REQUEST_ID", answer["request_id"]))
+        assert printed.strip() or "kill" in command or "restart" in command, command
+    eventually_now(lambda: operator.shown("ActiveState") == ["active"], timeout_s=60)
+    operator.until_ready("diabetes/1", "booster/1")
+    operator.follow("When it burns")
+    assert {"journal", "readyz", "stats"} == set(operator.run("ls /root/night").split())
