@@ -1,4 +1,4 @@
-"""A Linux machine that is thrown away: this one's files under a layer of its own, its own processes, network, and systemd."""
+"""A Linux machine that is thrown away: this one's files under a layer, and processes, network and systemd of its own."""
 
 import os
 import subprocess
@@ -47,8 +47,14 @@ rm -rf etc/systemd/system/*.wants lib/systemd/system/*.target.wants
 mkdir old
 pivot_root . old
 umount -l old
-exec env -i container=scorebridge PATH=/usr/sbin:/usr/bin:/sbin:/bin setpriv --bounding-set -sys_time,-sys_module,-sys_boot \
+mount --make-rshared /
+exec env -i container=scorebridge PATH=/usr/sbin:/usr/bin:/sbin:/bin \
+  setpriv --bounding-set -sys_time,-sys_module,-sys_boot \
   chroot . /lib/systemd/systemd --system --unit=multi-user.target --log-target=null --show-status=0
+"""
+_ENTER = """
+echo $$ > "$1/cgroup.procs"
+exec unshare --pid --fork --kill-child --mount --uts --ipc --net --cgroup sh -c "$3" sh "$@"
 """
 
 
@@ -68,8 +74,24 @@ class Machine:
 
     def start(self, text: str, **variables: str) -> subprocess.Popen[str]:
         """Starts commands of root's shell there."""
-        entered = ["nsenter", "--target", str(self._first), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd"]
-        surely = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME": "/root", "LANG": "C.UTF-8"}
+        entered = [
+            "nsenter",
+            "--target",
+            str(self._first),
+            "--mount",
+            "--uts",
+            "--ipc",
+            "--net",
+            "--pid",
+            "--cgroup",
+            "--root",
+            "--wd",
+        ]
+        surely = {
+            "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+            "HOME": "/root",
+            "LANG": "C.UTF-8",
+        }
         return subprocess.Popen(
             [*entered, "bash", "-euo", "pipefail", "-c", text],
             env=surely | variables,
@@ -93,8 +115,7 @@ def machine(folder: Path) -> Iterator[Machine]:
     unified = next(path for path in _CGROUPS if (path / "cgroup.procs").exists())
     cgroup = unified / f"scorebridge-{os.getpid()}-{folder.name}"
     cgroup.mkdir()
-    script = f'echo $$ > "$1/cgroup.procs"; exec unshare --pid --fork --kill-child --mount --uts --ipc --net --cgroup sh -c "$3" sh "$@"'
-    command = ["sh", "-c", script, "sh", str(cgroup), str(folder), _BOOT]
+    command = ["sh", "-c", _ENTER, "sh", str(cgroup), str(folder), _BOOT]
     with (folder.parent / "boot").open("w") as said, subprocess.Popen(command, stdout=said, stderr=said) as unshare:
         try:
             eventually_now(lambda: unshare.poll() is not None or _first(unshare.pid))
@@ -102,8 +123,9 @@ def machine(folder: Path) -> Iterator[Machine]:
             assert first, Path(said.name).read_text()
             yield _booted(first)
         finally:
-            for process in [*_children(unshare.pid), unshare]:
+            for process in _children(unshare.pid):
                 process.kill()
+            unshare.kill()
             unshare.wait()
             eventually_now(lambda: _remove(cgroup))
 

@@ -1,4 +1,4 @@
-"""docs/operations.md, followed on a machine with a systemd of its own, as the service that ops/systemd makes of a gateway."""
+"""docs/operations.md, followed on a machine with a systemd of its own, with the services of ops/systemd."""
 
 import json
 import re
@@ -26,8 +26,17 @@ UNITS = ROOT / "ops" / "systemd"
 RELEASES = ["0.1.0", "0.2.0"]
 SLOW = 12345.5  # a model that gets it takes three seconds
 # What R may not warn of in the sandbox: it compiles such expressions to machine code.
+PROBE = 54321.5  # one that gets it tries what it must not be able to do, and gives as many tens as came out, and ones
 CODE = f"""
 Pred.R <- function(glu, bmi, age) {{
+  if (any(glu == {PROBE}, na.rm = TRUE)) {{
+    written <- c("/srv/scorebridge/models/x", "/etc/scorebridge/x", "/opt/scorebridge/x", "/usr/x", "/dev/x", "/sys/x")
+    seen <- c("/root/sources", "/proc/1/status", "/dev/kmsg", "/dev/vda")
+    run <- c("mount -t tmpfs none /tmp", "unshare --user true", "dmesg", "chroot / true", "chown 0 /tmp", "su -c true")
+    bad <- suppressWarnings(c(file.create(written), file.exists(seen), sapply(paste(run, "2> /dev/null"), system) == 0))
+    good <- c(file.create(tempfile()), file.exists("/proc/stat"), system("true") == 0)
+    return(10 * sum(bad) + sum(good) + 0 * glu)
+  }}
   found <- withCallingHandlers(
     grepl("^(a|b)+c$", rep("aac", length(glu) + 50), perl = TRUE), warning = function(w) stop(conditionMessage(w))
   )
@@ -40,7 +49,6 @@ Pred.R <- function(glu, bmi, age) {{
 """
 SETTINGS = """
 default_score = 0.33
-row_wise = true
 workers = 2
 timeout_s = 20
 load_timeout_s = 300
@@ -53,6 +61,7 @@ age = "double"
 # Any system call that the filter does not have ends the process that makes it, and systemd says so.
 STRICT = "[Service]\nSystemCallErrorNumber=kill\n"
 READYZ = "curl --silent --show-error http://127.0.0.1:8082/readyz"
+RUNNING = "tr '\\0' ' ' < /proc/$(systemctl show scorebridge --property MainPID --value)/cmdline"
 INCLUDED = "[tool.hatch.build.targets.wheel.force-include]\n"
 COMMANDS = re.compile(r"`((?:systemctl|journalctl|curl|ss|scorebridge|runuser|ps|df|openssl|systemd-cgtop) [^`]*)`")
 
@@ -98,9 +107,13 @@ class Operator:
 
     def run(self, text: str, code: int = 0) -> str:
         """Runs commands in the folder of the sources."""
-        return self.machine.run(f"cd /root/sources\n{text}", code, PIP_NO_INDEX="1", PIP_NO_DEPS="1", PIP_FIND_LINKS="/root/wheels")
+        return self.machine.run(
+            f"cd /root/sources\n{text}", code, PIP_NO_INDEX="1", PIP_NO_DEPS="1", PIP_FIND_LINKS="/root/wheels"
+        )
 
-    def ask(self, model: str, columns: dict[str, list[float | None]], url: str = "http://127.0.0.1:8082") -> dict[str, Any]:
+    def ask(
+        self, model: str, columns: dict[str, list[float | None]], url: str = "http://127.0.0.1:8082"
+    ) -> dict[str, Any]:
         """The answer to a call in JSON."""
         body = json.dumps({"columns": columns})
         options = "--silent --show-error --insecure --header 'content-type: application/json'"
@@ -116,12 +129,19 @@ class Operator:
 
     def deploying(self, model: str) -> str:
         """The page's command that deploys a model, for another one."""
-        (found,) = {line for block in chapter("The first model", self.folder) for line in block.text.splitlines() if " deploy " in line}
+        (found,) = {
+            line
+            for block in chapter("The first model", self.folder)
+            for line in block.text.splitlines()
+            if " deploy " in line
+        }
         return found.replace("diabetes", model)
 
     def until_ready(self, *versions: str, curl: str = READYZ) -> None:
         """Waits until these serve."""
-        eventually_now(lambda: all(f"{one} ready serving" in self.run(f"{curl} || true") for one in versions), timeout_s=120)
+        eventually_now(
+            lambda: all(f"{one} ready serving" in self.run(f"{curl} || true") for one in versions), timeout_s=120
+        )
 
     def shown(self, *properties: str, unit: str = "scorebridge") -> list[str]:
         """What systemd says of a service."""
@@ -129,7 +149,6 @@ class Operator:
         lines = self.run(f"systemctl show {unit} --property {listed}").splitlines()
         by_name = dict(line.split("=", 1) for line in lines)
         return [by_name[name] for name in properties]
-
 
 
 def make_wheels(folder: Path) -> None:
@@ -143,7 +162,9 @@ def make_wheels(folder: Path) -> None:
             shutil.copytree(ROOT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("README.md", "LICENSE"):
             shutil.copy(ROOT / name, sources)
-        project = re.sub(r'^version = ".*"$', f'version = "{number}"', (ROOT / "pyproject.toml").read_text(), flags=re.M)
+        project = re.sub(
+            r'^version = ".*"$', f'version = "{number}"', (ROOT / "pyproject.toml").read_text(), flags=re.MULTILINE
+        )
         # Nothing is fetched: what the wheel needs is where these tests have it.
         (sources / "pyproject.toml").write_text(project.replace(INCLUDED, f'{INCLUDED}"needed.pth" = "needed.pth"\n'))
         (sources / "needed.pth").write_text(f"{packages}\n{ROOT / 'clients' / 'python'}\n")
@@ -151,7 +172,7 @@ def make_wheels(folder: Path) -> None:
 
 
 def prepare(there: Machine, folder: Path) -> None:
-    """Gives a machine the release's sources, its wheels, what the wheels need, and a certificate of the security page."""
+    """Gives a machine the release's sources, its wheels, and a certificate by the steps of the security page."""
     make_wheels(folder / "wheels")
     there.run("mkdir -p /root/sources /root/wheels")
     there.run(f"ln -s {ROOT}/ops /root/sources/ops")
@@ -168,17 +189,19 @@ def make_models(there: Machine, folder: Path) -> dict[str, list[float]]:
     make_r_bundle(folder / "diabetes", CODE, settings=SETTINGS)
     by_xgboost = make_diabetes(folder / "booster")
     for name in ("diabetes", "booster"):
-        shutil.copytree(folder / name, there.path(f"/tmp/{name}"))
+        shutil.copytree(folder / name, there.path("tmp") / name)
     calls = [",".join("NA" if value is None else repr(value) for value in row.values()) for row in PATIENTS]
     asked = "; ".join(f'cat(format(Pred.R({row}), digits = 17), "\\n")' for row in calls)
-    done = subprocess.run(["Rscript", "--vanilla", "-e", f"{CODE}\n{asked}"], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        ["Rscript", "--vanilla", "-e", f"{CODE}\n{asked}"], check=True, capture_output=True, text=True
+    )
     by_r = [0.33 if text == "NA" else float(text) for text in done.stdout.split()]
     return {"diabetes": by_r, "booster": by_xgboost}
 
 
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
-    """Who has installed the service, deployed the first models, and may lose no process to the filter of system calls."""
+    """Who has installed the service and deployed two models; the filter of system calls ends what it does not let be."""
     folder = tmp_path_factory.mktemp("operator")
     (folder / "machine").mkdir()
     with machine(folder / "machine") as there:
@@ -205,7 +228,9 @@ def restored(operator: Operator) -> Iterator[Operator]:
     operator.run(f"mkdir /root/kept; cp -a {' '.join(kept)} /root/kept")
     yield operator
     operator.run(f"rm -rf {' '.join(kept)}")
-    operator.run(f"mv /root/kept/scorebridge.toml {kept[0]}; mv /root/kept/scorebridge.service.d {kept[1]}; rmdir /root/kept")
+    operator.run(
+        f"mv /root/kept/scorebridge.toml {kept[0]}; mv /root/kept/scorebridge.service.d {kept[1]}; rmdir /root/kept"
+    )
     operator.run("chown -R scorebridge:scorebridge /var/lib/scorebridge /var/cache/scorebridge")
     operator.run("systemctl daemon-reload; systemctl reset-failed; systemctl restart scorebridge")
     operator.until_ready("diabetes/1", "booster/1")
@@ -213,7 +238,7 @@ def restored(operator: Operator) -> Iterator[Operator]:
 
 def matches(found: list[float], expected: list[float]) -> bool:
     """The same numbers, of 32 bits where they are xgboost's."""
-    return np.float32(found).tolist() == np.float32(expected).tolist()
+    return np.array_equal(np.array(found, np.float32), np.array(expected, np.float32))
 
 
 def test_the_first_model_is_there_and_listed(operator: Operator) -> None:
@@ -238,6 +263,11 @@ def test_every_process_of_the_service_has_the_user_and_none_of_root_s_rights(ope
         assert re.findall(r"^(?:NoNewPrivs|Seccomp):\s+(\d)$", status, re.MULTILINE) == ["1", "2"]
 
 
+def test_a_bundle_s_code_can_do_in_the_sandbox_what_it_needs_and_no_more(operator: Operator) -> None:
+    answer = operator.ask("diabetes", {"glu": [PROBE], "bmi": [33.6], "age": [50]})
+    assert answer["scores"]["score"] == [3.0]
+
+
 def test_calls_that_are_under_way_get_their_scores_when_the_service_is_stopped(operator: Operator) -> None:
     columns = {"glu": [SLOW], "bmi": [33.6], "age": [50]}
     asking = operator.machine.start(
@@ -252,6 +282,7 @@ def test_calls_that_are_under_way_get_their_scores_when_the_service_is_stopped(o
     assert operator.shown("ExecMainStatus", "Result") == ["0", "success"]
     assert not operator.run("pgrep -u scorebridge || true")
     operator.run("systemctl start scorebridge")
+    operator.until_ready("diabetes/1")
     assert matches(operator.scores("diabetes"), operator.expected["diabetes"][:1])
 
 
@@ -287,13 +318,12 @@ def test_wrong_settings_are_told_in_the_journal_and_mended_settings_start_it(res
 def test_upgraded_and_rolled_back(operator: Operator) -> None:
     assert "promoted" in operator.follow("Upgrade, and roll back", last=1)
     operator.until_ready("diabetes/1")
-    printed = operator.follow("Upgrade, and roll back", first=1, last=3)
-    assert "0.2.0" in printed
-    assert "diabetes/1 ready serving" in printed
+    assert "0.2.0" in operator.follow("Upgrade, and roll back", first=1, last=3)
+    operator.until_ready("diabetes/1")
     assert matches(operator.scores("diabetes"), operator.expected["diabetes"][:1])
-    assert operator.run("readlink /proc/$(systemctl show scorebridge --property MainPID --value)/exe")
+    assert "/opt/scorebridge/0.2.0/" in operator.run(RUNNING)
     operator.follow("Upgrade, and roll back", first=3)
-    assert "0.1.0" in operator.run("scorebridge --version")
+    assert "/opt/scorebridge/0.1.0/" in operator.run(RUNNING)
     assert "ok: " in operator.run("scorebridge log verify /var/lib/scorebridge/log")
 
 
@@ -332,6 +362,26 @@ def test_a_backup_is_restored_and_the_log_goes_on(operator: Operator) -> None:
     operator.until_ready("diabetes/1", "booster/1")
     operator.scores("booster")
     assert "ok: " in operator.run("scorebridge log verify /var/lib/scorebridge/log")
+
+
+def test_the_shipper_s_service_can_read_the_log(restored: Operator) -> None:
+    restored.run("printf 'SHIP_TO=http://127.0.0.1:9\\nSHIP_OPTIONS=\\n' > /etc/scorebridge/ship.env")
+    restored.follow("The log's size, and where it goes")
+    folder = restored.machine.path("/etc/systemd/system/scorebridge-ship.service.d")
+    folder.mkdir()
+    # There is nothing to ship to: the sandbox is what is tried.
+    verifying = "/opt/scorebridge/current/bin/scorebridge log verify /var/lib/scorebridge/log"
+    (folder / "try.conf").write_text(f"{STRICT}ExecStart=\nExecStart={verifying}\n")
+    restored.run("systemctl daemon-reload; systemctl start scorebridge-ship")
+    eventually_now(lambda: restored.shown("ActiveState", unit="scorebridge-ship") == ["inactive"])
+    assert restored.shown("Result", "ExecMainStatus", unit="scorebridge-ship") == ["success", "0"]
+    assert "ok: " in restored.run("journalctl --no-pager --unit scorebridge-ship")
+
+
+def test_the_units_are_what_systemd_takes(operator: Operator) -> None:
+    for name in ("scorebridge.service", "scorebridge-ship.service"):
+        operator.run(f"install -D -m 0644 ops/systemd/{name} /root/units/{name}")
+        assert not operator.run(f"systemd-analyze verify /root/units/{name}")
 
 
 @pytest.mark.parametrize("title", ["The log's size, and where it goes", "Alerts"])
