@@ -1,4 +1,4 @@
-"""A Linux machine that is thrown away: this one's files under a layer, and processes, network and systemd of its own."""
+"""A Linux machine that is thrown away: this one's files under a layer, processes, network and systemd of its own."""
 
 import os
 import subprocess
