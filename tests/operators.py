@@ -100,7 +100,7 @@ class Operator:
         """Whether a line can be done here: packages are there already, and some commands come with a later release."""
         if line.startswith("apt-get "):
             return False
-        return not line.startswith("scorebridge config ") or "config" in self.run("scorebridge --help")
+        return "scorebridge config " not in line or "config" in self.run("scorebridge --help")
 
     def run(self, text: str, code: int = 0) -> str:
         """Runs commands in the folder of the sources."""

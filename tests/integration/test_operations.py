@@ -13,7 +13,9 @@ from waiting import eventually_now
 
 pytestmark = pytest.mark.timeout(600)  # it installs, deploys and restarts, as slowly as the machine does
 
-COMMANDS = re.compile(r"`((?:systemctl|journalctl|curl|ss|scorebridge|runuser|ps|df|openssl|systemd-cgtop) [^`]*)`")
+COMMANDS = re.compile(
+    r"`((?:systemctl|journalctl|findmnt|curl|ss|scorebridge|runuser|ps|df|openssl|systemd-cgtop) [^`]*)`"
+)
 
 
 @pytest.fixture(scope="module")
@@ -125,14 +127,16 @@ def test_a_killed_worker_costs_the_gateway_nothing(operator: Operator) -> None:
     assert operator.shown("MainPID", "NRestarts") == [main, before]
 
 
-def test_wrong_settings_are_told_in_the_journal_and_mended_settings_start_it(restored: Operator) -> None:
-    settings = restored.machine.path("/etc/scorebridge/scorebridge.toml")
+def test_wrong_settings_are_told_in_the_journal_and_mended_settings_start_it(operator: Operator) -> None:
+    settings = operator.machine.path("/etc/scorebridge/scorebridge.toml")
     right = settings.read_text()
     settings.write_text(f"{right}grace = 3\n")
-    restored.run("systemctl restart scorebridge", code=1)
-    assert "grace" in restored.run("journalctl --no-pager --unit scorebridge --lines 20")
-    settings.write_text(right)
-    restored.until_ready("diabetes/1")  # nobody has started it
+    try:
+        operator.run("systemctl restart scorebridge", code=1)
+        assert "grace" in operator.run("journalctl --no-pager --unit scorebridge --lines 20")
+    finally:
+        settings.write_text(right)
+    operator.until_ready("diabetes/1", "booster/1")  # nobody has started it
 
 
 def test_upgraded_and_rolled_back(operator: Operator) -> None:
@@ -183,18 +187,18 @@ def test_a_backup_is_restored_and_the_log_goes_on(operator: Operator) -> None:
     assert "ok: " in operator.run("scorebridge log verify /var/lib/scorebridge/log")
 
 
-def test_the_shipper_s_service_can_read_the_log(restored: Operator) -> None:
-    restored.run("printf 'SHIP_TO=http://127.0.0.1:9\\nSHIP_OPTIONS=\\n' > /etc/scorebridge/ship.env")
-    restored.follow("The log's size, and where it goes")
-    folder = restored.machine.path("/etc/systemd/system/scorebridge-ship.service.d")
+def test_the_shipper_s_service_can_read_the_log(operator: Operator) -> None:
+    operator.run("printf 'SHIP_TO=http://127.0.0.1:9\\nSHIP_OPTIONS=\\n' > /etc/scorebridge/ship.env")
+    operator.follow("The log's size, and where it goes")
+    folder = operator.machine.path("/etc/systemd/system/scorebridge-ship.service.d")
     folder.mkdir()
     # There is nothing to ship to: the sandbox is what is tried.
     verifying = "/opt/scorebridge/current/bin/scorebridge log verify /var/lib/scorebridge/log"
     (folder / "try.conf").write_text(f"{STRICT}ExecStart=\nExecStart={verifying}\n")
-    restored.run("systemctl daemon-reload; systemctl start scorebridge-ship")
-    eventually_now(lambda: restored.shown("ActiveState", unit="scorebridge-ship") == ["inactive"])
-    assert restored.shown("Result", "ExecMainStatus", unit="scorebridge-ship") == ["success", "0"]
-    assert "ok: " in restored.run("journalctl --no-pager --unit scorebridge-ship")
+    operator.run("systemctl daemon-reload; systemctl start scorebridge-ship")
+    eventually_now(lambda: operator.shown("ActiveState", unit="scorebridge-ship") == ["inactive"])
+    assert operator.shown("Result", "ExecMainStatus", unit="scorebridge-ship") == ["success", "0"]
+    assert "ok: " in operator.run("journalctl --no-pager --unit scorebridge-ship")
 
 
 def test_the_units_are_what_systemd_takes(operator: Operator) -> None:
