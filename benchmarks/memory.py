@@ -23,6 +23,7 @@ from load import SCOREBRIDGE
 from scorebridge import AsyncScoringClient
 
 _COLUMNS, _ROWS, _CALLS, _IN_FLIGHT = 10, 1000, 200, 8
+_BIG_TREES = 360  # some 100 MB
 _MODELS = """
 set.seed(1)
 folder <- commandArgs(trailingOnly = TRUE)[1L]
@@ -127,14 +128,17 @@ def write_r(folder: Path, fits: Path, model: str, workers: int) -> None:
     (folder / "model.toml").write_text(_SETTINGS.format(workers=workers) + features)
 
 
-def write_xgboost(folder: Path) -> None:
-    """A small booster: 50 trees."""
+def write_xgboost(folder: Path, *, rows: int = _ROWS, leaves: int = 64, trees: int = 50) -> float:
+    """A booster, small unless told otherwise; the size of its file, MB."""
     folder.mkdir()
-    rows = rows_of("xgboost")
+    numbers = np.random.default_rng(7)
+    values = numbers.normal(size=(rows, _COLUMNS))
     names = [f"x{at + 1}" for at in range(_COLUMNS)]
-    matrix = xgboost.DMatrix(rows, rows[:, 0] > 0, feature_names=names)
-    xgboost.train({"objective": "binary:logistic", "nthread": 1}, matrix, 50).save_model(folder / "model.ubj")
+    matrix = xgboost.DMatrix(values, numbers.normal(size=rows), feature_names=names)
+    told = {"nthread": 1, "max_depth": 0, "max_leaves": leaves, "grow_policy": "lossguide", "tree_method": "hist"}
+    xgboost.train(told | {"eta": 0.05}, matrix, trees).save_model(folder / "model.ubj")
     (folder / "model.toml").write_text("load_timeout_s = 600\n")
+    return (folder / "model.ubj").stat().st_size / 1e6
 
 
 def deployed(work: Path, name: str, bundle: Path, *, models: int = 1, versions: int = 1) -> Path:
@@ -162,6 +166,22 @@ def xgboost_lines(work: Path) -> Iterator[str]:
     added, added_called = loaded_all - loaded, called_all - called
     figures = (added.private_mib / more, added.all_mib / more, added_called.all_mib / more)
     yield f"| each further one | | {' | '.join(f'{figure:.1f}' for figure in figures)} |"
+    yield from big_lines(work, loaded, called)
+
+
+def big_lines(work: Path, small: Memory, small_called: Memory) -> Iterator[str]:
+    """What a big booster takes: one alone, against a small one alone, and each further one."""
+    bundle = work / "big booster"
+    size = write_xgboost(bundle, rows=40_000, leaves=4096, trees=_BIG_TREES)
+    loaded, _, called, _ = measured(deployed(work, "big", bundle))
+    added, added_called = loaded - small, called - small_called
+    figures = (added.private_mib, added.all_mib, added_called.all_mib)
+    yield f"| a model file of {size:.0f} MB, more than a small one | | {' | '.join(f'{one:.0f}' for one in figures)} |"
+    more = 2
+    loaded_all, _, called_all, _ = measured(deployed(work, "bigs", bundle, models=1 + more))
+    added, added_called = loaded_all - loaded, called_all - called
+    figures = (added.private_mib / more, added.all_mib / more, added_called.all_mib / more)
+    yield f"| each further one of {size:.0f} MB | | {' | '.join(f'{one:.0f}' for one in figures)} |"
 
 
 def r_lines(work: Path, fits: Path, model: str) -> Iterator[str]:
