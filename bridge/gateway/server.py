@@ -13,9 +13,9 @@ from typing import Any
 
 from grpc_health.v1 import health_pb2
 
+from bridge import events, own_log
 from bridge.bundles.repository import Repository
 from bridge.config import ConfigError, GatewaySettings
-from bridge.events import DRAINING, RUNS_AS_ROOT
 from bridge.features.stores.stores import open_stores
 from bridge.fronts.address import with_port
 from bridge.fronts.front import Front
@@ -27,7 +27,6 @@ from bridge.gateway.services import SERVICES, Services
 from bridge.layers.drain import Drain
 from bridge.models.registry import Registry
 from bridge.models.version import State
-from bridge.own_log import OwnLog
 from bridge.prediction_log.environment import describe_environment
 from bridge.prediction_log.recorder import LogRecorder
 from bridge.prediction_log.writer import PredictionLog
@@ -36,11 +35,10 @@ from bridge.tracing import open_tracing
 
 __all__ = ["Gateway", "serve"]
 
-_log = OwnLog(__name__)
+_log = own_log.OwnLog(__name__)
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _SWITCH_INTERVAL_S = 0.0005  # how long a background thread may keep the interpreter while an answer waits for it
-_LAST_SPANS_S = 5.0
 _LAST_ANSWERS_S = 0.5  # time for the last default scores to leave after the grace is over
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -74,6 +72,7 @@ class Gateway:
             log_model_messages=settings.log_model_messages,
         )
         self.grpc_address = self.http_address = self.probe_address = ""
+        self._grace_ends = 0.0
         self._health_updates: set[asyncio.Task[None]] = set()
         self._watching: asyncio.Task[None] | None = None
         self._access_watch: asyncio.Task[None] | None = None
@@ -134,7 +133,7 @@ class Gateway:
         if self._worker_user is not None:
             await asyncio.to_thread(require_rights, self._settings, self._worker_user)
         elif os.geteuid() == 0:
-            _log.say(RUNS_AS_ROOT, note=AS_ROOT)
+            _log.say(events.RUNS_AS_ROOT, note=AS_ROOT)
             self.pages.notes.append(AS_ROOT)
 
     async def load(self) -> None:
@@ -156,6 +155,7 @@ class Gateway:
     async def drain(self) -> None:
         """Takes no new calls, and lets calls under way finish within the grace; the rest then get default scores."""
         self.pages.draining = True
+        self._grace_ends = asyncio.get_running_loop().time() + self._settings.grace_s
         await self._services.health.states.enter_graceful_shutdown()
         await self.registry.end_retries()
         stopping = asyncio.get_running_loop().create_task(self._stop_calls(self._settings.grace_s + _LAST_ANSWERS_S))
@@ -188,7 +188,7 @@ class Gateway:
         if self._log is not None:
             await self._log.close()
         if (tracing := self._services.answering.tracing) is not None:
-            await tracing.close(min(self._settings.grace_s, _LAST_SPANS_S))
+            await tracing.close(self._grace_ends)
         gc.unfreeze()  # or libraries would find their objects left at the end, and say so between the lines of the log
 
     def _update_health(self, model: str) -> None:
@@ -246,7 +246,7 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
         await gateway.start()
         if await _first(_load(gateway, tell), stop.wait()):
             await stop.wait()
-        _log.say(DRAINING, seconds=settings.grace_s)
+        _log.say(events.DRAINING, seconds=settings.grace_s)
         await _first(gateway.drain(), hurry.wait())
     finally:
         for number in _SIGNALS:
