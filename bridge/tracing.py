@@ -30,6 +30,7 @@ _NAMES = {
 # The statuses that are a server's fault, by OpenTelemetry's conventions for gRPC.
 _FAULTS = {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
 _OWN = "scorebridge."
+_LEAST_LAST_S, _MOST_LAST_S = 0.5, 5.0  # for the last spans
 
 
 class Tracing:
@@ -90,11 +91,16 @@ class Tracing:
         found = {"request_id": request_id} if request_id else {}
         self._make(arrival, wire, code, found | ({} if ref is None else _named(ref)), reason=reason)
 
-    async def close(self, within_s: float) -> None:
-        """Sends the spans that are left, for up to `within_s` seconds; idempotent."""
+    async def close(self, until: float) -> None:
+        """Sends the spans that are left; idempotent.
+
+        Args:
+            until: the instant on the loop's clock at which it gives up; it takes at least 0.5 s, and at most 5 s.
+        """
         if self._closed:
             return
         self._closed = True
+        within_s = min(max(until - now(), _LEAST_LAST_S), _MOST_LAST_S)
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
 

@@ -34,7 +34,10 @@ __all__ = ["Metrics", "write_metrics"]
 _CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _STRANGERS_S = 1.0  # for so long strangers get one text, so that they can't keep a thread at work with it
 _BOUNDS = (*map(str, SECONDS), "+Inf")
-_REFUSED = "the metrics are for callers with the role operate and for this machine under its own name, or set metrics_open = true"
+_REFUSED = (
+    "the metrics are for callers with the role operate, and for this machine under its own name or an address; "
+    "metrics_open = true shows them to everybody"
+)
 # Nothing of it is registered anywhere: it reads /proc/self when a text is made.
 _PROCESS = ProcessCollector(registry=None)
 

@@ -39,7 +39,6 @@ __all__ = ["Gateway"]
 
 _log = OwnLog(__name__)
 
-_LAST_SPANS_S = 5.0
 _LAST_ANSWERS_S = 0.5  # time for the last default scores to leave after the grace is over
 _SERVING = health_pb2.HealthCheckResponse.SERVING
 _NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -73,6 +72,7 @@ class Gateway:
             log_model_messages=settings.log_model_messages,
         )
         self.grpc_address = self.http_address = self.probe_address = ""
+        self._grace_ends = 0.0
         self._health_updates: set[asyncio.Task[None]] = set()
         self._watches: list[asyncio.Task[None]] = []
         self._drift_watch = DriftWatch(settings, self.registry)
@@ -180,6 +180,7 @@ class Gateway:
     async def drain(self) -> None:
         """Takes no new calls, and lets calls under way finish within the grace; the rest then get default scores."""
         self.pages.draining = True
+        self._grace_ends = asyncio.get_running_loop().time() + self._settings.grace_s
         await self._services.health.states.enter_graceful_shutdown()
         await self.registry.end_retries()
         stopping = asyncio.get_running_loop().create_task(self._stop_calls(self._settings.grace_s + _LAST_ANSWERS_S))
@@ -213,7 +214,7 @@ class Gateway:
         if self._log is not None:
             await self._log.close()
         if (tracing := self._services.answering.tracing) is not None:
-            await tracing.close(min(self._settings.grace_s, _LAST_SPANS_S))
+            await tracing.close(self._grace_ends)
         gc.unfreeze()  # or libraries would find their objects left at the end, and say so between the lines of the log
 
     def _update_health(self, model: str) -> None:

@@ -71,6 +71,7 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("log_keep_bytes = '5'", {}, "log_keep_bytes: "),
     ("log_dir = 1", {}, "log_dir: "),
     ("log_model_messages = 1", {}, "log_model_messages: "),
+    ("own_log = 'xml'", {}, "own_log: "),
     ("log_model_messages = 'true'", {}, "log_model_messages: "),
     ("grace_s = inf", {}, "grace_s: "),
     ("grace_s = -1", {}, "grace_s: "),
