@@ -58,9 +58,7 @@ def test_what_is_hashed_can_be_found_by_those_who_have_the_key(
     assert "billing" not in said
     # As docs/prediction-log.md says it.
     code = 'import hmac; print(hmac.digest(open("key", "rb").read().strip(), b"u-17", "sha256").hex())'
-    paged = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True
-    )
+    paged = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
     command = ["openssl", "dgst", "-sha256", "-hmac", KEY, "-r"]
     hashed = subprocess.run(command, input=b"u-17", check=True, capture_output=True).stdout.split()[0].decode()
     hits = search_node.found("scorebridge-*", query={"term": {"input.user_id": hashed}})
