@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +56,14 @@ def test_what_is_hashed_can_be_found_by_those_who_have_the_key(
     said = everything(search_node)
     assert "u-17" not in said
     assert "billing" not in said
+    # As docs/prediction-log.md says it.
+    code = 'import hmac; print(hmac.digest(open("key", "rb").read().strip(), b"u-17", "sha256").hex())'
+    paged = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, capture_output=True, text=True)
     command = ["openssl", "dgst", "-sha256", "-hmac", KEY, "-r"]
     hashed = subprocess.run(command, input=b"u-17", check=True, capture_output=True).stdout.split()[0].decode()
     hits = search_node.found("scorebridge-*", query={"term": {"input.user_id": hashed}})
     assert len(hits) == 1
+    assert paged.stdout.strip() == hashed
     assert hits[0]["_source"]["labels"] == {"shop": hashed}
 
 
