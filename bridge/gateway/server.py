@@ -79,7 +79,15 @@ class Gateway:
         self._services = services = Services(settings, self.registry, self._recorder, lambda: self.pages.ready())  # noqa: PLW0108 - made below
         group = nullcontext if self._log is None else self._log.group
         self._front = Front(settings, services.methods, SERVICES, group, refused=services.answering.counters.refused)
-        self.pages = Pages(
+        self.pages = self._pages()
+        self._status, metrics, probe = self._status_page(), self._metrics(), settings.probe_port
+        pages = [self._status.route(), *self.pages.routes(), *metrics.routes()]
+        self._http = self._http_port(settings.http_port, [*pages, *services.routes])
+        self._probe = None if probe is None else self._http_port(probe, [*self.pages.probes(), *metrics.probes()])
+
+    def _pages(self) -> Pages:
+        services = self._services
+        return Pages(
             self.registry,
             front=self._front,
             intake=services.intake,
@@ -88,10 +96,6 @@ class Gateway:
             log=self._log,
             stores=self._stores,
         )
-        self._status, metrics, probe = self._status_page(), self._metrics(), settings.probe_port
-        pages = [self._status.route(), *self.pages.routes(), *metrics.routes()]
-        self._http = self._http_port(settings.http_port, [*pages, *services.routes])
-        self._probe = None if probe is None else self._http_port(probe, [*self.pages.probes(), *metrics.probes()])
 
     def _metrics(self) -> Metrics:
         services = self._services

@@ -313,4 +313,11 @@ async def test_the_port_answers_head_and_nothing_else(cancer_gateway: GatewayPro
     said = await ask(cancer_gateway, "HEAD", "/")
     assert (said.status, said.body) == (200, b"")
     assert (await ask(cancer_gateway, "POST", "/", {})).status == 405
-    assert (await ask(cancer_gateway, "GET", "/", None, {"Host": "evil.example"})).status == 403
+
+
+async def test_a_name_of_somebody_else_shows_no_names_on_any_page(cancer_gateway: GatewayProcess) -> None:
+    other = {"Host": "evil.example"}
+    for path, status in (("/", 403), ("/?still", 403), ("/metrics", 403), ("/readyz", 200)):
+        said = await ask(cancer_gateway, "GET", path, None, other)
+        assert (said.status, b"cancer" in said.body) == (status, False)
+        assert b"cancer" in (await ask(cancer_gateway, "GET", path)).body

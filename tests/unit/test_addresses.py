@@ -1,8 +1,10 @@
 """Callers without a name are known by their addresses."""
 
+import socket
+
 import pytest
 
-from bridge.addresses import caller_at, is_loopback, is_loopback_host
+from bridge.addresses import caller_at, is_loopback, is_loopback_host, names_this_machine
 
 
 @pytest.mark.parametrize(
@@ -62,3 +64,23 @@ def test_callers_on_this_machine_are_told_by_their_address(peer: str, here: bool
 )
 def test_a_server_on_loopback_is_told_by_its_host(host: str, here: bool) -> None:
     assert is_loopback_host(host) is here
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("127.0.0.1:8082", True),
+        ("[::1]:8082", True),
+        ("10.0.0.7", True),
+        ("localhost", True),
+        ("LOCALHOST:1", True),
+        (socket.gethostname(), True),
+        (f"{socket.gethostname().upper()}:8082", True),
+        ("", True),
+        ("evil.example:8082", False),
+        ("localhost.evil.example", False),
+        ("127.0.0.1.evil.example:80", False),
+    ],
+)
+def test_a_name_that_somebody_else_lets_stand_for_this_machine_is_none_of_its_own(host: str, own: bool) -> None:
+    assert names_this_machine(host) is own

@@ -29,6 +29,7 @@ class _Pipe:
 
     def __init__(self) -> None:
         self.reader, self.writer = os.pipe()
+        fcntl.fcntl(self.writer, fcntl.F_SETPIPE_SZ, 1 << 20)
         self.text = b""
 
     def read(self) -> list[dict[str, Any]]:
