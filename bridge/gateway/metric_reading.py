@@ -88,6 +88,7 @@ class LogReading(NamedTuple):
         lag_s: the age of the oldest record that is not synced, in seconds.
         lost: the records that could not be written.
         suspect: the segments that may not be on the disk.
+        unshipped: the segments that were removed before they were shipped.
     """
 
     records: int
@@ -95,6 +96,7 @@ class LogReading(NamedTuple):
     lag_s: float
     lost: int
     suspect: int
+    unshipped: int
 
 
 class Reading(NamedTuple):
@@ -138,7 +140,7 @@ async def read(measured: Measured) -> Reading:
 
 def _read_log(log: PredictionLog) -> LogReading:
     written = log.written
-    return LogReading(written.records, written.size, written.lag_s(), log.lost, written.suspect)
+    return LogReading(written.records, written.size, written.lag_s(), log.lost, written.suspect, log.unshipped)
 
 
 def _read_gauges(measured: Measured, versions: list[VersionReading]) -> dict[str, float]:

@@ -111,6 +111,11 @@ METRICS: dict[str, Metric] = {
         (),
         "Segments of the prediction log that may not be on the disk, because the system failed to sync them.",
     ),
+    "scorebridge_log_unshipped_segments_total": Metric(
+        "counter",
+        (),
+        "Segments of the prediction log that were removed before `scorebridge log ship` had shipped them.",
+    ),
     "scorebridge_store_up": Metric(
         "gauge", ("store",), "Whether nothing is known that keeps a store of features from answering."
     ),

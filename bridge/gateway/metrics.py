@@ -176,6 +176,7 @@ def _add_log(made: Mapping[str, Any], log: LogReading) -> None:
     made["scorebridge_log_lag_seconds"].add_metric([], log.lag_s)
     made["scorebridge_log_failures_total"].add_metric([], log.lost)
     made["scorebridge_log_suspect_segments_total"].add_metric([], log.suspect)
+    made["scorebridge_log_unshipped_segments_total"].add_metric([], log.unshipped)
 
 
 @cache

@@ -15,8 +15,8 @@ from bridge.callers.caller import Credentials
 from bridge.gateway.server import Gateway
 from bridge.services.http_calls import HttpRequest
 
-ASK = b"GET /readyz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-KEEP = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
+ASK = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+KEEP = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 
 @pytest.fixture

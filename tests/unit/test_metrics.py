@@ -67,7 +67,7 @@ def full() -> Reading:
     """A reading that has something of everything."""
     pool = Snapshot(1, 2, 3, 4, 5, 6, 7, 0.5, 8, 9, frozenset({1}), frozenset())
     version = VersionReading("glm", "3", "d", "R 4.2.2", "ready", True, counted().totals(), "open", 11, 2, pool)
-    log = LogReading(100, 5000, 0.25, 3, 1)
+    log = LogReading(100, 5000, 0.25, 3, 1, 2)
     return Reading([version], {"OVERLOADED": 4}, log, {"features": False}, GAUGES)
 
 
