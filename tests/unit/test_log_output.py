@@ -264,4 +264,4 @@ def test_a_file_as_standard_error_is_written_too(tmp_path: Path) -> None:
     with (tmp_path / "log").open("wb") as file, own_log_lines("console", file.fileno()):
         LOG.say(events.DRAINING, seconds=10)
     (line,) = (tmp_path / "log").read_text().splitlines()
-    assert line.endswith("calls under way have 10 s to finish event=draining")
+    assert line.endswith("[info] draining: no new calls are taken, calls under way have 10 s to finish")
