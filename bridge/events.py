@@ -57,7 +57,7 @@ RUNS_AS_ROOT = Event(
 DRAINING = Event(
     "draining",
     INFO,
-    "draining: no new calls are taken, calls under way have %(seconds)g s to finish",
+    "no new calls are taken, calls under way have %(seconds)g s to finish",
     "SIGTERM or Ctrl-C.",
 )
 LINES_LEFT_OUT = Event(

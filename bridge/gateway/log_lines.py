@@ -6,7 +6,9 @@ messages of unforeseen errors, may quote what a caller sent.
 
 import logging
 import traceback
+from collections import deque
 from collections.abc import Iterator, Mapping
+from copy import copy
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -35,7 +37,7 @@ def formatter_of(form: Form) -> logging.Formatter:
 
     Args:
         form: "json" for an object a line, with the same fields for the same event; "console" for people, with the
-            time in UTC, the level, the sentence, the event's name, and what the sentence leaves out.
+            time in UTC, the level, the event's name, the sentence, and what the sentence leaves out.
     """
     last: list[Processor] = [_as_json, JSONRenderer(serializer=_json)] if form == "json" else [_as_text, _console()]
     # The chain for records that don't come from structlog itself, which are all of ours, sees the error of a record.
@@ -104,11 +106,11 @@ def _errors(error: BaseException | None) -> Iterator[str]:
             said = brief(str(error), _MOST_ERROR)
         elif isinstance(error, OSError) and error.strerror:
             said = brief(error.strerror, _MOST_ERROR)
-        frames = traceback.extract_tb(error.__traceback__)
-        places = ", ".join(
-            f"{_short(one.filename)}:{one.lineno} {one.name}" for one in frames[: -_MOST_PLACES - 1 : -1]
-        )
-        yield f"{type(error).__qualname__}{f' ({said})' if said else ''} at {places or 'an unknown place'}"
+        # Not by traceback's own listing, which reads the lines of the code from the disk.
+        passed = deque(traceback.walk_tb(error.__traceback__), _MOST_PLACES)
+        places = [f"{_short(frame.f_code.co_filename)}:{line} {frame.f_code.co_name}" for frame, line in passed]
+        where = ", ".join(reversed(places)) or "an unknown place"
+        yield f"{type(error).__qualname__}{f' ({said})' if said else ''} at {where}"
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
@@ -127,13 +129,13 @@ def _json(given: Mapping[str, Any], **_: Any) -> str:
 def _console() -> ConsoleRenderer:
     plain = KeyValueColumnFormatter(key_style=None, value_style="", reset_style="", value_repr=str)
     named = KeyValueColumnFormatter(key_style="", value_style="", reset_style="", value_repr=_quoted)
-    level = KeyValueColumnFormatter(
-        key_style=None, value_style="", reset_style="", value_repr=str, prefix="[", postfix="]"
-    )
-    columns = [Column("", named), Column("timestamp", plain), Column("level", level), Column("message", plain)]
-    return ConsoleRenderer(columns=columns, sort_keys=False)
+    level, event = copy(plain), copy(plain)
+    level.prefix, level.postfix, event.postfix = "[", "]", ":"
+    # The event's name stands before the sentence, where no text of a stranger can have put another one.
+    parts = {"timestamp": plain, "level": level, "event": event, "message": plain, "": named}
+    return ConsoleRenderer(columns=[Column(*part) for part in parts.items()], sort_keys=False)
 
 
 def _quoted(value: object) -> str:
     text = str(value)
-    return f'"{text}"' if " " in text or not text else text
+    return '"' + text.replace('"', r"\"") + '"' if " " in text or '"' in text else text

@@ -55,6 +55,8 @@ class Gateway:
         probe_address: "host:port" of the port for probes; empty until `start` has bound it, or if there is none.
     """
 
+    _grace_ends = 0.0  # on the loop's clock; begins with the drain
+
     def __init__(self, settings: GatewaySettings) -> None:
         self._settings = settings
         self._drain = Drain()
@@ -72,7 +74,6 @@ class Gateway:
             log_model_messages=settings.log_model_messages,
         )
         self.grpc_address = self.http_address = self.probe_address = ""
-        self._grace_ends = 0.0
         self._health_updates: set[asyncio.Task[None]] = set()
         self._watches: list[asyncio.Task[None]] = []
         self._drift_watch = DriftWatch(settings, self.registry)

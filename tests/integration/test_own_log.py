@@ -64,7 +64,7 @@ def test_the_log_for_people_is_the_default(cancer: Cancer, repository: Path, tmp
         assert gateway.end(signal.SIGTERM) == 0
     lines = (tmp_path / "log").read_text().splitlines()
     serves = next(line for line in lines if "version_serves" in line)
-    assert re.fullmatch(r"\S+Z \[info\] cancer/1 serves event=version_serves", serves)
+    assert re.fullmatch(r"\S+Z \[info\] version_serves: cancer/1 serves", serves)
     assert all(line.isprintable() for line in lines)
 
 

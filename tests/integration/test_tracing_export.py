@@ -150,4 +150,4 @@ def test_variables_that_we_can_t_follow_are_said_and_the_gateway_serves(
     environment = {"OTEL_TRACES_EXPORTER": "zipkin"}
     with (tmp_path / "log").open("w") as log, started(repository, None, log, environment) as client:
         assert client.score("cancer", cancer.rows[:1]).scores.size == 1
-    assert (tmp_path / "log").read_text().count("event=tracing_unavailable") == 1
+    assert (tmp_path / "log").read_text().count(" tracing_unavailable: ") == 1

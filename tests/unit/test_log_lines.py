@@ -14,7 +14,7 @@ from bridge.errors import BundleError, InternalError
 from bridge.gateway.log_lines import Form, formatter_of
 from bridge.own_log import Event, OwnLog
 
-NASTY = "one\n2026-11-30T16:23:37.123Z [error] all lost event=call_bug\r\x1b[2J\x1b]0;t\x07\u202e\u2028\x85\x00\ud800"
+NASTY = "one\n2026-11-30T16:23:37.123Z [error] call_bug: all lost\r\x1b[2J\x1b]0;t\x07\u202e\u2028\x85\x00\ud800"
 
 
 def record_of(event: Event, bug: BaseException | None = None, **fields: object) -> logging.LogRecord:
@@ -73,13 +73,13 @@ def test_an_event_in_json_has_its_name_its_sentence_and_its_fields() -> None:
 
 def test_an_event_for_people_has_what_its_sentence_leaves_out() -> None:
     assert text_of(OPENED).partition(" ")[2] == (
-        "[warning] the circuit of risk/3 is open: 5 failures in a row; the model is asked again in 2.5 s "
-        "event=circuit_opened"
+        "[warning] circuit_opened: the circuit of risk/3 is open: 5 failures in a row; "
+        "the model is asked again in 2.5 s"
     )
     killed = record_of(model_events.WORKER_KILLED, pid=12, version="risk/3", seconds=2, request_id="a b")
-    assert text_of(killed).endswith(' event=worker_killed request_id="a b"')
+    assert text_of(killed).endswith(' with an ended call request_id="a b"')
     unknown = record_of(model_events.WORKER_KILLED, pid=12, version="risk/3", seconds=2, request_id="")
-    assert text_of(unknown).endswith(" event=worker_killed")
+    assert text_of(unknown).endswith(" with an ended call")
     assert "request_id" not in json_of(unknown)
 
 
@@ -102,7 +102,7 @@ def test_no_text_of_a_stranger_begins_a_line_or_reaches_the_terminal(form: Form)
 def test_any_text_in_any_field_is_one_line_that_parses(text: str) -> None:
     record = record_of(events.CALLERS_INVALID, error=text)
     assert json_of(record)["event"] == "callers_invalid"
-    assert text_of(record).count("event=callers_invalid") >= 1
+    assert text_of(record).split(" ")[1:3] == ["[error]", "callers_invalid:"]
     logged = library("%s", text)
     assert json_of(logged)["event"] == "library_message"
     text_of(logged)
@@ -159,7 +159,9 @@ def test_of_a_library_only_the_first_line_is_told() -> None:
     assert found["message"] == "Task exception was never retrieved"
     assert (found["event"], found["logger"], found["level"]) == ("library_message", "asyncio", "error")
     assert found["bug"].startswith("BundleError")
-    assert "event=library_message logger=asyncio bug=" in text_of(library(said, error=failed()))
+    assert " library_message: Task exception was never retrieved logger=asyncio bug=" in text_of(
+        library(said, error=failed())
+    )
 
 
 def test_a_library_s_fields_are_no_fields_of_ours() -> None:
@@ -170,3 +172,11 @@ def test_a_library_s_fields_are_no_fields_of_ours() -> None:
 
 def test_a_library_s_message_of_any_length_is_a_line_of_few_kilobytes() -> None:
     assert len(formatter_of("json").format(library("x" * 10_000_000))) < 5000
+
+
+def test_no_text_of_a_stranger_is_taken_for_another_event_or_field() -> None:
+    forged = 'fine event=version_serves request_id="x" [info] version_serves: m/1 serves'
+    line = text_of(record_of(events.REQUEST_BUG, request_id="8c1f", method="json", caller=forged))
+    assert line.split(" ")[1:3] == ["[error]", "request_bug:"]
+    assert line.endswith(r'caller="fine event=version_serves request_id=\"x\" [info] version_serves: m/1 serves"')
+    assert json_of(record_of(events.CALLERS_INVALID, error=forged))["event"] == "callers_invalid"
