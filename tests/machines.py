@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 from waiting import eventually_now
 
-__all__ = ["Machine", "machine"]
+__all__ = ["Machine", "can_boot", "machine"]
 
 _CGROUPS = Path("/sys/fs/cgroup/unified"), Path("/sys/fs/cgroup")
 # What is below the folder is the machine's alone: nothing that is written, mounted or switched there is seen outside.
@@ -56,6 +56,10 @@ _ENTER = """
 echo $$ > "$1/cgroup.procs"
 exec unshare --pid --fork --kill-child --mount --uts --ipc --net --cgroup sh -c "$3" sh "$@"
 """
+
+
+# As the machine does, with as little as shows whether the kernel lets it.
+_TRIAL = "mount -t tmpfs tmpfs $0 && cd $0 && mkdir u w r && mount -t overlay -o lowerdir=/,upperdir=u,workdir=w o r"
 
 
 class Machine:
@@ -107,6 +111,20 @@ class Machine:
         printed, _ = running.communicate()
         assert running.returncode == code, f"{text}\n{printed}"
         return printed
+
+
+def can_boot(folder: Path) -> bool:
+    """Whether the kernel lets such a machine be: by mounts, process numbers and cgroups of its own.
+
+    A container with few rights does not. What can be installed is not asked for here.
+
+    Args:
+        folder: an empty folder, where it is tried.
+    """
+    if not any((path / "cgroup.procs").exists() and os.access(path, os.W_OK) for path in _CGROUPS):
+        return False
+    command = ["unshare", "--mount", "--pid", "--fork", "--net", "--cgroup", "sh", "-c", _TRIAL, str(folder)]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
 
 
 @contextmanager

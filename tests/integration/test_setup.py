@@ -20,6 +20,9 @@ PACKAGES = {
     "psql": "postgresql",
     "redis-server": "redis-server",
     "promtool": "prometheus",
+    "systemd-analyze": "systemd",
+    "ip": "iproute2",
+    "ps": "procps",
 }
 
 
