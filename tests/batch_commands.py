@@ -3,7 +3,6 @@
 import importlib
 import json
 import os
-import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -50,14 +49,14 @@ def batch_doubled(rows: Path, output: Path, rejects: int = 0) -> tuple[int, Any]
 def limited(file_bytes: int, rows: Path, output: Path, rejects: int) -> tuple[int, list[str]]:
     """Runs the command in a process whose files may become no larger than this; returns what `batch_doubled` does."""
     program = "import sys, json; from pathlib import Path; from batch_commands import batch_doubled"
+    limit = ["prlimit", f"--fsize={file_bytes}"]
     call = "batch_doubled(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]))"
     done = subprocess.run(
-        [sys.executable, "-c", f"{program}; print(json.dumps({call}))", str(rows), str(output), str(rejects)],
+        [*limit, sys.executable, "-c", f"{program}; print(json.dumps({call}))", str(rows), str(output), str(rejects)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (file_bytes, file_bytes)),
     )
     assert done.returncode == 0, done.stderr
     code, said = json.loads(done.stdout)

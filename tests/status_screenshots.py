@@ -5,13 +5,12 @@ The ill gateway is a real one; the hour before it, and the gateway that is well,
 
 import asyncio
 import math
+import shutil
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import train_cancer
@@ -26,7 +25,9 @@ from status_facts import MINUTE, facts, log, served
 
 from bridge.config import GatewaySettings
 from bridge.counters import Minute
+from bridge.drift.shift import Kind, Shift, VersionShifts
 from bridge.gateway.server import Gateway
+from bridge.gateway.status.drift import Drift
 from bridge.gateway.status.facts import Facts, Workers
 from bridge.gateway.status.rendering import render
 from bridge.models.version import State
@@ -50,20 +51,21 @@ def _hour(calls: int, slow: int) -> tuple[Minute, ...]:
     return tuple(_minute(MINUTE - back, back, calls, slow) for back in reversed(range(60)))
 
 
-def _moved(name: str, psi: float, kind: str = "feature") -> Any:
-    return SimpleNamespace(name=name, psi=psi, kind=kind, chance=0.01)
+def _moved(name: str, psi: float, kind: Kind = "feature") -> Shift:
+    return Shift(name, kind, psi, 184_220, 5_000, chance=0.01)
 
 
 def _well() -> Facts:
     """A gateway of some models, all of them well."""
     booster: dict[str, Any] = {"engine": "lignum 0.3.0 compiled, for xgboost 3.2.0"}
-    shifts = [
+    shifts = (
         _moved("monthly_charges", 0.13),
         _moved("score", 0.08, "score"),
         _moved("tenure", 0.03),
         _moved("age", 0.01),
-    ]
-    drift = SimpleNamespace(model="churn", version=12, shifts=shifts, rows=184_220, whole=True, why="")
+    )
+    at = datetime.fromisoformat("2026-03-01T11:40:00Z")
+    drift = VersionShifts("churn", 12, shifts, 184_220, 0, at - timedelta(days=1), at, whole=True)
     return facts(
         served("churn", 12, minutes=_hour(400, 3), **booster),
         served("churn", 11, serving=False, **booster),
@@ -73,7 +75,7 @@ def _well() -> Facts:
         host="score-1",
         stores={"features": ""},
         log=log(),
-        drift=SimpleNamespace(versions=(drift,), at=datetime.fromisoformat("2026-03-01T11:40:00Z"), failure=""),
+        drift=Drift((drift,), at, ""),
     )
 
 
@@ -122,17 +124,25 @@ def _made_small(path: Path) -> None:
         picture.convert("RGB").quantize(_COLOURS, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
-async def _main(target: Path) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder)
-        (path / "well.html").write_bytes(render(_well(), still=False))
-        async with chromium() as browser, _ill(path) as gateway:
-            ill = f"http://{gateway.http_address}/?still"
-            await _shoot(browser, (path / "well.html").as_uri(), target / "status-wide.png")
-            await _shoot(browser, (path / "well.html").as_uri(), target / "status-dark.png", color_scheme="dark")
-            await _shoot(browser, ill, target / "status-ill.png")
-            await _shoot(browser, ill, target / "status-phone.png", width=_PHONE)
+async def _shoot_all(folder: Path, target: Path) -> None:
+    well = (folder / "well.html").as_uri()
+    async with chromium() as browser, _ill(folder) as gateway:
+        ill = f"http://{gateway.http_address}/?still"
+        await _shoot(browser, well, target / "status-wide.png")
+        await _shoot(browser, well, target / "status-dark.png", color_scheme="dark")
+        await _shoot(browser, ill, target / "status-ill.png")
+        await _shoot(browser, ill, target / "status-phone.png", width=_PHONE)
+
+
+def _main(target: Path) -> None:
+    folder = Path("/srv/scorebridge")  # the pictures show it
+    folder.mkdir()
+    try:
+        (folder / "well.html").write_bytes(render(_well(), still=False))
+        asyncio.run(_shoot_all(folder, target))
+    finally:
+        shutil.rmtree(folder)
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(Path(sys.argv[1])))
+    _main(Path(sys.argv[1]))

@@ -8,6 +8,7 @@ import re
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -209,6 +210,7 @@ def test_what_serve_refuses_is_an_error_and_nothing_else_is(world: World, name: 
 def test_the_rights_of_workers_are_tried_as_serve_tries_them(world: World, mode: int, sentence: str) -> None:
     """Who is not root may not set the user at all, and is told so by both."""
     make_open(world.folder)
+    make_open(Path(tempfile.gettempdir()))
     key = world.folder / "key"
     key.write_bytes((world.folder / "ours.key").read_bytes())
     key.chmod(mode)

@@ -215,9 +215,10 @@ async def test_closing_ends_a_child_that_hangs(watch: Watch) -> None:
     assert not any(runs(child.pid) for child in found)
 
 
+_HERE = Path(__file__).parent
 _GATEWAY = """
 import asyncio, sys
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = sys.argv[1].split(":")
 from test_drift_watch import OneVersion, program
 from pathlib import Path
 from bridge.config import GatewaySettings
@@ -234,7 +235,7 @@ asyncio.run(main())
 
 
 def test_the_child_ends_with_a_gateway_that_is_killed(tmp_path: Path) -> None:
-    gateway = subprocess.Popen([sys.executable, "-c", _GATEWAY, str(Path(__file__).parent), str(tmp_path)])
+    gateway = subprocess.Popen([sys.executable, "-c", _GATEWAY, f"{_HERE}:{_HERE.parent}", str(tmp_path)])
     try:
         eventually_now(lambda: any("signal.pause" in " ".join(one.cmdline()) for one in _family(gateway.pid)))
         family = _family(gateway.pid)

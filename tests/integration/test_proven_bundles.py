@@ -259,6 +259,8 @@ async def test_openblas_is_not_row_wise_and_a_gateway_says_so_and_serves_the_cal
     library = ROOT / ".openblas" / "libopenblas.so.0"
     assert library.exists(), "make setup fetches it"
     monkeypatch.setenv("LD_PRELOAD", str(library))
+    monkeypatch.setattr("bridge.models.row_wise._MANY_S", 60.0)  # a busy machine would try too few rows to see it
+    monkeypatch.setattr("bridge.models.row_wise._CHUNKS_S", 60.0)
     by_rounding = "the output 'score' of a row depends by rounding on the rows beside it"
     with pytest.raises(BundleError, match=f"row_wise = true, but {by_rounding}"):
         await deploying.check(bundle, Waivers(), PrintedReport())

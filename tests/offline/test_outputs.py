@@ -5,7 +5,6 @@ import io
 import json
 import math
 import os
-import resource
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -198,11 +197,10 @@ def test_an_output_on_another_file_system_is_refused_before_anything_is_scored(t
 def test_a_full_disk_leaves_the_old_output_and_nothing_half_written(tmp_path: Path, name: str) -> None:
     publish(tmp_path / name, table())
     child = subprocess.run(
-        [sys.executable, "-c", TOO_LARGE, str(tmp_path / name)],
+        ["prlimit", "--fsize=20000", sys.executable, "-c", TOO_LARGE, str(tmp_path / name)],
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
     )
     assert child.returncode == 0, child.stderr
     assert "File too large: allow larger files" in child.stdout

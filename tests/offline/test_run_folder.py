@@ -1,7 +1,6 @@
 """A run's folder: killed, damaged, full, taken by another run, or begun with something else."""
 
 import random
-import resource
 import signal
 import subprocess
 import sys
@@ -221,11 +220,10 @@ def test_a_chunk_that_does_not_fit_is_not_finished_and_leaves_nothing(tmp_path: 
     folder.store(0, table_of(1.0), (), 1)
     folder.close()
     child = subprocess.run(
-        [sys.executable, "-c", TOO_LARGE, str(path)],
+        ["prlimit", "--fsize=20000", sys.executable, "-c", TOO_LARGE, str(path)],
         capture_output=True,
         text=True,
         check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000)),
     )
     assert child.returncode == 0, child.stderr
     assert f"{path}: File too large: allow larger files" in child.stdout
