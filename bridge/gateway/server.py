@@ -220,7 +220,6 @@ class Gateway:
             await self._log.close()
         if (tracing := self._services.answering.tracing) is not None:
             await tracing.close(self._grace_ends)
-        gc.unfreeze()  # or libraries would find their objects left at the end, and say so between the lines of the log
 
     def _update_health(self, model: str) -> None:
         known = {(version.stored.model, version.stored.version) for version in self.registry.versions()}

@@ -1,6 +1,7 @@
 """Runs a gateway until a signal ends it, and says on the way what its operator waits for."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -55,6 +56,7 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)  # later signals must not change the exit code 0
         await gateway.close()
+        gc.unfreeze()  # or libraries would find their objects left at the end, and say so between the lines of the log
 
 
 async def _first(work: Coroutine[Any, Any, None], end: Coroutine[Any, Any, Any]) -> bool:
