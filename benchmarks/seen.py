@@ -21,7 +21,7 @@ from load import SCORE, calls_per_second, ready_server, require_tools
 from rounds import take_turns
 from scorebridge.batch import Batch
 
-IN_FLIGHT, SECONDS = 32, 3.0
+IN_FLIGHT, SECONDS = 32, 2.0
 UNCOUNTED = """
 from bridge.counters import Counters, VersionCounters
 VersionCounters.answered = VersionCounters.failed = Counters.refused = lambda *_, **__: None

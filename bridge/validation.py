@@ -25,7 +25,8 @@ class Fitting(NamedTuple):
             are required.
         wrong: the first-level keys that are wrong or required and not there; those of a table only where one of its
             sections is.
-        faults: all that is wrong, in sentences; what one key says of another is looked at once every key is right.
+        faults: all that is wrong, in sentences; what one key says of another is looked at once
+            every known key is right.
     """
 
     settings: Any
@@ -103,8 +104,8 @@ def fitting(kind: type[_Kind], values: Mapping[str, Any]) -> Fitting:
     faults += [f"{name}: Field required" for name in sorted(wrong - values.keys())]
     found = keys.model_validate(right)
     settings = kind.model_construct(_fields_set=found.model_fields_set, **dict(found))
-    if not wrong:
-        faults = list(_broken_rules(kind, settings))
+    if wrong.isdisjoint(kind.model_fields):  # a rule between keys can't be told where one of them has no right value
+        faults += _broken_rules(kind, settings)
     return Fitting(settings, frozenset(wrong), tuple(faults))
 
 

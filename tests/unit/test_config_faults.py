@@ -41,6 +41,7 @@ def test_every_rule_between_keys_is_looked_at_once_each_key_is_right() -> None:
     first, second = fitting(GatewaySettings, broken).faults
     assert first == "tls_certificate and tls_key must both be set, or neither"
     assert second.startswith("host = '192.0.2.1' can be reached from other machines: set ")
+    assert fitting(GatewaySettings, broken | {"colour": 1}).faults == ("colour: unknown key", first, second)
     assert fitting(GatewaySettings, broken | {"grace_s": -1.0}).faults == (
         "grace_s: Input should be greater than or equal to 0",
     )
