@@ -292,7 +292,7 @@ async def test_a_cancelled_call_ends_as_cancelled_though_it_can_not_be_recorded(
     assert isinstance(longer, pb.Table)
     request.table.CopyFrom(longer)
     read_only(log)
-    context = SimpleNamespace(peer=lambda: "ipv4:127.0.0.1:1", time_remaining=lambda: 20.0)
+    context = SimpleNamespace(peer=lambda: "ipv4:127.0.0.1:1", time_remaining=lambda: 20.0, invocation_metadata=tuple)
     service = ScoringService(gateway.registry, gateway._services.answering, gateway._services.intake)
     task = asyncio.create_task(service.score(request.SerializeToString(), context))
     await eventually(lambda: sick.backend.workload.running == 1)
