@@ -36,8 +36,7 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
         ConfigError: the gateway could not start.
     """
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
-    loop = asyncio.get_running_loop()
-    stop, hurry = asyncio.Event(), asyncio.Event()
+    loop, stop, hurry = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
     def note_signal() -> None:
         (hurry if stop.is_set() else stop).set()
@@ -56,7 +55,7 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_IGN)  # later signals must not change the exit code 0
         await gateway.close()
-        gc.unfreeze()  # or libraries would find their objects left at the end, and say so between the lines of the log
+        gc.unfreeze()  # or libraries would say at the end that their objects are left, between the lines of the log
 
 
 async def _first(work: Coroutine[Any, Any, None], end: Coroutine[Any, Any, Any]) -> bool:

@@ -118,8 +118,9 @@ async def test_a_matrix_is_a_frame_of_the_features_in_their_order(
 
 
 async def description(bundle: Path) -> Description:
+    before = {child.pid for child in psutil.Process().children(recursive=True)}  # such as servers of the session
     accepted = await accept(read_bundle(bundle))
-    family = [child.pid for child in psutil.Process().children(recursive=True)]
+    family = {child.pid for child in psutil.Process().children(recursive=True)} - before
     await accepted.backend.close()
     await eventually(lambda: not any(runs(pid) for pid in family))
     return accepted.description
