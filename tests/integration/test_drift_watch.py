@@ -93,9 +93,9 @@ async def watch(golden: Path, log: Path) -> AsyncIterator[Watch]:
 
 
 def children() -> list[psutil.Process]:
-    """The measuring children of this process that run now, without the shims around them."""
+    """The measuring children of this process that run now, without the shims around them and servers of the session."""
     family = psutil.Process().children(recursive=True)
-    return [process for process in family if runs(process.pid) and process.name() != "sh"]
+    return [process for process in family if runs(process.pid) and process.name().startswith("python")]
 
 
 async def test_only_the_last_day_counts(watch: Watch) -> None:
