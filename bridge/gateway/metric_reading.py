@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from bridge.callers.access import Access
 from bridge.counters import Counters, Totals
@@ -15,7 +15,7 @@ from bridge.models.registry import Registry
 from bridge.models.version import Version
 from bridge.prediction_log.writer import PredictionLog
 from bridge.texts import brief
-from bridge.workers.snapshot import Snapshot
+from bridge.workers.snapshot import Snapshot, snapshot_of
 
 __all__ = ["LogReading", "Measured", "Reading", "VersionReading", "read"]
 
@@ -163,7 +163,6 @@ def _read_versions(measured: Measured, versions: Iterator[Version]) -> Iterator[
         stored, accepted, stack = version.stored, version.accepted, version.stack
         counters = counted.get((stored.model, stored.version))
         workload = None if accepted is None else accepted.backend.workload
-        pool: Any = None if accepted is None else getattr(accepted.backend, "pool", None)  # xgboost has none
         yield VersionReading(
             model=stored.model,
             version=str(stored.version),
@@ -175,5 +174,5 @@ def _read_versions(measured: Measured, versions: Iterator[Version]) -> Iterator[
             circuit=None if stack is None else str(stack.circuit.state),
             pending_rows=0 if workload is None else workload.pending_rows,
             running=0 if workload is None else workload.running,
-            pool=None if pool is None else pool.snapshot(),
+            pool=None if accepted is None else snapshot_of(accepted.backend),
         )

@@ -102,18 +102,28 @@ class Pages:
     def _status(self) -> HTTPStatus:
         return HTTPStatus.OK if self.ready() else HTTPStatus.SERVICE_UNAVAILABLE
 
+    @property
+    def certificate_fault(self) -> str:
+        """What is wrong with the files of TLS, and what is served meanwhile; empty if nothing is."""
+        fault = self._front.tls_fault
+        return f"{fault}; new connections still get the last certificate that was correct" if fault else ""
+
+    @property
+    def callers_fault(self) -> str:
+        """What is wrong with the file of callers, and who may call meanwhile; empty if nothing is."""
+        fault = self._access.fault
+        return f"{fault}; the last callers that were valid may still call, and no others" if fault else ""
+
     def readiness(self) -> str:
         """Returns the text of /readyz for those who may see names: what is wrong, then a line for each version."""
         lines = ["draining"] if self.draining else []
-        if self._front.tls_fault:
-            lines.append(f"{self._front.tls_fault}; new connections still get the last certificate that was correct")
+        lines += filter(None, [self.certificate_fault])
         if self._log is not None and self._log.lost:
             lines.append(f"prediction log: {self._log.lost} records were not written")
         lines += [f"store '{name}' {state}" for name, state in self._stores.states.items() if state]
         for what, count in self._registry.hanging().items():
             lines.append(f"reading {what} hangs, {count} threads wait for the file system")
-        if self._access.fault:
-            lines.append(f"{self._access.fault}; the last callers that were valid may still call, and no others")
+        lines += filter(None, [self.callers_fault])
         if self._access.refused:
             lines.append(f"refused calls of unknown callers: {self._access.refused}")
         if self._intake.counting.refused:

@@ -115,7 +115,7 @@ class Gateway:
 
     def _status_page(self) -> StatusPage:
         drift = self._drift_watch if self._drift_watch.measures else None
-        parts = self._front, self._holds, self._log, self._stores, drift
+        parts = self._holds, self._log, self._stores, drift
         return StatusPage(Sources(self._settings, self.registry, self.pages, self._services, *parts))
 
     def _http_port(self, port: int, routes: list[Route]) -> HttpPort:

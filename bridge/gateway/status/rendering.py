@@ -9,7 +9,7 @@ from importlib.resources import files
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 
-from bridge.drift.psi import reading_of
+from bridge.drift.psi import MUCH, SOME, reading_of
 from bridge.drift.shift import Shift, VersionShifts
 from bridge.files import size_text
 from bridge.gateway.status.drift import Drift, has_moved_much
@@ -127,5 +127,5 @@ def _template() -> Template:
     }
     environment.tests["moved_much"] = has_moved_much
     constants = {"HEIGHT": HEIGHT, "WIDTH": WIDTH, "RECENT": RECENT, "REFRESH_S": REFRESH_S, "STYLE": STYLE}
-    environment.globals |= constants | {"SOFTWARE": _software()}
+    environment.globals |= constants | {"SOME": SOME, "MUCH": MUCH, "SOFTWARE": _software()}
     return environment.get_template("page.html")

@@ -5,14 +5,13 @@ import socket
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple
 
 from bridge.backends import Backend
 from bridge.calls import now
 from bridge.config import GatewaySettings
 from bridge.counters import Histogram, Minute
 from bridge.features.stores.stores import Stores
-from bridge.fronts.front import Front
 from bridge.gateway.drift import DriftWatch
 from bridge.gateway.holds import Holds
 from bridge.gateway.pages import Pages
@@ -23,22 +22,11 @@ from bridge.gateway.status.facts import Facts, LogFacts, VersionFacts, Workers
 from bridge.models.registry import Registry
 from bridge.models.version import Version
 from bridge.prediction_log.writer import PredictionLog
-from bridge.workers.snapshot import Snapshot
+from bridge.workers.snapshot import snapshot_of
 
 __all__ = ["Sources"]
 
 _AT_ONCE = 50  # versions whose facts are copied in one turn of the event loop: about a millisecond
-
-
-class _Pool(Protocol):
-    def snapshot(self) -> Snapshot: ...
-
-
-@runtime_checkable
-class _Pooled(Protocol):
-    """A backend with processes; it is not named here, as that would load R's part of the bridge."""
-
-    pool: _Pool
 
 
 class Sources(NamedTuple):
@@ -49,7 +37,6 @@ class Sources(NamedTuple):
         registry: its versions.
         pages: its other pages.
         services: its services, with who may call, what is counted of calls and the bytes of unanswered requests.
-        front: its gRPC server.
         holds: the measured holds of its event loop.
         log: its prediction log; None if it keeps none.
         stores: where features are looked up by key.
@@ -60,7 +47,6 @@ class Sources(NamedTuple):
     registry: Registry
     pages: Pages
     services: Services
-    front: Front
     holds: Holds
     log: PredictionLog | None
     stores: Stores
@@ -87,7 +73,7 @@ class Sources(NamedTuple):
             ready=pages.ready(),
             decided=pages.decided,
             draining=pages.draining,
-            faults=tuple(self._faults()),
+            faults=tuple(filter(None, (pages.certificate_fault, pages.callers_fault))),
             unknown_callers=services.access.refused,
             refusals=dict(services.answering.counters.refusals),
             hanging=registry.hanging(),
@@ -101,16 +87,6 @@ class Sources(NamedTuple):
             notes=tuple(pages.notes),
             versions=tuple(versions),
         )
-
-    def _faults(self) -> list[str]:
-        faults = []
-        if self.front.tls_fault:
-            faults.append(f"{self.front.tls_fault}; new connections still get the last certificate that was correct")
-        if self.services.access.fault:
-            faults.append(
-                f"{self.services.access.fault}; the last callers that were valid may still call, and no others"
-            )
-        return faults
 
     def _log_facts(self, disk: Disk) -> LogFacts | None:
         if self.log is None:
@@ -151,11 +127,10 @@ class Sources(NamedTuple):
 
 
 def _workers(backend: Backend) -> Workers:
-    if not isinstance(backend, _Pooled):
+    if (seen := snapshot_of(backend)) is None:
         workload = backend.workload
         busy, settling = workload.running, workload.occupied
         return Workers(max(0, workload.workers - busy - settling), busy, settling)
-    seen = backend.pool.snapshot()
     return Workers(
         idle=seen.idle,
         busy=seen.leased,
