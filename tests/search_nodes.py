@@ -80,14 +80,24 @@ class SearchNode:
 
     def found(self, index: str, **query: Any) -> list[dict[str, Any]]:
         """The documents of indices, by a query: each with its `_id`, `_index` and `_source`."""
-        self.ask("POST", f"/{index}/_refresh")
-        asked = {"size": 10_000, "track_total_hits": True, **query}
-        return list(self.ask("POST", f"/{index}/_search", asked)["hits"]["hits"])
+        answer = self._searched(index, "_search", {"size": 10_000, "track_total_hits": True, **query})
+        return list(answer["hits"]["hits"])
 
     def count(self, index: str) -> int:
         """How many documents are there."""
-        self.ask("POST", f"/{index}/_refresh")
-        return int(self.ask("GET", f"/{index}/_count")["count"])
+        return int(self._searched(index, "_count")["count"])
+
+    def _searched(self, index: str, action: str, body: Any = None) -> Any:
+        """The answer of indices that may just be made: for a moment such a one has no shard that can be searched."""
+        answers: list[Any] = []
+
+        def all_shards_answered() -> bool:
+            self.ask("POST", f"/{index}/_refresh")
+            answers.append(self.ask("POST", f"/{index}/{action}", body))
+            return answers[-1].get("status") != 503 and not answers[-1].get("_shards", {}).get("failed")
+
+        eventually_now(all_shards_answered)
+        return answers[-1]
 
     def kill(self) -> None:
         """Kills it; what it had acknowledged is on the disk."""
