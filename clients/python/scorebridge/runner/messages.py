@@ -1,0 +1,212 @@
+"""The messages between a gateway and the worker of a Python function: raw buffers behind a small head.
+
+    prefix   4 bytes: the kind; unsigned 32 bits: bytes of the head; unsigned 64 bits: bytes of the body
+    head     JSON in UTF-8: an object; "rows", and for each column under "columns" [name, type, masked, levels, texts]
+    body     the buffers of the columns, in their order, each padded with zeros to a multiple of 8 bytes
+
+A number, a truth value (one byte, 0 or 1) or a factor's code is sent as it is, then, if "masked", one such byte a row
+where the value is missing. Text is sent as codes of 32 bits, -1 for missing, into distinct texts: `texts` says how
+many these are and how many bytes they have; behind the codes come their lengths of 32 bits, and then the texts in
+UTF-8. All numbers are little-endian. Nothing else than this is ever read from a worker, and no pickle.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from itertools import accumulate
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .vectors import DTYPES, Vector
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = [
+    "CALL",
+    "DONE",
+    "FAILED",
+    "GREETING",
+    "MOST_BODY_BYTES",
+    "MOST_HEAD_BYTES",
+    "PREFIX",
+    "TRIAL",
+    "BadMessage",
+    "decode",
+    "decode_head",
+    "encode",
+]
+
+PREFIX = struct.Struct("<4sIQ")
+GREETING, CALL, TRIAL, DONE, FAILED = b"HELO", b"CALL", b"TRYS", b"DONE", b"FAIL"
+MOST_HEAD_BYTES = 64 << 20
+MOST_BODY_BYTES = 256 << 20
+_ALIGNMENT = 8
+_ZEROS = b"\0" * _ALIGNMENT
+_MOST_COLUMNS = 1 << 20
+
+
+class BadMessage(Exception):
+    """A message breaks the format, so nothing that comes after it on its connection can be trusted."""
+
+
+def encode(kind: bytes, head: dict[str, Any], vectors: Sequence[Vector] = ()) -> list[Any]:
+    """Returns the buffers of a message, to be sent one after the other.
+
+    Args:
+        kind: GREETING, CALL, TRIAL, DONE or FAILED.
+        head: what the head says beside the columns.
+        vectors: the columns.
+    """
+    columns, body = [], []
+    for vector in vectors:
+        described, buffers = _encoded_texts(vector) if vector.type == "string" else _encoded_numbers(vector)
+        columns.append(described)
+        body += buffers
+    raw = json.dumps({**head, "columns": columns} if columns else head, separators=(",", ":")).encode()
+    sizes = [buffer.nbytes if isinstance(buffer, np.ndarray) else len(buffer) for buffer in body]
+    buffers = [PREFIX.pack(kind, len(raw), sum(map(_padded, sizes))) + raw]
+    for buffer, size in zip(body, sizes):
+        buffers.append(buffer.data.cast("B") if isinstance(buffer, np.ndarray) and size else buffer)
+        if size % _ALIGNMENT:
+            buffers.append(_ZEROS[size % _ALIGNMENT :])
+    return [buffer for buffer in buffers if len(buffer)]
+
+
+def _padded(size: int) -> int:
+    return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+
+def _encoded_numbers(vector: Vector) -> tuple[list[Any], list[Any]]:
+    values = np.ascontiguousarray(vector.values, DTYPES[vector.type])
+    described = [vector.name, vector.type, int(vector.mask is not None), list(vector.levels)]
+    return described, [values] if vector.mask is None else [values, np.ascontiguousarray(vector.mask, np.bool_)]
+
+
+def _encoded_texts(vector: Vector) -> tuple[list[Any], list[Any]]:
+    places: dict[Any, int] = {}
+    values = vector.values.tolist()
+    if vector.mask is None:
+        codes = [places.setdefault(value, len(places)) for value in values]
+    else:
+        codes = [
+            -1 if absent else places.setdefault(value, len(places))
+            for value, absent in zip(values, vector.mask.tolist())
+        ]
+    texts = [text.encode() for text in places]
+    joined = b"".join(texts)
+    described = [vector.name, vector.type, 0, [], [len(texts), len(joined)]]
+    return described, [np.array(codes, "<i4"), np.array(list(map(len, texts)), "<i4"), joined]
+
+
+def decode_head(raw: Any) -> dict[str, Any]:
+    """Reads the head of a message.
+
+    Raises:
+        BadMessage: it is not a JSON object.
+    """
+    try:
+        head = json.loads(bytes(raw))
+    except (ValueError, RecursionError) as error:
+        raise BadMessage("the head is not JSON") from error
+    if not isinstance(head, dict):
+        raise BadMessage("the head is not a JSON object")
+    return head
+
+
+def decode(head: dict[str, Any], body: memoryview) -> tuple[int, list[Vector]]:
+    """Reads the columns of a message; their values are views of the body.
+
+    Args:
+        head: the head.
+        body: the whole body, writable if the values are to be.
+
+    Returns:
+        The number of rows, and the columns.
+
+    Raises:
+        BadMessage: the head does not describe the body, to the byte.
+    """
+    rows, columns = head.get("rows"), head.get("columns", [])
+    if not isinstance(rows, int) or isinstance(rows, bool) or rows < 0 or not isinstance(columns, list):
+        raise BadMessage("the head has no number of rows, or no columns")
+    if len(columns) > _MOST_COLUMNS:
+        raise BadMessage("the head has too many columns")
+    reader = _Reader(body)
+    vectors = [_decoded(reader, rows, column) for column in columns]
+    reader.end()
+    return rows, vectors
+
+
+def _decoded(reader: _Reader, rows: int, column: Any) -> Vector:
+    if not (isinstance(column, list) and len(column) >= 4 and isinstance(column[0], str) and column[1] in DTYPES):
+        raise BadMessage("a column is not described as it must be")
+    name, kind, masked, levels = column[:4]
+    if not isinstance(levels, list) or not all(isinstance(level, str) for level in levels):
+        raise BadMessage("the levels of a column are not texts")
+    if kind == "string":
+        return _decoded_texts(reader, rows, column)
+    values = reader.take(rows, DTYPES[kind])
+    mask = reader.truths(rows) if masked else None
+    if kind == "bool" and (values.view(np.uint8) > 1).any():
+        raise BadMessage("a truth value is neither 0 nor 1")
+    if kind == "factor" and rows and (values.min() < 0 or values.max() >= max(len(levels), 1)):
+        raise BadMessage("a code has no level")
+    return Vector(name, kind, values, mask, tuple(levels))
+
+
+def _decoded_texts(reader: _Reader, rows: int, column: list[Any]) -> Vector:
+    sizes = column[4] if len(column) > 4 else None
+    if not (isinstance(sizes, list) and len(sizes) == 2 and all(type(size) is int and size >= 0 for size in sizes)):
+        raise BadMessage("a column of text does not say how many texts it has")
+    codes = reader.take(rows, DTYPES["int"])
+    lengths = reader.take(sizes[0], DTYPES["int"])
+    raw = bytes(reader.take(sizes[1], np.dtype("u1")))
+    if (lengths < 0).any() or int(lengths.sum(dtype=np.int64)) != sizes[1]:
+        raise BadMessage("the texts have other lengths than they say")
+    if rows and (codes.min() < -1 or codes.max() >= sizes[0]):
+        raise BadMessage("a code has no text")
+    table = np.empty(sizes[0] + 1, object)  # the last one is what the code -1 stands for
+    try:
+        table[:-1] = list(_cut(raw, lengths.tolist()))
+    except UnicodeDecodeError as error:
+        raise BadMessage("a text is not UTF-8") from error
+    table[-1] = ""
+    mask = codes < 0
+    return Vector(column[0], "string", table[codes], mask if mask.any() else None)
+
+
+def _cut(raw: bytes, lengths: list[int]) -> Iterator[str]:
+    ends = list(accumulate(lengths))
+    return (raw[end - length : end].decode() for end, length in zip(ends, lengths))
+
+
+class _Reader:
+    """Takes the buffers of a body one after the other."""
+
+    def __init__(self, body: memoryview) -> None:
+        self._body = body
+        self._at = 0
+
+    def take(self, count: int, dtype: Any) -> Any:
+        """Returns the next buffer as an array of this many numbers."""
+        size = count * dtype.itemsize
+        if size > len(self._body) - self._at:
+            raise BadMessage("the body is shorter than its head says")
+        values = np.frombuffer(self._body, dtype, count, self._at) if count else np.empty(0, dtype)
+        self._at += _padded(size)
+        return values
+
+    def truths(self, count: int) -> Any:
+        """Returns the next buffer as truth values."""
+        raw = self.take(count, np.dtype("u1"))
+        if (raw > 1).any():
+            raise BadMessage("a truth value is neither 0 nor 1")
+        return raw.view(np.bool_)
+
+    def end(self) -> None:
+        """Refuses a body that goes on behind its last buffer, or ends before it."""
+        if self._at != len(self._body):
+            raise BadMessage("the body is longer than its head says")
