@@ -18,11 +18,11 @@ __all__ = [
     "MODEL_FAILURES_LEFT_OUT",
     "MODEL_LOADED",
     "MODEL_UNLOADED",
+    "PARENT_ENDED",
     "PROMOTION_UNREADABLE",
     "REFRESH_BUG",
     "REPOSITORY_BUG",
     "REPOSITORY_UNREADABLE",
-    "RSERVE_ENDED",
     "VERSION_GIVEN_UP",
     "VERSION_REFUSED",
     "VERSION_SERVES",
@@ -183,10 +183,10 @@ WORKER_NOT_STARTED = Event(
 WORKERS_BUG = Event(
     "workers_bug", ERROR, "background work for the workers of %(version)s failed", "A bug of the gateway.", _REPORT
 )
-RSERVE_ENDED = Event(
-    "rserve_ended",
+PARENT_ENDED = Event(
+    "parent_ended",
     WARNING,
-    "the Rserve parent of %(version)s ended; its workers go on, and a new parent is started",
-    "The R process that workers are forked from was ended or ran out of memory.",
+    "the parent of the workers of %(version)s ended; they go on, and a new parent is started",
+    "The R or Python process that workers are forked from was ended or ran out of memory.",
     "If it repeats: look at the machine's memory.",
 )

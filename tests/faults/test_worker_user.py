@@ -238,7 +238,7 @@ Pred.R <- function(x) x * k
     gateway = await start_gateway(repository, worker_user=user)
     (version,) = gateway.registry.versions("m")
     assert version.state is State.REFUSED
-    assert version.reason.endswith("the R worker named a process that is not its own")
+    assert version.reason.endswith("the worker named a process that is not its own")
 
 
 async def test_a_socket_that_leads_to_another_user_s_process_is_not_spoken_to(

@@ -12,10 +12,11 @@ import pytest_asyncio
 from r_values import message, reply_body, same
 from waiting import eventually
 
-from bridge.backends.rserve.connection import Connection, ConnectionLost, RemoteError
+from bridge.backends.rserve.connection import Connection, RemoteError
 from bridge.backends.rserve.header import HEADER_BYTES, OC_INIT, RESPONSE_ERROR, parse_header
-from bridge.backends.rserve.qap import ProtocolError, decode
+from bridge.backends.rserve.qap import decode
 from bridge.backends.rserve.rvalues import RDouble, RInt, RList, RString, RValue
+from bridge.workers.exchange import ConnectionLost, ProtocolError
 
 GREETING = message(reply_body(RList([RInt(np.array([7], np.int32))], ["pid"])), command=OC_INIT)
 

@@ -19,7 +19,7 @@ import pytest_asyncio
 from fixtures import make_r_bundle
 from waiting import eventually, runs
 
-from bridge.backends.rserve.connection import ConnectionLost, RemoteError
+from bridge.backends.rserve.connection import RemoteError
 from bridge.backends.rserve.header import OUT_OF_REPLY_SPACE
 from bridge.backends.rserve.process import RserveProcess
 from bridge.backends.rserve.rvalues import RInt, RList, RNull, RString, RValue
@@ -28,6 +28,7 @@ from bridge.backends.rserve.worker import Worker
 from bridge.bundles.settings import ModelSettings
 from bridge.calls import Trace, now
 from bridge.errors import BundleError, PassingFailure
+from bridge.workers.exchange import ConnectionLost
 from bridge.workers.pool import NoWorker, WorkerPool
 from bridge.workload import Workload
 

@@ -7,8 +7,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from r_values import reply_body, same, values
 
-from bridge.backends.rserve.qap import ProtocolError, decode
+from bridge.backends.rserve.qap import decode
 from bridge.backends.rserve.rvalues import RList, RValue
+from bridge.workers.exchange import ProtocolError
 
 PARAMETER, VECTOR, SYMBOL, TAGS = 10, 16, 19, 21
 INTS, DOUBLES, STRINGS, LOGICALS = 32, 33, 34, 36

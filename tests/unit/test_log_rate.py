@@ -30,7 +30,7 @@ def test_each_event_about_each_subject_has_its_own() -> None:
     for _ in range(50):
         rate.allows("worker_killed", "m/1")
     assert rate.allows("worker_killed", "m/2")
-    assert rate.allows("rserve_ended", "m/1")
+    assert rate.allows("parent_ended", "m/1")
 
 
 def test_quiet_hours_save_up_ten_lines_and_no_more() -> None:

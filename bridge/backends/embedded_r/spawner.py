@@ -7,13 +7,13 @@ from pathlib import Path
 
 from bridge.backends.embedded_r.child import CANNOT_EMBED
 from bridge.backends.embedded_r.worker import EmbeddedRProcess, EmbeddedRWorker
-from bridge.backends.r.start_failures import why_no_worker, why_not_loaded
-from bridge.backends.rserve.connection import ConnectionLost, RemoteError
+from bridge.backends.rserve.connection import RemoteError
 from bridge.backends.rserve.header import OUT_OF_REPLY_SPACE, R_ERROR
-from bridge.backends.rserve.qap import ProtocolError
 from bridge.bundles.settings import ModelSettings
 from bridge.errors import BundleError
 from bridge.r_facts import has_rpy2
+from bridge.workers.exchange import ConnectionLost, ProtocolError
+from bridge.workers.start_failures import why_no_worker, why_not_loaded
 from bridge.workers.user import WorkerUser
 
 __all__ = ["EmbeddedRSpawner"]

@@ -32,10 +32,13 @@ class EmbeddedRProcess:
     """A Python process that embeds R and loads a bundle, its private folder, and our end of the socket to it.
 
     Attributes:
+        language: the language whose interpreter it is.
         folder: the private folder.
         group: the process group; the process is its program.
         loaded: whether the process has loaded its bundle; set by the spawner.
     """
+
+    language = "R"
 
     def __init__(self, folder: Path, group: ProcessGroup, ours: socket.socket) -> None:
         self.folder = folder

@@ -9,10 +9,9 @@ import numpy as np
 from bridge.backends import Description, Tried, Warned
 from bridge.backends.r.greeting import Greeting
 from bridge.backends.r.worker import RWorker
-from bridge.backends.rserve.connection import ConnectionLost, RemoteError
+from bridge.backends.rserve.connection import RemoteError
 from bridge.backends.rserve.header import MAX_REPLY_BYTES, OUT_OF_REPLY_SPACE, R_ERROR
 from bridge.backends.rserve.kept_types import KeptTypes
-from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RNull, RString, RValue, from_column, to_column
 from bridge.backends.rserve.world import differences
 from bridge.bundles.bundle import Bundle
@@ -30,6 +29,7 @@ from bridge.errors import (
 from bridge.features.binding import Binding
 from bridge.features.feature import Feature, by_name
 from bridge.texts import printable
+from bridge.workers.exchange import ConnectionLost, ProtocolError
 from bridge.workers.pool import NoWorker, WorkerPool
 from bridge.workers.spawner import Spawner
 from bridge.workload import Workload

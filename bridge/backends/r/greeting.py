@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
-from bridge.backends.rserve.qap import ProtocolError
 from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RString, RValue
 from bridge.backends.rserve.world import World
 from bridge.columns import Type
 from bridge.features.feature import Feature
+from bridge.workers.exchange import ProtocolError
 
 __all__ = ["Greeting"]
 

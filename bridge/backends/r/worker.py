@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from bridge.backends.r.greeting import Greeting
-from bridge.backends.rserve.connection import Connection, ConnectionLost
+from bridge.backends.rserve.connection import Connection
 from bridge.backends.rserve.rvalues import RValue
+from bridge.workers.exchange import ConnectionLost
 
 __all__ = ["RWorker"]
 
@@ -29,6 +30,16 @@ class RWorker(ABC):
     def pid(self) -> int:
         """The process id of the worker."""
         return self.greeting.pid
+
+    @property
+    def why_not(self) -> str | None:
+        """Why the bundle did not load, in R's words; None if it did."""
+        return self.greeting.error
+
+    @property
+    def digest(self) -> str:
+        """The digest of the bundle that the worker says to have loaded."""
+        return self.greeting.digest
 
     @property
     def lost(self) -> bool:

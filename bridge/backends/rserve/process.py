@@ -79,11 +79,14 @@ class RserveProcess:
     """A running Rserve, and its private folder with the socket, the workers' folders and R's temporary files.
 
     Attributes:
+        language: the language whose interpreter it is.
         folder: the private folder.
         user: the user that Rserve and its workers run as; None for the gateway's own.
         group: the process group of the parent and of the workers that it forks; the parent is its program.
         loaded: whether the parent has loaded its bundle and given a worker; set by the spawner.
     """
+
+    language = "R"
 
     def __init__(self, folder: Path, group: ProcessGroup, user: WorkerUser | None) -> None:
         self.folder = folder

@@ -31,14 +31,11 @@ from bridge.backends.rserve.qap_types import (
 )
 from bridge.backends.rserve.rvalues import Dim, RDouble, RFactor, RInt, RList, RLogical, RNull, RString, RValue
 from bridge.columns import Array, Mask
+from bridge.workers.exchange import ProtocolError
 
-__all__ = ["ProtocolError", "decode", "decode_call"]
+__all__ = ["decode", "decode_call"]
 
 _MAX_DEPTH = 32
-
-
-class ProtocolError(Exception):
-    """Bytes that came from Rserve break the QAP1 protocol; their connection must not be used any more."""
 
 
 def decode(body: bytes | bytearray) -> RValue:

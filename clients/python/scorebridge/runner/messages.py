@@ -1,13 +1,14 @@
 """The messages between a gateway and the worker of a Python function: raw buffers behind a small head.
 
     prefix   4 bytes: the kind; unsigned 32 bits: bytes of the head; unsigned 64 bits: bytes of the body
-    head     JSON in UTF-8: an object; "rows", and for each column under "columns" [name, type, masked, levels, texts]
+    head     JSON in UTF-8: an object; "rows", and for each column under "columns"
+             [name, type, masked, levels, texts, bytes]
     body     the buffers of the columns, in their order, each padded with zeros to a multiple of 8 bytes
 
 A number, a truth value (one byte, 0 or 1) or a factor's code is sent as it is, then, if "masked", one such byte a row
-where the value is missing. Text is sent as codes of 32 bits, -1 for missing, into distinct texts: `texts` says how
-many these are and how many bytes they have; behind the codes come their lengths of 32 bits, and then the texts in
-UTF-8. All numbers are little-endian. Nothing else than this is ever read from a worker, and no pickle.
+where the value is missing. Text is sent as codes of 32 bits, -1 for missing, into distinct texts: "texts" says how
+many these are, "bytes" how long they are together; behind the codes come their lengths of 32 bits, and then they
+themselves in UTF-8. All numbers are little-endian. Nothing else is ever read from a worker, and no pickle.
 """
 
 from __future__ import annotations
@@ -46,6 +47,7 @@ MOST_BODY_BYTES = 256 << 20
 _ALIGNMENT = 8
 _ZEROS = b"\0" * _ALIGNMENT
 _MOST_COLUMNS = 1 << 20
+_FIELDS = 6  # of a column in the head
 
 
 class BadMessage(Exception):
@@ -81,7 +83,7 @@ def _padded(size: int) -> int:
 
 def _encoded_numbers(vector: Vector) -> tuple[list[Any], list[Any]]:
     values = np.ascontiguousarray(vector.values, DTYPES[vector.type])
-    described = [vector.name, vector.type, int(vector.mask is not None), list(vector.levels)]
+    described = [vector.name, vector.type, int(vector.mask is not None), list(vector.levels), 0, 0]
     return described, [values] if vector.mask is None else [values, np.ascontiguousarray(vector.mask, np.bool_)]
 
 
@@ -97,7 +99,7 @@ def _encoded_texts(vector: Vector) -> tuple[list[Any], list[Any]]:
         ]
     texts = [text.encode() for text in places]
     joined = b"".join(texts)
-    described = [vector.name, vector.type, 0, [], [len(texts), len(joined)]]
+    described = [vector.name, vector.type, 0, [], len(texts), len(joined)]
     return described, [np.array(codes, "<i4"), np.array(list(map(len, texts)), "<i4"), joined]
 
 
@@ -141,41 +143,40 @@ def decode(head: dict[str, Any], body: memoryview) -> tuple[int, list[Vector]]:
 
 
 def _decoded(reader: _Reader, rows: int, column: Any) -> Vector:
-    if not (isinstance(column, list) and len(column) >= 4 and isinstance(column[0], str) and column[1] in DTYPES):
+    if not (isinstance(column, list) and len(column) == _FIELDS):
         raise BadMessage("a column is not described as it must be")
-    name, kind, masked, levels = column[:4]
+    name, kind, masked, levels, texts, size = column
+    if not isinstance(name, str) or not isinstance(kind, str) or kind not in DTYPES:
+        raise BadMessage("a column has no name, or a type that is none")
     if not isinstance(levels, list) or not all(isinstance(level, str) for level in levels):
         raise BadMessage("the levels of a column are not texts")
     if kind == "string":
-        return _decoded_texts(reader, rows, column)
-    values = reader.take(rows, DTYPES[kind])
+        return _decoded_texts(reader, rows, name, texts, size)
+    values = reader.truths(rows) if kind == "bool" else reader.take(rows, DTYPES[kind])
     mask = reader.truths(rows) if masked else None
-    if kind == "bool" and (values.view(np.uint8) > 1).any():
-        raise BadMessage("a truth value is neither 0 nor 1")
     if kind == "factor" and rows and (values.min() < 0 or values.max() >= max(len(levels), 1)):
         raise BadMessage("a code has no level")
     return Vector(name, kind, values, mask, tuple(levels))
 
 
-def _decoded_texts(reader: _Reader, rows: int, column: list[Any]) -> Vector:
-    sizes = column[4] if len(column) > 4 else None
-    if not (isinstance(sizes, list) and len(sizes) == 2 and all(type(size) is int and size >= 0 for size in sizes)):
+def _decoded_texts(reader: _Reader, rows: int, name: str, texts: Any, size: Any) -> Vector:
+    if not all(type(count) is int and count >= 0 for count in (texts, size)):
         raise BadMessage("a column of text does not say how many texts it has")
     codes = reader.take(rows, DTYPES["int"])
-    lengths = reader.take(sizes[0], DTYPES["int"])
-    raw = bytes(reader.take(sizes[1], np.dtype("u1")))
-    if (lengths < 0).any() or int(lengths.sum(dtype=np.int64)) != sizes[1]:
+    lengths = reader.take(texts, DTYPES["int"])
+    raw = bytes(reader.take(size, np.dtype("u1")))
+    if (lengths < 0).any() or int(lengths.sum(dtype=np.int64)) != size:
         raise BadMessage("the texts have other lengths than they say")
-    if rows and (codes.min() < -1 or codes.max() >= sizes[0]):
+    if rows and (codes.min() < -1 or codes.max() >= texts):
         raise BadMessage("a code has no text")
-    table = np.empty(sizes[0] + 1, object)  # the last one is what the code -1 stands for
+    table = np.empty(texts + 1, object)  # the last one is what the code -1 stands for
     try:
         table[:-1] = list(_cut(raw, lengths.tolist()))
     except UnicodeDecodeError as error:
         raise BadMessage("a text is not UTF-8") from error
     table[-1] = ""
     mask = codes < 0
-    return Vector(column[0], "string", table[codes], mask if mask.any() else None)
+    return Vector(name, "string", table[codes], mask if mask.any() else None)
 
 
 def _cut(raw: bytes, lengths: list[int]) -> Iterator[str]:
