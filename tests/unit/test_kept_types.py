@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bridge.backends.rserve.kept_types import KeptTypes
 from bridge.columns import Column, Matrix, Table, Type, Unfit, all_missing, constant
 from bridge.errors import UnknownLevel
 from bridge.features.binding import Binding
 from bridge.features.feature import Feature
+from bridge.features.kept_types import KeptTypes
 
 FEATURES = (Feature("town"), Feature("size"), Feature("age", Type.DOUBLE))
 VALUES: dict[Type, Any] = {Type.DOUBLE: 1.5, Type.INT: 2, Type.BOOL: True, Type.STRING: "a"}

@@ -7,27 +7,27 @@ from typing import Generic, Self, TypeVar
 import numpy as np
 
 from bridge.backends import Description, Tried, Warned
+from bridge.backends.pinned_outputs import PinnedOutputs
 from bridge.backends.r.greeting import Greeting
 from bridge.backends.r.worker import RWorker
 from bridge.backends.rserve.connection import RemoteError
 from bridge.backends.rserve.header import MAX_REPLY_BYTES, OUT_OF_REPLY_SPACE, R_ERROR
-from bridge.backends.rserve.kept_types import KeptTypes
 from bridge.backends.rserve.rvalues import RInt, RList, RLogical, RNull, RString, RValue, from_column, to_column
 from bridge.backends.rserve.world import differences
 from bridge.bundles.bundle import Bundle
 from bridge.bundles.settings import ModelSettings
-from bridge.calls import Call, Outcome, Output, Range
-from bridge.columns import Batch, Column, Table, Type, all_missing, says_nothing
+from bridge.calls import Call, Outcome, Range
+from bridge.columns import Batch, Column, Table, Type
 from bridge.errors import (
     BackendError,
     BundleError,
     MalformedPrediction,
-    OtherOutputs,
     PredictionFailed,
     WorkerLost,
 )
 from bridge.features.binding import Binding
 from bridge.features.feature import Feature, by_name
+from bridge.features.kept_types import KeptTypes
 from bridge.texts import printable
 from bridge.workers.exchange import ConnectionLost, ProtocolError
 from bridge.workers.pool import NoWorker, WorkerPool
@@ -53,7 +53,7 @@ class RBackend(Generic[_W]):
         # R knows the names of its function's arguments, so they need not be sent; those of a data frame's columns must.
         self._names = None if framed else tuple(feature.name for feature in description.features)
         self._ordered = frozenset(feature.name for feature in description.features if feature.ordered)
-        self._outputs = description.outputs
+        self._outputs = PinnedOutputs(description.outputs)
         self._binding = Binding(description.features)
         self._kept_types = KeptTypes(description.features)
 
@@ -158,28 +158,12 @@ class RBackend(Generic[_W]):
     def _read(self, call: Call, value: RValue) -> tuple[Column, ...]:
         match value:
             case RList([RInt(status), RString(names), RList(values)]) if status.tolist() == [0]:
-                return self._pinned(call, _columns(call, names, values))
+                return self._outputs.held(call, _columns(call, names, values))
             case RList(
                 [RInt(), RString([str(kind)]), RString([str(raised)]), RString([str(said)]), RString([str(warned)])]
             ):
                 raise _failure(call, kind, raised, said, warned)
         raise MalformedPrediction(f"{call.model}: the reply does not have the form that the gateway's R code sends")
-
-    def _pinned(self, call: Call, columns: tuple[Column, ...]) -> tuple[Column, ...]:
-        """Returns the columns, which must have the names and types that every answer of this version has.
-
-        The first answer whose columns all hold a value sets them, if nothing else has.
-        """
-        if self._outputs is None:
-            if not any(says_nothing(column) for column in columns):
-                self._outputs = tuple(Output(column.name, column.type) for column in columns)
-            return columns
-        if [column.name for column in columns] != [output.name for output in self._outputs]:
-            raise OtherOutputs(
-                f"{call.model}: the predict function gave the outputs {_quoted(columns)}, and this version has "
-                f"{_quoted(self._outputs)}"
-            )
-        return tuple(_of_type(call, column, output) for column, output in zip(columns, self._outputs, strict=True))
 
 
 def _describe(bundle: Bundle, greeting: Greeting) -> Description:
@@ -270,15 +254,3 @@ def _columns(call: Call, names: Sequence[str | None], values: Sequence[RValue]) 
         if len(column) != call.rows:
             raise MalformedPrediction(f"{call.model}: {len(column)} scores for {call.rows} rows")
     return columns
-
-
-def _of_type(call: Call, column: Column, output: Output) -> Column:
-    if column.type is output.type:
-        return column
-    if says_nothing(column):
-        return all_missing(output.name, output.type, len(column))
-    raise OtherOutputs(f"{call.model}: the output '{column.name}' is {column.type}, and must be {output.type}")
-
-
-def _quoted(named: tuple[Column, ...] | tuple[Output, ...]) -> str:
-    return ", ".join(f"'{one.name}'" for one in named)

@@ -1,7 +1,7 @@
 """Remembers the types of columns whose features model.toml does not declare, for columns that come without any value.
 
-A caller's library can't know the type of a column in which every row is missing, and sends numbers. R's functions tell
-NA_character_ from NA_real_, so the type matters.
+A caller's library can't know the type of a column in which every row is missing, and sends numbers. Functions tell
+missing text from missing numbers, as R tells NA_character_ from NA_real_, so the type matters.
 """
 
 from collections.abc import Sequence
