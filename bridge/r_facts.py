@@ -3,16 +3,9 @@
 import importlib.util
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
-__all__ = ["ONE_THREAD", "embedding_command", "embedding_environment", "has_rpy2", "rscripts"]
-
-# If OpenMP ran with threads in the parent before it forks, every worker hangs for ever.
-ONE_THREAD: Mapping[str, str] = MappingProxyType(
-    dict.fromkeys(("MC_CORES", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS"), "1")
-)
+__all__ = ["embedding_command", "embedding_environment", "has_rpy2", "rscripts"]
 
 
 def rscripts() -> Path:

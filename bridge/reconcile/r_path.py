@@ -17,8 +17,9 @@ from typing import Literal
 from bridge.bundles.bundle import Bundle
 from bridge.bundles.settings import CHUNK_ROWS
 from bridge.errors import BundleError
+from bridge.one_thread import ONE_THREAD
 from bridge.private_folders import make_folder, temporary_files
-from bridge.r_facts import ONE_THREAD, embedding_command, embedding_environment, has_rpy2, rscripts
+from bridge.r_facts import embedding_command, embedding_environment, has_rpy2, rscripts
 from bridge.reconcile.calls import LoggedBatch
 from bridge.reconcile.compare import Failure, Rescored
 from bridge.reconcile.r_fit import why_unfit

@@ -7,7 +7,9 @@ from bridge.shortages import ended_from_outside, says_out_of_memory, says_short,
 from bridge.workers.exchange import ConnectionLost, ProtocolError
 from bridge.workers.process_group import ProcessGroup
 
-__all__ = ["LoadingProcess", "why_no_worker", "why_not_loaded"]
+__all__ = ["BEGUN", "LoadingProcess", "why_no_worker", "why_not_loaded"]
+
+BEGUN = "begun"  # the file that a process makes among its temporary ones before it loads the bundle
 
 _ITSELF_MB = 512  # R and Python start with a quarter of this; a larger limit is not what keeps them from starting
 _WORKER_MB = 32.0  # a fresh worker takes this much: its buffers, and a full garbage collection

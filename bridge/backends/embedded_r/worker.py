@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from bridge.backends import NICENESS
-from bridge.backends.r.environment import BEGUN, r_environment
+from bridge.backends.r.environment import r_environment
 from bridge.backends.r.greeting import Greeting
 from bridge.backends.r.worker import RWorker
 from bridge.backends.rserve.connection import Connection
@@ -19,6 +19,7 @@ from bridge.shortages import ended_from_outside
 from bridge.workers.background import to_the_end
 from bridge.workers.process_group import ProcessGroup
 from bridge.workers.process_tree import kill_tree
+from bridge.workers.start_failures import BEGUN
 from bridge.workers.user import WorkerUser
 
 __all__ = ["EmbeddedRProcess", "EmbeddedRWorker"]

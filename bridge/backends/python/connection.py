@@ -100,13 +100,13 @@ class Connection(Exchange[Message], asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         """Takes bytes that the worker sent, and delivers whole messages; called by the event loop."""
         self._filled += nbytes
-        try:
-            if self._settled.is_set():
-                raise ProtocolError("the Python worker sent bytes without a request")
-            if self._filled == len(self._received):
+        if self._settled.is_set():
+            self._lose(ProtocolError("the Python worker sent bytes without a request"))
+        elif self._filled == len(self._received):
+            try:
                 self._go_on()
-        except ProtocolError as error:
-            self._lose(error)
+            except ProtocolError as error:
+                self._lose(error)
 
     def _go_on(self) -> None:
         """Begins with the part behind the prefix, or delivers the message."""

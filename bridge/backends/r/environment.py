@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from bridge.bundles.settings import ModelSettings
+from bridge.one_thread import ONE_THREAD
 from bridge.private_folders import temporary_files
-from bridge.r_facts import ONE_THREAD, rscripts
+from bridge.r_facts import rscripts
 
-__all__ = ["BEGUN", "r_environment"]
-
-BEGUN = "begun"  # the file that R makes among the temporary ones before it loads the bundle
+__all__ = ["r_environment"]
 
 
 def r_environment(bundle: Path, digest: str, settings: ModelSettings, folder: Path) -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from bridge.backends import NICENESS
-from bridge.backends.r.environment import BEGUN, r_environment
+from bridge.backends.r.environment import r_environment
 from bridge.backends.rserve.header import MAX_REPLY_BYTES, MAX_REQUEST_BYTES
 from bridge.bundles.settings import ModelSettings
 from bridge.errors import BundleError, PassingFailure
@@ -17,6 +17,7 @@ from bridge.r_facts import rscripts
 from bridge.shortages import signal_name
 from bridge.workers.background import to_the_end
 from bridge.workers.process_group import ProcessGroup
+from bridge.workers.start_failures import BEGUN
 from bridge.workers.user import WorkerUser
 
 __all__ = ["RserveProcess"]

@@ -1,0 +1,40 @@
+"""Interpreters of Python models: how our code is started in one, which has none of our packages installed."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import scorebridge
+
+__all__ = ["runner_command", "runner_environment"]
+
+_FIXED = {
+    "LC_ALL": "C.UTF-8",
+    "LANGUAGE": "en",
+    # The order of a set of texts, and so perhaps a score, would else differ from process to process.
+    "PYTHONHASHSEED": "0",
+    "PYTHONNOUSERSITE": "1",
+    # A module in a bundle must not be compiled into the bundle, whose files are fixed by its digest.
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+
+
+def runner_command(interpreter: Path, module: str, *arguments: str) -> list[str]:
+    """Returns the command that runs one of the runner's modules in an interpreter; `runner_environment` belongs to it.
+
+    Args:
+        interpreter: the path of the Python program.
+        module: the name of the module.
+        arguments: its arguments.
+    """
+    runner = Path(scorebridge.__file__).with_name("runner")
+    return [str(interpreter), str(runner / f"{module}.py"), *arguments]
+
+
+def runner_environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Returns variables under which an interpreter runs as its own, whatever the gateway's is told by variables.
+
+    Args:
+        inherited: the variables that the process would have.
+    """
+    # Python takes an empty variable for one that is not there.
+    return {name: "" for name in inherited if name.startswith("PYTHON")} | _FIXED
