@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from bridge.addresses import is_loopback_host
@@ -15,12 +15,21 @@ from bridge.errors import BridgeError
 from bridge.store_settings import StoreSettings
 from bridge.validation import describe_each
 
-__all__ = ["ConfigError", "GatewaySettings", "LogSettings", "default_cache_dir", "read_settings"]
+__all__ = ["ConfigError", "GatewaySettings", "LogSettings", "default_cache_dir", "read_pythons", "read_settings"]
 
 _Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 _Count = Annotated[int, Field(gt=0, le=1 << 20)]
 _Path = Annotated[Path, Field(strict=False)]  # TOML has text for a path
 _Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def _absolute(path: Path) -> Path:
+    if not path.is_absolute():
+        raise ValueError("this is not an absolute path")
+    return path
+
+
+_Absolute = Annotated[_Path, AfterValidator(_absolute)]
 
 
 def default_cache_dir() -> Path:
@@ -125,7 +134,9 @@ class GatewaySettings(BaseSettings, LogSettings):
             ready line names it.
         metrics_open: whether everybody who reaches the HTTP port or the probe port may read /metrics, which names the
             models; else callers with the role "operate" and those on this machine may, on the HTTP port alone.
-        worker_user: the user that R workers run as, so that code of bundles reads neither the TLS key nor the log. It
+        pythons: the interpreters that Python models may run in: absolute paths, by the names that `python` in model.toml
+            has for them.
+        worker_user: the user that R and Python workers run as, so that code of bundles reads neither the TLS key nor the log. It
             needs a gateway that is started as root. None keeps the gateway's own user.
         stores: where features are looked up by key, by the names that models use.
         drift_interval_s: after how many seconds the drift of the last day's calls is measured again; 0 for never. It
@@ -165,6 +176,7 @@ class GatewaySettings(BaseSettings, LogSettings):
     insecure: bool = False
     probe_port: _Port | None = None
     metrics_open: bool = False
+    pythons: dict[str, _Absolute] = Field(default={})
     worker_user: str | None = None
     stores: dict[str, StoreSettings] = Field(default={})
     drift_interval_s: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 3600.0
@@ -225,3 +237,21 @@ def read_settings(path: Path | None, **given: Any) -> GatewaySettings:
     except ValidationError as error:
         faults = describe_each(error, GatewaySettings)
         raise ConfigError(faults[0], faults=faults) from error
+
+
+def read_pythons(path: Path | None) -> dict[str, Path]:
+    """Reads the interpreters of Python models from the settings of a gateway, whose other keys are not looked at.
+
+    Args:
+        path: a TOML file; None for none. The variable SCOREBRIDGE_PYTHONS counts more than the file.
+
+    Raises:
+        ConfigError: the file can't be read, or `[pythons]` has a value that it can't have.
+    """
+    try:
+        found = tell(GatewaySettings, path, {}).values.get("pythons", {})
+        return TypeAdapter(dict[str, _Absolute]).validate_python(found)
+    except SourceNotReadable as error:
+        raise ConfigError(str(error)) from error
+    except ValidationError as error:
+        raise ConfigError(f"pythons: {describe_each(error, GatewaySettings)[0]}") from error

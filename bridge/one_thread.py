@@ -5,20 +5,12 @@ from types import MappingProxyType
 
 __all__ = ["ONE_THREAD"]
 
+# Of OpenMP, of the linear algebra that numpy and R may use, and of what computes with threads of its own.
+_NAMES = (
+    *("MC_CORES", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
+    *("NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),
+)
+
 # A library that has started threads in a parent hangs for ever in the workers that the parent forks: lightgbm, xgboost
 # and torch do unless OMP_NUM_THREADS and OMP_THREAD_LIMIT are both set before they are first imported.
-ONE_THREAD: Mapping[str, str] = MappingProxyType(
-    dict.fromkeys(
-        (
-            *("MC_CORES", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
-            *(
-                "BLIS_NUM_THREADS",
-                "NUMEXPR_NUM_THREADS",
-                "NUMBA_NUM_THREADS",
-                "POLARS_MAX_THREADS",
-                "RAYON_NUM_THREADS",
-            ),
-        ),
-        "1",
-    )
-)
+ONE_THREAD: Mapping[str, str] = MappingProxyType(dict.fromkeys(_NAMES, "1"))

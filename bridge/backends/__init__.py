@@ -58,13 +58,14 @@ class Description:
         row_wise_reason: why the model is not row-wise, in words; empty if it is.
         chunk_rows: the most rows that are worth one execution.
         least_rows: the fewest rows that are worth an execution of their own; no chunk is cut smaller.
-        booster: the facts of the model file, for an xgboost model; None for R.
+        booster: the facts of the model file, for an xgboost model; None for others.
         notes: further sentences for whoever deploys the model.
         trial_row: a row that the model can score; None where a row made up from its features will do.
         texts: for features that are text, values that the model knows, from which rows can be made up.
-        frame_features: for an R function of one argument, the features that the bundle's own models were fitted on: all
+        frame_features: for a function of one argument, the features that the bundle's own models were fitted on: all
             required, with type None where the models do not say. They would be `[features]` if the argument were a data
             frame. Empty where it can't be one, and where `input = "frame"` says that it is.
+        loading_warnings: what libraries warned of while the bundle was loaded, where it may mean other scores.
     """
 
     features: tuple[Feature, ...]
@@ -81,6 +82,7 @@ class Description:
     trial_row: Batch | None = None
     texts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     frame_features: tuple[Feature, ...] = ()
+    loading_warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

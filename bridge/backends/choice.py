@@ -5,11 +5,10 @@ xgboost, and one without R bundles no R.
 """
 
 from pathlib import Path
-from typing import Literal
 
 from bridge.backends import Backend
 from bridge.bundles.bundle import Bundle
-from bridge.workers.user import WorkerUser
+from bridge.workers.programs import Programs
 
 __all__ = ["load_backend"]
 
@@ -17,17 +16,14 @@ __all__ = ["load_backend"]
 async def load_backend(
     bundle: Bundle,
     cache_dir: Path | None = None,
-    worker_user: WorkerUser | None = None,
-    *,
-    r: Literal["rserve", "embedded"] = "rserve",
+    programs: Programs = Programs(),
 ) -> Backend:
     """Loads a bundle's model with the backend that the bundle asks for.
 
     Args:
         bundle: the bundle to load.
         cache_dir: the folder where compiled trees are kept for the next start; None keeps none.
-        worker_user: the user that worker processes run as; None for the gateway's own.
-        r: which processes hold R for a bundle of an R model: those that an Rserve forks, or Python's, which need rpy2.
+        programs: the programs that compute scores, and the user that they run as.
 
     Raises:
         BundleError: the files are damaged or don't fit their settings, or a library or program is not installed.
@@ -36,10 +32,14 @@ async def load_backend(
         from bridge.backends.xgboost.backend import XgboostBackend  # noqa: PLC0415 - see the module's docstring
 
         return await XgboostBackend.open(bundle, cache_dir)
-    if r == "embedded":
+    if bundle.backend == "python":
+        from bridge.backends.python.backend import PythonBackend  # noqa: PLC0415
+
+        return await PythonBackend.open(bundle, programs)
+    if programs.r == "embedded":
         from bridge.backends.embedded_r.backend import EmbeddedRBackend  # noqa: PLC0415
 
-        return await EmbeddedRBackend.open(bundle, worker_user)
+        return await EmbeddedRBackend.open(bundle, programs.user)
     from bridge.backends.rserve.backend import RserveBackend  # noqa: PLC0415
 
-    return await RserveBackend.open(bundle, worker_user)
+    return await RserveBackend.open(bundle, programs.user)

@@ -17,16 +17,26 @@ __all__ = ["MANIFEST", "Bundle", "Manifest", "bundle_files", "make_manifest", "r
 
 MANIFEST = "manifest.json"
 _MOST_MANIFEST_BYTES = 16 << 20
-_PRED_R = "Pred.R"
+_PRED_R, _PRED_PY = "Pred.R", "Pred.py"
 _XGBOOST_FILES = ("model.ubj", "model.json")
 _OTHER_MODEL = re.compile(
     r".*(\.(pkl|pickle|pickle\.dat|joblib|sav|model|bin|bst|deprecated|ubj|json)|xgboost-model)", re.IGNORECASE
 )
 _R_OBJECTS = (".rdata", ".rda", ".rds")
+_FORMS = (
+    "an R bundle is Pred.R and its objects, a Python bundle Pred.py and its model's files, an xgboost bundle model.ubj or "
+    "model.json"
+)
 
-_R_KEYS = {"input", "row_by_row", "timezone", "locale", "author"}
+# The keys of model.toml that only some backends have, with what these serve.
+_OWN_KEYS: dict[str, tuple[str, set[str]]] = {
+    **dict.fromkeys(("input", "row_by_row", "timezone"), ("R and Python models", {"rserve", "python"})),
+    **dict.fromkeys(("locale", "author"), ("R models", {"rserve"})),
+    **dict.fromkeys(("python", "process_limit"), ("Python models", {"python"})),
+}
+_LANGUAGES = {"xgboost": "an xgboost", "rserve": "an R", "python": "a Python"}
 
-_BackendName = Literal["xgboost", "rserve"]
+_BackendName = Literal["xgboost", "rserve", "python"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +46,16 @@ class Manifest:
     Attributes:
         files: for every file but the manifest, its relative path and the hex digits of its sha256.
         outputs: the outputs that the model gave when it was checked; None if no row could be scored then.
-        accepts_newer_file: whether the bundle was deployed with `--accept-newer-file`.
         digest: "sha256:" and the hex digits of the sha256 of the manifest's own bytes.
+        accepts_newer_file: whether the bundle was deployed with `--accept-newer-file`.
+        accepts_warnings: whether it warned while it was loaded, and was deployed with `--accept-warnings`.
     """
 
     files: dict[str, str]
     outputs: tuple[Output, ...] | None
     digest: str
     accepts_newer_file: bool = False
+    accepts_warnings: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,7 @@ class Bundle:
         manifest: its manifest; None before the bundle is deployed.
         accepts_newer_file: whether a model file that a newer library saved may serve, if its golden rows come out
             exactly.
+        accepts_warnings: whether a model may serve that warns while it is loaded.
         verified: whether its files were compared with the manifest since the bundle was read.
     """
 
@@ -65,6 +78,7 @@ class Bundle:
     settings: ModelSettings
     manifest: Manifest | None
     accepts_newer_file: bool = False
+    accepts_warnings: bool = False
     verified: bool = False
 
     @property
@@ -106,39 +120,71 @@ def read_bundle(path: Path) -> Bundle:
     list_files(path)
     settings = read_model_settings(path)
     backend = _backend(path, settings)
-    if backend == "xgboost" and (of_r := sorted(_R_KEYS & settings.model_fields_set)):
-        raise BundleError(f"model.toml: {of_r[0]} is for R models, and this is an xgboost model: remove the key")
-    manifest = read_manifest(path) if (path / MANIFEST).exists() else None
-    return Bundle(path, backend, settings, manifest, manifest is not None and manifest.accepts_newer_file)
+    for key in sorted(_OWN_KEYS.keys() & settings.model_fields_set):
+        models, owners = _OWN_KEYS[key]
+        if backend not in owners:
+            what = _LANGUAGES[backend]
+            raise BundleError(f"model.toml: {key} is for {models}, and this is {what} model: remove the key")
+    if not (path / MANIFEST).exists():
+        return Bundle(path, backend, settings, None)
+    manifest = read_manifest(path)
+    return Bundle(path, backend, settings, manifest, manifest.accepts_newer_file, manifest.accepts_warnings)
 
 
 def _backend(path: Path, settings: ModelSettings) -> _BackendName:
     names = {entry.name for entry in path.iterdir() if entry.is_file()}
-    boosters = [name for name in _XGBOOST_FILES if name in names]
-    r_objects = sorted(name for name in names if Path(name).suffix.lower() in _R_OBJECTS)
-    is_r, is_xgboost = _PRED_R in names or bool(r_objects), bool(boosters)
-    if settings.backend is None and is_r and is_xgboost:
-        raise BundleError(
-            f"the bundle holds {boosters[0]} and R files: say which of them is the model, by `backend` in model.toml"
-        )
-    backend = settings.backend or ("xgboost" if is_xgboost else "rserve")
-    may_be_xgboost = (settings.backend or ("rserve" if is_r else "xgboost")) == "xgboost"
-    if may_be_xgboost and not boosters and (other := _other_model(names)):
-        raise BundleError(
-            f"the folder holds {other}, but no model.ubj or model.json: convert the file with "
-            f"'scorebridge convert {other} --to model.ubj'"
-        )
+    backend = settings.backend or _backend_of(names, asks_for_python=settings.python is not None)
     if backend == "xgboost":
-        if len(boosters) != 1:
-            raise BundleError("an xgboost bundle holds exactly one of model.ubj and model.json")
+        if sum(name in names for name in _XGBOOST_FILES) != 1:
+            raise BundleError(_no_booster(names) or "an xgboost bundle holds exactly one of model.ubj and model.json")
+    elif backend == "python":
+        if _PRED_PY not in names:
+            raise BundleError(
+                f"there is no {_PRED_PY} in the folder: a Python bundle is {_PRED_PY} and its model's files"
+            )
     elif _PRED_R not in names:
+        r_objects = _r_objects(names)
         missing = f"there is no {_PRED_R} beside {r_objects[0]}" if r_objects else "there is no model in the folder"
-        raise BundleError(
-            f"{missing}: an R bundle is Pred.R and its objects, an xgboost bundle model.ubj or model.json"
-        )
-    elif not r_objects:
+        raise BundleError(f"{missing}: {_FORMS}")
+    elif not _r_objects(names):
         raise BundleError(f"there is no model beside {_PRED_R}: no file *.RData, *.rda or *.rds")
     return backend
+
+
+def _backend_of(names: set[str], *, asks_for_python: bool) -> _BackendName:
+    """Returns the backend that the names of a bundle's files ask for."""
+    found: dict[_BackendName, str] = {}
+    if asks_for_python:
+        return "python"
+    if boosters := [name for name in _XGBOOST_FILES if name in names]:
+        found["xgboost"] = boosters[0]
+    if r_files := [_PRED_R] * (_PRED_R in names) + _r_objects(names):
+        found["rserve"] = r_files[0]
+    if _PRED_PY in names:
+        found["python"] = _PRED_PY
+    if len(found) > 1:
+        raise BundleError(
+            f"the bundle holds {' and '.join(sorted(found.values()))}: say which of them is the model, by `backend` in "
+            "model.toml"
+        )
+    if not found and (fault := _no_booster(names)):
+        raise BundleError(fault)
+    return next(iter(found), "rserve")
+
+
+def _r_objects(names: set[str]) -> list[str]:
+    return sorted(name for name in names if Path(name).suffix.lower() in _R_OBJECTS)
+
+
+def _no_booster(names: set[str]) -> str:
+    """Returns what to do with a file that looks like a model in a form that is not served; empty if there is none."""
+    other = _other_model(names)
+    if other is None or any(name in names for name in _XGBOOST_FILES):
+        return ""
+    return (
+        f"the folder holds {other}, but no model.ubj or model.json: convert the file with 'scorebridge convert {other} "
+        f"--to model.ubj' if it is an xgboost model; else a {_PRED_PY} beside it makes it a Python bundle"
+    )
 
 
 def _other_model(names: set[str]) -> str | None:
@@ -160,7 +206,13 @@ def bundle_files(path: Path, *, links: bool = True) -> list[str]:
     return [name for name in list_files(path, links=links) if name != MANIFEST]
 
 
-def make_manifest(path: Path, outputs: tuple[Output, ...] | None, *, accepts_newer_file: bool = False) -> bytes:
+def make_manifest(
+    path: Path,
+    outputs: tuple[Output, ...] | None,
+    *,
+    accepts_newer_file: bool = False,
+    accepts_warnings: bool = False,
+) -> bytes:
     """Returns the bytes of the manifest of a folder: sorted keys, no white space, so equal bundles have equal digests.
 
     Raises:
@@ -173,6 +225,7 @@ def make_manifest(path: Path, outputs: tuple[Output, ...] | None, *, accepts_new
         "outputs": described,
     }
     content |= {"accepts_newer_file": True} if accepts_newer_file else {}
+    content |= {"accepts_warnings": True} if accepts_warnings else {}
     raw = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
     if len(raw) > _MOST_MANIFEST_BYTES:
         limit = size_text(_MOST_MANIFEST_BYTES)
@@ -204,7 +257,8 @@ def read_manifest(path: Path) -> Manifest:
             f"{MANIFEST} is not as deploy writes it ({type(error).__name__}): deploy the bundle again"
         ) from error
     digest = "sha256:" + hashlib.sha256(raw).hexdigest()
-    return Manifest(files, described, digest, bool(content.get("accepts_newer_file")))
+    accepts = (bool(content.get(f"accepts_{what}")) for what in ("newer_file", "warnings"))
+    return Manifest(files, described, digest, *accepts)
 
 
 def verify(bundle: Bundle) -> None:

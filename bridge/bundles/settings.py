@@ -47,13 +47,15 @@ class ModelSettings(Section):
     """The settings of a model.toml.
 
     Attributes:
-        backend: what predicts: "rserve" for R, or "xgboost"; None goes by the bundle's files.
-        input: of R models: "columns" if the function takes a vector for each feature, "frame" if it takes one data
-            frame of all `[features]`.
+        backend: what predicts: "rserve" for R, "python", or "xgboost"; None goes by the bundle's files.
+        python: of Python models: the interpreter that runs the function, by its name in `[pythons]` of the gateway's
+            settings; None for the gateway's own.
+        input: of R and Python models: "columns" if the function takes a vector for each feature, "frame" if it takes
+            one data frame of all `[features]`.
         timeout_s: the time for a call that has no deadline of its own, in seconds.
         max_timeout_s: the longest time that any call gets, in seconds.
-        kill_after_s: of R models: after how many seconds a busy worker is killed, once no caller waits for it any more;
-            None for `timeout_s`.
+        kill_after_s: of R and Python models: after how many seconds a busy worker is killed, once no caller waits for it
+            any more; None for `timeout_s`.
         load_timeout_s: the time to load the model, and again to score the trial rows, in seconds. A gateway tries a
             version again that took longer.
         reply_reserve_s: the part of the caller's time that is kept back for the way of the reply, in seconds; None for
@@ -67,19 +69,22 @@ class ModelSettings(Section):
         missing_score: what a row gets whose score is NA or NaN: "default", or "pass" to return it as it is; None for
             "default" where there is a default score.
         golden_tolerance: the largest absolute difference of two numbers that counts as equal in golden rows.
-        row_wise: whether no row's score depends on the other rows, which is tested at load; None for false of R models,
-            and for true of xgboost models.
-        row_by_row: of R models: whether each row is scored by a run of the function of its own.
+        row_wise: whether no row's score depends on the other rows, which is tested at load; None for true of xgboost
+            models, and for false of the others.
+        row_by_row: of R and Python models: whether each row is scored by a run of the function of its own.
         coalesce: whether small calls that wait together are predicted together; None for what `row_wise` says.
         max_batch_rows: the most rows in a call; more are refused.
         chunk_rows: the most rows of one execution: a bigger batch is cut, and coalesced calls stay below; None for
-            10,000 of R models, and for 8,192 of xgboost models.
-        workers: the R processes of the version, of 40 MiB and more each; the threads of an xgboost model.
-        worker_recycle_calls: of R models: after how many calls a worker is replaced.
-        memory_limit_mb: of R models: the most address space of the parent and of each worker, in MiB; R alone takes 130
-            to 200. A bundle that needs more is refused. None for no limit.
-        seed: of R models: the seed of every call's random numbers.
-        timezone: of R models: the time zone that R runs in, such as "Asia/Shanghai"; None for UTC.
+            8,192 of xgboost models, and for 10,000 of the others.
+        workers: the R or Python processes of the version, of some 10 to 40 MiB and more each; the threads of an xgboost
+            model.
+        worker_recycle_calls: of R and Python models: after how many calls a worker is replaced.
+        memory_limit_mb: of R and Python models: the most address space of the parent and of each worker, in MiB; R
+            alone takes 130 to 200. A bundle that needs more is refused. None for no limit.
+        process_limit: of Python models: the most processes of a worker, itself and what it has started; a worker that
+            has more during a call is killed with them.
+        seed: of R and Python models: the seed of every call's random numbers.
+        timezone: of R and Python models: the time zone that they run in, such as "Asia/Shanghai"; None for UTC.
         locale: of R models: the locale that R runs in, such as "zh_CN.UTF-8" or "C"; None for C.UTF-8.
         max_pending_rows: the most rows of calls that are not answered yet while every worker is busy; more are turned
             away.
@@ -95,7 +100,8 @@ class ModelSettings(Section):
         author: of R models: the session in which the bundle was written, which `check` compares with this machine.
     """
 
-    backend: Literal["xgboost", "rserve"] | None = None
+    backend: Literal["xgboost", "rserve", "python"] | None = None
+    python: Annotated[str, Field(min_length=1)] | None = None
     input: Literal["columns", "frame"] = "columns"
     timeout_s: _Seconds = 1.0
     max_timeout_s: _Seconds = 60.0
@@ -115,6 +121,7 @@ class ModelSettings(Section):
     workers: _Count = Field(default_factory=_cores)
     worker_recycle_calls: _Count = 100_000
     memory_limit_mb: _Count | None = None
+    process_limit: _Count = 32
     seed: Annotated[int, Field(ge=0, le=INT_MAX)] = 1
     timezone: Timezone | None = None
     locale: Locale | None = None
@@ -122,7 +129,7 @@ class ModelSettings(Section):
     features: dict[str, Annotated[FeatureSettings, BeforeValidator(_short_form)]] = Field(default={})
     lookup: dict[str, LookupSettings] = Field(default={})
     combine: dict[str, CombineSettings] = Field(default={})
-    outputs: dict[str, Literal["double", "float", "int", "bool", "string"]] = Field(default={})
+    outputs: dict[str, Literal["double", "float", "int", "int64", "bool", "string"]] = Field(default={})
     retry: RetrySettings = RetrySettings()
     circuit: CircuitSettings = CircuitSettings()
     xgboost: XgboostSettings = XgboostSettings()

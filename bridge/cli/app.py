@@ -24,14 +24,16 @@ from bridge.cli.dialect_options import Decimal, Encoding, NoHeader, Separator, d
 from bridge.cli.gateway_options import ClientCert, ClientKey, GatewayOptions, Timeout, TlsCa, Token, Url
 from bridge.cli.json_output import Json
 from bridge.cli.models import print_models
+from bridge.cli.pythons_option import PythonsOf
 from bridge.cli.r_library import install_line, source_line
 from bridge.cli.reconcile import reconcile
 from bridge.cli.score import score_csv
 from bridge.cli.serve_options import ServeOptions
 from bridge.cli.token import token
 from bridge.cli.trial_listing import ListedReport
-from bridge.config import read_settings
+from bridge.config import read_pythons, read_settings
 from bridge.models import deploy as deploying
+from bridge.workers.programs import Programs
 
 __all__ = [
     "app",
@@ -65,7 +67,8 @@ _UnprovenOption = Annotated[
     typer.Option("--unproven", help="Accept a bundle for which no rows, or not every number of rows, could be scored."),
 ]
 _WarningsOption = Annotated[
-    bool, typer.Option("--accept-warnings", help="Accept a bundle whose R code warned that it changed its input data.")
+    bool,
+    typer.Option("--accept-warnings", help="Accept a bundle that warned of changed data, or of another version."),
 ]
 _ModelArgument = Annotated[str, typer.Argument(help="The model's name.", autocompletion=complete_model)]
 _PartialOption = Annotated[
@@ -98,7 +101,7 @@ def _options(
         typer.Option("--version", help="Print scorebridge's version and exit.", callback=_print_version, is_eager=True),
     ] = False,
 ) -> None:
-    """Serve R and xgboost models over gRPC; check and deploy bundles; score files; read the prediction log."""
+    """Serve R, Python and xgboost models over gRPC; check and deploy bundles; score files; read the prediction log."""
 
 
 @_command
@@ -125,12 +128,13 @@ def check(
     accept_newer_file: _NewerFileOption = False,
     unproven: _UnprovenOption = False,
     accept_warnings: _WarningsOption = False,
+    config: PythonsOf = None,
     as_json: Json = False,
 ) -> None:
     """Try a bundle without deploying it: load it and score its golden rows, or made-up rows if it has none."""
     waivers = deploying.Waivers(newer_file=accept_newer_file, unproven=unproven, warnings=accept_warnings)
     report = ListedReport() if as_json else PrintedReport()
-    _run(deploying.check(bundle, waivers, report))
+    _run(deploying.check(bundle, waivers, report, Programs(pythons=read_pythons(config))))
     report.end(None)
 
 
@@ -144,13 +148,15 @@ def deploy(
     accept_newer_file: _NewerFileOption = False,
     unproven: _UnprovenOption = False,
     accept_warnings: _WarningsOption = False,
+    config: PythonsOf = None,
     as_json: Json = False,
 ) -> None:
     """Check a bundle and copy it into the repository as a version of a model, either whole or not at all."""
     target = Repository(repository), check_model_name(model), version
     waivers = deploying.Waivers(newer_file=accept_newer_file, unproven=unproven, warnings=accept_warnings)
     report = ListedReport() if as_json else PrintedReport()
-    report.end(_run(deploying.deploy(bundle, *target, waivers=waivers, report=report)))
+    programs = Programs(pythons=read_pythons(config))
+    report.end(_run(deploying.deploy(bundle, *target, waivers=waivers, report=report, programs=programs)))
 
 
 @_command

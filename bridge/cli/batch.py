@@ -11,11 +11,13 @@ import typer
 from bridge.cli.batch_options import BatchOptions, RProcess
 from bridge.cli.commands import CommandFailed, with_options_of
 from bridge.cli.json_output import print_json
+from bridge.config import read_pythons
 from bridge.errors import BridgeError
 from bridge.events import RUN_BUG
 from bridge.offline.run_options import RunOptions
 from bridge.own_log import OwnLog
 from bridge.texts import printable
+from bridge.workers.programs import Programs
 
 if TYPE_CHECKING:
     from bridge.offline.scorer import RunScorer
@@ -69,7 +71,7 @@ async def _in_process(options: BatchOptions) -> "RunScorer":
     return await InProcess.open(
         *named,
         timeout_s=options.timeout,
-        r="embedded" if options.r is RProcess.EMBEDDED else "rserve",
+        programs=Programs("embedded" if options.r is RProcess.EMBEDDED else "rserve", read_pythons(options.config)),
         log_dir=options.log_dir,
     )
 

@@ -14,6 +14,7 @@ from bridge.cli.completion import complete_model
 from bridge.cli.dialect_options import Decimal, Encoding, NoHeader, Separator, dialect_of
 from bridge.cli.gateway_options import ClientCert, ClientKey, GatewayOptions, TlsCa, Token, Url
 from bridge.cli.json_output import Json
+from bridge.cli.pythons_option import PythonsOf
 from bridge.offline.run_options import RunOptions
 
 __all__ = ["BatchOptions", "RProcess"]
@@ -97,6 +98,7 @@ class BatchOptions:
     patience: Annotated[float, typer.Option(help="Seconds to wait for a gateway that can't score now.")] = 600.0
     log_dir: Annotated[Path | None, typer.Option(help="Folder of a prediction log, with --repository.")] = None
     r: _ROption = RProcess.RSERVE
+    config: PythonsOf = None
     separator: Separator = ","
     decimal: Decimal = "."
     encoding: Encoding = "utf-8"
@@ -120,6 +122,8 @@ class BatchOptions:
             raise typer.BadParameter("needs --repository: a gateway keeps its own log", param_hint="--log-dir")
         if self.r is not RProcess.RSERVE and self.repository is None:
             raise typer.BadParameter("needs --repository: a gateway runs R itself", param_hint="--r")
+        if self.config is not None and self.repository is None:
+            raise typer.BadParameter("needs --repository: a gateway runs models itself", param_hint="--config")
 
     def run(self) -> RunOptions:
         """Returns what the run is asked to do.

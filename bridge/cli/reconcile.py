@@ -10,6 +10,8 @@ from rich.console import Console
 
 from bridge.cli.commands import sigterm_unwinds
 from bridge.cli.json_output import Json, print_json
+from bridge.cli.pythons_option import PythonsOf
+from bridge.config import read_pythons
 from bridge.errors import BridgeError
 from bridge.events import RUN_BUG
 from bridge.own_log import OwnLog
@@ -67,6 +69,7 @@ def reconcile(
     client_defaults: _ClientDefaultsOption = None,
     timeout: _TimeoutOption = None,
     r: _ROption = None,
+    config: PythonsOf = None,
     as_json: Json = False,
 ) -> None:
     """Score the logged calls again, independently of the gateway, and compare the scores row by row.
@@ -77,7 +80,8 @@ def reconcile(
     try:
         selection = Selection.parse(since, until, model)
         files = tuple(client_defaults or ())
-        summary = _run(Options(log, repository, selection, tolerance, output, against, key, files, timeout, r=_way(r)))
+        given = log, repository, selection, tolerance, output, against, key, files, timeout
+        summary = _run(Options(*given, r=_way(r), pythons=read_pythons(config)))
         _print(summary, output, as_json=as_json, joined=", client_defaults.parquet" if client_defaults else "")
     except (BridgeError, OSError) as error:
         typer.echo(printable(f"{error}"), err=True)

@@ -34,6 +34,7 @@ from bridge.prediction_log.recorder import LogRecorder
 from bridge.prediction_log.writer import PredictionLog
 from bridge.services.http_calls import Route
 from bridge.tracing import open_tracing
+from bridge.workers.programs import Programs
 
 __all__ = ["Gateway"]
 
@@ -69,7 +70,7 @@ class Gateway:
             self._update_health,
             self._drain,
             settings.cache_dir,
-            worker_user=self._worker_user,
+            programs=Programs(pythons=settings.pythons, user=self._worker_user),
             stores=self._stores,
             log_model_messages=settings.log_model_messages,
         )

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
 
 from bridge.backends import Backend, Description, Warned
 from bridge.backends.choice import load_backend
@@ -19,13 +18,13 @@ from bridge.models.row_wise import RowWise, try_row_wise
 from bridge.models.trial import Scored, Trial
 from bridge.reads import Reads
 from bridge.shortages import says_out_of_memory, says_short
-from bridge.workers.user import WorkerUser
+from bridge.workers.programs import Programs
 
 __all__ = ["ROW_BY_ROW", "Accepted", "accept"]
 
-ROW_BY_ROW = (
-    "say row_by_row = true if Pred.R was written for one row, or remove row_wise if the rows of a call belong together"
-)
+ROW_BY_ROW = "say row_by_row = true if the function was written for one row, or remove row_wise if the rows of a call belong together"
+
+_ACCEPT = "--accept-warnings takes it as it is"
 
 _reads = Reads()
 
@@ -47,7 +46,7 @@ class Accepted:
         row_wise: the result of testing that rows are independent; None if the author does not claim it, or has each
             row scored by itself.
         apart: the name of an output whose scores differ between rows alone and rows together; empty if there is none.
-        warnings: R's warnings while rows were scored that the model has to take.
+        warnings: the model's warnings while rows were scored that the model has to take.
         longest_s: the time of the slowest batch of these rows, seconds.
         another_day: whether the scores change when the model's clock is set forward; None if this was not tried.
     """
@@ -76,17 +75,15 @@ async def accept(
     bundle: Bundle,
     cache_dir: Path | None = None,
     *,
-    worker_user: WorkerUser | None = None,
+    programs: Programs = Programs(),
     thorough: bool = False,
-    r: Literal["rserve", "embedded"] = "rserve",
 ) -> Accepted:
     """Loads a bundle and scores its golden rows, or made-up rows if it has none; first verifies unverified files.
 
     Args:
         bundle: the bundle to try.
         cache_dir: the folder that keeps compiled models for the next load; None keeps nothing.
-        worker_user: the user that worker processes run as; None for the caller's own.
-        r: which processes hold R for a bundle of an R model; see `load_backend`.
+        programs: the programs that compute scores, and the user that they run as.
         thorough: also try whether the scores change on another day, which only whoever deploys the bundle can mend.
 
     Raises:
@@ -96,7 +93,7 @@ async def accept(
     """
     if not bundle.verified:
         await _reads.run(bundle.subject, bundle.settings.load_timeout_s, partial(verify, bundle))
-    backend = await load_backend(bundle, cache_dir, worker_user, r=r)
+    backend = await load_backend(bundle, cache_dir, programs)
     try:
         return await _try_in_time(bundle, backend, thorough=thorough)
     except BaseException:
@@ -120,6 +117,9 @@ async def _try_in_time(bundle: Bundle, backend: Backend, *, thorough: bool) -> A
 
 async def _try(bundle: Bundle, backend: Backend, golden: GoldenRows | None, *, thorough: bool) -> Accepted:
     description, trial = backend.description, Trial(bundle, backend)
+    if description.loading_warnings and not bundle.accepts_warnings:
+        warned = "; ".join(description.loading_warnings)
+        raise BundleError(f"the model warned while it was loaded, and may give other scores: {warned}; {_ACCEPT}")
     if description.booster is not None and description.booster.newer_file:
         _check_newer_file(bundle, golden)
     remark = ""
@@ -213,7 +213,7 @@ def _outputs(bundle: Bundle, known: tuple[Output, ...] | None, scores: Sequence[
 
 def _refusal(what: str, bundle: Bundle, error: BridgeError) -> BundleError:
     """Returns the error that a failed trial raises: a PassingFailure if another try may help, else a BundleError."""
-    limit_mb = bundle.settings.memory_limit_mb if bundle.backend == "rserve" else None
+    limit_mb = bundle.settings.memory_limit_mb if bundle.backend != "xgboost" else None
     sentence = f"{what}: {error}"
     if limit_mb is not None and says_out_of_memory(error.private):
         reached = f"{sentence}: memory_limit_mb = {limit_mb} was reached"

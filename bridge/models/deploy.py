@@ -9,8 +9,12 @@ from bridge.config import default_cache_dir
 from bridge.errors import BundleError
 from bridge.models.acceptance import ROW_BY_ROW, Accepted, accept
 from bridge.models.proposals import remedy, working_lines
+from bridge.workers.programs import Programs
 
 __all__ = ["Report", "Waivers", "check", "deploy"]
+
+
+_LANGUAGES = {"rserve": "R", "python": "Python", "xgboost": "xgboost"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,8 @@ class Waivers:
     Attributes:
         newer_file: accept a model file of a newer xgboost, if its golden rows come out exactly.
         unproven: accept a bundle although no rows, or not every number of rows, could be scored.
-        warnings: accept that R warned, while rows were tried, that it went on with other data than it was given.
+        warnings: accept that the model warned, while rows were tried, that it went on with other data than it was
+            given, or, while it was loaded, that it may give other scores.
     """
 
     newer_file: bool = False
@@ -41,18 +46,19 @@ class Report:
         """Called for anything else that whoever deploys the bundle should know, given in one sentence."""
 
 
-async def check(path: Path, waivers: Waivers, report: Report) -> None:
+async def check(path: Path, waivers: Waivers, report: Report, programs: Programs = Programs()) -> None:
     """Tries a bundle without deploying it: loads it and scores its golden rows, or made-up rows if it has none.
 
     Args:
         path: the bundle's folder.
         waivers: the faults to accept.
         report: receives the results.
+        programs: the programs that compute scores.
 
     Raises:
         BundleError: the bundle may not serve; the message says why.
     """
-    await _tried(_read(path, waivers), waivers, report, thorough=True)
+    await _tried(_read(path, waivers), waivers, report, programs, thorough=True)
     try:
         bundle_files(path, links=False)
     except BundleError as error:
@@ -67,6 +73,7 @@ async def deploy(
     *,
     waivers: Waivers,
     report: Report,
+    programs: Programs = Programs(),
     thorough: bool = True,
 ) -> StoredVersion:
     """Copies a bundle, tries the copy, and makes it a version of the model, whole or not at all; returns that version.
@@ -78,6 +85,7 @@ async def deploy(
         version: the version's number; None for one above the highest.
         waivers: the faults to accept.
         report: receives the results of the trial.
+        programs: the programs that compute scores.
         thorough: also try what a gateway does not try when it loads the version: whether scores change on another day.
 
     Raises:
@@ -87,10 +95,14 @@ async def deploy(
     repository.check_free(model, version)
     _check_folder(path)
     with repository.staged(path) as staged:
-        accepted = await _tried(_read(staged, waivers), waivers, report, thorough=thorough)
+        accepted = await _tried(_read(staged, waivers), waivers, report, programs, thorough=thorough)
         booster = accepted.description.booster
-        newer = booster is not None and booster.newer_file
-        manifest = make_manifest(staged, accepted.description.outputs, accepts_newer_file=newer)
+        manifest = make_manifest(
+            staged,
+            accepted.description.outputs,
+            accepts_newer_file=booster is not None and booster.newer_file,
+            accepts_warnings=bool(accepted.description.loading_warnings),
+        )
         return repository.publish(staged, manifest, model, version)
 
 
@@ -106,20 +118,26 @@ def _check_folder(path: Path) -> None:
 
 def _read(path: Path, waivers: Waivers) -> Bundle:
     bundle = read_bundle(path)
-    return replace(bundle, accepts_newer_file=True) if waivers.newer_file else bundle
+    return replace(
+        bundle,
+        accepts_newer_file=waivers.newer_file or bundle.accepts_newer_file,
+        accepts_warnings=waivers.warnings or bundle.accepts_warnings,
+    )
 
 
-async def _tried(bundle: Bundle, waivers: Waivers, report: Report, *, thorough: bool) -> Accepted:
+async def _tried(bundle: Bundle, waivers: Waivers, report: Report, programs: Programs, *, thorough: bool) -> Accepted:
     cache_dir = default_cache_dir()
-    accepted = await accept(bundle, cache_dir, thorough=thorough)
+    accepted = await accept(bundle, cache_dir, programs=programs, thorough=thorough)
     await accepted.backend.close()
     report.loaded(accepted)
+    for text in accepted.description.loading_warnings:
+        report.waived(f"the model warned while it was loaded, and may give other scores: {text}")
     if fault := _unproven(accepted):
-        fault += await _advice(bundle, accepted, fault, cache_dir)
+        fault += await _advice(bundle, accepted, fault, cache_dir, programs)
         _judge(fault, "--unproven takes it as it is", report, waived=waivers.unproven)
     elif changed := accepted.changed_data:
-        advice = await _advice(bundle, accepted, changed, cache_dir)
-        fault = f"R went on with other data than it was given: {changed}{advice}"
+        advice = await _advice(bundle, accepted, changed, cache_dir, programs)
+        fault = f"{_LANGUAGES[bundle.backend]} went on with other data than it was given: {changed}{advice}"
         _judge(fault, "--accept-warnings takes it as it is", report, waived=waivers.warnings)
     if accepted.row_wise is not None and accepted.row_wise.refuted and bundle.settings.row_wise:
         raise BundleError(f"model.toml says row_wise = true, but {accepted.row_wise.refuted}: {ROW_BY_ROW}")
@@ -132,12 +150,12 @@ def _judge(fault: str, waiver: str, report: Report, *, waived: bool) -> None:
     report.waived(fault)
 
 
-async def _advice(bundle: Bundle, accepted: Accepted, fault: str, cache_dir: Path) -> str:
+async def _advice(bundle: Bundle, accepted: Accepted, fault: str, cache_dir: Path, programs: Programs) -> str:
     """Returns what the author can do about a fault, as the end of a sentence; empty if nothing is known."""
-    lines = await working_lines(bundle, accepted.description, cache_dir)
+    lines = await working_lines(bundle, accepted.description, cache_dir, programs)
     if lines:
         return f"; with these lines in model.toml the bundle scores:\n\n{lines}\n"
-    advice = remedy(fault)
+    advice = remedy(fault) if bundle.backend == "rserve" else ""
     return f"; {advice}" if advice else ""
 
 

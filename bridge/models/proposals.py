@@ -13,6 +13,7 @@ from bridge.columns import Type
 from bridge.errors import BundleError
 from bridge.features.feature import Feature
 from bridge.models.acceptance import accept
+from bridge.workers.programs import Programs
 
 __all__ = ["remedy", "working_lines"]
 
@@ -42,18 +43,21 @@ class _Candidate:
     lines: list[str]
 
 
-async def working_lines(bundle: Bundle, description: Description, cache_dir: Path | None) -> str:
+async def working_lines(
+    bundle: Bundle, description: Description, cache_dir: Path | None, programs: Programs = Programs()
+) -> str:
     """Returns lines for model.toml with which the bundle was seen to score; empty if none are known.
 
     Args:
         bundle: a bundle that scored nothing, or not what it should; for an xgboost bundle no lines are known.
         description: what the loaded model says about itself.
         cache_dir: the folder that keeps compiled models for the next load.
+        programs: the programs that compute scores.
     """
-    candidates = _candidates(bundle.settings, description) if bundle.backend == "rserve" else ()
+    candidates = _candidates(bundle.settings, description) if bundle.backend != "xgboost" else ()
     for candidate in candidates:
         try:
-            accepted = await accept(replace(bundle, settings=candidate.settings), cache_dir)
+            accepted = await accept(replace(bundle, settings=candidate.settings), cache_dir, programs=programs)
         except BundleError:
             continue
         await accepted.backend.close()

@@ -17,7 +17,7 @@ from bridge.models.residents import enough, first_to_serve, residents
 from bridge.models.retries import Retries
 from bridge.models.version import State, Version
 from bridge.shortages import passing_failure
-from bridge.workers.user import WorkerUser
+from bridge.workers.programs import Programs
 
 __all__ = ["Registry"]
 
@@ -34,7 +34,7 @@ class Registry:
         on_change: called with a model's name whenever another version may serve, or none.
         drain: the gateway's deadline for all calls.
         cache_dir: the folder that keeps compiled models for the next start; None keeps nothing.
-        worker_user: the user that worker processes run as; None for the gateway's own.
+        programs: the programs that compute scores, and the user that they run as.
         stores: where features are looked up by key.
         log_model_messages: whether the messages of errors that models raise are written to the gateway's own log.
 
@@ -49,13 +49,13 @@ class Registry:
         drain: Drain | None = None,
         cache_dir: Path | None = None,
         *,
-        worker_user: WorkerUser | None = None,
+        programs: Programs = Programs(),
         stores: StoreSource | None = None,
         log_model_messages: bool = False,
     ) -> None:
         self.unloaded: set[str] = set()
         self._cache_dir, self._stores = cache_dir, stores
-        self._worker_user, self._log_model_messages = worker_user, log_model_messages
+        self._programs, self._log_model_messages = programs, log_model_messages
         self._lookout = Lookout(repository)
         self._promoted: dict[str, int | None] = {}
         self._drain, self._on_change = drain or Drain(), on_change
@@ -259,7 +259,7 @@ class Registry:
             version.know(bundle)
             bundle = await self._lookout.verified(bundle)  # before it takes one of the places for loading
             async with self._loading:
-                accepted = await accept(bundle, self._cache_dir, worker_user=self._worker_user)
+                accepted = await accept(bundle, self._cache_dir, programs=self._programs)
             lookups = await plan_of(accepted, self._stores)
             version.begin_serving(accepted, self._drain, lookups, log_model_messages=self._log_model_messages)
         except PassingFailure as error:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Coroutine, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from bridge.bundles.repository import Repository
 from bridge.calls import Arrival, Call, Deadline, Outcome, now
@@ -20,6 +20,7 @@ from bridge.offline.scorer import Answer, CallFailed, Question, RunScorer
 from bridge.offline.stored_models import LoadedVersion, Loading, load_version
 from bridge.services.answer import let_go
 from bridge.services.models import write_detail
+from bridge.workers.programs import Programs
 
 __all__ = ["InProcess"]
 
@@ -54,7 +55,7 @@ class InProcess(RunScorer):
         version: int = 0,
         *,
         timeout_s: float = 30.0,
-        r: Literal["rserve", "embedded"] = "rserve",
+        programs: Programs = Programs(),
         log_dir: Path | None = None,
         workers: int | None = None,
     ) -> Self:
@@ -65,15 +66,15 @@ class InProcess(RunScorer):
             model: the model's name.
             version: the version's number; 0 for the promoted one, else the highest that may serve.
             timeout_s: the most seconds that a call may take; the model's `max_timeout_s` if that is less.
-            r: which processes hold R for a bundle of an R model.
+            programs: the programs that compute scores.
             log_dir: the folder of the prediction log to write; None writes none.
-            workers: how many calls are scored at once, each by a thread or R process; None for the model's setting.
+            workers: how many calls are scored at once, each by a thread or process; None for the model's setting.
 
         Raises:
             BridgeError: there is no such version, it may not serve, or the log can't be written; the message says why.
         """
         drain = Drain()
-        how = Loading(default_cache_dir(), r, workers)
+        how = Loading(default_cache_dir(), programs, workers)
         loaded = await load_version(Repository(repository), model, version, drain, how)
         try:
             log = None if log_dir is None else await RunLog.open(log_dir)

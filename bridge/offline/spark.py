@@ -1,7 +1,7 @@
 """Scores a Spark frame: what is checked before a job begins, and the frame that comes of it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,6 +19,7 @@ from bridge.offline.model_columns import outputs_of, wanted_of
 from bridge.offline.output_rows import output_schema
 from bridge.row_files.arrow_columns import may_be_keys, plain_type
 from bridge.row_files.wanted import Wanted
+from bridge.workers.programs import Programs
 
 __all__ = ["FrameRefused", "ScoreOptions", "score"]
 
@@ -47,6 +48,7 @@ class ScoreOptions:
         timeout_s: the most seconds that one call may take; the model's `max_timeout_s` and `kill_after_s` hold too.
         patience_s: how long to wait while the model can't score, before the job ends, seconds.
         r: which processes hold R for a bundle of an R model: those of Rserve, or Python's own, by rpy2.
+        pythons: the paths of the interpreters that bundles of Python functions may name, here and on the executors.
 
     Raises:
         ValueError: `rejects` or `r` has no such value.
@@ -61,6 +63,7 @@ class ScoreOptions:
     timeout_s: float = 30.0
     patience_s: float = 600.0
     r: Literal["rserve", "embedded"] = "rserve"
+    pythons: Mapping[str, str | Path] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.rejects not in {"fail", "keep"} or self.r not in {"rserve", "embedded"}:
@@ -92,7 +95,7 @@ def score(frame: Any, model: str, repository: str | Path, **options: Any) -> Any
     """
     asked = ScoreOptions(**options)
     repository = Path(repository)
-    detail = _described(repository, model, asked.version, asked.r)
+    detail = _described(repository, model, asked)
     columns = _Columns.of(frame, wanted_of(detail, asked.key, asked.keep, ignore_extra=asked.ignore_extra))
     schema = _schema(columns, outputs_of(detail), detail=asked.rejects == "keep")
     archive = pack(repository, model, detail.version.version, detail.version.digest)
@@ -101,9 +104,8 @@ def score(frame: Any, model: str, repository: str | Path, **options: Any) -> Any
 
 
 def _scoring(asked: ScoreOptions, columns: "_Columns", detail: pb.ModelDetail, archive: str) -> PartitionScoring:
-    found = detail.version
     return PartitionScoring(
-        bundled=Bundled(archive, found.model, found.version, found.digest, asked.r, asked.timeout_s),
+        bundled=_bundled(asked, detail, archive),
         names=columns.names,
         sent=columns.sent,
         echoed=columns.echoed,
@@ -114,11 +116,17 @@ def _scoring(asked: ScoreOptions, columns: "_Columns", detail: pb.ModelDetail, a
     )
 
 
-def _described(repository: Path, model: str, version: int, r: Literal["rserve", "embedded"]) -> pb.ModelDetail:
+def _bundled(asked: ScoreOptions, detail: pb.ModelDetail, archive: str) -> Bundled:
+    found, pythons = detail.version, tuple((name, str(path)) for name, path in sorted(asked.pythons.items()))
+    return Bundled(archive, found.model, found.version, found.digest, asked.r, pythons, asked.timeout_s)
+
+
+def _described(repository: Path, model: str, asked: ScoreOptions) -> pb.ModelDetail:
     """Returns what a version says of itself once it is loaded; it is closed again."""
+    programs = Programs(asked.r, {name: Path(path) for name, path in asked.pythons.items()})
     loop = LoopThread()  # a notebook's own loop is busy with the cell that calls this
     try:
-        scorer = loop.run(InProcess.open(repository, model, version, r=r, workers=1))
+        scorer = loop.run(InProcess.open(repository, model, asked.version, programs=programs, workers=1))
         loop.run(scorer.close())
     finally:
         loop.close()

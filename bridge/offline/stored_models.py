@@ -3,7 +3,6 @@
 import asyncio
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 from bridge.bundles.bundle import MANIFEST, Bundle, bundle_files, read_bundle
 from bridge.bundles.repository import Repository, StoredVersion, check_model_name
@@ -14,6 +13,7 @@ from bridge.models.acceptance import accept
 from bridge.models.version import Version
 from bridge.private_folders import make_folder, remove_folder
 from bridge.shortages import passing_failure
+from bridge.workers.programs import Programs
 
 __all__ = ["LoadedVersion", "Loading", "load_version"]
 
@@ -24,12 +24,12 @@ class Loading:
 
     Attributes:
         cache_dir: the folder that keeps compiled models.
-        r: which processes hold R for a bundle of an R model.
-        workers: how many calls the model scores at once, each by a thread or R process; None for its own setting.
+        programs: the programs that compute scores.
+        workers: how many calls the model scores at once, each by a thread or process; None for its own setting.
     """
 
     cache_dir: Path
-    r: Literal["rserve", "embedded"] = "rserve"
+    programs: Programs = Programs()
     workers: int | None = None
 
 
@@ -116,13 +116,13 @@ async def _load(version: Version, drain: Drain, how: Loading) -> Path | None:
     folder = None
     try:
         bundle = await asyncio.to_thread(_deployed, version.stored.path)
-        if bundle.backend == "rserve":  # R that has crashed reads the files again
+        if bundle.backend != "xgboost":  # an interpreter that has crashed reads the files again
             folder = await asyncio.to_thread(make_folder, "bundle")
             bundle = await asyncio.to_thread(_copied, bundle, folder / version.stored.model / version.stored.path.name)
         if how.workers is not None:
             bundle = replace(bundle, settings=bundle.settings.model_copy(update={"workers": how.workers}))
         version.know(bundle)
-        version.begin_serving(await accept(bundle, how.cache_dir, r=how.r), drain)
+        version.begin_serving(await accept(bundle, how.cache_dir, programs=how.programs), drain)
     except BaseException as error:
         if folder is not None:
             await asyncio.to_thread(remove_folder, folder)

@@ -20,6 +20,7 @@ from bridge.reconcile.client_defaults import ClientDefaults
 from bridge.reconcile.compare import Comparison, Rescorer, compare
 from bridge.reconcile.differences import DifferenceFiles
 from bridge.reconcile.observations import Observations
+from bridge.reconcile.python_path import PythonPath
 from bridge.reconcile.r_path import RPath
 from bridge.reconcile.report import write_report
 from bridge.reconcile.spool import CHUNK_CALLS, CHUNK_ROWS, LoggedVersion, Spool, VersionKey
@@ -50,6 +51,7 @@ class Options:
         chunk_rows: the most rows in memory at once.
         r: the program that R models run in: "embedded", a Python process, or "rscript"; None for the first that is
             installed.
+        pythons: the interpreters that Python models may name, by these names.
     """
 
     log: Path
@@ -63,6 +65,7 @@ class Options:
     timeout_s: float | None = None
     chunk_rows: int = CHUNK_ROWS
     r: Literal["embedded", "rscript"] | None = None
+    pythons: Mapping[str, Path] = field(default_factory=dict)
 
 
 def _check_repository(repository: Path | None) -> None:
@@ -202,7 +205,11 @@ def _open(key: VersionKey, options: Options) -> Rescorer:
     if bundle.digest != key.digest:
         raise BundleError("the repository holds another bundle under this version: its digest is not the logged one")
     verify(bundle)
-    return XgboostPath(bundle) if bundle.backend == "xgboost" else RPath(bundle, options.timeout_s, options.r)
+    if bundle.backend == "xgboost":
+        return XgboostPath(bundle)
+    if bundle.backend == "python":
+        return PythonPath(bundle, options.pythons, options.timeout_s)
+    return RPath(bundle, options.timeout_s, options.r)
 
 
 def _log_notes(spool: Spool) -> list[str]:

@@ -1,6 +1,5 @@
 """The first message of a Python worker: what it has loaded."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Self, TypeVar
 
@@ -49,11 +48,12 @@ class Greeting:
         """
         head = message.head
         error = head.get("error")
+        features: list[Any] = _part(head, "features", list)
         return cls(
             pid=_part(head, "pid", int),
             digest=_part(head, "digest", str),
             error=None if error is None else _part(head, "error", str),
-            features=tuple(_feature(one) for one in _part(head, "features", list)),
+            features=tuple(_feature(one) for one in features),
             frame_features=tuple(Feature(name) for name in _texts(head, "frame_features")),
             version=_part(head, "version", str),
             packages=_texts(head, "packages"),
@@ -62,15 +62,15 @@ class Greeting:
         )
 
 
-def _part(head: dict[str, Any], name: str, kind: Callable[..., _Part]) -> _Part:
-    value: _Part = head.get(name)  # type: ignore[assignment] # checked in the next line
-    if type(value) is not kind:
+def _part(head: dict[str, Any], name: str, kind: type[_Part]) -> _Part:
+    value = head.get(name)
+    if not isinstance(value, kind):
         raise ProtocolError(f"the Python worker's greeting lacks '{name}', or has something else there")
     return value
 
 
 def _texts(head: dict[str, Any], name: str) -> tuple[str, ...]:
-    texts = _part(head, name, list)
+    texts: list[Any] = _part(head, name, list)
     if not all(isinstance(text, str) for text in texts):
         raise ProtocolError(f"the Python worker's greeting has no texts under '{name}'")
     return tuple(texts)

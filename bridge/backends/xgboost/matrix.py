@@ -9,9 +9,10 @@ from bridge.backends.xgboost.facts import CATEGORICAL, ModelFacts
 from bridge.backends.xgboost.features import lacks_levels
 from bridge.columns import Array, Batch, Column, Mask, Matrix, Table, Type
 from bridge.errors import InvalidRequest
-from bridge.features.binding import RowFaults, column_order
+from bridge.features.binding import column_order
 from bridge.features.feature import Feature
 from bridge.features.level_codes import LevelCodes
+from bridge.features.row_faults import RowFaults
 
 __all__ = ["Matrices"]
 

@@ -10,6 +10,7 @@ from bridge.offline.executors.archive import unpack
 from bridge.offline.in_process import InProcess
 from bridge.offline.loop_thread import LoopThread
 from bridge.private_folders import make_folder, remove_folder
+from bridge.workers.programs import Programs
 
 __all__ = ["Bundled", "Resident", "resident"]
 
@@ -26,6 +27,7 @@ class Bundled:
         version: the version's number.
         digest: the bundle's digest.
         r: which processes hold R for a bundle of an R model.
+        pythons: the names and paths of the interpreters that bundles of Python functions may name.
         timeout_s: the most seconds that a call may take.
     """
 
@@ -34,6 +36,7 @@ class Bundled:
     version: int
     digest: str
     r: Literal["rserve", "embedded"]
+    pythons: tuple[tuple[str, str], ...]
     timeout_s: float
 
 
@@ -90,9 +93,9 @@ def _load(bundled: Bundled) -> Resident:
     try:
         unpack(Path(SparkFiles.get(bundled.archive)), folder)
         # Spark gives a process one core, unless it is told otherwise, and starts as many as it may use.
-        opening = InProcess.open(
-            folder, bundled.model, bundled.version, timeout_s=bundled.timeout_s, r=bundled.r, workers=1
-        )
+        programs = Programs(bundled.r, {name: Path(path) for name, path in bundled.pythons})
+        named = folder, bundled.model, bundled.version
+        opening = InProcess.open(*named, timeout_s=bundled.timeout_s, programs=programs, workers=1)
         found = Resident(loop.run(opening), loop)
     except BaseException:
         loop.close()

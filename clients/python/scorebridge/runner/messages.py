@@ -2,7 +2,7 @@
 
     prefix   4 bytes: the kind; unsigned 32 bits: bytes of the head; unsigned 64 bits: bytes of the body
     head     JSON in UTF-8: an object; "rows", and for each column under "columns"
-             [name, type, masked, levels, texts, bytes]
+             [name, type, masked, levels, ordered, texts, bytes]
     body     the buffers of the columns, in their order, each padded with zeros to a multiple of 8 bytes
 
 A number, a truth value (one byte, 0 or 1) or a factor's code is sent as it is, then, if "masked", one such byte a row
@@ -47,7 +47,7 @@ MOST_BODY_BYTES = 256 << 20
 _ALIGNMENT = 8
 _ZEROS = b"\0" * _ALIGNMENT
 _MOST_COLUMNS = 1 << 20
-_FIELDS = 6  # of a column in the head
+_FIELDS = 7  # of a column in the head
 
 
 class BadMessage(Exception):
@@ -83,7 +83,7 @@ def _padded(size: int) -> int:
 
 def _encoded_numbers(vector: Vector) -> tuple[list[Any], list[Any]]:
     values = np.ascontiguousarray(vector.values, DTYPES[vector.type])
-    described = [vector.name, vector.type, int(vector.mask is not None), list(vector.levels), 0, 0]
+    described = [vector.name, vector.type, int(vector.mask is not None), list(vector.levels), int(vector.ordered), 0, 0]
     return described, [values] if vector.mask is None else [values, np.ascontiguousarray(vector.mask, np.bool_)]
 
 
@@ -99,7 +99,7 @@ def _encoded_texts(vector: Vector) -> tuple[list[Any], list[Any]]:
         ]
     texts = [text.encode() for text in places]
     joined = b"".join(texts)
-    described = [vector.name, vector.type, 0, [], len(texts), len(joined)]
+    described = [vector.name, vector.type, 0, [], 0, len(texts), len(joined)]
     return described, [np.array(codes, "<i4"), np.array(list(map(len, texts)), "<i4"), joined]
 
 
@@ -145,7 +145,7 @@ def decode(head: dict[str, Any], body: memoryview) -> tuple[int, list[Vector]]:
 def _decoded(reader: _Reader, rows: int, column: Any) -> Vector:
     if not (isinstance(column, list) and len(column) == _FIELDS):
         raise BadMessage("a column is not described as it must be")
-    name, kind, masked, levels, texts, size = column
+    name, kind, masked, levels, ordered, texts, size = column
     if not isinstance(name, str) or not isinstance(kind, str) or kind not in DTYPES:
         raise BadMessage("a column has no name, or a type that is none")
     if not isinstance(levels, list) or not all(isinstance(level, str) for level in levels):
@@ -156,7 +156,7 @@ def _decoded(reader: _Reader, rows: int, column: Any) -> Vector:
     mask = reader.truths(rows) if masked else None
     if kind == "factor" and rows and (values.min() < 0 or values.max() >= max(len(levels), 1)):
         raise BadMessage("a code has no level")
-    return Vector(name, kind, values, mask, tuple(levels))
+    return Vector(name, kind, values, mask, tuple(levels), bool(ordered))
 
 
 def _decoded_texts(reader: _Reader, rows: int, name: str, texts: Any, size: Any) -> Vector:

@@ -29,6 +29,7 @@ class Vector(NamedTuple):
         values: shape (rows,), of the type's dtype; a double or float is missing where it is NaN.
         mask: shape (rows,), true where the value is missing and `values` holds a placeholder; None if none is.
         levels: the levels of a factor, in the order of their codes; empty for other types.
+        ordered: whether the levels of a factor have a rank.
     """
 
     name: str
@@ -36,3 +37,4 @@ class Vector(NamedTuple):
     values: Any
     mask: Any = None
     levels: tuple[str, ...] = ()
+    ordered: bool = False

@@ -1,0 +1,134 @@
+"""One worker: a forked interpreter that has the model, and the connection over which calls reach it."""
+
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Self
+
+from scorebridge.runner.vectors import Vector
+
+from bridge.backends.python.connection import Connection, Message
+from bridge.backends.python.greeting import Greeting
+from bridge.backends.python.process import PythonProcess
+from bridge.shortages import ended_from_outside, signal_name
+from bridge.workers.exchange import ConnectionLost
+from bridge.workers.forked import ForkedProcess
+from bridge.workers.forking import accepted
+
+__all__ = ["Worker"]
+
+
+class Worker:
+    """A forked interpreter that has the model and scores one call at a time.
+
+    Attributes:
+        process: the parent that forked the worker.
+        connection: the connection to the worker.
+        greeting: the worker's first message.
+        calls: the number of calls that the worker was given so far.
+        changed: what the last call has left behind that the next one must not meet, in words; empty if nothing.
+    """
+
+    def __init__(self, process: PythonProcess, connection: Connection, greeting: Greeting) -> None:
+        self.process = process
+        self.connection = connection
+        self.greeting = greeting
+        self.calls = 0
+        self.changed = ""
+        self._forked = ForkedProcess(greeting.pid, process.group.number, process.worker_folder(greeting.pid))
+
+    @classmethod
+    async def fork(cls, process: PythonProcess) -> Self:
+        """Waits until the parent has loaded its bundle, and has it fork a worker.
+
+        There is no time limit; the caller cancels it to set one.
+
+        Raises:
+            ConnectionLost: the parent ended, or ended 10 connections in a row before they gave a worker.
+            ProtocolError: the process that answered is not a worker of this parent.
+            OSError: the gateway has no file descriptor or memory left.
+        """
+        return await accepted(process, lambda: cls._connected(process))
+
+    @classmethod
+    async def _connected(cls, process: PythonProcess) -> Self:
+        connection, greeting = await Connection.open(process.socket, process.user)
+        try:
+            return cls(process, connection, Greeting.read(greeting))
+        except BaseException:
+            connection.close()
+            raise
+
+    @property
+    def pid(self) -> int:
+        """The process id of the worker."""
+        return self.greeting.pid
+
+    @property
+    def why_not(self) -> str | None:
+        """Why the bundle did not load, in the worker's own words; None if it did."""
+        return self.greeting.error
+
+    @property
+    def digest(self) -> str:
+        """The digest of the bundle that the worker says to have loaded."""
+        return self.greeting.digest
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is lost, so that the worker can't be asked any more."""
+        return self.connection.lost
+
+    @property
+    def busy(self) -> bool:
+        """Whether the worker still works on a call."""
+        return self.connection.busy
+
+    @property
+    def killed(self) -> bool:
+        """Whether the gateway has killed the worker or has begun to."""
+        return self._forked.killed
+
+    def on_lost(self, callback: Callable[[], None]) -> None:
+        """Sets the function to call once when the connection is lost by itself, but not when the worker is killed."""
+        self.connection.on_lost(callback)
+
+    async def settled(self) -> None:
+        """Waits until the worker is not busy: it has answered its last call, or the connection is lost."""
+        with suppress(ConnectionLost):
+            await self.connection.settled()
+
+    async def call(self, kind: bytes, head: dict[str, Any], vectors: Sequence[Vector]) -> Message:
+        """Sends rows to the worker, and returns its answer; see `Connection.call`.
+
+        Raises:
+            ConnectionLost: the worker died; the message says by which signal, if that is known.
+            ProtocolError: the answer broke the protocol, and the connection is lost.
+        """
+        self.calls += 1
+        # Until it has answered: a late answer to a call that was cancelled is dropped, and what it says with it.
+        self.changed = "its last call was not waited for"
+        try:
+            answer = await self.connection.call(kind, head, vectors)
+        except ConnectionLost as error:
+            number = self._forked.signal()
+            lost = ConnectionLost(f"it ended {signal_name(-number)}" if number else str(error))
+            lost.from_outside = ended_from_outside(-number)
+            raise lost from error
+        self.changed = str(answer.head.get("changed", ""))
+        return answer
+
+    async def kill(self) -> None:
+        """Kills the worker's process and every process that it started, and removes the worker's folder; idempotent.
+
+        A cancellation is raised only after that.
+
+        Raises:
+            OSError: the worker is killed, but the processes that it started could not be looked for.
+        """
+        self.connection.close()
+        await self._forked.kill()
+
+    def forget(self) -> None:
+        """Closes the connection and the process file descriptor without a kill, where the whole group is killed."""
+        self.connection.close()
+        self._forked.forget()

@@ -1,0 +1,172 @@
+"""Loads a bundle: runs its Pred.py, and finds what a gateway has to know of it."""
+
+from __future__ import annotations
+
+import inspect
+import os
+import sys
+import types
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .conditions import BundleFault, class_name, place_in, told
+from .distributions import imported_distributions
+from .source import FILE_NAME, read_source
+
+__all__ = ["Loaded", "load"]
+
+_MOST_WARNINGS = 20
+_MODULE = "Pred"
+
+
+@dataclass
+class Loaded:
+    """A bundle that was loaded, or why it was not.
+
+    Attributes:
+        predict: the function; None if there is an error.
+        error: why the bundle did not load, in one sentence; None if it did.
+        features: the function's parameters in order, each with whether it has no default.
+        frame: the name of the parameter that is a frame; None for a function of arrays.
+        frame_features: the features that a model of the bundle says to have been fitted on.
+        packages: "name version" of the imported distributions.
+        warnings: "Class: text" of each warning that may mean other scores.
+        notes: sentences for the model's author.
+        modules: the modules of the bundle.
+    """
+
+    predict: Callable[..., Any] | None = None
+    error: str | None = None
+    features: list[tuple[str, bool]] = field(default_factory=list)
+    frame: str | None = None
+    frame_features: list[str] = field(default_factory=list)
+    packages: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    modules: list[types.ModuleType] = field(default_factory=list)
+
+
+def load(folder: str, form: str) -> Loaded:
+    """Loads the bundle in a folder; whatever is wrong with it is told in the result.
+
+    The folder is the working directory meanwhile, and modules beside Pred.py can be imported.
+
+    Args:
+        folder: the folder of the bundle.
+        form: "columns" if the function takes an array for each feature, "frame" if it takes one frame.
+    """
+    before, was = set(sys.modules), os.getcwd()
+    loaded = Loaded()
+    try:
+        os.chdir(folder)
+        sys.path.insert(0, folder)
+        module = _run(folder, loaded)
+        _describe(module, form, loaded)
+        loaded.packages = imported_distributions(before)
+    except BundleFault as fault:
+        loaded.error = str(fault)
+    finally:
+        os.chdir(was)
+    loaded.modules = [one for one in list(sys.modules.values()) if _is_of(folder, one)]
+    threads = os.stat("/proc/self/task").st_nlink - 2
+    if threads > 1 and loaded.error is None:
+        loaded.notes.append(f"loading left {threads - 1} threads behind, which the workers do not have")
+    return loaded
+
+
+def _is_of(folder: str, module: Any) -> bool:
+    path = getattr(module, "__file__", None)
+    return isinstance(module, types.ModuleType) and isinstance(path, str) and path.startswith(folder + "/")
+
+
+def _run(folder: str, loaded: Loaded) -> types.ModuleType:
+    code = read_source(folder)
+    module = types.ModuleType(_MODULE)
+    module.__file__ = os.path.join(folder, FILE_NAME)
+    # A class that was pickled in a script or notebook is looked for in __main__: Pred.py may define it.
+    sys.modules[_MODULE] = sys.modules["__main__"] = module
+    with warnings.catch_warnings(record=True) as caught:
+        for category in (UserWarning, RuntimeWarning):
+            warnings.simplefilter("always", category)
+        # numpy's own filters: these tell nothing of scores, and each old wheel gives them.
+        for text in ("numpy.ufunc size changed", "numpy.dtype size changed", "numpy.ndarray size changed"):
+            warnings.filterwarnings("ignore", text)
+        try:
+            exec(code, module.__dict__)  # noqa: S102 - running the author's code is what a worker is for
+        except BaseException as error:
+            raise BundleFault(_why(folder, error)) from error
+    for one in caught:
+        if issubclass(one.category, (UserWarning, RuntimeWarning)) and len(loaded.warnings) < _MOST_WARNINGS:
+            text = f"{one.category.__name__}: {told(one.message)}"
+            if text not in loaded.warnings:
+                loaded.warnings.append(text)
+    return module
+
+
+def _why(folder: str, error: BaseException) -> str:
+    """Returns why Pred.py could not be run, in one sentence."""
+    place = place_in(folder, error)
+    where = f" ({place})" if place else ""
+    if isinstance(error, ModuleNotFoundError) and error.name:
+        return f"{FILE_NAME} needs the module '{error.name}', which is not installed in {sys.executable}{where}"
+    text = f"{FILE_NAME} raised {class_name(error)} while it was loaded{where}: {told(error)}"
+    if isinstance(error, AttributeError) and "Can't get attribute" in str(error):
+        text += (
+            "; the saved object refers to something that was defined in the session that saved it: define it in "
+            f"{FILE_NAME} before the object is loaded, or in a module beside it"
+        )
+    return text
+
+
+def _describe(module: types.ModuleType, form: str, loaded: Loaded) -> None:
+    predict = getattr(module, "predict", None)
+    if predict is None:
+        raise BundleFault(f"{FILE_NAME} defines no function predict")
+    if not callable(predict) or isinstance(predict, type):
+        raise BundleFault(f"predict in {FILE_NAME} is {class_name(predict)}, and not a function")
+    try:
+        parameters = inspect.signature(predict).parameters.values()
+    except (TypeError, ValueError) as error:
+        raise BundleFault(f"the parameters of predict in {FILE_NAME} are not known: define it by def") from error
+    named = [one for one in parameters if one.kind not in {one.VAR_POSITIONAL, one.VAR_KEYWORD}]
+    if not named:
+        raise BundleFault(f"predict in {FILE_NAME} has no named parameters: the features are its parameters")
+    if only := [one.name for one in named if one.kind is one.POSITIONAL_ONLY]:
+        raise BundleFault(f"the parameter '{only[0]}' of predict is positional only: remove the / from its parameters")
+    loaded.predict = predict
+    loaded.features = [(one.name, one.default is one.empty) for one in named]
+    required = [name for name, needed in loaded.features if needed]
+    if form == "frame":
+        loaded.frame = _frame_parameter(required, named[0].name)
+    elif len(required) == 1:
+        loaded.frame_features = _fitted_on(module)
+
+
+def _frame_parameter(required: list[str], first: str) -> str:
+    if len(required) > 1:
+        raise BundleFault(
+            f"input is 'frame', and predict has {len(required)} parameters without a default: it gets one"
+        )
+    try:
+        import pandas as pd  # noqa: F401, PLC0415 - only functions of a frame need it
+    except ImportError as error:
+        raise BundleFault(
+            f"input is 'frame', and pandas is not installed in {sys.executable}: install it there"
+        ) from error
+    return required[0] if required else first
+
+
+def _fitted_on(module: types.ModuleType) -> list[str]:
+    """Returns the names of the features that an object of Pred.py says to have been fitted on, as sklearn's do."""
+    for value in list(vars(module).values()):
+        if isinstance(value, (type, types.ModuleType)):
+            continue
+        try:
+            names = list(getattr(value, "feature_names_in_", ()))
+        except Exception:  # noqa: BLE001, S112 - an object may raise whatever it likes; then it says nothing
+            continue
+        if names and all(isinstance(name, str) for name in names):
+            return [str(name) for name in names]
+    return []

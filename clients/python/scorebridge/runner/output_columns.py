@@ -1,0 +1,171 @@
+"""One output of a prediction as a typed column, with the type that its array has."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Any
+
+import numpy as np
+
+from .conditions import Malformed, class_name
+from .refusals import refuse
+from .vectors import DTYPES, Vector
+
+__all__ = ["column_of", "is_frame", "is_series"]
+
+# numpy's types by the columns' ones, each of which holds all their values exactly.
+_TYPES = {
+    np.dtype(np.float64): "double",
+    np.dtype(np.float32): "float",
+    **dict.fromkeys(map(np.dtype, (np.int8, np.int16, np.int32, np.uint8, np.uint16)), "int"),
+    **dict.fromkeys(map(np.dtype, (np.int64, np.uint32)), "int64"),
+    np.dtype(np.bool_): "bool",
+}
+
+
+def is_frame(value: Any) -> bool:
+    """Whether a value is a frame of pandas or polars."""
+    return _is_of(value, "pandas", "DataFrame") or _is_of(value, "polars", "DataFrame")
+
+
+def is_series(value: Any) -> bool:
+    """Whether a value is a series of pandas or polars."""
+    return _is_of(value, "pandas", "Series") or _is_of(value, "polars", "Series")
+
+
+def _is_of(value: Any, module: str, name: str) -> bool:
+    loaded = sys.modules.get(module)
+    kind = getattr(loaded, name, None)
+    return isinstance(kind, type) and isinstance(value, kind)
+
+
+def column_of(name: str, values: Any, rows: int) -> Vector:
+    """Returns an output as a column.
+
+    Args:
+        name: the name of the output.
+        values: a one-dimensional array, a series, or a list or tuple of scores.
+        rows: how many there have to be.
+
+    Raises:
+        Malformed: these are not that many scores of one type.
+    """
+    mask = None
+    if _is_of(values, "pandas", "Series"):
+        values, mask = _of_pandas(name, values, rows)
+    elif _is_of(values, "polars", "Series"):
+        values, mask = _of_polars(values)
+    elif isinstance(values, (list, tuple)):
+        values = _of_list(values)
+    elif not isinstance(values, np.ndarray) or isinstance(values, np.ma.MaskedArray):
+        refuse(values, name)
+    if values.shape != (rows,):
+        _refuse_shape(name, values, rows)
+    return _typed(name, values, mask)
+
+
+def _refuse_shape(name: str, values: Any, rows: int) -> None:
+    got = (
+        f"{len(values)} scores" if values.ndim == 1 else "an array of " + (" x ".join(map(str, values.shape)) or "none")
+    )
+    raise Malformed(f"the output '{name}' has {got} for {rows} {'row' if rows == 1 else 'rows'}")
+
+
+def _typed(name: str, values: Any, mask: Any) -> Vector:
+    values = np.asarray(values)
+    kind = _TYPES.get(values.dtype.newbyteorder("="))
+    if kind in {"double", "float"}:
+        return Vector(
+            name,
+            kind,
+            values if mask is None or not mask.any() else np.where(mask, np.nan, values).astype(values.dtype),
+        )
+    if kind is not None:
+        return Vector(name, kind, values if mask is None else np.where(mask, 0, values), mask)
+    if values.dtype.kind == "U":
+        return Vector(name, "string", values.astype(object), mask)
+    if values.dtype.kind == "O":
+        return _of_objects(name, values, mask)
+    raise Malformed(
+        f"the output '{name}' has the type {values.dtype}: return float64, float32, whole numbers of up to 64 bits "
+        "with a sign, truth values or text"
+    )
+
+
+def _of_objects(name: str, values: Any, mask: Any) -> Vector:
+    """Returns objects as the one type that all of them have; None and NaN are missing."""
+    missing = np.array([_is_missing(one) for one in values], np.bool_)
+    if mask is not None:
+        missing |= mask
+    known = [one for one, absent in zip(values, missing) if not absent]
+    kinds = {_kind(one) for one in known} or {"double"}
+    if len(kinds) > 1 or None in kinds:
+        found = " and ".join(sorted({class_name(one) for one in known}))
+        raise Malformed(f"the output '{name}' holds {found}: return numbers of one type, truth values or text")
+    kind = str(kinds.pop())
+    typed: Any = np.full(len(values), _PLACEHOLDERS[kind], DTYPES[kind])
+    typed[~missing] = [str(one) for one in known] if kind == "string" else known
+    return Vector(name, kind, typed, missing if kind != "double" and missing.any() else None)
+
+
+def _is_missing(one: Any) -> bool:
+    return one is None or one is _pandas_na() or (isinstance(one, float) and math.isnan(one))
+
+
+def _pandas_na() -> Any:
+    return getattr(sys.modules.get("pandas"), "NA", _NOTHING)
+
+
+_NOTHING = object()
+_PLACEHOLDERS: dict[str, Any] = {"double": np.nan, "string": "", "bool": False, "int64": 0}
+
+
+def _kind(one: Any) -> str | None:
+    if isinstance(one, str):
+        return "string"
+    if isinstance(one, (bool, np.bool_)):
+        return "bool"
+    if isinstance(one, (int, np.integer)):
+        return "int64" if -(2**63) <= int(one) < 2**63 else None
+    return "double" if isinstance(one, (float, np.float64)) else None
+
+
+def _of_list(scores: Any) -> Any:
+    array = np.empty(len(scores), object)
+    for place, score in enumerate(scores):
+        if isinstance(score, (list, tuple, dict, np.ndarray)):
+            raise Malformed(
+                "predict returned a list of lists or arrays, whose elements may be rows or outputs: return a matrix "
+                "with a row for each row, or a dict with an array for each output"
+            )
+        array[place] = score
+    return array
+
+
+def _of_pandas(name: str, series: Any, rows: int) -> tuple[Any, Any]:
+    import pandas as pd  # noqa: PLC0415 - a series of it is there
+
+    if len(series) == rows and not series.index.equals(pd.RangeIndex(rows)):
+        raise Malformed(
+            f"the output '{name}' has an index that is not 0 to {rows - 1}: its rows were sorted, dropped or taken "
+            "from elsewhere; return it as an array if they are in the order of the rows that predict was given"
+        )
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        series = series.astype(series.cat.categories.dtype) if not series.isna().any() else series.astype(object)
+    missing = series.isna().to_numpy(np.bool_)
+    if isinstance(series.dtype, np.dtype):
+        return series.to_numpy(), None
+    numeric = getattr(series.dtype, "numpy_dtype", None)
+    if isinstance(numeric, np.dtype) and numeric in _TYPES:
+        return series.fillna(0).to_numpy(numeric), missing if missing.any() else None
+    return series.astype(object).to_numpy(), None
+
+
+def _of_polars(series: Any) -> tuple[Any, Any]:
+    missing = series.is_null().to_numpy()
+    if series.dtype.is_numeric() and str(series.dtype) != "Decimal":
+        return series.fill_null(0).to_numpy(), missing if missing.any() else None
+    array = np.empty(len(series), object)
+    array[:] = series.to_list()
+    return array, None

@@ -1,0 +1,56 @@
+"""Loads a bundle once, and forks a worker for each connection."""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import socket
+from contextlib import suppress
+
+from .load import load
+from .worker import Settings, serve
+
+__all__ = ["main"]
+
+_BACKLOG = 64
+
+
+def main(path: str) -> None:
+    """Loads the bundle that the environment names, and forks workers until it is killed; see `start`.
+
+    Args:
+        path: the path of the socket to listen on.
+    """
+    settings = Settings(
+        bundle=os.environ.pop("SCOREBRIDGE_BUNDLE"),
+        digest=os.environ.pop("SCOREBRIDGE_DIGEST"),
+        seed=int(os.environ.pop("SCOREBRIDGE_SEED")),
+        row_by_row=bool(os.environ.pop("SCOREBRIDGE_ROW_BY_ROW")),
+    )
+    form = os.environ.pop("SCOREBRIDGE_INPUT")
+    with open(os.environ.pop("SCOREBRIDGE_BEGUN"), "wb"):
+        pass
+    loaded = load(settings.bundle, form)
+    # What is there now stays for good: a collection in a worker would else write to every page that it shares.
+    gc.collect()
+    gc.freeze()
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path)
+    os.chmod(path, 0o600)
+    listener.listen(_BACKLOG)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    while True:
+        connection, _ = listener.accept()
+        _reap()
+        with connection, suppress(OSError):  # no process is free: the gateway asks again
+            if os.fork() == 0:
+                listener.close()
+                serve(connection, loaded, settings)
+
+
+def _reap() -> None:
+    """Lets go of the workers that have ended. Until the next fork the gateway can read how they did."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass

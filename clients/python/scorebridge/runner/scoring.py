@@ -1,0 +1,136 @@
+"""Calls the function for the rows of a call, and tells how it went."""
+
+from __future__ import annotations
+
+import random
+import sys
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .arguments import arrays, frame
+from .conditions import Malformed, class_name, place_in, told
+from .outputs import outputs_of
+from .vectors import Vector
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .load import Loaded
+
+__all__ = ["Failed", "Scoring"]
+
+_MOST_WARNINGS = 20
+_CHANGING = ("DataConversionWarning",)  # warnings that a library went on with other data than it was given
+
+
+class Failed(Exception):
+    """The function gave no scores.
+
+    Attributes:
+        kind: "malformed" for an answer that is not one score for each row, else "raised".
+        raised: the class of the exception.
+        memory: whether it was for lack of memory.
+    """
+
+    def __init__(self, kind: str, raised: str, said: str, *, memory: bool = False) -> None:
+        super().__init__(said)
+        self.kind, self.raised, self.memory = kind, raised, memory
+
+
+class Scoring:
+    """The function of a loaded bundle.
+
+    Args:
+        loaded: the bundle.
+        folder: its folder, whose files are named where an exception was raised.
+        seed: the seed of each call's random numbers.
+        row_by_row: whether each row is scored by a call of the function of its own.
+    """
+
+    def __init__(self, loaded: Loaded, folder: str, seed: int, *, row_by_row: bool) -> None:
+        self._predict = loaded.predict
+        self._frame = loaded.frame
+        self._folder = folder
+        self._seed = seed
+        self._row_by_row = row_by_row
+        self._warned: list[tuple[str, bool]] = []
+        warnings.resetwarnings()
+        warnings.simplefilter("always")
+        warnings.showwarning = self._keep
+
+    @property
+    def warned(self) -> list[tuple[str, bool]]:
+        """The warnings of the last call, each with whether it says that other data were taken than were given."""
+        return self._warned
+
+    def score(self, rows: int, vectors: Sequence[Vector]) -> list[Vector]:
+        """Returns the outputs for the rows of a call.
+
+        Raises:
+            Failed: the function raised, or returned something else than one score for each row.
+        """
+        self._warned = []
+        self._begin()
+        try:
+            if not self._row_by_row:
+                return outputs_of(self._called(rows, vectors), rows)
+            parts = [self._one([_row(vector, row) for vector in vectors]) for row in range(rows)]
+            return _joined(parts)
+        except Malformed as error:
+            raise Failed("malformed", "", str(error)) from error
+        except BaseException as error:
+            place = place_in(self._folder, error)
+            said = told(error) + (f" ({place})" if place else "")
+            memory = isinstance(error, MemoryError)
+            raise Failed(
+                "raised", class_name(error), f"MemoryError: {said}" if memory else said, memory=memory
+            ) from error
+
+    def _called(self, rows: int, vectors: Sequence[Vector]) -> Any:
+        assert self._predict is not None  # noqa: S101 - a bundle that did not load gets no calls
+        if self._frame is not None:
+            return self._predict(**{self._frame: frame(vectors, rows)})
+        return self._predict(**arrays(vectors))
+
+    def _one(self, vectors: Sequence[Vector]) -> list[Vector]:
+        prediction = self._called(1, vectors)
+        scalar = isinstance(prediction, (bool, int, float, str)) or getattr(prediction, "shape", None) == ()
+        return outputs_of([prediction] if scalar else prediction, 1)
+
+    def _begin(self) -> None:
+        """Sets the seeds of the random numbers of Python, numpy and torch, where torch was imported."""
+        random.seed(self._seed)
+        np.random.seed(self._seed)  # noqa: NPY002 - models use it
+        torch = sys.modules.get("torch")
+        if torch is not None:
+            torch.manual_seed(self._seed)
+
+    def _keep(self, message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
+        text = f"{category.__name__}: {told(message)}"
+        if len(self._warned) < _MOST_WARNINGS and all(text != known for known, _ in self._warned):
+            self._warned.append((text, category.__name__ in _CHANGING))
+
+
+def _row(vector: Vector, row: int) -> Vector:
+    mask = None if vector.mask is None or not vector.mask[row] else vector.mask[row : row + 1]
+    return vector._replace(values=vector.values[row : row + 1], mask=mask)
+
+
+def _joined(parts: list[list[Vector]]) -> list[Vector]:
+    """Returns the outputs of single rows as one."""
+    first = parts[0]
+    described = [(vector.name, vector.type) for vector in first]
+    for row, part in enumerate(parts):
+        if [(vector.name, vector.type) for vector in part] != described:
+            raise Malformed(f"row {row} gave outputs of other names or types than row 0")
+    return [_concatenated([part[place] for part in parts]) for place in range(len(first))]
+
+
+def _concatenated(vectors: list[Vector]) -> Vector:
+    values = np.concatenate([vector.values for vector in vectors])
+    if all(vector.mask is None for vector in vectors):
+        return vectors[0]._replace(values=values)
+    masks = [np.zeros(1, np.bool_) if vector.mask is None else vector.mask for vector in vectors]
+    return vectors[0]._replace(values=values, mask=np.concatenate(masks))
