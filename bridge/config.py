@@ -134,10 +134,10 @@ class GatewaySettings(BaseSettings, LogSettings):
             ready line names it.
         metrics_open: whether everybody who reaches the HTTP port or the probe port may read /metrics, which names the
             models; else callers with the role "operate" and those on this machine may, on the HTTP port alone.
-        pythons: the interpreters that Python models may run in: absolute paths, by the names that `python` in model.toml
-            has for them.
-        worker_user: the user that R and Python workers run as, so that code of bundles reads neither the TLS key nor the log. It
-            needs a gateway that is started as root. None keeps the gateway's own user.
+        pythons: the interpreters that Python models may run in: absolute paths, by the names that `python` in a
+            model.toml has for them.
+        worker_user: the user that R and Python workers run as, so that code of bundles reads neither the TLS key nor
+            the log. It needs a gateway that is started as root. None keeps the gateway's own user.
         stores: where features are looked up by key, by the names that models use.
         drift_interval_s: after how many seconds the drift of the last day's calls is measured again; 0 for never. It
             needs a prediction log.

@@ -139,9 +139,7 @@ def _backend(path: Path, settings: ModelSettings) -> _BackendName:
             raise BundleError(_no_booster(names) or "an xgboost bundle holds exactly one of model.ubj and model.json")
     elif backend == "python":
         if _PRED_PY not in names:
-            raise BundleError(
-                f"there is no {_PRED_PY} in the folder: a Python bundle is {_PRED_PY} and its model's files"
-            )
+            raise BundleError(f"there is no {_PRED_PY} in the folder: {_FORMS}")
     elif _PRED_R not in names:
         r_objects = _r_objects(names)
         missing = f"there is no {_PRED_R} beside {r_objects[0]}" if r_objects else "there is no model in the folder"

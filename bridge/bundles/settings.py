@@ -54,8 +54,8 @@ class ModelSettings(Section):
             one data frame of all `[features]`.
         timeout_s: the time for a call that has no deadline of its own, in seconds.
         max_timeout_s: the longest time that any call gets, in seconds.
-        kill_after_s: of R and Python models: after how many seconds a busy worker is killed, once no caller waits for it
-            any more; None for `timeout_s`.
+        kill_after_s: of R and Python models: after how many seconds a busy worker is killed, once no caller waits for
+            it any more; None for `timeout_s`.
         load_timeout_s: the time to load the model, and again to score the trial rows, in seconds. A gateway tries a
             version again that took longer.
         reply_reserve_s: the part of the caller's time that is kept back for the way of the reply, in seconds; None for

@@ -22,7 +22,10 @@ from bridge.workers.programs import Programs
 
 __all__ = ["ROW_BY_ROW", "Accepted", "accept"]
 
-ROW_BY_ROW = "say row_by_row = true if the function was written for one row, or remove row_wise if the rows of a call belong together"
+ROW_BY_ROW = (
+    "say row_by_row = true if the function was written for one row, or remove row_wise if the rows of a call belong "
+    "together"
+)
 
 _ACCEPT = "--accept-warnings takes it as it is"
 

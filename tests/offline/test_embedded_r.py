@@ -23,6 +23,7 @@ from bridge.calls import Call, ModelRef, now
 from bridge.columns import Column, Table, Type
 from bridge.errors import BackendError, BundleError, MalformedPrediction, PredictionFailed, WorkerLost
 from bridge.models.acceptance import accept
+from bridge.workers.programs import Programs
 
 R = Literal["rserve", "embedded"]
 Open = Callable[..., Awaitable[EmbeddedRBackend]]
@@ -59,7 +60,7 @@ def bits(columns: tuple[Column, ...]) -> list[tuple[str, Type, bytes, bytes]]:
 async def answers(bundle: Path, r: R, tables: list[Table]) -> list[Any]:
     """What a backend gives for tables, one call each, twice: scores and warnings, or all that the error says."""
     found: list[Any] = []
-    backend = await load_backend(read_bundle(bundle), r=r)
+    backend = await load_backend(read_bundle(bundle), programs=Programs(r))
     try:
         described = backend.description
         found.append((described.features, described.proposed, described.engine, described.texts, described.notes))
@@ -280,7 +281,7 @@ async def test_a_bundle_that_does_not_load_says_what_rserve_says(tmp_path: Path)
     bundle = make_r_bundle(tmp_path / "m" / "1", "library(noSuchPackage)\nPred.R <- function(x) x")
     for r in WAYS:
         with pytest.raises(BundleError) as refused:
-            await load_backend(read_bundle(bundle), r=r)
+            await load_backend(read_bundle(bundle), programs=Programs(r))
         said[r] = str(refused.value)
     assert said["embedded"] == said["rserve"]
     assert "noSuchPackage" in said["rserve"]
@@ -295,12 +296,12 @@ async def test_golden_rows_are_held_against_embedded_r_too(tmp_path: Path) -> No
     bundle = make_r_bundle(tmp_path / "m" / "1", "Pred.R <- function(x) x * k", settings='[features]\nx = "double"\n')
     golden = bundle / "golden.csv"
     golden.write_text("x,score.score\n1.5,3\n")
-    accepted = await accept(read_bundle(bundle), r="embedded")
+    accepted = await accept(read_bundle(bundle), programs=Programs("embedded"))
     assert accepted.golden_rows == 1
     await accepted.backend.close()
     golden.write_text("x,score.score\n1.5,4\n")
     with pytest.raises(BundleError, match="golden"):
-        await accept(read_bundle(bundle), r="embedded")
+        await accept(read_bundle(bundle), programs=Programs("embedded"))
 
 
 async def test_neither_programs_nor_files_of_a_child_stay(open_embedded: Open) -> None:

@@ -15,7 +15,7 @@ from pyspark.sql import SparkSession
 
 from bridge.offline.executors.archive import pack
 from bridge.offline.executors.resident import Bundled
-from bridge.offline.spark import _described, score
+from bridge.offline.spark import ScoreOptions, _described, score
 
 HERE = Path(sys.argv[1])
 
@@ -26,10 +26,10 @@ def main() -> None:
     os.environ["PRELOAD"] = str(preload)
     wanted = []
     for model in ("cancer", "people"):
-        digest = _described(models, model, 0, "rserve").version.digest
+        digest = _described(models, model, ScoreOptions()).version.digest
         archive = pack(models, model, 1, digest)
         shutil.copy(archive, preload)
-        wanted.append(dataclasses.asdict(Bundled(archive.name, model, 1, digest, "rserve", 30.0)))
+        wanted.append(dataclasses.asdict(Bundled(archive.name, model, 1, digest, "rserve", (), 30.0)))
     (preload / "wanted.json").write_text(json.dumps(wanted))
     builder = SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     spark = builder.config("spark.python.daemon.module", "preloading_daemon").getOrCreate()
