@@ -24,7 +24,7 @@ _OTHER_MODEL = re.compile(
 )
 _R_OBJECTS = (".rdata", ".rda", ".rds")
 _FORMS = (
-    "an R bundle is Pred.R and its objects, a Python bundle Pred.py and its model's files, an xgboost bundle model.ubj or "
+    "an R bundle is Pred.R and its objects, a Python bundle Pred.py and its files, an xgboost bundle model.ubj or "
     "model.json"
 )
 

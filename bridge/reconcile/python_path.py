@@ -1,0 +1,1 @@
+"""Scores Python models again."""
