@@ -155,13 +155,13 @@ class ForkingSpawner(ABC, Generic[_P, _W]):
         """Forks a worker in the place of one that was killed, and removes parents that have ended and have no workers.
 
         Raises:
-            TimeoutError: no worker was ready in 10 s, or in `load_timeout_s` where a parent had to be started first.
-                The parent was killed.
+            TimeoutError: no worker was ready in 10 s, or in `load_timeout_s` where a parent has to load the bundle
+                first. The parent was killed.
             BundleError: no worker can be started; the message says why. `PassingFailure` if the reason may pass.
             OSError: no process, file descriptor or memory is free.
         """
         await self._retire()
-        forks = self._parent is not None and self._parent.alive
+        forks = self._parent is not None and self._parent.alive and self._parent.loaded
         try:
             async with asyncio.timeout(_FORK_TIMEOUT_S if forks else self._load_timeout_s):
                 worker = await self.spawn()

@@ -360,6 +360,15 @@ async def test_workers_go_on_without_their_parent_and_new_ones_have_a_new_one(st
     assert not first.socket.parent.exists()
 
 
+async def test_a_new_parent_has_the_time_to_load_its_bundle(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = await start()
+    (worker,) = await all_idle(pool, 1)
+    monkeypatch.setattr("bridge.workers.forking._FORK_TIMEOUT_S", 0.01)  # which no load takes
+    await parent_replaced(pool)
+    await killed(pool, {worker})
+    assert await ask(pool, PID) != worker
+
+
 async def test_a_reply_that_is_too_large_costs_no_worker(start: Start) -> None:
     pool = await start()
     (before,) = await all_idle(pool, 1)
