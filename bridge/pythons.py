@@ -5,7 +5,7 @@ from pathlib import Path
 
 import scorebridge
 
-__all__ = ["runner_command", "runner_environment"]
+__all__ = ["runner_command", "runner_environment", "runner_folder"]
 
 _FIXED = {
     "LC_ALL": "C.UTF-8",
@@ -26,8 +26,12 @@ def runner_command(interpreter: Path, module: str, *arguments: str) -> list[str]
         module: the name of the module.
         arguments: its arguments.
     """
-    runner = Path(scorebridge.__file__).with_name("runner")
-    return [str(interpreter), str(runner / f"{module}.py"), *arguments]
+    return [str(interpreter), str(runner_folder() / f"{module}.py"), *arguments]
+
+
+def runner_folder() -> Path:
+    """Returns the folder of the modules that run in an interpreter of a model."""
+    return Path(scorebridge.__file__).with_name("runner")
 
 
 def runner_environment(inherited: Mapping[str, str]) -> dict[str, str]:

@@ -21,6 +21,8 @@ from bridge.reconcile.compare import Comparison, Rescorer, compare
 from bridge.reconcile.differences import DifferenceFiles
 from bridge.reconcile.observations import Observations
 from bridge.reconcile.python_path import PythonPath
+from bridge.reconcile.process_path import ProcessPath
+from bridge.reconcile.python_path import PythonPath
 from bridge.reconcile.r_path import RPath
 from bridge.reconcile.report import write_report
 from bridge.reconcile.spool import CHUNK_CALLS, CHUNK_ROWS, LoggedVersion, Spool, VersionKey
@@ -135,7 +137,7 @@ class _Version:
             return
         with closing(rescorer):
             self.result.notes += _engine_notes(self.logged.engines, rescorer.engine)
-            if isinstance(rescorer, RPath):
+            if isinstance(rescorer, ProcessPath):
                 self.result.notes.append(f"scored again by {rescorer.way}")
             for comparison in self._comparisons(rescorer):
                 self.result.add(comparison)

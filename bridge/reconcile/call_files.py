@@ -1,4 +1,8 @@
-"""The binary files that carry calls and answers between Python and rscripts/reconcile.R, which states their format."""
+"""The binary files of calls and answers of a reconciliation; rscripts/reconcile.R states their format.
+
+A process of Python reads and writes two types more: whole numbers of 64 bits (5), followed by a byte for each row that is
+1 where the number is missing, and 32-bit floats (6).
+"""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,7 +20,8 @@ __all__ = ["read_answers", "read_said", "write_calls", "write_declared"]
 
 _NA_REAL_BITS = 0x7FF00000000007A2
 _CODES = {Type.DOUBLE: 1, Type.FLOAT: 1, Type.INT64: 1, Type.INT: 2, Type.BOOL: 3, Type.STRING: 4}
-_TYPES = {1: Type.DOUBLE, 2: Type.INT, 3: Type.BOOL, 4: Type.STRING}
+_OF_PYTHON = _CODES | {Type.INT: 5, Type.INT64: 5}
+_TYPES = {1: Type.DOUBLE, 2: Type.INT, 3: Type.BOOL, 4: Type.STRING, 5: Type.INT64, 6: Type.FLOAT}
 
 
 def write_declared(path: Path, features: Sequence[Feature]) -> None:
@@ -31,15 +36,22 @@ def write_declared(path: Path, features: Sequence[Feature]) -> None:
             _put_texts(file, [feature.unknown_level])
 
 
-def write_calls(path: Path, batches: Sequence[Batch]) -> None:
-    """Writes the rows of calls; every double keeps its bits."""
+def write_calls(path: Path, batches: Sequence[Batch], *, for_python: bool = False) -> None:
+    """Writes the rows of calls; every double keeps its bits.
+
+    Args:
+        path: the file to write.
+        batches: the rows of each call.
+        for_python: whether Python reads them, so that whole numbers stay whole whatever their size.
+    """
+    codes = _OF_PYTHON if for_python else _CODES
     with path.open("wb") as file:
         _put_ints(file, len(batches))
         for batch in batches:
             columns = _columns(batch)
             _put_ints(file, batch.rows, len(columns))
             for column in columns:
-                _put_column(file, column)
+                _put_column(file, column, codes[column.type])
 
 
 def read_answers(path: Path, logged_batches: Sequence[LoggedBatch]) -> list[Rescored | Failure]:
@@ -69,8 +81,8 @@ def _put_texts(file: BufferedWriter, texts: Sequence[str | None]) -> None:
     file.write(b"".join(text for text in raw if text))
 
 
-def _put_column(file: BufferedWriter, column: Column) -> None:
-    code, missing = _CODES[column.type], column.missing()
+def _put_column(file: BufferedWriter, column: Column, code: int) -> None:
+    missing = column.missing()
     _put_texts(file, [column.name])
     _put_ints(file, code)
     if column.type is Type.STRING:
@@ -79,6 +91,8 @@ def _put_column(file: BufferedWriter, column: Column) -> None:
         values = column.values.astype("<f8")
         values.view("<u8")[missing] = _NA_REAL_BITS
         file.write(values.tobytes())
+    elif code == _OF_PYTHON[Type.INT64]:
+        file.write(column.values.astype("<i8").tobytes() + missing.astype("u1").tobytes())
     else:
         numbers = column.values.astype("<i4")
         numbers[missing] = INT_MIN
@@ -104,8 +118,12 @@ def _get_texts(file: BufferedReader, count: int) -> list[str | None]:
 def _get_column(file: BufferedReader, rows: int) -> Column:
     name = _get_texts(file, 1)[0] or ""
     column_type = _TYPES[int(_get_ints(file, 1)[0])]
-    if column_type is Type.DOUBLE:
-        return Column(name, column_type, np.frombuffer(_get(file, 8 * rows), "<f8"))
+    if column_type.is_floating:
+        kind = column_type.dtype
+        return Column(name, column_type, np.frombuffer(_get(file, kind.itemsize * rows), kind))
+    if column_type is Type.INT64:
+        whole = np.frombuffer(_get(file, 8 * rows), "<i8")
+        return Column(name, column_type, whole, np.frombuffer(_get(file, rows), np.bool_))
     if column_type is Type.STRING:
         texts = _get_texts(file, rows)
         values = np.empty(rows, object)
