@@ -3,11 +3,11 @@
 import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
 from bridge.eager import in_task
+from bridge.threads import Threads
 
 __all__ = ["at_once_or_beside", "beside", "is_much"]
 
@@ -15,7 +15,7 @@ _MANY_ROWS, _MANY_RANGES = 2000, 256  # work of this size takes about 2 ms; to p
 
 _Result = TypeVar("_Result")
 
-_thread = ThreadPoolExecutor(1, "beside")
+_thread = Threads(1)
 
 
 class _Turns:

@@ -1,13 +1,13 @@
 """Runs reads that may never return, as of a network folder whose server is gone, each in a thread that can be left."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from bridge.errors import PassingFailure
+from bridge.threads import start
 
 __all__ = ["Reads"]
 
@@ -34,7 +34,8 @@ class Reads:
             read: the function.
 
         Raises:
-            PassingFailure: the function takes longer, or an earlier one of the same subject has not returned yet.
+            PassingFailure: the function takes longer, an earlier one of the same subject has not returned yet, or
+                memory is too short for a thread.
             Exception: whatever the function raises.
         """
         if waiting := self._waiting(subject):
@@ -43,18 +44,20 @@ class Reads:
                 "and no other is begun until it does"
             )
         begun, future = time.monotonic(), Future[_Result]()
-        future.set_running_or_notify_cancel()
-        threading.Thread(target=_run, args=(future, read), name=f"reads {subject}", daemon=True).start()
+        start(_run, future, read)
         result = asyncio.wrap_future(future)
         try:
             await asyncio.wait([result], timeout=limit_s)
             if result.done():
                 return result.result()
         finally:
+            begins_no_more = future.cancel()
             result.cancel()
-            if not future.done():
+            if not (begins_no_more or future.done()):
                 self._left.setdefault(subject, []).append((begun, future))
         limit = f"{limit_s:g} s"
+        if begins_no_more:
+            raise PassingFailure(f"a read of {subject} was not begun within {limit}: memory is short", limit=limit)
         raise PassingFailure(f"a read of {subject} did not return within {limit}", limit=limit)
 
     def hanging(self) -> dict[str, int]:
@@ -69,6 +72,8 @@ class Reads:
 
 
 def _run(future: Future[_Result], read: Callable[[], _Result]) -> None:
+    if not future.set_running_or_notify_cancel():
+        return  # nobody waits any more
     try:
         result = read()
     except StopIteration as error:  # a future refuses a StopIteration, so whoever awaits it would wait for ever

@@ -6,7 +6,6 @@ Spans are made once a call has ended, and a thread of the SDK sends them, so no 
 
 import asyncio
 import os
-import threading
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version as installed_version
@@ -16,6 +15,7 @@ from bridge.attempts import Attempt, Attempts
 from bridge.calls import Arrival, Call, ModelRef, Outcome, now
 from bridge.events import SPANS_LEFT, TRACING_FAILED, TRACING_UNAVAILABLE
 from bridge.own_log import OwnLog
+from bridge.threads import start
 
 __all__ = ["Tracing", "open_tracing"]
 
@@ -110,7 +110,7 @@ class Tracing:
                 loop.call_soon_threadsafe(_resolve, done)
 
         # A thread of its own that nobody joins: the SDK waits for a collector for half a minute.
-        threading.Thread(target=shut_down, name="last spans", daemon=True).start()
+        start(shut_down)
         try:
             async with asyncio.timeout(within_s):
                 await done

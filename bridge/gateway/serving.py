@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -12,6 +13,7 @@ from bridge.events import DRAINING
 from bridge.gateway.server import Gateway
 from bridge.models.version import State
 from bridge.own_log import OwnLog
+from bridge.threads import prestarted
 
 __all__ = ["serve"]
 
@@ -35,7 +37,6 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
     Raises:
         ConfigError: the gateway could not start.
     """
-    sys.setswitchinterval(_SWITCH_INTERVAL_S)
     loop, stop, hurry = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
 
     def note_signal() -> None:
@@ -43,6 +44,7 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
 
     for number in _SIGNALS:
         loop.add_signal_handler(number, note_signal)
+    _settle_threads(loop)
     gateway = Gateway(settings)
     try:
         await gateway.start()
@@ -56,6 +58,16 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
             signal.signal(number, signal.SIG_IGN)  # later signals must not change the exit code 0
         await gateway.close()
         gc.unfreeze()  # or libraries would say at the end that their objects are left, between the lines of the log
+
+
+def _settle_threads(loop: asyncio.AbstractEventLoop) -> None:
+    """Has the event loop start now the threads that it would start, and wait for, whenever work comes."""
+    sys.setswitchinterval(_SWITCH_INTERVAL_S)
+    loop.set_default_executor(prestarted(min(32, (os.cpu_count() or 1) + 4)))  # as many as asyncio would have
+    if sys.version_info < (3, 12):  # whose loop has a thread for every child process; later ones need none
+        watcher = asyncio.PidfdChildWatcher()
+        watcher.attach_loop(loop)
+        asyncio.set_child_watcher(watcher)
 
 
 async def _first(work: Coroutine[Any, Any, None], end: Coroutine[Any, Any, Any]) -> bool:

@@ -49,6 +49,18 @@ async def test_one_that_hangs_is_left_and_no_other_of_its_subject_is_begun_until
     assert await reads.run("m", 60, lambda: 6) == 6
 
 
+async def test_a_thread_that_never_begins_is_not_waited_for_and_not_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, what = Reads(), []
+    with monkeypatch.context() as patched:
+        patched.setattr("_thread.start_new_thread", lambda work, arguments: what.append((work, arguments)))
+        with pytest.raises(PassingFailure, match=r"^a read of m was not begun within 0\.01 s: memory is short$"):
+            await reads.run("m", 0.01, lambda: 5)
+    assert reads.hanging() == {}
+    assert await reads.run("m", 60, lambda: 6) == 6
+    ((work, arguments),) = what
+    work(*arguments)  # one that begins after all does nothing any more
+
+
 async def test_many_that_hang_leave_threads_for_others() -> None:
     reads, release = Reads(), threading.Event()
     try:
@@ -64,14 +76,15 @@ async def test_many_that_hang_leave_threads_for_others() -> None:
 
 
 async def test_whoever_is_cancelled_leaves_the_thread_and_no_trace() -> None:
-    reads, release = Reads(), threading.Event()
+    reads, begun, release = Reads(), threading.Event(), threading.Event()
 
     def fail() -> None:
+        begun.set()
         release.wait()
         raise ZeroDivisionError
 
     task = asyncio.create_task(reads.run("m", 60, fail))
-    await asyncio.sleep(0)
+    await eventually(begun.is_set)
     task.cancel()
     await asyncio.wait({task})
     assert task.cancelled()

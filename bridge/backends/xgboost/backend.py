@@ -9,7 +9,6 @@ import json
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Self
 
@@ -38,6 +37,7 @@ from bridge.columns import Array, Batch, Column, Matrix
 from bridge.errors import BundleError, PredictionFailed
 from bridge.private_folders import private_folder
 from bridge.texts import shortened
+from bridge.threads import Threads
 from bridge.workload import Workload
 
 __all__ = ["XgboostBackend"]
@@ -55,7 +55,7 @@ class XgboostBackend:
     def __init__(self, scores: _Scores, bundle: Bundle, matrices: Matrices, description: Description) -> None:
         self._scores = scores
         self._workload = Workload(bundle.settings.workers)
-        self._pool = ThreadPoolExecutor(self._workload.workers, thread_name_prefix="xgboost", initializer=_give_way)
+        self._pool = Threads(self._workload.workers, _give_way)
         self._description = description
         self._matrices = matrices
         self._inline_rows = inline_rows(scores, len(description.features))
@@ -154,7 +154,7 @@ class XgboostBackend:
 
     async def close(self) -> None:
         """Ends the threads; idempotent."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown()
 
 
 def _give_way() -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from http import HTTPStatus
 
@@ -14,6 +13,7 @@ from bridge.gateway.status.facts import Facts
 from bridge.gateway.status.rendering import STYLE, render
 from bridge.gateway.status.sources import Sources
 from bridge.services.http_calls import HttpAnswer, HttpRequest, Route, problem_of
+from bridge.threads import Threads
 
 __all__ = ["StatusPage"]
 
@@ -40,7 +40,7 @@ _HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 
-_thread = ThreadPoolExecutor(1, "status-page")  # its own: neither calls nor the log may have to wait for a page
+_thread = Threads(1)  # its own: neither calls nor the log may have to wait for a page
 
 
 class StatusPage:
