@@ -9,9 +9,7 @@ __all__ = ["why_not_loaded"]
 _END_S = 1.0  # how long the process may take to end after it has closed its progress pipe
 
 
-def why_not_loaded(
-    said: str, process: subprocess.Popen[bytes], memory_limit_mb: int | None, language: str
-) -> str:
+def why_not_loaded(said: str, process: subprocess.Popen[bytes], memory_limit_mb: int | None, language: str) -> str:
     """Returns why a process has not loaded the model, as a clause; it names the memory limit if that was reached.
 
     Args:

@@ -19,7 +19,8 @@ import struct
 import sys
 import types
 import warnings
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Tuple
+from collections.abc import Iterator
+from typing import Any, Callable, Dict, List, NamedTuple, Tuple
 
 import numpy as np
 
@@ -186,7 +187,9 @@ class Model:
             return self._predict(**given)
         import pandas as pd
 
-        return self._predict(pd.DataFrame({name: pd.Series(given[name]) for name in self._declared}, pd.RangeIndex(rows)))
+        return self._predict(
+            pd.DataFrame({name: pd.Series(given[name]) for name in self._declared}, pd.RangeIndex(rows))
+        )
 
 
 def scored(model: Model, outputs_of: Any, columns: Any, rows: int, row_by_row: bool) -> List[Any]:
@@ -273,7 +276,9 @@ def main(arguments: List[str]) -> None:
     os.write(progress, b".")
     model = Model(predict, declared, int(seed), form == "frame")
     for line in sys.stdin:
-        for _ in answers(line.rstrip("\n"), lambda columns, rows: scored(model, outputs_of, columns, rows, row_by_row == "1")):
+        for _ in answers(
+            line.rstrip("\n"), lambda columns, rows: scored(model, outputs_of, columns, rows, row_by_row == "1")
+        ):
             os.write(progress, b".")
 
 

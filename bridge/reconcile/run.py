@@ -20,7 +20,6 @@ from bridge.reconcile.client_defaults import ClientDefaults
 from bridge.reconcile.compare import Comparison, Rescorer, compare
 from bridge.reconcile.differences import DifferenceFiles
 from bridge.reconcile.observations import Observations
-from bridge.reconcile.python_path import PythonPath
 from bridge.reconcile.process_path import ProcessPath
 from bridge.reconcile.python_path import PythonPath
 from bridge.reconcile.r_path import RPath
