@@ -1,7 +1,7 @@
 """The binary files of calls and answers of a reconciliation; rscripts/reconcile.R states their format.
 
-A process of Python reads and writes two types more: whole numbers of 64 bits (5), followed by a byte for each row that is
-1 where the number is missing, and 32-bit floats (6).
+A process of Python reads and writes two types more: whole numbers of 64 bits (5), followed by a byte for each row that
+is 1 where the number is missing, and 32-bit floats (6).
 """
 
 from collections.abc import Sequence

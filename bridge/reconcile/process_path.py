@@ -107,7 +107,7 @@ class ProcessPath(ABC):
             if self._process is None:
                 self._start()
             done, ended = self._wait(path, [self._limit_s(logged_batch) for logged_batch in left])
-            # Answers that the process wrote later don't count: the failure belongs to the first call that was not done in time.
+            # Answers that were written later don't count: the first call that was not done in time is the failed one.
             results += read_answers(Path(f"{path}.out"), left[:done])
             path.unlink()
             if ended:
