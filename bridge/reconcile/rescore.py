@@ -67,23 +67,23 @@ class Reader:
             self._raw = file.read()
         self._at = 0
 
-    def bytes(self, count: int) -> bytes:
+    def raw(self, count: int) -> bytes:
         """Returns the next bytes."""
         self._at += count
         return self._raw[self._at - count : self._at]
 
-    def ints(self, count: int) -> Any:
+    def numbers(self, count: int) -> Any:
         """Returns the next numbers of 32 bits."""
-        return np.frombuffer(self.bytes(4 * count), "<i4")
+        return np.frombuffer(self.raw(4 * count), "<i4")
 
-    def int(self) -> int:
+    def number(self) -> int:
         """Returns the next number of 32 bits."""
-        return int(self.ints(1)[0])
+        return int(self.numbers(1)[0])
 
     def texts(self, count: int) -> list[Any]:
         """Returns the next texts; None for one that is missing."""
-        lengths = self.ints(count).tolist()
-        return [None if length < 0 else self.bytes(length).decode() for length in lengths]
+        lengths = self.numbers(count).tolist()
+        return [None if length < 0 else self.raw(length).decode() for length in lengths]
 
     def text(self) -> str:
         """Returns the next text."""
@@ -92,24 +92,24 @@ class Reader:
     def declared(self) -> dict[str, Declared]:
         """Returns the features that model.toml declares, by name, in their order."""
         found = {}
-        for _ in range(self.int()):
+        for _ in range(self.number()):
             name, kind = self.text(), self.text()
-            levels = self.texts(self.int())
+            levels = self.texts(self.number())
             found[name] = Declared(kind, levels, self.text())
         return found
 
     def column(self, rows: int) -> Column:
         """Returns the next column."""
-        name, kind = self.text(), self.int()
+        name, kind = self.text(), self.number()
         if kind == _DOUBLE:
-            numbers = np.frombuffer(self.bytes(8 * rows), "<f8").copy()
+            numbers = np.frombuffer(self.raw(8 * rows), "<f8").copy()
             return Column(name, numbers, np.isnan(numbers))
         if kind == _BOOL:
-            flags = self.ints(rows)
+            flags = self.numbers(rows)
             return Column(name, flags == 1, flags == _MISSING)
         if kind == _LONG:
-            whole = np.frombuffer(self.bytes(8 * rows), "<i8").copy()
-            return Column(name, whole, np.frombuffer(self.bytes(rows), np.bool_))
+            whole = np.frombuffer(self.raw(8 * rows), "<i8").copy()
+            return Column(name, whole, np.frombuffer(self.raw(rows), np.bool_))
         values = np.empty(rows, object)
         values[:] = self.texts(rows)
         return Column(name, values, np.array([text is None for text in values], np.bool_))
@@ -273,8 +273,8 @@ def answer(path: str, model: Model) -> Iterator[None]:
     """Scores the calls in a file one after the other, and yields after each."""
     reader = Reader(path)
     with open(path + ".out", "wb") as file:
-        for _ in range(reader.int()):
-            rows, count = reader.int(), reader.int()
+        for _ in range(reader.number()):
+            rows, count = reader.number(), reader.number()
             columns = [reader.column(rows) for _ in range(count)]
             try:
                 vectors = model.score(columns, rows)
