@@ -1,7 +1,8 @@
 """The connection to one worker of a Python function; `scorebridge.runner.messages` states the format."""
 
 import asyncio
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +16,7 @@ from bridge.workers.user import WorkerUser
 __all__ = ["Connection", "Message"]
 
 _AFTER_GREETING = (messages.DONE, messages.FAILED)
+_PIECE_BYTES = 192 << 10  # what a unix socket takes at once by Linux's usual limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class Connection(Exchange[Message], asyncio.BufferedProtocol):
         self._head_bytes = 0
         self._received = bytearray(messages.PREFIX.size)
         self._filled = 0
+        self._outgoing: deque[bytes | memoryview] = deque()
+        self._paused = False
 
     @classmethod
     async def open(cls, path: Path, user: WorkerUser | None = None) -> tuple[Self, Message]:
@@ -89,8 +93,29 @@ class Connection(Exchange[Message], asyncio.BufferedProtocol):
             ConnectionLost: the worker died, or the connection was lost before.
             ProtocolError: the answer broke the protocol, and the connection is lost.
         """
-        self._ready().writelines(messages.encode(kind, head, vectors))
+        self._ready()
+        self._outgoing.extend(_pieces(messages.encode(kind, head, vectors)))
+        self._send()
         return await self._answer()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keeps the transport; called by the event loop when the connection is made."""
+        super().connection_made(transport)
+        if self._transport is not None:
+            self._transport.set_write_buffer_limits(high=0)  # the next piece goes when the socket has taken the last
+
+    def pause_writing(self) -> None:
+        """Sends nothing more for now; called by the event loop when the socket takes no more bytes."""
+        self._paused = True
+
+    def resume_writing(self) -> None:
+        """Sends the rest; called by the event loop when the socket has taken what it was given."""
+        self._paused = False
+        self._send()
+
+    def _send(self) -> None:
+        while self._outgoing and not self._paused and self._transport is not None:
+            self._transport.write(self._outgoing.popleft())
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Returns the memory for the next bytes; called by the event loop."""
@@ -132,3 +157,21 @@ class Connection(Exchange[Message], asyncio.BufferedProtocol):
             raise ProtocolError(
                 f"the Python worker announced {body_bytes} bytes; the limit is {messages.MOST_BODY_BYTES}"
             )
+
+
+def _pieces(buffers: Sequence[Any]) -> Iterator[bytes | memoryview]:
+    """Yields a message in pieces that a socket takes at once: asyncio copies what is left of a larger one each time."""
+    gathered: list[Any] = []
+    size = 0
+    for buffer in buffers:
+        if size + len(buffer) > _PIECE_BYTES and gathered:
+            yield b"".join(gathered)
+            gathered, size = [], 0
+        if len(buffer) <= _PIECE_BYTES:
+            gathered.append(buffer)
+            size += len(buffer)
+        else:
+            view = memoryview(buffer)
+            yield from (view[at : at + _PIECE_BYTES] for at in range(0, len(view), _PIECE_BYTES))
+    if gathered:
+        yield b"".join(gathered)
