@@ -108,7 +108,7 @@ async def _asked(path: Path, programs: Programs) -> dict[str, Any]:
     if process.returncode:
         raise PassingFailure(f"the interpreter {path} could not be started: it ended {signal_name(process.returncode)}")
     try:
-        said = json.loads(raw[:_MOST_BYTES])
-    except ValueError:
+        said = json.loads(raw[:_MOST_BYTES].splitlines()[-1])  # the interpreter's own start may print lines before
+    except (ValueError, IndexError):
         said = None
     return said if isinstance(said, dict) else {}
