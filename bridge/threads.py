@@ -5,6 +5,7 @@ its first steps ends without saying so, and whoever started it waits for ever: t
 """
 
 import _thread
+import atexit
 import threading
 import time
 from collections.abc import Callable
@@ -12,10 +13,12 @@ from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakSet
 
 __all__ = ["Threads", "prestarted", "start"]
 
 _UNHEARD_S = 5.0  # a thread that has not begun by then never will
+_LAST_S = 1.0  # how long the end of the process waits for work that goes on
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
@@ -62,6 +65,8 @@ class Threads(Executor):
         self._running = 0
         self._started: list[float] = []  # when threads were started that have not begun yet
         self._closed = False
+        self._ended = threading.Event()
+        _all.add(self)
 
     def submit(
         self, work: Callable[_Arguments, _Result], /, *args: _Arguments.args, **kwargs: _Arguments.kwargs
@@ -103,6 +108,11 @@ class Threads(Executor):
                 if not self._running:
                     raise
 
+    def wait(self, limit_s: float) -> None:
+        """Waits until the threads have ended, for so many seconds at most; after `shutdown`."""
+        if self._running:
+            self._ended.wait(limit_s)
+
     def _run(self) -> None:
         with self._lock:
             self._running += 1
@@ -113,6 +123,10 @@ class Threads(Executor):
             _do(*taken)
             del taken  # the work and its result are not kept while the thread waits
         self._work.put(None)  # for the next thread to end
+        with self._lock:
+            self._running -= 1
+            if not self._running:
+                self._ended.set()
 
     def _take(self) -> _Work | None:
         try:
@@ -131,3 +145,18 @@ def _do(future: Future[Any], work: Callable[[], Any]) -> None:
         future.set_exception(error)
     else:
         future.set_result(result)
+
+
+_all: WeakSet[Threads] = WeakSet()
+
+
+def _end_all() -> None:
+    """Ends all threads at the end of the process, which else would come while they still hold what they worked on."""
+    until = time.monotonic() + _LAST_S
+    for threads in list(_all):
+        threads.shutdown()
+    for threads in list(_all):
+        threads.wait(max(0.0, until - time.monotonic()))
+
+
+atexit.register(_end_all)

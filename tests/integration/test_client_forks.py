@@ -91,6 +91,22 @@ print(ask()); client.close(); print(all_of(anew))
     assert printed(gateway, script, supported=supported) == ["MODEL", f"['{source}']"]
 
 
+def test_grpc_is_kept_in_each_process_where_it_supports_forks(gateway: GatewayProcess) -> None:
+    script = """
+from scorebridge import forks
+
+def kept(model):
+    global client
+    client = ScoringClient(target, timeout_s=20, default=0.5)
+    ask(model); client.close()
+    return os.getpid() in forks._kept
+
+print(kept("cancer")); print(all_of(kept))
+"""
+    assert printed(gateway, script, supported=True) == ["True", "[True]"]
+    assert printed(gateway, script, supported=False) == ["False", "[False]"]
+
+
 def test_a_fork_waits_for_calls_of_other_threads(gateway: GatewayProcess) -> None:
     script = """
 ends = threading.Event()

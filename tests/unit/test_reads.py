@@ -64,7 +64,7 @@ async def test_a_thread_that_never_begins_is_not_waited_for_and_not_left(monkeyp
 async def test_many_that_hang_leave_threads_for_others() -> None:
     reads, release = Reads(), threading.Event()
     try:
-        hung = [reads.run(f"m{number}", 0.01, release.wait) for number in range(64)]
+        hung = [reads.run(f"m{number}", 1, release.wait) for number in range(64)]
         answers = await asyncio.gather(*hung, return_exceptions=True)
         assert {type(answer) for answer in answers} == {PassingFailure}
         assert len(reads.hanging()) == 64

@@ -1,6 +1,8 @@
 """Threads that nobody waits for: one that is never heard of again holds up nobody."""
 
 import _thread
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Any
@@ -91,6 +93,19 @@ def test_ended_threads_take_no_work_and_what_none_has_begun_is_cancelled() -> No
         crew.submit(work)
     go_on.set()
     assert first.result(30) == "done"
+
+
+def test_the_end_of_the_process_waits_for_work_but_not_for_ever() -> None:
+    script = """
+import threading, time
+from bridge.threads import Threads
+crew, begun = Threads(2), threading.Barrier(3)
+crew.submit(lambda: (begun.wait(), time.sleep(0.2), print("done", flush=True)))
+crew.submit(lambda: (begun.wait(), time.sleep(3600)))
+begun.wait()
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "done\n", "")
 
 
 def test_a_thread_that_never_begins_is_replaced(

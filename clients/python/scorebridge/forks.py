@@ -23,6 +23,7 @@ class Forking(Protocol):
 _told: "weakref.WeakSet[Any]" = weakref.WeakSet()
 _lines: "weakref.WeakSet[Line]" = weakref.WeakSet()  # whose channels are open
 _used = False
+_kept: dict[int, Any] = {}  # an unconnected channel of this process and of those it was forked from, by their numbers
 _stranded = False
 _may_begin = threading.Event()
 _may_begin.set()
@@ -38,6 +39,10 @@ def told_of_forks(one: Forking) -> None:
 def opened(line: Line) -> None:
     """Records that the channel of a line is open, and that this process uses gRPC."""
     global _used  # noqa: PLW0603 - of the process
+    if os.getpid() not in _kept and _supported():
+        # gRPC ends when its last channel is closed, in a thread of its own and with locks held: a child that is forked
+        # meanwhile waits for ever when it makes a channel. So there is always one more, until the process ends.
+        _kept[os.getpid()] = import_module("grpc").insecure_channel("127.0.0.1:1")
     _used = True
     _lines.add(line)
 
