@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from bridge.errors import PassingFailure
-from bridge.threads import start
+from bridge.threads import fulfil, start
 
 __all__ = ["Reads"]
 
@@ -44,7 +44,7 @@ class Reads:
                 "and no other is begun until it does"
             )
         begun, future = time.monotonic(), Future[_Result]()
-        start(_run, future, read)
+        start(fulfil, future, read)
         result = asyncio.wrap_future(future)
         try:
             await asyncio.wait([result], timeout=limit_s)
@@ -69,16 +69,3 @@ class Reads:
         if waiting:
             self._left[subject] = waiting
         return waiting
-
-
-def _run(future: Future[_Result], read: Callable[[], _Result]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return  # nobody waits any more
-    try:
-        result = read()
-    except StopIteration as error:  # a future refuses a StopIteration, so whoever awaits it would wait for ever
-        future.set_exception(RuntimeError(f"StopIteration: {error}"))
-    except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
-        future.set_exception(error)
-    else:
-        future.set_result(result)

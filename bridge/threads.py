@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 from weakref import WeakSet
 
-__all__ = ["Threads", "prestarted", "start"]
+__all__ = ["Threads", "fulfil", "prestarted", "start"]
 
 _UNHEARD_S = 5.0  # a thread that has not begun by then never will
 _LAST_S = 1.0  # how long the end of the process waits for work that goes on
@@ -40,6 +40,20 @@ def start(work: Callable[..., None], *arguments: Any) -> None:
     _thread.start_new_thread(work, arguments)
 
 
+def fulfil(future: Future[_Result], work: Callable[[], _Result]) -> None:
+    """Runs a function, unless its future was cancelled before, and sets what it returns or raises as the result."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        result = work()
+    except StopIteration as error:  # asyncio's futures refuse one, so whoever awaits it would wait for ever
+        future.set_exception(RuntimeError(f"StopIteration: {error}"))
+    except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
 def prestarted(threads: int) -> ThreadPoolExecutor:
     """Returns an executor all of whose threads run: it starts none when work comes. Waits until they do."""
     executor, together = ThreadPoolExecutor(threads), threading.Barrier(threads)
@@ -53,7 +67,7 @@ class Threads(Executor):
 
     Args:
         most: the most threads.
-        begin: called by each thread before its first work.
+        begin: called by each thread before its first work; it must not raise.
     """
 
     def __init__(self, most: int, begin: Callable[[], None] = lambda: None) -> None:
@@ -74,14 +88,19 @@ class Threads(Executor):
         """Has a thread run a function, and returns the future result.
 
         Raises:
-            RuntimeError: the threads were ended, or the system gives no thread and none runs.
+            RuntimeError: the threads were ended, or the system gives no thread and none runs; the function is then not
+                called.
         """
         if self._closed:
             raise RuntimeError("the threads were ended, and take no work any more")
         future = Future[_Result]()
         self._work.put((future, lambda: work(*args, **kwargs)))
         if not self._idle.acquire(blocking=False):
-            self._grow()
+            try:
+                self._grow()
+            except RuntimeError:
+                future.cancel()
+                raise
         return future
 
     def shutdown(self, wait: bool = False, *, cancel_futures: bool = True) -> None:
@@ -120,7 +139,7 @@ class Threads(Executor):
                 self._started.pop()
         self._begin()
         while (taken := self._take()) is not None:
-            _do(*taken)
+            fulfil(*taken)
             del taken  # the work and its result are not kept while the thread waits
         self._work.put(None)  # for the next thread to end
         with self._lock:
@@ -134,17 +153,6 @@ class Threads(Executor):
         except Empty:
             self._idle.release()
             return self._work.get()
-
-
-def _do(future: Future[Any], work: Callable[[], Any]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        result = work()
-    except BaseException as error:  # noqa: BLE001 - it is raised where the result is awaited
-        future.set_exception(error)
-    else:
-        future.set_result(result)
 
 
 _all: WeakSet[Threads] = WeakSet()

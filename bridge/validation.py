@@ -25,8 +25,8 @@ class Fitting(NamedTuple):
             are required.
         wrong: the first-level keys that are wrong or required and not there; those of a table only where one of its
             sections is.
-        faults: all that is wrong, in sentences; what one key says of another is looked at once
-            every known key is right.
+        faults: all that is wrong, in sentences; what one key says of another is looked at once every known key is
+            right.
     """
 
     settings: Any

@@ -8,6 +8,7 @@ from bridge.bundles.settings import CHUNK_ROWS
 from bridge.calls import Call, Outcome, Output
 from bridge.columns import Batch
 from bridge.features.feature import Feature
+from bridge.workers.snapshot import Snapshot
 from bridge.workload import Workload
 
 __all__ = ["NICENESS", "Backend", "BoosterFacts", "Description", "Tried", "Warned"]
@@ -117,6 +118,9 @@ class Backend(Protocol):
     @property
     def workload(self) -> Workload:
         """How many calls the backend can run at once, and how busy it is."""
+
+    def snapshot(self) -> Snapshot | None:
+        """Returns the state of the processes that predict; None where this process predicts itself."""
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Batch:
         """Returns the caller's rows as this model takes them: its columns, in its order, of its types.

@@ -15,7 +15,7 @@ from bridge.models.registry import Registry
 from bridge.models.version import Version
 from bridge.prediction_log.writer import PredictionLog
 from bridge.texts import brief
-from bridge.workers.snapshot import Snapshot, snapshot_of
+from bridge.workers.snapshot import Snapshot
 
 __all__ = ["LogReading", "Measured", "Reading", "VersionReading", "read"]
 
@@ -174,5 +174,5 @@ def _read_versions(measured: Measured, versions: Iterator[Version]) -> Iterator[
             circuit=None if stack is None else str(stack.circuit.state),
             pending_rows=0 if workload is None else workload.pending_rows,
             running=0 if workload is None else workload.running,
-            pool=None if accepted is None else snapshot_of(accepted.backend),
+            pool=None if accepted is None else accepted.backend.snapshot(),
         )

@@ -10,6 +10,7 @@ from typing import Any
 
 from bridge.config import GatewaySettings
 from bridge.events import DRAINING
+from bridge.gateway.heap import join_heaps
 from bridge.gateway.server import Gateway
 from bridge.models.version import State
 from bridge.own_log import OwnLog
@@ -62,6 +63,7 @@ async def serve(settings: GatewaySettings, tell: Callable[[str], None]) -> None:
 
 def _settle_threads(loop: asyncio.AbstractEventLoop) -> None:
     """Has the event loop start now the threads that it would start, and wait for, whenever work comes."""
+    join_heaps()
     sys.setswitchinterval(_SWITCH_INTERVAL_S)
     loop.set_default_executor(prestarted(min(32, (os.cpu_count() or 1) + 4)))  # as many as asyncio would have
     if sys.version_info < (3, 12):  # whose loop has a thread for every child process; later ones need none

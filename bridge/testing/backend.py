@@ -22,6 +22,9 @@ class FakeBackend:
         self.workload = Workload(workers)
         self.score: Scorer = scorer
 
+    def snapshot(self) -> None:
+        """Returns None: this backend has no processes."""
+
     def bind(self, batch: Batch, *, alone: bool = False) -> Batch:
         """Returns the batch unchanged: every row counts as fit."""
         del alone

@@ -1,12 +1,8 @@
 """The state of a pool at one moment and its counters, for status pages and tests."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # it makes these itself
-    from bridge.workers.pool import WorkerPool
-
-__all__ = ["Snapshot", "snapshot_of"]
+__all__ = ["Snapshot"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +39,3 @@ class Snapshot:
     overrun: int
     pids: frozenset[int]
     idle_pids: frozenset[int]
-
-
-def snapshot_of(backend: object) -> Snapshot | None:
-    """Returns the state of a backend's workers; None for one without any, as xgboost's.
-
-    No backend's class is named here, as that would load R's part of the bridge.
-    """
-    pool: WorkerPool[Any] | None = getattr(backend, "pool", None)
-    return None if pool is None else pool.snapshot()

@@ -7,6 +7,7 @@ import pytest
 from waiting import moment
 
 from bridge.beside import beside, is_much
+from bridge.threads import Threads
 
 
 async def test_callers_take_turns_and_who_has_left_is_passed_over() -> None:
@@ -49,6 +50,21 @@ async def test_what_is_cancelled_while_it_runs_or_fails_gives_its_turn_back() ->
     with pytest.raises(ZeroDivisionError):
         await beside(lambda: 1 // 0)
     assert await beside(lambda: 5) == 5
+
+
+async def test_what_a_future_can_not_take_does_not_leave_its_caller_waiting() -> None:
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        await beside(lambda: next(iter(())))
+
+
+async def test_a_thread_that_never_begins_holds_up_only_those_who_wait_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bridge.beside._thread", Threads(1))  # none of its threads runs yet
+    with monkeypatch.context() as patched:
+        patched.setattr("_thread.start_new_thread", lambda *_: 0)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(beside(lambda: 5), 0.01)
+    monkeypatch.setattr("bridge.threads._UNHEARD_S", 0.0)
+    assert await beside(lambda: 6) == 6
 
 
 @pytest.mark.parametrize(("rows", "ranges", "much"), [(2000, 256, False), (2001, 1, True), (300, 257, True)])

@@ -48,6 +48,8 @@ def test_what_the_function_returns_or_raises_comes_back(crew: Threads) -> None:
     with pytest.raises(ZeroDivisionError):
         crew.submit(divmod, 1, 0).result(30)
     assert crew.submit(int, "11", base=2).result(30) == 3
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        crew.submit(next, iter(())).result(30)
 
 
 def test_there_are_as_many_at_work_as_there_may_be_and_each_begins_first(crew: Threads) -> None:
@@ -97,11 +99,11 @@ def test_ended_threads_take_no_work_and_what_none_has_begun_is_cancelled() -> No
 
 def test_the_end_of_the_process_waits_for_work_but_not_for_ever() -> None:
     script = """
-import threading, time
+import threading
 from bridge.threads import Threads
 crew, begun = Threads(2), threading.Barrier(3)
-crew.submit(lambda: (begun.wait(), time.sleep(0.2), print("done", flush=True)))
-crew.submit(lambda: (begun.wait(), time.sleep(3600)))
+crew.submit(lambda: (begun.wait(), threading.main_thread().join(), print("done", flush=True)))
+crew.submit(lambda: (begun.wait(), threading.Event().wait()))
 begun.wait()
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=60)

@@ -117,6 +117,9 @@ class XgboostBackend:
         """How many calls the threads can run at once, and how busy they are."""
         return self._workload
 
+    def snapshot(self) -> None:
+        """Returns None: the model is in this process."""
+
     def bind(self, batch: Batch, *, alone: bool = False) -> Matrix:
         """Returns the caller's rows as the booster takes them, a float32 matrix in its order; raises InvalidRequest.
 

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import hashlib
-from functools import partial
 from http import HTTPStatus
 
 from bridge.calls import now
@@ -13,7 +12,6 @@ from bridge.gateway.status.facts import Facts
 from bridge.gateway.status.rendering import STYLE, render
 from bridge.gateway.status.sources import Sources
 from bridge.services.http_calls import HttpAnswer, HttpRequest, Route, problem_of
-from bridge.threads import Threads
 
 __all__ = ["StatusPage"]
 
@@ -39,8 +37,6 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
-
-_thread = Threads(1)  # its own: neither calls nor the log may have to wait for a page
 
 
 class StatusPage:
@@ -77,6 +73,5 @@ class StatusPage:
                 self._facts = await self._sources.facts(disk)
                 self._made, self._until = {}, now() + _FRESH_S
             if still not in self._made:
-                write = partial(render, self._facts, still=still)
-                self._made[still] = await asyncio.get_running_loop().run_in_executor(_thread, write)
+                self._made[still] = await asyncio.to_thread(render, self._facts, still=still)
             return self._made[still]

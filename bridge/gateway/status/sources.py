@@ -22,7 +22,6 @@ from bridge.gateway.status.facts import Facts, LogFacts, VersionFacts, Workers
 from bridge.models.registry import Registry
 from bridge.models.version import Version
 from bridge.prediction_log.writer import PredictionLog
-from bridge.workers.snapshot import snapshot_of
 
 __all__ = ["Sources"]
 
@@ -127,7 +126,7 @@ class Sources(NamedTuple):
 
 
 def _workers(backend: Backend) -> Workers:
-    if (seen := snapshot_of(backend)) is None:
+    if (seen := backend.snapshot()) is None:
         workload = backend.workload
         busy, settling = workload.running, workload.occupied
         return Workers(max(0, workload.workers - busy - settling), busy, settling)
