@@ -27,6 +27,7 @@ from bridge.texts import printable
 from bridge.workers.exchange import ConnectionLost, ProtocolError
 from bridge.workers.pool import NoWorker, WorkerPool
 from bridge.workers.programs import Programs
+from bridge.workers.snapshot import Snapshot
 from bridge.workload import Workload
 
 __all__ = ["PythonBackend"]
@@ -83,6 +84,10 @@ class PythonBackend:
     def workload(self) -> Workload:
         """How many calls the workers can run at once, and how busy they are."""
         return self._workload
+
+    def snapshot(self) -> Snapshot:
+        """Returns the state of the version's workers."""
+        return self.pool.snapshot()
 
     def bind(self, batch: Batch, *, alone: bool = False) -> Table:
         """Returns the caller's rows as columns in the order and types of the features; raises InvalidRequest.
