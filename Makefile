@@ -51,11 +51,11 @@ attack: setup
 # Each peer has its own environment in .bench; the machine should have nothing else to do.
 bench: setup
 	@benchmarks/setup "$(PYTHON)" .bench
-	@PYTHONPATH=examples $(BIN)/python benchmarks/bench.py .bench benchmarks/results
+	@PYTHONPATH=tests:examples $(BIN)/python benchmarks/bench.py .bench benchmarks/results
 
 bench-quick: setup
 	@benchmarks/setup "$(PYTHON)" .bench
-	@PYTHONPATH=examples $(BIN)/python benchmarks/bench.py .bench .bench/results --quick
+	@PYTHONPATH=tests:examples $(BIN)/python benchmarks/bench.py .bench .bench/results --quick
 
 lint: setup
 	@$(BIN)/ruff check .

@@ -9,6 +9,7 @@ from capacity import Curve, curves
 from demo import console
 from endurance import memory, overload
 from load import require_tools
+from python_calls import beside_mlserver, beside_the_function, python_wire
 from r_calls import beside_the_wire, coalesced, slow_model_beside_the_wire, two_workers
 from report import write_report
 from rounds import Result
@@ -29,12 +30,22 @@ SECTIONS = {
         slow_model_beside_the_wire,
         two_workers,
         coalesced,
+        python_wire,
+        beside_the_function,
+        beside_mlserver,
         overload,
         memory,
     )
 }
 
-SLOW = ("slow_model_beside_the_wire", "two_workers", "overload", "memory")  # left out of a quick run
+SLOW = (
+    "beside_the_function",
+    "beside_mlserver",
+    "slow_model_beside_the_wire",
+    "two_workers",
+    "overload",
+    "memory",
+)  # left out of a quick run
 
 
 def main() -> int:

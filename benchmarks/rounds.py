@@ -21,6 +21,10 @@ class Rounds:
         """Of one thing over all rounds."""
         return median(self.values[name])
 
+    def measured(self, name: str) -> "Measured":
+        """One thing's figure itself."""
+        return Measured.of(self.values[name])
+
     def ratio(self, one: str, other: str) -> "Measured":
         """One over the other, round by round."""
         pairs = zip(self.values[one], self.values[other], strict=True)

@@ -117,40 +117,60 @@ class World:
 
     @contextmanager
     def mlserver(self) -> Iterator[str]:
-        """MLServer with the same booster, in its own environment, at its fastest: no worker processes; its address."""
+        """MLServer with the same booster; its address."""
+        saved = self.work / "model.json"
+        self.booster.save_model(saved)
+        with self.mlserver_of(
+            saved, "mlserver_xgboost.XGBoostModel", self.mlserver_request(self.cancer_rows(1))
+        ) as url:
+            yield url
+
+    @contextmanager
+    def mlserver_of(self, saved: Path, runtime: str, first: Path) -> Iterator[str]:
+        """MLServer with a saved model, in its own environment, at its fastest: no worker processes; its address.
+
+        Its model is called cancer, and has answered the request in the file `first`.
+        """
         folder = self.work / "mlserver"
         folder.mkdir(exist_ok=True)
-        self.booster.save_model(folder / "model.json")
         ports = [free_port() for _ in range(3)]
         settings = {"host": "127.0.0.1", "parallel_workers": 0, "debug": False, "grpc_max_message_length": 64 << 20}
         settings |= dict(zip(("http_port", "grpc_port", "metrics_port"), ports, strict=True))
         (folder / "settings.json").write_text(json.dumps(settings))
-        model = {"name": "cancer", "implementation": "mlserver_xgboost.XGBoostModel"}
-        model["parameters"] = {"uri": "./model.json"}  # type: ignore[assignment]
+        model = {"name": "cancer", "implementation": runtime, "parameters": {"uri": str(saved)}}
         (folder / "model-settings.json").write_text(json.dumps(model))
         program = self.bench / "mlserver" / "bin" / "mlserver"
         command = ["taskset", "-c", SERVER_CORE, str(program), "start", str(folder)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             try:
                 address = f"127.0.0.1:{ports[1]}"
-                self._mlserver("ask", address, self.mlserver_request(self.cancer_rows(1)), self.work / "first.npy")
+                self.ask_mlserver(address, first)
                 self.mlserver_http = f"127.0.0.1:{ports[0]}"
                 yield address
             finally:
                 process.terminate()
 
     def mlserver_request(self, rows: np.ndarray[Any, Any]) -> Path:
-        """A ModelInferRequest of these rows as one raw tensor."""
-        np.save(self.work / "rows.npy", rows.astype(np.float32))
+        """A ModelInferRequest of these rows as one raw tensor of float32."""
+        return self.mlserver_tensor(rows.astype(np.float32))
+
+    def mlserver_tensor(self, rows: np.ndarray[Any, Any], *output: str) -> Path:
+        """A ModelInferRequest of these rows as one raw tensor of their own type, which may ask for one output."""
+        np.save(self.work / "rows.npy", rows)
         path = self.work / f"mlserver-{len(rows)}.bin"
-        self._mlserver("make", self.work / "rows.npy", path)
+        self._mlserver("make", self.work / "rows.npy", path, *output)
         return path
+
+    def ask_mlserver(self, address: str, request: Path) -> np.ndarray[Any, Any]:
+        """What it answers, as an array without its shape."""
+        self._mlserver("ask", address, request, self.work / "scores.npy")
+        scores: np.ndarray[Any, Any] = np.load(self.work / "scores.npy")
+        return scores
 
     def check_mlserver(self, address: str, request: Path, rows: np.ndarray[Any, Any]) -> None:
         """Its scores are the booster's."""
-        self._mlserver("ask", address, request, self.work / "scores.npy")
         expected = self.cancer_scores(rows.astype(np.float32))
-        assert np.array_equal(np.load(self.work / "scores.npy").astype(np.float32), expected)
+        assert np.array_equal(self.ask_mlserver(address, request).astype(np.float32), expected)
 
     def _mlserver(self, *arguments: object) -> None:
         run(self.bench / "mlserver" / "bin" / "python", self.script("mlserver_request.py"), *arguments)

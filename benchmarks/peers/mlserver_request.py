@@ -1,6 +1,6 @@
 """What is sent to MLServer, made and checked in its own virtual environment.
 
-mlserver_request.py make ROWS.npy REQUEST.bin            rows as one raw tensor
+mlserver_request.py make ROWS.npy REQUEST.bin [OUTPUT]      rows as one raw tensor; the output that is asked for by name
 mlserver_request.py ask HOST:PORT REQUEST.bin SCORES.npy   one call; its scores
 """
 
@@ -14,11 +14,15 @@ from mlserver.grpc import dataplane_pb2 as pb  # type: ignore[import-not-found]
 METHOD = "/inference.GRPCInferenceService/ModelInfer"
 
 
-def make(rows_path: str, request_path: str) -> None:
+def make(rows_path: str, request_path: str, output: str = "") -> None:
     """Writes the request."""
     rows = np.load(rows_path)
-    tensor = pb.ModelInferRequest.InferInputTensor(name="x", datatype="FP32", shape=list(rows.shape))
-    request = pb.ModelInferRequest(model_name="cancer", inputs=[tensor], raw_input_contents=[rows.tobytes()])
+    datatype = {"float32": "FP32", "float64": "FP64"}[rows.dtype.name]
+    tensor = pb.ModelInferRequest.InferInputTensor(name="x", datatype=datatype, shape=list(rows.shape))
+    outputs = [pb.ModelInferRequest.InferRequestedOutputTensor(name=output)] if output else []
+    request = pb.ModelInferRequest(
+        model_name="cancer", inputs=[tensor], outputs=outputs, raw_input_contents=[rows.tobytes()]
+    )
     Path(request_path).write_bytes(request.SerializeToString())
 
 
