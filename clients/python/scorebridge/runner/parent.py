@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 from contextlib import suppress
 
 from .load import load
@@ -35,11 +36,15 @@ def main(path: str) -> None:
     # What is there now stays for good: a collection in a worker would else write to every page that it shares.
     gc.collect()
     gc.freeze()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # Pred.py may have closed it, or put something else there
+            stream.flush()  # or each worker would write once more what is in its memory
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     listener.bind(path)
     os.chmod(path, 0o600)
     listener.listen(_BACKLOG)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGCHLD):  # what Pred.py set would run in this process
+        signal.signal(number, signal.SIG_DFL)
     while True:
         connection, _ = listener.accept()
         _reap()
