@@ -175,7 +175,7 @@ def _of_pandas(name: str, series: Any, rows: int) -> tuple[Any, Any]:
     missing = series.isna().to_numpy(np.bool_)
     numeric = getattr(series.dtype, "numpy_dtype", None)
     if isinstance(numeric, np.dtype) and numeric.kind in "iufb":
-        return series.fillna(0).to_numpy(numeric), missing if missing.any() else None
+        return series.fillna(numeric.type(0)).to_numpy(numeric), missing if missing.any() else None
     objects = series.astype(object).to_numpy(copy=True)
     objects[missing] = None  # pandas has NaN there, which would make numbers of texts that are all missing
     return objects, None
