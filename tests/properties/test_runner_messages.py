@@ -117,7 +117,7 @@ def test_a_message_that_is_cut_or_goes_on_is_refused(table: tuple[int, list[Vect
                 messages.decode(head, memoryview(bytearray(other)))
 
 
-COUNTS = st.integers(-2, 5) | st.sampled_from([2**31, 2**63, 2**200, 1.0, True, None, "1", []])
+COUNTS: st.SearchStrategy[Any] = st.integers(-2, 5) | st.sampled_from([2**31, 2**63, 2**200, 1.0, True, None, "1", []])
 
 
 @given(

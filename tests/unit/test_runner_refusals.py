@@ -11,7 +11,7 @@ import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
-import scipy.sparse
+from scipy import sparse  # type: ignore[import-untyped] # it has no stubs
 from scorebridge.runner.conditions import Malformed
 from scorebridge.runner.outputs import outputs_of
 
@@ -57,7 +57,7 @@ REFUSED: list[tuple[Any, str]] = [
     (np.ma.masked_invalid([0.5, math.nan]), r"MaskedArray: return array.filled\(numpy.nan\)"),
     (np.ma.masked_invalid([[0.5, math.nan]] * 2), r"MaskedArray: return array.filled\(numpy.nan\)"),
     ({"a": np.ma.masked_invalid([0.5, math.nan])}, r"'a' is numpy.*MaskedArray: return array.filled"),
-    (scipy.sparse.csr_matrix([[1.0], [0.0]]), r"return matrix.toarray\(\)"),
+    (sparse.csr_matrix([[1.0], [0.0]]), r"return matrix.toarray\(\)"),
     (np.zeros(2, np.float16), r"has the type float16: return float64, float32"),
     (np.zeros(2, np.longdouble), r"has the type float128"),
     (np.zeros(2, np.uint64), r"has the type uint64"),

@@ -6,6 +6,7 @@ import collections
 import pickle
 import random
 import types
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -71,16 +72,15 @@ def parts_of(value: Any, own: frozenset[str]) -> Iterator[Any]:
     elif kind is types.MethodType:
         yield from parts_of(value.__self__, own)
     elif kind is types.FunctionType:
-        if value.__module__ in own:
+        if str(value.__module__) in own:
             yield from filter(None, (value.__defaults__, value.__kwdefaults__, value.__closure__))
             yield value.__dict__
     elif issubclass(kind, type):
         if value.__module__ in own:
             yield value.__dict__
-    elif kind.__module__ in own:
-        attributes = getattr(value, "__dict__", None)
-        if type(attributes) is dict:
-            yield attributes
+    elif str(kind.__module__) in own:
+        with suppress(Exception):  # it has no attributes; or it is asked for them in a way of its own, and raises
+            yield object.__getattribute__(value, "__dict__")
 
 
 def _written(value: Any, most: int, alive: list[Any]) -> bytes | None:
