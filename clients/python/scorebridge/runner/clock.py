@@ -66,7 +66,8 @@ def _named(moved: Any, before: type) -> Any:
     """Gives a moved class the name of that before it, and returns it; objects of either are pickled by that name."""
     moved.before, moved.__module__, moved.__name__ = before, "datetime", before.__name__
     moved.__qualname__ = before.__qualname__
-    copyreg.pickle(before, lambda value: (moved, value.__reduce__()[1]))
+    name = before.__name__
+    copyreg.pickle(before, lambda value: (getattr(dt, name), value.__reduce__()[1]))
     return moved
 
 
