@@ -25,8 +25,8 @@ def imported_distributions(before: set[str]) -> list[str]:
     found: dict[str, str] = {}
     for one in distributions():
         with suppress(Exception):  # what a broken installation left behind has neither a name nor a version
-            if used & set(_top_level(one)):
-                found.setdefault(str(one.metadata["Name"]), str(one.version))
+            if used & set(_top_level(one)) and one.metadata["Name"]:
+                found.setdefault(one.metadata["Name"], one.version)
     return [f"{name} {version}" for name, version in sorted(found.items(), key=lambda item: item[0].lower())][:_MOST]
 
 
