@@ -40,9 +40,10 @@ def main(path: str) -> None:
         with suppress(Exception):  # Pred.py may have closed it, or put something else there
             stream.flush()  # or each worker would write once more what is in its memory
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(path)
-    os.chmod(path, 0o600)
+    listener.bind(path + "~")
+    os.chmod(path + "~", 0o600)
     listener.listen(_BACKLOG)
+    os.rename(path + "~", path)  # who finds it there is not refused
     for number in (signal.SIGINT, signal.SIGCHLD):  # what Pred.py set would run in this process
         signal.signal(number, signal.SIG_DFL)
     while True:
