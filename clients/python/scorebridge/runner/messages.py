@@ -50,6 +50,7 @@ _ALIGNMENT = 8
 _ZEROS = b"\0" * _ALIGNMENT
 _MOST_COLUMNS = 1 << 20
 _FIELDS = 7  # of a column in the head
+_PLAIN = [0, [], 0, 0, 0]  # of these those behind name and type, of most columns
 
 
 class BadMessage(Exception):
@@ -176,11 +177,12 @@ def _decoded(reader: _Reader, rows: int, column: Any) -> Vector:
     name, kind, masked, levels, ordered, texts, size = column
     if not _is_text(name) or not isinstance(kind, str) or kind not in DTYPES:
         raise BadMessage("a column has no name, or a type that is none")
-    if not isinstance(levels, list) or not all(map(_is_text, levels)):
+    if not isinstance(levels, list) or (levels and not all(map(_is_text, levels))):
         raise BadMessage("the levels of a column are not texts")
-    if not all(_is_count(one) for one in (masked, ordered, texts, size)) or masked > 1 or ordered > 1:
-        raise BadMessage("a column does not say how it is sent")
-    _require_fit(kind, masked, bool(levels) or bool(ordered), bool(texts) or bool(size))
+    if column[2:] != _PLAIN:
+        if not all(map(_is_count, (masked, ordered, texts, size))) or masked > 1 or ordered > 1:
+            raise BadMessage("a column does not say how it is sent")
+        _require_fit(kind, masked, bool(levels) or bool(ordered), bool(texts) or bool(size))
     if kind == "string":
         return _decoded_texts(reader, rows, name, texts, size)
     values = reader.truths(rows) if kind == "bool" else reader.take(rows, DTYPES[kind])

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .conditions import Malformed, class_name
 from .refusals import refuse
-from .vectors import Vector, all_missing
+from .vectors import DTYPES, Vector, all_missing
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["column_of", "is_frame", "is_series"]
 
@@ -25,6 +28,17 @@ _TYPES: dict[Any, str] = {
 _TEXTS = frozenset("UT")  # of a fixed length, and numpy 2's own of any
 _WIDE = ("Decimal", "Int128", "UInt128")  # numbers of polars that numpy has not
 _MOST_NAMED = 4
+_ALIKE = {
+    float: "double",
+    np.float64: "double",
+    np.float32: "float",
+    int: "int64",
+    np.int64: "int64",
+    bool: "bool",
+    np.bool_: "bool",
+    str: "string",
+}
+_SCALARS = (str, int, float, type(None), np.generic)
 
 
 def is_frame(value: Any) -> bool:
@@ -80,6 +94,9 @@ def _typed(name: str, values: Any, mask: Any) -> Vector:
     if values.dtype.kind in _TEXTS:
         values = values.astype(object)
     if values.dtype.kind == "O":
+        kinds = {_ALIKE.get(kind) for kind in set(map(type, values))}
+        if mask is None and len(kinds) == 1 and None not in kinds:
+            return _of_alike(name, values, str(kinds.pop()))
         return _of_objects(name, values, mask)
     kind = _TYPES.get(values.dtype.newbyteorder("="))
     if kind is None:
@@ -92,6 +109,17 @@ def _typed(name: str, values: Any, mask: Any) -> Vector:
     if kind in {"double", "float"}:
         return Vector(name, kind, np.where(mask, np.nan, values).astype(values.dtype))
     return Vector(name, kind, np.where(mask, 0, values).astype(values.dtype), mask)
+
+
+def _of_alike(name: str, values: Any, kind: str) -> Vector:
+    """Returns objects of one class that are not missing, or NaN: a tenth of the time that others take."""
+    if kind == "string":
+        _require_utf8(name, values)
+        return Vector(name, kind, values)
+    try:
+        return Vector(name, kind, values.astype(DTYPES[kind]))
+    except OverflowError:  # a whole number is beyond 64 bits
+        return _of_objects(name, values, None)
 
 
 def _of_objects(name: str, values: Any, mask: Any) -> Vector:
@@ -119,7 +147,7 @@ def _of_objects(name: str, values: Any, mask: Any) -> Vector:
     return vector._replace(mask=missing if missing.any() else None)
 
 
-def _require_utf8(name: str, texts: list[str]) -> None:
+def _require_utf8(name: str, texts: Iterable[str]) -> None:
     try:
         "".join(set(texts)).encode()
     except UnicodeEncodeError as error:
@@ -151,6 +179,9 @@ def _kind(one: Any) -> str | None:
 
 def _of_list(scores: Any) -> Any:
     array = np.empty(len(scores), object)
+    if all(issubclass(kind, _SCALARS) for kind in set(map(type, scores))):
+        array[:] = scores
+        return array
     for place, score in enumerate(scores):
         if isinstance(score, (list, tuple, dict, np.ndarray)):
             raise Malformed(
