@@ -66,6 +66,7 @@ class Parent:
         environment = {
             **os.environ,
             **ONE_THREAD,
+            "LC_ALL": "C.UTF-8",
             "SCOREBRIDGE_BUNDLE": str(folder),
             "SCOREBRIDGE_DIGEST": "d",
             "SCOREBRIDGE_SEED": "7",
@@ -185,6 +186,8 @@ def test_what_a_call_sets_does_not_reach_the_next_one(starts: Starts) -> None:
         "import warnings, random, os, numpy as np\n"
         "def predict(x):\n"
         "    score = random.random() + np.random.rand() + np.log(np.zeros(1)) * 0 + len(os.getcwd())\n"
+        "    score += os.environ.pop('LC_ALL') == 'C.UTF-8' and 'A_NEW_ONE' not in os.environ\n"
+        "    os.environ['A_NEW_ONE'] = 'x'\n"
         "    warnings.warn('once')\n"
         "    warnings.simplefilter('error')\n"
         "    np.seterr(all='raise')\n"

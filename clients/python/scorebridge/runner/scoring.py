@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import warnings
@@ -57,6 +58,7 @@ class Scoring:
         self._row_by_row = row_by_row
         self._warned: list[tuple[str, bool]] = []
         self._faults_of_numbers = np.geterr()
+        self._environment, self._variables = _environment(), dict(os.environ)
 
     @property
     def warned(self) -> list[tuple[str, bool]]:
@@ -96,14 +98,17 @@ class Scoring:
         return outputs_of(one_row(self._called(1, vectors)), 1)
 
     def _begin(self) -> None:
-        """Sets what the last call may have set: warnings, numpy's errors, and seeds, torch's where it was imported."""
+        """Puts back what the last call may have set: warnings, numpy's errors, the environment; and sets the seeds."""
         warnings.resetwarnings()
         warnings.simplefilter("always")
         warnings.showwarning = self._keep
         np.seterr(**self._faults_of_numbers)
+        if _environment() != self._environment:
+            os.environ.clear()
+            os.environ.update(self._variables)
         random.seed(self._seed)
         np.random.seed(self._seed)  # noqa: NPY002 - models use it
-        torch = sys.modules.get("torch")
+        torch = sys.modules.get("torch")  # a model that has not imported it has drawn nothing from it
         if torch is not None:
             torch.manual_seed(self._seed)
 
@@ -111,6 +116,11 @@ class Scoring:
         text = f"{category.__name__}: {told(message)}"
         if len(self._warned) < _MOST_WARNINGS and all(text != known for known, _ in self._warned):
             self._warned.append((text, category.__name__ in _CHANGING))
+
+
+def _environment() -> dict[Any, Any]:
+    """Returns the environment variables as Python holds them: to decode them all takes longer than all that is set."""
+    return dict(getattr(os.environ, "_data", os.environ))
 
 
 def _row(vector: Vector, row: int) -> Vector:

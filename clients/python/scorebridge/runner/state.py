@@ -2,9 +2,9 @@
 
 Compared after each call, in microseconds: which objects the global names of the bundle's modules stand for; what the
 small ones of them hold (lists, dicts, sets, arrays, random generators, and of what the bundle itself defines the
-defaults, closures and attributes of functions, classes and objects); the environment variables; the number of Python's
-threads; and whether processes were started. What is deep inside a model, or in a library's own memory, is not seen, and
-neither are the threads that a library has for itself.
+defaults, closures and attributes of functions, classes and objects); the number of Python's threads; and whether
+processes were started. What is deep inside a model, or in a library's own memory, is not seen, and neither are the
+threads that a library has for itself. What can be put back, `scoring` puts back before each call.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .contents import Contents, parts_of
 
@@ -37,7 +37,6 @@ class State:
         own = frozenset(str(space.get("__name__")) for space in self._spaces)
         named = [pair for names in self._names for pair in names.items() if not pair[0].startswith("__")]
         self._contents = Contents((name, part) for name, value in named for part in parts_of(value, own))
-        self._environment = _environment()
         self._threads = _threads()
 
     def change(self) -> str:
@@ -51,16 +50,9 @@ class State:
         changed = self._contents.changed()
         if changed:
             return f"predict changed what is in the global variable '{changed}'"
-        if _environment() != self._environment:
-            return "predict changed the environment variables"
         if _threads() > self._threads:
             return "predict left a thread behind"
         return "predict left a process behind" if _has_children() else ""
-
-
-def _environment() -> dict[Any, Any]:
-    """Returns the environment variables as Python holds them: to decode all of them takes longer than all the rest."""
-    return dict(getattr(os.environ, "_data", os.environ))
 
 
 def _threads() -> int:
