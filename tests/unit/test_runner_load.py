@@ -161,6 +161,12 @@ def test_a_frame_is_the_one_parameter_without_a_default(loads: Loads) -> None:
     assert loads("def predict(a, b): 0", "frame").error == two
 
 
+def test_a_frame_needs_pandas_in_the_interpreter(loads: Loads, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", None)  # as if it were not installed
+    error = f"input is 'frame', and pandas is not installed in {sys.executable}: install it there"
+    assert loads("def predict(rows): 0", "frame").error == error
+
+
 def test_what_a_model_was_fitted_on_is_told_of_a_function_of_one_parameter(loads: Loads) -> None:
     text = "class M:\n    feature_names_in_ = ['b', 'a']\nkind, m = M, M()\n"
     assert loads(text + "def predict(X): 0").frame_features == ["b", "a"]

@@ -38,6 +38,12 @@ CHANGES = {
     "a dict beside what can't be pickled": "seen = {'f': lambda: 0, 'n': 0}\ndef predict(x): seen['n'] += 1",
     "a dict beside a large array": "import numpy as np\nseen = {'w': np.zeros(10**5), 'n': 0}\n"
     "def predict(x): seen['n'] += 1",
+    "a dict beside a mapped file": "import numpy as np, tempfile\n"
+    "with tempfile.TemporaryFile() as _f: seen = {'w': np.memmap(_f, shape=10**6, mode='w+'), 'n': 0}\n"
+    "def predict(x): seen['n'] += 1",
+    "a dict beside numbers of numpy": "import numpy as np\n"
+    "seen = {np.float64(1): np.dtype('f8'), 'c': 1j, 'r': range(3), 'n': np.int64(0)}\n"
+    "def predict(x): seen['n'] += np.int64(1)",
     "the model in a dict": "seen = {'model': object()}\ndef predict(x): seen['model'] = object()",
     "a set": "seen = set()\ndef predict(x): seen.add(x)",
     "a deque": "from collections import deque\nseen = deque()\ndef predict(x): seen.append(x)",
@@ -117,6 +123,17 @@ def test_a_large_model_is_not_written_to_find_out_that_it_is_large(loads: Loads)
     state = State([module])
     assert state.change() == ""
     assert module.pickled == []
+
+
+def test_what_is_large_or_many_is_no_change(loads: Loads) -> None:
+    module = loads(
+        "import numpy as np, tempfile\nlarge, long, text = np.zeros(10**6), list(range(10**5)), ['x' * 10**6]\n"
+        "with tempfile.TemporaryFile() as file: mapped = np.memmap(file, shape=10**6, mode='w+')\n"
+        "for n in range(1000): globals()[f'l{n}'] = [n] * 100\ndef predict(x): long.append(x)"
+    )
+    state = State([module])
+    module.predict(1)
+    assert state.change() == ""
 
 
 def test_a_thread_is_seen_and_what_it_was_is_said(loads: Loads) -> None:

@@ -22,7 +22,8 @@ _MOST = 256  # objects
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 _CONTAINERS = (list, dict, set, collections.deque, bytearray, np.ndarray, *_GENERATORS)
 _PLAIN_MODULES = frozenset({"collections", "numpy", "random", "_random"})
-_PLAIN_BUILTINS = frozenset({complex, range, slice})
+_COLLECTIONS = (collections.deque, collections.OrderedDict, collections.defaultdict, collections.Counter)
+_PLAIN = (complex, range, slice, np.generic, np.dtype, random.Random, *_COLLECTIONS)
 _FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType)
 
 
@@ -131,10 +132,10 @@ class _Writer(pickle.Pickler):
 
 
 def _is_plain(value: Any, kind: type) -> bool:
-    if kind is np.ndarray and value.nbytes > _SMALL_BYTES:
-        return False
-    named = isinstance(value, type) or kind in _FUNCTIONS
-    module = value.__module__ if named else kind.__module__
-    if module == "builtins":
-        return named or kind in _PLAIN_BUILTINS
-    return isinstance(module, str) and module.partition(".")[0] in _PLAIN_MODULES
+    if issubclass(kind, np.ndarray):
+        return kind is np.ndarray and value.nbytes <= _SMALL_BYTES
+    named = issubclass(kind, type) or kind in _FUNCTIONS
+    module = str(value.__module__ if named else kind.__module__)
+    if named:  # by which what is plain is made again
+        return module == "builtins" or module.partition(".")[0] in _PLAIN_MODULES
+    return issubclass(kind, _PLAIN) or module.startswith("numpy.random.")
