@@ -7,6 +7,8 @@ None in arrays, and NaN in a frame, as `pandas.read_csv` gives them.
 
 from __future__ import annotations
 
+from functools import lru_cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -30,10 +32,10 @@ def arrays(vectors: Sequence[Vector]) -> dict[str, Any]:
 def frame(vectors: Sequence[Vector], rows: int) -> Any:
     """Returns a pandas frame of the vectors, in their order, with the rows 0 to `rows` - 1.
 
-    Text has the type that pandas gives it in this interpreter; a factor is categorical, with its levels in their order.
+    Text has the type that pandas gives it in this interpreter, also if all of it is missing; a factor is categorical,
+    with its levels in their order.
     """
-    import pandas as pd  # noqa: PLC0415 - only functions of a frame need it
-
+    pd = import_module("pandas")  # only functions of a frame need it
     index = pd.RangeIndex(rows)
     if vectors and all(vector.type == "double" for vector in vectors):
         # One block for all columns, which pandas takes as it is: a tenth of the time of a dict of columns.
@@ -48,7 +50,14 @@ def _series(pd: Any, vector: Vector, index: Any) -> Any:
         codes = vector.values if vector.mask is None else np.where(vector.mask, -1, vector.values)
         kind = pd.CategoricalDtype(list(vector.levels), ordered=vector.ordered)
         return pd.Series(pd.Categorical.from_codes(codes, dtype=kind), index)
+    if vector.type == "string":
+        return pd.Series(_array(vector, np.nan), index, dtype=_text_type(pd))
     return pd.Series(_array(vector, np.nan), index)
+
+
+@lru_cache(maxsize=1)
+def _text_type(pd: Any) -> Any:
+    return pd.Series(["text"]).dtype
 
 
 def _array(vector: Vector, absent: Any) -> Any:
@@ -59,6 +68,8 @@ def _array(vector: Vector, absent: Any) -> Any:
         return _with(values, mask, absent)
     if vector.type in {"int", "int64"}:
         return values.astype(np.int64) if mask is None else np.where(mask, np.nan, values.astype(np.float64))
+    if vector.type == "float":
+        return values.astype(np.float64)
     if vector.type == "bool" and mask is not None:
         return _with(values.astype(object), mask, absent)
     return values

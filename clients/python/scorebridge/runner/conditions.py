@@ -21,7 +21,7 @@ def told(error: BaseException | str) -> str:
     """Returns the message of an exception, or a text, on one line of at most 600 characters."""
     try:
         text = str(error)
-    except Exception:  # noqa: BLE001 - a model's own exception may not be able to tell itself
+    except BaseException:  # noqa: BLE001 - a model's own exception may not be able to tell itself
         text = "its message can't be made"
     text = " ".join(text[: 2 * _MOST_CHARACTERS].split())
     return "".join(one if one.isprintable() else "?" for one in text)[:_MOST_CHARACTERS]
@@ -30,14 +30,16 @@ def told(error: BaseException | str) -> str:
 def class_name(value: object) -> str:
     """Returns the name of an object's class, with its module unless that is Python's own."""
     kind = type(value)
-    module = getattr(kind, "__module__", "")
-    return kind.__qualname__ if module in {"builtins", "", None} else f"{module}.{kind.__qualname__}"
+    module = getattr(kind, "__module__", None)
+    full = f"{module}.{kind.__qualname__}" if isinstance(module, str) and module != "builtins" else kind.__qualname__
+    return told(full)
 
 
 def place_in(folder: str, error: BaseException) -> str:
     """Returns the place in a file of a folder at which an exception was raised, such as "Pred.py, line 3", or ""."""
     found = ""
-    for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename.startswith(folder + "/"):
-            found = f"{frame.filename[len(folder) + 1 :]}, line {frame.lineno}"
+    for frame, line in traceback.walk_tb(error.__traceback__):  # which reads no source, as extract_tb would
+        path = frame.f_code.co_filename
+        if path.startswith(folder + "/"):
+            found = f"{path[len(folder) + 1 :]}, line {line}"
     return found

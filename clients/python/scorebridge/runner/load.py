@@ -8,7 +8,9 @@ import sys
 import types
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any
 
 from .conditions import BundleFault, class_name, place_in, told
@@ -19,6 +21,7 @@ __all__ = ["Loaded", "load"]
 
 _MOST_WARNINGS = 20
 _MODULE = "Pred"
+_UNNEEDED_THREADS = ("jemalloc_bg", "polars-ooc-cl")  # that give memory back, and remove files
 
 
 @dataclass
@@ -69,16 +72,34 @@ def load(folder: str, form: str) -> Loaded:
         loaded.error = str(fault)
     finally:
         os.chdir(was)
-    loaded.modules = [one for one in list(sys.modules.values()) if _is_of(folder, one)]
-    threads = os.stat("/proc/self/task").st_nlink - 2
-    if threads > 1 and loaded.error is None:
-        loaded.notes.append(f"loading left {threads - 1} threads behind, which the workers do not have")
+    # Pred.py's module is there by two names.
+    loaded.modules = list({id(one): one for one in list(sys.modules.values()) if _is_of(folder, one)}.values())
+    threads = _threads_left()
+    if threads and loaded.error is None:
+        noun = "thread" if len(threads) == 1 else "threads"
+        loaded.notes.append(
+            f"loading left {len(threads)} {noun} behind ({', '.join(sorted(set(threads)))}), which the workers do not "
+            "have: a library that waits for its threads hangs there"
+        )
     return loaded
 
 
+def _threads_left() -> list[str]:
+    """Returns the names of this process' threads but for the first, and for those that no library waits for."""
+    found = []
+    for thread in os.listdir("/proc/self/task"):
+        with suppress(OSError), open(f"/proc/self/task/{thread}/comm", encoding="utf-8", errors="replace") as file:
+            name = file.read().strip()
+            if int(thread) != os.getpid() and not name.startswith(_UNNEEDED_THREADS):
+                found.append(name)
+    return found
+
+
 def _is_of(folder: str, module: Any) -> bool:
-    path = getattr(module, "__file__", None)
-    return isinstance(module, types.ModuleType) and isinstance(path, str) and path.startswith(folder + "/")
+    if not isinstance(module, types.ModuleType):
+        return False
+    path = vars(module).get("__file__")  # a module that loads its names lazily must not be asked for it
+    return isinstance(path, str) and path.startswith(folder + "/")
 
 
 def _run(folder: str, loaded: Loaded) -> types.ModuleType:
@@ -93,6 +114,7 @@ def _run(folder: str, loaded: Loaded) -> types.ModuleType:
         # numpy's own filters: these tell nothing of scores, and each old wheel gives them.
         for text in ("numpy.ufunc size changed", "numpy.dtype size changed", "numpy.ndarray size changed"):
             warnings.filterwarnings("ignore", text)
+        warnings.filters = _Filters(warnings.filters)
         try:
             exec(code, module.__dict__)  # noqa: S102 - running the author's code is what a worker is for
         except BaseException as error:
@@ -103,6 +125,19 @@ def _run(folder: str, loaded: Loaded) -> types.ModuleType:
             if text not in loaded.warnings:
                 loaded.warnings.append(text)
     return module
+
+
+class _Filters(list):  # type: ignore[type-arg] # Python 3.9's own type of it is private
+    """Filters of warnings that stay: scripts begin with one that ignores all, and who deploys must see a pickle's.
+
+    What ignores warnings for a few lines, by `warnings.catch_warnings`, works on a copy, and so as ever.
+    """
+
+    def insert(self, *_: Any) -> None:
+        """Adds nothing; called by `warnings.filterwarnings` and `warnings.simplefilter`."""
+
+    def append(self, *_: Any) -> None:
+        """Adds nothing; called by these with append=True."""
 
 
 def _why(folder: str, error: BaseException) -> str:
@@ -128,7 +163,7 @@ def _describe(module: types.ModuleType, form: str, loaded: Loaded) -> None:
         raise BundleFault(f"predict in {FILE_NAME} is {class_name(predict)}, and not a function")
     try:
         parameters = inspect.signature(predict).parameters.values()
-    except (TypeError, ValueError) as error:
+    except Exception as error:  # TypeError and ValueError by itself, but objects may have a __signature__ of their own
         raise BundleFault(f"the parameters of predict in {FILE_NAME} are not known: define it by def") from error
     named = [one for one in parameters if one.kind not in {one.VAR_POSITIONAL, one.VAR_KEYWORD}]
     if not named:
@@ -150,7 +185,7 @@ def _frame_parameter(required: list[str], first: str) -> str:
             f"input is 'frame', and predict has {len(required)} parameters without a default: it gets one"
         )
     try:
-        import pandas as pd  # noqa: F401, PLC0415 - only functions of a frame need it
+        import_module("pandas")
     except ImportError as error:
         raise BundleFault(
             f"input is 'frame', and pandas is not installed in {sys.executable}: install it there"

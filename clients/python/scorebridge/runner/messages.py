@@ -2,13 +2,14 @@
 
     prefix   4 bytes: the kind; unsigned 32 bits: bytes of the head; unsigned 64 bits: bytes of the body
     head     JSON in UTF-8: an object; "rows", and for each column under "columns"
-             [name, type, masked, levels, ordered, texts, bytes]
+             [name, type, masked, levels, ordered, texts, bytes]; then blanks up to a multiple of 8 bytes
     body     the buffers of the columns, in their order, each padded with zeros to a multiple of 8 bytes
 
 A number, a truth value (one byte, 0 or 1) or a factor's code is sent as it is, then, if "masked", one such byte a row
 where the value is missing. Text is sent as codes of 32 bits, -1 for missing, into distinct texts: "texts" says how
 many these are, "bytes" how long they are together; behind the codes come their lengths of 32 bits, and then they
-themselves in UTF-8. All numbers are little-endian. Nothing else is ever read from a worker, and no pickle.
+themselves in UTF-8. All numbers are little-endian. What does not apply to a type is 0, or no levels. Nothing else is
+ever read from a worker, and no pickle.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ __all__ = [
     "PREFIX",
     "TRIAL",
     "BadMessage",
+    "TooLarge",
     "decode",
     "decode_head",
     "encode",
@@ -48,10 +50,23 @@ _ALIGNMENT = 8
 _ZEROS = b"\0" * _ALIGNMENT
 _MOST_COLUMNS = 1 << 20
 _FIELDS = 7  # of a column in the head
+_PLAIN = [0, [], 0, 0, 0]  # of these those behind name and type, of most columns
 
 
 class BadMessage(Exception):
     """A message breaks the format, so nothing that comes after it on its connection can be trusted."""
+
+
+class TooLarge(Exception):
+    """The columns of a message take more bytes than one may have.
+
+    Attributes:
+        bytes: how many they take, or a part of them that is too much alone.
+    """
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"the columns take {count} bytes, and a message may have {MOST_BODY_BYTES}")
+        self.bytes = count
 
 
 def encode(kind: bytes, head: dict[str, Any], vectors: Sequence[Vector] = ()) -> list[Any]:
@@ -60,7 +75,10 @@ def encode(kind: bytes, head: dict[str, Any], vectors: Sequence[Vector] = ()) ->
     Args:
         kind: GREETING, CALL, TRIAL, DONE or FAILED.
         head: what the head says beside the columns.
-        vectors: the columns.
+        vectors: the columns; their texts must be UTF-8.
+
+    Raises:
+        TooLarge: the body would be larger than `MOST_BODY_BYTES`.
     """
     columns, body = [], []
     for vector in vectors:
@@ -68,8 +86,12 @@ def encode(kind: bytes, head: dict[str, Any], vectors: Sequence[Vector] = ()) ->
         columns.append(described)
         body += buffers
     raw = json.dumps({**head, "columns": columns} if columns else head, separators=(",", ":")).encode()
+    raw = raw.ljust(_padded(len(raw)))  # who receives both into one memory has aligned numbers
     sizes = [buffer.nbytes if isinstance(buffer, np.ndarray) else len(buffer) for buffer in body]
-    buffers = [PREFIX.pack(kind, len(raw), sum(map(_padded, sizes))) + raw]
+    total = sum(map(_padded, sizes))
+    if total > MOST_BODY_BYTES:
+        raise TooLarge(total)
+    buffers = [PREFIX.pack(kind, len(raw), total) + raw]
     for buffer, size in zip(body, sizes):
         buffers.append(buffer.data.cast("B") if isinstance(buffer, np.ndarray) and size else buffer)
         if size % _ALIGNMENT:
@@ -99,6 +121,8 @@ def _encoded_texts(vector: Vector) -> tuple[list[Any], list[Any]]:
         ]
     texts = [text.encode() for text in places]
     joined = b"".join(texts)
+    if len(joined) > MOST_BODY_BYTES:
+        raise TooLarge(len(joined))
     described = [vector.name, vector.type, 0, [], 0, len(texts), len(joined)]
     return described, [np.array(codes, "<i4"), np.array(list(map(len, texts)), "<i4"), joined]
 
@@ -119,7 +143,7 @@ def decode_head(raw: Any) -> dict[str, Any]:
 
 
 def decode(head: dict[str, Any], body: memoryview) -> tuple[int, list[Vector]]:
-    """Reads the columns of a message; their values are views of the body.
+    """Reads the columns of a message; the numbers are views of the body, and nothing much larger than it is made.
 
     Args:
         head: the head.
@@ -131,8 +155,9 @@ def decode(head: dict[str, Any], body: memoryview) -> tuple[int, list[Vector]]:
     Raises:
         BadMessage: the head does not describe the body, to the byte.
     """
-    rows, columns = head.get("rows"), head.get("columns", [])
-    if not isinstance(rows, int) or isinstance(rows, bool) or rows < 0 or not isinstance(columns, list):
+    rows: Any = head.get("rows")
+    columns = head.get("columns", [])
+    if not _is_count(rows) or not isinstance(columns, list):
         raise BadMessage("the head has no number of rows, or no columns")
     if len(columns) > _MOST_COLUMNS:
         raise BadMessage("the head has too many columns")
@@ -142,14 +167,22 @@ def decode(head: dict[str, Any], body: memoryview) -> tuple[int, list[Vector]]:
     return rows, vectors
 
 
+def _is_count(value: Any) -> bool:
+    return type(value) is int and value >= 0
+
+
 def _decoded(reader: _Reader, rows: int, column: Any) -> Vector:
     if not (isinstance(column, list) and len(column) == _FIELDS):
         raise BadMessage("a column is not described as it must be")
     name, kind, masked, levels, ordered, texts, size = column
-    if not isinstance(name, str) or not isinstance(kind, str) or kind not in DTYPES:
+    if not _is_text(name) or not isinstance(kind, str) or kind not in DTYPES:
         raise BadMessage("a column has no name, or a type that is none")
-    if not isinstance(levels, list) or not all(isinstance(level, str) for level in levels):
+    if not isinstance(levels, list) or (levels and not all(map(_is_text, levels))):
         raise BadMessage("the levels of a column are not texts")
+    if column[2:] != _PLAIN:
+        if not all(map(_is_count, (masked, ordered, texts, size))) or masked > 1 or ordered > 1:
+            raise BadMessage("a column does not say how it is sent")
+        _require_fit(kind, masked, bool(levels) or bool(ordered), bool(texts) or bool(size))
     if kind == "string":
         return _decoded_texts(reader, rows, name, texts, size)
     values = reader.truths(rows) if kind == "bool" else reader.take(rows, DTYPES[kind])
@@ -159,9 +192,20 @@ def _decoded(reader: _Reader, rows: int, column: Any) -> Vector:
     return Vector(name, kind, values, mask, tuple(levels), bool(ordered))
 
 
-def _decoded_texts(reader: _Reader, rows: int, name: str, texts: Any, size: Any) -> Vector:
-    if not all(type(count) is int and count >= 0 for count in (texts, size)):
-        raise BadMessage("a column of text does not say how many texts it has")
+def _is_text(value: Any) -> bool:
+    """Whether a value is a text that UTF-8 can hold: half a surrogate pair, which JSON can write, is none."""
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
+
+
+def _require_fit(kind: str, masked: int, leveled: bool, written: bool) -> None:
+    if (leveled and kind != "factor") or (written and kind != "string") or (masked and kind == "string"):
+        raise BadMessage(f"a column of the type {kind} is described as one of another type")
+
+
+def _decoded_texts(reader: _Reader, rows: int, name: str, texts: int, size: int) -> Vector:
     codes = reader.take(rows, DTYPES["int"])
     lengths = reader.take(texts, DTYPES["int"])
     raw = bytes(reader.take(size, np.dtype("u1")))

@@ -13,13 +13,14 @@ import numpy as np
 from .conditions import Malformed, class_name
 from .output_columns import column_of, is_frame, is_series
 from .refusals import refuse
+from .vectors import all_missing, says_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .vectors import Vector
 
-__all__ = ["outputs_of"]
+__all__ = ["joined", "one_row", "outputs_of"]
 
 _MOST_OUTPUTS = 16_384
 
@@ -48,6 +49,47 @@ def outputs_of(prediction: Any, rows: int) -> list[Vector]:
     return vectors
 
 
+def one_row(prediction: Any) -> Any:
+    """Returns the prediction of a single row with a list for each score that is alone, and for a dict's None."""
+    if isinstance(prediction, dict):
+        return {name: [None] if value is None else _listed(value) for name, value in prediction.items()}
+    return _listed(prediction)
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [value[()]] if value.ndim == 0 else value
+    return [value] if isinstance(value, (bool, int, float, str, np.generic)) else value
+
+
+def joined(parts: list[list[Vector]]) -> list[Vector]:
+    """Returns the outputs of single rows as one.
+
+    Raises:
+        Malformed: a row has outputs of other names or types than those before it, or there is no row.
+    """
+    if not parts:
+        raise Malformed("there is no row to score")
+    names = [vector.name for vector in parts[0]]
+    for row, part in enumerate(parts):
+        if [vector.name for vector in part] != names:
+            raise Malformed(f"row {row} gave outputs of other names than row 0")
+    return [_end_to_end([part[place] for part in parts]) for place in range(len(names))]
+
+
+def _end_to_end(vectors: list[Vector]) -> Vector:
+    kind = next((vector.type for vector in vectors if not says_nothing(vector)), "bool")
+    for row, vector in enumerate(vectors):
+        if vector.type != kind and not says_nothing(vector):
+            raise Malformed(f"row {row} gave the output '{vector.name}' as {vector.type}, and rows before it as {kind}")
+    parts = [vector if vector.type == kind else all_missing(vector.name, kind, 1) for vector in vectors]
+    values = np.concatenate([part.values for part in parts])
+    if all(part.mask is None for part in parts):
+        return parts[0]._replace(values=values)
+    masks = [np.zeros(1, np.bool_) if part.mask is None else part.mask for part in parts]
+    return parts[0]._replace(values=values, mask=np.concatenate(masks))
+
+
 def _named(prediction: Any, rows: int) -> Iterator[tuple[str, Any]]:
     if isinstance(prediction, dict):
         for name, values in prediction.items():
@@ -56,7 +98,7 @@ def _named(prediction: Any, rows: int) -> Iterator[tuple[str, Any]]:
         for place, name in enumerate(prediction.columns):
             yield _checked(name), _taken(prediction, place)
     elif isinstance(prediction, np.ndarray):
-        yield from _of_array(prediction, rows)
+        yield from _of_array(_plain(prediction), rows)
     elif is_series(prediction) or isinstance(prediction, (list, tuple)):
         yield "score", prediction
     else:
@@ -79,11 +121,17 @@ def _element(name: str, values: Any, rows: int) -> Iterator[tuple[str, Any]]:
     if not isinstance(values, np.ndarray) or values.ndim == 1:
         yield name, values
         return
+    values = _plain(values)
     _require_matrix(values, rows, f"the output '{name}' is")
     if values.shape[1] == 1:
         yield name, values[:, 0]
     else:
         yield from ((f"{name}.{place}", values[:, place - 1]) for place in range(1, values.shape[1] + 1))
+
+
+def _plain(array: Any) -> Any:
+    """Returns a numpy.matrix as the array that it is: a column of one is a matrix again."""
+    return np.asarray(array) if isinstance(array, np.matrix) else array
 
 
 def _require_matrix(array: Any, rows: int, what: str) -> None:
@@ -111,4 +159,4 @@ def _checked(name: Any) -> str:
         name.encode()
     except UnicodeEncodeError as error:
         raise Malformed("predict returned an output whose name is not UTF-8") from error
-    return str(name)
+    return str.__str__(name)  # what inherits from str may say something else of itself

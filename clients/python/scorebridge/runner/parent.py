@@ -6,6 +6,7 @@ import gc
 import os
 import signal
 import socket
+import sys
 from contextlib import suppress
 
 from .load import load
@@ -32,14 +33,8 @@ def main(path: str) -> None:
     with open(os.environ.pop("SCOREBRIDGE_BEGUN"), "wb"):
         pass
     loaded = load(settings.bundle, form)
-    # What is there now stays for good: a collection in a worker would else write to every page that it shares.
-    gc.collect()
-    gc.freeze()
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(path)
-    os.chmod(path, 0o600)
-    listener.listen(_BACKLOG)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    _settle()
+    listener = _listening(path)
     while True:
         connection, _ = listener.accept()
         _reap()
@@ -47,6 +42,27 @@ def main(path: str) -> None:
             if os.fork() == 0:
                 listener.close()
                 serve(connection, loaded, settings)
+
+
+def _settle() -> None:
+    """Leaves nothing of the loading that a worker would do once more, or that would end this process."""
+    # What is there now stays for good: a collection in a worker would else write to every page that it shares.
+    gc.collect()
+    gc.freeze()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):  # Pred.py may have closed it, or put something else there
+            stream.flush()  # or each worker would write once more what is in its memory
+    for number in (signal.SIGINT, signal.SIGCHLD):  # what Pred.py set would run in this process
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _listening(path: str) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(path + "~")
+    os.chmod(path + "~", 0o600)
+    listener.listen(_BACKLOG)
+    os.rename(path + "~", path)  # who finds it there is not refused
+    return listener
 
 
 def _reap() -> None:

@@ -18,9 +18,12 @@ def probed() -> "dict[str, object]":
     """Returns the version, the installed distributions and the environment markers of this interpreter."""
     installed = {}  # type: dict[str, str] # any Python 3 must be able to read this file, to say that it is too old
     for one in distributions() if distributions is not None else ():
-        name = one.metadata["Name"]
-        if name:  # the first of a name is the one that is imported
-            installed.setdefault(re.sub("[-_.]+", "-", name).lower(), one.version)
+        try:
+            name, version = one.metadata["Name"], one.version
+        except Exception:  # noqa: BLE001, S112 - what a broken installation left behind has neither
+            continue
+        if name and version:  # the first of a name is the one that is imported
+            installed.setdefault(re.sub("[-_.]+", "-", name).lower(), version)
     return {"version": list(sys.version_info[:3]), "installed": installed, "markers": _markers()}
 
 
@@ -41,5 +44,5 @@ def _markers() -> "dict[str, str]":
 
 
 if __name__ == "__main__":
-    sys.path[:1] = []  # the runner's own folder
+    del sys.path[:1]  # the runner's own folder
     sys.stdout.write(json.dumps(probed()))

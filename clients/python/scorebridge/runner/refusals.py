@@ -40,10 +40,12 @@ def _described(value: Any) -> str:  # noqa: PLR0911 - a sentence for each kind o
         return f"{kind}, which gives its scores one by one: return a list or an array of them"
     if isinstance(value, (int, float, complex, str, bytes)) or getattr(value, "shape", None) == ():
         return f"one {kind} for all rows: return an array with one score for each row, or say row_by_row = true"
-    if instead := _INSTEAD.get(kind):
-        return f"{kind}: {instead}"
+    if kind in _INSTEAD:
+        return f"{kind}: {_INSTEAD[kind]}"
     if hasattr(value, "toarray"):
         return f"{kind}: return matrix.toarray()"
+    if hasattr(value, "__array__"):
+        return f"{kind}: return numpy.asarray of it"
     if hasattr(value, "collect"):
         return f"{kind}, which is computed later: return its collected rows"
     return f"{kind}: return an array, a list of scores, a dict of arrays, or a frame of pandas or polars"

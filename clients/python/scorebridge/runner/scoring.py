@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 import warnings
@@ -11,13 +12,13 @@ import numpy as np
 
 from .arguments import arrays, frame
 from .conditions import Malformed, class_name, place_in, told
-from .outputs import outputs_of
-from .vectors import Vector
+from .outputs import joined, one_row, outputs_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .load import Loaded
+    from .vectors import Vector
 
 __all__ = ["Failed", "Scoring"]
 
@@ -56,9 +57,8 @@ class Scoring:
         self._seed = seed
         self._row_by_row = row_by_row
         self._warned: list[tuple[str, bool]] = []
-        warnings.resetwarnings()
-        warnings.simplefilter("always")
-        warnings.showwarning = self._keep
+        self._faults_of_numbers = np.geterr()
+        self._environment, self._variables = _environment(), dict(os.environ)
 
     @property
     def warned(self) -> list[tuple[str, bool]]:
@@ -77,7 +77,7 @@ class Scoring:
             if not self._row_by_row:
                 return outputs_of(self._called(rows, vectors), rows)
             parts = [self._one([_row(vector, row) for vector in vectors]) for row in range(rows)]
-            return _joined(parts)
+            return joined(parts)
         except Malformed as error:
             raise Failed("malformed", "", str(error)) from error
         except BaseException as error:
@@ -95,15 +95,20 @@ class Scoring:
         return self._predict(**arrays(vectors))
 
     def _one(self, vectors: Sequence[Vector]) -> list[Vector]:
-        prediction = self._called(1, vectors)
-        scalar = isinstance(prediction, (bool, int, float, str)) or getattr(prediction, "shape", None) == ()
-        return outputs_of([prediction] if scalar else prediction, 1)
+        return outputs_of(one_row(self._called(1, vectors)), 1)
 
     def _begin(self) -> None:
-        """Sets the seeds of the random numbers of Python, numpy and torch, where torch was imported."""
+        """Puts back what the last call may have set: warnings, numpy's errors, the environment; and sets the seeds."""
+        warnings.resetwarnings()
+        warnings.simplefilter("always")
+        warnings.showwarning = self._keep
+        np.seterr(**self._faults_of_numbers)
+        if _environment() != self._environment:
+            os.environ.clear()
+            os.environ.update(self._variables)
         random.seed(self._seed)
         np.random.seed(self._seed)  # noqa: NPY002 - models use it
-        torch = sys.modules.get("torch")
+        torch = sys.modules.get("torch")  # a model that has not imported it has drawn nothing from it
         if torch is not None:
             torch.manual_seed(self._seed)
 
@@ -113,24 +118,11 @@ class Scoring:
             self._warned.append((text, category.__name__ in _CHANGING))
 
 
+def _environment() -> dict[Any, Any]:
+    """Returns the environment variables as Python holds them: to decode them all takes longer than all that is set."""
+    return dict(getattr(os.environ, "_data", os.environ))
+
+
 def _row(vector: Vector, row: int) -> Vector:
     mask = None if vector.mask is None or not vector.mask[row] else vector.mask[row : row + 1]
     return vector._replace(values=vector.values[row : row + 1], mask=mask)
-
-
-def _joined(parts: list[list[Vector]]) -> list[Vector]:
-    """Returns the outputs of single rows as one."""
-    first = parts[0]
-    described = [(vector.name, vector.type) for vector in first]
-    for row, part in enumerate(parts):
-        if [(vector.name, vector.type) for vector in part] != described:
-            raise Malformed(f"row {row} gave outputs of other names or types than row 0")
-    return [_concatenated([part[place] for part in parts]) for place in range(len(first))]
-
-
-def _concatenated(vectors: list[Vector]) -> Vector:
-    values = np.concatenate([vector.values for vector in vectors])
-    if all(vector.mask is None for vector in vectors):
-        return vectors[0]._replace(values=values)
-    masks = [np.zeros(1, np.bool_) if vector.mask is None else vector.mask for vector in vectors]
-    return vectors[0]._replace(values=values, mask=np.concatenate(masks))

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-__all__ = ["DTYPES", "Vector"]
+__all__ = ["DTYPES", "Vector", "all_missing", "says_nothing"]
 
 # The types by the names that model.toml has for them; text is objects, a factor has the 0-based codes of its levels.
 DTYPES: dict[str, Any] = {
@@ -38,3 +38,15 @@ class Vector(NamedTuple):
     mask: Any = None
     levels: tuple[str, ...] = ()
     ordered: bool = False
+
+
+def says_nothing(vector: Vector) -> bool:
+    """Whether a vector is of truth values and missing in every row, as None is: that tells nothing of its type."""
+    return vector.type == "bool" and vector.mask is not None and bool(vector.mask.all())
+
+
+def all_missing(name: str, kind: str, rows: int) -> Vector:
+    """Returns a vector that is missing in every row; `kind` is a key of `DTYPES`."""
+    if kind in {"double", "float"}:
+        return Vector(name, kind, np.full(rows, np.nan, DTYPES[kind]))
+    return Vector(name, kind, np.full(rows, "" if kind == "string" else 0, DTYPES[kind]), np.ones(rows, np.bool_))

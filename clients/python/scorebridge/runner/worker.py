@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import platform
+import resource
 import socket
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
@@ -17,8 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "serve"]
 
-_ABOVE = 64  # descriptors below are left to the model and to what it starts
+_ABOVE = 256  # descriptors below are left to the model and to what it starts, and may be closed by it
 _BUFFER_BYTES = 4 << 20
+_LIMIT = f"the limit is {messages.MOST_BODY_BYTES >> 20} MiB a call"
 
 
 class Settings(NamedTuple):
@@ -42,7 +44,9 @@ def serve(accepted: socket.socket, loaded: Loaded, settings: Settings) -> NoRetu
     status = 1
     try:
         # A number of its own that no program inherits: what the model starts must neither read calls nor write answers.
-        own = fcntl.fcntl(accepted.detach(), fcntl.F_DUPFD_CLOEXEC, _ABOVE)
+        # The number that it was accepted by may even be that of the standard output, if Pred.py has closed that.
+        with accepted:
+            own = fcntl.fcntl(accepted, fcntl.F_DUPFD_CLOEXEC, min(_ABOVE, _most_descriptors() // 2))
         folder = f"worker{os.getpid()}"
         os.mkdir(folder, 0o700)
         os.chdir(folder)
@@ -54,6 +58,11 @@ def serve(accepted: socket.socket, loaded: Loaded, settings: Settings) -> NoRetu
     finally:
         # Python's own end would run finalizers of the model and wait for its threads.
         os._exit(status)
+
+
+def _most_descriptors() -> int:
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return most if most > 0 else 2 * _ABOVE  # there may be no limit
 
 
 class _Worker:
@@ -95,25 +104,37 @@ class _Worker:
         Its head has, beside the columns, "changed": what the next call must not meet, in words; of a trial "warnings":
         each with whether it says that data were changed. Without scores it has "kind", "class", "said" and "warned".
         """
-        rows, vectors = messages.decode(head, body)
         days = head.get("days", 0)
         if days:
             self._move_clock(days)
-        told: dict[str, Any] = {"rows": rows}
         try:
-            outputs = self._scoring.score(rows, vectors)
+            return self._scored(kind, head, body)
+        except MemoryError:
+            failed = Failed(
+                "raised", "MemoryError", "MemoryError: there is no memory for the rows or scores", memory=True
+            )
+        except messages.TooLarge as error:
+            failed = Failed("malformed", "", f"predict returned scores of {error.bytes} bytes: {_LIMIT}")
         except Failed as error:
-            warned = "; ".join(text for text, _ in self._scoring.warned)
-            told.update({"kind": error.kind, "class": error.raised, "said": str(error), "warned": warned})
-            told["changed"] = "it ran out of memory" if error.memory else self._changed(days)
-            return messages.encode(messages.FAILED, told)
-        told["changed"] = self._changed(days)
+            failed = error.with_traceback(None)  # whose frames would keep the rows alive, and be kept by them
+        warned = "; ".join(text for text, _ in self._scoring.warned)
+        told = {"kind": failed.kind, "class": failed.raised, "said": str(failed), "warned": warned}
+        told["changed"] = "it ran out of memory" if failed.memory else self._changed(days)
+        return messages.encode(messages.FAILED, told)
+
+    def _scored(self, kind: bytes, head: dict[str, Any], body: memoryview) -> list[Any]:
+        rows, vectors = messages.decode(head, body)
+        outputs = self._scoring.score(rows, vectors)
+        told: dict[str, Any] = {"rows": rows, "changed": self._changed(head.get("days", 0))}
         if kind == messages.TRIAL:
             told["warnings"] = self._scoring.warned
         return messages.encode(messages.DONE, told, outputs)
 
     def _changed(self, days: int) -> str:
-        os.chdir(self._folder)
+        try:
+            os.chdir(self._folder)
+        except OSError:
+            return "predict removed its working folder"
         return "its clock was moved" if days else self._state.change()
 
     @staticmethod
