@@ -40,11 +40,16 @@ import numpy as np
 def predict(number, count, big, truth, text, level, rank, loose, extra=np.array([5])):
     seen = dict(locals())
     told = lambda row: "; ".join(f"{a.dtype} {a[row if len(a) > 1 else 0]!r}" for a in seen.values())
-    rows = len(number)
+    rows, gone = len(number), all(one is None for one in text)  # outputs without any value tell no type
+    big = big if big.dtype == np.int64 else np.nan_to_num(big).astype(np.int64)
     return {
-        "number": number + np.random.random(rows) + extra[0], "small": number.astype(np.float32), "big": big + 1,
-        "tiny": np.full(rows, -2**31, np.int32), "truth": [None if one is None else not one for one in truth],
-        "text": [None if one is None else one + "ü" for one in text], "seen": [told(row) for row in range(rows)],
+        "number": number + np.random.random(rows) + extra[0],
+        "small": number.astype(np.float32),
+        "big": big + 1,
+        "tiny": np.full(rows, -2**31, np.int32),
+        "truth": [None if one is None and not gone else not one for one in truth],
+        "text": ["-" if gone else None if one is None else one + "ü" for one in text],
+        "seen": [told(row) for row in range(rows)],
         "order": (-number).astype(">f8"),
     }
 """
@@ -56,7 +61,8 @@ def predict(lead=7, *, frame):
     told = [" ".join(f"{frame[name].dtype} {frame[name].iloc[row]!r}" for name in frame) for row in range(len(frame))]
     ranked = (frame["rank"] > "low").to_numpy() if frame["rank"].cat.ordered else np.zeros(len(frame), bool)
     return pd.DataFrame({
-        "seen": told, "big": frame["big"], "count": frame["count"].astype("Int64"), "level": frame["level"],
+        "seen": told, "big": frame["big"].astype("Int64"), "count": frame["count"].astype("Int64"),
+        "level": frame["level"].astype(object).fillna("none"),
         "ranked": ranked, "half": (frame["number"] / 3).astype(np.float32), "index": frame.index,
     })
 """
@@ -135,6 +141,7 @@ async def test_a_function_of_a_frame_gets_what_it_got(
         rows.pop("loose")
         answer = await client.score("frame", rows, timeout_s=30)
         assert answer.columns["index"].dtype == np.int64
+        assert list(answer.columns["ranked"]) == [one == "höh" for one in rows["rank"]]
     numbers = np.random.default_rng(3).normal(size=(101, 3))
     await client.score("block", numbers, timeout_s=30)
     await client.score("block", pd.DataFrame(numbers, columns=["c", "b", "a"]), timeout_s=30)
@@ -147,14 +154,14 @@ async def test_a_function_of_a_frame_gets_what_it_got(
 async def test_a_matrix_is_whole_numbers_where_the_feature_is(
     tmp_path: Path, repository: Path, start_gateway: StartGateway, connect: Connect
 ) -> None:
-    code = 'def predict(a, b):\n    return {"a": a * 2, "said": [f"{a.dtype} {b.dtype}"] * len(a)}\n'
+    code = 'def predict(a, b):\n    return [f"{a.dtype} {one * 2} {b.dtype}" for one in a]\n'
     put(bundle(tmp_path / "bundle", code, '[features]\na = "int64"\n'), repository, "whole")
     gateway = await start_gateway(repository, log_dir=tmp_path / "log")
     client = connect(gateway)
     answer = await client.score("whole", np.array([[float(2**53), 0.5], [3.0, 1.5]]), timeout_s=30)
-    assert list(answer.columns["a"]) == [2**54, 6]
+    assert list(answer.scores) == [f"int64 {2**54} float64", "int64 6 float64"]
     answer = await client.score("whole", np.array([[np.nan, 0.5], [3.0, 1.5]], np.float32), timeout_s=30)
-    assert answer.columns["said"][0] == "float64 float64"
+    assert list(answer.scores) == ["float64 nan float64", "float64 6.0 float64"]
     with pytest.raises(ScoringError):
         await client.score("whole", np.array([[0.5, 0.5]]), timeout_s=30)
     await gateway.close()
@@ -229,8 +236,9 @@ def test_a_planted_difference_is_found_to_the_last_digit(tmp_path: Path, reposit
         log.call(stored, pb.Table(columns=rows), scores)
     equal(log.write(), repository, 6)
     response = pb.ScoreResponse.FromString(log.records[1].response)
-    response.scores[0].doubles.values[2] = np.nextafter(4.0 / 3, 2)
-    response.scores[1].int64s.values[0] = BIG  # the same double
+    score, whole = response.scores
+    score.doubles.values[2] = np.nextafter(4.0 / 3, 2)  # noqa: PD011 - a message's field
+    whole.int64s.values[0] = BIG  # noqa: PD011 - likewise; as a double it is the same
     log.records[1].response = response.SerializeToString()
     (tmp_path / "log").rename(tmp_path / "before")
     result = run(log.write(), "--repository", repository, "--output", output)
@@ -272,17 +280,23 @@ def test_a_call_that_ends_the_interpreter_or_its_time_costs_the_others_nothing(
     log = Log(tmp_path / "log")
     for first in range(9):
         log.call(stored, table({"x": [float(first), 0.5]}), [doubles([2.0 * first, 1.0])])
-    result = run(log.write(), "--repository", repository, "--timeout", "0.5")
+    output = tmp_path / "out"
+    result = run(log.write(), "--repository", repository, "--timeout", "0.5", "--output", output)
     assert result.exit_code == 1, result.output
-    told = said(result)
-    assert "rows that could not be re-scored: 2 (the process of the call ended with exit code 3)" in told
-    assert "rows that could not be re-scored: 2 (the process of the call ended by SIGSEGV)" in told
-    assert "rows that could not be re-scored: 2 (the Python process ended)" in told
-    assert "2 (it took longer than 0.5 s)" in told
-    assert "2 (SystemExit: enough)" in told
-    assert "2 (predict returned a list of lists or arrays" in told
-    assert "2 (EOFError: " in told
-    assert "12 of 18 rows differ" in told
+    assert "rows of the model that were not re-scored, because it took too long: 2" in said(result)
+    assert "12 of 16 rows differ; 2 rows were not re-scored" in said(result)
+    found = {
+        one["sequence"]: one["not_rescored"].partition(",")[0]
+        for one in pq.read_table(output / "differences.parquet").to_pylist()
+    }
+    assert found == {
+        1: "the process of the call ended with exit code 3",
+        2: "the process of the call ended by SIGSEGV",
+        3: "the Python process ended",
+        5: "SystemExit: enough",
+        6: "predict returned a list of lists or arrays",
+        7: "EOFError: EOF when reading a line",
+    }
 
 
 def named(repository: Path, folder: Path) -> tuple[StoredVersion, Path]:
