@@ -42,7 +42,8 @@ def given(column: Column, line: Declared | None, *, framed: bool) -> Any:
         return values.astype(np.bool_)
     if line is not None and line.levels:
         return _levels(values, missing, line, framed=framed)
-    return _objects(values, missing, np.nan if framed else None)
+    found = _objects(values, missing, np.nan if framed else None)
+    return _text(found) if framed and kind == "string" else found
 
 
 def _fitting(name: str, values: Any, missing: Any, kind: str) -> Any:
@@ -57,6 +58,12 @@ def _objects(values: Any, missing: Any, absent: Any) -> Any:
     found = values.astype(object)
     found[missing] = absent
     return found
+
+
+def _text(texts: Any) -> Any:
+    import pandas as pd  # noqa: PLC0415 - only functions of a frame need it
+
+    return pd.Series(texts, dtype=pd.Series(["text"]).dtype)  # also where all are missing
 
 
 def _levels(values: Any, missing: Any, line: Declared, *, framed: bool) -> Any:

@@ -76,17 +76,17 @@ class Model:
             ValueError: the call does not fit the function, or its rows gave different outputs.
             BaseException: whatever the function raises.
         """
-        warnings.resetwarnings()
-        warnings.simplefilter("always")  # one that the model made an error at its load is none in serving
+        warnings.resetwarnings()  # one that the model made an error at its load is none in serving
+        warnings.simplefilter("always")
         columns = self._placed(columns)
         if not self._row_by_row:
             outputs: list[Any] = self._outputs_of(self._called(columns, rows), rows)
             return outputs
-        parts = [self._row([Column(*map(_entry(row), column)) for column in columns]) for row in range(rows)]
-        described = [(vector.name, vector.type) for vector in parts[0]]
-        if any([(vector.name, vector.type) for vector in part] != described for part in parts):
-            raise ValueError("the rows gave outputs of different names or types")
-        return [_joined([part[place] for part in parts]) for place in range(len(described))]
+        parts = [self._row([_entry(column, row) for column in columns]) for row in range(rows)]
+        names = [vector.name for vector in parts[0]]
+        if any([vector.name for vector in part] != names for part in parts):
+            raise ValueError("the rows gave outputs of different names")
+        return [_joined([part[place] for part in parts]) for place in range(len(names))]
 
     def _placed(self, columns: Sequence[Column]) -> list[Column]:
         """Returns the columns in the order of the features, each with its name."""
@@ -101,8 +101,9 @@ class Model:
 
     def _row(self, columns: Sequence[Column]) -> list[Any]:
         called = self._called(columns, 1)
-        alone = isinstance(called, (bool, int, float, str)) or getattr(called, "shape", None) == ()
-        outputs: list[Any] = self._outputs_of([called] if alone else called, 1)
+        if isinstance(called, dict):
+            called = {name: [None] if value is None else _listed(value) for name, value in called.items()}
+        outputs: list[Any] = self._outputs_of(_listed(called), 1)
         return outputs
 
     def _called(self, columns: Sequence[Column], rows: int) -> Any:
@@ -122,10 +123,26 @@ class Model:
             sys.modules["torch"].manual_seed(self._seed)
 
 
-def _entry(row: int) -> Callable[[Any], Any]:
-    return lambda part: part if isinstance(part, str) else part[row : row + 1]
+def _entry(column: Column, row: int) -> Column:
+    return Column(column.name, column.values[row : row + 1], column.missing[row : row + 1])
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, np.ndarray):
+        return [value[()]] if value.ndim == 0 else value
+    return [value] if isinstance(value, (bool, int, float, str, np.generic)) else value
 
 
 def _joined(vectors: Sequence[Any]) -> Any:
+    """Returns one output of single rows as one vector; a truth value that is missing tells no type."""
     masks = [np.zeros(1, np.bool_) if vector.mask is None else vector.mask for vector in vectors]
-    return vectors[0]._replace(values=np.concatenate([vector.values for vector in vectors]), mask=np.concatenate(masks))
+    silent = [vector.type == "bool" and mask.all() for vector, mask in zip(vectors, masks)]
+    shown = next((vector for vector, says_nothing in zip(vectors, silent) if not says_nothing), vectors[0])
+    if any(vector.type != shown.type for vector, says_nothing in zip(vectors, silent) if not says_nothing):
+        raise ValueError(f"the rows gave the output '{shown.name}' in different types")
+    absent: Any = {"double": np.nan, "float": np.nan, "string": ""}.get(shown.type, 0)
+    parts = [
+        np.full(1, absent, shown.values.dtype) if says_nothing else vector.values
+        for vector, says_nothing in zip(vectors, silent)
+    ]
+    return shown._replace(values=np.concatenate(parts), mask=np.concatenate(masks))
