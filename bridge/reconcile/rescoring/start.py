@@ -9,7 +9,7 @@ import importlib.util
 import os
 import sys
 
-__all__ = ["as_package"]
+__all__ = ["as_package", "leave_the_path"]
 
 
 def as_package(name: str, folder: str) -> None:
@@ -23,8 +23,13 @@ def as_package(name: str, folder: str) -> None:
     spec.loader.exec_module(module)
 
 
+def leave_the_path() -> None:
+    """Takes this script's folder off the search path, where its modules could be taken for others of the same names."""
+    sys.path[:1] = []
+
+
 if __name__ == "__main__":
-    sys.path[:1] = []  # this folder, whose modules could be taken for others of the same names
+    leave_the_path()
     as_package("scorebridge_runner", sys.argv[1])
     as_package("bridge.reconcile.rescoring", os.path.dirname(os.path.abspath(__file__)))
     importlib.import_module("bridge.reconcile.rescoring.answers").main(sys.argv[2:])
