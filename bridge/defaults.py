@@ -5,14 +5,16 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from bridge.calls import DefaultScore, Output
-from bridge.columns import INT_MAX, Type
+from bridge.columns import DOUBLE_EXACT, INT_MAX, Type
 from bridge.errors import InvalidRequest
 
 __all__ = ["DefaultValue", "default_scores"]
 
 DefaultValue = bool | int | float | str
 
-_MOST = {Type.INT: INT_MAX, Type.FLOAT: (2 - 2**-23) * 2.0**127, Type.DOUBLE: sys.float_info.max}
+# Whoever asks for a model's description is told its default scores as doubles.
+_WHOLE = {Type.INT: INT_MAX, Type.INT64: DOUBLE_EXACT}
+_MOST = {**_WHOLE, Type.FLOAT: (2 - 2**-23) * 2.0**127, Type.DOUBLE: sys.float_info.max}
 
 
 def default_scores(
@@ -67,7 +69,7 @@ def _number(value: float, output: Output) -> float:
         raise InvalidRequest("default_score must be a finite number")
     if abs(value) > _MOST[output.type]:
         raise _misfit("is too large for", output)
-    if output.type is not Type.INT:
+    if output.type not in _WHOLE:
         return float(value)
     if value != int(value):
         raise _misfit("can't be", output)

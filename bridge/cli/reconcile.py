@@ -79,8 +79,7 @@ def reconcile(
     _check_numbers(tolerance, timeout)
     try:
         selection = Selection.parse(since, until, model)
-        files = tuple(client_defaults or ())
-        given = log, repository, selection, tolerance, output, against, key, files, timeout
+        given = log, repository, selection, tolerance, output, against, key, tuple(client_defaults or ()), timeout
         summary = _run(Options(*given, r=_way(r), pythons=read_pythons(config)))
         _print(summary, output, as_json=as_json, joined=", client_defaults.parquet" if client_defaults else "")
     except (BridgeError, OSError) as error:

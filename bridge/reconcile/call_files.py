@@ -1,7 +1,7 @@
 """The binary files of calls and answers of a reconciliation; rscripts/reconcile.R states their format.
 
-A process of Python reads and writes two types more: whole numbers of 64 bits (5), followed by a byte for each row that
-is 1 where the number is missing, and 32-bit floats (6).
+Python has three types more: whole numbers of 64 bits (5) and of 32 bits (7), followed by a byte for each row that is 1
+where the number is missing, and 32-bit floats (6).
 """
 
 from collections.abc import Sequence
@@ -21,7 +21,8 @@ __all__ = ["read_answers", "read_said", "write_calls", "write_declared"]
 _NA_REAL_BITS = 0x7FF00000000007A2
 _CODES = {Type.DOUBLE: 1, Type.FLOAT: 1, Type.INT64: 1, Type.INT: 2, Type.BOOL: 3, Type.STRING: 4}
 _OF_PYTHON = _CODES | {Type.INT: 5, Type.INT64: 5}
-_TYPES = {1: Type.DOUBLE, 2: Type.INT, 3: Type.BOOL, 4: Type.STRING, 5: Type.INT64, 6: Type.FLOAT}
+_TYPES = {1: Type.DOUBLE, 2: Type.INT, 3: Type.BOOL, 4: Type.STRING, 5: Type.INT64, 6: Type.FLOAT, 7: Type.INT}
+_MASKED = (5, 7)
 
 
 def write_declared(path: Path, features: Sequence[Feature]) -> None:
@@ -117,12 +118,14 @@ def _get_texts(file: BufferedReader, count: int) -> list[str | None]:
 
 def _get_column(file: BufferedReader, rows: int) -> Column:
     name = _get_texts(file, 1)[0] or ""
-    column_type = _TYPES[int(_get_ints(file, 1)[0])]
+    code = int(_get_ints(file, 1)[0])
+    column_type = _TYPES[code]
     if column_type.is_floating:
         kind = column_type.dtype
         return Column(name, column_type, np.frombuffer(_get(file, kind.itemsize * rows), kind))
-    if column_type is Type.INT64:
-        whole = np.frombuffer(_get(file, 8 * rows), "<i8")
+    if code in _MASKED:
+        kind = column_type.dtype
+        whole = np.frombuffer(_get(file, kind.itemsize * rows), kind)
         return Column(name, column_type, whole, np.frombuffer(_get(file, rows), np.bool_))
     if column_type is Type.STRING:
         texts = _get_texts(file, rows)

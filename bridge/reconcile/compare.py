@@ -168,10 +168,18 @@ def _distance(logged: Column, found: Column) -> Array:
         equal = (logged.values == found.values) if logged.type is found.type else np.zeros(len(logged), np.bool_)
         distance = np.where(np.asarray(equal, np.bool_), 0.0, np.inf)
     else:
-        left, right = logged.values.astype(np.float64), found.values.astype(np.float64)
-        with np.errstate(invalid="ignore", over="ignore"):
-            distance = np.where(left == right, 0.0, np.abs(left - right))
+        distance = _apart(logged, found)
         distance[np.isnan(distance)] = np.inf
     distance[ours != theirs] = np.inf
     distance[ours & theirs] = 0.0
     return distance
+
+
+def _apart(logged: Column, found: Column) -> Array:
+    """Returns how far numbers are apart; NaN where one is no number."""
+    if Type.INT64 in (logged.type, found.type):  # doubles do not hold all of these, and Python compares them exactly
+        pairs = zip(logged.values.tolist(), found.values.tolist(), strict=True)
+        return np.array([0.0 if one == other else float(abs(one - other)) or 1.0 for one, other in pairs])
+    left, right = logged.values.astype(np.float64), found.values.astype(np.float64)
+    with np.errstate(invalid="ignore", over="ignore"):
+        return np.where(left == right, 0.0, np.abs(left - right))

@@ -117,4 +117,7 @@ def _cell(name: str, column: Column | None, at: int) -> dict[str, Any]:
         return {}
     if column.type is Type.STRING:
         return {f"{name}_text": column.values[at]}
-    return {name: float(column.values[at])}
+    number = float(column.values[at])
+    if column.type is Type.INT64 and int(number) != column.values[at]:  # a double does not hold it
+        return {name: number, f"{name}_text": str(column.values[at])}
+    return {name: number}

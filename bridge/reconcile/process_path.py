@@ -103,7 +103,7 @@ class ProcessPath(ABC):
         while len(results) < len(logged_batches):
             left = logged_batches[len(results) :]
             path = self._folder / "calls"
-            write_calls(path, [logged_batch.batch for logged_batch in left])
+            write_calls(path, [logged_batch.batch for logged_batch in left], for_python=self.language == "Python")
             if self._process is None:
                 self._start()
             done, ended = self._wait(path, [self._limit_s(logged_batch) for logged_batch in left])

@@ -1,4 +1,4 @@
-"""Scores Python models again in a new process of their own interpreter; see `rescore`."""
+"""Scores Python models again in a new process of their own interpreter; see `rescoring`."""
 
 import os
 import sys
@@ -10,6 +10,7 @@ from bridge.errors import BundleError
 from bridge.pythons import runner_environment, runner_folder
 from bridge.reconcile.calls import LoggedBatch
 from bridge.reconcile.process_path import ProcessPath
+from bridge.reconcile.python_fit import why_unfit
 
 __all__ = ["PythonPath"]
 
@@ -35,15 +36,14 @@ class PythonPath(ProcessPath):
 
     def _command(self, declared: Path, progress: str) -> tuple[list[str], dict[str, str]]:
         settings = self._bundle.settings
-        script = Path(__file__).with_name("rescore.py")
+        script = Path(__file__).parent / "rescoring" / "start.py"
         asked = [self._bundle.path.resolve(), settings.seed, declared, progress]
         how = [settings.input, int(settings.row_by_row)]
         command = [self._interpreter, script, runner_folder(), *asked, *how]
         return [str(part) for part in command], {**runner_environment(os.environ), "TZ": settings.timezone or "UTC"}
 
     def _unfit(self, logged_batch: LoggedBatch) -> str:
-        del logged_batch
-        return ""
+        return why_unfit(logged_batch.batch, self._bundle.settings.declared_features())
 
 
 def _interpreter(name: str | None, pythons: Mapping[str, Path]) -> Path:

@@ -47,6 +47,7 @@ class PythonBackend:
         self._outputs = PinnedOutputs(description.outputs)
         self._binding = Binding(description.features, conversions.PYTHON)
         self._kept_types = KeptTypes(description.features)
+        self._ordered = frozenset(feature.name for feature in description.features if feature.ordered)
 
     @classmethod
     async def open(cls, bundle: Bundle, programs: Programs) -> Self:
@@ -130,12 +131,18 @@ class PythonBackend:
         return call.batch if isinstance(call.batch, Table) else self.bind(call.batch)
 
     async def _ask(self, call: Call, kind: bytes, head: dict[str, Any], table: Table) -> Message:
-        vectors = [Vector(one.name, one.type.value, one.values, one.mask, one.levels) for one in table.columns]
+        vectors = [self._vector(column) for column in table.columns]
         try:
             async with self.pool.lease(call.trace, call.request_id) as worker:
                 return await worker.call(kind, head, vectors)
         except (NoWorker, ConnectionLost, ProtocolError) as error:
             raise _lost(call, error) from error
+
+    def _vector(self, column: Column) -> Vector:
+        # A part of a call in which nothing is missing is given as a whole call without missing values would be.
+        mask = column.mask if column.mask is not None and column.mask.any() else None
+        ordered = column.name in self._ordered
+        return Vector(column.name, column.type.value, column.values, mask, column.levels, ordered)
 
     def _outcome(self, call: Call, answer: Message) -> Outcome:
         if answer.kind == messages.FAILED:

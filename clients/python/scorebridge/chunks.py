@@ -16,6 +16,7 @@ from scorebridge.lookups import join_lookups
 from scorebridge.models import ModelDetail
 from scorebridge.result import DefaultedRows, FailedRows, Scores, Source
 from scorebridge.v1 import scoring_pb2 as pb
+from scorebridge.whole_scores import join_scores
 
 __all__ = ["MOST_IN_FLIGHT", "Chunk", "answers_of", "cut", "put_together", "row_wise_version"]
 
@@ -141,7 +142,7 @@ def put_together(answers: Sequence[Scores], request_id: str) -> Scores:
     return replace(
         first,
         request_id=request_id,
-        columns={name: np.concatenate([_column(answer, name, first) for answer in answers]) for name in first.columns},
+        columns={name: join_scores([_column(answer, name, first) for answer in answers]) for name in first.columns},
         source=sources.pop() if len(sources) == 1 else Source.MIXED,
         defaults=tuple(defaults),
         rows=rows,

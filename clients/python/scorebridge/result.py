@@ -14,6 +14,7 @@ from scorebridge.errors import senseless_answer
 from scorebridge.lookups import Lookup, read_lookups
 from scorebridge.reasons import reason_name
 from scorebridge.v1 import scoring_pb2 as pb
+from scorebridge.whole_scores import with_missing
 
 __all__ = ["DefaultedRows", "FailedRows", "Scores", "Source", "read_scores"]
 
@@ -80,7 +81,8 @@ class Scores:
         version: the version that answered.
         digest: "sha256:" and 64 hex digits over every byte of that version's bundle; empty if no gateway answered.
         columns: the values of each output, by its name: numbers (missing ones NaN), truth values or text (missing ones
-            None). Outputs that explain scores (contributions, leaves, reasons) are missing in rows with a default
+            None). Whole numbers of which one is missing are doubles, but objects with None if a double does not hold
+            all of them. Outputs that explain scores (contributions, leaves, reasons) are missing in rows with a default
             score. Every output is missing in failed rows.
         source: where the scores come from; `Source` explains the values.
         defaults: the ranges of rows that carry default scores.
@@ -250,8 +252,8 @@ def _values(column: pb.Column, rows: int) -> _Array:
     if missing.max() >= rows:
         raise senseless_answer(f"it reports row {missing.max()} as missing, but the call had {rows} rows")
     if kind in ("int32s", "int64s"):
-        values = values.astype(np.float64)
-    elif kind in ("bools", "strings"):
+        return with_missing(values, missing)
+    if kind in ("bools", "strings"):
         values = values.astype(object)
         values[missing] = None
         return values

@@ -6,7 +6,8 @@ import java.util.Set;
  * One output of a model: a named score for each row. Immutable; may be shared by threads. Only the client makes it, and
  * a later release may add components: read it by its accessors.
  *
- * @param name the output's name, which {@link Scores#scores(String)} or {@link Scores#texts} takes.
+ * @param name the output's name, which {@link Scores#scores(String)}, {@link Scores#longs} or {@link Scores#texts}
+ *     takes.
  * @param type DOUBLE, FLOAT, INT, INT64, BOOL, STRING or FACTOR; null if the gateway does not know the type. A type
  *     that only a newer client knows is named by its number, such as UNKNOWN_8.
  * @param additional true if the output explains the scores (contributions, leaves, reasons); it is missing in rows that

@@ -15,7 +15,7 @@ import java.util.stream.Collectors;
  * threads.
  */
 final class Outputs {
-  private static final List<Known> NOT_KNOWN = List.of(new Known("score", false, false));
+  private static final List<Known> NOT_KNOWN = List.of(new Known("score", false, false, false));
 
   private final Map<String, List<Known>> known = new ConcurrentHashMap<>();
 
@@ -23,9 +23,10 @@ final class Outputs {
    * One output of a model.
    *
    * @param text whether the output is text, rather than numbers or truth values.
+   * @param whole whether the output is whole numbers of 64 bits.
    * @param additional whether the output explains the scores, and is missing in rows that have a default score.
    */
-  private record Known(String name, boolean text, boolean additional) {}
+  private record Known(String name, boolean text, boolean whole, boolean additional) {}
 
   /** Remembers a model's outputs from an answer. Which of them are additional, only a description tells. */
   void answered(String model, ScoreResponse response) {
@@ -42,6 +43,7 @@ final class Outputs {
                     new Known(
                         one.getName(),
                         one.getValuesCase() == Column.ValuesCase.STRINGS,
+                        one.getValuesCase() == Column.ValuesCase.INT64S,
                         additional.contains(one.getName())))
             .toList());
   }
@@ -53,14 +55,14 @@ final class Outputs {
         known.put(
             detail.version().model(),
             detail.outputs().stream()
-                .map(one -> new Known(one.name(), one.isText(), one.additional()))
+                .map(one -> new Known(one.name(), one.isText(), "INT64".equals(one.type()), one.additional()))
                 .toList());
       }
     }
   }
 
   /**
-   * Returns one default score for every row and output of a model: double[] or String[], by the name of the output. A
+   * Returns one default score for every row and output of a model, by the name of the output: as Scores has them. A
    * model that is not known has the one output "score". Additional outputs are missing (NaN), and so is an output of
    * text beside numeric ones (null), because the default score is a number.
    */
@@ -72,11 +74,22 @@ final class Outputs {
       if (one.text && numbers) {
         columns.put(one.name, new String[rows]);
       } else {
-        double[] values = new double[rows];
-        Arrays.fill(values, one.additional ? Double.NaN : score);
-        columns.put(one.name, values);
+        double own = one.additional ? Double.NaN : score;
+        columns.put(one.name, one.whole ? filled(rows, WholeScores.of(own)) : filled(rows, own));
       }
     }
     return columns;
+  }
+
+  private static double[] filled(int rows, double score) {
+    double[] values = new double[rows];
+    Arrays.fill(values, score);
+    return values;
+  }
+
+  private static Number[] filled(int rows, Number score) {
+    Number[] values = new Number[rows];
+    Arrays.fill(values, score);
+    return values;
   }
 }

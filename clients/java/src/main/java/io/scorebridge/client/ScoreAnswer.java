@@ -84,7 +84,7 @@ final class ScoreAnswer {
     return switch (column.getValuesCase()) {
       case FLOATS -> column.getFloats().getValuesList().stream().mapToDouble(Float::doubleValue).toArray();
       case INT32S -> column.getInt32S().getValuesList().stream().mapToDouble(Integer::doubleValue).toArray();
-      case INT64S -> column.getInt64S().getValuesList().stream().mapToDouble(Long::doubleValue).toArray();
+      case INT64S -> column.getInt64S().getValuesList().toArray(new Number[0]);
       case BOOLS -> column.getBools().getValuesList().stream().mapToDouble(one -> one ? 1 : 0).toArray();
       case STRINGS -> column.getStrings().getValuesList().toArray(new String[0]);
       default -> column.getDoubles().getValuesList().stream().mapToDouble(Double::doubleValue).toArray();

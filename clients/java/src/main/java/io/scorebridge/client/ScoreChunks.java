@@ -60,7 +60,8 @@ final class ScoreChunks {
 
   /** Returns one output of all rows, in the type that it has in the shown chunk. */
   private static Object output(String name, Object values, List<Scores> chunks, int rows) {
-    Object whole = values instanceof double[] ? new double[rows] : new String[rows];
+    Object whole =
+        values instanceof double[] ? new double[rows] : values instanceof Number[] ? new Number[rows] : new String[rows];
     int first = 0;
     for (Scores chunk : chunks) {
       copy(chunk, name, whole, first);
@@ -78,6 +79,10 @@ final class ScoreChunks {
       System.arraycopy(own, 0, whole, first, chunk.rows());
     } else if (whole instanceof double[] numbers) {
       Arrays.fill(numbers, first, first + chunk.rows(), Double.NaN);
+    } else if (whole instanceof Number[] numbers && own instanceof double[] defaults) {
+      for (int row = 0; row < defaults.length; row++) {
+        numbers[first + row] = WholeScores.of(defaults[row]);
+      }
     }
   }
 

@@ -11,7 +11,7 @@ import java.util.Optional;
  * by threads; immutable except for the arrays of scores, which the caller may change.
  */
 public final class Scores {
-  final Map<String, Object> outputs; // by name: double[] or String[], one entry for each row
+  final Map<String, Object> outputs; // by name: double[], String[] or WholeScores' Number[], an entry a row
   private final String requestId;
   private final AnsweredBy by;
   private final int rows;
@@ -19,7 +19,7 @@ public final class Scores {
   private final List<DefaultedRows> defaults;
   private final List<FailedRows> failures;
 
-  /** Takes the outputs, by name, as double[] or String[] with one entry for each row; the arrays are not copied. */
+  /** Takes the outputs, by name, as `outputs` has them; the arrays are not copied. */
   Scores(
       String requestId,
       AnsweredBy by,
@@ -60,7 +60,7 @@ public final class Scores {
    * gives them, use {@link #scores(String)} with the name of the score.
    *
    * @return one number for each row; NaN where the model gave no score, and in failed rows.
-   * @throws IllegalStateException if there are several outputs, or the output is text.
+   * @throws IllegalStateException if there are several outputs, or as {@link #scores(String)} says.
    */
   public double[] scores() {
     if (outputs.size() != 1) {
@@ -75,14 +75,34 @@ public final class Scores {
    * @param output the name of the output.
    * @return one number for each row; NaN where the model gave no score and in failed rows. In an output that explains
    *     scores also NaN where the score is a default.
-   * @throws IllegalStateException if there is no such output, or it is text.
+   * @throws IllegalStateException if there is no such output, it is text, or it is a whole number of 64 bits that a
+   *     double does not hold: {@link #longs} has these.
    */
   public double[] scores(String output) {
     if (outputs.get(output) instanceof double[] values) {
       return values;
     }
+    if (outputs.get(output) instanceof Number[] values) {
+      return WholeScores.doubles(output, values);
+    }
     throw new IllegalStateException(
         "'" + output + "' is not the name of a numeric output; the outputs are " + outputs.keySet());
+  }
+
+  /**
+   * The scores of one output of type INT64, with every digit.
+   *
+   * @param output the name of the output.
+   * @return one number for each row, in a new array; null where the model gave no score and in failed rows.
+   * @throws IllegalStateException if there is no such output, it is of another type, or a client default in it has a
+   *     fraction.
+   */
+  public Long[] longs(String output) {
+    if (outputs.get(output) instanceof Number[] values) {
+      return WholeScores.longs(output, values);
+    }
+    throw new IllegalStateException(
+        "'" + output + "' is not the name of an output of type INT64; the outputs are " + outputs.keySet());
   }
 
   /**
@@ -102,7 +122,7 @@ public final class Scores {
   }
 
   /**
-   * The names of the outputs that {@link #scores(String)} and {@link #texts} take.
+   * The names of the outputs that {@link #scores(String)}, {@link #longs} and {@link #texts} take.
    *
    * @return the names in the model's order. A client default has the one output "score" if this client has seen neither
    *     an answer nor a description of the model.
