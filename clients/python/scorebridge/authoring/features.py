@@ -7,7 +7,7 @@ import numpy as np
 
 from scorebridge.authoring.conditions import BundleNotWritten
 from scorebridge.authoring.declared import DeclaredFeature
-from scorebridge.authoring.golden import Golden
+from scorebridge.authoring.golden import Golden, missing_rows
 from scorebridge.runner.vectors import Vector
 
 __all__ = ["decide_columns", "decide_frame", "golden_vectors"]
@@ -84,8 +84,8 @@ def golden_vectors(golden: Golden, features: Sequence[DeclaredFeature]) -> list[
 
 
 def _converted(vector: Vector, feature: DeclaredFeature) -> Vector:
-    missing = _missing(vector)
-    if vector.type == "double" and missing.all():
+    missing = missing_rows(vector)
+    if missing.all() and vector.type != "factor":
         return _empty(feature, len(missing))
     if feature.type in ("string", "factor"):
         return _texts(vector, feature, missing)
@@ -94,12 +94,6 @@ def _converted(vector: Vector, feature: DeclaredFeature) -> Vector:
     if feature.type in ("double", "int", "int64") and vector.type in ("double", "int", "int64"):
         return _numbers(vector, feature, missing)
     raise _other(vector, feature)
-
-
-def _missing(vector: Vector) -> Any:
-    if vector.type == "double":
-        return np.isnan(vector.values)
-    return np.zeros(len(vector.values), np.bool_) if vector.mask is None else vector.mask
 
 
 def _other(vector: Vector, feature: DeclaredFeature) -> BundleNotWritten:

@@ -11,7 +11,7 @@ from scorebridge.runner.conditions import Malformed, class_name
 from scorebridge.runner.output_columns import column_of
 from scorebridge.runner.vectors import Vector
 
-__all__ = ["Golden"]
+__all__ = ["Golden", "missing_rows"]
 
 _TAKEN = (
     "a feature is of float64 or float32, whole numbers of up to 64 bits with a sign, truth values or text, or a "
@@ -60,7 +60,9 @@ class Golden:
         if library(column) in ("pandas", "polars") and (found := _categorical(name, column)) is not None:
             return found
         try:
-            vector = column_of(name, column, self.rows)
+            # Of a nullable boolean of pandas the values are objects: it has no placeholder for a missing one.
+            nullable = library(column) == "pandas" and str(getattr(column, "dtype", "")) == "boolean"
+            vector = column_of(name, column.astype(object) if nullable else column, self.rows)
         except (Malformed, TypeError, ValueError, OverflowError) as error:
             kind = getattr(column, "dtype", None) or class_name(column)
             raise BundleNotWritten(f"golden column '{name}' ({kind}): {_TAKEN}") from error
@@ -72,8 +74,14 @@ class Golden:
         """Whether every value of a column is missing, and the column itself has no type either."""
         dtype = getattr(self.columns[name], "dtype", None)
         typed = isinstance(dtype, np.dtype) and dtype.kind in "fiubU"
-        vector = self.vector(name)
-        return not typed and vector.type == "double" and bool(np.isnan(vector.values).all())
+        return not typed and bool(missing_rows(self.vector(name)).all())
+
+
+def missing_rows(vector: Vector) -> Any:
+    """Returns in which rows a vector is missing, shape (rows,)."""
+    if vector.type in ("double", "float"):
+        return np.isnan(vector.values)
+    return np.zeros(len(vector.values), np.bool_) if vector.mask is None else vector.mask
 
 
 def _check_names(names: list[Any]) -> None:

@@ -129,23 +129,23 @@ class _Written:
 
     def text(self) -> str:
         """Returns Pred.py as a whole: imports, constants, definitions and loads in an order in which each can run."""
-        imports, parts = set(self._imports), []
+        imports, blocks = set(self._imports), list[str]()
         for name in self._ordered():
             if name in self._sources:
-                parts.append(f"\n\n{self._sources[name].text}\n")
-            else:
-                loading, needed = self._loading(self._loads[name])
-                imports |= needed
-                parts.append(f"{name} = {loading}\n")
-                parts += [f"{alias} = {name}\n" for alias, first in self._aliases.items() if first == name]
+                blocks.append(self._sources[name].text)
+                continue
+            loading, needed = self._loading(self._loads[name])
+            imports |= needed
+            aliases = [alias for alias, first in self._aliases.items() if first == name]
+            blocks.append(
+                "".join(f"{one} = {what}\n" for one, what in [(name, loading), *((one, name) for one in aliases)])
+            )
         postponed = any(source.postponed for source in self._sources.values())
-        head = ["from __future__ import annotations", ""] if postponed else []
-        head += [*sorted(imports, key=lambda line: (line.startswith("from"), line)), "", *self._constants, ""]
-        renamed = "" if self._predict == _PREDICT else f"\n\n{_PREDICT} = {self._predict}\n"
-        whole = "\n".join(head).lstrip("\n") + "\n" + "".join(parts) + renamed
-        while "\n\n\n\n" in whole:
-            whole = whole.replace("\n\n\n\n", "\n\n\n")
-        return whole.strip("\n") + "\n"
+        lines = sorted(imports, key=lambda line: (line.startswith("from"), line))
+        head = ["from __future__ import annotations\n"] if postponed else []
+        head += ["\n".join(part) + "\n" for part in (lines, self._constants) if part]
+        blocks += [f"{_PREDICT} = {self._predict}\n"] if self._predict != _PREDICT else []
+        return "\n\n".join(["\n".join(head), *blocks] if head else blocks)
 
     def _ordered(self) -> list[str]:
         left, done = [*self._sources, *self._loads], list[str]()

@@ -8,7 +8,7 @@ from typing import Any
 from scorebridge.authoring.conditions import BundleNotWritten
 from scorebridge.authoring.declared import DeclaredFeature
 from scorebridge.authoring.features import decide_columns, decide_frame, golden_vectors
-from scorebridge.authoring.fresh_process import Answer, loaded_bundle
+from scorebridge.authoring.fresh_process import Answer, Loaded, loaded_bundle
 from scorebridge.authoring.golden import Golden
 from scorebridge.authoring.golden_file import golden_csv, read_golden_csv
 from scorebridge.authoring.session_scores import compare_session, first_difference
@@ -16,6 +16,8 @@ from scorebridge.authoring.settings import Settings
 from scorebridge.runner.vectors import Vector
 
 __all__ = ["Proof", "prove"]
+
+_MOST_ALONE = 100  # golden rows that are scored alone, too
 
 
 @dataclass(frozen=True)
@@ -64,17 +66,39 @@ def prove(
             return proof
         vectors = golden_vectors(golden, proof.features)
         first = loaded.score(golden.rows, vectors)
+        if settings.row_wise:
+            _require_row_wise(loaded, vectors, first.outputs)
     raw = golden_csv(vectors, first.outputs)
     (folder / "golden.csv").write_bytes(raw)
-    with loaded_bundle(folder, settings) as loaded:
-        read = read_golden_csv(raw, [*vectors, *first.outputs])
-        again = loaded.score(golden.rows, read[: len(vectors)])
-    if (difference := first_difference(read[len(vectors) :], again.outputs)) is not None:
-        raise BundleNotWritten(f"the bundle gives other scores in each fresh process: {difference}")
+    _score_again(folder, settings, read_golden_csv(raw, [*vectors, *first.outputs]), len(vectors))
     if predict is not None:
         how = {"frame_parameter": frame_parameter, "row_by_row": settings.row_by_row}
         compare_session(predict, golden, vectors, first.outputs, **how)  # type: ignore[arg-type] # a name and a flag
     return _with_scores(proof, first)
+
+
+def _score_again(folder: Path, settings: Settings, golden: Sequence[Vector], inputs: int) -> None:
+    """Requires that another fresh process gives the scores of golden.csv, whose first columns are inputs."""
+    with loaded_bundle(folder, settings) as loaded:
+        again = loaded.score(len(golden[0].values), golden[:inputs])
+    if (difference := first_difference(golden[inputs:], again.outputs)) is not None:
+        raise BundleNotWritten(f"the bundle gives other scores in each fresh process: {difference}")
+
+
+def _require_row_wise(loaded: Loaded, vectors: Sequence[Vector], outputs: Sequence[Vector]) -> None:
+    """Requires that golden rows have the same scores when each is scored alone, as `row_wise` says."""
+    for row in range(min(len(outputs[0].values), _MOST_ALONE)):
+        alone = loaded.score(1, [_row(vector, row) for vector in vectors]).outputs
+        if first_difference([_row(output, row) for output in outputs], alone) is not None:
+            raise BundleNotWritten(
+                f"row_wise is True, but golden row {row} has other scores when it is scored alone: leave row_wise out "
+                "if the rows of a call belong together, or give row_by_row=True if the function was written for one row"
+            )
+
+
+def _row(vector: Vector, row: int) -> Vector:
+    mask = None if vector.mask is None else vector.mask[row : row + 1]
+    return vector._replace(values=vector.values[row : row + 1], mask=mask)
 
 
 def _described(

@@ -1,0 +1,196 @@
+"""What of a session becomes Pred.py, and what is refused by name."""
+
+import linecache
+import math
+import sys
+import types
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from scorebridge import BundleNotWritten
+from scorebridge.authoring.constants import constant_text
+from scorebridge.authoring.pred_source import pred_source
+from scorebridge.authoring.saved_files import SavedFile
+
+Session = Callable[[str], dict[str, Any]]
+
+
+@pytest.fixture
+def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    """Runs code as a notebook does: in a __main__ of its own, with its text where Python looks for sources."""
+    main = types.ModuleType("__main__")
+    monkeypatch.setitem(sys.modules, "__main__", main)
+    cells: list[str] = []
+
+    def run(code: str) -> dict[str, Any]:
+        name = f"<cell {len(cells)}>"
+        cells.append(name)
+        linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
+        exec(compile(code, name, "exec", dont_inherit=True), main.__dict__)  # noqa: S102 - it is the session
+        return main.__dict__
+
+    yield run
+    for name in cells:
+        linecache.cache.pop(name, None)
+
+
+def written(space: dict[str, Any], *names: str, predict: str = "predict") -> str:
+    """Pred.py with these variables of the session as pickled files."""
+    found = [SavedFile(f"{name}.pkl", space[name], "pickle", {}) for name in names]
+    return pred_source(space[predict], found)
+
+
+def test_a_function_brings_its_imports_constants_helpers_and_objects(session: Session) -> None:
+    space = session(
+        "import math\nimport numpy as np\nfrom math import exp\nfrom pathlib import Path\n"
+        "LIMIT, NAMES = 0.1, ('a', {'b'})\nmodel = [1.0, 2.0]\n"
+        "def _logit(x):\n    return 1 / (1 + np.exp(-x)) + math.pi\n"
+    )
+    session("def predict(age):\n    '''Scores.'''\n    return _logit(age) * model[0] + LIMIT + exp(0) + len(NAMES)\n")
+    text = written(space, "model")
+    assert text == (
+        "import math\nimport numpy as np\nimport pickle\nfrom math import exp\nfrom pathlib import Path\n\n"
+        "LIMIT = 0.1\nNAMES = ('a', {'b'})\n\n\n"
+        "def predict(age):\n    '''Scores.'''\n    return _logit(age) * model[0] + LIMIT + exp(0) + len(NAMES)\n\n\n"
+        "def _logit(x):\n    return 1 / (1 + np.exp(-x)) + math.pi\n\n\n"
+        'model = pickle.loads(Path("model.pkl").read_bytes())\n'
+    )
+
+
+def test_what_a_definition_needs_comes_before_it(session: Session) -> None:
+    space = session(
+        "import functools\nfrom dataclasses import dataclass\n"
+        "@dataclass\nclass Base:\n    scale: float = 2.0\n    def times(self, x):\n        return self.scale * x\n"
+        "class Own(Base):\n    def times(self, x):\n        return super().times(x)\n"
+        "model = {'a': 1}\n"
+        "def _twice(function):\n    @functools.wraps(function)\n    def twice(x):\n        return 2 * function(x)\n"
+        "    return twice\n"
+        "@_twice\ndef _helper(x):\n    return Own().times(x)\n"
+        "def predict(x, known=model):\n    return _helper(x) + len(known)\n"
+    )
+    text = written(space, "model")
+    places = [
+        text.index(part) for part in ("class Base", "class Own", "def _twice", "@_twice", "model = ", "def predict")
+    ]
+    assert places == sorted(places) or places[4] < places[5]
+    assert text.index("class Base") < text.index("class Own")
+    assert text.index("def _twice") < text.index("@_twice\n")
+    assert text.index("model = pickle") < text.index("def predict")
+
+
+def test_a_function_of_another_name_is_renamed_and_an_object_may_have_two_names(session: Session) -> None:
+    space = session("model = [1]\nsame = model\ndef score(age):\n    return age + model[0] + same[0]\n")
+    text = written(space, "model", predict="score")
+    assert 'model = pickle.loads(Path("model.pkl").read_bytes())\nsame = model\n' in text
+    assert text.endswith("\n\n\npredict = score\n")
+
+
+def test_modules_within_a_package_are_imported_where_they_are_used(session: Session) -> None:
+    space = session("import xml.etree.ElementTree\ndef predict(age):\n    return xml.etree.ElementTree.XML('<a/>')\n")
+    assert written(space).startswith("import xml\nimport xml.etree\nimport xml.etree.ElementTree\n\n")
+
+
+def test_a_name_of_ours_gives_way_to_the_authors(session: Session) -> None:
+    space = session("Path = 3\nmodel = [1]\ndef predict(age):\n    return age + model[0] + Path\n")
+    assert "from pathlib import Path as _Path\n" in written(space, "model")
+    assert 'model = pickle.loads(_Path("model.pkl").read_bytes())' in written(space, "model")
+
+
+def test_postponed_annotations_stay_postponed(session: Session) -> None:
+    space = session("from __future__ import annotations\ndef predict(age: Array) -> Scores:\n    return age\n")
+    assert written(space) == (
+        "from __future__ import annotations\n\n\ndef predict(age: Array) -> Scores:\n    return age\n"
+    )
+
+
+def test_empty_lines_within_a_text_stay(session: Session) -> None:
+    code = 'def predict(age):\n    return len("""a' + "\n" * 9 + 'b""") + age\n'
+    assert written(session(code)) == code
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("predict = lambda age: age", "'predict' is a lambda|'<lambda>' is a lambda"),
+        ("predict = [].append", "predict is builtin_function_or_method: give a function that is defined by def"),
+        ("predict = 3", "predict is int: give a function"),
+        ("other = object()\ndef predict(age):\n    return other", "'predict' uses 'other', which is object of this"),
+        ("def predict(age):\n    return absent", "'predict' uses 'absent', which is not defined in this session"),
+        ("def clean(x):\n    return x\ndef predict(age):\n    return clean(age)", "name it _clean"),
+        ("def _a(x):\n    return x\n_b = _a\ndef predict(age):\n    return _b(age)", "whose definition says '_a'"),
+        (
+            "def f():\n    k = 2\n    def predict(age):\n        return k * age\n    return predict\npredict = f()",
+            "uses 'k'",
+        ),
+        ("_f = lambda x: x\ndef predict(age):\n    return _f(age)", "'_f' is a lambda"),
+        ("import __main__\ndef predict(age):\n    return __main__", "'__main__', which is module of this session"),
+    ],
+)
+def test_what_cannot_come_along_is_refused_by_name(session: Session, code: str, said: str) -> None:
+    with pytest.raises(BundleNotWritten, match=said):
+        written(session(code))
+
+
+def test_an_object_that_nothing_uses_is_refused(session: Session) -> None:
+    space = session("model = [1]\ncopy = list(model)\ndef predict(age):\n    return age + len(model)\n")
+    with pytest.raises(BundleNotWritten, match=r"^copy.pkl is in files, and 'predict' does not use this very object"):
+        written(space, "model", "copy")
+
+
+def test_a_source_that_no_longer_runs_is_refused(session: Session) -> None:
+    space = session("def predict(age):\n    return age + 1\n")
+    name = space["predict"].__code__.co_filename
+    changed = "def predict(age):\n    return age + 2\n"
+    linecache.cache[name] = (len(changed), None, changed.splitlines(keepends=True), name)
+    with pytest.raises(BundleNotWritten, match="the source of 'predict' is another than the one that runs"):
+        written(space)
+
+
+def test_a_source_that_the_prompt_did_not_keep_is_refused(session: Session) -> None:
+    space = session("def predict(age):\n    return age + 1\n")
+    linecache.cache.pop(space["predict"].__code__.co_filename)
+    with pytest.raises(BundleNotWritten, match="the source of 'predict' is not known"):
+        written(space)
+
+
+def test_one_name_stands_for_one_thing(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scoring_module.py").write_text(
+        "import sys\nRATE = 2\ndef predict(age):\n    return RATE * age + getattr(sys.modules['__main__'], '_f')(age)\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    module = __import__("scoring_module")
+    assert "RATE = 2\n" in pred_source(module.predict, [])
+    module._f = session("RATE = 3\ndef _f(x):\n    return RATE * x\n")["_f"]
+    (tmp_path / "scoring_module.py").write_text("RATE = 2\ndef predict(age):\n    return RATE * age + _f(age)\n")
+    linecache.checkcache()
+    exec(compile((tmp_path / "scoring_module.py").read_text(), module.__file__, "exec"), module.__dict__)  # noqa: S102 - likewise
+    with pytest.raises(BundleNotWritten, match="'RATE' is one thing in _f and another one elsewhere"):
+        pred_source(module.predict, [])
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "None"),
+        (-0.0, "-0.0"),
+        (0.1, "0.1"),
+        (math.inf, 'float("inf")'),
+        (b"\0", "b'\\x00'"),
+        ((1,), "(1,)"),
+        ({"b", "a"}, "{'a', 'b'}"),
+        (set(), "set()"),
+        ({"a": [1, (2.5, None)]}, "{'a': [1, (2.5, None)]}"),
+    ],
+)
+def test_plain_constants_are_written_as_text(value: Any, text: str) -> None:
+    assert constant_text(value) == text
+
+
+@pytest.mark.parametrize(
+    "value", [np.float64(1.0), [math.nan], object(), types.SimpleNamespace(), "x" * 100_001, True.__and__]
+)
+def test_what_its_text_does_not_tell_is_no_constant(value: Any) -> None:
+    assert constant_text(value) is None
