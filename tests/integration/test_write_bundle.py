@@ -102,9 +102,9 @@ async def test_a_frame_with_texts_factors_and_missing_values_is_served_to_the_bi
         with ScoringClient(gateway.url) as client:
             scores = client.score("patients", frame, timeout_s=30)
         wanted = predict_frame(frame)
-        assert np.array_equal(scores["p"], wanted["p"])
-        assert np.array_equal(scores["sure"], wanted["sure"])
-        assert np.array_equal(scores["group"], wanted["group"])
+        assert np.array_equal(scores.columns["p"], wanted["p"])
+        assert np.array_equal(scores.columns["sure"], wanted["sure"])
+        assert np.array_equal(scores.columns["group"], wanted["group"])
     finally:
         gateway.popen.terminate()
         gateway.close()

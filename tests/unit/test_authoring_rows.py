@@ -28,7 +28,7 @@ def types(given: Any, **stated: Any) -> dict[str, str]:
     return {feature.name: feature.type for feature in decided(given, **stated)}
 
 
-COLUMNS = {
+COLUMNS: dict[str, Any] = {
     "double": np.array([0.1, np.nan]),
     "float": np.array([0.5, 2.5], np.float32),
     "int": np.array([1, 2], np.int16),

@@ -2,6 +2,7 @@
 
 import math
 import os
+import threading
 import time
 import tomllib
 from collections.abc import Iterator
@@ -124,7 +125,7 @@ def test_requirements_are_exact_versions_of_what_is_imported_now_or_later(tmp_pa
         ({"a.csv": "/absent"}, "the file that files names for a.csv can't be read: No such file"),
         ({"a.csv": "/"}, "can't be read: Is a directory"),
         ({"a.bin": [1]}, "a.bin in files is list, and objects are only saved in files that end"),
-        ({"a.pkl": (one for one in ())}, "a.pkl can't be saved: TypeError: cannot pickle 'generator'"),
+        ({"a.pkl": threading.Lock()}, "a.pkl can't be saved: TypeError: cannot pickle '_thread.lock'"),
     ],
 )
 def test_a_file_that_cannot_be_saved_is_refused(tmp_path: Path, files: Any, said: str) -> None:

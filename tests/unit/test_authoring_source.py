@@ -161,7 +161,7 @@ def test_one_name_stands_for_one_thing(session: Session, tmp_path: Path, monkeyp
         "import sys\nRATE = 2\ndef predict(age):\n    return RATE * age + getattr(sys.modules['__main__'], '_f')(age)\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    module = __import__("scoring_module")
+    module: Any = __import__("scoring_module")
     assert "RATE = 2\n" in pred_source(module.predict, [])
     module._f = session("RATE = 3\ndef _f(x):\n    return RATE * x\n")["_f"]
     (tmp_path / "scoring_module.py").write_text("RATE = 2\ndef predict(age):\n    return RATE * age + _f(age)\n")

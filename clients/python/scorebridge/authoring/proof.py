@@ -82,7 +82,10 @@ def _score_again(folder: Path, settings: Settings, golden: Sequence[Vector], inp
     with loaded_bundle(folder, settings) as loaded:
         again = loaded.score(len(golden[0].values), golden[:inputs])
     if (difference := first_difference(golden[inputs:], again.outputs)) is not None:
-        raise BundleNotWritten(f"the bundle gives other scores in each fresh process: {difference}")
+        raise BundleNotWritten(
+            f"the bundle gives other scores in each fresh process: {difference}; scores must depend on the rows alone: "
+            "set n_jobs to 1 where threads add up in any order, and the seeds of random numbers"
+        )
 
 
 def _require_row_wise(loaded: Loaded, vectors: Sequence[Vector], outputs: Sequence[Vector]) -> None:
