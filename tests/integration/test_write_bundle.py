@@ -112,6 +112,7 @@ async def test_a_frame_with_texts_factors_and_missing_values_is_served_to_the_bi
 
 SESSION = """
 import sys
+sys.modules["pandas"] = sys.modules["polars"] = None  # importing them fails
 from dataclasses import dataclass
 import numpy as np
 import scorebridge
@@ -152,6 +153,7 @@ def test_a_script_brings_its_own_classes_and_helpers(tmp_path: Path) -> None:
     ).replace("0.12382754495109", f"{0.1 + np.log1p(0.1) * 0.25:.17g}").replace(
         "1.0283930166760664", f"{0.1 + np.log1p(40.0) * 0.25:.17g}"
     )
+    assert "pandas" not in (bundle / "requirements.txt").read_text()
     assert "golden: 3 golden rows came out" in check(bundle)
 
 
@@ -224,7 +226,11 @@ CHANGES = (
         ("def predict(age:\n", {}, r"Pred.py, line 1"),
         (RAISES, {}, r"predict raised KeyError: 'no rate' \(Pred.py, line 2\)"),
         ("def predict(age):\n    return None\n", {}, r"predict returned nothing \(None\)"),
-        ("import os\ndef predict(age):\n    os._exit(3)\n", {}, "ended meanwhile"),
+        (
+            "import os\ndef predict(age):\n    os._exit(3)\n",
+            {},
+            "the fresh process that scores the golden rows ended meanwhile",
+        ),
         ("import os\nos._exit(3)\n", {}, "the fresh process that loads the bundle ended with the exit code 3"),
         ("import os\nos.abort()\n", {}, "the fresh process that loads the bundle ended SIGABRT"),
         (RANDOM, {}, "gives other scores in each fresh process: output 'score' differs in 2 of 2 rows"),
@@ -253,6 +259,30 @@ def test_warnings_can_be_accepted(tmp_path: Path, code: str, capsys: pytest.Capt
     bundle = write_bundle(tmp_path / "b", {}, pred(tmp_path, code), golden=golden, accept_warnings=True)
     assert "golden: 2 golden rows came out" in check(bundle, "--accept-warnings")
     assert ("with --accept-warnings only" in capsys.readouterr().err) == (code == WARNS)
+
+
+@pytest.mark.parametrize("code", ["while True:\n    pass\n", "def predict(age):\n    while True:\n        pass\n"])
+def test_what_takes_too_long_is_ended(tmp_path: Path, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scorebridge.authoring.fresh_process._LIMIT_S", 1.0)
+    with pytest.raises(BundleNotWritten, match="took longer than 1 s"):
+        write_bundle(tmp_path / "b", {}, pred(tmp_path, code), golden={"age": [1.5]})
+
+
+def test_where_no_process_can_prove_it_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    with pytest.raises(BundleNotWritten, match="which needs Linux"):
+        write_bundle(tmp_path / "b", {}, pred(tmp_path, PLAIN), golden={"age": [1.5]})
+
+
+def test_the_sessions_random_numbers_go_on_as_if_nothing_was(tmp_path: Path) -> None:
+    def predict(age):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202 - as people write them
+        return age + np.random.random(len(age))  # noqa: NPY002 - as people write them
+
+    np.random.seed(3)  # noqa: NPY002 - likewise
+    wanted = np.random.random(2)  # noqa: NPY002 - likewise
+    np.random.seed(3)  # noqa: NPY002 - likewise
+    write_bundle(tmp_path / "b", {}, predict, golden={"age": [1.5, 2.5]})
+    assert np.array_equal(np.random.random(2), wanted)  # noqa: NPY002 - likewise
 
 
 def test_a_file_that_predict_names_must_be_there(tmp_path: Path) -> None:

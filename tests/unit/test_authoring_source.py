@@ -1,5 +1,8 @@
 """What of a session becomes Pred.py, and what is refused by name."""
 
+import __future__
+
+import ast
 import linecache
 import math
 import sys
@@ -18,9 +21,12 @@ from scorebridge.authoring.saved_files import SavedFile
 Session = Callable[[str], dict[str, Any]]
 
 
-@pytest.fixture
-def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
-    """Runs code as a notebook does: in a __main__ of its own, with its text where Python looks for sources."""
+@pytest.fixture(params=["script", "notebook"])
+def session(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Session]:
+    """Runs code in a __main__ of its own, with its text where Python looks for sources.
+
+    A script is compiled as a whole, the cell of a notebook a statement at a time.
+    """
     main = types.ModuleType("__main__")
     monkeypatch.setitem(sys.modules, "__main__", main)
     cells: list[str] = []
@@ -29,7 +35,11 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
         name = f"<cell {len(cells)}>"
         cells.append(name)
         linecache.cache[name] = (len(code), None, code.splitlines(keepends=True), name)
-        exec(compile(code, name, "exec", dont_inherit=True), main.__dict__)  # noqa: S102 - it is the session
+        tree = ast.parse(code)
+        parts = [tree] if request.param == "script" else [ast.Module([node], []) for node in tree.body]
+        flags = __future__.annotations.compiler_flag if code.startswith("from __future__") else 0
+        for part in parts:
+            exec(compile(part, name, "exec", flags, dont_inherit=True), main.__dict__)  # noqa: S102 - it is the session
         return main.__dict__
 
     yield run
@@ -157,17 +167,15 @@ def test_a_source_that_the_prompt_did_not_keep_is_refused(session: Session) -> N
 
 
 def test_one_name_stands_for_one_thing(session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "scoring_module.py").write_text(
-        "import sys\nRATE = 2\ndef predict(age):\n    return RATE * age + getattr(sys.modules['__main__'], '_f')(age)\n"
-    )
-    monkeypatch.syspath_prepend(tmp_path)
-    module: Any = __import__("scoring_module")
-    assert "RATE = 2\n" in pred_source(module.predict, [])
+    path = tmp_path / "scoring_module.py"
+    path.write_text("RATE = 2\ndef _g(x):\n    return RATE * x\ndef predict(age):\n    return _g(age) + _f(age)\n")
+    module: Any = types.ModuleType("scoring_module")
+    monkeypatch.setitem(sys.modules, "scoring_module", module)
+    exec(compile(path.read_text(), path, "exec"), module.__dict__)  # noqa: S102 - a module of the author's
+    module._f = session("def _f(x):\n    return x\n")["_f"]
+    assert "RATE = 2\n\n\n" in pred_source(module.predict, [])
     module._f = session("RATE = 3\ndef _f(x):\n    return RATE * x\n")["_f"]
-    (tmp_path / "scoring_module.py").write_text("RATE = 2\ndef predict(age):\n    return RATE * age + _f(age)\n")
-    linecache.checkcache()
-    exec(compile((tmp_path / "scoring_module.py").read_text(), module.__file__, "exec"), module.__dict__)  # noqa: S102 - likewise
-    with pytest.raises(BundleNotWritten, match="'RATE' is one thing in _f and another one elsewhere"):
+    with pytest.raises(BundleNotWritten, match="'RATE' is one thing in _g and another one elsewhere"):
         pred_source(module.predict, [])
 
 

@@ -70,7 +70,7 @@ class Loaded:
 
     def __init__(self, connection: socket.socket) -> None:
         self._connection = connection
-        _, self.greeting, _ = self._received("was greeted by")
+        _, self.greeting, _ = self._received("loads the bundle")
         if self.greeting.get("error") is not None:
             raise BundleNotWritten(f"the bundle does not work in a fresh process: {self.greeting['error']}")
 
@@ -82,7 +82,7 @@ class Loaded:
         """
         for buffer in messages.encode(messages.TRIAL, {"rows": rows, "days": 0}, vectors):
             self._connection.sendall(buffer)
-        kind, head, body = self._received("scored the golden rows in")
+        kind, head, body = self._received("scores the golden rows")
         if kind != messages.DONE:
             raised = f"predict raised {head['class']}: " if head.get("class") else ""
             warned = f" ({head['warned']})" if head.get("warned") else ""
@@ -98,9 +98,9 @@ class Loaded:
                 raise BundleNotWritten("the scores of the golden rows are too large: give fewer rows")
             return kind, messages.decode_head(self._read(head_bytes)), self._read(body_bytes)
         except TimeoutError as error:
-            raise BundleNotWritten(f"the process that {doing} the bundle took longer than {_LIMIT_S:g} s") from error
+            raise BundleNotWritten(f"the fresh process that {doing} took longer than {_LIMIT_S:g} s") from error
         except (OSError, messages.BadMessage) as error:
-            raise BundleNotWritten(f"the process that {doing} the bundle ended meanwhile") from error
+            raise BundleNotWritten(f"the fresh process that {doing} ended meanwhile") from error
 
     def _read(self, count: int) -> bytearray:
         received = bytearray(count)
