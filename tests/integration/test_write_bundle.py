@@ -1,7 +1,9 @@
 """`scorebridge.write_bundle`: what a session writes passes `check`, and is served with the session's own bits."""
 
+import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -291,3 +293,26 @@ def test_a_file_that_predict_names_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="did you mean 'row_wise'"):
         write_bundle(tmp_path / "b", {}, tmp_path / "absent.py", rowwise=True)  # type: ignore[call-arg] # a mistake
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_names_as_many_packages_as_it_may_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scorebridge.authoring.proof._MOST_PACKAGES", 1)
+    write_bundle(tmp_path / "b", {}, pred(tmp_path, PLAIN), golden={"age": [1.5]})
+    assert "more than 1 distributions may be imported" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("stream", [None, "closed"])
+def test_a_program_without_standard_error_gets_its_bundle(
+    tmp_path: Path, stream: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with open(writing, "w", buffering=1) as broken:  # noqa: PTH123 - a descriptor
+        monkeypatch.setattr(sys, "stderr", broken if stream else None)
+        bundle = write_bundle(tmp_path / "b", {}, pred(tmp_path, PLAIN), features={"age": "double"})
+        monkeypatch.undo()
+        with suppress(BrokenPipeError):
+            broken.close()
+    assert (bundle / "model.toml").exists()

@@ -3,6 +3,7 @@
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -59,7 +60,9 @@ def write(folder: _Path, given: Given, form: Literal["columns", "frame"], more: 
     settings, remarks = _settings(form, more)
     with new_folder(folder) as (writing, path):
         proof = _write(writing, given, settings, more)
-    sys.stderr.write("".join(line + "\n" for line in (*_told(path, proof), *remarks, *_reminders(settings, proof))))
+    lines = (*_told(path, proof), *remarks, *_reminders(settings, proof))
+    with suppress(AttributeError, OSError):  # a program may have no standard error, or one that nobody reads
+        sys.stderr.write("".join(line + "\n" for line in lines))
     return path
 
 

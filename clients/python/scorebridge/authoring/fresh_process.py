@@ -80,8 +80,9 @@ class Loaded:
         Raises:
             BundleNotWritten: the function raised, or returned something else than scores, or the process ended.
         """
-        for buffer in messages.encode(messages.TRIAL, {"rows": rows, "days": 0}, vectors):
-            self._connection.sendall(buffer)
+        with suppress(OSError):  # what ended meanwhile does not answer either
+            for buffer in messages.encode(messages.TRIAL, {"rows": rows, "days": 0}, vectors):
+                self._connection.sendall(buffer)
         kind, head, body = self._received("scores the golden rows")
         if kind != messages.DONE:
             raised = f"predict raised {head['class']}: " if head.get("class") else ""

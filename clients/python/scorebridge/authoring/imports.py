@@ -22,7 +22,8 @@ def import_of(name: str, value: Any, names: ModuleNames | None) -> set[str] | No
     if isinstance(value, ModuleType):
         return _of_module(name, value, names)
     for module, attribute in _places(name, value):
-        if getattr(sys.modules.get(module), attribute, None) is value:
+        # Not by getattr: a module may import, warn or raise when it is asked for what it does not have yet.
+        if isinstance(found := sys.modules.get(module), ModuleType) and vars(found).get(attribute) is value:
             return {f"from {module} import {attribute}" + ("" if attribute == name else f" as {name}")}
     return None
 

@@ -35,6 +35,8 @@ def pred_source(predict: Any, saved: Sequence[SavedFile]) -> str:
         raise BundleNotWritten(
             f"predict is {class_name(predict)}: give a function that is defined by def, or the path of a Pred.py"
         )
+    if twice := [one.file for one in saved if one.value is predict]:
+        raise BundleNotWritten(f"{twice[0]} in files is predict itself, whose source goes into Pred.py: leave it out")
     written = _Written(plain, saved)
     written.take(plain.__name__, predict, plain.__name__)
     if unused := [one.file for one in saved if one.file not in written.loaded]:
@@ -148,10 +150,10 @@ class _Written:
         return "\n\n".join(["\n".join(head), *blocks] if head else blocks)
 
     def _ordered(self) -> list[str]:
-        left, done = [*self._sources, *self._loads], list[str]()
+        predict, *helpers = self._sources  # it was taken first, and is read last
+        left, done = [*helpers, *self._loads, predict], list[str]()
         while left:
-            among = set(left) | set(self._aliases)
-            ready = next((name for name in left if not self._before(name) & among - {name}), None)
+            ready = next((name for name in left if not self._before(name) & set(left) - {name}), None)
             if ready is None:
                 raise BundleNotWritten(f"'{left[0]}' and '{left[-1]}' need one another before either is there")
             left.remove(ready)

@@ -17,6 +17,7 @@ from scorebridge.runner.vectors import Vector
 
 __all__ = ["Proof", "prove"]
 
+_MOST_PACKAGES = 40  # that a worker names
 _MOST_ALONE = 100  # golden rows that are scored alone, too
 
 
@@ -118,10 +119,16 @@ def _described(
         packages=tuple(greeting["packages"]),
         outputs=(),
         warnings=tuple(f"it warned while it was loaded: {text}" for text in greeting["warnings"]),
-        remarks=tuple(greeting["notes"]),
+        remarks=(*greeting["notes"], *_cut(greeting["packages"])),
     )
     required = [name for name, needed in parameters if needed]
     return proof, (required or [parameters[0][0]])[0] if framed else None
+
+
+def _cut(packages: Sequence[str]) -> list[str]:
+    if len(packages) < _MOST_PACKAGES:
+        return []
+    return [f"more than {_MOST_PACKAGES} distributions may be imported, and requirements.txt has these alone"]
 
 
 def _with_scores(proof: Proof, answer: Answer) -> Proof:

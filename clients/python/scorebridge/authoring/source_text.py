@@ -16,6 +16,7 @@ __all__ = ["Source", "source_of"]
 
 _FUTURE = __future__.annotations.compiler_flag
 _SEEN = ("co_code", "co_names", "co_varnames", "co_freevars", "co_argcount", "co_posonlyargcount", "co_kwonlyargcount")
+_KEPT = 4  # parts of an entry of linecache that has been read
 _REMEDY = "write it to a file Pred.py, and pass its path as predict"
 
 
@@ -89,21 +90,32 @@ def _function_text(function: FunctionType, name: str) -> str:
 
 
 def _class_text(kind: type, name: str) -> str:
-    """Returns the text of a class from the file of its methods: of classes in a notebook Python knows no file."""
+    """Returns the text of a class; of classes in a notebook Python knows no file, but the cells are kept."""
     for _, code in _codes(kind):
-        lines = linecache.getlines(code.co_filename)
-        try:
-            tree = ast.parse("".join(lines))
-        except SyntaxError:
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ClassDef) and node.name == kind.__name__ and _holds(node, code.co_firstlineno):
-                first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
-                return "".join(lines[first - 1 : node.end_lineno])
+        for node, text in _classes(kind, linecache.getlines(code.co_filename)):
+            if _holds(node, code.co_firstlineno):
+                return text
     try:
         return inspect.getsource(kind)
     except (OSError, TypeError) as error:
-        raise _unknown(name) from error
+        entries: list[Any] = [entry for entry in linecache.cache.values() if len(entry) == _KEPT]
+        cells = [lines for _, mtime, lines, _ in entries if mtime is None]
+        texts = {text for lines in cells for _, text in _classes(kind, lines)}
+        if len(texts) != 1:  # none of its methods says which of several is the one
+            raise _unknown(name) from error
+        return texts.pop()
+
+
+def _classes(kind: type, lines: list[str]) -> Iterator[tuple[ast.ClassDef, str]]:
+    """Yields the definitions of classes of this name in a file, each with its text."""
+    try:
+        tree = ast.parse("".join(lines))
+    except (SyntaxError, ValueError):
+        return
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ClassDef) and node.name == kind.__name__:
+            first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
+            yield node, "".join(lines[first - 1 : node.end_lineno])
 
 
 def _holds(node: ast.ClassDef, line: int) -> bool:
