@@ -63,6 +63,7 @@ def fitted(frame: pd.DataFrame) -> Pipeline:
 
 
 MODEL = fitted(patients())
+COLUMNS = ["age", "visits", "insured", "sex", "ward"]
 SCALE = {"age": 0.5, "visits": np.float64(2.0).item()}
 
 
@@ -76,6 +77,18 @@ def predict_frame(frame: pd.DataFrame) -> dict[str, Any]:
         "sure": _share(frame) > SCALE["age"],
         "group": np.where(_share(frame) > 0.3, "high", "low"),
     }
+
+
+async def served(bundle: Path, repository: Path, rows: pd.DataFrame) -> dict[str, Any]:
+    """The scores that a gateway gives for these rows."""
+    await deploy(bundle, repository, "patients")
+    gateway = GatewayProcess(repository)
+    try:
+        with ScoringClient(gateway.url) as client:
+            return client.score("patients", rows, timeout_s=30).columns
+    finally:
+        gateway.popen.terminate()
+        gateway.close()
 
 
 async def test_a_frame_with_texts_factors_and_missing_values_is_served_to_the_bit(
@@ -98,18 +111,32 @@ async def test_a_frame_with_texts_factors_and_missing_values_is_served_to_the_bi
     assert "feature 'ward' has the 3 levels of its column" in said
     assert f"golden: {ROWS} golden rows came out" in check(bundle)
     assert f"scikit-learn=={__import__('sklearn').__version__}\n" in (bundle / "requirements.txt").read_text()
-    await deploy(bundle, tmp_path / "repository", "patients")
-    gateway = GatewayProcess(tmp_path / "repository")
-    try:
-        with ScoringClient(gateway.url) as client:
-            scores = client.score("patients", frame, timeout_s=30)
-        wanted = predict_frame(frame)
-        assert np.array_equal(scores.columns["p"], wanted["p"])
-        assert np.array_equal(scores.columns["sure"], wanted["sure"])
-        assert np.array_equal(scores.columns["group"], wanted["group"])
-    finally:
-        gateway.popen.terminate()
-        gateway.close()
+    scores = await served(bundle, tmp_path / "repository", frame)
+    for name, wanted in predict_frame(frame).items():
+        assert np.array_equal(scores[name], wanted)
+
+
+def predict_columns(age: Any, visits: Any, insured: Any, sex: Any, ward: Any) -> dict[str, Any]:
+    told = np.array([one is not None and one == "f" for one in sex])
+    return {
+        "p": MODEL.predict_proba(pd.DataFrame(dict(zip(COLUMNS, (age, visits, insured, sex, ward), strict=True))))[
+            :, 1
+        ],
+        "visits": visits + 1,
+        "half": age.astype(np.float32) / 2,
+        "told": told,
+    }
+
+
+async def test_arrays_are_served_to_the_bit(tmp_path: Path) -> None:
+    frame = patients()
+    frame["ward"] = frame["ward"].astype(object)
+    golden = frame.sample(ROWS, random_state=1)
+    bundle = write_bundle(tmp_path / "bundle", {"model.joblib": MODEL}, predict_columns, golden=golden, timeout_s=30)
+    assert f"golden: {ROWS} golden rows came out" in check(bundle)
+    scores = await served(bundle, tmp_path / "repository", frame)
+    for name, wanted in predict_columns(**{name: frame[name].to_numpy() for name in COLUMNS}).items():
+        assert np.array_equal(scores[name], wanted, equal_nan=wanted.dtype.kind == "f")
 
 
 SESSION = """
@@ -212,6 +239,7 @@ def test_rows_that_are_one_thing_here_and_another_there_are_refused(tmp_path: Pa
 
 RAISES = "def predict(age):\n    raise KeyError('no rate')\n"
 RANDOM = "import os\ndef predict(age):\n    return age + os.getpid()\n"
+SEVERAL = "def predict(age):\n    if len(age) == 1:\n        raise ValueError('one row')\n    return age\n"
 AROUND = "def predict(age):\n    return age - age.mean()\n"
 WARNS = "import warnings\nwarnings.warn('an older library')\n" + PLAIN
 CHANGES = (
@@ -237,6 +265,7 @@ CHANGES = (
         ("import os\nos.abort()\n", {}, "the fresh process that loads the bundle ended SIGABRT"),
         (RANDOM, {}, "gives other scores in each fresh process: output 'score' differs in 2 of 2 rows"),
         (AROUND, {"row_wise": True}, "row_wise is True, but golden row 0 has other scores when it is scored alone"),
+        (SEVERAL, {}, "golden row 0 can't be scored alone, though 2 can: .*ValueError: one row"),
         (WARNS, {}, "it warned while it was loaded: UserWarning: an older library; accept_warnings=True"),
         (CHANGES, {}, "it went on with other data than it was given: DataConversionWarning: y was taken for 0"),
         (PLAIN, {"default_score": "none"}, "default_score for the output 'score' must be a number"),

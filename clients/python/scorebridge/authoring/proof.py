@@ -67,8 +67,7 @@ def prove(
             return proof
         vectors = golden_vectors(golden, proof.features)
         first = loaded.score(golden.rows, vectors)
-        if settings.row_wise:
-            _require_row_wise(loaded, vectors, first.outputs)
+        _try_alone(loaded, vectors, first.outputs, row_wise=bool(settings.row_wise))
     raw = golden_csv(vectors, first.outputs)
     (folder / "golden.csv").write_bytes(raw)
     _score_again(folder, settings, read_golden_csv(raw, [*vectors, *first.outputs]), len(vectors))
@@ -89,11 +88,18 @@ def _score_again(folder: Path, settings: Settings, golden: Sequence[Vector], inp
         )
 
 
-def _require_row_wise(loaded: Loaded, vectors: Sequence[Vector], outputs: Sequence[Vector]) -> None:
-    """Requires that golden rows have the same scores when each is scored alone, as `row_wise` says."""
-    for row in range(min(len(outputs[0].values), _MOST_ALONE)):
-        alone = loaded.score(1, [_row(vector, row) for vector in vectors]).outputs
-        if first_difference([_row(output, row) for output in outputs], alone) is not None:
+def _try_alone(loaded: Loaded, vectors: Sequence[Vector], outputs: Sequence[Vector], *, row_wise: bool) -> None:
+    """Requires that golden rows can be scored alone, as callers send them, with the same scores if `row_wise` says so.
+
+    A function may take a column without any value for one of another type, which only a row alone shows.
+    """
+    rows = len(outputs[0].values)
+    for row in range(min(rows, _MOST_ALONE)):
+        try:
+            alone = loaded.score(1, [_row(vector, row) for vector in vectors]).outputs
+        except BundleNotWritten as error:
+            raise BundleNotWritten(f"golden row {row} can't be scored alone, though {rows} can: {error}") from error
+        if row_wise and first_difference([_row(output, row) for output in outputs], alone) is not None:
             raise BundleNotWritten(
                 f"row_wise is True, but golden row {row} has other scores when it is scored alone: leave row_wise out "
                 "if the rows of a call belong together, or give row_by_row=True if the function was written for one row"
