@@ -6,6 +6,7 @@
 """
 
 from scorebridge.aio import AsyncScoringClient
+from scorebridge.authoring.conditions import BundleNotWritten
 from scorebridge.call_events import CallEvent
 from scorebridge.client import ScoringClient
 from scorebridge.environment import arguments_from_env
@@ -30,10 +31,12 @@ from scorebridge.errors import (
 from scorebridge.lookups import Lookup
 from scorebridge.models import BoosterDetail, DefaultScore, Feature, ModelDetail, ModelLookup, ModelVersion, Output
 from scorebridge.result import DefaultedRows, FailedRows, Scores, Source
+from scorebridge.write_bundle import write_bundle
 
 __all__ = [
     "AsyncScoringClient",
     "BoosterDetail",
+    "BundleNotWritten",
     "CallEvent",
     "CallerError",
     "Cancelled",
@@ -64,4 +67,5 @@ __all__ = [
     "VersionRefused",
     "arguments_from_env",
     "error_info_of",
+    "write_bundle",
 ]
