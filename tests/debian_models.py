@@ -49,6 +49,7 @@ import numpy as np
 {_NETWORK}
 network.load_state_dict(torch.load("model.pt"))
 network.eval()
+torch.set_num_threads(2)  # as people do who know how many cores they have
 with torch.no_grad():
     network(torch.ones(20000, 3))
 def predict(age, income, visits):

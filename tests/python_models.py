@@ -16,6 +16,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from threadpoolctl import threadpool_limits
 
 from bridge.columns import Array
 from bridge.row_files.csv_cells import Cell, format_cells
@@ -104,7 +105,13 @@ def target(rows: pd.DataFrame, classes: int = 2) -> Array:
 
 
 def one_by_one(scores: Callable[[pd.DataFrame], Columns]) -> Callable[[Sequence[pd.DataFrame]], list[Columns]]:
-    return lambda frames: [scores(frame.reset_index(drop=True)) for frame in frames]
+    """Scores in one thread: with more, the sums of a product of matrices may have other last bits."""
+
+    def direct(frames: Sequence[pd.DataFrame]) -> list[Columns]:
+        with threadpool_limits(1):
+            return [scores(frame.reset_index(drop=True)) for frame in frames]
+
+    return direct
 
 
 def _matrix(probabilities: Array) -> Columns:
