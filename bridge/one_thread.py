@@ -9,6 +9,8 @@ __all__ = ["ONE_THREAD"]
 _NAMES = (
     *("MC_CORES", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS"),
     *("NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),
+    # The cores that joblib sees: the threads of a forest with n_jobs = -1 add up in the order in which they are done.
+    "LOKY_MAX_CPU_COUNT",
 )
 
 # A library that has started threads in a parent hangs for ever in the workers that the parent forks: lightgbm, xgboost

@@ -1,5 +1,6 @@
 """The examples are run as their reader would run them."""
 
+import csv
 import signal
 import subprocess
 import sys
@@ -9,9 +10,11 @@ from pathlib import Path
 import demo
 import numpy as np
 import pytest
-from fixtures import ROOT, Cancer, put
+from fixtures import ROOT, SCOREBRIDGE, Cancer, put
 from gateways import GatewayProcess
 from scorebridge import ScoringClient
+
+from bridge.one_thread import ONE_THREAD
 
 NOBODY = "127.0.0.1:1"
 
@@ -30,6 +33,11 @@ def run(*command: str) -> str:
     return done.stdout
 
 
+def scorebridge(*parts: object) -> None:
+    done = subprocess.run([SCOREBRIDGE, *map(str, parts)], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_a_plain_script(gateway: GatewayProcess, cancer: Cancer) -> None:
     printed = run("examples/score_batch.py", gateway.url, "cancer", *cancer.names)
     assert printed.startswith("MODEL by version 1, call order-4711\nrow 0: 0.")
@@ -41,6 +49,27 @@ def test_an_asyncio_one(gateway: GatewayProcess, cancer: Cancer) -> None:
     lines = run("examples/score_async.py", gateway.url, "cancer", *cancer.names).splitlines()
     assert [line.split()[-1] for line in lines[:10]] == ["MODEL"] * 10
     assert lines[10] == "defaults by this client: {}"
+
+
+def test_a_pipeline_of_scikit_learn_from_its_training_to_its_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ONE_THREAD.items():  # a matrix that is multiplied by several may have other last bits
+        monkeypatch.setenv(name, value)
+    run("examples/train_python.py", str(tmp_path))
+    scorebridge("check", tmp_path / "churn")
+    scorebridge("deploy", tmp_path / "churn", "--repository", tmp_path / "repository", "--model", "churn")
+    process = GatewayProcess(tmp_path / "repository")
+    try:
+        files = ("--input", tmp_path / "customers.csv", "--output", tmp_path / "scores.csv")
+        scorebridge("score", "churn", *files, "--keep", "direct", "--url", process.url, "--timeout", "30")
+    finally:
+        process.end(signal.SIGTERM)
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        found = list(csv.DictReader(file))
+    assert len(found) == 1_000
+    assert [float(one["score"]) for one in found] == [float(one["direct"]) for one in found]
+    assert {one["source"] for one in found} == {"MODEL"}
 
 
 def test_load(gateway: GatewayProcess) -> None:
