@@ -60,17 +60,17 @@ NO_MODEL = "there is no model in the folder: an R bundle is Pred.R and its objec
         (
             ["model.ubj"],
             "input = 'frame'\n[features]\nx = 'double'",
-            "model.toml: input is for R models, and this is an xgboost model: remove the key",
+            "model.toml: input is for R and Python models, and this is an xgboost model: remove the key",
         ),
         (
             ["model.ubj", "Pred.R"],
             "",
-            "the bundle holds model.ubj and R files: say which of them is the model, by `backend`",
+            "the bundle holds Pred.R and model.ubj: say which of them is the model, by `backend`",
         ),
         (
             ["model.json", "m.rds"],
             "",
-            "the bundle holds model.json and R files: say which of them is the model, by `backend`",
+            "the bundle holds m.rds and model.json: say which of them is the model, by `backend`",
         ),
         (["Pred.R", "m.rds"], "backend = 'xgboost'", "an xgboost bundle holds exactly one of"),
         (["model.ubj"], "backend = 'rserve'", NO_MODEL),

@@ -120,7 +120,7 @@ class PythonBackend:
         """
         table = self._table(call)
         answer = await self._ask(call, messages.TRIAL, {"rows": table.rows, "days": days}, table)
-        return Tried(self._outcome(call, answer), _warnings(call, answer))
+        return Tried(self._outcome(call, answer), _warnings(call, answer), str(answer.head.get("changed", "")))
 
     async def close(self) -> None:
         """Ends every process of this version and removes their files; idempotent."""
@@ -143,8 +143,22 @@ class PythonBackend:
         return Outcome((Range(0, call.rows, self._outputs.held(call, _columns(call, answer))),))
 
 
+def _check_types(settings: ModelSettings) -> None:
+    for feature in settings.declared_features():
+        if feature.type is None or (feature.type is Type.FACTOR and not feature.levels):
+            raise BundleError(
+                f"model.toml: [features] has no type or no levels of '{feature.name}': a Python model needs them"
+            )
+        if feature.by_codes or (feature.levels and feature.type is not Type.FACTOR):
+            raise BundleError(
+                f"model.toml: [features] says that '{feature.name}' has whole numbers as levels, which only an xgboost "
+                f"model has: say '{feature.name}' = 'int' without levels, and let predict look the numbers up"
+            )
+
+
 def _describe(bundle: Bundle, greeting: Greeting, notes: tuple[str, ...]) -> Description:
     settings = bundle.settings
+    _check_types(settings)
     row_wise = bool(settings.row_wise or settings.row_by_row)
     framed = settings.input == "frame"
     return Description(
