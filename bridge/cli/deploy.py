@@ -92,7 +92,7 @@ def notes_of(accepted: Accepted) -> list[str]:
     if accepted.left:
         notes.append(
             f"{accepted.left}: each call gets a fresh worker, so that the next one does not meet it, which takes "
-            "10 to 20 ms of a worker's time"
+            "10 to 25 ms of a worker's time"
         )
     if accepted.another_day:
         then = "; its golden rows will then not come out, and gateways will refuse it" if accepted.golden_rows else ""

@@ -218,8 +218,8 @@ async def _row_wise(bundle: Bundle, description: Description, scored: Scored, tr
     if bundle.settings.row_by_row or not description.row_wise:
         return None
     tried = await try_row_wise(scored.rows, trial.score)
-    # Scores that differ only in their last bits are right: the model gives them for the call as it was sent. Scores that
-    # differ more may come from a function that was written for one row, whose scores for several rows are wrong.
+    # Scores that differ only in their last bits are right: the model gives them for the call as it was sent. Those
+    # that differ more may come from a function that was written for one row, whose scores for several rows are wrong.
     if bundle.settings.row_wise and tried.differs and not tried.by_rounding:
         raise BundleError(f"model.toml says row_wise = true, but {tried.refuted}: {ROW_BY_ROW}")
     return tried
