@@ -95,8 +95,8 @@ class BridgeError(Exception):
         reason: the UPPER_SNAKE name of the event, sent as `google.rpc.ErrorInfo.reason`.
         default_reason: the reason of the default score that answers this event; None if no default score may.
         limit: the limit that was passed, in words; empty if none was.
-        private: what callers must not see, such as the message of an R condition or a Python exception, which may hold input
-            values.
+        private: what callers must not see, such as the message of an R condition or of a Python exception, which may
+            hold input values.
         condition_class: the class of the condition or exception that was raised; empty if none was.
     """
 

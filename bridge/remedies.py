@@ -92,7 +92,7 @@ REMEDIES: dict[type[BridgeError], Remedy] = {
     ),
     errors.PoisonCall: Remedy(
         _NO,
-        "The call ends every worker that gets it. Find its rows in the prediction log, and try them in R or Python.",
+        "The call ends every worker that gets it. Find its rows in the prediction log, and try them by hand.",
     ),
     errors.PredictionFailed: Remedy(
         _NO,
@@ -101,7 +101,7 @@ REMEDIES: dict[type[BridgeError], Remedy] = {
     ),
     errors.MalformedPrediction: Remedy(
         _NO,
-        "The detail says what Pred.R or Pred.py returned and what to return instead: mend it, and deploy a new version.",
+        "The detail says what the function returned and what to return instead: mend it, and deploy a new version.",
     ),
     errors.OtherOutputs: Remedy(
         _NO,
@@ -109,7 +109,7 @@ REMEDIES: dict[type[BridgeError], Remedy] = {
     ),
     errors.MissingScore: Remedy(
         _NO,
-        'The model has no score for the row. `default_score` answers such rows; `missing_score = "pass"` returns it missing.',
+        'The model has no score for the row. `default_score` answers such rows; `missing_score = "pass"` keeps it missing.',
     ),
     errors.InternalError: Remedy(
         "perhaps",
