@@ -109,7 +109,8 @@ REMEDIES: dict[type[BridgeError], Remedy] = {
     ),
     errors.MissingScore: Remedy(
         _NO,
-        'The model has no score for the row. `default_score` answers such rows; `missing_score = "pass"` keeps it missing.',
+        'The model has no score for the row. `default_score` answers such rows; with `missing_score = "pass"` it is '
+        "missing.",
     ),
     errors.InternalError: Remedy(
         "perhaps",

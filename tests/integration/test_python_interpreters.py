@@ -5,6 +5,7 @@ import shutil
 import stat
 import sys
 import venv
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -28,7 +29,7 @@ def bare(path: Path) -> Path:
     return path / "bin" / "python"
 
 
-INTERPRETERS = {
+INTERPRETERS: dict[str, tuple[Callable[[Path], Path], str]] = {
     "gone": (lambda folder: folder / "gone", "the interpreter {} is not there, or may not be run: No such file"),
     "not executable": (
         lambda folder: program(folder / "python", "#!/bin/sh\n", stat.S_IRUSR),
