@@ -8,7 +8,7 @@ from bridge.bundles.repository import Repository, StoredVersion
 from bridge.config import default_cache_dir
 from bridge.errors import BundleError
 from bridge.models.acceptance import ROW_BY_ROW, Accepted, accept
-from bridge.models.proposals import advice_of, working_lines
+from bridge.models.proposals import advice_of, remedy, working_lines
 from bridge.workers.programs import Programs
 
 __all__ = ["Report", "Waivers", "check", "deploy"]
@@ -127,7 +127,12 @@ def _read(path: Path, waivers: Waivers) -> Bundle:
 
 async def _tried(bundle: Bundle, waivers: Waivers, report: Report, programs: Programs, *, thorough: bool) -> Accepted:
     cache_dir = default_cache_dir()
-    accepted = await accept(bundle, cache_dir, programs=programs, thorough=thorough)
+    try:
+        accepted = await accept(bundle, cache_dir, programs=programs, thorough=thorough)
+    except BundleError as error:
+        if advice := remedy(bundle.language, error.private):
+            raise BundleError(f"{error.in_full()}; {advice}") from error
+        raise
     await accepted.backend.close()
     report.loaded(accepted)
     for text in accepted.description.loading_warnings:

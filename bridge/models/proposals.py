@@ -40,6 +40,11 @@ _AS_MATRIX = (
     "each feature is an array with one entry a row: numpy.column_stack((a, b)) makes the matrix that a model takes"
 )
 _TEXT = 'say in [features] which features are text, as in sex = "string": one without a line is tried as a number'
+_ENCODED = (
+    "a model that was fitted on numbers was given text: say in [features] which features are numbers, or encode the "
+    "text in predict as for the training"
+)
+_COLUMNS = 'predict asks for a column that its frame lacks: with input = "frame" it has those that [features] lists'
 _NO_PYTHON_FILE = (
     "a file that Pred.py reads must be in the bundle, which is the working directory only while Pred.py is loaded: "
     "read the file at the top of Pred.py"
@@ -53,9 +58,14 @@ _REMEDIES = {
         (r"invalid multibyte|invalid UTF-8|invalid in this locale", _NO_UTF8),
     ),
     "Python": (
+        (r"could not convert str|not compatible with arrays of bytes/strings", _ENCODED),
+        (r"raised 'KeyError'|not in index", _COLUMNS),
         (r"Expected 2D array|must be 2.?D|at least 2 dimensions|2 dimensional", _AS_MATRIX),
         (
-            r"[Ff]eature[ _]names|DataFrame|only integers, slices|columns are missing|has no attribute 'columns'",
+            (
+                r"[Ff]eature[ _]names (should|must|mismatch)|DataFrame|only integers, slices|columns are missing|"
+                r"has no attribute '(columns|iloc|loc|assign|apply|fillna)'"
+            ),
             _AS_FRAME,
         ),
         (r"isnan|has no attribute '(lower|upper|strip|split|str)'|unknown categories", _TEXT),

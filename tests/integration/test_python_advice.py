@@ -89,6 +89,15 @@ CAUSES = {
         "def predict(a):\n    with open('rates.csv') as file:\n        return a * len(file.read())\n",
         "a file that Pred.py reads must be in the bundle, which is the working directory only while Pred.py is loaded",
     ),
+    "text for a model of numbers": (
+        LINEAR + "import numpy\ndef predict(age, income):\n    both = numpy.column_stack((age.astype(str), income))\n"
+        "    return model.predict(both.astype(object) + 'x')\n",
+        "a model that was fitted on numbers was given text: say in [features] which features are numbers, or encode",
+    ),
+    "a column that the frame lacks": (
+        "import pandas\ndef predict(a):\n    return pandas.DataFrame({'a': a})['b']\n",
+        'predict asks for a column that its frame lacks: with input = "frame" it has those that [features] lists',
+    ),
     "a GPU": (
         "def predict(a):\n    raise RuntimeError('Found no NVIDIA driver on your system')\n",
         "a model of a GPU is loaded for the CPU, as by torch.load(file, map_location='cpu')",
@@ -102,6 +111,20 @@ def test_an_error_whose_text_says_little_is_given_its_usual_cause(tmp_path: Path
     code, said = checked(tmp_path / "b", source)
     assert code == 1
     assert advice in said
+
+
+def test_golden_rows_that_raise_have_advice_too(tmp_path: Path) -> None:
+    code, said = checked(
+        tmp_path / "b",
+        LINEAR + "def predict(age):\n    return model.predict([[one, 1] for one in age])\n",
+        "[features]\nage = 'string'\n",
+        'age,score.score\n"old",1\n',
+    )
+    assert code == 1
+    assert said.startswith(
+        "the golden rows can't be scored: the model: the predict function raised 'ValueError' (dtype='numeric' "
+    )
+    assert said.endswith("or encode the text in predict as for the training\n")
 
 
 def test_a_function_of_one_row_is_proposed_row_by_row(tmp_path: Path) -> None:
