@@ -83,6 +83,16 @@ FOLDERS: dict[str, tuple[Files, str, str]] = {
     ),
     "process_limit in an R bundle": (R_FILES, "process_limit = 3", "model.toml: process_limit is for Python models"),
     "locale": ({"Pred.py": ADDS}, "locale = 'C'", "model.toml: locale is for R models, and this is a Python model"),
+    "a time zone that is none": (
+        {"Pred.py": ADDS},
+        "timezone = 'Asia/Peking'",
+        "this machine has no time zone 'Asia/Peking': `timezone` in model.toml is a name such as Asia/Shanghai, ",
+    ),
+    "a file that is no time zone": (
+        {"Pred.py": ADDS},
+        "timezone = 'leapseconds'",
+        "this machine has no time zone 'leap",
+    ),
     "unknown interpreter": (
         {"Pred.py": ADDS},
         "python = 'old'",

@@ -1,5 +1,6 @@
 """Predicts with a Python function: sends columns to a worker, reads typed scores, makes its faults the bridge's."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from bridge.backends.python.spawner import PythonSpawner
 from bridge.backends.python.worker import Worker
 from bridge.bundles.bundle import Bundle
 from bridge.bundles.settings import ModelSettings
+from bridge.bundles.world import require_timezone
 from bridge.calls import Call, Outcome, Range
 from bridge.columns import Batch, Column, Table, Type
 from bridge.errors import BackendError, BundleError, MalformedPrediction, PredictionFailed, WorkerLost
@@ -62,6 +64,7 @@ class PythonBackend:
             OSError: no process, file descriptor or memory is free.
         """
         settings = bundle.settings
+        await asyncio.to_thread(require_timezone, settings.timezone)
         interpreter = await interpreter_of(settings, programs)
         notes = await check_requirements(bundle, interpreter)
         workload = Workload(settings.workers)
