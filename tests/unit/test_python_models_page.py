@@ -83,6 +83,7 @@ NAMED: dict[str, Any] = {
 
 @pytest.mark.parametrize(("kind", "output"), OUT)
 def test_an_output_has_the_type_that_the_page_says(kind: str, output: str) -> None:
+    returned: Any
     if kind == "categories of text":
         returned = pd.Series(pd.Categorical(["a", "b"]))
     else:
