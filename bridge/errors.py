@@ -20,9 +20,9 @@
     |-- DeadlineExceeded         the call's or the model's time was over before the scores were there
     |-- LookupFailed             features could not be looked up by the caller's keys: see `bridge.lookup_errors`
     |-- BackendError             the model's or its worker's fault
-    |   |-- WorkerLost             the R process died or its socket broke; another worker may do better
+    |   |-- WorkerLost             the worker's process died or its socket broke; another worker may do better
     |   |-- PoisonCall             the same call lost a worker in each of its attempts
-    |   |-- PredictionFailed       the R function raised, or xgboost failed
+    |   |-- PredictionFailed       the R or Python function raised, or xgboost failed
     |   |-- MalformedPrediction    wrong length, no scores, a type it must not have
     |   |   `-- OtherOutputs           outputs with other names or types than this version has
     |   `-- MissingScore           the model itself gave NA or NaN for a row
@@ -95,8 +95,9 @@ class BridgeError(Exception):
         reason: the UPPER_SNAKE name of the event, sent as `google.rpc.ErrorInfo.reason`.
         default_reason: the reason of the default score that answers this event; None if no default score may.
         limit: the limit that was passed, in words; empty if none was.
-        private: what callers must not see, such as the message of an R condition, which may hold input values.
-        condition_class: the class of the R condition or xgboost exception that was raised; empty if none was.
+        private: what callers must not see, such as the message of an R condition or of a Python exception, which may
+            hold input values.
+        condition_class: the class of the condition or exception that was raised; empty if none was.
     """
 
     reason: ClassVar[str] = "INTERNAL"

@@ -92,7 +92,7 @@ REMEDIES: dict[type[BridgeError], Remedy] = {
     ),
     errors.PoisonCall: Remedy(
         _NO,
-        "The call ends every worker that gets it. Find its rows in the prediction log, and try them in R.",
+        "The call ends every worker that gets it. Find its rows in the prediction log, and try them by hand.",
     ),
     errors.PredictionFailed: Remedy(
         _NO,
@@ -101,15 +101,16 @@ REMEDIES: dict[type[BridgeError], Remedy] = {
     ),
     errors.MalformedPrediction: Remedy(
         _NO,
-        "The detail says what Pred.R returned and what to return instead: mend it, and deploy a new version.",
+        "The detail says what the function returned and what to return instead: mend it, and deploy a new version.",
     ),
     errors.OtherOutputs: Remedy(
         _NO,
-        "Pred.R gives other names or types than when it was deployed: mend it, and deploy a new version.",
+        "The function gives other names or types than when it was deployed: mend it, and deploy a new version.",
     ),
     errors.MissingScore: Remedy(
         _NO,
-        'The model has no score for the row. `default_score` answers such rows; `missing_score = "pass"` returns NA.',
+        'The model has no score for the row. `default_score` answers such rows; with `missing_score = "pass"` it is '
+        "missing.",
     ),
     errors.InternalError: Remedy(
         "perhaps",

@@ -102,10 +102,17 @@ class Warned:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """The result of a trial: the outcome of its rows, and the warnings that the model gave."""
+    """The result of a trial.
+
+    Attributes:
+        outcome: the outcome of the rows.
+        warnings: the warnings that the model gave.
+        left: what the call has left behind in its worker, so that the worker is replaced, in words; empty if nothing.
+    """
 
     outcome: Outcome
     warnings: tuple[Warned, ...] = ()
+    left: str = ""
 
 
 class Backend(Protocol):

@@ -34,7 +34,7 @@ _OWN_KEYS: dict[str, tuple[str, set[str]]] = {
     **dict.fromkeys(("locale", "author"), ("R models", {"rserve"})),
     **dict.fromkeys(("python", "process_limit"), ("Python models", {"python"})),
 }
-_LANGUAGES = {"xgboost": "an xgboost", "rserve": "an R", "python": "a Python"}
+_LANGUAGES = {"xgboost": "xgboost", "rserve": "R", "python": "Python"}
 
 _BackendName = Literal["xgboost", "rserve", "python"]
 
@@ -87,6 +87,11 @@ class Bundle:
         return self.manifest.digest if self.manifest else ""
 
     @property
+    def language(self) -> str:
+        """The name of what runs the model: "R", "Python" or "xgboost"."""
+        return _LANGUAGES[self.backend]
+
+    @property
     def subject(self) -> str:
         """The subject under which its files are read, see `Reads`: one for all versions of the model.
 
@@ -123,8 +128,8 @@ def read_bundle(path: Path) -> Bundle:
     for key in sorted(_OWN_KEYS.keys() & settings.model_fields_set):
         models, owners = _OWN_KEYS[key]
         if backend not in owners:
-            what = _LANGUAGES[backend]
-            raise BundleError(f"model.toml: {key} is for {models}, and this is {what} model: remove the key")
+            what = f"{'a' if backend == 'python' else 'an'} {_LANGUAGES[backend]} model"
+            raise BundleError(f"model.toml: {key} is for {models}, and this is {what}: remove the key")
     if not (path / MANIFEST).exists():
         return Bundle(path, backend, settings, None)
     manifest = read_manifest(path)
@@ -152,14 +157,14 @@ def _backend(path: Path, settings: ModelSettings) -> _BackendName:
 def _backend_of(names: set[str], *, asks_for_python: bool) -> _BackendName:
     """Returns the backend that the names of a bundle's files ask for."""
     found: dict[_BackendName, str] = {}
-    if asks_for_python:
-        return "python"
     if boosters := [name for name in _XGBOOST_FILES if name in names]:
         found["xgboost"] = boosters[0]
     if r_files := [_PRED_R] * (_PRED_R in names) + _r_objects(names):
         found["rserve"] = r_files[0]
     if _PRED_PY in names:
         found["python"] = _PRED_PY
+    if asks_for_python and ("python" in found or not found):
+        return "python"
     if len(found) > 1:
         raise BundleError(
             f"the bundle holds {' and '.join(sorted(found.values()))}: say which of them is the model, by `backend` in "

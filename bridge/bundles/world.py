@@ -1,15 +1,20 @@
-"""The world in which an R model runs, and the one in which its author wrote it: time zone, locale, versions."""
+"""The world in which a model runs, and the one in which its author wrote it: time zone, locale, versions."""
 
+import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-__all__ = ["Author", "Locale", "Timezone", "world_variables"]
+from bridge.errors import BundleError
+
+__all__ = ["Author", "Locale", "Timezone", "require_timezone", "world_variables"]
 
 _MOST_PACKAGES = 1000
 _MOST_CHARACTERS = 100
+_TZIF = b"TZif"
 _TIMEZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*")
 _LOCALE = re.compile(r"C|POSIX|(C|[a-z]{2,3}(_[A-Z]{2})?)\.(?i:utf-?8)(@[a-z]+)?")
 _OTHER_CHARSET = re.compile(r"([a-z]{2,3}_[A-Z]{2})(?:\.[A-Za-z0-9-]+)?(@[a-z]+)?")
@@ -36,7 +41,7 @@ def _checked_text(text: str) -> str:
     return text
 
 
-# Only the form is checked here. Whether this machine has them, only R can tell: see rscripts/R/shared_world.R.
+# Only the form is checked here. Whether this machine has them, R tells for its models: see rscripts/R/shared_world.R.
 Timezone = Annotated[str, AfterValidator(_checked_timezone)]
 Locale = Annotated[str, AfterValidator(_checked_locale)]
 _Text = Annotated[str, AfterValidator(_checked_text)]
@@ -61,6 +66,29 @@ class Author(BaseModel):
     locale: _Text = ""
     collation: _Text = ""  # as bridge_collation() in rscripts/R/shared_world.R names it
     packages: Annotated[dict[_Package, _Text], Field(max_length=_MOST_PACKAGES)] = {}
+
+
+def require_timezone(name: str | None) -> None:
+    """Requires that this machine has a time zone: the C library silently takes UTC for one that it does not know.
+
+    Args:
+        name: a name of the time zone database; None for UTC, which needs no file.
+
+    Raises:
+        BundleError: the machine has no such time zone.
+    """
+    if name in (None, "UTC"):
+        return
+    try:
+        with Path(os.environ.get("TZDIR") or "/usr/share/zoneinfo", str(name)).open("rb") as file:
+            if file.read(len(_TZIF)) == _TZIF:
+                return
+    except OSError:
+        pass
+    raise BundleError(
+        f"this machine has no time zone '{name}': `timezone` in model.toml is a name such as Asia/Shanghai, upper and "
+        "lower case count; zones come with Debian's tzdata, old names of them with tzdata-legacy"
+    )
 
 
 def world_variables(

@@ -56,7 +56,7 @@ def _print_accepted(accepted: Accepted) -> None:
     for note in (*description.notes, *notes_of(accepted)):
         typer.echo(f"note: {note}")
     for warned in accepted.warnings:
-        typer.echo(f"warning: while rows were scored, R warned: {warned.text}")
+        typer.echo(f"warning: while rows were scored, {accepted.bundle.language} warned: {warned.text}")
     if accepted.self_test is not None:
         _print_proposal(accepted)
 
@@ -83,10 +83,16 @@ def notes_of(accepted: Accepted) -> list[str]:
     if accepted.remark and accepted.self_test is not None:
         notes.append(f"one made-up row could be scored, other made-up rows could not: {accepted.remark}")
     if accepted.apart and not (settings.row_by_row or settings.row_wise is False):
+        function = "Pred.R" if accepted.bundle.language == "R" else "predict"
         notes.append(
-            f"the output '{accepted.apart}' of a row depends on the rows beside it: if Pred.R was written for one row, "
-            "its scores for several rows are wrong, and row_by_row = true in model.toml mends them; if the rows of a "
-            "call belong together, say row_wise = false"
+            f"the output '{accepted.apart}' of a row depends on the rows beside it: if {function} was written for one "
+            "row, its scores for several rows are wrong, and row_by_row = true in model.toml mends them; if the rows "
+            "of a call belong together, say row_wise = false"
+        )
+    if accepted.left:
+        notes.append(
+            f"{accepted.left}: each call gets a fresh worker, so that the next one does not meet it, which takes "
+            "10 to 25 ms of a worker's time"
         )
     if accepted.another_day:
         then = "; its golden rows will then not come out, and gateways will refuse it" if accepted.golden_rows else ""

@@ -23,7 +23,7 @@ class ListedReport(Report):
     def loaded(self, accepted: Accepted) -> None:
         """Takes the model's engine, features, outputs and default scores, and the results of its trial."""
         description = accepted.description
-        outputs = description.outputs
+        outputs, warnings = description.outputs, [warned.text for warned in accepted.warnings]
         self._notes += [*description.notes, *notes_of(accepted)]
         self._listing = {
             "engine": description.engine,
@@ -35,7 +35,8 @@ class ListedReport(Report):
             "golden_rows": accepted.golden_rows,
             "row_wise": description.row_wise,
             "row_wise_reason": description.row_wise_reason or None,
-            "r_warnings": [warned.text for warned in accepted.warnings],
+            "r_warnings": warnings if accepted.bundle.language == "R" else [],
+            "warnings": warnings,
             "waived": self._waived,
             "notes": self._notes,
         }

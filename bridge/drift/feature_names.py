@@ -11,7 +11,7 @@ __all__ = ["feature_names"]
 def feature_names(path: Path) -> tuple[str, ...] | None:
     """Returns the names of a bundle's features, for calls that send a matrix without names.
 
-    None where the bundle does not tell them: of an R model, only the columns of `input = "frame"` are known.
+    None where the bundle does not tell them: of an R or Python model, only the columns of `input = "frame"` are known.
 
     Args:
         path: the folder of the bundle.

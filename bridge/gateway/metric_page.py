@@ -19,11 +19,11 @@ Notes:
 - A version that left the repository leaves the page too, with all that was counted of it.
 - `scorebridge_calls_total` has the calls that were refused when their version was known; the histograms do not.
 - Rows of calls that fail as a whole are in no number of rows: only `scorebridge_calls_total` has them, by code.
-- The numbers of the prediction log are there only where one is kept (`log_dir`), those of worker processes only for R.
+- The numbers of the prediction log are there only where one is kept (`log_dir`), those of workers for R and Python.
 - `scorebridge_log_lag_seconds` stays near `log_fsync_interval_s` with `log_fsync = "interval"`. With `"never"` it tells
   how long a record waits to be taken up by the log's thread, and nothing of the disk.
 - `scorebridge_loop_lag_seconds` counts waiting for a free core, `scorebridge_loop_longest_hold_seconds` does not.
-- `process_resident_memory_bytes` and the other `process_` metrics are of the gateway's own process, without R workers.
+- `process_resident_memory_bytes` and the other `process_` metrics are of the gateway's own process, without workers.
 """
 _REASONS = """\
 The reason is the one that the caller gets, where it gets one. Connections that the gRPC library closes, and calls that

@@ -29,6 +29,8 @@ ROW_BY_ROW = (
 
 _ACCEPT = "--accept-warnings takes it as it is"
 
+_FRAME = 'if the function takes one frame, say input = "frame" in model.toml and list its columns in [features]'
+
 _reads = Reads()
 
 
@@ -50,6 +52,7 @@ class Accepted:
             row scored by itself.
         apart: the name of an output whose scores differ between rows alone and rows together; empty if there is none.
         warnings: the model's warnings while rows were scored that the model has to take.
+        left: what a call of these rows has left behind in its worker, in words; empty if none has.
         longest_s: the time of the slowest batch of these rows, seconds.
         another_day: whether the scores change when the model's clock is set forward; None if this was not tried.
     """
@@ -65,6 +68,7 @@ class Accepted:
     row_wise: RowWise | None = None
     apart: str = ""
     warnings: tuple[Warned, ...] = ()
+    left: str = ""
     longest_s: float = 0.0
     another_day: bool | None = None
 
@@ -108,8 +112,7 @@ async def _try_in_time(bundle: Bundle, backend: Backend, *, thorough: bool) -> A
     limit_s = bundle.settings.load_timeout_s
     try:
         async with asyncio.timeout(limit_s):
-            reading = partial(read_golden, bundle.path, backend.description.features)
-            golden = await _reads.run(bundle.subject, limit_s, reading)
+            golden = await _read_golden(bundle, backend.description)
             return await _try(bundle, backend, golden, thorough=thorough)
     except TimeoutError as error:
         limit = f"{limit_s:g} s"
@@ -118,13 +121,19 @@ async def _try_in_time(bundle: Bundle, backend: Backend, *, thorough: bool) -> A
         raise _refusal("trial rows can't be scored", bundle, error) from error
 
 
+async def _read_golden(bundle: Bundle, description: Description) -> GoldenRows | None:
+    reading = partial(read_golden, bundle.path, description.features)
+    try:
+        return await _reads.run(bundle.subject, bundle.settings.load_timeout_s, reading)
+    except BundleError as error:
+        if isinstance(error, PassingFailure) or not description.frame_features:
+            raise
+        raise BundleError(f"{error}; {_FRAME}") from error
+
+
 async def _try(bundle: Bundle, backend: Backend, golden: GoldenRows | None, *, thorough: bool) -> Accepted:
     description, trial = backend.description, Trial(bundle, backend)
-    if description.loading_warnings and not bundle.accepts_warnings:
-        warned = "; ".join(description.loading_warnings)
-        raise BundleError(f"the model warned while it was loaded, and may give other scores: {warned}; {_ACCEPT}")
-    if description.booster is not None and description.booster.newer_file:
-        _check_newer_file(bundle, golden)
+    _check_loaded(bundle, description, golden)
     remark = ""
     scored: Scored | None
     if golden is None:
@@ -151,9 +160,19 @@ async def _try(bundle: Bundle, backend: Backend, golden: GoldenRows | None, *, t
         row_wise=row_wise,
         apart=trial.apart,
         warnings=trial.warnings,
+        left=trial.left,
         longest_s=trial.longest_s,
         another_day=another_day,
     )
+
+
+def _check_loaded(bundle: Bundle, description: Description, golden: GoldenRows | None) -> None:
+    """Requires that what was said of the model while it was loaded was accepted by whoever deployed it."""
+    if description.loading_warnings and not bundle.accepts_warnings:
+        warned = "; ".join(description.loading_warnings)
+        raise BundleError(f"the model warned while it was loaded, and may give other scores: {warned}; {_ACCEPT}")
+    if description.booster is not None and description.booster.newer_file:
+        _check_newer_file(bundle, golden)
 
 
 async def _another_day(trial: Trial, scored: Scored, *, alike: bool) -> bool:
@@ -199,8 +218,8 @@ async def _row_wise(bundle: Bundle, description: Description, scored: Scored, tr
     if bundle.settings.row_by_row or not description.row_wise:
         return None
     tried = await try_row_wise(scored.rows, trial.score)
-    # Scores that differ only in their last bits are right: R gives them for the call as it was sent. Scores that differ
-    # more may come from a function that was written for one row, whose scores for several rows are wrong.
+    # Scores that differ only in their last bits are right: the model gives them for the call as it was sent. Those
+    # that differ more may come from a function that was written for one row, whose scores for several rows are wrong.
     if bundle.settings.row_wise and tried.differs and not tried.by_rounding:
         raise BundleError(f"model.toml says row_wise = true, but {tried.refuted}: {ROW_BY_ROW}")
     return tried

@@ -8,13 +8,10 @@ from bridge.bundles.repository import Repository, StoredVersion
 from bridge.config import default_cache_dir
 from bridge.errors import BundleError
 from bridge.models.acceptance import ROW_BY_ROW, Accepted, accept
-from bridge.models.proposals import remedy, working_lines
+from bridge.models.proposals import advice_of, remedy, working_lines
 from bridge.workers.programs import Programs
 
 __all__ = ["Report", "Waivers", "check", "deploy"]
-
-
-_LANGUAGES = {"rserve": "R", "python": "Python", "xgboost": "xgboost"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,14 +93,17 @@ async def deploy(
     _check_folder(path)
     with repository.staged(path) as staged:
         accepted = await _tried(_read(staged, waivers), waivers, report, programs, thorough=thorough)
-        booster = accepted.description.booster
-        manifest = make_manifest(
-            staged,
-            accepted.description.outputs,
-            accepts_newer_file=booster is not None and booster.newer_file,
-            accepts_warnings=bool(accepted.description.loading_warnings),
-        )
-        return repository.publish(staged, manifest, model, version)
+        return repository.publish(staged, _manifest(staged, accepted), model, version)
+
+
+def _manifest(folder: Path, accepted: Accepted) -> bytes:
+    description = accepted.description
+    return make_manifest(
+        folder,
+        description.outputs,
+        accepts_newer_file=description.booster is not None and description.booster.newer_file,
+        accepts_warnings=bool(description.loading_warnings),
+    )
 
 
 def _check_folder(path: Path) -> None:
@@ -127,7 +127,12 @@ def _read(path: Path, waivers: Waivers) -> Bundle:
 
 async def _tried(bundle: Bundle, waivers: Waivers, report: Report, programs: Programs, *, thorough: bool) -> Accepted:
     cache_dir = default_cache_dir()
-    accepted = await accept(bundle, cache_dir, programs=programs, thorough=thorough)
+    try:
+        accepted = await accept(bundle, cache_dir, programs=programs, thorough=thorough)
+    except BundleError as error:
+        if advice := remedy(bundle.language, error.private):
+            raise BundleError(f"{error.in_full()}; {advice}") from error
+        raise
     await accepted.backend.close()
     report.loaded(accepted)
     for text in accepted.description.loading_warnings:
@@ -137,7 +142,7 @@ async def _tried(bundle: Bundle, waivers: Waivers, report: Report, programs: Pro
         _judge(fault, "--unproven takes it as it is", report, waived=waivers.unproven)
     elif changed := accepted.changed_data:
         advice = await _advice(bundle, accepted, changed, cache_dir, programs)
-        fault = f"{_LANGUAGES[bundle.backend]} went on with other data than it was given: {changed}{advice}"
+        fault = f"{bundle.language} went on with other data than it was given: {changed}{advice}"
         _judge(fault, "--accept-warnings takes it as it is", report, waived=waivers.warnings)
     if accepted.row_wise is not None and accepted.row_wise.refuted and bundle.settings.row_wise:
         raise BundleError(f"model.toml says row_wise = true, but {accepted.row_wise.refuted}: {ROW_BY_ROW}")
@@ -155,7 +160,7 @@ async def _advice(bundle: Bundle, accepted: Accepted, fault: str, cache_dir: Pat
     lines = await working_lines(bundle, accepted.description, cache_dir, programs)
     if lines:
         return f"; with these lines in model.toml the bundle scores:\n\n{lines}\n"
-    advice = remedy(fault) if bundle.backend == "rserve" else ""
+    advice = advice_of(bundle, accepted.description, fault)
     return f"; {advice}" if advice else ""
 
 

@@ -1,4 +1,4 @@
-"""The trial of a loaded bundle: scores batches of several sizes, and keeps R's warnings and the times."""
+"""The trial of a loaded bundle: scores batches of several sizes, and keeps the warnings and the times."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -35,7 +35,8 @@ class Trial:
     """Scores rows with a loaded bundle and keeps what was seen.
 
     Attributes:
-        warnings: R's warnings so far, each once.
+        warnings: the model's warnings so far, each once.
+        left: the first thing that a call has left behind in its worker, in words; empty if none has.
         apart: the name of an output whose scores differ, by more than rounding, between rows alone and rows together;
             empty if there is none.
         longest_s: the time of the slowest batch, seconds; a first batch over the limit counts with its second time.
@@ -46,6 +47,7 @@ class Trial:
         self._backend = backend
         self._limit_s = bundle.settings.timeout_s
         self.warnings: tuple[Warned, ...] = ()
+        self.left = ""
         self.apart = ""
         self.longest_s = 0.0
 
@@ -67,6 +69,7 @@ class Trial:
         tried = await self._backend.trial(self._call(rows))
         took_s = time.monotonic() - began
         self.warnings += tuple(one for one in tried.warnings if one not in self.warnings)
+        self.left = self.left or tried.left
         if took_s > self._limit_s and not self.longest_s:
             # A first call may be slow because it loads things that later calls find loaded.
             began = time.monotonic()

@@ -1,6 +1,7 @@
 """Versions of the software that computes scores on this machine.
 
-Other versions may give other scores for the same digest, so each segment of the log records them.
+Other versions may give other scores for the same digest, so each segment of the log records them. What a Python model
+has imported, in an interpreter that may be another than the gateway's, is in the engine of each record.
 """
 
 import os

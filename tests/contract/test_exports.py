@@ -99,7 +99,9 @@ def test_importing_the_client_pulls_in_no_frames_and_nothing_of_the_gateway() ->
 
 @pytest.mark.parametrize("path", [path for path in modules() if CLIENT in path.parents], ids=named)
 def test_the_client_imports_frames_nowhere(path: Path) -> None:
-    nodes = list(ast.walk(ast.parse(path.read_text())))
+    tree = ast.parse(path.read_text())
+    # A model's interpreter has frames where its function takes or returns one, so only a function may import them.
+    nodes = tree.body if path.parent == CLIENT / "runner" else list(ast.walk(tree))
     roots = {alias.name.partition(".")[0] for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     roots |= {(node.module or "").partition(".")[0] for node in nodes if isinstance(node, ast.ImportFrom)}
     assert sorted(roots & FRAMES) == []

@@ -1,5 +1,6 @@
 """Predicts with a Python function: sends columns to a worker, reads typed scores, makes its faults the bridge's."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from bridge.backends.python.spawner import PythonSpawner
 from bridge.backends.python.worker import Worker
 from bridge.bundles.bundle import Bundle
 from bridge.bundles.settings import ModelSettings
+from bridge.bundles.world import require_timezone
 from bridge.calls import Call, Outcome, Range
 from bridge.columns import Batch, Column, Table, Type
 from bridge.errors import BackendError, BundleError, MalformedPrediction, PredictionFailed, WorkerLost
@@ -63,6 +65,7 @@ class PythonBackend:
             OSError: no process, file descriptor or memory is free.
         """
         settings = bundle.settings
+        await asyncio.to_thread(require_timezone, settings.timezone)
         interpreter = await interpreter_of(settings, programs)
         notes = await check_requirements(bundle, interpreter)
         workload = Workload(settings.workers)
@@ -121,7 +124,7 @@ class PythonBackend:
         """
         table = self._table(call)
         answer = await self._ask(call, messages.TRIAL, {"rows": table.rows, "days": days}, table)
-        return Tried(self._outcome(call, answer), _warnings(call, answer))
+        return Tried(self._outcome(call, answer), _warnings(call, answer), str(answer.head.get("changed", "")))
 
     async def close(self) -> None:
         """Ends every process of this version and removes their files; idempotent."""
@@ -150,8 +153,22 @@ class PythonBackend:
         return Outcome((Range(0, call.rows, self._outputs.held(call, _columns(call, answer))),))
 
 
+def _check_types(settings: ModelSettings) -> None:
+    for feature in settings.declared_features():
+        if feature.type is None or (feature.type is Type.FACTOR and not feature.levels):
+            raise BundleError(
+                f"model.toml: [features] has no type or no levels of '{feature.name}': a Python model needs them"
+            )
+        if feature.by_codes or (feature.levels and feature.type is not Type.FACTOR):
+            raise BundleError(
+                f"model.toml: [features] says that '{feature.name}' has whole numbers as levels, which only an xgboost "
+                f"model has: say '{feature.name}' = 'int' without levels, and let predict look the numbers up"
+            )
+
+
 def _describe(bundle: Bundle, greeting: Greeting, notes: tuple[str, ...]) -> Description:
     settings = bundle.settings
+    _check_types(settings)
     row_wise = bool(settings.row_wise or settings.row_by_row)
     framed = settings.input == "frame"
     return Description(
