@@ -126,7 +126,7 @@ def beside_mlserver(world: World) -> list[Result]:
     """Three classifiers of scikit-learn, calls a second of 1 and 1,000 rows, recorded, beside MLServer's runtime."""
     rows = world.tumours.to_numpy()
     target = (world.cancer_scores(rows) > 0.5).astype(int)
-    classifiers = {
+    classifiers: dict[str, Any] = {
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression()),
         "HistGradientBoosting": HistGradientBoostingClassifier(),
         "xgboost's wrapper": XGBClassifier(n_estimators=100, n_jobs=1),

@@ -16,6 +16,7 @@ from bridge.workers.user import WorkerUser
 __all__ = ["Connection", "Message"]
 
 _AFTER_GREETING = (messages.DONE, messages.FAILED)
+_FIRST_BYTES = 16 << 10  # of an answer, with its prefix, received together
 _PIECE_BYTES = 192 << 10  # what a unix socket takes at once by Linux's usual limits
 
 
@@ -52,7 +53,9 @@ class Connection(Exchange[Message], asyncio.BufferedProtocol):
         super().__init__()
         self._kind = b""
         self._head_bytes = 0
-        self._received = bytearray(messages.PREFIX.size)
+        # Most answers come whole with their prefix; a larger one goes on in the memory that it stays in.
+        self._first = bytearray(_FIRST_BYTES)
+        self._received = self._first
         self._filled = 0
         self._outgoing: deque[bytes | memoryview] = deque()
         self._paused = False
@@ -127,25 +130,33 @@ class Connection(Exchange[Message], asyncio.BufferedProtocol):
         self._filled += nbytes
         if self._settled.is_set():
             self._lose(ProtocolError("the Python worker sent bytes without a request"))
-        elif self._filled == len(self._received):
-            try:
-                self._go_on()
-            except ProtocolError as error:
-                self._lose(error)
+            return
+        try:
+            self._go_on()
+        except ProtocolError as error:
+            self._lose(error)
 
     def _go_on(self) -> None:
-        """Begins with the part behind the prefix, or delivers the message."""
-        if not self._kind:
-            self._kind, self._head_bytes, body_bytes = messages.PREFIX.unpack(self._received)
+        """Begins with the part behind the prefix, or delivers the message, if all of it has arrived."""
+        if self._received is self._first:
+            begun = self._filled - messages.PREFIX.size
+            if begun < 0:
+                return
+            self._kind, self._head_bytes, body_bytes = messages.PREFIX.unpack_from(self._first)
             self._check(body_bytes)
-            self._received, self._filled = bytearray(self._head_bytes + body_bytes), 0
+            size = self._head_bytes + body_bytes
+            if begun > size:
+                raise ProtocolError("the Python worker sent more than its answer")
+            self._received, self._filled = bytearray(size), begun
+            self._received[:begun] = memoryview(self._first)[messages.PREFIX.size : messages.PREFIX.size + begun]
+        if self._filled < len(self._received):
             return
         try:
             head = messages.decode_head(memoryview(self._received)[: self._head_bytes])
         except messages.BadMessage as error:
             raise ProtocolError(f"the Python worker's answer can't be read: {error}") from error
         message = Message(self._kind, head, memoryview(self._received)[self._head_bytes :])
-        self._kind, self._received, self._filled = b"", bytearray(messages.PREFIX.size), 0
+        self._received, self._filled = self._first, 0
         self._deliver(message)
 
     def _check(self, body_bytes: int) -> None:

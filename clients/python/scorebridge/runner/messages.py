@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 import struct
+from functools import lru_cache
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,8 @@ MOST_BODY_BYTES = 256 << 20
 _ALIGNMENT = 8
 _ZEROS = b"\0" * _ALIGNMENT
 _MOST_COLUMNS = 1 << 20
+_MOST_KEPT = 32  # heads that are remembered, and
+_MOST_KEPT_BYTES = 64 << 10  # how large each of them may be
 _FIELDS = 7  # of a column in the head
 _PLAIN = [0, [], 0, 0, 0]  # of these those behind name and type, of most columns
 
@@ -80,23 +83,42 @@ def encode(kind: bytes, head: dict[str, Any], vectors: Sequence[Vector] = ()) ->
     Raises:
         TooLarge: the body would be larger than `MOST_BODY_BYTES`.
     """
-    columns, body = [], []
-    for vector in vectors:
-        described, buffers = _encoded_texts(vector) if vector.type == "string" else _encoded_numbers(vector)
-        columns.append(described)
-        body += buffers
-    raw = json.dumps({**head, "columns": columns} if columns else head, separators=(",", ":")).encode()
+    columns, body = _encoded_block(vectors) or _encoded(vectors)
+    written = json.dumps(head, separators=(",", ":"))
+    raw = (f'{written[:-1]},"columns":{columns}}}' if vectors else written).encode()
     raw = raw.ljust(_padded(len(raw)))  # who receives both into one memory has aligned numbers
     sizes = [buffer.nbytes if isinstance(buffer, np.ndarray) else len(buffer) for buffer in body]
     total = sum(map(_padded, sizes))
     if total > MOST_BODY_BYTES:
         raise TooLarge(total)
-    buffers = [PREFIX.pack(kind, len(raw), total) + raw]
+    buffers: list[Any] = [PREFIX.pack(kind, len(raw), total) + raw]
     for buffer, size in zip(body, sizes):
         buffers.append(buffer.data.cast("B") if isinstance(buffer, np.ndarray) and size else buffer)
         if size % _ALIGNMENT:
             buffers.append(_ZEROS[size % _ALIGNMENT :])
     return [buffer for buffer in buffers if len(buffer)]
+
+
+def _encoded_block(vectors: Sequence[Vector]) -> tuple[str, list[Any]] | None:
+    """Returns the columns' description and one buffer, if all are doubles: a third of the time of one buffer each."""
+    if not all(vector.type == "double" and vector.mask is None for vector in vectors) or not vectors:
+        return None
+    described = _described_doubles(tuple([vector.name for vector in vectors]))
+    return described, [np.concatenate([vector.values for vector in vectors], dtype=DTYPES["double"])]
+
+
+@lru_cache(maxsize=_MOST_KEPT)
+def _described_doubles(names: tuple[str, ...]) -> str:
+    return json.dumps([[name, "double", *_PLAIN] for name in names], separators=(",", ":"))
+
+
+def _encoded(vectors: Sequence[Vector]) -> tuple[str, list[Any]]:
+    columns, body = [], []
+    for vector in vectors:
+        described, buffers = _encoded_texts(vector) if vector.type == "string" else _encoded_numbers(vector)
+        columns.append(described)
+        body += buffers
+    return json.dumps(columns, separators=(",", ":")), body
 
 
 def _padded(size: int) -> int:
@@ -128,25 +150,43 @@ def _encoded_texts(vector: Vector) -> tuple[list[Any], list[Any]]:
 
 
 def decode_head(raw: Any) -> dict[str, Any]:
-    """Reads the head of a message.
+    """Reads the head of a message; it may be the object of an equal head before, so it must not be changed.
 
     Raises:
         BadMessage: it is not a JSON object.
     """
+    return (_kept_head if len(raw) <= _MOST_KEPT_BYTES else _read_head)(bytes(raw))
+
+
+def _read_head(raw: bytes) -> dict[str, Any]:
     try:
-        head = json.loads(bytes(raw))
+        head = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise BadMessage("the head is not JSON") from error
     if not isinstance(head, dict):
         raise BadMessage("the head is not a JSON object")
-    return head
+    return _Head(head)
+
+
+# Calls of one model have one head as long as their rows are as many and have no text: it is read and checked once.
+_kept_head = lru_cache(maxsize=_MOST_KEPT)(_read_head)
+
+
+class _Head(dict[str, Any]):
+    """The head of a message.
+
+    Attributes:
+        doubles: the names of its columns, if they are checked and all are doubles of which none is missing; else None.
+    """
+
+    doubles: tuple[str, ...] | None = None
 
 
 def decode(head: dict[str, Any], body: memoryview) -> tuple[int, list[Vector]]:
     """Reads the columns of a message; the numbers are views of the body, and nothing much larger than it is made.
 
     Args:
-        head: the head.
+        head: the head, of `decode_head`.
         body: the whole body, writable if the values are to be.
 
     Returns:
@@ -156,6 +196,10 @@ def decode(head: dict[str, Any], body: memoryview) -> tuple[int, list[Vector]]:
         BadMessage: the head does not describe the body, to the byte.
     """
     rows: Any = head.get("rows")
+    doubles = head.doubles if isinstance(head, _Head) else None
+    if doubles is not None and rows and len(body) == len(doubles) * rows * _ALIGNMENT:
+        block = np.frombuffer(body, DTYPES["double"]).reshape(len(doubles), rows)
+        return rows, [Vector(name, "double", values) for name, values in zip(doubles, block)]
     columns = head.get("columns", [])
     if not _is_count(rows) or not isinstance(columns, list):
         raise BadMessage("the head has no number of rows, or no columns")
@@ -164,6 +208,8 @@ def decode(head: dict[str, Any], body: memoryview) -> tuple[int, list[Vector]]:
     reader = _Reader(body)
     vectors = [_decoded(reader, rows, column) for column in columns]
     reader.end()
+    if isinstance(head, _Head) and columns and all(column[1:] == ["double", *_PLAIN] for column in columns):
+        head.doubles = tuple([vector.name for vector in vectors])
     return rows, vectors
 
 

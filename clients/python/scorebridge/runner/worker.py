@@ -20,6 +20,7 @@ __all__ = ["Settings", "serve"]
 
 _ABOVE = 256  # descriptors below are left to the model and to what it starts, and may be closed by it
 _BUFFER_BYTES = 4 << 20
+_FIRST_BYTES = 64 << 10  # of a message, with its prefix; the rest is received into the memory that it stays in
 _LIMIT = f"the limit is {messages.MOST_BODY_BYTES >> 20} MiB a call"
 
 
@@ -77,12 +78,9 @@ class _Worker:
     def run(self) -> None:
         """Greets, and answers calls until the connection ends."""
         self._send(messages.encode(messages.GREETING, self._greeting()))
-        while (prefix := self._received(messages.PREFIX.size)) is not None:
-            kind, head_bytes, body_bytes = messages.PREFIX.unpack(prefix)
-            head, body = self._received(head_bytes), self._received(body_bytes)
-            if head is None or body is None:
-                return
-            self._send(self._answer(kind, messages.decode_head(head), memoryview(body)))
+        while (received := self._received()) is not None:
+            kind, head, body = received
+            self._send(self._answer(kind, messages.decode_head(head), body))
 
     def _greeting(self) -> dict[str, Any]:
         loaded = self._loaded
@@ -150,13 +148,24 @@ class _Worker:
         for buffer in buffers:
             self._connection.sendall(buffer)
 
-    def _received(self, count: int) -> bytearray | None:
-        """Returns the next bytes; None where the connection ends before there are that many."""
-        received = bytearray(count)
-        view = memoryview(received)
-        while view:
-            size = self._connection.recv_into(view)
+    def _received(self) -> tuple[bytes, memoryview, memoryview] | None:
+        """Returns kind, head and body of the next message; None where the connection ends before it is whole.
+
+        The gateway sends a message when it has the answer to the one before, so what is received belongs to one.
+        """
+        first = self._connection.recv(_FIRST_BYTES)
+        while 0 < len(first) < messages.PREFIX.size:
+            first += self._connection.recv(messages.PREFIX.size - len(first))
+        if len(first) < messages.PREFIX.size:
+            return None
+        kind, head_bytes, body_bytes = messages.PREFIX.unpack_from(first)
+        message = memoryview(bytearray(head_bytes + body_bytes))
+        begun = len(first) - messages.PREFIX.size
+        message[:begun] = memoryview(first)[messages.PREFIX.size :]
+        rest = message[begun:]
+        while rest:
+            size = self._connection.recv_into(rest)
             if size == 0:
                 return None
-            view = view[size:]
-        return received
+            rest = rest[size:]
+        return kind, message[:head_bytes], message[head_bytes:]
