@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import fcntl
 import os
 import platform
@@ -19,6 +20,8 @@ __all__ = ["Settings", "serve"]
 
 _ABOVE = 64  # descriptors below are left to the model and to what it starts
 _BUFFER_BYTES = 4 << 20
+_PR_SET_CHILD_SUBREAPER = 36
+_LIBC = ctypes.CDLL(None)  # loaded before the fork
 
 
 class Settings(NamedTuple):
@@ -41,6 +44,8 @@ def serve(accepted: socket.socket, loaded: Loaded, settings: Settings) -> NoRetu
     """Makes the process' own folder, greets and answers calls until the connection ends; then ends the process."""
     status = 1
     try:
+        # What is left of the processes that the model starts becomes this one's: it is seen, counted and killed with it.
+        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         # A number of its own that no program inherits: what the model starts must neither read calls nor write answers.
         own = fcntl.fcntl(accepted.detach(), fcntl.F_DUPFD_CLOEXEC, _ABOVE)
         folder = f"worker{os.getpid()}"
