@@ -98,6 +98,40 @@ def _daemon():
     os.wait()
 
 
+def _last_s(seconds):  # whatever becomes of the gateway, these end
+    time.sleep(seconds)
+    os._exit(0)
+
+
+def _bomb(depth):
+    for left in range(depth, 0, -1):
+        if os.fork() == 0:
+            return _bomb(left - 1)
+    _last_s(30)
+
+
+def _chain(end):  # each forks the next, and ends
+    os.setsid()
+    os.chdir("/")
+    while time.monotonic() < end:
+        if os.fork():
+            os._exit(0)
+    os._exit(0)
+
+
+def _chains(count):
+    end = time.monotonic() + 20
+    for _ in range(count):
+        if os.fork() == 0:
+            _chain(end)
+    _last_s(30)
+
+
+def _together(count):
+    for one in [subprocess.Popen(["sleep", "0.5"]) for _ in range(count)]:
+        one.wait()
+
+
 def _ignore():
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD):
         signal.signal(number, signal.SIG_IGN)
@@ -163,6 +197,9 @@ _DOES = {
     "thread": lambda x: (threading.Thread(target=time.sleep, args=(1000,), daemon=True).start(), x * K)[1],
     "child": lambda x: (subprocess.Popen(["sleep", "1000"]), x * K)[1],
     "daemon": lambda x: (_daemon(), x * K)[1],
+    "bomb": lambda x: _bomb(8),
+    "chains": lambda x: _chains(40),
+    "together": lambda x: (_together(int(x[0])), x * K)[1],
     "cuda": lambda x: _cuda(),
 }
 

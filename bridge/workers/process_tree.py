@@ -2,6 +2,7 @@
 
 import os
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -10,7 +11,10 @@ import psutil
 
 __all__ = ["descendants", "kill_tree"]
 
-_MOST_STOPPED = 128  # each takes a file descriptor, of which a gateway that serves calls must keep some
+_STARTED = 19  # of the fields of /proc/PID/stat, counted from the state
+_AT_WORK = ("R", "S")  # what a process is in that was sent SIGSTOP and has not come to see it
+_MOST_ROUNDS = 1000
+_PAUSE_S = 0.002
 _KERNEL_LISTS = Path(f"/proc/self/task/{os.getpid()}/children").exists()
 
 
@@ -45,10 +49,9 @@ def _children(pid: int) -> list[int]:
 def kill_tree(pid: int, pidfd: int, group: int, folder: Path) -> None:
     """Kills a worker and every process that it started; blocks for some milliseconds, so call it in a thread.
 
-    Each process is stopped before its children are looked for, so that it can't start another meanwhile; where there
-    are very many, each further one is killed at once. Children whose own parent has ended belong to init, unless the
-    worker is their subreaper; they are recognised by their process group and by the worker's folder as their working
-    directory.
+    Each process is stopped before its children are looked for, so that it can't start another meanwhile, and none is
+    killed before all are stopped. Children whose own parent has ended belong to init, unless the worker is their
+    subreaper; they are recognised by their process group and by the worker's folder as their working directory.
 
     Args:
         pid: the worker's process id.
@@ -62,42 +65,72 @@ def kill_tree(pid: int, pidfd: int, group: int, folder: Path) -> None:
     """
     with suppress(ProcessLookupError):
         signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
-    stopped: list[int] = []
+    victims: dict[int, str] = {}
     try:
-        _stop_all(pid, group, folder, stopped)
+        _stop_all(pid, group, folder, victims)
     finally:
-        for each in (pidfd, *stopped):
-            with suppress(ProcessLookupError):
-                signal.pidfd_send_signal(each, signal.SIGKILL)
-        for each in stopped:
-            os.close(each)
+        with suppress(ProcessLookupError):
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        for one, started in victims.items():
+            with suppress(OSError):
+                _send(one, signal.SIGKILL, started)
 
 
-def _stop_all(pid: int, group: int, folder: Path, stopped: list[int]) -> None:
-    """Stops or kills what a worker has started, until nothing new is found; adds descriptors of what was stopped."""
+def _stop_all(pid: int, group: int, folder: Path, victims: dict[int, str]) -> None:
+    """Stops what a worker has started until nothing new is found.
+
+    Args:
+        pid: the worker's process id.
+        group: the number of its process group.
+        folder: its working directory.
+        victims: gets the numbers of the processes, each with when it was started.
+    """
     seen = {pid}
-    while True:
+    for _ in range(_MOST_ROUNDS):
+        # One that was about to end when it was stopped gives its children away, perhaps to one that was looked at.
+        settled = all(_state(one) not in _AT_WORK for one in seen)
         count = len(seen)
         for found in (descendants(pid), _strays(group, folder)):
             for one in found:
                 if one not in seen:
                     seen.add(one)
-                    with suppress(ProcessLookupError):
-                        _stop(one, stopped)
-        if len(seen) == count:
+                    with suppress(ProcessLookupError, PermissionError):  # it has ended, or is of a user with more rights
+                        victims[one] = _send(one, signal.SIGSTOP)
+        if settled and len(seen) == count:
             return
+        if len(seen) == count:
+            time.sleep(_PAUSE_S)
 
 
-def _stop(pid: int, stopped: list[int]) -> None:
-    pidfd = os.pidfd_open(pid)
-    if len(stopped) < _MOST_STOPPED:
-        stopped.append(pidfd)
-        signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
-        return
+def _send(pid: int, number: signal.Signals, started: str = "") -> str:
+    """Sends a signal to a process, and returns when the process was started, in the kernel's own words.
+
+    If `started` is given, the process gets it only if it is the one that was started then.
+    """
+    pidfd = os.pidfd_open(pid)  # not kept: there may be thousands, and a gateway needs descriptors for its calls
     try:
-        signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+        found = _stat(pid)[_STARTED]
+        if started in {"", found}:
+            signal.pidfd_send_signal(pidfd, number)
+        return found
     finally:
         os.close(pidfd)
+
+
+def _state(pid: int) -> str:
+    """Returns the letter of the state that a process is in; empty if it has ended."""
+    try:
+        return _stat(pid)[0]
+    except ProcessLookupError:
+        return ""
+
+
+def _stat(pid: int) -> list[str]:
+    """Returns what the kernel says of a process, from its state on."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except FileNotFoundError as error:
+        raise ProcessLookupError(f"process {pid} has ended") from error
 
 
 def _strays(group: int, folder: Path) -> Iterator[int]:
