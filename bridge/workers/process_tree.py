@@ -94,7 +94,9 @@ def _stop_all(pid: int, group: int, folder: Path, victims: dict[int, str]) -> No
             for one in found:
                 if one not in seen:
                     seen.add(one)
-                    with suppress(ProcessLookupError, PermissionError):  # it has ended, or is of a user with more rights
+                    with suppress(
+                        ProcessLookupError, PermissionError
+                    ):  # it has ended, or is of a user with more rights
                         victims[one] = _send(one, signal.SIGSTOP)
         if settled and len(seen) == count:
             return

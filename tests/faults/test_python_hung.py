@@ -11,9 +11,7 @@ HUNG = ["sleep", "loop", "c_loop", "regex", "ignore", "stop", "children"]
 
 
 @pytest.mark.parametrize("do", HUNG)
-async def test_the_default_comes_in_time_and_the_worker_is_gone_with_all_it_started(
-    python_sick: Sick, do: str
-) -> None:
+async def test_the_default_comes_in_time_and_the_worker_is_gone_with_all_it_started(python_sick: Sick, do: str) -> None:
     before = python_sick.workers()
     began = time.monotonic()
     async with python_sick.others_served():

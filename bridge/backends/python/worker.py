@@ -29,9 +29,7 @@ class Worker:
         changed: what the last call has left behind that the next one must not meet, in words; empty if nothing.
     """
 
-    def __init__(
-        self, process: PythonProcess, connection: Connection, greeting: Greeting, process_limit: int
-    ) -> None:
+    def __init__(self, process: PythonProcess, connection: Connection, greeting: Greeting, process_limit: int) -> None:
         self.process = process
         self.connection = connection
         self.greeting = greeting
