@@ -16,7 +16,12 @@ from sick import Sick, StartSick, make_sick_bundle, make_sick_python_bundle
 from bridge.gateway.server import Gateway
 
 # Only root can become another user; that others are refused is tested in tests/unit/test_worker_user.py.
-_AS_ROOT = ["test_worker_user.py", "test_worker_user_embedded_r.py", "test_worker_user_rights.py"]
+_AS_ROOT = [
+    "test_python_user.py",
+    "test_worker_user.py",
+    "test_worker_user_embedded_r.py",
+    "test_worker_user_rights.py",
+]
 collect_ignore = [] if os.geteuid() == 0 else _AS_ROOT
 
 
@@ -61,7 +66,8 @@ async def start_python_sick(
 
     async def start(settings: str = "", *, default: bool = True, **of_gateway: Any) -> Sick:
         put(make_sick_python_bundle(tmp_path / "bundle", settings, default=default), repository, "sick")
-        put(make_sick_python_bundle(tmp_path / "well", "workers = 1\n"), repository, "well")
+        python = "".join(f'python = "{name}"\n' for name in list(of_gateway.get("pythons", ()))[:1])
+        put(make_sick_python_bundle(tmp_path / "well", f"workers = 1\n{python}"), repository, "well")
         gateway = await start_gateway(repository, **of_gateway)
         return Sick(gateway, connect(gateway))
 

@@ -1,5 +1,7 @@
 """What a call of a Python function leaves behind: the next call does not meet it."""
 
+from functools import partial
+
 import pytest
 from scorebridge import Source
 from sick import Sick
@@ -8,19 +10,22 @@ from waiting import eventually
 LEFT = ["thread", "child", "daemon", "set_global", "append"]
 
 
+def _replaced(sick: Sick, count: int) -> bool:
+    """As many workers were replaced."""
+    return sick.snapshot().replaced == count
+
+
 @pytest.mark.parametrize("do", LEFT)
 async def test_its_worker_is_replaced_before_the_next_call_with_all_it_started(python_sick: Sick, do: str) -> None:
     before = python_sick.workers()
     async with python_sick.others_served():
         for count in (1, 2):
             answer = await python_sick.call(do, [1.0, 2.0])
-            assert (answer.source, answer.scores.tolist()) == (
-                Source.MODEL,
-                [3.0, 6.0] if do == "set_global" else [2.0, 4.0],
-            )
+            wanted = [3.0, 6.0] if do == "set_global" else [2.0, 4.0]
+            assert (answer.source, answer.scores.tolist()) == (Source.MODEL, wanted)
             answer = await python_sick.call("score", [1.0, 2.0])
             assert answer.scores.tolist() == [2.0, 4.0]
-            await eventually(lambda count=count: python_sick.snapshot().replaced == count)
+            await eventually(partial(_replaced, python_sick, count))
         await python_sick.recovers(before - python_sick.workers())
     assert len(before & python_sick.workers()) <= 1
 

@@ -6,6 +6,7 @@ import resource
 import signal
 from pathlib import Path
 
+import psutil
 from fixtures import StartGateway, put
 from scorebridge import Source
 from sick import Sick, make_python_bundle
@@ -61,7 +62,7 @@ async def test_a_parent_that_stays_stopped_is_replaced(python_sick: Sick) -> Non
 async def test_a_parent_without_a_free_descriptor_is_replaced(python_sick: Sick) -> None:
     sick = python_sick
     parent, workers = sick.parent(), sick.workers()
-    count = len(os.listdir(f"/proc/{parent}/fd"))
+    count = psutil.Process(parent).num_fds()
     resource.prlimit(parent, resource.RLIMIT_NOFILE, (count, count))
     for pid in workers:
         os.kill(pid, signal.SIGKILL)
@@ -71,9 +72,8 @@ async def test_a_parent_without_a_free_descriptor_is_replaced(python_sick: Sick)
 
 
 async def test_a_gateway_serves_its_other_models_while_one_takes_long_to_load(
-    tmp_path: Path, repository: Path, start_gateway: StartGateway, python_sick: Sick
+    tmp_path: Path, repository: Path, python_sick: Sick
 ) -> None:
-    (tmp_path / "go").unlink(missing_ok=True)
     code = f"import os, time\nwhile not os.path.exists('{tmp_path}/go'): time.sleep(0.01)\ndef predict(x): return x\n"
     put(make_python_bundle(tmp_path / "slow", code, "workers = 1\n"), repository, "slow")
     loading = asyncio.create_task(python_sick.gateway.load())

@@ -44,7 +44,7 @@ def serve(accepted: socket.socket, loaded: Loaded, settings: Settings) -> NoRetu
     """Makes the process' own folder, greets and answers calls until the connection ends; then ends the process."""
     status = 1
     try:
-        # What is left of the processes that the model starts becomes this one's: it is seen, counted and killed with it.
+        # What the processes that the model starts leave behind becomes this one's: it is seen, counted and killed.
         _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         # A number of its own that no program inherits: what the model starts must neither read calls nor write answers.
         own = fcntl.fcntl(accepted.detach(), fcntl.F_DUPFD_CLOEXEC, _ABOVE)
