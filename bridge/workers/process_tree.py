@@ -88,7 +88,7 @@ def _stop_all(pid: int, group: int, folder: Path, victims: dict[int, str]) -> No
     seen = {pid}
     for _ in range(_MOST_ROUNDS):
         # One that was about to end when it was stopped gives its children away, perhaps to one that was looked at.
-        settled = all(_state(one) not in _AT_WORK for one in seen)
+        settled = all(_state(one) not in _AT_WORK for one in (pid, *victims))
         count = len(seen)
         for found in (descendants(pid), _strays(group, folder)):
             for one in found:
