@@ -87,12 +87,12 @@ def private_folder(use: str) -> Iterator[Path]:
 
 
 def temporary_files(folder: Path) -> Path:
-    """Returns the TMPDIR of the R processes that use a private folder; `sweep` recognizes them by this variable."""
+    """Returns the TMPDIR of the processes that use a private folder; `sweep` recognizes them by this variable."""
     return folder / "tmp"
 
 
 def sweep() -> None:
-    """Kills the R processes and removes the folders of processes that are gone; blocks for some milliseconds."""
+    """Kills the workers and removes the folders of processes that are gone; blocks for some milliseconds."""
     _swept.append(True)
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         try:

@@ -34,7 +34,7 @@ __all__ = [
 ]
 
 
-# A folder for everything temporary: it names this session's R processes, and shows what they leave.
+# A folder for everything temporary: it names this session's workers, and shows what they leave.
 _MOMENT_S = 10
 _SESSION = tempfile.mkdtemp(prefix="sb-")
 os.environ["TMPDIR"] = tempfile.tempdir = _SESSION
@@ -71,11 +71,11 @@ def _new(before: set[int]) -> Iterator[psutil.Process]:
 
 
 def _workers(before: set[int]) -> set[int]:
-    """New R processes of this session, whoever their parent is."""
+    """New processes of this session's workers, whatever they have started included, whoever their parent is."""
     found = set()
     for process in _new(before):
-        with suppress(psutil.NoSuchProcess):
-            if process.name() == "Rserve" and process.environ().get("TMPDIR", "").startswith(_SESSION):
+        with suppress(psutil.Error):  # it has ended, or another user's is none of ours
+            if process.environ().get("TMPDIR", "").startswith(f"{_SESSION}/scorebridge-"):
                 found.add(process.pid)
     return found
 
@@ -113,7 +113,7 @@ def _pidfds() -> int:
 
 @pytest.fixture(autouse=True)
 def _no_leaks() -> Iterator[None]:
-    """No R process, child, pidfd or temporary folder is left, and the event loop had nothing to complain of."""
+    """No worker, child, pidfd or temporary folder is left, and the event loop had nothing to complain of."""
     errors = _Errors()
     logging.getLogger("asyncio").addHandler(errors)
     before = set(psutil.pids()), _folders(), _pidfds()
@@ -126,7 +126,7 @@ def _no_leaks() -> Iterator[None]:
         _folders() - before[1],
         max(0, _pidfds() - before[2]),
     )
-    assert after == (set(), set(), set(), 0), "left behind: R processes, children, folders, pidfds"
+    assert after == (set(), set(), set(), 0), "left behind: workers, children, folders, pidfds"
     assert not errors.messages
 
 

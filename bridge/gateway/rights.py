@@ -1,4 +1,4 @@
-"""What the user of R workers may reach: tried once, as that user, before the gateway takes calls."""
+"""What the user of workers may reach: tried once, as that user, before the gateway takes calls."""
 
 import os
 import stat
@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bridge.config import ConfigError, GatewaySettings
+from bridge.pythons import runner_folder
 from bridge.r_facts import rscripts
 from bridge.workers.user import WorkerUser
 
 __all__ = ["AS_ROOT", "require_rights", "worker_user_of"]
 
-AS_ROOT = "R code of bundles runs as root, with all rights of the gateway: set worker_user"
+AS_ROOT = "R and Python code of bundles runs as root, with all rights of the gateway: set worker_user"
 
 _LIMIT_S = 30.0
 _CAPABILITIES = "CAP_SETUID, CAP_SETGID, CAP_KILL, CAP_SYS_PTRACE, CAP_CHOWN, CAP_DAC_OVERRIDE"
@@ -39,7 +40,7 @@ class _Rule(NamedTuple):
 
 
 def worker_user_of(settings: GatewaySettings) -> WorkerUser | None:
-    """Returns the user that R workers run as by the settings; None for the gateway's own.
+    """Returns the user that workers run as by the settings; None for the gateway's own.
 
     Raises:
         ConfigError: there is no such user, it is root, or the gateway was not started as root.
@@ -48,7 +49,7 @@ def worker_user_of(settings: GatewaySettings) -> WorkerUser | None:
 
 
 def require_rights(settings: GatewaySettings, user: WorkerUser) -> None:
-    """Tries, as the user of R workers, what it may read and write; blocks, so call it in a thread.
+    """Tries, as the user of workers, what it may read and write; blocks, so call it in a thread.
 
     Raises:
         ConfigError: the user can read the TLS key or the log, can change the repository or another file that the
@@ -56,7 +57,7 @@ def require_rights(settings: GatewaySettings, user: WorkerUser) -> None:
     """
     from bridge.private_folders import lend, private_folder, temporary_files  # noqa: PLC0415 - it loads psutil
 
-    rules = [*_closed(settings), *_open()]
+    rules = [*_closed(settings), *_open(settings)]
     try:
         with private_folder("rights") as folder:
             temporary = temporary_files(folder)
@@ -110,10 +111,15 @@ def _is_sticky(folder: Path) -> bool:
         return False
 
 
-def _open() -> Iterator[_Rule]:
-    """Yields the rules for what the user must reach."""
+def _open(settings: GatewaySettings) -> Iterator[_Rule]:
+    """Yields the rules for what the user must reach. The gateway's own Python is tried by the models that run in it."""
     scripts = rscripts() / "serve.R"
     yield _Rule("-r", scripts, True, f"can't read the gateway's R code, {scripts}: install it where this user can")
+    runner = runner_folder() / "start.py"
+    yield _Rule("-r", runner, True, f"can't read the gateway's Python code, {runner}: install it where this user can")
+    for name, python in settings.pythons.items():
+        if os.access(python, os.F_OK):  # models wait for one that is gone
+            yield _Rule("-x", python, True, f"can't run pythons.{name} {python}: install it where this user can")
     temporary = Path(tempfile.gettempdir())
     yield _Rule("-x", temporary, True, f"can't enter the folder of temporary files, {temporary}: set another TMPDIR")
 

@@ -150,6 +150,7 @@ def _warnings(settings: GatewaySettings) -> Iterator[str]:
         if unused:
             yield f"log_dir is not set, so {', '.join(unused)} change nothing"
     yield from _expired(settings)
+    yield from _gone(settings)
     for name, store in settings.stores.items():
         if store.scheme == "memory" and not os.access(store.url.removeprefix("memory:"), os.R_OK, effective_ids=True):
             yield f"stores.{name}: its file can't be read yet: calls that need it get STORE_UNAVAILABLE until it can"
@@ -168,6 +169,14 @@ def _expired(settings: GatewaySettings) -> Iterator[str]:
     for name, entry in entries.items():
         if entry.expires is not None and entry.expires <= now:
             yield f"callers: '{name}' is not known any more: its time was over on {entry.expires.date()}"
+
+
+def _gone(settings: GatewaySettings) -> Iterator[str]:
+    for name, python in settings.pythons.items():
+        if not os.access(python, os.F_OK, effective_ids=True):
+            yield f"pythons.{name}: {python} is not there: models that name it wait until it is"
+        elif not (python.is_file() and os.access(python, os.X_OK, effective_ids=True)):
+            yield f"pythons.{name}: {python} is no program that can be run: models that name it wait until it is"
 
 
 def _is_writable(folder: Path) -> bool:

@@ -32,6 +32,7 @@ class ForkedProcess:
         """
         self.pid, self.group, self.folder = pid, group, folder
         self._pidfd = _own(pid, group)
+        self._killing: asyncio.Task[None] | None = None
 
     @property
     def killed(self) -> bool:
@@ -46,6 +47,12 @@ class ForkedProcess:
         except (OSError, ValueError, IndexError):
             return 0
 
+    def begin_kill(self) -> None:
+        """Begins to kill the process and every process that it started; to be followed by `kill`."""
+        pidfd, self._pidfd = self._pidfd, -1
+        if pidfd >= 0:
+            self._killing = asyncio.get_running_loop().create_task(asyncio.to_thread(self._kill, pidfd))
+
     async def kill(self) -> None:
         """Kills the process and every process that it started, and removes its folder; idempotent.
 
@@ -54,9 +61,9 @@ class ForkedProcess:
         Raises:
             OSError: the process is killed, but the processes that it started could not be looked for.
         """
-        pidfd, self._pidfd = self._pidfd, -1
-        if pidfd >= 0:
-            await to_the_end(asyncio.to_thread(self._kill, pidfd))
+        self.begin_kill()
+        if self._killing is not None:
+            await to_the_end(_end_of(self._killing))
 
     def _kill(self, pidfd: int) -> None:
         try:
@@ -71,6 +78,10 @@ class ForkedProcess:
         pidfd, self._pidfd = self._pidfd, -1
         if pidfd >= 0:
             os.close(pidfd)
+
+
+async def _end_of(task: asyncio.Task[None]) -> None:
+    await task
 
 
 def _own(pid: int, group: int) -> int:

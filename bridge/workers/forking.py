@@ -4,6 +4,7 @@ import asyncio
 import errno
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from bridge.model_events import PARENT_ENDED
@@ -177,6 +178,10 @@ class ForkingSpawner(ABC, Generic[_P, _W]):
         self._closed = True
         await self._background.close()
         for parent, workers in list(self._parents.items()):
+            for worker in workers:
+                if worker.killed:  # by itself, perhaps: nobody may have waited for the end of that yet
+                    with suppress(OSError):
+                        await worker.kill()
             await parent.close()
             for worker in workers:
                 worker.forget()

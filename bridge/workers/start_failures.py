@@ -13,7 +13,7 @@ BEGUN = "begun"  # the file that a process makes among its temporary ones before
 
 _ITSELF_MB = 512  # R and Python start with a quarter of this; a larger limit is not what keeps them from starting
 _WORKER_MB = 32.0  # a fresh worker takes this much: its buffers, and a full garbage collection
-_NOTHING_MB = 4.0  # an R that failed to get memory, even a small piece, was this close to its limit
+_NOTHING_MB = 4.0  # an interpreter that failed to get memory, even a small piece, was this close to its limit
 
 
 class LoadingProcess(Protocol):

@@ -12,7 +12,8 @@ from bridge.config import ConfigError
 
 __all__ = ["WorkerUser"]
 
-# What R's scores may depend on, and what R is found by; the rest of the gateway's environment is its own.
+# What scores may depend on, and what programs are found by: R has most of these, and names of its own (R_HOME). The
+# rest of the gateway's environment is its own.
 _NAMES = ("PATH", "LANG", "LANGUAGE", "TZ", "TZDIR")
 _PREFIXES = ("LC_", "LD_", "R_", "OMP_", "OPENBLAS_", "MKL_")
 

@@ -20,6 +20,7 @@ __all__ = ["Interpreter", "interpreter_of"]
 _MOST_BYTES = 4 << 20
 _LEAST = (3, 9)
 _TIMEOUT_S = 60.0
+_NOT_RUN, _NOT_THERE = 126, 127  # how a shell ends that can't run a program, or does not find it
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,9 +107,17 @@ async def _asked(path: Path, programs: Programs) -> dict[str, Any]:
             process.kill()
             await process.wait()
     if process.returncode:
-        raise PassingFailure(f"the interpreter {path} could not be started: it ended {signal_name(process.returncode)}")
+        raise PassingFailure(_why_not_run(path, process.returncode, programs))
     try:
         said = json.loads(raw[:_MOST_BYTES].splitlines()[-1])  # the interpreter's own start may print lines before
     except (ValueError, IndexError):
         said = None
     return said if isinstance(said, dict) else {}
+
+
+def _why_not_run(path: Path, code: int, programs: Programs) -> str:
+    if programs.user is None or code not in {_NOT_RUN, _NOT_THERE}:
+        return f"the interpreter {path} could not be started: it ended {signal_name(code)}"
+    what = "can't run" if code == _NOT_RUN else "does not find"
+    user = programs.user.name
+    return f"worker_user '{user}' {what} the interpreter {path}: install it where this user can run it"

@@ -18,8 +18,8 @@ class PythonSpawner(ForkingSpawner[PythonProcess, Worker]):
         interpreter: the path of the Python program that loads the bundle.
         bundle: the folder of the bundle to load.
         digest: the digest of the bundle, which each worker must repeat.
-        settings: the model's settings, of which `load_timeout_s`, `worker_recycle_calls` and what `PythonProcess.start`
-            names are used.
+        settings: the model's settings, of which `load_timeout_s`, `worker_recycle_calls`, `process_limit` and what
+            `PythonProcess.start` names are used.
         name: the version that the workers belong to, such as "model/version"; only the log shows it.
         user: the user that the workers run as; None for the gateway's own.
     """
@@ -53,4 +53,4 @@ class PythonSpawner(ForkingSpawner[PythonProcess, Worker]):
         return PythonProcess.start(self._interpreter, self._bundle, self._digest, self._settings, self._user)
 
     async def _fork(self, parent: PythonProcess) -> Worker:
-        return await Worker.fork(parent)
+        return await Worker.fork(parent, self._settings.process_limit)
