@@ -68,6 +68,9 @@ class Model:
         self._outputs_of = importlib.import_module("scorebridge_runner.outputs").outputs_of
         if framed:
             importlib.import_module("pandas")
+        # Parts of numpy are loaded when they are first used: here, and not again in each process that is forked.
+        self._begin()
+        self._outputs_of(np.zeros(1), 1)
 
     def score(self, columns: Sequence[Column], rows: int) -> list[Any]:
         """Returns the outputs of a call, as the runner's vectors.
