@@ -116,12 +116,16 @@ async def test_a_frame_with_texts_factors_and_missing_values_is_served_to_the_bi
         assert np.array_equal(scores[name], wanted)
 
 
+def _known(texts: Any) -> Any:
+    """Texts as the model was fitted on them: an array has None where one is missing, and a frame NaN."""
+    return pd.array([np.nan if one is None else one for one in texts], dtype="str")
+
+
 def predict_columns(age: Any, visits: Any, insured: Any, sex: Any, ward: Any) -> dict[str, Any]:
     told = np.array([one is not None and one == "f" for one in sex])
+    frame = pd.DataFrame({"age": age, "visits": visits, "insured": insured, "sex": _known(sex), "ward": _known(ward)})
     return {
-        "p": MODEL.predict_proba(pd.DataFrame(dict(zip(COLUMNS, (age, visits, insured, sex, ward), strict=True))))[
-            :, 1
-        ],
+        "p": MODEL.predict_proba(frame)[:, 1],
         "visits": visits + 1,
         "half": age.astype(np.float32) / 2,
         "told": told,
