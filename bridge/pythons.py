@@ -4,18 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import scorebridge
+from scorebridge.runner.environment import ENVIRONMENT
 
 __all__ = ["runner_command", "runner_environment", "runner_folder"]
-
-_FIXED = {
-    "LC_ALL": "C.UTF-8",
-    "LANGUAGE": "en",
-    # The order of a set of texts, and so perhaps a score, would else differ from process to process.
-    "PYTHONHASHSEED": "0",
-    "PYTHONNOUSERSITE": "1",
-    # A module in a bundle must not be compiled into the bundle, whose files are fixed by its digest.
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
 
 
 def runner_command(interpreter: Path, module: str, *arguments: str) -> list[str]:
@@ -41,4 +32,4 @@ def runner_environment(inherited: Mapping[str, str]) -> dict[str, str]:
         inherited: the variables that the process would have.
     """
     # Python takes an empty variable for one that is not there.
-    return {name: "" for name in inherited if name.startswith("PYTHON")} | _FIXED
+    return {name: "" for name in inherited if name.startswith("PYTHON")} | dict(ENVIRONMENT)

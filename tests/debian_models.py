@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from python_models import NUMBERS, ROWS, Columns, PythonModel, people, write_python_bundle
-
-from bridge.one_thread import ONE_THREAD
+from scorebridge.runner.environment import ONE_THREAD
 
 __all__ = ["DEBIAN", "make_torch", "make_yesterday"]
 

@@ -19,14 +19,15 @@ def main() -> None:
     runner, bundle, rows = sys.argv[1:4]
     sys.path[:0] = [str(Path(runner).parent), bundle]
     messages = importlib.import_module("runner.messages")
+    decoding = importlib.import_module("runner.decoding")
     arguments = importlib.import_module("runner.arguments")
     os.chdir(bundle)
     predict = importlib.import_module("Pred").predict
     raw = bytearray(Path(rows).read_bytes())
     _, head_bytes, _ = messages.PREFIX.unpack(raw[: messages.PREFIX.size])
     body_at = messages.PREFIX.size + head_bytes
-    head = messages.decode_head(raw[messages.PREFIX.size : body_at])
-    count, vectors = messages.decode(head, memoryview(raw)[body_at:])
+    head = decoding.decode_head(raw[messages.PREFIX.size : body_at])
+    count, vectors = decoding.decode(head, memoryview(raw)[body_at:])
     (first, *_) = inspect.signature(predict).parameters
     given = {first: arguments.frame(vectors, count)} if head["frame"] else arguments.arrays(vectors)
     predict(**given)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from bridge.columns import Array, Batch, Column, Table, all_missing, concatenate, join
+from bridge.columns import Array, Batch, Column, Table, Type, all_missing, concatenate, join
 from bridge.errors import MalformedPrediction, PredictionFailed
 from bridge.models.trial_rows import spread
 
@@ -28,7 +28,9 @@ _BESIDE_S = 10.0  # limit of the time for trying rows beside a row with a missin
 _MANY_S = 0.5  # limit of the expected time of one batch of many rows, seconds
 _CHUNKS_S = 0.4  # limit of the time for chunks of one batch of many rows, seconds
 _REFUSED = (PredictionFailed, MalformedPrediction)
-_ROUNDING = 1e-8  # relative: far more than another order of additions changes a score, far less than another row does
+# Relative: far more than another order of additions changes a score, far less than another row does. What is computed
+# in single precision keeps it where its type does.
+_ROUNDING, _ROUNDING_OF_FLOATS = 1e-8, 1e-4
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,8 +203,9 @@ def find_difference(together: Sequence[Column], alone: Sequence[Column]) -> Diff
         equal = (missing == other.missing()) & (missing | (one.values == other.values))
         if equal.all():
             continue
+        rounding = _ROUNDING_OF_FLOATS if one.type is Type.FLOAT else _ROUNDING
         close = one.type.is_floating and bool(
-            np.isclose(one.values, other.values, rtol=_ROUNDING, atol=_ROUNDING * _size(one), equal_nan=True).all()
+            np.isclose(one.values, other.values, rtol=rounding, atol=rounding * _size(one), equal_nan=True).all()
         )
         if found is None or not close:
             found = Difference(one.name, close)

@@ -13,10 +13,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from scorebridge.runner.environment import ONE_THREAD
+
 from bridge.bundles.bundle import Bundle
 from bridge.bundles.settings import CHUNK_ROWS
 from bridge.errors import BundleError
-from bridge.one_thread import ONE_THREAD
 from bridge.private_folders import make_folder, temporary_files
 from bridge.reconcile.call_files import read_answers, read_said, write_calls, write_declared
 from bridge.reconcile.calls import LoggedBatch

@@ -74,8 +74,8 @@ def test_no_modules_import_one_another_in_a_circle() -> None:
     assert ordered.index("bridge.errors") < ordered.index("bridge.calls") < ordered.index("bridge.gateway.server")
 
 
-# What the gateway and a worker of a Python model say to one another is one code on both sides.
-WORKERS_WIRE = ("scorebridge.runner.messages", "scorebridge.runner.vectors")
+# What the gateway and a worker of a Python model say to one another, and what both are told, is one code on both sides.
+WORKERS_WIRE = tuple(f"scorebridge.runner.{name}" for name in ("decoding", "environment", "messages", "vectors"))
 
 
 def names_of_the_client(path: Path) -> Iterator[str]:

@@ -13,8 +13,7 @@ import pytest
 from fixtures import ROOT, SCOREBRIDGE, Cancer, put
 from gateways import GatewayProcess
 from scorebridge import ScoringClient
-
-from bridge.one_thread import ONE_THREAD
+from scorebridge.runner.environment import ONE_THREAD
 
 NOBODY = "127.0.0.1:1"
 

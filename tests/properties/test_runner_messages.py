@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scorebridge.runner import messages
+from scorebridge.runner.decoding import decode, decode_head
 from scorebridge.runner.vectors import DTYPES, Vector
 
 NUMBERS = ["double", "float", "int", "int64"]
@@ -52,7 +53,7 @@ def received(raw: bytes) -> tuple[dict[str, Any], bytearray]:
     head, body = raw[size : size + head_bytes], raw[size + head_bytes :]
     if len(head) + len(body) != head_bytes + body_bytes:
         raise messages.BadMessage("the prefix announces another length")
-    return messages.decode_head(head), bytearray(body)
+    return decode_head(head), bytearray(body)
 
 
 def same(left: Vector, right: Vector) -> bool:
@@ -82,7 +83,7 @@ def holds_together(rows: int, vector: Vector) -> None:
 def test_columns_come_back_to_the_bit(table: tuple[int, list[Vector]]) -> None:
     rows, sent = table
     head, body = received(message(rows, sent))
-    found_rows, found = messages.decode(head, memoryview(body))
+    found_rows, found = decode(head, memoryview(body))
     assert found_rows == rows
     assert len(found) == len(sent)
     assert all(map(same, found, sent))
@@ -114,7 +115,7 @@ def test_a_message_that_is_cut_or_goes_on_is_refused(table: tuple[int, list[Vect
     for other in (whole[: data.draw(st.integers(0, max(len(whole) - 1, 0)))], whole + b"\0" * 8):
         if other != whole:
             with pytest.raises(messages.BadMessage):
-                messages.decode(head, memoryview(bytearray(other)))
+                decode(head, memoryview(bytearray(other)))
 
 
 COUNTS: st.SearchStrategy[Any] = st.integers(-2, 5) | st.sampled_from([2**31, 2**63, 2**200, 1.0, True, None, "1", []])
@@ -137,7 +138,7 @@ COUNTS: st.SearchStrategy[Any] = st.integers(-2, 5) | st.sampled_from([2**31, 2*
 @example(rows=1, column=["x", "string", 0, [], 0, 2**40, 2**40], body=b"\0" * 8)
 def test_any_head_over_any_body_is_refused_or_holds_together(rows: Any, column: list[Any], body: bytes) -> None:
     try:
-        found_rows, found = messages.decode({"rows": rows, "columns": [column]}, memoryview(bytearray(body)))
+        found_rows, found = decode({"rows": rows, "columns": [column]}, memoryview(bytearray(body)))
     except messages.BadMessage:
         return
     for vector in found:
@@ -150,7 +151,7 @@ def test_any_head_over_any_body_is_refused_or_holds_together(rows: Any, column: 
 @example(raw=b"1" * 5000)
 def test_any_bytes_as_a_head(raw: bytes) -> None:
     try:
-        assert isinstance(messages.decode_head(raw), dict)
+        assert isinstance(decode_head(raw), dict)
     except messages.BadMessage as error:
         assert str(error).startswith("the head is not")  # noqa: PT017 - either is right
 
@@ -158,7 +159,7 @@ def test_any_bytes_as_a_head(raw: bytes) -> None:
 def decodes_or_refuses(raw: bytes) -> None:
     try:
         head, body = received(raw)
-        rows, found = messages.decode(head, memoryview(body))
+        rows, found = decode(head, memoryview(body))
     except messages.BadMessage:
         return
     for vector in found:

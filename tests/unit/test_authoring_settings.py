@@ -14,7 +14,6 @@ import pytest
 from scorebridge import BundleNotWritten
 from scorebridge.authoring.declared import DeclaredFeature
 from scorebridge.authoring.folder import new_folder
-from scorebridge.authoring.fresh_process import ENVIRONMENT, ONE_THREAD
 from scorebridge.authoring.requirements import requirements_text
 from scorebridge.authoring.saved_files import save_files
 from scorebridge.authoring.session_timezone import session_timezone
@@ -22,14 +21,7 @@ from scorebridge.authoring.settings import Settings, check_defaults, check_setti
 from scorebridge.authoring.toml import toml_text
 from scorebridge.runner.vectors import Vector
 
-from bridge import one_thread
 from bridge.bundles.settings import ModelSettings, read_model_settings
-from bridge.pythons import runner_environment
-
-
-def test_its_processes_have_the_environment_of_a_gateways() -> None:
-    assert dict(one_thread.ONE_THREAD) == ONE_THREAD
-    assert runner_environment({}) == ENVIRONMENT
 
 
 def test_a_gateway_reads_what_was_written(tmp_path: Path) -> None:

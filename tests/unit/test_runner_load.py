@@ -105,7 +105,7 @@ FAULTS: list[tuple[str | bytes, str]] = [
     ),
     ("async def predict(a): 0", "Pred.py defines predict by async def: define it by def"),
     ("predict = 3", "predict in Pred.py is int, and not a function"),
-    ("class predict: pass", "predict in Pred.py is type, and not a function"),
+    ("class predict: pass", "predict in Pred.py is a class, and not a function"),
     ("def predict(): 0", "predict in Pred.py has no named parameters: the features are its parameters"),
     ("def predict(*a, **b): 0", "predict in Pred.py has no named parameters: the features are its parameters"),
     ("def predict(a, /, b): 0", "the parameter 'a' of predict is positional only: remove the / from its parameters"),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from scorebridge.runner import messages
+from scorebridge.runner.decoding import decode
 from scorebridge.runner.vectors import Vector
 
 MIB = 1 << 20
@@ -56,13 +57,13 @@ def test_a_text_is_sent_once_however_many_rows_have_it() -> None:
 )
 def test_a_column_is_described_in_one_way(column: list[object], why: str) -> None:
     with pytest.raises(messages.BadMessage, match=why):
-        messages.decode({"rows": 0, "columns": [column]}, memoryview(bytearray()))
+        decode({"rows": 0, "columns": [column]}, memoryview(bytearray()))
 
 
 def test_the_values_are_views_of_the_body() -> None:
     values = np.arange(4.0)
     buffers = messages.encode(messages.CALL, {"rows": 4}, [Vector("x", "double", values)])
     body = bytearray(buffers[1])
-    _, (vector,) = messages.decode({"rows": 4, "columns": [["x", "double", 0, [], 0, 0, 0]]}, memoryview(body))
+    _, (vector,) = decode({"rows": 4, "columns": [["x", "double", 0, [], 0, 0, 0]]}, memoryview(body))
     vector.values[0] = 7.0
     assert np.frombuffer(body, "<f8")[0] == 7.0

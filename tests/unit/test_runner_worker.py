@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import scorebridge
 from scorebridge.runner import messages
+from scorebridge.runner.decoding import decode, decode_head
+from scorebridge.runner.environment import ONE_THREAD
 from scorebridge.runner.vectors import Vector
 from waiting import eventually_now
-
-from bridge.one_thread import ONE_THREAD
 
 RUNNER = Path(scorebridge.__file__).with_name("runner")
 
@@ -34,8 +34,8 @@ class Worker:
     def received(self) -> tuple[bytes, dict[str, Any], list[Vector]]:
         """The next message."""
         kind, head_bytes, body_bytes = messages.PREFIX.unpack(self._bytes(messages.PREFIX.size))
-        head, body = messages.decode_head(self._bytes(head_bytes)), self._bytes(body_bytes)
-        return kind, head, messages.decode(head, memoryview(body))[1] if kind == messages.DONE else []
+        head, body = decode_head(self._bytes(head_bytes)), self._bytes(body_bytes)
+        return kind, head, decode(head, memoryview(body))[1] if kind == messages.DONE else []
 
     def call(self, *columns: Vector, days: int = 0, trial: bool = False) -> tuple[bytes, dict[str, Any], list[Vector]]:
         """Sends rows, and returns the answer."""

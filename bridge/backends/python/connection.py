@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from scorebridge.runner import messages
+from scorebridge.runner.decoding import decode, decode_head
 from scorebridge.runner.vectors import Vector
 
 from bridge.workers.exchange import Exchange, ProtocolError
@@ -41,7 +42,7 @@ class Message:
             ProtocolError: the head does not describe the body.
         """
         try:
-            return messages.decode(self.head, self.body)
+            return decode(self.head, self.body)
         except messages.BadMessage as error:
             raise ProtocolError(f"the Python worker's answer can't be read: {error}") from error
 
@@ -152,7 +153,7 @@ class Connection(Exchange[Message], asyncio.BufferedProtocol):
         if self._filled < len(self._received):
             return
         try:
-            head = messages.decode_head(memoryview(self._received)[: self._head_bytes])
+            head = decode_head(memoryview(self._received)[: self._head_bytes])
         except messages.BadMessage as error:
             raise ProtocolError(f"the Python worker's answer can't be read: {error}") from error
         message = Message(self._kind, head, memoryview(self._received)[self._head_bytes :])

@@ -4,9 +4,10 @@ import os
 from pathlib import Path
 from typing import Self
 
+from scorebridge.runner.environment import ONE_THREAD
+
 from bridge.backends import NICENESS
 from bridge.bundles.settings import ModelSettings
-from bridge.one_thread import ONE_THREAD
 from bridge.private_folders import lend, make_folder, remove_folder, temporary_files
 from bridge.pythons import runner_command, runner_environment
 from bridge.workers.background import to_the_end

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 
+from scorebridge.runner.environment import ONE_THREAD
+
 from bridge.bundles.settings import ModelSettings
-from bridge.one_thread import ONE_THREAD
 from bridge.private_folders import temporary_files
 from bridge.r_facts import rscripts
 

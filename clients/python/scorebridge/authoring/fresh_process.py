@@ -17,25 +17,12 @@ from typing import Any, NamedTuple
 from scorebridge.authoring.conditions import BundleNotWritten
 from scorebridge.authoring.settings import Settings
 from scorebridge.runner import messages
+from scorebridge.runner.decoding import decode, decode_head
+from scorebridge.runner.environment import ENVIRONMENT, ONE_THREAD
 from scorebridge.runner.vectors import Vector
 
-__all__ = ["ENVIRONMENT", "ONE_THREAD", "Answer", "Loaded", "loaded_bundle"]
+__all__ = ["Answer", "Loaded", "loaded_bundle"]
 
-# What a gateway sets, too: see bridge/pythons.py and bridge/one_thread.py; a test holds them to each other.
-ENVIRONMENT = {
-    "LC_ALL": "C.UTF-8",
-    "LANGUAGE": "en",
-    "PYTHONHASHSEED": "0",
-    "PYTHONNOUSERSITE": "1",
-    "PYTHONDONTWRITEBYTECODE": "1",
-}
-ONE_THREAD = dict.fromkeys(
-    (
-        *("MC_CORES", "OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"),
-        *("BLIS_NUM_THREADS", "NUMEXPR_NUM_THREADS", "NUMBA_NUM_THREADS", "POLARS_MAX_THREADS", "RAYON_NUM_THREADS"),
-    ),
-    "1",
-)
 _LIMIT_S = 120.0  # as a gateway's load_timeout_s, for the load and again for the golden rows
 _PAUSE_S = 0.01
 _LONGEST_FOLDER = 60  # characters; the path of a unix socket has 107 at most
@@ -88,7 +75,7 @@ class Loaded:
             raised = f"predict raised {head['class']}: " if head.get("class") else ""
             warned = f" ({head['warned']})" if head.get("warned") else ""
             raise BundleNotWritten(f"the bundle does not work in a fresh process: {raised}{head.get('said')}{warned}")
-        _, outputs = messages.decode(head, memoryview(body))
+        _, outputs = decode(head, memoryview(body))
         warnings = [(str(text), bool(changes)) for text, changes in head.get("warnings", [])]
         return Answer(outputs, warnings, str(head.get("changed", "")))
 
@@ -97,7 +84,7 @@ class Loaded:
             kind, head_bytes, body_bytes = messages.PREFIX.unpack(self._read(messages.PREFIX.size))
             if head_bytes > messages.MOST_HEAD_BYTES or body_bytes > messages.MOST_BODY_BYTES:
                 raise BundleNotWritten("the scores of the golden rows are too large: give fewer rows")
-            return kind, messages.decode_head(self._read(head_bytes)), self._read(body_bytes)
+            return kind, decode_head(self._read(head_bytes)), self._read(body_bytes)
         except TimeoutError as error:
             raise BundleNotWritten(f"the fresh process that {doing} took longer than {_LIMIT_S:g} s") from error
         except (OSError, messages.BadMessage) as error:
@@ -145,7 +132,7 @@ def loaded_bundle(folder: Path, settings: Settings) -> Iterator[Loaded]:
 
 
 def _started(folder: Path, settings: Settings, work: Path) -> subprocess.Popen[bytes]:
-    own = {name: "" for name in os.environ if name.startswith("PYTHON")} | ENVIRONMENT | ONE_THREAD
+    own = {name: "" for name in os.environ if name.startswith("PYTHON")} | {**ENVIRONMENT, **ONE_THREAD}
     told = {
         "SCOREBRIDGE_BUNDLE": str(folder),
         "SCOREBRIDGE_DIGEST": "",

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["imported_distributions"]
 
-_MOST = 40
+_MOST = 500
 
 
 def imported_distributions(before: set[str]) -> list[str]:

@@ -63,8 +63,7 @@ def load(folder: str, form: str) -> Loaded:
     before, was = set(sys.modules), os.getcwd()
     loaded = Loaded()
     try:
-        os.chdir(folder)
-        sys.path.insert(0, folder)
+        _enter(folder)
         module = _run(folder, loaded)
         _describe(module, form, loaded)
         loaded.packages = imported_distributions(before)
@@ -82,6 +81,17 @@ def load(folder: str, form: str) -> Loaded:
             "have: a library that waits for its threads hangs there"
         )
     return loaded
+
+
+def _enter(folder: str) -> None:
+    try:
+        os.chdir(folder)
+    except OSError as error:
+        raise BundleFault(
+            f"the bundle's folder can't be entered by the user with the number {os.geteuid()}, as which its workers run "
+            f"({error.strerror}): let that user read the repository"
+        ) from error
+    sys.path.insert(0, folder)
 
 
 def _threads_left() -> list[str]:
@@ -159,7 +169,9 @@ def _describe(module: types.ModuleType, form: str, loaded: Loaded) -> None:
     predict = getattr(module, "predict", None)
     if predict is None:
         raise BundleFault(f"{FILE_NAME} defines no function predict")
-    if not callable(predict) or isinstance(predict, type):
+    if isinstance(predict, type):
+        raise BundleFault(f"predict in {FILE_NAME} is a class, and not a function")
+    if not callable(predict):
         raise BundleFault(f"predict in {FILE_NAME} is {class_name(predict)}, and not a function")
     try:
         parameters = inspect.signature(predict).parameters.values()

@@ -90,6 +90,7 @@ class Scoring:
 
     def _called(self, rows: int, vectors: Sequence[Vector]) -> Any:
         assert self._predict is not None  # noqa: S101 - a bundle that did not load gets no calls
+        self._seed_all()
         if self._frame is not None:
             return self._predict(**{self._frame: frame(vectors, rows)})
         return self._predict(**arrays(vectors))
@@ -98,7 +99,7 @@ class Scoring:
         return outputs_of(one_row(self._called(1, vectors)), 1)
 
     def _begin(self) -> None:
-        """Puts back what the last call may have set: warnings, numpy's errors, the environment; and sets the seeds."""
+        """Puts back what the last call may have set: warnings, numpy's errors, the environment."""
         warnings.resetwarnings()
         warnings.simplefilter("always")
         warnings.showwarning = self._keep
@@ -106,6 +107,9 @@ class Scoring:
         if _environment() != self._environment:
             os.environ.clear()
             os.environ.update(self._variables)
+
+    def _seed_all(self) -> None:
+        """Sets the seeds: for each row, where rows are scored one by one, so that its place in the call is nothing."""
         random.seed(self._seed)
         np.random.seed(self._seed)  # noqa: NPY002 - models use it
         torch = sys.modules.get("torch")  # a model that has not imported it has drawn nothing from it

@@ -11,6 +11,7 @@ import socket
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from . import messages
+from .decoding import decode, decode_head
 from .scoring import Failed, Scoring
 from .state import State
 
@@ -85,7 +86,7 @@ class _Worker:
         self._send(messages.encode(messages.GREETING, self._greeting()))
         while (received := self._received()) is not None:
             kind, head, body = received
-            self._send(self._answer(kind, messages.decode_head(head), body))
+            self._send(self._answer(kind, decode_head(head), body))
 
     def _greeting(self) -> dict[str, Any]:
         loaded = self._loaded
@@ -126,7 +127,7 @@ class _Worker:
         return messages.encode(messages.FAILED, told)
 
     def _scored(self, kind: bytes, head: dict[str, Any], body: memoryview) -> list[Any]:
-        rows, vectors = messages.decode(head, body)
+        rows, vectors = decode(head, body)
         outputs = self._scoring.score(rows, vectors)
         told: dict[str, Any] = {"rows": rows, "changed": self._changed(head.get("days", 0))}
         if kind == messages.TRIAL:

@@ -1,9 +1,26 @@
-"""The environment variables that keep the libraries of a model at one thread."""
+"""The environment variables of an interpreter that runs a bundle, in a gateway and wherever a bundle is proven."""
 
-from collections.abc import Mapping
+from __future__ import annotations
+
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
-__all__ = ["ONE_THREAD"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ENVIRONMENT", "ONE_THREAD"]
+
+ENVIRONMENT: Mapping[str, str] = MappingProxyType(
+    {
+        "LC_ALL": "C.UTF-8",
+        "LANGUAGE": "en",
+        # The order of a set of texts, and so perhaps a score, would else differ from process to process.
+        "PYTHONHASHSEED": "0",
+        "PYTHONNOUSERSITE": "1",
+        # A module in a bundle must not be compiled into the bundle, whose files are fixed by its digest.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
+)
 
 # Of OpenMP, of the linear algebra that numpy and R may use, and of what computes with threads of its own.
 _NAMES = (
