@@ -123,7 +123,10 @@ def _many_callers(world: World, name: str, model: PythonModel, url: str) -> Resu
 
 
 def beside_mlserver(world: World) -> list[Result]:
-    """Three classifiers of scikit-learn, calls a second of 1 and 1,000 rows, recorded, beside MLServer's runtime."""
+    """Three classifiers of scikit-learn, calls a second of 1 and 1,000 rows, recorded, beside MLServer's runtime.
+
+    All cores for everybody: a gateway's workers are made to compute beside it.
+    """
     rows = world.tumours.to_numpy()
     target = (world.cancer_scores(rows) > 0.5).astype(int)
     classifiers: dict[str, Any] = {
@@ -150,17 +153,17 @@ def beside_mlserver(world: World) -> list[Result]:
 def _beside_mlserver(world: World, name: str, classifier: Any, rows: int, in_flight: int) -> Result:
     batch = world.cancer_rows(rows)
     peer = world.mlserver_tensor(batch, "predict_proba")
-    named = dict(zip(world.tumours, batch.T, strict=True))
-    request = Batch(_NAME, named, None, {}).message().SerializeToString()
+    request = Batch(_NAME, batch, None, {}).message().SerializeToString()
     saved = world.work / "classifier" / "model.joblib"
     expected = classifier.predict_proba(batch)
+    every_core = f"0-{(os.cpu_count() or 1) - 1}"
     with (
-        world.mlserver_of(saved, "mlserver_sklearn.SKLearnModel", peer) as mlserver,
-        world.recorded_gateway() as (url, _, _),
+        world.mlserver_of(saved, "mlserver_sklearn.SKLearnModel", peer, every_core) as mlserver,
+        world.recorded_gateway(cores=every_core) as (url, _, _),
     ):
         assert np.array_equal(world.ask_mlserver(mlserver, peer).reshape(-1, 2), expected)
         with ScoringClient(url) as client:
-            answer = client.score(_NAME, named)
+            answer = client.score(_NAME, batch)
         assert answer.source is Source.MODEL
         assert np.array_equal(answer.scores, expected[:, 1])
         seconds = world.times.seconds

@@ -126,7 +126,7 @@ class World:
             yield url
 
     @contextmanager
-    def mlserver_of(self, saved: Path, runtime: str, first: Path) -> Iterator[str]:
+    def mlserver_of(self, saved: Path, runtime: str, first: Path, cores: str = SERVER_CORE) -> Iterator[str]:
         """MLServer with a saved model, in its own environment, at its fastest: no worker processes; its address.
 
         Its model is called cancer, and has answered the request in the file `first`.
@@ -140,7 +140,7 @@ class World:
         model = {"name": "cancer", "implementation": runtime, "parameters": {"uri": str(saved)}}
         (folder / "model-settings.json").write_text(json.dumps(model))
         program = self.bench / "mlserver" / "bin" / "mlserver"
-        command = ["taskset", "-c", SERVER_CORE, str(program), "start", str(folder)]
+        command = ["taskset", "-c", cores, str(program), "start", str(folder)]
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             try:
                 address = f"127.0.0.1:{ports[1]}"

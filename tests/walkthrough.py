@@ -56,10 +56,14 @@ class Walkthrough:
 
     Args:
         folder: where the reader is; `cd` changes it.
+
+    Attributes:
+        deployed: the names of the models that were deployed for the gateway.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.deployed: set[str] = set()
         self._gateway: subprocess.Popen[str] | None = None
         self._ports = _USUAL
 
@@ -100,6 +104,7 @@ class Walkthrough:
             self._gateway.terminate()
             self._gateway.communicate()
         self._gateway, self._ports = None, _USUAL
+        self.deployed.clear()
 
     def _command(self, line: str) -> str:
         if line.startswith("cd "):
@@ -110,6 +115,8 @@ class Walkthrough:
         if line.startswith("curl "):
             with urllib.request.urlopen(line.removeprefix("curl ")) as page:  # noqa: S310 - the gateway's own
                 return str(page.read(), "utf-8")
+        if line.startswith("scorebridge deploy "):
+            self.deployed.add(line.partition(" --model ")[2])
         if line.startswith(("scorebridge models", "scorebridge score")):
             line += f" --url {self.grpc}"
         return self.run("bash", "-c", line)

@@ -88,7 +88,7 @@ def _enter(folder: str) -> None:
         os.chdir(folder)
     except OSError as error:
         raise BundleFault(
-            f"the bundle's folder can't be entered by the user with the number {os.geteuid()}, as which its workers run "
+            f"the bundle's folder can't be entered by user number {os.geteuid()}, as which its workers run "
             f"({error.strerror}): let that user read the repository"
         ) from error
     sys.path.insert(0, folder)
