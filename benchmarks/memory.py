@@ -9,18 +9,20 @@ import asyncio
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
+import joblib
 import numpy as np
 import psutil
 import xgboost
 from demo import run
 from load import SCOREBRIDGE
 from scorebridge import AsyncScoringClient
+from sklearn.ensemble import RandomForestRegressor
 
 _COLUMNS, _ROWS, _CALLS, _IN_FLIGHT = 10, 1000, 200, 8
 _BIG_TREES = 360  # some 100 MB
@@ -41,6 +43,15 @@ for (name in names(fits)) {
 }
 """
 _PREDICT = "library(randomForest)\nPred.R <- function(data) predict(fit, data, type = 'response')\n"
+_PREDICT_PYTHON = """
+import joblib
+
+model = joblib.load("model.joblib")
+
+
+def predict(frame):
+    return model.predict(frame.to_numpy())
+"""
 _SETTINGS = (
     "input = 'frame'\nrow_wise = true\nworkers = {workers}\ntimeout_s = 60\nload_timeout_s = 600\n\n[features]\n"
 )
@@ -105,13 +116,14 @@ async def score(url: str, models: list[str]) -> None:
 
 
 def measured(repository: Path) -> tuple[Memory, Memory, Memory, Memory]:
-    """Of a repository's gateway: itself and its R processes once loaded, and both after the calls."""
+    """Of a repository's gateway: itself and its models' processes once loaded, and both after the calls."""
     models = sorted(path.name for path in repository.iterdir() if path.is_dir() and not path.name.startswith("."))
     with gateway(repository) as (process, url):
 
         def now() -> tuple[Memory, Memory]:
-            children = [child for child in process.children(recursive=True) if "Rserve" in child.name()]
-            return memory_of([process]), memory_of(children)
+            return memory_of([process]), memory_of(
+                [child for child in process.children(recursive=True) if works(child)]
+            )
 
         loaded = now()
         if models:
@@ -119,11 +131,28 @@ def measured(repository: Path) -> tuple[Memory, Memory, Memory, Memory]:
         return *loaded, *now()
 
 
+def works(process: psutil.Process) -> bool:
+    """Whether it is a worker's or their parent's."""
+    return "Rserve" in process.name() or any(part.endswith("runner/start.py") for part in process.cmdline())
+
+
 def write_r(folder: Path, fits: Path, model: str, workers: int) -> None:
     """An R bundle with so many workers."""
     folder.mkdir()
     (folder / "model.RData").write_bytes((fits / model / "model.RData").read_bytes())
     (folder / "Pred.R").write_text(_PREDICT if model == "forest" else _PREDICT.split("\n", 1)[1])
+    features = "".join(f'x{at + 1} = "double"\n' for at in range(_COLUMNS))
+    (folder / "model.toml").write_text(_SETTINGS.format(workers=workers) + features)
+
+
+def write_python(folder: Path, workers: int) -> None:
+    """A bundle of a forest of scikit-learn with so many workers."""
+    folder.mkdir()
+    numbers = np.random.default_rng(7)
+    values = numbers.normal(size=(5000, _COLUMNS))
+    forest = RandomForestRegressor(160, random_state=1).fit(values, values[:, :3].sum(1) + numbers.normal(size=5000))
+    joblib.dump(forest, folder / "model.joblib")
+    (folder / "Pred.py").write_text(_PREDICT_PYTHON)
     features = "".join(f'x{at + 1} = "double"\n' for at in range(_COLUMNS))
     (folder / "model.toml").write_text(_SETTINGS.format(workers=workers) + features)
 
@@ -184,13 +213,13 @@ def big_lines(work: Path, small: Memory, small_called: Memory) -> Iterator[str]:
     yield f"| each further one of {size:.0f} MB | | {' | '.join(f'{one:.0f}' for one in figures)} |"
 
 
-def r_lines(work: Path, fits: Path, model: str) -> Iterator[str]:
-    """What the R processes of a model hold, beside the gateway."""
+def worker_lines(work: Path, model: str, write: Callable[[Path, int], None]) -> Iterator[str]:
+    """What the processes of a model hold, beside the gateway."""
     for workers, versions in ((1, 1), (2, 1), (4, 1), (2, 2)):
         name = f"{model}, {workers} worker{'s' if workers > 1 else ''}"
         name += ", and the version before it" if versions > 1 else ""
         bundle = work / name
-        write_r(bundle, fits, model, workers)
+        write(bundle, workers)
         _, loaded, _, called = measured(deployed(work, name, bundle, versions=versions))
         figures = (loaded.private_mib, loaded.all_mib, called.all_mib)
         yield f"| {name} | {loaded.processes} | {' | '.join(f'{figure:.0f}' for figure in figures)} |"
@@ -208,9 +237,15 @@ def main() -> None:
             ["Rscript", "--vanilla", str(script), str(fits)], check=True, capture_output=True, text=True
         )
         print(done.stdout)
-        print("| what | R processes | private, MiB | all, MiB | all after 200 calls of 1,000 rows, MiB |")
+        print("| what | R or Python processes | private, MiB | all, MiB | all after 200 calls of 1,000 rows, MiB |")
         print("|---|---|---|---|---|")
-        for line in chain(xgboost_lines(work), r_lines(work, fits, "glm"), r_lines(work, fits, "forest")):
+        lines = [
+            xgboost_lines(work),
+            worker_lines(work, "glm", lambda folder, workers: write_r(folder, fits, "glm", workers)),
+            worker_lines(work, "forest", lambda folder, workers: write_r(folder, fits, "forest", workers)),
+            worker_lines(work, "Python forest", write_python),
+        ]
+        for line in chain.from_iterable(lines):
             print(line, flush=True)
 
 

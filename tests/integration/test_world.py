@@ -245,11 +245,11 @@ async def test_what_write_bundle_records_is_the_worker_s_world(tmp_path: Path, l
 
 def test_an_xgboost_bundle_has_no_world(tmp_path: Path) -> None:
     (tmp_path / "model.ubj").touch()
-    for text, key in (
-        ("timezone = 'UTC'", "timezone"),
-        ("locale = 'C'", "locale"),
-        ("[author]\nr = '4.2.2'", "author"),
+    for text, key, whose in (
+        ("timezone = 'UTC'", "timezone", "R and Python models"),
+        ("locale = 'C'", "locale", "R models"),
+        ("[author]\nr = '4.2.2'", "author", "R models"),
     ):
         (tmp_path / "model.toml").write_text(text)
-        with pytest.raises(BundleError, match=f"model.toml: {key} is for R models, and this is an xgboost model"):
+        with pytest.raises(BundleError, match=f"model.toml: {key} is for {whose}, and this is an xgboost model"):
             read_bundle(tmp_path)

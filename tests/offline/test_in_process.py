@@ -4,7 +4,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import psutil
@@ -20,6 +20,7 @@ from bridge.errors import ModelNotFound, VersionRefused
 from bridge.offline.chunk_scoring import ChunkScoring
 from bridge.offline.in_process import InProcess
 from bridge.offline.scorer import CallFailed
+from bridge.workers.programs import Programs
 
 Open = Callable[..., Awaitable[InProcess]]
 
@@ -61,7 +62,8 @@ async def test_an_xgboost_model_gives_the_boosters_bits(cancer: Cancer, reposito
 async def test_embedded_r_gives_the_bits_that_rserve_gives(pima: Pima, repository: Path, open_model: Open) -> None:
     await deploy(pima.folder / "glm", repository, "glm")
     batch = table_of(pima.table())
-    answers = [await (await open_model("glm", r=r)).score(question_of(batch)) for r in ("rserve", "embedded")]
+    kinds: tuple[Literal["rserve", "embedded"], ...] = ("rserve", "embedded")
+    answers = [await (await open_model("glm", programs=Programs(r))).score(question_of(batch)) for r in kinds]
     first, second = (answer.columns[0].values for answer in answers)
     assert len(first) == len(pima.rows)
     assert first.tobytes() == second.tobytes()

@@ -13,6 +13,6 @@ if __name__ == "__main__":
     SparkFiles._is_running_on_worker = True
     SparkFiles._root_directory = str(folder)
     for wanted in json.loads((folder / "wanted.json").read_text()):
-        resident(Bundled(**wanted))
+        resident(Bundled(**wanted | {"pythons": tuple(map(tuple, wanted["pythons"]))}))  # JSON has lists alone
     (folder / "preloaded").touch()
     daemon.manager()

@@ -262,7 +262,8 @@ def test_a_folder_of_another_model_says_how_to_convert_it(tmp_path: Path, name: 
     (tmp_path / name).write_bytes(b"")
     sentence = (
         f"the folder holds {name}, but no model.ubj or model.json: convert the file with "
-        f"'scorebridge convert {name} --to model.ubj'"
+        f"'scorebridge convert {name} --to model.ubj' if it is an xgboost model; else a Pred.py beside it makes it a "
+        "Python bundle"
     )
     with pytest.raises(BundleError) as caught:
         read_bundle(tmp_path)
