@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from certificates import Authority
 from features_commands import features, write_users
@@ -312,6 +313,8 @@ def sentinel(server: RedisServer, folder: Path) -> Iterator[str]:
         watcher = connect(StoreSettings(url=url))
         eventually_now(lambda: _answers(watcher))
         yield url
+        watcher.close()
+        assert port not in {one.raddr.port for one in psutil.Process().net_connections("tcp") if one.raddr}
     finally:
         watcher.close()
         process.kill()

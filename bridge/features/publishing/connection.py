@@ -10,7 +10,7 @@ from redis.backoff import ExponentialBackoff
 from redis.cluster import ClusterNode, RedisCluster
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from bridge.errors import BridgeError
 from bridge.features.publishing.publishing_errors import StoreRefused
@@ -36,6 +36,16 @@ _PLAIN = (
 )
 
 
+class _PrimaryPool(SentinelConnectionPool):
+    """The connections to the server that a Sentinel names; those to the Sentinels end with them: redis-py keeps these."""
+
+    def disconnect(self, *arguments: Any, **options: Any) -> None:
+        """Ends the connections; called by `close` of the client."""
+        super().disconnect(*arguments, **options)
+        for sentinel in self.sentinel_manager.sentinels:
+            sentinel.close()
+
+
 def connect(settings: StoreSettings) -> Client:
     """Returns a client of the store, which connects at its first command; `close` ends it.
 
@@ -56,7 +66,7 @@ def connect(settings: StoreSettings) -> Client:
     options = _options(settings)
     if url.service:
         watching = _untyped(Sentinel)(list(url.addresses), sentinel_kwargs=_of_sentinels(options), **options)
-        return watching.master_for(url.service, db=url.database)
+        return watching.master_for(url.service, db=url.database, connection_pool_class=_PrimaryPool)
     if url.cluster:
         with store_errors():
             nodes = [_untyped(ClusterNode)(*address) for address in url.addresses]
