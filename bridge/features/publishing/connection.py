@@ -37,7 +37,7 @@ _PLAIN = (
 
 
 class _PrimaryPool(SentinelConnectionPool):
-    """The connections to the server that a Sentinel names; those to the Sentinels end with them: redis-py keeps these."""
+    """The connections to the server that a Sentinel names, and to the Sentinels, which redis-py would keep open."""
 
     def disconnect(self, *arguments: Any, **options: Any) -> None:
         """Ends the connections; called by `close` of the client."""
