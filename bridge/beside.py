@@ -34,8 +34,9 @@ class _Turns:
         self._waiting.setdefault(caller, deque()).append(turn)
         try:
             await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+        except BaseException:
+            # A call that ended before it was in a task leaves its turn as it is: it must not be given one later.
+            if not turn.cancel() and not turn.cancelled():
                 self.give_back()
             raise
 

@@ -5,8 +5,7 @@ deadline (4 us) would then cost more than its score. (Python 3.12 has eager task
 """
 
 import asyncio
-from collections.abc import Coroutine, Generator
-from types import coroutine
+from collections.abc import Coroutine
 from typing import Any, Generic, NamedTuple, TypeVar
 
 __all__ = ["Waits", "begin", "in_task", "resume"]
@@ -40,27 +39,52 @@ def begin(work: Coroutine[Any, Any, _Result]) -> _Result | Waits[_Result]:
     return Waits(work, awaited)
 
 
-async def resume(waits: Waits[_Result], error: BaseException | None = None) -> _Result:
-    """Runs the rest of a coroutine that has begun; if `error` is given, it is raised where the coroutine waits."""
-    result: _Result = await _rest(waits, error)
-    return result
+def resume(waits: Waits[_Result], error: BaseException | None = None) -> Coroutine[Any, Any, _Result]:
+    """Returns the rest of a coroutine that has begun, to be awaited or made a task.
+
+    Args:
+        waits: the coroutine.
+        error: if given, it is raised where the coroutine waits.
+    """
+    return _Rest(waits, error)
 
 
-@coroutine
-def _rest(waits: Waits[Any], error: BaseException | None) -> Generator[Any, Any, Any]:
-    awaited = waits.awaited
-    while True:
-        if error is not None:
-            try:
-                awaited = waits.begun.throw(error)
-            except StopIteration as done:
-                return done.value
-        try:
-            yield awaited
-        except BaseException as thrown:  # noqa: BLE001 - it is raised again inside the coroutine
-            error = thrown
-        else:
-            return (yield from waits.begun.__await__())
+class _Rest(Coroutine[Any, Any, _Result]):
+    """The rest of a coroutine that has begun.
+
+    It is told whatever its task is told, from the beginning: a coroutine that was not entered yet would be dropped by a
+    cancellation of its task, and what has begun inside it would hear nothing of that.
+    """
+
+    def __init__(self, waits: Waits[_Result], error: BaseException | None) -> None:
+        self._begun = waits.begun
+        self._first: tuple[Any, ...] = (waits.awaited,)
+        self._error = error
+
+    def send(self, value: Any) -> Any:
+        """Goes on where the coroutine waits; called by the task."""
+        if self._error is not None:
+            return self.throw(self._error)
+        if self._first:
+            (awaited,), self._first = self._first, ()
+            return awaited
+        return self._begun.send(value)
+
+    def throw(self, kind: Any, error: Any = None, traceback: Any = None) -> Any:
+        """Raises an error where the coroutine waits; called by the task."""
+        del traceback  # the error has it
+        self._first, self._error = (), None
+        return self._begun.throw(kind if error is None else error)
+
+    def close(self) -> None:
+        """Ends the coroutine where it waits."""
+        self._begun.close()
+
+    def __next__(self) -> Any:
+        return self.send(None)
+
+    def __await__(self) -> Any:
+        return self
 
 
 async def in_task() -> None:

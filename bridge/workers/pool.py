@@ -149,9 +149,10 @@ class WorkerPool(Generic[_W]):
         self._waiting.append(waiter)
         try:
             worker = await waiter
-        except asyncio.CancelledError:
-            # A worker may have been handed to this call in the same turn of the loop in which it was cancelled.
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+        except BaseException:
+            # A call that ended before it was in a task leaves its waiter as it is: it must not be handed a worker. One
+            # that was cancelled may have been handed one in the same turn of the loop.
+            if not waiter.cancel() and not waiter.cancelled() and waiter.exception() is None:
                 self._release(waiter.result())
             raise
         self._leases += 1

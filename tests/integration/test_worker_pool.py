@@ -27,6 +27,7 @@ from bridge.backends.rserve.spawner import RserveSpawner
 from bridge.backends.rserve.worker import Worker
 from bridge.bundles.settings import ModelSettings
 from bridge.calls import Trace, now
+from bridge.eager import Waits, begin, resume
 from bridge.errors import BundleError, PassingFailure
 from bridge.workers.exchange import ConnectionLost
 from bridge.workers.pool import NoWorker, WorkerPool
@@ -227,6 +228,21 @@ async def test_a_call_cancelled_as_it_is_handed_a_worker_gives_it_back(start: St
     with pytest.raises(asyncio.CancelledError):
         await queued
     assert await behind == 2
+    assert await all_idle(pool, 1) == {worker.pid}
+
+
+async def test_a_call_that_ends_in_the_queue_before_it_is_in_a_task_costs_no_worker(start: Start) -> None:
+    pool = await start()
+
+    async def queued() -> None:
+        async with pool.lease(Trace()):
+            raise AssertionError
+
+    async with pool.lease(Trace()) as worker:
+        waits = begin(queued())
+        assert isinstance(waits, Waits)
+        with pytest.raises(asyncio.CancelledError):
+            await resume(waits, asyncio.CancelledError())
     assert await all_idle(pool, 1) == {worker.pid}
 
 

@@ -7,6 +7,7 @@ import pytest
 from waiting import moment
 
 from bridge.beside import beside, is_much
+from bridge.eager import Waits, begin, resume
 from bridge.threads import Threads
 
 
@@ -50,6 +51,21 @@ async def test_what_is_cancelled_while_it_runs_or_fails_gives_its_turn_back() ->
     with pytest.raises(ZeroDivisionError):
         await beside(lambda: 1 // 0)
     assert await beside(lambda: 5) == 5
+
+
+async def test_who_leaves_before_it_is_in_a_task_is_passed_over_too() -> None:
+    release = threading.Event()
+    try:
+        running = asyncio.create_task(beside(release.wait))
+        await asyncio.sleep(0)
+        waits = begin(beside(lambda: 1))
+        assert isinstance(waits, Waits)
+        with pytest.raises(asyncio.CancelledError):
+            await resume(waits, asyncio.CancelledError())
+    finally:
+        release.set()
+    assert await running
+    assert await asyncio.wait_for(beside(lambda: 5), 30) == 5
 
 
 async def test_what_a_future_can_not_take_does_not_leave_its_caller_waiting() -> None:

@@ -101,6 +101,35 @@ async def test_cancelling_reaches_it_where_it_waits() -> None:
     assert log == ["begun", "cancelled", "cleaned up"]
 
 
+async def test_cancelling_its_task_before_the_first_step_reaches_it_too() -> None:
+    loop = asyncio.get_running_loop()
+    log: list[str] = []
+    waits = begin(_begun_outside_of_a_task(loop.create_future(), log))
+    assert isinstance(waits, Waits)
+    task = loop.create_task(resume(waits))
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert log == ["begun", "cancelled", "cleaned up"]
+
+
+async def test_an_error_reaches_it_through_another_that_awaits_it() -> None:
+    loop = asyncio.get_running_loop()
+    log: list[str] = []
+    waits = begin(_begun_outside_of_a_task(loop.create_future(), log))
+    assert isinstance(waits, Waits)
+
+    async def outer() -> str:
+        return await resume(waits)
+
+    task = loop.create_task(outer())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert log == ["begun", "cancelled", "cleaned up"]
+
+
 async def test_it_may_go_on_after_a_cancellation() -> None:
     loop = asyncio.get_running_loop()
     first, second = loop.create_future(), loop.create_future()
