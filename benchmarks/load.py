@@ -49,7 +49,7 @@ def calls_per_second(address: str, path: str, message: bytes, in_flight: int, se
     timing = [f"-D{round(1000 * seconds)}ms", "--warm-up-time=200ms"]
     printed = _h2load(f"http://{address}{path}", message, "-c1", f"-m{in_flight}", *timing)
     found = re.search(r"finished in [\d.]+\w+, ([\d.]+) req/s", printed)
-    if found is None:
+    if found is None or float(found.group(1)) == 0:  # calls that hang are neither failed nor done
         raise RuntimeError(printed)
     return float(found.group(1))
 
@@ -99,7 +99,7 @@ def posts_per_second(
     printed = _h2load_body(f"http://{address}{path}", body, *timing, *given)
     found = re.search(r"finished in [\d.]+\w+, ([\d.]+) req/s", printed)
     others = re.search(r"status codes: \d+ 2xx, 0 3xx, 0 4xx, 0 5xx", printed)
-    if found is None or others is None:
+    if found is None or others is None or float(found.group(1)) == 0:
         raise RuntimeError(printed)
     return float(found.group(1))
 

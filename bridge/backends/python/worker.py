@@ -1,7 +1,6 @@
 """One worker: a forked interpreter that has the model, and the connection over which calls reach it."""
 
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from typing import Any, Self
 
 from scorebridge.runner.vectors import Vector
@@ -10,6 +9,7 @@ from bridge.backends.python.connection import Connection, Message
 from bridge.backends.python.greeting import Greeting
 from bridge.backends.python.process import PythonProcess
 from bridge.shortages import ended_from_outside, signal_name
+from bridge.workers.connected import ConnectedWorker
 from bridge.workers.crowd import Crowd
 from bridge.workers.exchange import ConnectionLost
 from bridge.workers.forked import ForkedProcess
@@ -18,22 +18,17 @@ from bridge.workers.forking import accepted
 __all__ = ["Worker"]
 
 
-class Worker:
+class Worker(ConnectedWorker[Connection, Greeting]):
     """A forked interpreter that has the model and scores one call at a time.
 
     Attributes:
         process: the parent that forked the worker.
-        connection: the connection to the worker.
-        greeting: the worker's first message.
-        calls: the number of calls that the worker was given so far.
         changed: what the last call has left behind that the next one must not meet, in words; empty if nothing.
     """
 
     def __init__(self, process: PythonProcess, connection: Connection, greeting: Greeting, process_limit: int) -> None:
+        super().__init__(connection, greeting)
         self.process = process
-        self.connection = connection
-        self.greeting = greeting
-        self.calls = 0
         self.changed = ""
         self._forked = ForkedProcess(greeting.pid, process.group.number, process.worker_folder(greeting.pid))
         self._crowd = Crowd(greeting.pid, process_limit, lambda: self.busy, self._disperse)
@@ -66,43 +61,9 @@ class Worker:
             raise
 
     @property
-    def pid(self) -> int:
-        """The process id of the worker."""
-        return self.greeting.pid
-
-    @property
-    def why_not(self) -> str | None:
-        """Why the bundle did not load, in the worker's own words; None if it did."""
-        return self.greeting.error
-
-    @property
-    def digest(self) -> str:
-        """The digest of the bundle that the worker says to have loaded."""
-        return self.greeting.digest
-
-    @property
-    def lost(self) -> bool:
-        """Whether the connection is lost, so that the worker can't be asked any more."""
-        return self.connection.lost
-
-    @property
-    def busy(self) -> bool:
-        """Whether the worker still works on a call."""
-        return self.connection.busy
-
-    @property
     def killed(self) -> bool:
         """Whether the gateway has killed the worker or has begun to."""
         return self._forked.killed
-
-    def on_lost(self, callback: Callable[[], None]) -> None:
-        """Sets the function to call once when the connection is lost by itself, but not when the worker is killed."""
-        self.connection.on_lost(callback)
-
-    async def settled(self) -> None:
-        """Waits until the worker is not busy: it has answered its last call, or the connection is lost."""
-        with suppress(ConnectionLost):
-            await self.connection.settled()
 
     async def call(self, kind: bytes, head: dict[str, Any], vectors: Sequence[Vector]) -> Message:
         """Sends rows to the worker, and returns its answer; see `Connection.call`.
