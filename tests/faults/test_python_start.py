@@ -1,13 +1,10 @@
 """Python that does not come to serve a bundle: by the bundle's own limit, by what may pass, or by its files."""
 
-import errno
-import os
-import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
+from shortages import LACKING, let_lack
 from sick import make_python_bundle
 
 from bridge.backends.python.interpreters import Interpreter
@@ -76,27 +73,17 @@ async def test_what_passes_without_a_limit_of_the_bundle_s_own(tmp_path: Path, c
     assert str(error).startswith(PASSING[code])
 
 
-@pytest.mark.parametrize("what", ["Popen, first", "Popen, second", "pidfd_open", "write_text"])
+@pytest.mark.parametrize("what", LACKING)
 async def test_a_start_for_which_something_is_lacking_leaves_nothing(
     tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = read_bundle(make_python_bundle(tmp_path / "b", PREDICT))
-    name, _, which = what.partition(", ")
-    owner: Any = {"Popen": subprocess, "pidfd_open": os, "write_text": Path}[name]
-    real = getattr(owner, name)
-    before = [None] if which == "second" else []
-
-    def lacking(*args: object, **kwargs: object) -> object:
-        if before:
-            before.pop()
-            return real(*args, **kwargs)
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
     async def known(*_: object) -> Interpreter:
         return Interpreter(Path("/usr/bin/python3"), "3.11.2", {"numpy": "1.24"}, {})
 
     monkeypatch.setattr("bridge.backends.python.backend.interpreter_of", known)
-    monkeypatch.setattr(owner, name, lacking)
+    let_lack(what, monkeypatch)
     with pytest.raises(OSError, match="Too many open files"):
         await accept(bundle)
 

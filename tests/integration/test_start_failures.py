@@ -1,14 +1,12 @@
 """R that does not come to serve a bundle: by the bundle's own limit, by what may pass, or by the bundle's files."""
 
 import asyncio
-import errno
 import os
-import subprocess
 from pathlib import Path
-from typing import Any
 
 import pytest
 from fixtures import make_r_bundle
+from shortages import LACKING, let_lack
 
 from bridge.backends.rserve import process as rserve_process
 from bridge.backends.rserve.spawner import RserveSpawner
@@ -144,24 +142,13 @@ async def test_an_rserve_that_ends_every_connection_passes_soon(
     assert str(error) == "no R worker could be started: R accepted 10 connections in a row and ended each"
 
 
-@pytest.mark.parametrize("what", ["Popen, first", "Popen, second", "pidfd_open", "write_text"])
+@pytest.mark.parametrize("what", LACKING)
 async def test_a_start_for_which_something_is_lacking_leaves_nothing(
     tmp_path: Path, what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = read_bundle(make_r_bundle(tmp_path / "b", PREDICT))
-    name, _, which = what.partition(", ")
-    owner: Any = {"Popen": subprocess, "pidfd_open": os, "write_text": Path}[name]
-    real = getattr(owner, name)
-    before = [None] if which == "second" else []
-
-    def lacking(*args: object, **kwargs: object) -> object:
-        if before:
-            before.pop()
-            return real(*args, **kwargs)
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-
     rserve_process._rserve_binary(None)
-    monkeypatch.setattr(owner, name, lacking)
+    let_lack(what, monkeypatch)
     with pytest.raises(OSError, match="Too many open files"):
         await accept(bundle)
 

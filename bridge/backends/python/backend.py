@@ -1,14 +1,13 @@
 """Predicts with a Python function: sends columns to a worker, reads typed scores, makes its faults the bridge's."""
 
 import asyncio
-from dataclasses import replace
 from typing import Any, Self
 
 from scorebridge.runner import messages
 from scorebridge.runner.vectors import Vector
 
 from bridge.backends import Description, Tried, Warned
-from bridge.backends.pinned_outputs import PinnedOutputs
+from bridge.backends.pooled import PooledBackend, predict_failure, typed_features, worker_lost
 from bridge.backends.python.connection import Message
 from bridge.backends.python.greeting import Greeting
 from bridge.backends.python.interpreters import interpreter_of
@@ -19,37 +18,24 @@ from bridge.bundles.bundle import Bundle
 from bridge.bundles.settings import ModelSettings
 from bridge.bundles.world import require_timezone
 from bridge.calls import Call, Outcome, Range
-from bridge.columns import Batch, Column, Table, Type
-from bridge.errors import BackendError, BundleError, MalformedPrediction, PredictionFailed, WorkerLost
+from bridge.columns import Column, Table, Type
+from bridge.errors import BackendError, BundleError, MalformedPrediction
 from bridge.features import conversions
-from bridge.features.binding import Binding
-from bridge.features.feature import Feature, by_name
-from bridge.features.kept_types import KeptTypes
 from bridge.texts import printable
 from bridge.workers.exchange import ConnectionLost, ProtocolError
 from bridge.workers.pool import NoWorker, WorkerPool
 from bridge.workers.programs import Programs
-from bridge.workers.snapshot import Snapshot
 from bridge.workload import Workload
 
 __all__ = ["PythonBackend"]
 
 
-class PythonBackend:
+class PythonBackend(PooledBackend[Worker]):
     """Predicts for one version of a Python model, which is resident in workers of its own.
 
     Attributes:
         pool: the version's workers, for monitoring; calls go through the backend.
     """
-
-    def __init__(self, pool: WorkerPool[Worker], workload: Workload, description: Description) -> None:
-        self.pool = pool
-        self._workload = workload
-        self._description = description
-        self._outputs = PinnedOutputs(description.outputs)
-        self._binding = Binding(description.features, conversions.PYTHON)
-        self._kept_types = KeptTypes(description.features)
-        self._ordered = frozenset(feature.name for feature in description.features if feature.ordered)
 
     @classmethod
     async def open(cls, bundle: Bundle, programs: Programs) -> Self:
@@ -74,45 +60,10 @@ class PythonBackend:
         pool = WorkerPool(spawner, name, settings, workload)
         first = await pool.start()
         try:
-            return cls(pool, workload, _describe(bundle, first.greeting, notes))
+            return cls(pool, workload, _describe(bundle, first.greeting, notes), conversions.PYTHON)
         except BaseException:
             await pool.close()
             raise
-
-    @property
-    def description(self) -> Description:
-        """The facts of the loaded model."""
-        return self._description
-
-    @property
-    def workload(self) -> Workload:
-        """How many calls the workers can run at once, and how busy they are."""
-        return self._workload
-
-    def snapshot(self) -> Snapshot:
-        """Returns the state of the version's workers."""
-        return self.pool.snapshot()
-
-    def bind(self, batch: Batch, *, alone: bool = False) -> Table:
-        """Returns the caller's rows as columns in the order and types of the features; raises InvalidRequest.
-
-        With `alone`, a value that the model can't take marks its row as unfit instead of refusing the batch.
-        """
-        return self._kept_types.fill(self._binding.bind(batch, alone=alone), batch)
-
-    async def score(self, call: Call) -> Outcome:
-        """Scores a bound batch on one worker, and returns it as one range; cancelling returns at once.
-
-        Raises:
-            WorkerLost: the worker died, or no worker can be started.
-            PredictionFailed: the function raised.
-            MalformedPrediction: the function returned something else than one score for each row.
-        """
-        table = self._table(call)
-        outcome = self._outcome(call, await self._ask(call, messages.CALL, {"rows": table.rows}, table))
-        if call.caller:  # made-up rows have types that no caller has sent, and must not be remembered
-            self._kept_types.keep(table)
-        return outcome
 
     async def trial(self, call: Call, days: int = 0) -> Tried:
         """Scores a batch of a bundle that is being tried, with the clock set forward by `days`; returns the warnings.
@@ -126,12 +77,8 @@ class PythonBackend:
         answer = await self._ask(call, messages.TRIAL, {"rows": table.rows, "days": days}, table)
         return Tried(self._outcome(call, answer), _warnings(call, answer), str(answer.head.get("changed", "")))
 
-    async def close(self) -> None:
-        """Ends every process of this version and removes their files; idempotent."""
-        await self.pool.close()
-
-    def _table(self, call: Call) -> Table:
-        return call.batch if isinstance(call.batch, Table) else self.bind(call.batch)
+    async def _predict(self, call: Call, table: Table) -> Outcome:
+        return self._outcome(call, await self._ask(call, messages.CALL, {"rows": table.rows}, table))
 
     async def _ask(self, call: Call, kind: bytes, head: dict[str, Any], table: Table) -> Message:
         vectors = [self._vector(column) for column in table.columns]
@@ -139,7 +86,7 @@ class PythonBackend:
             async with self.pool.lease(call.trace, call.request_id) as worker:
                 return await worker.call(kind, head, vectors)
         except (NoWorker, ConnectionLost, ProtocolError) as error:
-            raise _lost(call, error) from error
+            raise worker_lost(call, "Python", error) from error
 
     def _vector(self, column: Column) -> Vector:
         # A part of a call in which nothing is missing is given as a whole call without missing values would be.
@@ -171,8 +118,11 @@ def _describe(bundle: Bundle, greeting: Greeting, notes: tuple[str, ...]) -> Des
     _check_types(settings)
     row_wise = bool(settings.row_wise or settings.row_by_row)
     framed = settings.input == "frame"
+    features = settings.declared_features()
+    if not framed:
+        features = typed_features(greeting.features, settings, "parameter of predict")
     return Description(
-        features=settings.declared_features() if framed else _typed_features(greeting.features, settings),
+        features=features,
         outputs=settings.declared_outputs() or (bundle.manifest.outputs if bundle.manifest else None),
         frame_features=() if framed else greeting.frame_features,
         engine=f"Python {greeting.version}" + "".join(f", {package}" for package in greeting.packages),
@@ -181,16 +131,6 @@ def _describe(bundle: Bundle, greeting: Greeting, notes: tuple[str, ...]) -> Des
         row_wise_reason="" if row_wise else "its author does not say row_wise = true",
         notes=(*greeting.notes, *notes),
         loading_warnings=greeting.warnings,
-    )
-
-
-def _typed_features(features: tuple[Feature, ...], settings: ModelSettings) -> tuple[Feature, ...]:
-    declared = by_name(settings.declared_features())
-    if unknown := sorted(set(declared) - {feature.name for feature in features}):
-        raise BundleError(f"model.toml: [features] names '{unknown[0]}', which is no parameter of predict")
-    return tuple(
-        replace(declared[feature.name], required=feature.required) if feature.name in declared else feature
-        for feature in features
     )
 
 
@@ -215,18 +155,4 @@ def _warnings(call: Call, answer: Message) -> tuple[Warned, ...]:
 def _failure(call: Call, head: dict[str, Any]) -> BackendError:
     """Returns the error for an answer without scores; `scorebridge.runner.call` says what its head holds."""
     kind, raised, said, warned = (str(head.get(part, "")) for part in ("kind", "class", "said", "warned"))
-    if kind == "malformed":
-        return MalformedPrediction(f"{call.model}: {said}", private=warned, condition_class=raised)
-    return PredictionFailed(
-        f"{call.model}: the predict function raised '{printable(raised)}'",
-        private=f"{said} ({warned})" if warned else said,
-        condition_class=raised,
-    )
-
-
-def _lost(call: Call, error: NoWorker | ConnectionLost | ProtocolError) -> WorkerLost:
-    from_outside = isinstance(error, ConnectionLost) and error.from_outside
-    how = "it was killed from outside, as the kernel does where memory is short" if from_outside else error
-    lost = WorkerLost(f"{call.model}: the Python worker was lost after {call.elapsed_s():.3f} s: {how}")
-    lost.from_outside = from_outside
-    return lost
+    return predict_failure(call, kind, (raised, f"'{printable(raised)}'"), said, warned)

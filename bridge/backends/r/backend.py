@@ -1,13 +1,12 @@
 """What the backends of R models share: sends columns to a worker, reads typed scores, makes R's faults the bridge's."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Generic, Self, TypeVar
+from typing import Self, TypeVar
 
 import numpy as np
 
 from bridge.backends import Description, Tried, Warned
-from bridge.backends.pinned_outputs import PinnedOutputs
+from bridge.backends.pooled import PooledBackend, predict_failure, typed_features, worker_lost
 from bridge.backends.r.greeting import Greeting
 from bridge.backends.r.worker import RWorker
 from bridge.backends.rserve.connection import RemoteError
@@ -17,7 +16,7 @@ from bridge.backends.rserve.world import differences
 from bridge.bundles.bundle import Bundle
 from bridge.bundles.settings import ModelSettings
 from bridge.calls import Call, Outcome, Range
-from bridge.columns import Batch, Column, Table, Type
+from bridge.columns import Column, Table, Type
 from bridge.errors import (
     BackendError,
     BundleError,
@@ -25,13 +24,10 @@ from bridge.errors import (
     PredictionFailed,
     WorkerLost,
 )
-from bridge.features.binding import Binding
-from bridge.features.feature import Feature, by_name
-from bridge.features.kept_types import KeptTypes
+from bridge.features import conversions
 from bridge.texts import printable
 from bridge.workers.exchange import ConnectionLost, ProtocolError
 from bridge.workers.pool import NoWorker, WorkerPool
-from bridge.workers.snapshot import Snapshot
 from bridge.workers.spawner import Spawner
 from bridge.workload import Workload
 
@@ -40,7 +36,7 @@ __all__ = ["RBackend"]
 _W = TypeVar("_W", bound=RWorker)
 
 
-class RBackend(Generic[_W]):
+class RBackend(PooledBackend[_W]):
     """Predicts for one version of an R model, which is resident in workers of its own.
 
     Attributes:
@@ -48,15 +44,9 @@ class RBackend(Generic[_W]):
     """
 
     def __init__(self, pool: WorkerPool[_W], workload: Workload, description: Description, *, framed: bool) -> None:
-        self.pool = pool
-        self._workload = workload
-        self._description = description
+        super().__init__(pool, workload, description, conversions.R)
         # R knows the names of its function's arguments, so they need not be sent; those of a data frame's columns must.
         self._names = None if framed else tuple(feature.name for feature in description.features)
-        self._ordered = frozenset(feature.name for feature in description.features if feature.ordered)
-        self._outputs = PinnedOutputs(description.outputs)
-        self._binding = Binding(description.features)
-        self._kept_types = KeptTypes(description.features)
 
     @classmethod
     async def _open(cls, bundle: Bundle, made: Callable[[str], Spawner[_W]]) -> Self:
@@ -81,41 +71,6 @@ class RBackend(Generic[_W]):
             await pool.close()
             raise
 
-    @property
-    def description(self) -> Description:
-        """The facts of the loaded model."""
-        return self._description
-
-    @property
-    def workload(self) -> Workload:
-        """How many calls the workers can run at once, and how busy they are."""
-        return self._workload
-
-    def snapshot(self) -> Snapshot:
-        """Returns the state of the version's workers."""
-        return self.pool.snapshot()
-
-    def bind(self, batch: Batch, *, alone: bool = False) -> Table:
-        """Returns the caller's rows as columns in the order and types of the features; raises InvalidRequest.
-
-        With `alone`, a value that the model can't take marks its row as unfit instead of refusing the batch.
-        """
-        return self._kept_types.fill(self._binding.bind(batch, alone=alone), batch)
-
-    async def score(self, call: Call) -> Outcome:
-        """Scores a bound batch on one worker, and returns it as one range; cancelling returns at once.
-
-        Raises:
-            WorkerLost: the worker died, or no worker can be started.
-            PredictionFailed: the R function raised.
-            MalformedPrediction: the R function returned something else than one score for each row.
-        """
-        table = self._table(call)
-        outcome = self._outcome(call, await self._ask(call, self._arguments(table)))
-        if call.caller:  # made-up rows have types that no caller has sent, and must not be remembered
-            self._kept_types.keep(table)
-        return outcome
-
     async def trial(self, call: Call, days: int = 0) -> Tried:
         """Scores a batch of a bundle that is being tried, with R's clock set forward by `days`; returns R's warnings.
 
@@ -133,8 +88,8 @@ class RBackend(Generic[_W]):
                 return Tried(self._outcome(call, answer), warnings)
         raise MalformedPrediction(f"{call.model}: the reply does not have the form that the gateway's R code sends")
 
-    def _table(self, call: Call) -> Table:
-        return call.batch if isinstance(call.batch, Table) else self.bind(call.batch)
+    async def _predict(self, call: Call, table: Table) -> Outcome:
+        return self._outcome(call, await self._ask(call, self._arguments(table)))
 
     def _arguments(self, table: Table) -> list[RValue]:
         names = tuple(column.name for column in table.columns)
@@ -149,16 +104,12 @@ class RBackend(Generic[_W]):
             async with self.pool.lease(call.trace, call.request_id) as worker:
                 return await worker.call(arguments, trial=trial)
         except (NoWorker, ConnectionLost, ProtocolError) as error:
-            raise _lost(call, error) from error
+            raise worker_lost(call, "R", error) from error
         except RemoteError as error:
             raise _refused(call, error) from error
 
     def _outcome(self, call: Call, value: RValue) -> Outcome:
         return Outcome((Range(0, call.rows, self._read(call, value)),))
-
-    async def close(self) -> None:
-        """Ends every R process of this version and removes their files; idempotent."""
-        await self.pool.close()
 
     def _read(self, call: Call, value: RValue) -> tuple[Column, ...]:
         match value:
@@ -167,7 +118,8 @@ class RBackend(Generic[_W]):
             case RList(
                 [RInt(), RString([str(kind)]), RString([str(raised)]), RString([str(said)]), RString([str(warned)])]
             ):
-                raise _failure(call, kind, raised, said, warned)
+                what = f"a condition of class '{printable(raised)}'"
+                raise predict_failure(call, kind, (raised, what), said, warned)
         raise MalformedPrediction(f"{call.model}: the reply does not have the form that the gateway's R code sends")
 
 
@@ -175,8 +127,11 @@ def _describe(bundle: Bundle, greeting: Greeting) -> Description:
     settings = bundle.settings
     row_wise = bool(settings.row_wise or settings.row_by_row)
     framed = settings.input == "frame"
+    features = settings.declared_features()
+    if not framed:
+        features = typed_features(greeting.features, settings, "argument of the predict function")
     return Description(
-        features=settings.declared_features() if framed else _typed_features(greeting.features, settings),
+        features=features,
         outputs=settings.declared_outputs() or (bundle.manifest.outputs if bundle.manifest else None),
         proposed=() if framed else greeting.proposed,
         frame_features=() if framed else greeting.frame_features,
@@ -202,43 +157,6 @@ def _check_declared(settings: ModelSettings) -> None:
             raise BundleError(f"model.toml: [features]: {what}: {remedy}")
         if feature.type is None or (feature.type is Type.FACTOR and not feature.levels):
             raise BundleError(f"model.toml: [features] has no type or no levels of '{feature.name}': R needs them")
-
-
-def _typed_features(features: tuple[Feature, ...], settings: ModelSettings) -> tuple[Feature, ...]:
-    declared = by_name(settings.declared_features())
-    if unknown := sorted(set(declared) - {feature.name for feature in features}):
-        raise BundleError(f"model.toml: [features] names '{unknown[0]}', which is no argument of the predict function")
-    return tuple(
-        replace(declared[feature.name], required=feature.required) if feature.name in declared else feature
-        for feature in features
-    )
-
-
-def _failure(call: Call, kind: str, raised: str, said: str, warned: str) -> BackendError:
-    """Returns the error for an answer of `bridge_score` without scores.
-
-    Args:
-        call: the call that was asked.
-        kind: "malformed" for an answer that is not one score for each row; any other means that R raised.
-        raised: the class of the condition that R raised.
-        said: the condition's message, or for "malformed" a sentence of the gateway's R code.
-        warned: what R warned of; empty if it did not warn.
-    """
-    if kind == "malformed":
-        return MalformedPrediction(f"{call.model}: {said}", private=warned, condition_class=raised)
-    return PredictionFailed(
-        f"{call.model}: the predict function raised a condition of class '{printable(raised)}'",
-        private=f"{said} ({warned})" if warned else said,
-        condition_class=raised,
-    )
-
-
-def _lost(call: Call, error: NoWorker | ConnectionLost | ProtocolError) -> WorkerLost:
-    from_outside = isinstance(error, ConnectionLost) and error.from_outside
-    how = "it was killed from outside, as the kernel does where memory is short" if from_outside else error
-    lost = WorkerLost(f"{call.model}: the R worker was lost after {call.elapsed_s():.3f} s: {how}")
-    lost.from_outside = from_outside
-    return lost
 
 
 def _refused(call: Call, error: RemoteError) -> BackendError:
