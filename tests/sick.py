@@ -316,10 +316,10 @@ class Sick:
         assert self.spawner.parent is not None
         return self.spawner.parent.group
 
-    async def recovers(self, lost: set[int]) -> None:
+    async def recovers(self, lost: set[int], *, timeout_s: float = 30) -> None:
         """The lost workers are gone with all they started, two others are warm, and the next call is scored."""
-        await eventually(lambda: not any(runs(pid) for pid in lost))
-        await eventually(lambda: len(self.workers()) == 2 and not self.workers() & lost)
+        await eventually(lambda: not any(runs(pid) for pid in lost), timeout_s=timeout_s)
+        await eventually(lambda: len(self.workers()) == 2 and not self.workers() & lost, timeout_s=timeout_s)
         await eventually(lambda: self.family() <= self.workers() | {self.parent(), *_shims(self.family())})
         answer = await self.call("score", [3.0, 4.0])
         assert answer.source is Source.MODEL

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import signal
+from contextlib import suppress
 from pathlib import Path
 
 from bridge.removal import remove_tree
@@ -48,9 +50,15 @@ class ForkedProcess:
             return 0
 
     def begin_kill(self) -> None:
-        """Begins to kill the process and every process that it started; to be followed by `kill`."""
+        """Begins to kill the process and every process that it started; to be followed by `kill`.
+
+        The process does nothing more from now on. Call this before its connection is closed: a process that ends by
+        itself, as one does whose connection is closed, gives all that it started away to init, where nobody finds it.
+        """
         pidfd, self._pidfd = self._pidfd, -1
         if pidfd >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
             self._killing = asyncio.get_running_loop().create_task(asyncio.to_thread(self._kill, pidfd))
 
     async def kill(self) -> None:

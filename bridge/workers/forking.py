@@ -179,7 +179,9 @@ class ForkingSpawner(ABC, Generic[_P, _W]):
         await self._background.close()
         for parent, workers in list(self._parents.items()):
             for worker in workers:
-                if worker.killed:  # by itself, perhaps: nobody may have waited for the end of that yet
+                # Killed by itself, perhaps, and nobody may have waited for the end of that yet. A busy one may have
+                # started processes that have left the group, which ends with its parent.
+                if worker.killed or worker.busy:
                     with suppress(OSError):
                         await worker.kill()
             await parent.close()

@@ -76,7 +76,8 @@ async def test_a_worker_that_lies_is_lost_and_its_call_has_its_default(
     assert answer.reasons == ["WORKER_LOST"] * 2
     assert answer.attempts == 2
     proxies.set(Fault.NONE)
-    await proxied.recovers(before)
+    # A worker that was started before the fault ended was lied to as well: it is given up after 10 s, with its parent.
+    await proxied.recovers(before, timeout_s=90)
 
 
 async def test_a_late_answer_never_reaches_the_next_call(proxies: Proxies, proxied: Sick) -> None:

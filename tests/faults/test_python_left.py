@@ -1,11 +1,18 @@
 """What a call of a Python function leaves behind: the next call does not meet it."""
 
+import asyncio
 from functools import partial
+from pathlib import Path
+from typing import Any
 
+import psutil
 import pytest
 from scorebridge import Source
 from sick import Sick
-from waiting import eventually
+from waiting import eventually, eventually_now, runs
+
+from bridge.workers import forked
+from bridge.workers.process_tree import kill_tree
 
 LEFT = ["thread", "child", "daemon", "set_global", "append"]
 
@@ -37,3 +44,36 @@ async def test_a_working_directory_is_set_back(python_sick: Sick) -> None:
     for _ in range(4):
         assert (await python_sick.call("cwd", [1.0])).scores.tolist() == [1.0]
     assert python_sick.workers() == before
+
+
+async def test_its_worker_is_stopped_before_it_can_end_and_give_its_processes_away(
+    python_sick: Sick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found: list[str] = []
+
+    def late(pid: int, *more: Any) -> None:
+        process = psutil.Process(pid)
+        ended = {psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD}
+        eventually_now(lambda: process.status() in ended)
+        found.append(process.status())
+        kill_tree(pid, *more)
+
+    monkeypatch.setattr(forked, "kill_tree", late)
+    await python_sick.call("daemon")
+    await eventually(partial(_replaced, python_sick, 1))
+    assert found == [psutil.STATUS_STOPPED]
+
+
+async def test_a_gateway_that_ends_takes_with_it_what_a_call_has_started_that_still_runs(python_sick: Sick) -> None:
+    workers = python_sick.workers()
+    hung = asyncio.create_task(python_sick.call("children"))
+    started: set[int] = set()
+
+    def two_started() -> bool:
+        started.update(child.pid for pid in workers if runs(pid) for child in psutil.Process(pid).children())
+        return sum(Path(f"/proc/{pid}/comm").read_text() == "sleep\n" for pid in started if runs(pid)) == 2
+
+    await eventually(two_started)
+    await python_sick.gateway.close()
+    await asyncio.gather(hung, return_exceptions=True)
+    await eventually(lambda: not any(runs(pid) for pid in started))

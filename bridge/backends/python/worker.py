@@ -99,6 +99,7 @@ class Worker(ConnectedWorker[Connection, Greeting]):
             OSError: the worker is killed, but the processes that it started could not be looked for.
         """
         self._crowd.close()
+        self._forked.begin_kill()
         self.connection.close()
         await self._forked.kill()
 

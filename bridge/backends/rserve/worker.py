@@ -63,6 +63,7 @@ class Worker(RWorker):
         Raises:
             OSError: the worker is killed, but the processes that it started could not be looked for.
         """
+        self._forked.begin_kill()
         self.connection.close()
         await self._forked.kill()
 
