@@ -8,9 +8,11 @@ from typing import Any
 import psutil
 import pytest
 from scorebridge import Source
-from sick import Sick
+from sick import Sick, make_python_bundle
 from waiting import eventually, eventually_now, runs
 
+from bridge.bundles.bundle import read_bundle
+from bridge.models.acceptance import accept
 from bridge.workers import forked
 from bridge.workers.process_tree import kill_tree
 
@@ -77,3 +79,26 @@ async def test_a_gateway_that_ends_takes_with_it_what_a_call_has_started_that_st
     await python_sick.gateway.close()
     await asyncio.gather(hung, return_exceptions=True)
     await eventually(lambda: not any(runs(pid) for pid in started))
+
+
+DAEMON = """
+import os
+if os.fork() == 0:
+    os.setsid()
+    os.chdir("/")
+    if (daemon := os.fork()) == 0:
+        os.execvp("sleep", ["sleep", "1000"])
+    with open("{folder}/daemon", "w") as file:
+        print(daemon, file=file)
+    os._exit(0)
+os.wait()
+def predict(x): return x
+"""
+
+
+async def test_a_daemon_that_a_bundle_starts_while_it_is_loaded_ends_with_its_version(tmp_path: Path) -> None:
+    accepted = await accept(read_bundle(make_python_bundle(tmp_path / "b", DAEMON.format(folder=tmp_path))))
+    daemon = int((tmp_path / "daemon").read_text())
+    assert runs(daemon)
+    await accepted.backend.close()
+    await eventually(lambda: not runs(daemon))

@@ -1,5 +1,6 @@
 """One parent: an interpreter that loads a bundle once, and forks a worker for every connection."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Self
@@ -8,14 +9,19 @@ from scorebridge.runner.environment import ONE_THREAD
 
 from bridge.backends import NICENESS
 from bridge.bundles.settings import ModelSettings
+from bridge.model_events import WORKER_LEFT_PROCESSES
+from bridge.own_log import OwnLog
 from bridge.private_folders import lend, make_folder, remove_folder, temporary_files
 from bridge.pythons import runner_command, runner_environment
 from bridge.workers.background import to_the_end
 from bridge.workers.process_group import ProcessGroup
+from bridge.workers.process_tree import kill_tree
 from bridge.workers.start_failures import BEGUN
 from bridge.workers.user import WorkerUser
 
 __all__ = ["PythonProcess"]
+
+_log = OwnLog(__name__)
 
 _WORK = "work"
 
@@ -33,8 +39,9 @@ class PythonProcess:
 
     language = "Python"
 
-    def __init__(self, folder: Path, group: ProcessGroup, user: WorkerUser | None) -> None:
+    def __init__(self, folder: Path, group: ProcessGroup, user: WorkerUser | None, version: str) -> None:
         self.folder = folder
+        self._version = version
         self.user = user
         self.group = group
         self.loaded = False
@@ -73,7 +80,7 @@ class PythonProcess:
         except BaseException:
             remove_folder(folder)
             raise
-        return cls(folder, group, user)
+        return cls(folder, group, user, f"{bundle.parent.name}/{bundle.name}")
 
     @property
     def socket(self) -> Path:
@@ -103,8 +110,20 @@ class PythonProcess:
             await to_the_end(self._close())
 
     async def _close(self) -> None:
+        try:
+            if self.alive:
+                await self._kill_tree(os.pidfd_open(self.group.pid))
+        except OSError as error:
+            _log.say(WORKER_LEFT_PROCESSES, pid=self.group.pid, version=self._version, error=error)
         await self.group.close()
         remove_folder(self.folder)
+
+    async def _kill_tree(self, pidfd: int) -> None:
+        """Kills the parent, its workers, and the daemons of both, which left the group and belong to the parent."""
+        try:
+            await asyncio.to_thread(kill_tree, self.group.pid, pidfd, self.group.number, self.folder / _WORK)
+        finally:
+            os.close(pidfd)
 
 
 def _environment(bundle: Path, digest: str, settings: ModelSettings, folder: Path) -> dict[str, str]:

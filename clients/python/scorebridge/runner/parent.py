@@ -9,6 +9,7 @@ import socket
 import sys
 from contextlib import suppress
 
+from .adopting import adopt
 from .load import load
 from .worker import Settings, serve
 
@@ -30,6 +31,7 @@ def main(path: str) -> None:
         row_by_row=bool(os.environ.pop("SCOREBRIDGE_ROW_BY_ROW")),
     )
     form = os.environ.pop("SCOREBRIDGE_INPUT")
+    adopt()  # daemons that the bundle starts while it is loaded end with this process
     with open(os.environ.pop("SCOREBRIDGE_BEGUN"), "wb"):
         pass
     loaded = load(settings.bundle, form)

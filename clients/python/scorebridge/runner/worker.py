@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import platform
@@ -11,6 +10,7 @@ import socket
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from . import messages
+from .adopting import adopt
 from .decoding import decode, decode_head
 from .scoring import Failed, Scoring
 from .state import State
@@ -24,8 +24,6 @@ _ABOVE = 256  # descriptors below are left to the model and to what it starts, a
 _BUFFER_BYTES = 4 << 20
 _FIRST_BYTES = 64 << 10  # of a message, with its prefix; the rest is received into the memory that it stays in
 _LIMIT = f"the limit is {messages.MOST_BODY_BYTES >> 20} MiB a call"
-_PR_SET_CHILD_SUBREAPER = 36
-_LIBC = ctypes.CDLL(None)  # loaded before the fork
 
 
 class Settings(NamedTuple):
@@ -48,8 +46,7 @@ def serve(accepted: socket.socket, loaded: Loaded, settings: Settings) -> NoRetu
     """Makes the process' own folder, greets and answers calls until the connection ends; then ends the process."""
     status = 1
     try:
-        # What the processes that the model starts leave behind becomes this one's: it is seen, counted and killed.
-        _LIBC.prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+        adopt()
         # A number of its own that no program inherits: what the model starts must neither read calls nor write answers.
         # The number that it was accepted by may even be that of the standard output, if Pred.py has closed that.
         with accepted:
